@@ -1,0 +1,1 @@
+"""oncehub: a citizen gives the state a detail once; this hub makes it so."""

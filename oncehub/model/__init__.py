@@ -1,0 +1,1 @@
+"""What every step of the way speaks: entities, configuration documents, settings and errors."""

@@ -1,0 +1,103 @@
+"""Every error the hub raises on purpose.
+
+    OncehubError
+    ├── ConfigError            a file or setting is wrong: says where, and what to write instead
+    ├── StoreError             the database cannot be used
+    │   ├── StoreUnavailable   ... now; a retry may cure it
+    │   └── StoreOutdated      ... before `oncehub init` has run
+    ├── SourceError            a source did not give what it promised
+    │   ├── TransientError     a retry may cure it
+    │   │   ├── Throttled      asked to wait (`retry_after` seconds)
+    │   │   └── SourceUnavailable   down, slow, half a page, nonsense
+    │   └── PermanentError     a retry will not
+    │       ├── AuthenticationError   credentials refused
+    │       ├── ContractBroken        a page, file or delete sweep breaks the agreed form as a whole
+    │       └── RequestRefused        the source calls our request wrong
+    ├── RunBusy                another process works on the same stream or step
+    └── AccessDenied           an agreement does not allow what was asked
+        └── NotAuthenticated   the caller did not prove who it is
+
+Messages never carry personal data or secrets: field names, codes and counts only.
+"""
+
+from __future__ import annotations
+
+
+class OncehubError(Exception):
+    """Base of every error the hub raises on purpose; `str()` is one line fit for a person."""
+
+
+class ConfigError(OncehubError):
+    """A configuration file, schema or setting is wrong; the message says where and what to write."""
+
+
+class StoreError(OncehubError):
+    """The database cannot be used."""
+
+
+class StoreUnavailable(StoreError):
+    """The database does not answer now."""
+
+
+class StoreOutdated(StoreError):
+    """The database lacks migrations that this version needs."""
+
+
+class SourceError(OncehubError):
+    """A source did not give what it promised."""
+
+
+class TransientError(SourceError):
+    """A failure that a later try may cure."""
+
+
+class Throttled(TransientError):
+    """The source asked to wait.
+
+    Attributes:
+        retry_after: seconds to wait before the next request.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SourceUnavailable(TransientError):
+    """The source is down, slow, or answered with half a page or nonsense."""
+
+
+class PermanentError(SourceError):
+    """A failure that no retry cures."""
+
+
+class AuthenticationError(PermanentError):
+    """The source refused the hub's credentials."""
+
+
+class ContractBroken(PermanentError):
+    """A page, a file or a delete sweep as a whole breaks the agreed form."""
+
+
+class RequestRefused(PermanentError):
+    """The source calls the hub's request wrong."""
+
+
+class RunBusy(OncehubError):
+    """Another process is at work on the same stream or step."""
+
+
+class AccessDenied(OncehubError):
+    """No agreement allows what was asked.
+
+    Attributes:
+        refused: names of the refused attributes, sorted; empty when the whole request is refused.
+    """
+
+    def __init__(self, message: str, refused: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class NotAuthenticated(AccessDenied):
+    """The caller did not prove who it is."""

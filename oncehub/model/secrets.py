@@ -1,0 +1,55 @@
+"""Keys that the hub makes for itself: from the environment, else generated once under `home/keys`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+from pathlib import Path
+
+from oncehub.model.errors import ConfigError
+
+KEY_BYTES = 32
+
+
+def symmetric_key(name: str, home: Path) -> bytes:
+    """Return the 32-byte key `name`: `ONCEHUB_KEY_<NAME>` (base64), else `home/keys/<name>.key`.
+
+    The file is made on first use with mode 0600; two processes that race for it agree on one key.
+
+    Raises:
+        ConfigError: when the key is not 32 bytes of base64.
+    """
+    variable = f"ONCEHUB_KEY_{name.upper()}"
+    if text := os.environ.get(variable):
+        return _decode(text, variable)
+    path = home / "keys" / f"{name}.key"
+    if not path.exists():
+        _create(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)))
+    return _decode(path.read_text("ascii"), str(path))
+
+
+def _decode(text: str, where: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigError(f"{where} must hold {KEY_BYTES} bytes as base64 (openssl rand -base64 {KEY_BYTES})")
+    return key
+
+
+def _create(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    try:
+        # link() refuses an existing name: whoever came first wins, complete content only.
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()

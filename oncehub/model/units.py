@@ -1,0 +1,32 @@
+"""Small quantities as people write them in YAML: durations and rates."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: Any) -> Any:
+    match = re.fullmatch(r"(\d+)([smhd])", value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("write a duration such as 30s, 5m, 1h or 2d")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def _rate(value: Any) -> Any:
+    match = re.fullmatch(r"(\d+)/([smhd])", value) if isinstance(value, str) else None
+    if not match or int(match[1]) == 0:
+        raise ValueError("write a rate such as 20/s or 600/m")
+    return int(match[1]) / _SECONDS[match[2]]
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str)]
+"""`30s`, `5m`, `1h`, `2d`."""
+
+Rate = Annotated[float, BeforeValidator(_rate, json_schema_input_type=str)]
+"""Requests a second, written `20/s` or `600/m`."""
