@@ -1,0 +1,135 @@
+"""The control of the simulated systems: the world's clock and ground truth, planned faults, requests."""
+
+import hmac
+from collections.abc import Mapping
+from typing import TypeVar
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stubs.servers.faults import Fault, FaultPlan, RequestLog
+from stubs.servers.hosted_world import TRUTH_KINDS, HostedWorld
+from stubs.servers.refusals import Refusal, json_answer, unauthorised
+from stubs.servers.tokens import TokenIssuer
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class _Advance(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    days: int = Field(default=1, ge=1, le=3650)
+
+
+class ControlServer:
+    """What tests and the demo steer the simulation with; the engine knows nothing of it."""
+
+    def __init__(
+        self,
+        world: HostedWorld,
+        token: str,
+        plans: Mapping[str, FaultPlan],
+        logs: Mapping[str, RequestLog],
+        issuers: Mapping[str, TokenIssuer],
+    ) -> None:
+        self._world = world
+        self._token = token
+        self._plans = plans
+        self._logs = logs
+        self._issuers = issuers
+
+    def routes(self) -> list[Route]:
+        """All control endpoints; each asks for the bearer token."""
+        return [
+            Route("/health", self.health, methods=["GET"]),
+            Route("/advance", self.advance, methods=["POST"]),
+            Route("/truth/counts", self.truth_counts, methods=["GET"]),
+            Route("/truth/{kind}", self.truth, methods=["GET"]),
+            Route("/faults", self.add_fault, methods=["POST"]),
+            Route("/faults", self.clear_faults, methods=["DELETE"]),
+            Route("/tokens", self.expire_tokens, methods=["DELETE"]),
+            Route("/requests", self.requests, methods=["GET"]),
+        ]
+
+    async def health(self, request: Request) -> Response:
+        """Answers even while the world moves."""
+        self._check(request)
+        return json_answer({"status": "ok", "now": self._world.now, "generation": self._world.generation})
+
+    async def advance(self, request: Request) -> Response:
+        """`{"days": n}` moves the world; answers the counts of events by kind."""
+        self._check(request)
+        days = _parsed(_Advance, await request.body()).days
+        return json_answer(await run_in_threadpool(self._world.advance, days))
+
+    def truth(self, request: Request) -> Response:
+        """One table of the ground truth as a list of objects."""
+        self._check(request)
+        kind = next((kind for kind in TRUTH_KINDS if kind == request.path_params["kind"]), None)
+        if kind is None:
+            raise Refusal(404, {"error": "not_found", "message": f"known are {', '.join(TRUTH_KINDS)}"})
+        with self._world.reading():
+            table = self._world.truth(kind)
+        return json_answer(table.rows(named=True))
+
+    def truth_counts(self, request: Request) -> Response:
+        """Counts of the ground truth's rows by what tells them apart."""
+        self._check(request)
+        with self._world.reading():
+            tables = {kind: self._world.truth(kind) for kind in TRUTH_KINDS}
+        return json_answer(
+            {
+                "discrepancies": _counts(tables["discrepancies"], "kind"),
+                "links": _counts(tables["links"], "method"),
+                "broken": _counts(tables["broken"], "source"),
+            }
+        )
+
+    async def add_fault(self, request: Request) -> Response:
+        """Plans a fault, behind those already planned for the system."""
+        self._check(request)
+        fault = _parsed(Fault, await request.body())
+        self._plans[fault.system].add(fault)
+        return Response(status_code=204)
+
+    async def clear_faults(self, request: Request) -> Response:
+        """Forgets all planned faults."""
+        self._check(request)
+        for plan in self._plans.values():
+            plan.clear()
+        return Response(status_code=204)
+
+    async def expire_tokens(self, request: Request) -> Response:
+        """Makes every OAuth2 token expire now."""
+        self._check(request)
+        for issuer in self._issuers.values():
+            issuer.expire_all()
+        return Response(status_code=204)
+
+    async def requests(self, request: Request) -> Response:
+        """Per system, what was asked and how often."""
+        self._check(request)
+        return json_answer({system: log.counts() for system, log in self._logs.items()})
+
+    def _check(self, request: Request) -> None:
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
+            raise unauthorised("invalid_token", "the control token is required", challenge="Bearer")
+
+
+def _counts(table: pl.DataFrame, by: str) -> dict[str, int]:
+    return dict(table[by].value_counts().sort(by).iter_rows())
+
+
+def _parsed(shape: type[Body], body: bytes) -> Body:
+    try:
+        return shape.model_validate_json(body or b"{}")
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False)[0]
+        parameter = ".".join(map(str, first["loc"])) or "body"
+        message = {"error": "invalid_parameter", "parameter": parameter, "message": first["msg"]}
+        raise Refusal(400, message) from None

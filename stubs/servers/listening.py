@@ -1,0 +1,131 @@
+"""All servers in one event loop, on sockets bound beforehand, until a signal or the parent's end."""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from stubs.servers.certificates import TlsFiles
+
+HOST = "127.0.0.1"
+
+
+class PortInUseError(Exception):
+    """A port that was asked for is taken."""
+
+
+def bind_sockets(names: tuple[str, ...], port_base: int) -> dict[str, socket.socket]:
+    """One bound socket a name on consecutive ports from `port_base`, or on free ports when it is 0."""
+    sockets: dict[str, socket.socket] = {}
+    for offset, name in enumerate(names):
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((HOST, port_base + offset if port_base else 0))
+        except OSError as error:
+            for opened in (bound, *sockets.values()):
+                opened.close()
+            raise PortInUseError(f"port {port_base + offset} for {name}: {error.strerror}") from error
+        sockets[name] = bound
+    return sockets
+
+
+def base_urls(sockets: Mapping[str, socket.socket], *, tls: str) -> dict[str, str]:
+    """The base URL of each bound socket; the one named by `tls` is https."""
+    return {
+        name: f"{'https' if name == tls else 'http'}://{HOST}:{bound.getsockname()[1]}"
+        for name, bound in sockets.items()
+    }
+
+
+class _ClosableProtocol(H11Protocol):
+    """Gives the application its connection, so that a planned fault can close it without an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the process, which runs several servers."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+async def serve_all(
+    apps: Mapping[str, ASGIApp],
+    sockets: Mapping[str, socket.socket],
+    tls: Mapping[str, TlsFiles],
+    *,
+    parent: int | None,
+    when_ready: Callable[[], None],
+) -> None:
+    """Serves each application on its socket until SIGTERM, SIGINT or the end of the process `parent`.
+
+    Systems named in `tls` speak TLS and require a client certificate. `when_ready` is called once all listen.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    servers = [_Server(_config(app, tls.get(name))) for name, app in apps.items()]
+    async with asyncio.TaskGroup() as tasks:
+        for name, server in zip(apps, servers, strict=True):
+            tasks.create_task(server.serve([sockets[name]]))
+        watching = tasks.create_task(_watch(parent, stop))
+        while not all(server.started for server in servers):
+            await asyncio.sleep(0.01)
+        when_ready()
+        await stop.wait()
+        watching.cancel()
+        for server in servers:
+            server.should_exit = True
+
+
+async def _watch(parent: int | None, stop: asyncio.Event) -> None:
+    if parent is None:
+        return
+    # A dead parent may linger as a zombie that a signal still finds; its child is given away at once.
+    is_child = os.getppid() == parent
+    while not (os.getppid() != parent if is_child else _is_gone(parent)):
+        await asyncio.sleep(1)
+    stop.set()
+
+
+def _is_gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _config(app: ASGIApp, tls: TlsFiles | None) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=_ClosableProtocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=2,
+    )
+    if tls is not None:
+        config.ssl_certfile = str(tls.server_certificate)
+        config.ssl_keyfile = str(tls.server_key)
+        config.ssl_ca_certs = str(tls.authority)
+        config.ssl_cert_reqs = ssl.CERT_REQUIRED
+    return config
