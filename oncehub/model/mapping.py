@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from oncehub.model.connector import RecordPath
 from oncehub.model.documents import Document, Part
@@ -91,7 +91,7 @@ class EntityMapping(Part):
 class StreamMapping(Document, RootModel[dict[str, EntityMapping]]):
     """Entities made of one stream's records, by entity name."""
 
-    model_config = {"extra": None, "frozen": True}
+    model_config = ConfigDict(extra=None, frozen=True)
 
     @property
     def entities(self) -> dict[str, EntityMapping]:
@@ -109,5 +109,3 @@ class CodeList(Document):
     title: str
     source: str
     values: dict[str, str | bool | None]
-
-

@@ -1,0 +1,95 @@
+"""`mappings/rules/*.yaml`: how records are linked, compared and believed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from oncehub.model.connector import Name
+from oncehub.model.documents import Document, Part
+
+
+class IdentifierRule(Part):
+    """One way to find the person a record speaks of.
+
+    Attributes:
+        method: name shown in links, e.g. `personal_id`.
+        attribute: the attribute of the record that holds the value.
+        scheme: the scheme in `truth.identifier` it is looked up in.
+        current: True for identifiers in force, False for former ones, None for either.
+    """
+
+    method: Name
+    attribute: str
+    scheme: Name
+    current: bool | None = None
+
+
+class SomebodyElse(Part):
+    """When an identifier fits but the person does not.
+
+    The link is refused when the name is further than `name_distance` edits (of the folded name) from the
+    believed one and the birth date, if stated, does not agree.
+    """
+
+    name_distance: Annotated[int, Field(ge=1)] = 3
+
+
+class MatchingRules(Document):
+    """`matching.yaml`: the register, and identifiers in order of trust."""
+
+    register: Name
+    identifiers: Annotated[tuple[IdentifierRule, ...], Field(min_length=1)]
+    somebody_else: SomebodyElse = SomebodyElse()
+
+
+class ComparisonRule(Part):
+    """How a stated value is compared with the believed one.
+
+    Attributes:
+        compare: `exact`; `folded` (case, accents, tone placement, spaces aside); `name` (folded, word
+            breaks aside); `partial_date` (the less precise must agree with the more precise); `address`
+            (communes of two catalogues agree when one became the other); `life_status` (a source that
+            thinks a deceased person alive).
+        changes: `never`: a difference is a conflict; `in_life`: a difference stated before the believed
+            value is stale.
+    """
+
+    compare: Literal["exact", "folded", "name", "partial_date", "address", "life_status"]
+    changes: Literal["never", "in_life"] = "never"
+
+
+class ComparisonRules(Document):
+    """`comparison.yaml`: attributes not named here are not compared."""
+
+    attributes: dict[str, ComparisonRule]
+
+
+class SurvivorshipRule(Part):
+    """Whose word counts for one attribute.
+
+    Attributes:
+        authority: this source alone.
+        latest: the most recent statement among these sources; a tie goes to the one named first.
+    """
+
+    authority: Name | None = None
+    latest: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> SurvivorshipRule:
+        if (self.authority is None) == (self.latest is None):
+            raise ValueError("give either authority or latest")
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources whose word may count, in order of trust."""
+        return self.latest or ((self.authority,) if self.authority else ())
+
+
+class SurvivorshipRules(Document):
+    """`survivorship.yaml`: a rule for every attribute of the person."""
+
+    attributes: dict[str, SurvivorshipRule]

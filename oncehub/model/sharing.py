@@ -1,0 +1,128 @@
+"""`mappings/procedures/*.yaml` and `mappings/agreements/*.yaml`: what is asked, and who may see what."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from oncehub.model.connector import Name
+from oncehub.model.documents import Document, Part
+
+AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+\.[a-z0-9_]+$")]
+"""`entity.attribute`, e.g. `person.full_name`."""
+
+ProcedureCode = Annotated[str, StringConstraints(pattern=r"^[0-9]\.[0-9]{6}$")]
+"""Mã thủ tục hành chính as the National Public Service Portal publishes it, e.g. `1.004222`."""
+
+
+class Text(Part):
+    """A text in Vietnamese and English; at least the Vietnamese."""
+
+    vi: str
+    en: str | None = None
+
+
+class LegalBasis(Part):
+    """A legal text and the days it is in force (both inclusive)."""
+
+    text: str
+    article: str | None = None
+    since: date = Field(alias="from")
+    until: date | None = None
+
+    def in_force(self, day: date) -> bool:
+        """Tell whether the text is in force on `day`."""
+        return self.since <= day and (self.until is None or day <= self.until)
+
+
+class Item(Part):
+    """One item of a form: filled from `attribute`, or asked with the text `ask`.
+
+    Attributes:
+        confirm: the citizen must confirm the filled value (it may be out of date by nature).
+    """
+
+    title: Text
+    attribute: AttributeName | None = None
+    confirm: bool = False
+    ask: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Item:
+        if (self.attribute is None) == (self.ask is None):
+            raise ValueError("give either attribute (filled from the hub) or ask")
+        if self.ask and self.confirm:
+            raise ValueError("confirm goes with attribute; an asked item is confirmed by answering")
+        return self
+
+
+class Procedure(Document):
+    """An administrative procedure (thủ tục hành chính) with the items its form asks for.
+
+    Attributes:
+        service: number among the 25 essential services.
+        owner: agency in charge, by its usual abbreviation.
+    """
+
+    code: ProcedureCode
+    service: Annotated[int, Field(ge=1, le=25)]
+    name: Text
+    owner: str
+    form: str
+    legal: Annotated[tuple[LegalBasis, ...], Field(min_length=1)]
+    items: Annotated[dict[Name, Item], Field(min_length=1)]
+
+
+class Agency(Part):
+    """An agency by its identifier (Quyết định 20/2020/QĐ-TTg)."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Z]\d{2}(\.\d{1,3})*$")]
+    name: str
+
+
+class Validity(Part):
+    """The days an agreement holds, both inclusive."""
+
+    since: date = Field(alias="from")
+    until: date
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.until < self.since:
+            raise ValueError("until lies before from")
+        return self
+
+
+class RateLimits(Part):
+    """How often the agency may ask."""
+
+    per_second: Annotated[int, Field(ge=1)]
+    per_day: Annotated[int, Field(ge=1)]
+
+
+class Agreement(Document):
+    """What one agency may see, for which purpose, on which legal basis, until when.
+
+    Attributes:
+        name: equals the file's name; tokens are bound to it.
+        feed: name of the change stream it entitles to; absent when it entitles to none.
+        attributes: what may leave the hub; everything else is refused.
+        search_by: attributes that may be used to find a person.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+    agency: Agency
+    purpose: Annotated[str, StringConstraints(pattern=r"^dpv:[A-Za-z]+$")]
+    legal_basis: LegalBasis
+    procedures: tuple[ProcedureCode, ...] = ()
+    attributes: Annotated[tuple[AttributeName, ...], Field(min_length=1)]
+    search_by: Annotated[tuple[AttributeName, ...], Field(min_length=1)]
+    feed: Name | None = None
+    limits: RateLimits
+    valid: Validity
+
+    def in_force(self, day: date) -> bool:
+        """Tell whether both the agreement and its legal basis hold on `day`."""
+        return self.valid.since <= day <= self.valid.until and self.legal_basis.in_force(day)

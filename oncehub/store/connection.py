@@ -1,0 +1,82 @@
+"""Connections to the hub's database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its class in lower case
+
+from oncehub.model.errors import StoreUnavailable
+from oncehub.model.settings import Settings
+from oncehub.store.server import start_embedded
+
+__all__ = ["Connection", "connect", "database_url", "locked", "opened"]
+
+_SESSION = "-c timezone=UTC -c client_min_messages=warning"
+
+
+def database_url(settings: Settings) -> str:
+    """Return the URL of the hub's database, starting the embedded server when no other is set.
+
+    Raises:
+        StoreUnavailable: when the embedded server does not start.
+    """
+    return settings.database_url or start_embedded(settings.home / "postgres")
+
+
+def connect(url: str, *, role: str | None = None) -> Connection:
+    """Open a connection in UTC; with `role` every statement runs with that role's rights only.
+
+    Raises:
+        StoreUnavailable: when the server does not answer; the message names no credentials.
+    """
+    options = _SESSION + (f" -c role={role}" if role else "")
+    try:
+        return psycopg2.connect(url, options=options, connect_timeout=10, application_name="oncehub")
+    except psycopg2.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
+        raise StoreUnavailable(
+            f"the hub's database does not answer ({reason}); check ONCEHUB_DATABASE_URL and the server"
+        ) from None
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Connection]:
+    """Give a connection to the hub's migrated database, closed at the end.
+
+    Raises:
+        StoreUnavailable, StoreOutdated: when it cannot be used.
+    """
+    from oncehub.store.migrate import require_current  # noqa: PLC0415 - migrate needs Connection from here
+
+    connection = connect(database_url(settings))
+    try:
+        require_current(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def locked(connection: Connection, name: str) -> Iterator[bool]:
+    """Hold the session-wide advisory lock `name`; gives False, without waiting, when another holds it.
+
+    The lock goes with its session, so a killed process never leaves it behind.
+    """
+    got = bool(_scalar(connection, "select pg_try_advisory_lock(hashtextextended(%s, 0))", name))
+    try:
+        yield got
+    finally:
+        if got and not connection.closed:
+            connection.rollback()
+            _scalar(connection, "select pg_advisory_unlock(hashtextextended(%s, 0))", name)
+
+
+def _scalar(connection: Connection, statement: str, *values: Any) -> Any:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        row = cursor.fetchone()
+    return row[0] if row else None

