@@ -1,0 +1,5 @@
+"""`python -m oncehub.cli` is the `oncehub` command."""
+
+from oncehub.cli.app import main
+
+main()

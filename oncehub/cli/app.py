@@ -1,0 +1,48 @@
+"""The commands of `oncehub`, and how an error ends one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from oncehub.cli import check, clients, pipeline, serve
+from oncehub.model.errors import ConfigError, OncehubError
+
+# Pretty exceptions would print local variables, which hold personal data.
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app.command("init")(pipeline.init)
+app.command("check")(check.check)
+app.command("schemas")(check.schemas)
+app.command("sync")(pipeline.sync)
+app.command("reconcile")(pipeline.reconcile)
+app.command("publish")(pipeline.publish)
+app.command("status")(pipeline.status)
+app.command("api")(serve.api)
+app.add_typer(clients.app, name="client")
+
+FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
+
+
+def main() -> None:
+    """Run the command line; an error of the hub is one clear line on stderr and a status, no traceback.
+
+    Statuses: 0 done, 1 failed, 2 a file, setting or argument is wrong, 130 interrupted (nothing is lost).
+    """
+    logging.basicConfig(
+        level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        app()
+    except ConfigError as error:
+        sys.exit(_told(str(error), MISCONFIGURED))
+    except OncehubError as error:
+        sys.exit(_told(str(error), FAILED))
+    except KeyboardInterrupt:
+        sys.exit(_told("interrupted; run the same command again to go on", INTERRUPTED))
+
+
+def _told(message: str, status: int) -> int:
+    sys.stderr.write(f"oncehub: {message}\n")
+    return status

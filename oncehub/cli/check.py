@@ -1,0 +1,70 @@
+"""`oncehub check` and `oncehub schemas`: faults are found when files are checked, not at night."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from oncehub.cli.output import Json, write_json
+from oncehub.model.catalogue import config_files, load_connectors, stale_config_schemas, write_config_schemas
+from oncehub.model.entities import load_entities
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings, load_settings
+from oncehub.normalize import load_normalizer
+from oncehub.reconcile import load_rules
+from oncehub.share import load_agreements
+
+
+def check(as_json: Json = False) -> None:
+    """Check every configuration file: its form, and that all it names exists."""
+    settings = load_settings()
+    faults = _faults(settings)
+    files = sum(1 for _ in config_files(settings))
+    if as_json:
+        write_json({"files": files, "faults": faults})
+    elif not faults:
+        sys.stdout.write(f"{files} files checked, no faults\n")
+    else:
+        sys.stderr.write("\n".join(faults) + "\n")
+    if faults:
+        raise typer.Exit(2)
+
+
+def schemas(
+    check_only: bool = typer.Option(
+        False, "--check", help="Only say which are out of date; status 2 if any."
+    ),
+) -> None:
+    """Write the JSON Schemas of the configuration files, which editors check and complete with."""
+    settings = load_settings()
+    stale = stale_config_schemas(settings) if check_only else write_config_schemas(settings)
+    for path in stale:
+        sys.stdout.write(f"{'out of date' if check_only else 'wrote'}: {path}\n")
+    if check_only and stale:
+        sys.stderr.write("oncehub: run: oncehub schemas\n")
+        raise typer.Exit(2)
+
+
+def _faults(settings: Settings) -> list[str]:
+    """Return every fault as one line; what a document breaks by itself hides what it breaks in others."""
+    faults = [fault for path, model in config_files(settings) for fault in _raised(model.load, path)]
+    if faults:
+        return faults
+    faults += _raised(load_entities, settings.schemas)
+    for connector in load_connectors(settings).values():
+        for stream in connector.streams:
+            faults += _raised(load_normalizer, settings, connector, stream)
+    faults += _raised(load_rules, settings)
+    faults += _raised(load_agreements, settings)
+    return faults
+
+
+def _raised(load: Callable[..., Any], *arguments: Any) -> list[str]:
+    try:
+        load(*arguments)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []

@@ -1,0 +1,60 @@
+"""What commands print: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
+
+
+def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bool) -> None:
+    """Print rows (dataclasses or mappings) as a table of `columns`, or all their fields as a JSON list."""
+    content = [_as_mapping(row) for row in rows]
+    if as_json:
+        write_json(content)
+        return
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        numeric = any(isinstance(row.get(column), int | float) for row in content)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in content:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console().print(table)
+
+
+def write_json(content: Any) -> None:
+    """Write one JSON document and a newline to stdout."""
+    sys.stdout.buffer.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _as_mapping(row: Any) -> Mapping[str, Any]:
+    return (
+        dataclasses.asdict(row) if dataclasses.is_dataclass(row) and not isinstance(row, type) else dict(row)
+    )
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.2f}"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case dict():
+            return ", ".join(f"{key} {_cell(part)}" for key, part in value.items())
+        case _:
+            return str(value)
