@@ -12,6 +12,7 @@ from stubs.servers.certificates import make_tls_files, write_private
 from stubs.servers.credentials import Credentials, connections
 from stubs.servers.hosted_world import SYSTEMS, HostedWorld
 from stubs.servers.listening import PortInUseError, base_urls, bind_sockets, serve_all
+from stubs.servers.parent import end_with
 from stubs.world import World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -33,6 +34,8 @@ def serve(
     calm: Annotated[bool, typer.Option("--calm", help="No truncated page, no 429 unless asked for.")] = False,
 ) -> None:
     """Serves the five systems and their control on 127.0.0.1 until SIGTERM or SIGINT."""
+    if parent is not None:
+        end_with(parent)
     state = state.absolute()
     ready_files = state / "connections.json", state / "control.json"
     try:
@@ -55,9 +58,12 @@ def serve(
 
     apps = applications(world, credentials, calm=calm)
     try:
-        asyncio.run(serve_all(apps, sockets, {"banking": tls}, parent=parent, when_ready=announce))
-    except* OSError as problems:
-        _fail(str(problems.exceptions[0]))
+        asyncio.run(serve_all(apps, sockets, {"banking": tls}, when_ready=announce))
+    except ExceptionGroup as problems:
+        unwritten = problems.subgroup(OSError)
+        if unwritten is None:
+            raise
+        _fail(str(unwritten.exceptions[0]))
 
 
 def _fail(problem: str) -> NoReturn:

@@ -159,7 +159,7 @@ class Systems:
     ) -> None:
         self.stop()
 
-    def _json(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
+    def _json(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._send(method, path, body).json()
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:

@@ -1,7 +1,6 @@
-"""All servers in one event loop, on sockets bound beforehand, until a signal or the parent's end."""
+"""All servers in one event loop, on sockets bound beforehand, until a signal."""
 
 import asyncio
-import os
 import signal
 import socket
 import ssl
@@ -66,10 +65,9 @@ async def serve_all(
     sockets: Mapping[str, socket.socket],
     tls: Mapping[str, TlsFiles],
     *,
-    parent: int | None,
     when_ready: Callable[[], None],
 ) -> None:
-    """Serves each application on its socket until SIGTERM, SIGINT or the end of the process `parent`.
+    """Serves each application on its socket until SIGTERM or SIGINT.
 
     Systems named in `tls` speak TLS and require a client certificate. `when_ready` is called once all listen.
     """
@@ -81,34 +79,12 @@ async def serve_all(
     async with asyncio.TaskGroup() as tasks:
         for name, server in zip(apps, servers, strict=True):
             tasks.create_task(server.serve([sockets[name]]))
-        watching = tasks.create_task(_watch(parent, stop))
         while not all(server.started for server in servers):
             await asyncio.sleep(0.01)
         when_ready()
         await stop.wait()
-        watching.cancel()
         for server in servers:
             server.should_exit = True
-
-
-async def _watch(parent: int | None, stop: asyncio.Event) -> None:
-    if parent is None:
-        return
-    # A dead parent may linger as a zombie that a signal still finds; its child is given away at once.
-    is_child = os.getppid() == parent
-    while not (os.getppid() != parent if is_child else _is_gone(parent)):
-        await asyncio.sleep(1)
-    stop.set()
-
-
-def _is_gone(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def _config(app: ASGIApp, tls: TlsFiles | None) -> uvicorn.Config:

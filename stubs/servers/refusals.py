@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the server
+class Refusal(Exception):
     """A request that is answered with an error: `status`, a JSON `body` and extra `headers`."""
 
     def __init__(
