@@ -42,7 +42,8 @@ _RUN_COLUMNS = (
 
 _STATUS = """
 select distinct on (source, stream)
-    source, stream, mode, state, started_at, read, accepted, unchanged, quarantined, deleted, position as cursor, error
+    source, stream, mode, state, started_at, read, accepted, unchanged, quarantined, deleted,
+    position as cursor, error
 from intake.run left join intake.cursor using (source, stream)
 order by source, stream, run_id desc
 """

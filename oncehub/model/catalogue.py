@@ -1,4 +1,4 @@
-"""Every configuration document of a project root, found and checked; their JSON Schemas exported for editors."""
+"""Every configuration document of a project root, and the JSON Schemas that editors check them with."""
 
 from __future__ import annotations
 
