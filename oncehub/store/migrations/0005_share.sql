@@ -17,9 +17,10 @@ create table share.feed (
     feed        text primary key,
     transaction xid8 not null default '0',
     change_id   bigint not null default 0,
+    last_sequence bigint not null default 0,
     published_at timestamptz
 );
-comment on table share.feed is 'how far the outbox has been published to each feed';
+comment on table share.feed is 'how far the outbox has been published to each feed, and the sequence of its last line';
 
 create table share.delivery (
     feed       text not null references share.feed,
@@ -29,6 +30,9 @@ create table share.delivery (
     published_at timestamptz not null default now(),
     primary key (feed, sequence)
 );
+create index delivery_person on share.delivery (feed, person_key, sequence desc);
+comment on column share.delivery.line is
+    'kind, changed attributes, values and as_of; the person''s pseudonym is added when it is read';
 comment on column share.delivery.sequence is 'without gaps, in commit order: a consumer that kept its last sequence misses nothing';
 
 create table share.consumer (

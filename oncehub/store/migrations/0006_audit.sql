@@ -17,8 +17,10 @@ create table audit.entry (
     outcome    text not null check (outcome in ('answered', 'not_found', 'refused')),
     request_id uuid not null
 );
-comment on column audit.entry.person is 'keyed pseudonym of the person; null where none was found or the request was refused';
+comment on column audit.entry.person is 'keyed pseudonym of the person; null where the request was refused before one was looked for, or none was found';
+comment on column audit.entry.attributes is 'what left the hub; of a refused or unanswered request, what was asked for';
 create index entry_person on audit.entry (person, entry_id);
+create index entry_agreement on audit.entry (agreement, at);
 
 create function audit.refuse_change() returns trigger
     language plpgsql as $$
@@ -28,6 +30,12 @@ end
 $$;
 create trigger entry_insert_only before update or delete or truncate on audit.entry
     for each statement execute function audit.refuse_change();
+
+create function audit.entry_count(counted_agreement text, since timestamptz) returns bigint
+    language sql stable security definer set search_path = ''
+    return (select count(*) from audit.entry where agreement = counted_agreement and at >= since);
+comment on function audit.entry_count is 'lets the API keep an agreement''s daily limit without being able to read the log';
+revoke execute on function audit.entry_count from public;
 
 -- The API answers as this role: it reads what is believed and appends to the log, nothing else.
 do $$
@@ -43,3 +51,4 @@ grant select on record.tax_registration, record.dossier, record.document to once
 grant select on share.feed, share.delivery, share.consumer to oncehub_api;
 grant select, insert, delete on share.assertion to oncehub_api;
 grant insert on audit.entry to oncehub_api;
+grant execute on function audit.entry_count to oncehub_api;
