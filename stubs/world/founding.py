@@ -1,0 +1,26 @@
+"""The world at its first moment."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stubs.world.clock import START, generator, local_day
+from stubs.world.dossiers import found_dossiers
+from stubs.world.numbers import Numbers
+from stubs.world.people import found_people
+from stubs.world.planting import plant_all
+from stubs.world.records import business_addresses, found_records
+from stubs.world.state import SOURCES, State, former_numbers
+
+
+def found(people_count: int, seed: int) -> State:
+    """People, what the sources hold of them, and what is planted in it."""
+    numbers = Numbers(seed)
+    people, addresses = found_people(seed, people_count, numbers)
+    records = {source: found_records(source, seed, people, numbers) for source in SOURCES}
+    business_addresses(records["customs"], addresses, generator(seed, 0, "company-addresses"))
+    plant_all(seed, people, records, numbers)
+    reissued = np.flatnonzero(people["reissued_at"] > 0)
+    former = former_numbers(people, reissued, local_day(people["reissued_at"][reissued]))
+    dossiers = found_dossiers(seed, people, records["portal"], numbers)
+    return State(seed, 0, START, numbers, people, addresses, former, records, dossiers)

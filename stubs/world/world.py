@@ -1,0 +1,87 @@
+"""The simulated world: its clock, its records on the wire, and the truth about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from stubs.world import render_banking, render_customs, render_population, render_portal, render_tax
+from stubs.world.clock import instants
+from stubs.world.founding import found
+from stubs.world.life import live_a_day
+from stubs.world.state import State
+from stubs.world.table import Table
+from stubs.world.truth import Truth, truth_of
+
+_FRAMES: dict[tuple[str, str], tuple[Callable[[State], pl.DataFrame], str]] = {
+    ("population", "citizens"): (render_population.citizens, "Id"),
+    ("portal", "accounts"): (render_portal.accounts, "MaTaiKhoan"),
+    ("portal", "dossiers"): (render_portal.dossiers, "MaHoSo"),
+    ("tax", "registrations"): (render_tax.registrations, "mst"),
+    ("customs", "declarants"): (render_customs.declarants, "MA_NGUOI_KHAI"),
+    ("banking", "accounts"): (render_banking.accounts, "AcctId"),
+}
+
+
+class World:
+    """One population and the five systems that hold records of it; the same seed always makes the same world."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._frames: dict[tuple[str, str], pl.DataFrame] = {}
+
+    @classmethod
+    def generate(cls, people: int, seed: int = 1) -> World:
+        """A world of `people` register records (at least 500) at 2026-07-06T17:00:00Z."""
+        if people < 500:
+            message = f"a world needs at least 500 people to hold one of everything, not {people}"
+            raise ValueError(message)
+        return cls(found(people, seed))
+
+    @property
+    def now(self) -> datetime:
+        """The world's clock, in UTC."""
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=self._state.now)
+
+    def frame(self, system: str, stream: str) -> pl.DataFrame:
+        """All wire records of a stream, deleted ones included, sorted by (`_updated_at`, `_key`).
+
+        Columns: the wire fields as the source renders them, `_key`, `_updated_at` (UTC), `_deleted`, and `_raw`:
+        where not null, the JSON text to send in place of the rendered record.
+
+        Raises:
+            KeyError: no such system or stream.
+        """
+        if (system, stream) not in self._frames:
+            self._frames[system, stream] = self._render(system, stream)
+        return self._frames[system, stream]
+
+    def _render(self, system: str, stream: str) -> pl.DataFrame:
+        render, key = _FRAMES[system, stream]
+        table = self._table(system, stream)
+        frame = render(self._state).with_columns(
+            pl.col(key).alias("_key"),
+            _updated_at=instants(table["updated"]),
+            _deleted=pl.Series(table["deleted"]),
+        )
+        return frame.sort("_updated_at", "_key")
+
+    def _table(self, system: str, stream: str) -> Table:
+        if system == "population":
+            return self._state.people
+        return self._state.dossiers if stream == "dossiers" else self._state.records[system]
+
+    def advance(self, days: int = 1) -> dict[str, int]:
+        """Let the world live on for some days; returns how many events of each kind there were."""
+        counts: dict[str, int] = {}
+        for _ in range(days):
+            for kind, count in live_a_day(self._state).items():
+                counts[kind] = counts.get(kind, 0) + count
+        self._frames.clear()
+        return counts
+
+    def truth(self) -> Truth:
+        """What should be found in the records as they stand."""
+        return truth_of(self._state)
