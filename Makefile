@@ -1,0 +1,65 @@
+# make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, SUMMARY=FILE, PORT_BASE=0
+# make test    all tests, with the same real parts
+# make lint    style, types, layering, configuration documents
+# make lock    compile requirements.lock again after a change to pyproject.toml
+PYTHON ?= python3
+PEOPLE ?= 20000
+EXIT ?=
+SUMMARY ?=
+PORT_BASE ?= 0
+PYTEST ?= -n 2 --dist loadfile
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.complete
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock install clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+install: $(READY)
+
+# uv installs in 5 s what takes pip 45; where it cannot run, pip does the same with the same hashes.
+$(READY): requirements.lock .ci/installer.lock
+	@$(PYTHON) -c '' 2>/dev/null || { \
+		echo "make: $(PYTHON) does not run; install Python 3.11 to 3.13, or name it: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+		echo "make: oncehub needs Python 3.11 to 3.13, and $(PYTHON) is $$($(PYTHON) -V 2>&1); name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "installing into $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "make: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	@export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+	if $(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r .ci/installer.lock && $(BIN)/uv --version >/dev/null; \
+	then $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
+	else $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; fi
+	@$(BIN)/python -c 'import pathlib, sysconfig; \
+		pathlib.Path(sysconfig.get_path("purelib"), "oncehub.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+	@printf '#!%s\nfrom oncehub.cli import main\n\nmain()\n' "$(CURDIR)/$(BIN)/python" >$(BIN)/oncehub && chmod +x $(BIN)/oncehub
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python -m demo --people $(PEOPLE) --port-base $(PORT_BASE) $(if $(EXIT),--exit) $(if $(SUMMARY),--summary "$(SUMMARY)")
+
+test: $(READY)
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/oncehub check
+	$(BIN)/oncehub schemas --check
+	.ci/check-compose
+
+# The versions that are locked stay unless pyproject.toml asks for others.
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
+		--no-header --no-emit-index-url pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-emit-index-url .ci/installer.in -o .ci/installer.lock
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
