@@ -14,6 +14,8 @@
     │       ├── ContractBroken        a page, file or delete sweep breaks the agreed form as a whole
     │       └── RequestRefused        the source calls our request wrong
     ├── RunBusy                another process works on the same stream or step
+    ├── PersonNotFound         nobody, or more than one, fits what was given
+    ├── PersonNotLiving        a procedure was opened for somebody not held as living
     └── AccessDenied           an agreement does not allow what was asked
         └── NotAuthenticated   the caller did not prove who it is
 
@@ -85,6 +87,14 @@ class RequestRefused(PermanentError):
 
 class RunBusy(OncehubError):
     """Another process is at work on the same stream or step."""
+
+
+class PersonNotFound(OncehubError):
+    """Nobody, or more than one, fits the identifiers that were given."""
+
+
+class PersonNotLiving(OncehubError):
+    """A procedure was opened for somebody whom the register does not hold as living."""
 
 
 class AccessDenied(OncehubError):
