@@ -38,12 +38,32 @@ create table intake.checkpoint (
     source      text not null,
     stream      text not null,
     run_id      bigint not null references intake.run,
-    page        jsonb not null,
+    page        jsonb,
     high_mark   timestamptz,
     saved_at    timestamptz not null default now(),
     primary key (source, stream)
 );
 comment on table intake.checkpoint is 'where an interrupted run goes on: the next page to read and the latest statement time seen';
+comment on column intake.checkpoint.page is 'state of the next page; null when the last has landed and only the end of the run is missing';
+
+create table intake.held (
+    source     text not null,
+    stream     text not null,
+    source_key text not null,
+    stated_at  timestamptz not null,
+    deletion   text check (deletion in ('stated', 'absent')),
+    primary key (source, stream, source_key)
+);
+comment on table intake.held is 'the latest statement of every record ever received; what is older changes nothing, in whatever order it comes';
+comment on column intake.held.deletion is
+    'null while the record lives; stated: the source said so at stated_at; absent: it was missing from a full snapshot, so any later snapshot that has it brings it back';
+
+create table intake.seen (
+    run_id     bigint not null references intake.run,
+    source_key text not null,
+    primary key (run_id, source_key)
+);
+comment on table intake.seen is 'records that a full snapshot still in progress has shown, so that a resumed run knows what is absent';
 
 create table intake.rejected (
     rejected_id bigint generated always as identity primary key,
