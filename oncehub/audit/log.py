@@ -1,0 +1,110 @@
+"""Writing and reading `audit.entry`; a row is written in the transaction of the answer it tells of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg2.extras import RealDictCursor
+
+from oncehub.store.connection import Connection
+
+Action = Literal["lookup", "prefill", "feed"]
+Outcome = Literal["answered", "not_found", "refused"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One answer or refusal.
+
+    Attributes:
+        legal_basis: the text and article of the agreement.
+        procedure: code of the procedure whose form was asked for.
+        person: the person's pseudonym (`person_pseudonym`); None where nobody was found or looked for.
+        attributes: what left the hub; of a refused or unanswered request, what was asked for.
+        refused: of these, what the agreement does not cover.
+    """
+
+    client_id: str
+    agency: str
+    agreement: str
+    purpose: str
+    legal_basis: str
+    action: Action
+    procedure: str | None
+    person: str | None
+    attributes: tuple[str, ...]
+    refused: tuple[str, ...]
+    outcome: Outcome
+    request_id: UUID
+
+
+@dataclass(frozen=True)
+class WrittenEntry:
+    """An entry as the log holds it; `at` is in UTC."""
+
+    entry_id: int
+    at: datetime
+    entry: Entry
+
+
+_WRITE = """
+insert into audit.entry (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
+    attributes, refused, outcome, request_id)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid)
+"""
+
+_READ = """
+select client_id, agency, agreement, purpose, legal_basis, action, procedure, person, attributes, refused,
+    outcome, request_id::text, entry_id, at
+from audit.entry
+where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s)
+order by entry_id
+limit %(limit)s
+"""
+
+
+def write(connection: Connection, entry: Entry) -> None:
+    """Append the entry within the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WRITE,
+            (
+                entry.client_id,
+                entry.agency,
+                entry.agreement,
+                entry.purpose,
+                entry.legal_basis,
+                entry.action,
+                entry.procedure,
+                entry.person,
+                list(entry.attributes),
+                list(entry.refused),
+                entry.outcome,
+                str(entry.request_id),
+            ),
+        )
+
+
+def read_entries(
+    connection: Connection, person: str | None = None, *, after: int = 0, limit: int = 1000
+) -> list[WrittenEntry]:
+    """Read the log above `after` in order of `entry_id`; with `person` (a pseudonym) only what concerns them.
+
+    Needs the hub's own role: the API's may not read the log.
+    """
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_READ, {"person": person, "after": after, "limit": limit})
+        return [_written(dict(row)) for row in cursor.fetchall()]
+
+
+def _written(row: dict[str, Any]) -> WrittenEntry:
+    entry_id, at = row.pop("entry_id"), row.pop("at")
+    row |= {
+        "attributes": tuple(row["attributes"]),
+        "refused": tuple(row["refused"]),
+        "request_id": UUID(row["request_id"]),
+    }
+    return WrittenEntry(entry_id, at, Entry(**row))

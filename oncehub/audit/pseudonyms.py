@@ -1,0 +1,28 @@
+"""Keyed pseudonyms of persons: the same person, told apart by nobody without the hub's key."""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+from uuid import UUID
+
+from oncehub.model.secrets import symmetric_key
+
+
+def pseudonym_key(home: Path) -> bytes:
+    """Return the hub's 32-byte key for pseudonyms; see `symmetric_key`."""
+    return symmetric_key("pseudonym", home)
+
+
+def pseudonym(key: bytes, person_key: str, context: str) -> str:
+    """Return HMAC-SHA256 of the person within `context`, in hexadecimal.
+
+    Another context gives another pseudonym, so that two receivers cannot join what they hold by it.
+    """
+    message = context.encode() + b"\x1f" + UUID(person_key).bytes
+    return hmac.digest(key, message, "sha256").hex()
+
+
+def person_pseudonym(key: bytes, person_key: str) -> str:
+    """Return the pseudonym that `audit.entry` holds for the person."""
+    return pseudonym(key, person_key, "audit")

@@ -1,0 +1,108 @@
+"""Agreements and procedures, read and checked against each other and the canonical entities."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from oncehub.model.catalogue import load_folder
+from oncehub.model.documents import Document
+from oncehub.model.entities import load_entities
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings
+from oncehub.model.sharing import Agreement, Procedure
+
+SEARCHABLE = ("person.national_id_9", "person.personal_id", "person.tax_code")
+"""Attributes that a person may be looked for by: those that `truth.identifier` holds."""
+
+
+def load_procedures(settings: Settings) -> dict[str, Procedure]:
+    """Read and check `mappings/procedures/*.yaml`, by code.
+
+    Raises:
+        ConfigError: one line per fault, with file, line and column.
+    """
+    procedures = load_folder(settings.mappings / "procedures", Procedure)
+    known = shareable_attributes(settings.schemas)
+    faults = [fault for procedure in procedures for fault in _procedure_faults(procedure, known)]
+    _raise(faults)
+    return {procedure.code: procedure for procedure in procedures}
+
+
+def load_agreements(settings: Settings) -> dict[str, Agreement]:
+    """Read and check `mappings/agreements/*.yaml` and the procedures they name, by name.
+
+    Raises:
+        ConfigError: one line per fault, with file, line and column.
+    """
+    procedures = load_procedures(settings)
+    agreements = load_folder(settings.mappings / "agreements", Agreement)
+    known = shareable_attributes(settings.schemas)
+    faults = [fault for agreement in agreements for fault in _agreement_faults(agreement, known, procedures)]
+    _raise(faults + list(_repeated_feeds(agreements)))
+    return {agreement.name: agreement for agreement in agreements}
+
+
+def shareable_attributes(schemas: Path) -> list[str]:
+    """Return what an agreement may name: the attributes of the golden record, as `person.<attribute>`."""
+    return sorted(f"person.{name}" for name in load_entities(schemas)["person"].attributes)
+
+
+def _procedure_faults(procedure: Procedure, known: Collection[str]) -> Iterator[str]:
+    yield from _misnamed(procedure, "code", procedure.code)
+    for name, item in procedure.items.items():
+        if item.attribute and item.attribute not in known:
+            place = procedure.where("items", name, "attribute")
+            yield _unknown(place, f"items.{name}.attribute", item.attribute, known)
+
+
+def _agreement_faults(
+    agreement: Agreement, known: Collection[str], procedures: Collection[str]
+) -> Iterator[str]:
+    yield from _misnamed(agreement, "name", agreement.name)
+    lists: list[tuple[str, tuple[str, ...], Collection[str]]] = [
+        ("attributes", agreement.attributes, known),
+        ("search_by", agreement.search_by, SEARCHABLE),
+        ("procedures", agreement.procedures, procedures),
+    ]
+    for key, values, allowed in lists:
+        for index, value in enumerate(values):
+            place = agreement.where(key, index)
+            if value not in allowed:
+                yield _unknown(place, f"{key}.{index}", value, allowed)
+            elif value in values[:index]:
+                yield f"{place}: {key}.{index}: {value!r} is repeated; keep one"
+
+
+def _repeated_feeds(agreements: list[Agreement]) -> Iterator[str]:
+    owners: dict[str, str] = {}
+    for agreement in agreements:
+        if agreement.feed is None:
+            continue
+        owner = owners.setdefault(agreement.feed, agreement.name)
+        if owner != agreement.name:
+            # Lines are cut to one agreement's attributes, so a feed cannot serve two.
+            yield (
+                f"{agreement.where('feed')}: feed: {agreement.feed!r} is the feed of {owner!r} already; "
+                "choose another name"
+            )
+
+
+def _misnamed(document: Document, key: str, value: str) -> Iterator[str]:
+    if value != document.path.stem:
+        yield (
+            f"{document.where(key)}: {key}: {value!r} differs from the file's name; "
+            f"write {key}: {document.path.stem}"
+        )
+
+
+def _unknown(place: str, key: str, value: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(value, known, n=1)
+    advice = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}"
+    return f"{place}: {key}: {value!r} is not known; {advice}"
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        raise ConfigError("\n".join(faults))

@@ -1,0 +1,231 @@
+"""Feeds: the outbox cut to what one agreement may see, one line a person, in commit order."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2 import sql
+
+from oncehub.audit.pseudonyms import pseudonym
+from oncehub.model.errors import ConfigError, RunBusy
+from oncehub.model.settings import Settings
+from oncehub.model.sharing import Agreement
+from oncehub.share.agreements import load_agreements
+from oncehub.share.permissions import today
+from oncehub.store.connection import Connection, locked, opened
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """What one publishing did.
+
+    Attributes:
+        changes: lines added to the feed.
+        last_sequence: sequence of the feed's last line; 0 when it has none.
+        seconds: how long it took.
+    """
+
+    feed: str
+    changes: int
+    last_sequence: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FeedPage:
+    """A piece of a feed.
+
+    Attributes:
+        changes: lines `{sequence, person, kind, changed, values, as_of}` in order of sequence: `person` is a
+            pseudonym that only this feed uses; `kind` is created, changed or removed; `changed` names the
+            attributes; `values` holds every attribute of the agreement as believed at `as_of`, null where
+            nothing is held, and nothing for a removed person.
+        next: `after` of the next read.
+        more: whether there are further lines now.
+    """
+
+    changes: list[dict[str, Any]]
+    next: int
+    more: bool
+
+
+# One statement, hence one snapshot. Changes of transactions that were still open when it began, and of later
+# ones, are left for the next time: numbers are given out before commit, so that skipping past an open
+# transaction would lose its changes. What a consumer knows of a person is what its feed last said.
+_PUBLISH = """
+with fresh as materialized (
+    select change.person_key, change.transaction, change.change_id, change.attributes
+    from share.change, share.feed
+    where feed.feed = %(feed)s
+        and (change.transaction, change.change_id) > (feed.transaction, feed.change_id)
+        and change.transaction < pg_snapshot_xmin(pg_current_snapshot())
+),
+newest as (
+    select distinct on (person_key) person_key, transaction, change_id
+    from fresh
+    order by person_key, transaction desc, change_id desc
+),
+agreed as (
+    select person_key, array_agg(distinct 'person.' || attribute order by 'person.' || attribute) as changed
+    from fresh cross join unnest(attributes) as attribute
+    where 'person.' || attribute = any(%(attributes)s)
+    group by person_key
+),
+state as (
+    select newest.*, agreed.changed, person.person_key is not null as held,
+        coalesce(told.kind <> 'removed', false) as known,
+        case when person.person_key is not null then jsonb_build_object({values}) end as values
+    from newest
+    left join agreed using (person_key)
+    left join truth.person using (person_key)
+    left join lateral (
+        select line ->> 'kind' as kind from share.delivery
+        where feed = %(feed)s and delivery.person_key = newest.person_key
+        order by sequence desc
+        limit 1
+    ) as told on true
+),
+line as (
+    select person_key, row_number() over (order by transaction, change_id) as number,
+        jsonb_build_object(
+            'kind', case when not held then 'removed' when known then 'changed' else 'created' end,
+            'changed', case when held then to_jsonb(changed) else '[]'::jsonb end,
+            'values', coalesce(values, '{{}}'::jsonb),
+            'as_of', to_jsonb(now())
+        ) as line
+    from state
+    where case when held then changed is not null else known end
+),
+delivered as (
+    insert into share.delivery (feed, sequence, person_key, line)
+    select feed.feed, feed.last_sequence + line.number, line.person_key, line.line
+    from line, share.feed
+    where feed.feed = %(feed)s
+),
+reached as (
+    select transaction, change_id from fresh order by transaction desc, change_id desc limit 1
+)
+update share.feed set
+    transaction = reached.transaction,
+    change_id = reached.change_id,
+    last_sequence = last_sequence + (select count(*) from line),
+    published_at = now()
+from reached
+where feed.feed = %(feed)s
+"""
+
+_READ = """
+select sequence, person_key::text, line from share.delivery
+where feed = %s and sequence > %s
+order by sequence
+limit %s
+"""
+
+
+def publish(settings: Settings, feed: str, database: Connection | None = None) -> PublishReport:
+    """Bring a feed up to what is believed now, in one transaction: a kill loses nothing, a repeat adds nothing.
+
+    A feed whose agreement is not in force stays as it is, and goes on from there when it is again.
+
+    Raises:
+        ConfigError: when no agreement has such a feed.
+        RunBusy: when another process publishes it.
+    """
+    start = time.monotonic()
+    agreement = _agreement_of(settings, feed)
+    with _given_or_opened(settings, database) as connection:
+        changes, last = _publish(connection, agreement, feed)
+    return PublishReport(feed, changes, last, round(time.monotonic() - start, 3))
+
+
+def read_changes(
+    connection: Connection, agreement: Agreement, after: int, limit: int, key: bytes
+) -> FeedPage:
+    """Read up to `limit` lines of the agreement's feed with a sequence above `after`.
+
+    Attributes that have left the agreement since a line was published are cut out of it.
+
+    Args:
+        connection: one that may read `share.delivery`.
+        agreement: one with a feed.
+        after: sequence of the last line the consumer has; 0 reads from the start.
+        limit: at least 1.
+        key: the hub's key for pseudonyms.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, (agreement.feed, after, limit + 1))
+        rows = cursor.fetchall()
+    changes = [
+        {"sequence": sequence, "person": pseudonym(key, person_key, f"feed {agreement.feed}")}
+        | _cut(line, agreement)
+        for sequence, person_key, line in rows[:limit]
+    ]
+    return FeedPage(changes, changes[-1]["sequence"] if changes else after, len(rows) > limit)
+
+
+def _publish(connection: Connection, agreement: Agreement, feed: str) -> tuple[int, int]:
+    with locked(connection, f"publish {feed}") as got:
+        if not got:
+            raise RunBusy(f"another process publishes the feed {feed}")
+        with connection, connection.cursor() as cursor:
+            cursor.execute("insert into share.feed (feed) values (%s) on conflict do nothing", (feed,))
+            before = _last_sequence(connection, feed)
+        # Apart from the row above: a transaction that writes first would hold back its own horizon.
+        if agreement.in_force(today()):
+            with connection, connection.cursor() as cursor:
+                cursor.execute(
+                    sql.SQL(_PUBLISH).format(values=_values(agreement)),
+                    {"feed": feed, "attributes": list(agreement.attributes)},
+                )
+        with connection:
+            last = _last_sequence(connection, feed)
+    return last - before, last
+
+
+def _values(agreement: Agreement) -> sql.Composable:
+    """Build the arguments of `jsonb_build_object`: each attribute's qualified name and its column."""
+    pairs = [
+        sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier("person", name.removeprefix("person.")))
+        for name in agreement.attributes
+    ]
+    return sql.SQL(", ").join(pairs)
+
+
+def _cut(line: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
+    allowed = set(agreement.attributes)
+    return line | {
+        "changed": [name for name in line["changed"] if name in allowed],
+        "values": {name: value for name, value in line["values"].items() if name in allowed},
+    }
+
+
+def _last_sequence(connection: Connection, feed: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("select last_sequence from share.feed where feed = %s", (feed,))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _agreement_of(settings: Settings, feed: str) -> Agreement:
+    by_feed = {
+        agreement.feed: agreement for agreement in load_agreements(settings).values() if agreement.feed
+    }
+    if feed not in by_feed:
+        close = difflib.get_close_matches(feed, by_feed, n=1)
+        advice = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(by_feed) or 'none'}"
+        raise ConfigError(f"no agreement has a feed {feed!r}; {advice}")
+    return by_feed[feed]
+
+
+@contextmanager
+def _given_or_opened(settings: Settings, database: Connection | None) -> Iterator[Connection]:
+    if database is not None:
+        yield database
+        return
+    with opened(settings) as connection:
+        yield connection

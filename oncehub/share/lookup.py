@@ -1,0 +1,123 @@
+"""Finding one person by identifiers, and the believed values of the attributes asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extras import RealDictCursor
+
+from oncehub.store.connection import Connection
+
+
+@dataclass(frozen=True)
+class Believed:
+    """One attribute's believed value; all fields are None where nothing is held.
+
+    Attributes:
+        value: text, or an object for a composite, which is always given whole.
+        source: whose word it is.
+        as_of: when that source stated it, ISO 8601 UTC.
+        rule: the survivorship rule that chose it.
+        disputed: another source states, and not as something outdated, a different value.
+    """
+
+    value: Any
+    source: str | None = None
+    as_of: str | None = None
+    rule: str | None = None
+    disputed: bool = False
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person with the attributes asked for, by qualified name (`person.full_name`).
+
+    Attributes:
+        key: `truth.person.person_key`; never leaves the hub.
+    """
+
+    key: str
+    attributes: dict[str, Believed]
+
+
+# A term's value leads to whoever holds it now, else to whoever held it formerly; a contested value to nobody.
+_FIND = """
+with term as (
+    select number, scheme, value
+    from unnest(%(schemes)s::text[], %(values)s::text[]) with ordinality as given (scheme, value, number)
+),
+claim as (
+    select number, person_key, current,
+        bool_or(current) over same_term as held_now,
+        bool_or(contested) over same_term as contested
+    from term join truth.identifier using (scheme, value)
+    window same_term as (partition by number)
+),
+found as (
+    select person_key
+    from claim
+    where not contested and (current or not held_now)
+    group by person_key
+    having count(*) = (select count(*) from term)
+)
+select person_key::text, provenance, {columns}, array(
+    select distinct attribute from truth.discrepancy
+    where discrepancy.person_key = person.person_key and kind = 'conflict' and closed_at is null
+) as disputed_attributes
+from truth.person join found using (person_key)
+limit 2
+"""
+
+
+def find_person(
+    connection: Connection, search: Mapping[str, str], attributes: Collection[str]
+) -> Person | None:
+    """Return the one person that every search term leads to, with `attributes`; None when there is not one.
+
+    A former personal number leads to its person too, unless somebody else holds it now.
+
+    Args:
+        connection: one that may read `truth`.
+        search: qualified attribute -> value, of those in `agreements.SEARCHABLE`.
+        attributes: qualified names of the person's attributes; at least one.
+    """
+    terms = [_identifier(name, value) for name, value in search.items()]
+    names = {name: name.removeprefix("person.") for name in attributes}
+    statement = sql.SQL(_FIND).format(columns=sql.SQL(", ").join(map(sql.Identifier, names.values())))
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(
+            statement, {"schemes": [scheme for scheme, _ in terms], "values": [value for _, value in terms]}
+        )
+        rows = cursor.fetchall()
+    if len(rows) != 1:
+        return None
+    row = rows[0]
+    return Person(row["person_key"], {name: _believed(row, column) for name, column in names.items()})
+
+
+def _identifier(attribute: str, value: str) -> tuple[str, str]:
+    """Return the scheme and value that `truth.identifier` holds for a search term.
+
+    A tax code of 12 digits is the personal number (Thông tư 86/2024/TT-BTC), one of 13 a branch of the
+    registration that its first ten digits name.
+    """
+    scheme = attribute.removeprefix("person.")
+    if scheme != "tax_code":
+        return scheme, value
+    return ("personal_id", value) if len(value) == 12 else (scheme, value[:10])
+
+
+def _believed(row: Mapping[str, Any], column: str) -> Believed:
+    if row[column] is None:
+        return Believed(None)
+    origin = row["provenance"].get(column, {})
+    return Believed(
+        value=row[column],
+        source=origin.get("source"),
+        as_of=origin.get("as_of"),
+        rule=origin.get("rule"),
+        disputed=column in row["disputed_attributes"],
+    )

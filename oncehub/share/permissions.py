@@ -1,0 +1,81 @@
+"""What an agreement allows: every check that stands between a question and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from oncehub.model.errors import AccessDenied
+from oncehub.model.sharing import Agreement, Procedure
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+"""Agreements and laws hold by the Vietnamese calendar."""
+
+
+def today() -> date:
+    """Return the day it is in Vietnam."""
+    return datetime.now(VIETNAM).date()
+
+
+def require_in_force(agreement: Agreement, day: date) -> None:
+    """Check that the agreement and its legal basis hold on `day`.
+
+    Raises:
+        AccessDenied: when they do not.
+    """
+    if not agreement.in_force(day):
+        raise AccessDenied(f"the agreement {agreement.name} or its legal basis is not in force")
+
+
+def require_attributes(agreement: Agreement, attributes: Iterable[str]) -> None:
+    """Check that every attribute may leave the hub under the agreement.
+
+    Raises:
+        AccessDenied: naming those that may not.
+    """
+    if refused := sorted(set(attributes) - set(agreement.attributes)):
+        raise AccessDenied("the agreement does not cover these attributes", tuple(refused))
+
+
+def require_search(agreement: Agreement, search: Iterable[str]) -> None:
+    """Check that every attribute may be searched by; an answer would confirm the value searched for.
+
+    Raises:
+        AccessDenied: naming those that may not.
+    """
+    if refused := sorted(set(search) - set(agreement.search_by)):
+        raise AccessDenied("the agreement does not allow to search by these attributes", tuple(refused))
+
+
+def require_purpose(agreement: Agreement, purpose: str | None) -> None:
+    """Check that a stated purpose is the agreement's.
+
+    Raises:
+        AccessDenied: when it is another.
+    """
+    if purpose is not None and purpose != agreement.purpose:
+        raise AccessDenied(f"the agreement's purpose is {agreement.purpose}, and no other")
+
+
+def require_feed(agreement: Agreement, feed: str) -> None:
+    """Check that the agreement entitles to the feed; whether another feed exists is not told.
+
+    Raises:
+        AccessDenied: when it does not.
+    """
+    if agreement.feed != feed:
+        raise AccessDenied("the agreement does not entitle to this feed")
+
+
+def require_procedure(agreement: Agreement, procedure: Procedure | None, day: date) -> Procedure:
+    """Return the procedure when the agreement covers it and a legal text supports it on `day`.
+
+    Raises:
+        AccessDenied: when either fails; whether an uncovered procedure exists is not told.
+    """
+    if procedure is None or procedure.code not in agreement.procedures:
+        raise AccessDenied("the agreement does not cover this procedure")
+    if not any(basis.in_force(day) for basis in procedure.legal):
+        raise AccessDenied(f"no legal text supports the procedure {procedure.code} today")
+    return procedure
