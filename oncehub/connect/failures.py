@@ -1,0 +1,110 @@
+"""What may go wrong with one request, told without a value, an address or a secret."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import requests
+import urllib3
+
+from oncehub.model.errors import AuthenticationError, OncehubError, RequestRefused
+
+HTTP_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+"""All that sending a request and reading its answer raise when the network or the source fails."""
+
+
+class TryAgain(Exception):
+    """A failure that another try may cure.
+
+    Attributes:
+        reason: what went wrong, without values.
+        retry_after: seconds that the source asked to wait, where it did.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class CredentialsRefused(Exception):
+    """The source answered 401 or 403 (`status`); fresh credentials may help once."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"answered {status}")
+        self.status = status
+
+
+def network_failure(error: Exception, what: str) -> TryAgain | OncehubError:
+    """Return what to raise for one of `HTTP_ERRORS`; the cause itself would quote addresses."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return AuthenticationError(
+            f"{what}: the source's certificate is not trusted for its address; "
+            "check the connection's host, and `ca` in its extra"
+        )
+    if _is_alert(causes):
+        return AuthenticationError(
+            f"{what}: TLS was refused; check `client_certificate` and `client_key` in the connection's extra"
+        )
+    timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+    if any(isinstance(cause, timeouts) for cause in causes):
+        return TryAgain("no complete answer in time")
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return TryAgain("connection refused")
+    return TryAgain("connection broken before the answer was complete")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk an exception and those it wraps: requests and urllib3 keep them in `args` and `reason`."""
+    waiting: list[BaseException] = [error]
+    seen: set[int] = set()
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        inner = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
+        waiting.extend(found for found in inner if isinstance(found, BaseException))
+
+
+def _is_alert(causes: list[BaseException]) -> bool:
+    """Whether TLS failed by refusal rather than because the connection just ended."""
+    broken_off = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    tls = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
+    return bool(tls) and not any(isinstance(cause, broken_off) for cause in tls)
+
+
+def check_status(status: int, headers: Mapping[str, str], what: str, now: float) -> None:
+    """Raise for a status that is no answer; `now` is Unix seconds.
+
+    Raises:
+        TryAgain: 408, 429 and 5xx.
+        CredentialsRefused: 401 and 403.
+        RequestRefused: any other.
+    """
+    if status in {401, 403}:
+        raise CredentialsRefused(status)
+    if status in {408, 429} or 500 <= status <= 599:
+        raise TryAgain(f"answered {status}", retry_after(headers.get("Retry-After"), now))
+    if 300 <= status <= 399:
+        raise RequestRefused(f"{what}: answered {status}, a redirect, which credentials do not follow")
+    raise RequestRefused(f"{what}: answered {status}; check paths and parameters in its connector.yaml")
+
+
+def retry_after(text: str | None, now: float) -> float | None:
+    """Seconds of a Retry-After header, given as seconds or as a date (RFC 9110 section 10.2.3)."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", text.strip()):
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, when.replace(tzinfo=when.tzinfo or UTC).timestamp() - now)
