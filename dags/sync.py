@@ -1,0 +1,60 @@
+"""`sync_<source>`, one DAG a connector: reads what the source states and lands it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, Param, dag, task
+
+from oncehub.model.catalogue import load_connectors
+from oncehub.model.connector import Connector
+from oncehub.model.settings import load_settings
+from oncehub.orchestrate.assets import records
+from oncehub.orchestrate.schedule import ONE_AT_A_TIME, VIETNAM
+
+
+@task
+def land(source: str, stream: str, params: dict[str, Any] | None = None) -> dict[str, int]:
+    """Land one stream; the counts go on to XCom."""
+    from oncehub.intake import sync
+    from oncehub.model.catalogue import load_connector
+    from oncehub.orchestrate.connections import airflow_connection
+    from oncehub.orchestrate.failures import clear_failures
+    from oncehub.orchestrate.task_log import landed, log_landing
+
+    settings = load_settings()
+    with clear_failures():
+        connector = load_connector(settings, source)
+        full = bool((params or {}).get("full"))
+        runs = sync(
+            settings,
+            connector,
+            airflow_connection(source),
+            streams=[stream],
+            full=full,
+            report=log_landing,
+        )
+    return landed(runs)
+
+
+def sync_dag(connector: Connector) -> None:
+    """Define the DAG of one connector: its streams side by side, each its own task and asset."""
+
+    @dag(
+        dag_id=f"sync_{connector.source}",
+        dag_display_name=f"Sync: {connector.title}",
+        schedule=CronTriggerTimetable(connector.schedule, timezone=VIETNAM),
+        params={"full": Param(False, type="boolean", description="Read everything, not only what changed")},
+        tags=["oncehub", "sync"],
+        **ONE_AT_A_TIME,
+    )
+    def define() -> None:
+        for stream in connector.streams:
+            outlet = records(connector.source, stream)
+            land.override(task_id=f"land_{stream}", outlets=[outlet])(connector.source, stream)
+
+    define()
+
+
+for each in load_connectors(load_settings()).values():
+    sync_dag(each)

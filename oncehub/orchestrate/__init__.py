@@ -1,0 +1,1 @@
+"""What the DAG files need of Airflow: assets, connections, clear failures and task logs."""

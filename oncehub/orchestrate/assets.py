@@ -1,0 +1,13 @@
+"""The assets that one DAG tells the next one by."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset
+
+TRUTH = Asset("oncehub_truth", uri="oncehub://truth")
+"""What is believed: updated by `reconcile`, read by `publish_<feed>`."""
+
+
+def records(source: str, stream: str) -> Asset:
+    """Return the asset of one stream's records: updated by `sync_<source>`, read by `reconcile`."""
+    return Asset(f"oncehub_records_{source}_{stream}", uri=f"oncehub://records/{source}/{stream}")
