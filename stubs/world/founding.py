@@ -8,6 +8,7 @@ from stubs.world.clock import START, generator, local_day
 from stubs.world.dossiers import found_dossiers
 from stubs.world.numbers import Numbers
 from stubs.world.people import found_people
+from stubs.world.places import REFORM
 from stubs.world.planting import plant_all
 from stubs.world.records import business_addresses, found_records
 from stubs.world.state import SOURCES, State, former_numbers
@@ -20,6 +21,8 @@ def found(people_count: int, seed: int) -> State:
     records = {source: found_records(source, seed, people, numbers) for source in SOURCES}
     business_addresses(records["customs"], addresses, generator(seed, 0, "company-addresses"))
     plant_all(seed, people, records, numbers)
+    for table in records.values():
+        table["addr_old"] = table["updated"] < REFORM  # planting has moved some statement times
     reissued = np.flatnonzero(people["reissued_at"] > 0)
     former = former_numbers(people, reissued, local_day(people["reissued_at"][reissued]))
     dossiers = found_dossiers(seed, people, records["portal"], numbers)

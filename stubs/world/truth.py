@@ -1,12 +1,33 @@
-"""The ground truth: which discrepancies the records hold, who each record is about, and which are broken."""
+"""The ground truth: which discrepancies the records hold, who each record is about, and which are broken.
+
+Everything is computed from what the records state now against what the register and the other
+sources state now, so that it holds after any number of days.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
-from stubs.world.state import State
+from stubs.world.clock import calendar
+from stubs.world.lexicon import lexicon
+from stubs.world.linking import METHODS, WRONG_PERSON, Links, find_links, linked, sound
+from stubs.world.people import DEAD
+from stubs.world.places import places
+from stubs.world.plants import FAULT_NAMES, Fault, Plant
+from stubs.world.records import ACTIVE, FULL, MONTH_YEAR, NO_BIRTH
+from stubs.world.render_names import padded
+from stubs.world.render_population import register_key
+from stubs.world.render_portal import dossier_numbers
+from stubs.world.render_tax import tax_codes
+from stubs.world.state import SOURCES, STREAMS, State
+from stubs.world.table import Array, Table
+
+# A tie between two statements of the same second goes to the first of these.
+_PHONE_ORDER = ("portal", "banking", "tax", "customs")
 
 
 @dataclass(frozen=True)
@@ -14,10 +35,133 @@ class Truth:
     """What the engine should find and can never read."""
 
     discrepancies: pl.DataFrame
+    """source, stream, source_key, attribute, kind (stale, conflict, wrong_person, deceased): all that should be open now."""
     links: pl.DataFrame
+    """source, stream, source_key, register_id (who it is about; null for companies), method; live unbroken records."""
     broken: pl.DataFrame
+    """source, stream, source_key, fault (wrong_type, impossible_date, missing_name, check_digit); live records."""
 
 
 def truth_of(state: State) -> Truth:
     """The truth about the world as it stands."""
-    raise NotImplementedError(state.day)
+    links = find_links(state)
+    return Truth(
+        discrepancies=_discrepancies(state, links),
+        links=pl.concat(_link_rows(state, source, links[source]) for source in SOURCES),
+        broken=pl.concat(_broken_rows(state)),
+    )
+
+
+def source_keys(source: str, table: Table) -> pl.Series:
+    """The keys of a source's records as they are on the wire."""
+    if source == "tax":
+        return tax_codes(table)
+    digits, prefix = {"portal": (8, "TK"), "customs": (7, "HQ"), "banking": (12, "9704")}[source]
+    return padded(table["key"], digits, prefix)
+
+
+def _rows(source: str, stream: str, keys: pl.Series, **columns: pl.Series | str) -> pl.DataFrame:
+    frame = pl.DataFrame({"source_key": keys})
+    constant = {"source": source, "stream": stream} | {k: v for k, v in columns.items() if isinstance(v, str)}
+    frame = frame.with_columns(**{name: pl.lit(value) for name, value in constant.items()})
+    frame = frame.with_columns(**{k: v for k, v in columns.items() if isinstance(v, pl.Series)})
+    return frame.select("source", "stream", "source_key", *columns)
+
+
+def _link_rows(state: State, source: str, links: Links) -> pl.DataFrame:
+    table = state.records[source]
+    rows = np.flatnonzero(sound(table))
+    method = pl.Series(METHODS).gather(pl.Series(links.method[rows].astype(np.int64)))
+    keys, about = source_keys(source, table.take(rows)), register_key(table["person"][rows])
+    return _rows(source, STREAMS[source], keys, register_id=about, method=method)
+
+
+def _broken_rows(state: State) -> Iterator[pl.DataFrame]:
+    people = Table(state.people.columns | {"row": np.arange(len(state.people))})
+    yield _faults("population", "citizens", people)
+    for source in SOURCES:
+        yield _faults(source, STREAMS[source], state.records[source])
+    yield _faults("portal", "dossiers", state.dossiers)
+
+
+def _faults(source: str, stream: str, table: Table) -> pl.DataFrame:
+    broken = table.take(np.flatnonzero((table["fault"] != Fault.NONE) & ~table["deleted"]))
+    if stream == "citizens":
+        keys = register_key(broken["row"])
+    else:
+        keys = dossier_numbers(broken) if stream == "dossiers" else source_keys(source, broken)
+    names = pl.Series([FAULT_NAMES.get(fault, "") for fault in Fault])
+    return _rows(source, stream, keys, fault=names.gather(pl.Series(broken["fault"].astype(np.int64))))
+
+
+def _discrepancies(state: State, links: dict[str, Links]) -> pl.DataFrame:
+    found = [each for source in SOURCES for each in _of_source(state, source, links[source])]
+    found += _stale_phones(state, links)
+    return pl.concat(found).sort("source", "source_key", "attribute")
+
+
+def _of_source(state: State, source: str, links: Links) -> Iterator[pl.DataFrame]:
+    table = state.records[source]
+    rows = linked(links)
+
+    def found(at: Array, attribute: str, conflict: Plant | None, kind: str = "stale") -> pl.DataFrame:
+        kinds = pl.Series([kind, "conflict"])
+        planted = np.zeros(len(at), dtype=np.int64) if conflict is None else (table["plant"][at] == conflict)
+        keys = source_keys(source, table.take(at))
+        return _rows(
+            source, STREAMS[source], keys, attribute=attribute, kind=kinds.gather(pl.Series(planted.astype(np.int64)))
+        )
+
+    records, people = table.take(rows), state.people.take(links.person[rows])
+    yield found(rows[~_same_name(records, people)], "full_name", Plant.MISTYPED_NAME)
+    if source != "customs":
+        yield found(rows[~_same_birth(records, people)], "birth_date", Plant.BIRTH_SWAPPED)
+    if source in {"portal", "tax"}:
+        yield found(rows[records["sex"] != people["sex"]], "sex", Plant.WRONG_SEX)
+        yield found(rows[~_same_address(state, records, people)], "permanent_address", None)
+    outlived = (people["status"] == DEAD) & (records["status"] == ACTIVE)
+    yield found(rows[outlived], "life_status", None, "deceased")
+    yield found(np.flatnonzero(links.method == WRONG_PERSON), "personal_id", None, "wrong_person")
+
+
+def _same_name(records: Table, people: Table) -> Array:
+    left, right = ((each["ho"], each["dem"], each["ten"]) for each in (records, people))
+    return lexicon().same_name(left, right)
+
+
+def _same_birth(records: Table, people: Table) -> Array:
+    """Compared as far as both state it: a year alone agrees with any day of that year."""
+    year, month, day = (a == b for a, b in zip(calendar(records["birth"]), calendar(people["birth"]), strict=True))
+    form = np.where(people["year_only"] & (records["birth_form"] <= MONTH_YEAR), -1, records["birth_form"])
+    return np.select([form == FULL, form == MONTH_YEAR, form == NO_BIRTH], [year & month & day, year & month, True], year)
+
+
+def _same_address(state: State, records: Table, people: Table) -> Array:
+    pair = state.addresses["pair"]
+    own, registered = pair[np.maximum(records["addr"], 0)], pair[people["addr"]]
+    return places().agree(own, records["addr_old"], registered, people["addr_old"]) | (records["addr"] < 0)
+
+
+def _stale_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
+    """Of each person's statements the most recent is right, in whichever source; other numbers are stale."""
+    stated = pl.concat(
+        pl.DataFrame(
+            {
+                "person": links[source].person[rows],
+                "phone": table["phone"][rows],
+                "updated": table["updated"][rows],
+                "order": np.full(len(rows), _PHONE_ORDER.index(source)),
+                "row": rows,
+            }
+        )
+        for source, table in state.records.items()
+        for rows in [linked(links[source])[table["phone"][linked(links[source])] > 0]]
+    )
+    latest = stated.sort(["updated", "order", "row"], descending=[True, False, False])
+    latest = latest.unique("person", keep="first", maintain_order=True).select("person", right="phone")
+    stale = stated.join(latest, on="person").filter(pl.col("phone") != pl.col("right"))
+    return [
+        _rows(source, STREAMS[source], source_keys(source, table.take(rows)), attribute="phone", kind="stale")
+        for source, table in state.records.items()
+        for rows in [stale.filter(pl.col("order") == _PHONE_ORDER.index(source))["row"].sort().to_numpy()]
+    ]
