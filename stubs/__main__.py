@@ -27,7 +27,7 @@ def main() -> None:
 def serve(
     *,
     state: Annotated[Path, typer.Option(help="Folder for the connection files and certificates.")],
-    people: Annotated[int, typer.Option(min=1, help="People in the register.")] = 20_000,
+    people: Annotated[int, typer.Option(min=500, help="People in the register.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same world.")] = 1,
     port_base: Annotated[int, typer.Option(min=0, max=65_529, help="First of six ports; 0: free ones.")] = 0,
     parent: Annotated[int | None, typer.Option(help="Exit when the process of this id is gone.")] = None,

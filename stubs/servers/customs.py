@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from threading import Lock
 
-import orjson
 import polars as pl
 from starlette.requests import Request
 from starlette.responses import Response
@@ -99,20 +98,6 @@ def export_files(snapshot: pl.DataFrame, night: date) -> dict[str, ExportFile]:
 
 def csv_bytes(rows: pl.DataFrame) -> bytes:
     """A header and the rows as `;`-separated CSV with CRLF in Windows-1258."""
-    wire = _with_raw_values(rows).select(pl.exclude("^_.*$"))
+    wire = rows.select(pl.exclude("^_.*$"))
     text = wire.write_csv(separator=";", line_terminator="\r\n", null_value="")
     return encode_windows_1258(text)
-
-
-def _with_raw_values(rows: pl.DataFrame) -> pl.DataFrame:
-    """A record sent raw gives its values as text: a CSV file has no other type."""
-    raw = rows.filter(pl.col("_raw").is_not_null())
-    if raw.is_empty():
-        return rows
-    values = [orjson.loads(text) for text in raw["_raw"]]
-    columns = [column for column in rows.columns if not column.startswith("_")]
-    replaced = pl.DataFrame(
-        {column: [str(value.get(column, "")) for value in values] for column in columns}
-        | {"_key": raw["_key"]}
-    )
-    return rows.update(replaced, on="_key")

@@ -142,20 +142,19 @@ def test_advancing_gives_the_next_state_of_the_same_world(moving_reader, moving_
 
 def test_a_reader_never_sees_a_world_on_the_move(moving_reader, moving_systems):
     get = moving_reader.population_get()
-    with ThreadPoolExecutor(4) as pool:
+
+    def seen():
+        page = get(limit=1, tuThoiDiem="2000-01-01T00:00:00Z").json()
+        return page["ThoiDiemDuLieu"], page["SoCongDan"]
+
+    states = [seen()]
+    with ThreadPoolExecutor(1) as pool:
         moves = pool.submit(moving_systems.advance, 30)
-        seen = []
         while not moves.done():
-            page = get(limit=1, tuThoiDiem="2000-01-01T00:00:00Z").json()
-            seen.append((page["ThoiDiemDuLieu"], page["SoCongDan"]))
-    seen.append(
-        tuple(
-            get(limit=1, tuThoiDiem="2000-01-01T00:00:00Z").json()[key]
-            for key in ("ThoiDiemDuLieu", "SoCongDan")
-        )
-    )
-    assert len({moment for moment, _ in seen}) <= 2
-    assert len(set(seen)) == len({moment for moment, _ in seen})
+            states.append(seen())
+        assert moves.result()
+    states.append(seen())
+    assert len({moment for moment, _ in states}) == len(set(states)) == 2
 
 
 def test_a_cursor_survives_the_advance_of_the_world(moving_reader, moving_systems):

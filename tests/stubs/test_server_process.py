@@ -63,7 +63,7 @@ def test_everything_listens_on_loopback_only(systems):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_process_cleanly(tmp_path, number):
-    systems = Systems.start(tmp_path, 200, timeout=60)
+    systems = Systems.start(tmp_path, 500, timeout=60)
     url = systems.connections["customs"]["host"] + "/exports/manifest.json"
     with requests.Session() as session:
         session.get(url, timeout=30)
@@ -75,10 +75,10 @@ def test_a_signal_ends_the_process_cleanly(tmp_path, number):
 
 
 def test_starting_again_over_the_same_folder_gives_new_credentials(tmp_path):
-    with Systems.start(tmp_path, 200, timeout=60) as first:
+    with Systems.start(tmp_path, 500, timeout=60) as first:
         secrets = first.connections["tax"]["password"]
         os.kill(first.pid, signal.SIGKILL)
-    with Systems.start(tmp_path, 200, timeout=60) as second:
+    with Systems.start(tmp_path, 500, timeout=60) as second:
         assert second.connections["tax"]["password"] != secrets
         assert second.health()["status"] == "ok"
 
@@ -87,7 +87,7 @@ def test_leaving_by_an_exception_leaves_no_process(tmp_path):
     pids = []
 
     def fail_inside():
-        with Systems.start(tmp_path, 200, timeout=60) as systems:
+        with Systems.start(tmp_path, 500, timeout=60) as systems:
             pids.append(systems.pid)
             raise KeyError
 
@@ -99,7 +99,7 @@ def test_leaving_by_an_exception_leaves_no_process(tmp_path):
 def test_the_systems_end_with_a_parent_that_was_killed(tmp_path):
     script = (
         "import os, pathlib, time; from stubs.client import Systems\n"
-        f"print(Systems.start(pathlib.Path({str(tmp_path)!r}), 200, timeout=60).pid, flush=True)\n"
+        f"print(Systems.start(pathlib.Path({str(tmp_path)!r}), 500, timeout=60).pid, flush=True)\n"
         "time.sleep(60)"
     )
     with subprocess.Popen(
@@ -114,7 +114,7 @@ def test_the_systems_end_with_a_parent_that_was_killed(tmp_path):
 
 def test_a_start_that_takes_too_long_is_an_error_and_leaves_no_process(tmp_path):
     with pytest.raises(SystemsError, match="not ready"):
-        Systems.start(tmp_path, 200, timeout=0)
+        Systems.start(tmp_path, 500, timeout=0)
     assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in command_of(path)]
 
 
@@ -123,7 +123,7 @@ def test_a_port_in_use_is_one_clear_line_and_status_1(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "stubs", "serve", "--people", "200", "--state", str(tmp_path)]
+        command = [sys.executable, "-m", "stubs", "serve", "--people", "500", "--state", str(tmp_path)]
         ended = subprocess.run(
             [*command, "--port-base", str(port)],
             cwd=ROOT,
@@ -142,7 +142,7 @@ def test_the_error_of_a_failed_start_reaches_the_caller(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(SystemsError, match=r"status 1.*Address already in use"):
-            Systems.start(tmp_path, 200, port_base=taken.getsockname()[1], timeout=60)
+            Systems.start(tmp_path, 500, port_base=taken.getsockname()[1], timeout=60)
 
 
 def test_a_state_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
