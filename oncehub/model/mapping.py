@@ -38,13 +38,14 @@ class Condition(Part):
 class FieldRule(Part):
     """How one attribute's value is made.
 
-    Exactly one of `from`, `join` and `value`; then `pick`, `via` in order, and last `codes`.
+    Exactly one of `from`, `join` and `value`; then `pick`, `if_present`, `via` in order, and last `codes`.
 
     Attributes:
         source: `from`: one path, or several of which the first that is present counts.
         join: paths joined by single spaces, absent ones left out.
         value: a constant.
         pick: choose from a list.
+        if_present: the value counts only where this other field is present.
         via: transforms in order.
         codes: name of a code list under `mappings/codes/`; an unknown code is a failure.
     """
@@ -55,6 +56,7 @@ class FieldRule(Part):
     join: Annotated[tuple[RecordPath, ...], Field(min_length=1)] | None = None
     value: str | int | bool | None = None
     pick: Pick | None = None
+    if_present: RecordPath | None = None
     via: tuple[Transform, ...] = ()
     codes: str | None = None
 
