@@ -1,5 +1,7 @@
 """`reconcile`: links, believes and compares what has landed, whenever something has."""
 
+# ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
+
 from __future__ import annotations
 
 from typing import Any

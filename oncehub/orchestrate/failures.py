@@ -1,4 +1,4 @@
-"""How an error of the hub ends an Airflow task: retried where a retry may cure it, failed at once where not."""
+"""How an error of the hub ends an Airflow task: retried where that may cure it, failed at once otherwise."""
 
 from __future__ import annotations
 
