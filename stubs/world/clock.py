@@ -1,4 +1,4 @@
-"""World time: microseconds since 1970 (UTC) and days since 1970 (Vietnam's calendar), and their renderings."""
+"""World time: microseconds since 1970 (UTC), days since 1970 (Vietnam's calendar), and both as text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAST_DAY = 47_847  # 2101-01-01
 
 
 def generator(seed: int, day: int, purpose: str) -> np.random.Generator:
-    """The one random stream of a purpose on a day of the world, so that no draw depends on another's number of draws."""
+    """The random stream of one purpose on one day: no draw depends on how much others have drawn."""
     return np.random.default_rng([seed, day, crc32(purpose.encode())])
 
 

@@ -17,7 +17,14 @@ from stubs.world.table import Array, Table
 NEW, ACCEPTED, REFUSED, WORKED_ON, WANTING, UNPAID, WITHDRAWN, STOPPED, DONE, RETURNED = range(1, 11)
 """Dossier statuses (trạng thái hồ sơ) as in exchange_codes.json."""
 OPEN = (NEW, ACCEPTED, WORKED_ON, WANTING, UNPAID)
-NEXT = {NEW: ACCEPTED, ACCEPTED: WORKED_ON, WORKED_ON: DONE, WANTING: WORKED_ON, UNPAID: WORKED_ON, DONE: RETURNED}
+NEXT = {
+    NEW: ACCEPTED,
+    ACCEPTED: WORKED_ON,
+    WORKED_ON: DONE,
+    WANTING: WORKED_ON,
+    UNPAID: WORKED_ON,
+    DONE: RETURNED,
+}
 _PER_ACCOUNT = 0.3
 
 
@@ -50,9 +57,13 @@ def found_dossiers(seed: int, people: Table, accounts: Table, numbers: Numbers) 
     chance = generator(seed, 0, "dossiers")
     owners = eligible_accounts(people, accounts)
     rows = np.sort(chance.choice(owners, size=round(len(accounts) * _PER_ACCOUNT)))
-    table = file_dossiers(people, accounts, rows, past(chance, len(rows), years=3, skew=1.7), numbers, chance)
+    table = file_dossiers(
+        people, accounts, rows, past(chance, len(rows), years=3, skew=1.7), numbers=numbers, chance=chance
+    )
     _progress(table, chance)
-    broken = chance.choice(len(table), size=min(len(table), max(3, round(len(table) * plants.BROKEN))), replace=False)
+    broken = chance.choice(
+        len(table), size=min(len(table), max(3, round(len(table) * plants.BROKEN))), replace=False
+    )
     kinds = np.array([Fault.WRONG_TYPE, Fault.IMPOSSIBLE_DATE, Fault.MISSING_NAME], dtype=np.int8)
     table["fault"][broken] = np.resize(kinds, len(broken))
     whole = table["fault"] == Fault.NONE
@@ -68,7 +79,7 @@ def eligible_accounts(people: Table, accounts: Table) -> Array:
 
 
 def file_dossiers(
-    people: Table, accounts: Table, rows: Array, at: Array, numbers: Numbers, chance: np.random.Generator
+    people: Table, accounts: Table, rows: Array, at: Array, *, numbers: Numbers, chance: np.random.Generator
 ) -> Table:
     """New dossiers of the accounts `rows`, filed at the moments `at`."""
     count, person = len(rows), accounts["person"][rows]
@@ -101,7 +112,9 @@ def file_dossiers(
 def _progress(table: Table, chance: np.random.Generator) -> None:
     """Dossiers older than a month are mostly over; the others stand where chance left them."""
     old = table["filed"] < START - 30 * DAY
-    over = chance.choice([RETURNED, DONE, REFUSED, WITHDRAWN, STOPPED], len(table), p=[0.8, 0.08, 0.05, 0.04, 0.03])
+    over = chance.choice(
+        [RETURNED, DONE, REFUSED, WITHDRAWN, STOPPED], len(table), p=[0.8, 0.08, 0.05, 0.04, 0.03]
+    )
     under_way = chance.choice(OPEN, len(table), p=[0.2, 0.25, 0.4, 0.1, 0.05])
     table["status"] = np.where(old, over, under_way).astype(np.int8)
     took = (DAY * (0.2 + 20 * chance.random(len(table)))).astype(np.int64)

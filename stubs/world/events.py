@@ -53,7 +53,7 @@ def living(people: Table) -> Array:
 
 
 def touch(table: Table, rows: Array, at: Array) -> None:
-    """Stamp changed rows; a second change of a day comes after the first. Addresses are coded as of the new stamp."""
+    """Stamp changed rows, a second change after the first; addresses are coded as of the new stamp."""
     table["updated"][rows] = np.maximum(at, table["updated"][rows] + SECOND)
     if "states_addr" in table.columns:
         table["addr_old"][rows] = table["updated"][rows] < REFORM
@@ -72,5 +72,3 @@ def of_the_living(state: State, source: str) -> Array:
     table = state.records[source]
     person = table["person"]
     return np.asarray(sound(table) & (person >= 0) & living(state.people)[person])
-
-

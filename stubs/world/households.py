@@ -1,4 +1,4 @@
-"""Who lives with whom: households of a head, a spouse, the head's parents and children, with ages and family ties."""
+"""Who lives with whom: a head, a spouse, the head's parents and children, with ages and family ties."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def found_households(chance: np.random.Generator, people: int) -> tuple[Househol
     sex = np.where(chance.random(count) < 0.72, 1, 2).astype(np.int8)
     married = chance.random(count) < np.clip((age - 21) / 10, 0, 0.82)
     children = _children(chance, age, sex, married)
-    elders = np.where((age > 28) & (age < 58) & (chance.random(count) < 0.25), chance.integers(1, 3, count), 0)
+    elders = np.where(
+        (age > 28) & (age < 58) & (chance.random(count) < 0.25), chance.integers(1, 3, count), 0
+    )
     homes = _lay_out(people, married.astype(np.int64), elders, children)
     member_sex, member_age = _members(chance, homes, sex, age)
     return homes, member_sex, (member_age * YEAR).astype(np.int64)
@@ -70,10 +72,13 @@ def _members(
 ) -> tuple[Array, Array]:
     people = len(homes.of)
     head_sex, head_age = head_sex[: len(homes.start)], head_age[: len(homes.start)]
-    spouse_age = np.clip(head_age + np.where(head_sex == 1, -1, 1) * chance.normal(3, 2.5, len(head_age)), 19.5, 95)
+    spouse_age = np.clip(
+        head_age + np.where(head_sex == 1, -1, 1) * chance.normal(3, 2.5, len(head_age)), 19.5, 95
+    )
     mother_age = np.where(homes.married & (head_sex == 1), spouse_age, head_age)
     sex = chance.integers(1, 3, people).astype(np.int8)
-    age = chance.random(people) * np.clip(mother_age[homes.of] - 19.5, 0.01, 31)
+    mothers = mother_age[homes.of]
+    age = mothers - chance.uniform(20.5, np.clip(mothers - 0.1, 20.6, 42))
     head, spouse = homes.role == HEAD, homes.role == SPOUSE
     sex[head], age[head] = head_sex, head_age
     sex[spouse], age[spouse] = 3 - head_sex[homes.married], spouse_age[homes.married]
@@ -108,9 +113,9 @@ def family_ties(homes: Households, sex: Array) -> tuple[Array, Array, Array]:
 
 
 def find_parents(
-    chance: np.random.Generator, surname: Array, birth: Array, sex: Array, spouse: Array, wanted: Array
+    chance: np.random.Generator, wanted: Array, *, surname: Array, birth: Array, sex: Array, spouse: Array
 ) -> tuple[Array, Array]:
-    """Fathers and their wives in other households for the people `wanted`: same family name, some 25-35 years older.
+    """Fathers of the same family name, some 21-39 years older, and their wives, for the people `wanted`.
 
     Returns row numbers, -1 where there is no match.
     """

@@ -1,10 +1,11 @@
-"""Every word a name can hold, numbered, and each of its spellings: names are three numbers until they are rendered."""
+"""Every word a name can hold, numbered, in all its spellings: a name is three numbers until rendered."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -27,10 +28,18 @@ _SPELLINGS: dict[str, Callable[[str], str]] = {
 
 def _own_words() -> Iterable[str]:
     """All words of the name lists, each once, in a stable order."""
-    lists = [value for key, value in sorted(vars(names).items()) if key.startswith(("MIDDLE", "GIVEN", "MONG", "JARAI"))]
+    lists = [
+        value
+        for key, value in sorted(vars(names).items())
+        if key.startswith(("MIDDLE", "GIVEN", "MONG", "JARAI"))
+    ]
     lists += [names.EDE_CLANS, names.EDE_GIVEN_MALE, names.EDE_GIVEN_FEMALE, names.KHMER_GIVEN]
     lists += [list(names.SURNAMES), *names.ETHNIC_SURNAMES.values(), ["Y", "A", "Thị"]]
     return dict.fromkeys(word for words in lists for word in words)
+
+
+Name: TypeAlias = tuple[Array, Array, Array]
+"""Họ, chữ đệm and tên as word numbers, one array each."""
 
 
 class Lexicon:
@@ -53,7 +62,7 @@ class Lexicon:
 
     def slip(self, word: Array, choice: Array) -> Array:
         """A mistyped form of each proper word; `choice` is any integer."""
-        return self.size + word.astype(np.int64) * _SLIPS + choice % _SLIPS
+        return np.asarray(self.size + word.astype(np.int64) * _SLIPS + choice % _SLIPS)
 
     def spell(self, word: Array, spelling: str) -> pl.Series:
         """Each word in a spelling; null for -1."""
@@ -61,29 +70,35 @@ class Lexicon:
         return self._forms(spelling).gather(pl.Series(index))
 
     def typed(self, word: Array, case: Array, moved: Array, decomposed: Array) -> pl.Series:
-        """Words as people type them: `case` 0 as it is, 1 capitals, 2 small; tone `moved`; in NFD when `decomposed`."""
+        """Words as typed: `case` 0 as they are, 1 capitals, 2 small; tone `moved`; NFD when `decomposed`."""
         style = case.astype(np.int64) * 4 + moved * 2 + decomposed
         block = len(self.words) + 1
         index = style * block + np.where(word < 0, block - 1, word.astype(np.int64))
         return self._forms("typed").gather(pl.Series(index))
 
-    def full_name(self, ho: Array, dem: Array, ten: Array, spelling: str = "plain") -> pl.Series:
+    def full_name(self, name: Name, spelling: str = "plain") -> pl.Series:
         """Họ, chữ đệm and tên in one string."""
-        return join_words(*(self.spell(part, spelling) for part in (ho, dem, ten)))
+        return join_words(*(self.spell(part, spelling) for part in name))
 
-    def same_name(self, left: tuple[Array, Array, Array], right: tuple[Array, Array, Array]) -> Array:
+    def name_key(self, name: Name) -> pl.Series:
+        """A full name folded and without spaces."""
+        return self.full_name(name, "folded").str.replace_all(" ", "")
+
+    def same_name(self, left: Name, right: Name) -> Array:
         """Whether two names are the same once folded and without spaces."""
-        same = np.logical_and.reduce([self.fold_number[a] == self.fold_number[b] for a, b in zip(left, right, strict=True)])
+        same: Array = np.logical_and.reduce(
+            [self.fold_number[a] == self.fold_number[b] for a, b in zip(left, right, strict=True)]
+        )
         doubtful = np.flatnonzero(~same)
-        keys = [
-            self.full_name(*(part[doubtful] for part in name), "folded").str.replace_all(" ", "") for name in (left, right)
-        ]
+        keys = [self.name_key((ho[doubtful], dem[doubtful], ten[doubtful])) for ho, dem, ten in (left, right)]
         same[doubtful] = (keys[0] == keys[1]).to_numpy()
         return same
 
     def _forms(self, spelling: str) -> pl.Series:
         if spelling not in self._spelled:
-            forms = self._typed_forms() if spelling == "typed" else [*map(_SPELLINGS[spelling], self.words), None]
+            forms = (
+                self._typed_forms() if spelling == "typed" else [*map(_SPELLINGS[spelling], self.words), None]
+            )
             self._spelled[spelling] = pl.Series(forms, dtype=pl.String)
         return self._spelled[spelling]
 

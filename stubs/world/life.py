@@ -38,7 +38,7 @@ _AMONG_DOSSIERS = (
 
 
 def live_a_day(state: State) -> dict[str, int]:
-    """Move the world on by one day; returns the number of events by kind, those in a source as `<source>_<kind>`."""
+    """Move the world on by one day; returns the number of events as `<source>_<kind>`."""
     state.day += 1
     counts = {f"population_{event.__name__}": event(state) for event in _IN_THE_REGISTER}
     for event in _IN_EACH_SOURCE:

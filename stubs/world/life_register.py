@@ -71,7 +71,9 @@ def _forget(children: Table) -> None:
 
 def _new_numbers(state: State, people: Table) -> Array:
     taken = np.concatenate([state.people["pid"], state.former["pid"]])
-    return state.numbers.personal_ids(places().prefix[people["birth_pair"]], people["sex"], people["birth"], taken)
+    return state.numbers.personal_ids(
+        places().prefix[people["birth_pair"]], people["sex"], people["birth"], taken
+    )
 
 
 def deaths(state: State) -> int:
@@ -88,7 +90,9 @@ def deaths(state: State) -> int:
 def household_moves(state: State) -> int:
     """Whole households move to another part of the country."""
     day, people = Day.of(state, "household-moves"), state.people
-    heads = day.some(living(people) & (people["head"] == np.arange(len(people))), HOUSEHOLD_MOVES, of=len(people))
+    heads = day.some(
+        living(people) & (people["head"] == np.arange(len(people))), HOUSEHOLD_MOVES, of=len(people)
+    )
     members = np.flatnonzero(living(people) & np.isin(people["head"], heads))
     place = np.searchsorted(heads, people["head"][members])
     pair = state.addresses["pair"][people["addr"][heads]]
@@ -118,7 +122,9 @@ def _move(day: Day, movers: Array, home: Array, at: Array) -> None:
     touch(people, movers, at)
     for source in SOURCES:
         table = day.state.records[source]
-        told = of_the_living(day.state, source) & np.isin(table["person"], movers) & (table["status"] == ACTIVE)
+        told = (
+            of_the_living(day.state, source) & np.isin(table["person"], movers) & (table["status"] == ACTIVE)
+        )
         rows = np.flatnonzero(told & table["states_addr"] & (day.chance.random(len(table)) < TELLS_AT_ONCE))
         table["addr"][rows] = people["addr"][table["person"][rows]]
         touch(table, rows, people["moved_at"][table["person"][rows]] + DAY // 100)
@@ -146,7 +152,7 @@ def marriages(state: State) -> int:
 
 
 def reissues(state: State) -> int:
-    """Personal numbers cancelled and established anew (Nghị định 70/2024); other sources keep the former number."""
+    """Personal numbers cancelled and established anew (Nghị định 70/2024); others keep the former number."""
     day, people = Day.of(state, "reissues"), state.people
     fit = living(people) & (people["reissued_at"] == 0) & ~people["claimed"] & (day.age(people) > 1)
     rows = day.some(fit, REISSUES, of=len(people))
@@ -169,7 +175,9 @@ def name_corrections(state: State) -> int:
     middle = lexicon().numbers(sorted({*names.MIDDLE_MALE_YOUNG, *names.MIDDLE_FEMALE_YOUNG}))
     middle = middle[lexicon().folded_length[middle] <= 4]  # so that the old name stays recognisable
     short = (people["dem"] >= 0) & (lexicon().folded_length[people["dem"]] <= 4)
-    rows = day.some(_correctable(day) & short & (people["ethnicity"] == KINH), NAME_CORRECTIONS, of=len(people))
+    rows = day.some(
+        _correctable(day) & short & (people["ethnicity"] == KINH), NAME_CORRECTIONS, of=len(people)
+    )
     new = day.chance.choice(middle, len(rows))
     same = lexicon().fold_number[new] == lexicon().fold_number[people["dem"][rows]]
     rows, new = rows[~same], new[~same]
@@ -191,7 +199,7 @@ def birth_corrections(state: State) -> int:
 
 
 def _correctable(day: Day) -> Array:
-    """Once a person, so that what others hold differs in one thing only; nobody whose number somebody else claims."""
+    """Once a person, so that others differ in one thing only; nobody whose number somebody else claims."""
     people = day.state.people
     return np.asarray(living(people) & ~people["corrected"] & ~people["claimed"] & (day.age(people) > 18))
 

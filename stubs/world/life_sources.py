@@ -60,7 +60,11 @@ def restate(table: Table, rows: Array, people: Table, at: Array) -> None:
     person = table["person"][rows]
     for name in ("ho", "dem", "ten", "birth", "sex"):
         table[name][rows] = people[name][person]
-    for name, stated_at_all in (("phone", table["phone"] > 0), ("addr", table["addr"] >= 0), ("pid", _own_pid(table))):
+    for name, stated_at_all in (
+        ("phone", table["phone"] > 0),
+        ("addr", table["addr"] >= 0),
+        ("pid", _own_pid(table)),
+    ):
         some = rows[stated_at_all[rows]]
         table[name][some] = people[name][table["person"][some]]
     touch(table, rows, at)
@@ -131,7 +135,9 @@ def status_changes(state: State, source: str) -> int:
     if source == "customs":
         return 0
     day, table = Day.of(state, f"{source}-status"), state.records[source]
-    rows = day.some(of_the_living(state, source) & (table["status"] != DECEASED), STATUS_CHANGES, of=len(table))
+    rows = day.some(
+        of_the_living(state, source) & (table["status"] != DECEASED), STATUS_CHANGES, of=len(table)
+    )
     table["status"][rows] = np.where(table["status"][rows] == ACTIVE, CLOSED, ACTIVE)
     touch(table, rows, day.moments(len(rows)))
     return len(rows)
@@ -155,7 +161,9 @@ def dossiers_filed(state: State) -> int:
     count = max(1, round(DOSSIERS_FILED * len(state.dossiers)))
     rows = day.chance.choice(eligible_accounts(state.people, accounts), size=count)
     state.dossiers.append(
-        file_dossiers(state.people, accounts, rows, day.moments(count), state.numbers, day.chance)
+        file_dossiers(
+            state.people, accounts, rows, day.moments(count), numbers=state.numbers, chance=day.chance
+        )
     )
     return count
 

@@ -71,9 +71,9 @@ def find_links(state: State) -> dict[str, Links]:
     coded = np.flatnonzero((tax.method < TAX_CODE) & (state.records["tax"]["kind"] != TWELVE))
     by_tax_code = _Lookup.of(state.records["tax"]["key"][coded], tax.person[coded])
     links = {source: _by_numbers(state.records[source], by_number) for source in SOURCES if source != "tax"}
-    return {source: _by_code(state.records[source], found, by_tax_code) for source, found in links.items()} | {
-        "tax": tax
-    }
+    return {
+        source: _by_code(state.records[source], found, by_tax_code) for source, found in links.items()
+    } | {"tax": tax}
 
 
 def _by_numbers(table: Table, by_number: tuple[_Lookup, _Lookup, _Lookup]) -> Links:
@@ -81,7 +81,9 @@ def _by_numbers(table: Table, by_number: tuple[_Lookup, _Lookup, _Lookup]) -> Li
     method = np.full(len(table), NONE, dtype=np.int8)
     stated = (table["pid"], table["pid"], table["cmnd"])
     for kind, (lookup, identifier) in enumerate(zip(by_number, stated, strict=True)):
-        open_rows = np.flatnonzero((person < 0) & sound(table) & (identifier > 0 if kind < 2 else identifier >= 0))
+        open_rows = np.flatnonzero(
+            (person < 0) & sound(table) & (identifier > 0 if kind < 2 else identifier >= 0)
+        )
         found = lookup.find(identifier[open_rows])
         hit = open_rows[found >= 0]
         person[hit], method[hit] = found[found >= 0], kind

@@ -42,14 +42,15 @@ def draw_names(
         dem[rows] = chance.choice(lexicon().numbers(getattr(names, f"MIDDLE_{part}")), size=len(rows))
         ten[rows] = chance.choice(lexicon().numbers(getattr(names, f"GIVEN_{part}")), size=len(rows))
     dem[chance.random(len(sex)) < 0.02] = -1
-    _minority_names(chance, ethnicity, sex, ho, dem, ten)
+    _minority_names(chance, ethnicity, sex, (ho, dem, ten))
     return ho, dem, ten
 
 
 def _minority_names(
-    chance: np.random.Generator, ethnicity: Array, sex: Array, ho: Array, dem: Array, ten: Array
+    chance: np.random.Generator, ethnicity: Array, sex: Array, name: tuple[Array, Array, Array]
 ) -> None:
-    number = lexicon().numbers
+    """Overwrite the names of groups with customs of their own."""
+    number, (ho, dem, ten) = lexicon().numbers, name
     own: dict[tuple[int, int], tuple[list[str], str | None]] = {
         (MONG, 1): (names.MONG_GIVEN_MALE, "A"),
         (MONG, 2): (names.MONG_GIVEN_FEMALE, "Thị"),

@@ -13,7 +13,36 @@ from stubs.world.table import Array
 
 # Leading digits of mobile numbers after the 0.
 _MOBILE = np.array(
-    [32, 33, 34, 35, 36, 37, 38, 39, 70, 76, 77, 78, 79, 81, 82, 83, 84, 85, 86, 88, 89, 90, 91, 93, 94, 96, 97, 98],
+    [
+        32,
+        33,
+        34,
+        35,
+        36,
+        37,
+        38,
+        39,
+        70,
+        76,
+        77,
+        78,
+        79,
+        81,
+        82,
+        83,
+        84,
+        85,
+        86,
+        88,
+        89,
+        90,
+        91,
+        93,
+        94,
+        96,
+        97,
+        98,
+    ],
     dtype=np.int64,
 )
 _TAX_WEIGHTS = np.array([31, 29, 23, 19, 17, 13, 7, 5, 3], dtype=np.int64)
@@ -21,10 +50,10 @@ _STRIDE = 15_485_863  # a prime that divides none of the number spaces below
 
 
 def tax_check_remainder(stems: Array) -> Array:
-    """The weighted sum modulo 11 of nine-digit stems; the check digit is 10 minus it, and 0 is never issued."""
+    """Weighted sum modulo 11 of nine-digit stems; the check digit is 10 minus it, and 0 is never issued."""
     powers = 10 ** np.arange(8, -1, -1, dtype=np.int64)
     digits = stems[:, None] // powers % 10
-    return (digits * _TAX_WEIGHTS).sum(axis=1) % 11
+    return np.asarray((digits * _TAX_WEIGHTS).sum(axis=1) % 11)
 
 
 class Numbers:
@@ -37,7 +66,7 @@ class Numbers:
     def _sequence(self, kind: str, count: int, space: int) -> Array:
         first = self._given.get(kind, 0)
         self._given[kind] = first + count
-        return (np.arange(first, first + count, dtype=np.int64) * _STRIDE + self._offset) % space
+        return np.asarray((np.arange(first, first + count, dtype=np.int64) * _STRIDE + self._offset) % space)
 
     def running(self, kind: str, count: int) -> Array:
         """Consecutive numbers from 1."""
@@ -59,12 +88,14 @@ class Numbers:
         return self._sequence("bank", count, 10**12)
 
     def tax_codes(self, count: int, *, business: bool = False) -> Array:
-        """10-digit tax codes (mã số thuế) with a valid check digit; persons' begin with 8, businesses' with 0."""
+        """10-digit tax codes (mã số thuế) with their check digit; persons begin with 8, businesses with 0."""
         first = 10_000_000 if business else 800_000_000
         kept: list[Array] = []
         missing = count
         while missing > 0:
-            drawn = self._sequence("tax-business" if business else "tax", missing + missing // 5 + 8, 9_000_000)
+            drawn = self._sequence(
+                "tax-business" if business else "tax", missing + missing // 5 + 8, 9_000_000
+            )
             stems = first + drawn // 999_999 * 10_000_000 + drawn % 999_999 * 10 + 1
             remainder = tax_check_remainder(stems)
             codes = (stems * 10 + 10 - remainder)[remainder > 0][:missing]
@@ -84,7 +115,7 @@ class Numbers:
         ids = cells * 1_000_000 + self._sequence("pid", len(cells), 1_000_000)
         while len(clash := _repeated(ids, taken)):
             ids[clash] = cells[clash] * 1_000_000 + self._sequence("pid", len(clash), 1_000_000)
-        return ids
+        return np.asarray(ids)
 
 
 def _repeated(ids: Array, taken: Array) -> Array:

@@ -61,7 +61,7 @@ def _relate(chance: np.random.Generator, people: Table, homes: Households) -> No
     father, mother, spouse = family_ties(homes, people["sex"])
     wanted = np.flatnonzero((homes.role != CHILD) & (homes.role != ELDER) & (father < 0) & (mother < 0))
     father[wanted], mother[wanted] = find_parents(
-        chance, people["ho"], people["birth"], people["sex"], spouse, wanted
+        chance, wanted, surname=people["ho"], birth=people["birth"], sex=people["sex"], spouse=spouse
     )
     in_law = wanted[(father[wanted] >= 0) & (homes.of[father[wanted]] == homes.of[wanted])]
     father[in_law], mother[in_law] = -1, -1
@@ -70,7 +70,10 @@ def _relate(chance: np.random.Generator, people: Table, homes: Households) -> No
     count = len(people)
     older = np.full(count, 60 * 365)
     # Parents who died or were never registered are known by name only.
-    for parent, sex, surname in (("father", 1, people["ho"]), ("mother", 2, draw_surnames(chance, people["ethnicity"]))):
+    for parent, sex, surname in (
+        ("father", 1, people["ho"]),
+        ("mother", 2, draw_surnames(chance, people["ethnicity"])),
+    ):
         ho, dem, ten = draw_names(chance, surname, people["ethnicity"], np.full(count, sex), older)
         unknown = chance.random(count) < 0.03
         people[f"{parent}_ho"] = np.where(unknown, -1, ho).astype(np.int16)
@@ -119,16 +122,22 @@ def _describe(chance: np.random.Generator, people: Table, age: Array) -> None:
     count = len(people)
     alias = chance.random(count) < 0.02
     people["alias"] = np.where(alias, chance.permutation(people["ten"]), -1).astype(np.int16)
-    people["religion"] = chance.choice([99, 1, 2, 3, 4, 5], size=count, p=[0.86, 0.05, 0.06, 0.01, 0.01, 0.01])
+    people["religion"] = chance.choice(
+        [99, 1, 2, 3, 4, 5], size=count, p=[0.86, 0.05, 0.06, 0.01, 0.01, 0.01]
+    )
     people["blood"] = chance.choice(5, size=count, p=[0.4, 0.13, 0.18, 0.03, 0.26]).astype(np.int8)
     once = ((age > 45 * YEAR) & (chance.random(count) < 0.6)) | (age > 62 * YEAR)
-    people["marital"] = np.where(people["spouse"] >= 0, MARRIED, np.where(once, ONCE_MARRIED, SINGLE)).astype(np.int8)
+    people["marital"] = np.where(people["spouse"] >= 0, MARRIED, np.where(once, ONCE_MARRIED, SINGLE)).astype(
+        np.int8
+    )
     people["year_only"] = (age > 58 * YEAR) & (chance.random(count) < 0.12)
     people["file_no"] = (people["household"].astype(np.int64) * 37 + 100_003).astype(np.int64)
     today = people["birth"] + age
     issued = today - (chance.random(count) * 7 * YEAR).astype(np.int64)
     issued = np.maximum(issued, people["birth"] + int(14.1 * YEAR))
-    people["card_at"] = np.where((age > 14.3 * YEAR) & (chance.random(count) < 0.98), issued, -1).astype(np.int32)
+    people["card_at"] = np.where((age > 14.3 * YEAR) & (chance.random(count) < 0.98), issued, -1).astype(
+        np.int32
+    )
 
 
 def _live(chance: np.random.Generator, people: Table, addresses: Table, numbers: Numbers) -> None:
@@ -171,7 +180,9 @@ def _move(chance: np.random.Generator, people: Table, addresses: Table) -> None:
 
 def _change_phones(chance: np.random.Generator, people: Table, numbers: Numbers) -> None:
     people["phone_at"] = np.zeros(len(people), dtype=np.int64)
-    changed = np.flatnonzero((people["phone"] > 0) & (chance.random(len(people)) < 5 * plants.PHONE_CHANGES_PER_YEAR))
+    changed = np.flatnonzero(
+        (people["phone"] > 0) & (chance.random(len(people)) < 5 * plants.PHONE_CHANGES_PER_YEAR)
+    )
     people["phone_at"][changed] = past(chance, len(changed))
     people["phone"][changed] = numbers.phones(len(changed))
 
@@ -182,7 +193,9 @@ def _reissue(chance: np.random.Generator, people: Table, numbers: Numbers) -> No
     rows = np.flatnonzero(chosen)
     people["reissued_at"][rows] = at[rows]
     prefix = places().prefix[people["birth_pair"][rows]]
-    people["pid"][rows] = numbers.personal_ids(prefix, people["sex"][rows], people["birth"][rows], people["pid"])
+    people["pid"][rows] = numbers.personal_ids(
+        prefix, people["sex"][rows], people["birth"][rows], people["pid"]
+    )
 
 
 def _last_touched(chance: np.random.Generator, people: Table) -> Array:
@@ -243,7 +256,10 @@ def _remove(chance: np.random.Generator, people: Table) -> None:
 
 
 def card_until(people: Table) -> Array:
-    """Last day of each card: the birthday of 25, 40 or 60 that follows its issue; -1 for none (Luật Căn cước 2023, Điều 21)."""
+    """Last day of each card: the 25th, 40th or 60th birthday that follows its issue; -1 for none.
+
+    Source: Luật Căn cước 26/2023/QH15, Điều 21.
+    """
     year, month, day = calendar(people["birth"])
     until = np.full(len(people), -1, dtype=np.int64)
     for milestone in (60, 40, 25):

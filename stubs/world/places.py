@@ -104,7 +104,9 @@ class Places:
         doubtful = old & other_old & ~same_old & (self.region[pair] == self.region[other])
         same_old[doubtful] = self._share_successor(pair[doubtful], other[doubtful])
         return np.asarray(
-            np.where(old, np.where(other_old, same_old, mixed_left), np.where(other_old, mixed_right, same_new))
+            np.where(
+                old, np.where(other_old, same_old, mixed_left), np.where(other_old, mixed_right, same_new)
+            )
         )
 
     def _succeeds(self, old_code: Array, new_code: Array) -> Array:
@@ -112,8 +114,12 @@ class Places:
 
     def _share_successor(self, pair: Array, other: Array) -> Array:
         known = pl.DataFrame({"old": self.old_code, "new": self.new_code}).unique()
-        asked = pl.DataFrame({"row": np.arange(len(pair)), "old": self.old_code[pair], "other": self.old_code[other]})
-        shared = asked.join(known, on="old").join(known, left_on=["other", "new"], right_on=["old", "new"], how="semi")
+        asked = pl.DataFrame(
+            {"row": np.arange(len(pair)), "old": self.old_code[pair], "other": self.old_code[other]}
+        )
+        shared = asked.join(known, on="old").join(
+            known, left_on=["other", "new"], right_on=["old", "new"], how="semi"
+        )
         return np.isin(np.arange(len(pair)), shared["row"].to_numpy())
 
     # Addresses: rows of a table that people and records point to.
@@ -125,7 +131,9 @@ class Places:
             chance.integers(0, len(names.STREETS), len(pair)),
             chance.integers(len(names.STREETS), len(self._lanes), len(pair)),
         )
-        return Table({"pair": pair.astype(np.int32), "house": chance.integers(1, 400, len(pair)), "lane": lane})
+        return Table(
+            {"pair": pair.astype(np.int32), "house": chance.integers(1, 400, len(pair)), "lane": lane}
+        )
 
     def details(self, addresses: Table, rows: Array) -> pl.Series:
         """House and street, or the hamlet."""
@@ -137,7 +145,7 @@ class Places:
         return frame.select(pl.when("urban").then(numbered).otherwise("lane")).to_series()
 
     def elsewhere(self, chance: np.random.Generator, pair: Array) -> Array:
-        """Communes of another region than the given ones, so that a move can never be taken for a renaming."""
+        """Communes of another region than the given, so that a move can never be taken for a renaming."""
         found = self.draw(chance, len(pair))
         while len(near := np.flatnonzero(self.region[found] == self.region[pair])):
             found[near] = self.draw(chance, len(near))

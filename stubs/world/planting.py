@@ -33,13 +33,13 @@ def plant_all(seed: int, people: Table, records: dict[str, Table], numbers: Numb
 
 
 def _free(table: Table, people: Table) -> Array:
-    """Records of people to whom nothing has happened: no other reason to differ, so a plant is the only one."""
+    """Records of people to whom nothing has happened: the plant is their only reason to differ."""
     person = table["person"]
     quiet = people["status"] == ALIVE
     for event in ("moved_at", "phone_at", "reissued_at"):
         quiet &= people[event] == 0
     untouched = (table["plant"] == Plant.NONE) & (table["fault"] == Fault.NONE) & ~table["deleted"]
-    return untouched & (table["status"] == ACTIVE) & (person >= 0) & quiet[person]
+    return np.asarray(untouched & (table["status"] == ACTIVE) & (person >= 0) & quiet[person])
 
 
 def _some(chance: np.random.Generator, table: Table, allowed: Array, share: float) -> Array:
@@ -85,7 +85,9 @@ def _plant_numbers(
     if source == "portal":
         return
     tax = records["tax"]
-    linked = (tax["kind"] == TEN) & ~tax["deleted"] & (tax["fault"] == Fault.NONE) & (tax["plant"] == Plant.NONE)
+    linked = (
+        (tax["kind"] == TEN) & ~tax["deleted"] & (tax["fault"] == Fault.NONE) & (tax["plant"] == Plant.NONE)
+    )
     known = np.isin(table["person"], tax["person"][linked])
     rows = _some(chance, table, _free(table, people) & known, plants.TAX_CODE_ONLY)
     _take_numbers(table, rows, Plant.TAX_CODE_ONLY)
@@ -121,11 +123,11 @@ def _unlike(people: Table, person: Array, other: Array) -> Array:
     for tie in ("father", "mother", "spouse"):
         apart &= (people[tie][person] != other) & (people[tie][other] != person)
     apart &= people["head"][person] != people["head"][other]
-    keys = [
-        lexicon().full_name(*(people[part][rows] for part in ("ho", "dem", "ten")), "folded").str.replace_all(" ", "")
+    left, right = (
+        lexicon().name_key((people["ho"][rows], people["dem"][rows], people["ten"][rows])).to_list()
         for rows in (person, other)
-    ]
-    return np.asarray(apart & (edit_distance(keys[0].to_list(), keys[1].to_list()) >= plants.UNLIKE_NAME))
+    )
+    return np.asarray(apart & (edit_distance(left, right) >= plants.UNLIKE_NAME))
 
 
 def edit_distance(left: list[str], right: list[str]) -> Array:
@@ -163,12 +165,16 @@ def _plant_duplicates(
     table["plant"][rows] = Plant.DUPLICATE
     again = table.take(rows)
     again["form"] = chance.integers(0, 2**32, len(rows), dtype=np.uint32)
-    again["updated"] = np.minimum(again["updated"] + SECOND * chance.integers(60, 10**7, len(rows)), START - SECOND)
+    again["updated"] = np.minimum(
+        again["updated"] + SECOND * chance.integers(60, 10**7, len(rows)), START - SECOND
+    )
     if source == "tax":
         again["kind"][:] = TEN
         again["key"] = numbers.tax_codes(len(rows))
     else:
-        again["key"] = numbers.bank_accounts(len(rows)) if source == "banking" else numbers.running(source, len(rows))
+        again["key"] = (
+            numbers.bank_accounts(len(rows)) if source == "banking" else numbers.running(source, len(rows))
+        )
     table.append(again)
 
 
@@ -176,11 +182,15 @@ def plant_faults(source: str, table: Table, people: Table, chance: np.random.Gen
     """Break a few records' contract, each kind of fault in turn; at least as many as there are kinds."""
     kinds = [Fault.WRONG_TYPE, Fault.IMPOSSIBLE_DATE, Fault.MISSING_NAME]
     kinds += [Fault.CHECK_DIGIT] if source == "tax" else []
-    free = _free(table, people) & (table["kind"] == PERSON if source == "customs" else table["kind"] != TWELVE)
+    free = _free(table, people) & (
+        table["kind"] == PERSON if source == "customs" else table["kind"] != TWELVE
+    )
     share = max(plants.BROKEN, len(kinds) / len(table))
     rows = chance.permutation(_some(chance, table, free, share))
     table["fault"][rows] = np.resize(np.array(kinds, dtype=np.int8), len(rows))
-    table["birth_form"][rows] = np.where(table["fault"][rows] == Fault.IMPOSSIBLE_DATE, FULL, table["birth_form"][rows])
+    table["birth_form"][rows] = np.where(
+        table["fault"][rows] == Fault.IMPOSSIBLE_DATE, FULL, table["birth_form"][rows]
+    )
 
 
 def _break_register(chance: np.random.Generator, people: Table, records: dict[str, Table]) -> None:

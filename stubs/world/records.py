@@ -64,7 +64,9 @@ def found_records(source: str, seed: int, people: Table, numbers: Numbers) -> Ta
         records.append(_household_businesses(records, chance))
     _end_some(records, people, chance)
     if source == "customs":
-        records.append(businesses(len(records) // 3, past(chance, len(records) // 3, skew=1.7), numbers, chance))
+        records.append(
+            businesses(len(records) // 3, past(chance, len(records) // 3, skew=1.7), numbers, chance)
+        )
     return records
 
 
@@ -75,7 +77,7 @@ def _statement_times(chance: np.random.Generator, people: Table, rows: Array, ha
     last = np.where(people["status"][rows] == DEAD, start_of_day(people["died"][rows]) - DAY, START - SECOND)
     first = np.minimum(first, last - 30 * DAY)
     at = last - ((last - first) * chance.random(len(rows)) ** 1.7).astype(np.int64)
-    return at // habits.tick * habits.tick
+    return np.asarray(at // habits.tick * habits.tick)
 
 
 def state(source: str, people: Table, rows: Array, at: Array, chance: np.random.Generator) -> Table:
@@ -127,7 +129,9 @@ def restate_past(records: Table, people: Table) -> None:
     records["addr"] = np.where(records["states_addr"], records["addr"], -1)
 
 
-def give_keys(source: str, records: Table, people: Table, numbers: Numbers, chance: np.random.Generator) -> None:
+def give_keys(
+    source: str, records: Table, people: Table, numbers: Numbers, chance: np.random.Generator
+) -> None:
     """Each record's own key; at tax the personal number itself for many registrations since July 2025."""
     count = len(records)
     if source == "banking":
@@ -144,7 +148,7 @@ def give_keys(source: str, records: Table, people: Table, numbers: Numbers, chan
 
 
 def _household_businesses(records: Table, chance: np.random.Generator) -> Table:
-    """A second, 13-digit code for people who run a business from home; recent enough to show them as they are."""
+    """A second, 13-digit code for people who run a business from home."""
     rows = np.flatnonzero((records["kind"] == TEN) & (chance.random(len(records)) < 0.05))
     branches = records.take(rows)
     branches["kind"][:] = THIRTEEN
@@ -163,18 +167,20 @@ def _end_some(records: Table, people: Table, chance: np.random.Generator) -> Non
     closed = np.where(dead, drawn > 1 - plants.CLOSED_BEFORE_DEATH, drawn < 0.06)
     records["status"] = np.select([aware, closed], [DECEASED, CLOSED], ACTIVE).astype(np.int8)
     records["plant"][dead & (records["status"] == ACTIVE)] = plants.Plant.UNAWARE_OF_DEATH
-    heard = start_of_day(people["died"][records["person"]]) + (DAY * (1 + 50 * chance.random(count))).astype(np.int64)
+    heard = start_of_day(people["died"][records["person"]]) + (DAY * (1 + 50 * chance.random(count))).astype(
+        np.int64
+    )
     heard = np.minimum(heard, START - SECOND) // SECOND * SECOND
     records["updated"] = np.where(aware, np.maximum(records["updated"], heard), records["updated"])
     records["deleted"] = ~dead & (chance.random(count) < plants.DELETED)
 
 
 def businesses(count: int, at: Array, numbers: Numbers, chance: np.random.Generator) -> Table:
-    """Customs declarants that are companies: nobody's records. The name columns hold kind, trade and a name's word."""
+    """Customs declarants that are companies. Their name columns hold kind, trade and one word."""
     nobody = np.full(count, -1, dtype=np.int64)
     nothing = np.zeros(count, dtype=np.int64)
-    columns = {name: nobody for name in ("person", "cmnd", "mail", "addr")}
-    columns |= {name: nothing for name in ("deleted", "status", "plant", "fault", "birth", "sex", "pid")}
+    columns = dict.fromkeys(("person", "cmnd", "mail", "addr"), nobody)
+    columns |= dict.fromkeys(("deleted", "status", "plant", "fault", "birth", "sex", "pid"), nothing)
     return Table(
         columns
         | {

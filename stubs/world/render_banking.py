@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -34,9 +36,8 @@ def accounts(state: State) -> pl.DataFrame:
     return frame.with_columns(_raw=spoil(frame, table, _spoilt))
 
 
-def _spoilt(row: dict[str, object]) -> dict[str, object]:
+def _spoilt(row: dict[str, Any]) -> dict[str, Any]:
     owner = row["Ownr"]
-    assert isinstance(owner, dict)
     return row | {"Ownr": owner | {"Nm": [owner["Nm"]]}}
 
 
@@ -52,7 +53,7 @@ def _changed(table: Table) -> pl.Series:
 
 def _owner(state: State) -> pl.Series:
     table = state.records["banking"]
-    name = lexicon().full_name(table["ho"], table["dem"], table["ten"], "bank")
+    name = lexicon().full_name((table["ho"], table["dem"], table["ten"]), "bank")
     return pl.DataFrame(
         {
             "Nm": blank(name, table["fault"] == Fault.MISSING_NAME),
@@ -74,12 +75,16 @@ def _address(state: State) -> pl.Series:
     pair, old = addresses["pair"][rows], table["addr_old"]
     detail = places().details(addresses, rows)
     unique = detail.unique()
-    lines = pl.DataFrame(
-        {
-            "street": detail.replace_strict(unique, pl.Series([plain_capitals(text) for text in unique])),
-            "ward": places().pick_place("bank_ward", pair, old),
-        }
-    ).select(pl.concat_list("street", "ward")).to_series()
+    lines = (
+        pl.DataFrame(
+            {
+                "street": detail.replace_strict(unique, pl.Series([plain_capitals(text) for text in unique])),
+                "ward": places().pick_place("bank_ward", pair, old),
+            }
+        )
+        .select(pl.concat_list("street", "ward"))
+        .to_series()
+    )
     return pl.DataFrame(
         {
             "AdrLine": lines,
@@ -100,7 +105,7 @@ def _identity(table: Table) -> pl.Series:
 
 
 def _others(table: Table) -> pl.Series:
-    """Numbers with their schemes, in a list; NIDN personal number, TXID tax code, CMND the 9-digit card, CCPT passport."""
+    """Numbers with their schemes: NIDN personal number, TXID tax code, CMND 9-digit card, CCPT passport."""
     passport = (digit(table["form"], 1, 20) == 0) & (table["plant"] == 0)
     numbers = [
         _number("NIDN", padded(table["pid"], 12), table["pid"] == 0),

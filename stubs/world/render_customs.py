@@ -30,7 +30,9 @@ def declarants(state: State) -> pl.DataFrame:
             "DIA_CHI": _address(state),
             "DIEN_THOAI": _optional(table["phone"], 9, table["phone"] == 0, prefix="0"),
             "NGAY_DANG_KY": _registered(table),
-            "TRANG_THAI": pl.Series(["A", "D"]).gather(pl.Series((table["status"] == DECEASED).astype(np.int64))),
+            "TRANG_THAI": pl.Series(["A", "D"]).gather(
+                pl.Series((table["status"] == DECEASED).astype(np.int64))
+            ),
             "NGAY_CAP_NHAT": local_times(table["updated"], "%Y%m%d%H%M%S"),
         }
     )
@@ -48,7 +50,10 @@ def _name(table: Table) -> pl.Series:
         lexicon().spell(table["ten"], "upper"),
     )
     number = pl.Series(table["key"] % 89 + 10).cast(pl.String)
-    return choose(company.astype(np.int64), [lexicon().full_name(person[0], person[1], person[2]), firm + " " + number])
+    return choose(
+        company.astype(np.int64),
+        [lexicon().full_name((person[0], person[1], person[2])), firm + " " + number],
+    )
 
 
 def _optional(numbers: Array, digits: int, missing: Array, prefix: str = "") -> pl.Series:

@@ -20,17 +20,17 @@ def padded(numbers: Array, digits: int, prefix: str = "", *, missing: Array | No
 def blank(values: pl.Series, missing: Array) -> pl.Series:
     """The values, null where `missing`."""
     # zip_with keeps the type of the left side, struct or list.
-    nothing = pl.Series([None], dtype=values.dtype).extend_constant(None, max(0, len(values) - 1)).head(len(values))
+    nothing = (
+        pl.Series([None], dtype=values.dtype).extend_constant(None, max(0, len(values) - 1)).head(len(values))
+    )
     return values.zip_with(pl.Series(~missing.astype(bool)), nothing)
 
 
 def choose(choice: Array, options: list[pl.Series]) -> pl.Series:
     """For each row the option that `choice` (0, 1, ...) names."""
     frame = pl.DataFrame({f"{i}": option for i, option in enumerate(options)} | {"choice": pl.Series(choice)})
-    value = pl.when(pl.col("choice") == 0).then("0")
-    for i in range(1, len(options)):
-        value = value.when(pl.col("choice") == i).then(f"{i}")
-    return frame.select(value.otherwise(None).alias("value")).to_series()
+    picks = [pl.when(pl.col("choice") == i).then(f"{i}") for i in range(len(options))]
+    return frame.select(pl.coalesce(picks)).to_series()
 
 
 def digit(form: Array, place: int, base: int) -> Array:
@@ -44,7 +44,9 @@ def typed_name(table: Table) -> pl.Series:
     form = table["form"]
     case = np.array([0, 0, 0, 0, 1, 1, 2])[digit(form, 0, 7)]
     moved, decomposed = digit(form, 1, 2), (digit(form, 2, 5) == 0).astype(np.int64)
-    name = join_words(*(lexicon().typed(table[part], case, moved, decomposed) for part in ("ho", "dem", "ten")))
+    name = join_words(
+        *(lexicon().typed(table[part], case, moved, decomposed) for part in ("ho", "dem", "ten"))
+    )
     spaced = [name, name.str.replace_all(" ", "  "), " " + name, name + " "]
     return choose(np.array([0, 0, 0, 0, 0, 1, 2, 3])[digit(form, 3, 8)], spaced)
 
@@ -65,7 +67,9 @@ def mail(table: Table, *, mixed_case: bool = False) -> pl.Series:
     host = pl.Series(_MAIL_HOSTS).gather(pl.Series(person % len(_MAIL_HOSTS)))
     number = pl.Series(person).cast(pl.String)
     word = lexicon().spell(table["mail"], "folded").str.replace_all("[ ']", "")
-    other = lexicon().spell(table["mail"], "plain").str.len_chars()  # keeps addresses apart that share word and person
+    other = (
+        lexicon().spell(table["mail"], "plain").str.len_chars()
+    )  # keeps addresses apart that share word and person
     address = word + "." + number + other.cast(pl.String) + "@" + host
     if mixed_case:
         capital = digit(table["form"], 5, 3) == 0

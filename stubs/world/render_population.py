@@ -66,7 +66,9 @@ def _former(state: State) -> pl.Series:
             "DenNgay": dates(former["until"]),
         }
     )
-    lists = each.group_by("person", maintain_order=True).agg(pl.struct("SoDinhDanh", "TuNgay", "DenNgay").alias("list"))
+    lists = each.group_by("person", maintain_order=True).agg(
+        pl.struct("SoDinhDanh", "TuNgay", "DenNgay").alias("list")
+    )
     all_people = pl.DataFrame({"person": np.arange(len(state.people))})
     joined = all_people.join(lists, on="person", how="left", maintain_order="left")["list"]
     return joined.fill_null(pl.Series([[]], dtype=joined.dtype))
@@ -82,12 +84,15 @@ def _traits(people: Table) -> dict[str, pl.Series]:
     full = full.zip_with(pl.Series(~broken), impossible)
     return {
         "DanToc": _struct(
-            MaDanToc=padded(people["ethnicity"], 2), TenGoi=titles.gather(pl.Series(people["ethnicity"].astype(np.int64)))
+            MaDanToc=padded(people["ethnicity"], 2),
+            TenGoi=titles.gather(pl.Series(people["ethnicity"].astype(np.int64))),
         ),
         "TonGiao": _struct(MaTonGiao=padded(people["religion"], 2)),
         "TinhTrangHonNhan": pl.Series(people["marital"].astype(np.int64)),
         "NhomMau": padded(people["blood"], 2),
-        "NgayThangNamSinh": _struct(NgayThangNam=full, NamSinh=dates(people["birth"], "%Y", missing=~year_only)),
+        "NgayThangNamSinh": _struct(
+            NgayThangNam=full, NamSinh=dates(people["birth"], "%Y", missing=~year_only)
+        ),
     }
 
 
@@ -112,7 +117,9 @@ def _places(state: State) -> dict[str, pl.Series]:
     permanent = street(people["addr"], old)
     away = people["temp_addr"] >= 0
     temporary = street(np.maximum(people["temp_addr"], 0), np.zeros(len(people), dtype=bool))
-    hamlet = pl.Series(["Thôn 1", "Thôn 2", "Ấp 3", "Khu 4"]).gather(pl.Series(people["household"].astype(np.int64) % 4))
+    hamlet = pl.Series(["Thôn 1", "Thôn 2", "Ấp 3", "Khu 4"]).gather(
+        pl.Series(people["household"].astype(np.int64) % 4)
+    )
     return {
         "NoiSinh": office(_HEALTH_POST, people["birth_pair"]),
         "NoiDangKyKhaiSinh": office(_COMMITTEE, people["birth_pair"]),
@@ -134,7 +141,9 @@ def _parent(people: Table, which: str) -> pl.Series:
     rows = people[which]
     ho, dem, ten = (lexicon().spell(people[f"{which}_{part}"], "plain") for part in ("ho", "dem", "ten"))
     nobody = pl.Series([None], dtype=pl.String).new_from_index(0, len(people))
-    by_name = blank(_struct(SoDinhDanh=nobody, HoVaTen=_struct(Ho=ho, ChuDem=dem, Ten=ten)), people[f"{which}_ho"] < 0)
+    by_name = blank(
+        _struct(SoDinhDanh=nobody, HoVaTen=_struct(Ho=ho, ChuDem=dem, Ten=ten)), people[f"{which}_ho"] < 0
+    )
     return _relative(people, rows).zip_with(pl.Series(rows >= 0), by_name)
 
 
@@ -170,7 +179,9 @@ def relation_to_head(people: Table) -> Array:
 def _card(people: Table) -> pl.Series:
     until = card_until(people)
     issuer = pl.Series(["Bộ Công an", "Cục Cảnh sát quản lý hành chính về trật tự xã hội"])
-    before = (people["card_at"] < 19_905).astype(np.int64)  # cards of the 2023 law, since 2024-07-01, are the ministry's
+    before = (people["card_at"] < 19_905).astype(
+        np.int64
+    )  # cards of the 2023 law, since 2024-07-01, are the ministry's
     card = _struct(
         NgayCap=dates(np.maximum(people["card_at"], 0)),
         NoiCap=issuer.gather(pl.Series(before)),
@@ -198,5 +209,3 @@ def _raw(frame: pl.DataFrame, people: Table) -> pl.Series:
 def register_key(rows: Array) -> pl.Series:
     """The register's key (Id) of people; null for -1."""
     return padded(rows + 1, 9, "CD", missing=rows < 0)
-
-

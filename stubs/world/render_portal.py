@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import orjson
 import polars as pl
@@ -34,31 +37,50 @@ def accounts(state: State) -> pl.DataFrame:
             "Email": mail(table, mixed_case=True),
             "DiaChi": _address(state),
             "XacThucVNeID": pl.Series(digit(form, 7, 10) < 7),
-            "TrangThai": pl.Series(np.select([table["status"] == ACTIVE, table["status"] == CLOSED], [1, 0], 2)),
+            "TrangThai": pl.Series(
+                np.select([table["status"] == ACTIVE, table["status"] == CLOSED], [1, 0], 2)
+            ),
             "DaXoa": pl.Series(table["deleted"]),
             "NgayCapNhat": iso_local(table["updated"]),
         }
     )
-    return frame.with_columns(_raw=spoil(frame, table, lambda row: row | {"TrangThai": f"trạng thái {row['TrangThai']}"}))
+    return frame.with_columns(
+        _raw=spoil(frame, table, lambda row: row | {"TrangThai": f"trạng thái {row['TrangThai']}"})
+    )
 
 
-def spoil(frame: pl.DataFrame, table: Table, change: object) -> pl.Series:
+def spoil(frame: pl.DataFrame, table: Table, change: Callable[[dict[str, Any]], dict[str, Any]]) -> pl.Series:
     """JSON text of the records with a wrong type; null for all others."""
-    assert callable(change)
     rows = np.flatnonzero(table["fault"] == Fault.WRONG_TYPE)
     texts = [orjson.dumps(change(row)).decode() for row in frame[rows].iter_rows(named=True)]
-    return pl.Series([None], dtype=pl.String).new_from_index(0, len(table)).scatter(rows, pl.Series(texts, dtype=pl.String))
+    return (
+        pl.Series([None], dtype=pl.String)
+        .new_from_index(0, len(table))
+        .scatter(rows, pl.Series(texts, dtype=pl.String))
+    )
 
 
 def _typed_number(table: Table) -> pl.Series:
     number = padded(table["pid"], 12)
-    spaced = number.str.slice(0, 3) + " " + number.str.slice(3, 3) + " " + number.str.slice(6, 3) + " " + number.str.slice(9, 3)
-    return blank(choose((digit(table["form"], 8, 10) == 0).astype(np.int64), [number, spaced]), table["pid"] == 0)
+    spaced = (
+        number.str.slice(0, 3)
+        + " "
+        + number.str.slice(3, 3)
+        + " "
+        + number.str.slice(6, 3)
+        + " "
+        + number.str.slice(9, 3)
+    )
+    return blank(
+        choose((digit(table["form"], 8, 10) == 0).astype(np.int64), [number, spaced]), table["pid"] == 0
+    )
 
 
 def _typed_birth(table: Table) -> pl.Series:
     kind = np.array([0, 0, 0, 1, 2])[digit(table["form"], 9, 5)]
-    kind = np.select([table["fault"] == Fault.IMPOSSIBLE_DATE, table["birth_form"] == YEAR_ALONE], [4, 3], kind)
+    kind = np.select(
+        [table["fault"] == Fault.IMPOSSIBLE_DATE, table["birth_form"] == YEAR_ALONE], [4, 3], kind
+    )
     year = dates(table["birth"], "%Y")
     options = [dates(table["birth"], pattern) for pattern in ("%d/%m/%Y", "%-d-%-m-%Y", "%Y-%m-%d")]
     return choose(kind, [*options, year, "31/02/" + year])
@@ -113,14 +135,18 @@ def dossiers(state: State) -> pl.DataFrame:
             "DonViXuLy": "H" + padded(table["office"], 2) + "." + padded(digit(table["form"], 10, 40) + 1, 2),
             "HoSoCoThanhPhanSoHoa": pl.Series((table["documents"] > 0).astype(np.int8)).cast(pl.String),
             "TaiKhoanDuocXacThucVoiVNeID": pl.Series(table["verified"].astype(np.int8)).cast(pl.String),
-            "DinhDanhCHS": _one_each(LoaiDinhDanh=pl.Series(["1"]).new_from_index(0, len(table)), SoDinhDanh=number),
+            "DinhDanhCHS": _one_each(
+                LoaiDinhDanh=pl.Series(["1"]).new_from_index(0, len(table)), SoDinhDanh=number
+            ),
             "DSKetNoiCSDL": _one_each(MaCSDL=pl.Series(["CSDLQG_DC"]).new_from_index(0, len(table))),
             "TaiLieuNop": _documents(table),
             "DaXoa": pl.Series(table["deleted"]),
             "NgayCapNhat": iso_local(table["updated"]),
         }
     )
-    return frame.with_columns(_raw=spoil(frame, table, lambda row: row | {"MaTTHC": float(row["MaTTHC"][2:])}))
+    return frame.with_columns(
+        _raw=spoil(frame, table, lambda row: row | {"MaTTHC": float(row["MaTTHC"][2:])})
+    )
 
 
 def dossier_numbers(table: Table) -> pl.Series:
@@ -130,7 +156,9 @@ def dossier_numbers(table: Table) -> pl.Series:
     # The old pattern has room for four digits only: the rest goes into the numbers of the unit below.
     unit = padded(serial // 1_000_000 % 100, 2) + "." + padded(serial // 10_000 % 100, 2)
     old = "000." + unit + ".H" + office + "-" + day + "-" + padded(serial % 10_000, 4)
-    return choose(table["old_number"].astype(np.int64), ["H" + office + ".12-" + day + "-" + padded(serial, 7), old])
+    return choose(
+        table["old_number"].astype(np.int64), ["H" + office + ".12-" + day + "-" + padded(serial, 7), old]
+    )
 
 
 def _one_each(**fields: pl.Series) -> pl.Series:
@@ -159,11 +187,11 @@ def _documents(table: Table) -> pl.Series:
     )
     lists = documents.select(owner=pl.Series(owner), document=pl.struct(pl.all()))
     lists = lists.group_by("owner", maintain_order=True).agg("document")
-    each = pl.DataFrame({"owner": np.arange(len(table))}).join(lists, on="owner", how="left", maintain_order="left")
+    each = pl.DataFrame({"owner": np.arange(len(table))}).join(
+        lists, on="owner", how="left", maintain_order="left"
+    )
     return each["document"].fill_null(pl.Series([[]], dtype=each["document"].dtype))
 
 
 def _file_names() -> pl.Series:
     return pl.Series(["to-khai.pdf", "giay-to-cho-o.pdf", "anh-chan-dung.jpg", "van-ban-uy-quyen.pdf"])
-
-

@@ -52,7 +52,7 @@ def tax_codes(table: Table) -> pl.Series:
 
 
 def _name(table: Table) -> pl.Series:
-    """In TCVN3 only where a letter betrays it: an older record of `LAN ANH NGUYÔN` could never be told from NFC."""
+    """In TCVN3 only where a letter betrays it: an older `NGUYÔN LAN ANH` could never be told from NFC."""
     parts = [table[part] for part in ("ho", "dem", "ten")]
     older = table["updated"] < REFORM
     betrayed = np.logical_or.reduce([lexicon().betrays_tcvn3[part] for part in parts])
@@ -84,7 +84,10 @@ def _address(state: State) -> pl.Series:
 
 def _phone(table: Table) -> pl.Series:
     bare = padded(table["phone"], 9)
-    return blank(choose((digit(table["form"], 1, 4) == 0).astype(np.int64), ["0" + bare, "84" + bare]), table["phone"] == 0)
+    return blank(
+        choose((digit(table["form"], 1, 4) == 0).astype(np.int64), ["0" + bare, "84" + bare]),
+        table["phone"] == 0,
+    )
 
 
 def _office(state: State) -> pl.Series:

@@ -1,4 +1,4 @@
-"""How Vietnamese words change on their way through forms and systems: folds, tone placement, TCVN3, slips of the hand."""
+"""How Vietnamese words change on their way through systems: folds, tone placement, TCVN3, slips."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _MOVABLE = re.compile(rf"(?<![qQ])([oO])([{_TONES}])([aAeE])(?!\w)|(?<![qQ])([uU])([{_TONES}])([yY])(?!\w)")
 _MOVED = re.compile(rf"(?<![qQ])([oO])([aAeE])([{_TONES}])(?!\w)|(?<![qQ])([uU])([yY])([{_TONES}])(?!\w)")
 
-# TCVN 5712:1993 (ABC fonts), lower-case accented letters, as the Latin-1 characters that a wrong decoding shows.
+# TCVN 5712:1993 (ABC fonts): lower-case accented letters as the Latin-1 characters of a wrong decoding.
 _TCVN3_LETTERS = (
     "àµ ả¶ ã· á¸ ạ¹ ă¨ ằ» ẳ¼ ẵ½ ắ¾ ặÆ â© ầÇ ẩÈ ẫÉ ấÊ ậË đ® èÌ ẻÎ ẽÏ éÐ ẹÑ êª ềÒ ểÓ ễÔ ếÕ ệÖ ì× ỉØ ĩÜ íÝ ịÞ "
     "òß ỏá õâ óã ọä ô« ồå ổæ ỗç ốè ộé ơ¬ ờê ởë ỡì ớí ợî ùï ủñ ũò úó ụô ư\u00ad ừõ ửö ữ÷ ứø ựù ỳú ỷû ỹü ýý ỵþ"
@@ -43,7 +43,7 @@ def other_tone_place(word: str) -> str:
 
 
 def tcvn3_capitals(word: str) -> str:
-    """Capitals in TCVN3: the plain ABC fonts have accented letters in lower case only, so those stay lower."""
+    """Capitals in TCVN3: plain ABC fonts have accented letters in lower case only, so those stay lower."""
     return "".join(TCVN3.get(c.lower(), c.upper()) for c in word)
 
 
@@ -57,7 +57,7 @@ _NEIGHBOURS = "aeioun"
 
 
 def slips(word: str) -> list[str]:
-    """Six mistypings of `word`: one letter substituted, dropped or transposed, never equal to it when folded."""
+    """Six mistypings: one letter substituted, dropped or transposed, never equal to `word` when folded."""
     chance = Random(word)  # the word itself is the seed, so a slip is the same in every world
     found: list[str] = []
     while len(found) < _EDITS:

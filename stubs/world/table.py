@@ -12,7 +12,7 @@ Array: TypeAlias = NDArray[Any]
 
 
 class Table:
-    """Named columns of equal length. Rows are appended or overwritten, never removed: a row's number is its identity."""
+    """Named columns of equal length. Rows are never removed: a row's number is its identity."""
 
     def __init__(self, columns: Mapping[str, Array]) -> None:
         self.columns: dict[str, Array] = dict(columns)

@@ -35,11 +35,11 @@ class Truth:
     """What the engine should find and can never read."""
 
     discrepancies: pl.DataFrame
-    """source, stream, source_key, attribute, kind (stale, conflict, wrong_person, deceased): all that should be open now."""
+    """source, stream, source_key, attribute, kind (stale, conflict, wrong_person, deceased)."""
     links: pl.DataFrame
-    """source, stream, source_key, register_id (who it is about; null for companies), method; live unbroken records."""
+    """source, stream, source_key, register_id (null for companies), method; live unbroken records."""
     broken: pl.DataFrame
-    """source, stream, source_key, fault (wrong_type, impossible_date, missing_name, check_digit); live records."""
+    """source, stream, source_key, fault (wrong_type, impossible_date, missing_name, check_digit)."""
 
 
 def truth_of(state: State) -> Truth:
@@ -109,7 +109,11 @@ def _of_source(state: State, source: str, links: Links) -> Iterator[pl.DataFrame
         planted = np.zeros(len(at), dtype=np.int64) if conflict is None else (table["plant"][at] == conflict)
         keys = source_keys(source, table.take(at))
         return _rows(
-            source, STREAMS[source], keys, attribute=attribute, kind=kinds.gather(pl.Series(planted.astype(np.int64)))
+            source,
+            STREAMS[source],
+            keys,
+            attribute=attribute,
+            kind=kinds.gather(pl.Series(planted.astype(np.int64))),
         )
 
     records, people = table.take(rows), state.people.take(links.person[rows])
@@ -131,9 +135,13 @@ def _same_name(records: Table, people: Table) -> Array:
 
 def _same_birth(records: Table, people: Table) -> Array:
     """Compared as far as both state it: a year alone agrees with any day of that year."""
-    year, month, day = (a == b for a, b in zip(calendar(records["birth"]), calendar(people["birth"]), strict=True))
+    year, month, day = (
+        a == b for a, b in zip(calendar(records["birth"]), calendar(people["birth"]), strict=True)
+    )
     form = np.where(people["year_only"] & (records["birth_form"] <= MONTH_YEAR), -1, records["birth_form"])
-    return np.select([form == FULL, form == MONTH_YEAR, form == NO_BIRTH], [year & month & day, year & month, True], year)
+    return np.select(
+        [form == FULL, form == MONTH_YEAR, form == NO_BIRTH], [year & month & day, year & month, True], year
+    )
 
 
 def _same_address(state: State, records: Table, people: Table) -> Array:

@@ -26,7 +26,7 @@ _FRAMES: dict[tuple[str, str], tuple[Callable[[State], pl.DataFrame], str]] = {
 
 
 class World:
-    """One population and the five systems that hold records of it; the same seed always makes the same world."""
+    """One population and the five systems that hold records of it; a seed always makes the same world."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -48,8 +48,8 @@ class World:
     def frame(self, system: str, stream: str) -> pl.DataFrame:
         """All wire records of a stream, deleted ones included, sorted by (`_updated_at`, `_key`).
 
-        Columns: the wire fields as the source renders them, `_key`, `_updated_at` (UTC), `_deleted`, and `_raw`:
-        where not null, the JSON text to send in place of the rendered record.
+        Columns: the wire fields as the source renders them, `_key`, `_updated_at` (UTC), `_deleted`, and
+        `_raw`: where not null, the JSON text to send in place of the rendered record.
 
         Raises:
             KeyError: no such system or stream.
