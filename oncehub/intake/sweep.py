@@ -1,0 +1,106 @@
+"""Deletion by absence: what a complete snapshot no longer shows is marked deleted."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import polars as pl
+
+from oncehub.intake.landing import Landing
+from oncehub.model.errors import ContractBroken
+from oncehub.normalize import Batch
+from oncehub.store.connection import Connection
+
+_log = logging.getLogger(__name__)
+
+UNREADABLE = ""
+"""Stands among the seen keys for records whose key could not be read; no record has an empty key."""
+
+_REMEMBER = """
+insert into intake.seen (run_id, source_key)
+select %(run_id)s, shown.source_key from unnest(%(keys)s) as shown (source_key)
+on conflict (run_id, source_key) do nothing
+"""
+
+_ABSENT = """
+from intake.held
+where held.source = %(source)s and held.stream = %(stream)s and held.deletion is null
+  and not exists (
+      select from intake.seen where seen.run_id = %(run_id)s and seen.source_key = held.source_key
+  )
+"""
+
+_COUNT_LIVE = """
+select count(*) from intake.held where source = %(source)s and stream = %(stream)s and deletion is null
+"""
+
+_FIND_ABSENT = f"insert into pg_temp.leaving select held.source_key {_ABSENT}"
+
+_HOLD_ABSENT = """
+update intake.held set deletion = 'absent'
+where source = %(source)s and stream = %(stream)s
+  and source_key in (select source_key from pg_temp.leaving)
+"""
+
+_UNREADABLE_SEEN = (
+    "select count(*) from intake.seen where run_id = %(run_id)s and source_key = %(unreadable)s"
+)
+
+
+class Snapshot:
+    """The records that one full snapshot has shown so far; every call belongs into the caller's transaction."""
+
+    def __init__(self, connection: Connection, run_id: int, source: str, stream: str) -> None:
+        self._connection = connection
+        self._names: dict[str, Any] = {
+            "run_id": run_id,
+            "source": source,
+            "stream": stream,
+            "unreadable": UNREADABLE,
+        }
+
+    def remember(self, batch: Batch) -> None:
+        """Note every record of the batch as present, the rejected ones too."""
+        keys = {UNREADABLE if each.source_key is None else each.source_key for each in batch.rejected}
+        keys.update(pl.concat([batch.accepted_keys["source_key"], batch.deleted["source_key"]]))
+        self._run(_REMEMBER, keys=[key for key in keys if "\0" not in key])
+
+    def forget(self) -> None:
+        """Drop the notes: the snapshot is complete, given up, or starts anew."""
+        self._run("delete from intake.seen where run_id = %(run_id)s")
+
+    def sweep(self, landing: Landing, at_most: float) -> int:
+        """Mark deleted what the complete snapshot lacks, and return how many records that were.
+
+        A snapshot with a record whose key cannot be read deletes nothing: it may be any of the absent ones.
+
+        Raises:
+            ContractBroken: when more than the share `at_most` of the living records is absent.
+        """
+        if self._count(_UNREADABLE_SEEN):
+            _log.warning("%(source)s.%(stream)s: a key was unreadable, absence deletes nothing", self._names)
+            return 0
+        live = self._count(_COUNT_LIVE)
+        absent = self._run(_FIND_ABSENT)
+        if absent > at_most * live:
+            raise ContractBroken(
+                f"{self._names['source']}.{self._names['stream']}: the snapshot lacks {absent} of {live} "
+                f"records, more than deletes.at_most {at_most:g}; nothing was deleted"
+            )
+        if absent:
+            self._run(_HOLD_ABSENT)
+            landing.delete_leaving()
+            landing.mark_dirty()
+        return absent
+
+    def _run(self, statement: str, **more: Any) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, {**self._names, **more})
+            return int(cursor.rowcount)
+
+    def _count(self, statement: str) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, self._names)
+            row = cursor.fetchone()
+        return int(row[0]) if row else 0

@@ -1,0 +1,157 @@
+"""Batches made by hand, as the normalizer would hand them over, and what the hub holds after them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from psycopg2 import sql
+
+from oncehub.intake.landing import Landed, Landing
+from oncehub.model.entities import Attribute, Entity, load_entities
+from oncehub.model.settings import Settings
+from oncehub.normalize import Batch, Rejected
+from oncehub.store.connection import Connection
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+TIME = pl.Datetime("us", "UTC")
+KEYS = {"source_key": pl.String(), "stated_at": TIME}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One version of one record: rows by entity, or none and `deleted`; `day` orders versions in time."""
+
+    key: str
+    day: int
+    rows: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    deleted: bool = False
+
+    @property
+    def stated_at(self) -> datetime:
+        return START + timedelta(days=self.day)
+
+
+class Bench:
+    """Lands hand-made batches of one stream into the real database."""
+
+    def __init__(self, database: Connection, entities: dict[str, Entity], source: str, stream: str) -> None:
+        self.database = database
+        self.entities = entities
+        self.source = source
+        self.stream = stream
+        self.landing = Landing(database, source, stream, entities)
+        with database, database.cursor() as cursor:
+            cursor.execute("select record.attach_source(%s)", (source,))
+            self.landing.prepare()
+
+    def batch(self, statements: Iterable[Statement], rejected: Iterable[Rejected] = ()) -> Batch:
+        """What the normalizer makes of a page: of a record repeated in it, the latest counts."""
+        page, bad = list(statements), list(rejected)
+        latest = {each.key: each for each in sorted(page, key=lambda each: each.day)}
+        living = [each for each in latest.values() if not each.deleted]
+        return Batch(
+            frames={name: entity_frame(entity, living) for name, entity in self.entities.items()},
+            deleted=key_frame(each for each in latest.values() if each.deleted),
+            rejected=bad,
+            accepted_keys=key_frame(living),
+            read=len(page) + len(bad),
+            high_mark=max((each.stated_at for each in page), default=None),
+        )
+
+    def land(self, *statements: Statement) -> Landed:
+        with self.database:
+            return self.landing.land(self.batch(statements))
+
+    def living(self, entity: str) -> list[tuple[Any, ...]]:
+        """The rows of an entity that live: source_key, stated_at, attributes; sorted."""
+        columns = ("source_key", "stated_at", *self.entities[entity].attributes)
+        return self.query(
+            sql.SQL(
+                "select {} from record.{} where source = %(source)s and stream = %(stream)s "
+                "and deleted_at is null order by 1, 3"
+            ).format(sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(entity))
+        )
+
+    def held(self) -> list[tuple[Any, ...]]:
+        return self.query(
+            "select source_key, stated_at, deletion from intake.held "
+            "where source = %(source)s and stream = %(stream)s order by 1"
+        )
+
+    def dirty(self) -> dict[str, int]:
+        return dict(
+            self.query(
+                "select source_key, mark from intake.dirty where source = %(source)s and stream = %(stream)s"
+            )
+        )
+
+    def clean(self) -> None:
+        with self.database, self.database.cursor() as cursor:
+            cursor.execute("delete from intake.dirty")
+
+    def query(self, statement: str | sql.Composed) -> list[tuple[Any, ...]]:
+        with self.database, self.database.cursor() as cursor:
+            cursor.execute(statement, {"source": self.source, "stream": self.stream})
+            return cursor.fetchall()
+
+
+class Benches:
+    """Gives a bench over a stream that no other has used."""
+
+    def __init__(self, database: Connection, settings: Settings) -> None:
+        self._database = database
+        self._entities = load_entities(settings.schemas)
+        self._numbers = itertools.count(1)
+
+    def fresh(self) -> Bench:
+        return Bench(self._database, self._entities, "tax", f"s{next(self._numbers)}")
+
+
+@pytest.fixture
+def benches(database: Connection, settings: Settings) -> Benches:
+    return Benches(database, settings)
+
+
+@pytest.fixture
+def bench(benches: Benches) -> Bench:
+    return benches.fresh()
+
+
+def key_frame(statements: Iterable[Statement]) -> pl.DataFrame:
+    rows = [(each.key, each.stated_at) for each in statements]
+    return pl.DataFrame(rows, schema=KEYS, orient="row")
+
+
+def entity_frame(entity: Entity, statements: Iterable[Statement]) -> pl.DataFrame:
+    rows = [
+        {"source_key": each.key, "stated_at": each.stated_at, **row}
+        for each in statements
+        for row in each.rows.get(entity.name, ())
+    ]
+    schema = KEYS | {name: column_type(part) for name, part in entity.attributes.items()}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def column_type(part: Attribute) -> pl.DataType:
+    match part.type:
+        case "object":
+            return pl.Struct(dict.fromkeys(part.members, pl.String()))
+        case "date":
+            return pl.Date()
+        case "timestamp":
+            return TIME
+        case "boolean":
+            return pl.Boolean()
+        case _:
+            return pl.String()
+
+
+@pytest.fixture
+def statement() -> type[Statement]:
+    return Statement
