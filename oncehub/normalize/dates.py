@@ -1,0 +1,107 @@
+"""Transforms of dates and times as sources write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+_YEAR: Final = "(?:1[89]|2[01])[0-9]{2}"
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A way to write a date: what it looks like, how it is parsed after `prefix`, and what is known of it."""
+
+    pattern: str
+    layout: str
+    precision: str = "%Y-%m-%d"
+    prefix: str = ""
+
+    @property
+    def whole(self) -> bool:
+        return self.precision == "%Y-%m-%d"
+
+    def read(self, value: pl.Expr) -> pl.Expr:
+        looks_so = value.str.contains(f"^{self.pattern}$")
+        return (
+            pl.when(looks_so).then(pl.lit(self.prefix) + value).str.to_date(self.layout, strict=False)
+        )
+
+
+FORMS: Final = {
+    "dd/MM/yyyy": _Form(f"[0-9]{{2}}/[0-9]{{2}}/{_YEAR}", "%d/%m/%Y"),
+    "d/M/yyyy": _Form(f"[0-9]{{1,2}}/[0-9]{{1,2}}/{_YEAR}", "%d/%m/%Y"),
+    "d-M-yyyy": _Form(f"[0-9]{{1,2}}-[0-9]{{1,2}}-{_YEAR}", "%d-%m-%Y"),
+    "yyyy-MM-dd": _Form(f"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}", "%Y-%m-%d"),
+    "yyyyMMdd": _Form(f"{_YEAR}[0-9]{{4}}", "%Y%m%d"),
+    "MM/yyyy": _Form(f"[0-9]{{2}}/{_YEAR}", "%d/%m/%Y", "%Y-%m", "01/"),
+    "yyyy-MM": _Form(f"{_YEAR}-[0-9]{{2}}", "%d/%Y-%m", "%Y-%m", "01/"),
+    "yyyy": _Form(_YEAR, "%d/%m/%Y", "%Y", "01/01/"),
+}
+"""Date forms that a mapping may name; years from 1800 to 2199."""
+
+
+def partial_date(value: pl.Expr, *forms: str) -> pl.Expr:
+    """Read a date of which only the month or the year may be known, as ISO 8601 of that precision.
+
+    Sources write full dates, `MM/yyyy` or `yyyy` (lý lịch tư pháp, QCVN 109:2017). A date that no
+    calendar has fails.
+
+    Examples:
+        {"partial_date": ["dd/MM/yyyy", "MM/yyyy", "yyyy"]}: "07/05/1984" -> "1984-05-07"
+        {"partial_date": ["dd/MM/yyyy", "MM/yyyy", "yyyy"]}: "05/1984" -> "1984-05"
+        {"partial_date": ["dd/MM/yyyy", "MM/yyyy", "yyyy"]}: "1984" -> "1984"
+        {"partial_date": ["dd/MM/yyyy", "d-M-yyyy"]}: "31/02/1990" -> failure
+        {"partial_date": ["d-M-yyyy"]}: "7-5-1984" -> "1984-05-07"
+    """
+    known = [_form(name) for name in forms]
+    return pl.coalesce(form.read(value).dt.to_string(form.precision) for form in known)
+
+
+def date(value: pl.Expr, *forms: str) -> pl.Expr:
+    """Read a whole date.
+
+    Examples:
+        {"date": "yyyyMMdd"}: "20150201" -> "2015-02-01"
+        {"date": "dd/MM/yyyy"}: "29/02/2023" -> failure
+    """
+    known = [_form(name) for name in forms]
+    if partial := [name for name, form in zip(forms, known, strict=True) if not form.whole]:
+        raise ValueError(f"{partial[0]} is no whole date; use partial_date")
+    return pl.coalesce(form.read(value) for form in known)
+
+
+def datetime(value: pl.Expr, form: str = "iso8601", zone: str = "UTC") -> pl.Expr:
+    """Read a moment as UTC, microseconds; `zone` is that of a value that states none.
+
+    `form` is a strptime form or `iso8601`.
+
+    Examples:
+        "2026-05-01T08:12:33.5+07:00" -> "2026-05-01T01:12:33.500000Z"
+        "2026-05-01T01:12:33Z" -> "2026-05-01T01:12:33.000000Z"
+        {"datetime": ["%d/%m/%Y %H:%M:%S", "Asia/Ho_Chi_Minh"]}: "01/05/2026 08:12:33" -> "2026-05-01T01:12:33.000000Z"
+        "2026-02-30T01:12:33Z" -> failure
+    """
+    if form == "iso8601":
+        stated = _with_offset(value, "%Y-%m-%dT%H:%M:%S%.f%#z")
+        return pl.coalesce(stated, _without_offset(value, "%Y-%m-%dT%H:%M:%S%.f", zone))
+    layout = form.replace(".%f", "%.f")
+    return _with_offset(value, layout) if "z" in layout else _without_offset(value, layout, zone)
+
+
+def _form(name: str) -> _Form:
+    if name not in FORMS:
+        raise ValueError(f"{name!r} is no form of a date; choose of {', '.join(FORMS)}")
+    return FORMS[name]
+
+
+def _with_offset(value: pl.Expr, layout: str) -> pl.Expr:
+    return value.str.to_datetime(layout, time_unit="us", time_zone="UTC", strict=False)
+
+
+def _without_offset(value: pl.Expr, layout: str, zone: str) -> pl.Expr:
+    local = value.str.to_datetime(layout, time_unit="us", strict=False)
+    zoned = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return zoned.dt.convert_time_zone("UTC")

@@ -1,0 +1,89 @@
+"""Received records as typed frames, by what the contract says and never by what the records look like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import polars as pl
+
+from oncehub.normalize.checks import ROW
+from oncehub.normalize.contract import Contract, Node, UnknownPath
+
+_SCALARS: Final[dict[str, pl.DataType]] = {
+    "string": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+}
+_Tree = dict[str, "_Tree"]
+
+
+def frame_schema(contract: Contract, paths: Iterable[str]) -> dict[str, pl.DataType]:
+    """The columns that hold the fields at `paths`; nothing else of a record is read.
+
+    A path through a list goes on in the list's items.
+
+    Raises:
+        UnknownPath: for a path the contract does not describe, or a field of several types.
+    """
+    tree: _Tree = {}
+    for path in paths:
+        branch = tree
+        for name in path.split("."):
+            branch = branch.setdefault(name, {})
+    return {name: _data_type(contract, contract.at(name), part, name) for name, part in tree.items()}
+
+
+def build_frame(
+    records: Sequence[dict[str, Any]], rows: Sequence[int], schema: dict[str, pl.DataType]
+) -> pl.DataFrame:
+    """Put records that met their contract into a frame with the `#row` numbers given.
+
+    A field that a record leaves out is null.
+    """
+    # JSON Schema calls 1.0 an integer, which only a lenient read takes.
+    frame = pl.DataFrame(records, schema=schema, strict=False, orient="row")
+    return frame.with_columns(pl.Series(ROW, rows, dtype=pl.Int64))
+
+
+def field(path: str, start: pl.Expr | None = None) -> pl.Expr:
+    """The expression of the field at a dotted path, from the record or from `start`."""
+    name, *inner = path.split(".")
+    value = pl.col(name) if start is None else start.struct.field(name)
+    for name in inner:
+        value = value.struct.field(name)
+    return value
+
+
+def present(text: pl.Expr) -> pl.Expr:
+    """The text; null where it is empty or blank."""
+    return pl.when(text.str.contains(r"\S")).then(text)
+
+
+def element_type(contract: Contract, each: str, paths: Iterable[str]) -> pl.DataType:
+    """The type of the objects in the list at `each`, so far as `paths` read them."""
+    inner = [path for path in paths if path.startswith(f"{each}.")]
+    kind: Any = pl.Struct(frame_schema(contract, [each, *inner]))
+    for name in each.split("."):
+        kind = dict(kind)[name]
+    element: pl.DataType = kind.inner
+    return element
+
+
+def _data_type(contract: Contract, node: Node, wanted: _Tree, path: str) -> pl.DataType:
+    match sorted(contract.kinds(node)):
+        case ["object"]:
+            names = wanted or contract.resolve(node).get("properties", {})
+            return pl.Struct(
+                {
+                    name: _data_type(contract, contract.at(name, node), wanted.get(name, {}), f"{path}.{name}")
+                    for name in names
+                }
+            )
+        case ["array"]:
+            return pl.List(_data_type(contract, contract.items(node), wanted, path))
+        case [kind]:
+            return _SCALARS[kind]
+        case kinds:
+            raise UnknownPath(f"the contract gives {path!r} {len(kinds)} types; a field needs one to be read")

@@ -1,0 +1,99 @@
+"""Transforms of the numbers that name a person: personal number, 9-digit identity card, tax code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+_TWELVE_DIGITS: Final = r"^[0-9]{12}$"
+# Three digits of province (001-096) or country of birth registration, one of century and sex, two of year, six random.
+_PERSONAL_ID: Final = r"^0(?:0[1-9]|[1-9][0-9])[0-9]{9}$"
+_TAX_CODE: Final = r"^([0-9]{10})(?:-?([0-9]{3}))?$"
+_CHECK_WEIGHTS: Final = (31, 29, 23, 19, 17, 13, 7, 5, 3)
+
+
+def digits(value: pl.Expr) -> pl.Expr:
+    """Keep the digits 0-9 only; fails when there is none.
+
+    Examples:
+        "001 084 000 999" -> "001084000999"
+        "không" -> failure
+    """
+    kept = value.str.replace_all("[^0-9]", "")
+    return pl.when(kept != "").then(kept)
+
+
+def personal_id(value: pl.Expr) -> pl.Expr:
+    """Check a personal number (số định danh cá nhân): 12 digits with a possible place of birth registration.
+
+    It has no check digit. Source: Thông tư 59/2021/TT-BCA Điều 4, Nghị định 137/2015/NĐ-CP Điều 13.
+
+    Examples:
+        "087084000999" -> "087084000999"
+        "187084000999" -> failure
+        "000084000999" -> failure
+        "08708400099" -> failure
+    """
+    return pl.when(value.str.contains(_PERSONAL_ID)).then(value)
+
+
+def only_12_digits(value: pl.Expr) -> pl.Expr:
+    """Keep a value of 12 digits; anything else means that there is no such number here.
+
+    For fields in which a personal number and another number may stand: since 2025-07-01 the personal
+    number serves as the tax code (Thông tư 86/2024/TT-BTC).
+
+    Examples:
+        "087084000999" -> "087084000999"
+        "8012345678" -> null
+    """
+    return pl.when(value.str.contains(_TWELVE_DIGITS)).then(value)
+
+
+def not_12_digits(value: pl.Expr) -> pl.Expr:
+    """Keep a value unless it has 12 digits, which would be a personal number; see `only_12_digits`.
+
+    Examples:
+        "8012345678" -> "8012345678"
+        "087084000999" -> null
+    """
+    return pl.when(~value.str.contains(_TWELVE_DIGITS)).then(value)
+
+
+def national_id_9(value: pl.Expr) -> pl.Expr:
+    """Check a 9-digit identity card number (số chứng minh nhân dân).
+
+    Examples:
+        "012345678" -> "012345678"
+        "12345678" -> failure
+    """
+    return pl.when(value.str.contains(r"^[0-9]{9}$")).then(value)
+
+
+def tax_code(value: pl.Expr) -> pl.Expr:
+    """Check a tax code (mã số thuế): 10 digits, 13 written `1234567890-001`, or a personal number of 12.
+
+    The tenth digit is 10 minus the weighted sum of the first nine modulo 11; a remainder of 0 was
+    never issued. Source: Thông tư 86/2024/TT-BTC (from 2026-07-01 Thông tư 90/2026/TT-BTC).
+
+    Examples:
+        "0100233488" -> "0100233488"
+        "0100233488001" -> "0100233488-001"
+        "0100233489" -> failure
+        "087084000999" -> "087084000999"
+        "01002334" -> failure
+    """
+    branched = value.str.replace(_TAX_CODE, "${1}-${2}").str.strip_suffix("-")
+    return (
+        pl.when(value.str.contains(_TAX_CODE) & _check_digit_holds(value.str.slice(0, 10)))
+        .then(branched)
+        .when(value.str.contains(_PERSONAL_ID))
+        .then(value)
+    )
+
+
+def _check_digit_holds(ten_digits: pl.Expr) -> pl.Expr:
+    number = ten_digits.str.to_integer(strict=False)
+    weighted = (number // 10 ** (9 - place) % 10 * weight for place, weight in enumerate(_CHECK_WEIGHTS))
+    return 10 - pl.sum_horizontal(*weighted) % 11 == number % 10

@@ -1,0 +1,192 @@
+"""A stream's mapping compiled once: from a frame of records to a frame of each entity."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import polars as pl
+
+from oncehub.model.entities import Entity
+from oncehub.model.errors import ConfigError
+from oncehub.model.mapping import Condition, EntityMapping, FieldRule, StreamMapping
+from oncehub.normalize.canonical import canonical_checks, data_type
+from oncehub.normalize.checks import ROW, Check, Fault, faults
+from oncehub.normalize.codes import CodeLists
+from oncehub.normalize.contract import Contract
+from oncehub.normalize.frame import field
+from oncehub.normalize.rule import ELEMENT, Rule, Scope, compile_rule
+
+KEY: Final = "source_key"
+STATED: Final = "stated_at"
+CARRIED: Final = {KEY: "#key", STATED: "#stated"}
+"""Output column -> working column, which no source field can be called."""
+
+
+@dataclass(frozen=True)
+class EntityMaker:
+    """Makes one entity's frame.
+
+    Attributes:
+        each: path of the list of which every object makes a row; None: every record does.
+        when: rows of which this does not hold make nothing.
+    """
+
+    entity: Entity
+    each: str | None
+    when: pl.Expr | None
+    rules: tuple[Rule, ...]
+    mapped: tuple[Check, ...]
+    canonical: tuple[Check, ...]
+
+    def make(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Fault]]:
+        """Return `#row`, source_key, stated_at and all attributes, and what failed (those rows are still in)."""
+        stages = self._staged(self._rows(frame))
+        found = faults(stages, self.mapped)
+        made = stages.select(
+            ROW, *(pl.col(column).alias(name) for name, column in CARRIED.items()), *self._attributes()
+        )
+        found += faults(made, self.canonical)
+        if self.entity.item_key:
+            # One record may state an item twice; the later counts, as the key allows one.
+            made = made.unique([ROW, self.entity.item_key], keep="last", maintain_order=True)
+        return made, found
+
+    def _rows(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self.each:
+            listed = frame.with_columns(field(self.each).alias(ELEMENT)).explode(ELEMENT)
+            frame = listed.filter(pl.col(ELEMENT).is_not_null())
+        return frame if self.when is None else frame.filter(self.when)
+
+    def _staged(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Run all rules side by side, a step at a time, keeping every stage for the checks."""
+        frame = frame.with_columns(rule.origin.alias(rule.column(0)) for rule in self.rules)
+        for number in range(max(len(rule.steps) for rule in self.rules)):
+            frame = frame.with_columns(
+                rule.steps[number].apply(rule.stage(number)).alias(rule.column(number + 1))
+                for rule in self.rules
+                if number < len(rule.steps)
+            )
+        return frame
+
+    def _attributes(self) -> Iterator[pl.Expr]:
+        made = {rule.target: rule.made for rule in self.rules}
+        for name, attribute in self.entity.attributes.items():
+            kind = data_type(attribute)
+            if not attribute.members:
+                yield made.get(name, pl.lit(None, dtype=kind)).alias(name)
+                continue
+            members = [
+                made.get(f"{name}.{member}", pl.lit(None, dtype=pl.String)).alias(member)
+                for member in attribute.members
+            ]
+            held = pl.any_horizontal(member.is_not_null() for member in members)
+            yield pl.when(held).then(pl.struct(members)).otherwise(pl.lit(None, dtype=kind)).alias(name)
+
+
+class MappingCompiler:
+    """Compiles a mapping, gathering every fault with its place before it gives up."""
+
+    def __init__(
+        self, mapping: StreamMapping, contract: Contract, entities: dict[str, Entity], codes: CodeLists
+    ) -> None:
+        self._mapping = mapping
+        self._contract = contract
+        self._entities = entities
+        self._codes = codes
+        self._wrong: list[str] = []
+        self.used: set[str] = set()
+
+    def compile(self) -> tuple[EntityMaker, ...]:
+        """Return a maker an entity; `used` then holds the record paths they read.
+
+        Raises:
+            ConfigError: one line a fault, each `file:line:column: what is wrong; what to write`.
+        """
+        makers = [self._maker(name, part) for name, part in self._mapping.entities.items()]
+        if self._wrong:
+            raise ConfigError("\n".join(self._wrong))
+        return tuple(maker for maker in makers if maker)
+
+    def _complain(self, fault: object, *keys: str) -> None:
+        self._wrong.append(f"{self._mapping.where(*keys)}: {'.'.join(keys)}: {fault}")
+
+    def _maker(self, name: str, part: EntityMapping) -> EntityMaker | None:
+        entity = self._entities.get(name)
+        if entity is None:
+            self._complain(f"is no entity; {_choice(name, self._entities)}", name)
+            return None
+        scope = Scope(self._contract, part.each)
+        if part.each and not self._is_list(part.each, name):
+            return None
+        when = self._condition(part.when, scope, name)
+        rules = [rule for target, written in part.attributes.items() for rule in self._rule(target, written, scope, entity)]
+        self._complete(entity, part)
+        self.used |= scope.used | ({part.each} if part.each else set())
+        mapped = tuple(check for rule in rules for check in rule.checks(name))
+        return EntityMaker(entity, part.each, when, tuple(rules), mapped, tuple(canonical_checks(entity)))
+
+    def _is_list(self, each: str, name: str) -> bool:
+        try:
+            node = self._contract.at(each)
+        except ValueError as fault:
+            self._complain(fault, name, "each")
+            return False
+        if "array" in self._contract.kinds(node):
+            return True
+        self._complain(f"{each} is no list; remove each", name, "each")
+        return False
+
+    def _condition(self, when: Condition | None, scope: Scope, name: str) -> pl.Expr | None:
+        if when is None:
+            return None
+        try:
+            value, node = scope.find(when.field)
+        except ValueError as fault:
+            self._complain(fault, name, "when", "field")
+            return None
+        allowed = (when.equals,) if when.one_of is None else when.one_of
+        kinds = self._contract.kinds(node)
+        if wrong := [item for item in allowed if _json_kind(item) not in kinds]:
+            self._complain(f"{when.field} is never {wrong[0]!r}: the contract says {', '.join(sorted(kinds))}", name, "when")
+        return value.is_in(list(allowed))
+
+    def _rule(self, target: str, written: FieldRule, scope: Scope, entity: Entity) -> Iterator[Rule]:
+        name, _, member = target.partition(".")
+        attribute = entity.attributes.get(name)
+        place = (entity.name, target)
+        if attribute is None:
+            self._complain(f"{entity.name} has no attribute {name!r}; {_choice(name, entity.attributes)}", *place)
+        elif member and member not in attribute.members:
+            self._complain(f"{name} has no member {member!r}; {_choice(member, attribute.members)}", *place)
+        elif attribute.members and not member:
+            self._complain(f"is a composite; write its members, such as {name}.{attribute.members[0]}", *place)
+        else:
+            try:
+                yield compile_rule(target, written, scope, self._codes, attribute)
+            except ValueError as fault:
+                self._complain(fault, *place)
+
+    def _complete(self, entity: Entity, part: EntityMapping) -> None:
+        needed = [*entity.required, *([entity.item_key] if entity.item_key else [])]
+        for name in dict.fromkeys(needed):
+            if not any(target.partition(".")[0] == name for target in part.attributes):
+                self._complain(f"lacks {name}, which {entity.name} requires; add it", entity.name)
+
+
+def drop_rows(frame: pl.DataFrame, rows: set[int]) -> pl.DataFrame:
+    """The frame without the records at these places of the batch."""
+    return frame.filter(~pl.col(ROW).is_in(list(rows))) if rows else frame
+
+
+def _choice(name: str, known: object) -> str:
+    names = sorted(known)  # type: ignore[call-overload]
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose of {', '.join(names)}"
+
+
+def _json_kind(value: object) -> str:
+    kinds: dict[type, str] = {bool: "boolean", int: "integer", str: "string"}
+    return kinds[type(value)]

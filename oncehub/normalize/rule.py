@@ -1,0 +1,215 @@
+"""One attribute's rule, compiled: where its value comes from and the steps that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from dataclasses import field as default
+from typing import Final
+
+import polars as pl
+
+from oncehub.model.entities import Attribute
+from oncehub.model.mapping import FieldRule
+from oncehub.normalize.canonical import DATA_TYPES
+from oncehub.normalize.checks import Check
+from oncehub.normalize.codes import CodeLists
+from oncehub.normalize.contract import Contract, Node, UnknownPath
+from oncehub.normalize.frame import element_type, field, frame_schema, present
+from oncehub.normalize.transforms import Change, named
+
+ELEMENT: Final = "#each"
+"""Column that holds the list's object where a mapping says `each`."""
+
+
+@dataclass
+class Scope:
+    """Where a rule's paths are looked up: in the object of the list at `each` first, then in the record.
+
+    Attributes:
+        used: the record paths that were looked up.
+    """
+
+    contract: Contract
+    each: str | None = None
+    used: set[str] = default(default_factory=set)
+
+    def find(self, path: str) -> tuple[pl.Expr, Node]:
+        """Return the expression and the schema of a field, blank texts as null.
+
+        Raises:
+            UnknownPath: when neither knows the path.
+        """
+        start, prefix, outer = None, "", None
+        if self.each:
+            element = self.contract.items(self.contract.at(self.each))
+            if path.split(".")[0] in element.get("properties", {}):
+                start, prefix, outer = pl.col(ELEMENT), f"{self.each}.", element
+        node = self.contract.at(path, outer)
+        self.used.add(prefix + path)
+        value = field(path, start)
+        return present(value) if self.contract.kinds(node) == {"string"} else value, node
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change on the way from source to attribute.
+
+    Attributes:
+        name: as reasons call it.
+        failed: from the value before and after, whether the step could not read it; None when it never fails.
+    """
+
+    name: str
+    apply: Change
+    failed: Callable[[pl.Expr, pl.Expr], pl.Expr] | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one attribute, or one member of a composite, is made.
+
+    Attributes:
+        target: `attribute` or `attribute.member`.
+        fields: the source fields, as reasons name them.
+    """
+
+    target: str
+    fields: str
+    origin: pl.Expr
+    steps: tuple[Step, ...]
+
+    @property
+    def made(self) -> pl.Expr:
+        """The finished value, once all steps ran."""
+        return self.stage(len(self.steps))
+
+    def stage(self, number: int) -> pl.Expr:
+        """The value after `number` steps."""
+        return pl.col(self.column(number))
+
+    def column(self, number: int) -> str:
+        """The working column of `stage`."""
+        return f"{self.target}#{number}"
+
+    def checks(self, entity: str) -> Iterator[Check]:
+        """What fails a row: the first step that could not read its value."""
+        for number, step in enumerate(self.steps):
+            if step.failed:
+                reason = f"{step.name} could not read {self.fields}"
+                broken = step.failed(self.stage(number), self.stage(number + 1))
+                yield Check(broken, "mapping", reason, f"{entity}.{self.target}")
+
+
+def compile_rule(target: str, written: FieldRule, scope: Scope, codes: CodeLists, attribute: Attribute) -> Rule:
+    """Compile a rule.
+
+    Raises:
+        ValueError: when a path, transform or code list is unknown or does not fit; says what to write.
+        ConfigError: when a code list is wrong.
+    """
+    origin, fields = _origin(written, scope)
+    steps = [_transform_step(*named(transform)) for transform in written.via]
+    if written.codes:
+        chosen = codes.named(written.codes)
+        steps.append(
+            Step(f"code list {written.codes}", chosen.decode, lambda before, _after: chosen.unknown(before))
+        )
+    rule = Rule(target, fields, origin, tuple(steps))
+    return _fitted(rule, scope, attribute, as_text=bool(steps))
+
+
+def _origin(written: FieldRule, scope: Scope) -> tuple[pl.Expr, str]:
+    if written.value is not None:
+        value, fields = pl.lit(written.value), "a constant"
+    elif written.join:
+        parts = [scope.find(path)[0] for path in written.join]
+        joined = pl.concat_str(parts, separator=" ", ignore_nulls=True)
+        value, fields = present(joined), _field_names(written.join)
+    elif isinstance(written.source, tuple):
+        value = pl.coalesce(scope.find(path)[0] for path in written.source)
+        fields = _field_names(written.source)
+    else:
+        assert written.source is not None
+        value = _picked(written, scope) if written.pick else _single(written.source, scope)
+        fields = _field_names([written.source])
+    if written.if_present:
+        value = pl.when(scope.find(written.if_present)[0].is_not_null()).then(value)
+    return value, fields
+
+
+def _single(path: str, scope: Scope) -> pl.Expr:
+    value, node = scope.find(path)
+    if held := scope.contract.kinds(node) & {"array", "object"}:
+        advice = "use each or pick" if held == {"array"} else f"name one of its fields, {path}.<field>"
+        raise UnknownPath(f"{path} is no single value; {advice}")
+    return value
+
+
+def _picked(written: FieldRule, scope: Scope) -> pl.Expr:
+    assert written.pick is not None
+    assert isinstance(written.source, str)
+    value, node = scope.find(written.source)
+    if "array" not in scope.contract.kinds(node):
+        raise UnknownPath(f"{written.source} is no list, so there is nothing to pick")
+    inner = Scope(scope.contract, written.source)
+    inner.find(written.pick.where)
+    inner.find(written.pick.take)
+    scope.used |= inner.used
+    chosen = value.list.filter(field(written.pick.where, pl.element()) == written.pick.equals).list.first()
+    return present(field(written.pick.take, chosen))
+
+
+def _transform_step(name: str, apply: Change, null_is_meant: bool) -> Step:
+    return Step(f"transform {name}", apply, None if null_is_meant else _lost)
+
+
+def _lost(before: pl.Expr, after: pl.Expr) -> pl.Expr:
+    return before.is_not_null() & after.is_null()
+
+
+def _fitted(rule: Rule, scope: Scope, attribute: Attribute, *, as_text: bool) -> Rule:
+    """Make the rule start with a text where steps follow, and end in the attribute's type."""
+    frame = pl.DataFrame(schema=_known_columns(scope))
+    origin = rule.origin
+    if as_text or attribute.type in ("text", "object"):
+        origin = origin.cast(pl.String)
+    value, kind = origin, frame.select(origin).dtypes[0]
+    for step in rule.steps:
+        value = step.apply(value)
+        kind = _result(frame, value, step.name)
+    wanted = DATA_TYPES["text" if attribute.type == "object" else attribute.type]
+    steps = rule.steps
+    if wanted == pl.String() and kind == pl.Date():
+        steps = (*steps, Step("text of a date", lambda day: day.dt.to_string("%Y-%m-%d"), None))
+    elif kind != wanted:
+        raise ValueError(_type_advice(attribute, kind))
+    return Rule(rule.target, rule.fields, origin, steps)
+
+
+def _result(frame: pl.DataFrame, value: pl.Expr, step: str) -> pl.DataType:
+    try:
+        return frame.select(value.alias("value")).dtypes[0]
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"{step} cannot be used here: {str(error).splitlines()[0]}") from None
+
+
+def _known_columns(scope: Scope) -> dict[str, pl.DataType]:
+    columns = frame_schema(scope.contract, scope.used)
+    if scope.each:
+        columns[ELEMENT] = element_type(scope.contract, scope.each, scope.used)
+    return columns
+
+
+def _type_advice(attribute: Attribute, kind: pl.DataType) -> str:
+    ways = {
+        "date": "end via with {date: <form>}",
+        "timestamp": "end via with datetime",
+        "boolean": "give codes with booleans, or a boolean field",
+    }
+    wanted = "text" if attribute.type == "object" else attribute.type
+    return f"makes {kind}, but the attribute is a {wanted}; {ways.get(wanted, 'end in a text')}"
+
+
+def _field_names(paths: tuple[str, ...] | list[str]) -> str:
+    return ("field " if len(paths) == 1 else "fields ") + ", ".join(paths)
