@@ -1,5 +1,7 @@
 """The national population database: JSON shaped after QCVN 109:2017, OAuth2, opaque cursors, tombstones."""
 
+from collections.abc import Sequence
+
 import polars as pl
 from starlette.requests import Request
 from starlette.responses import Response
@@ -73,7 +75,7 @@ class PopulationServer:
         return due
 
 
-def citizen_records(page: pl.DataFrame) -> list[object]:
+def citizen_records(page: pl.DataFrame) -> Sequence[object]:
     """A page's records; a deleted one as its tombstone."""
     deleted = page["_deleted"]
     records = wire_records(page)

@@ -94,11 +94,9 @@ def microseconds(instant: datetime) -> int:
     return (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
 
 
-def wire_records(page: pl.DataFrame) -> list[object]:
-    """A page's records as JSON objects, without underscore columns; a `_raw` text stands in verbatim."""
-    wire = page.select(pl.exclude("^_.*$"))
-    rows = wire.iter_rows(named=True)
-    return [
-        record if raw is None else orjson.Fragment(raw)
-        for record, raw in zip(rows, page["_raw"], strict=True)
-    ]
+def wire_records(page: pl.DataFrame) -> list[orjson.Fragment]:
+    """A page's records as JSON texts, without underscore columns; a `_raw` text stands in verbatim."""
+    # Polars writes JSON several times faster than Python objects are made, and other requests go on meanwhile.
+    lines = page.select(pl.exclude("^_.*$")).write_ndjson().encode().split(b"\n")[: page.height]
+    raws = page["_raw"]
+    return [orjson.Fragment(line if raw is None else raw) for line, raw in zip(lines, raws, strict=True)]

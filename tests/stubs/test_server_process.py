@@ -153,7 +153,7 @@ def test_a_state_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
         "stubs",
         "serve",
         "--people",
-        "200",
+        "500",
         "--state",
         str(tmp_path / "file" / "x"),
     ]
