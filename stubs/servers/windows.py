@@ -96,7 +96,7 @@ def microseconds(instant: datetime) -> int:
 
 def wire_records(page: pl.DataFrame) -> list[orjson.Fragment]:
     """A page's records as JSON texts, without underscore columns; a `_raw` text stands in verbatim."""
-    # Polars writes JSON several times faster than Python objects are made, and other requests go on meanwhile.
+    # Polars writes JSON several times faster than Python objects are made, and outside the interpreter lock.
     lines = page.select(pl.exclude("^_.*$")).write_ndjson().encode().split(b"\n")[: page.height]
     raws = page["_raw"]
     return [orjson.Fragment(line if raw is None else raw) for line, raw in zip(lines, raws, strict=True)]
