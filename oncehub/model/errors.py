@@ -16,6 +16,7 @@
     ├── RunBusy                another process works on the same stream or step
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
+    ├── TooManyRequests        an agreement's limit is reached; asked to wait (`retry_after` seconds)
     └── AccessDenied           an agreement does not allow what was asked
         └── NotAuthenticated   the caller did not prove who it is
 
@@ -95,6 +96,18 @@ class PersonNotFound(OncehubError):
 
 class PersonNotLiving(OncehubError):
     """A procedure was opened for somebody whom the register does not hold as living."""
+
+
+class TooManyRequests(OncehubError):
+    """An agreement's limit of requests is reached.
+
+    Attributes:
+        retry_after: whole seconds to wait.
+    """
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class AccessDenied(OncehubError):

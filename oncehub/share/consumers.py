@@ -75,7 +75,7 @@ def read_public_key(jwk: PublicJwk) -> OKPKey | ECKey:
 
 
 def new_client_key(path: Path) -> PublicJwk:
-    """Make an Ed25519 key pair: the private key into `path` (PKCS #8 PEM, mode 0600), the public JWK returned.
+    """Make an Ed25519 key pair; write the private key to `path` (PKCS #8 PEM, 0600), return the public JWK.
 
     Raises:
         ConfigError: when the file exists or cannot be written; a key is never overwritten.

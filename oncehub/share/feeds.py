@@ -128,7 +128,7 @@ limit %s
 
 
 def publish(settings: Settings, feed: str, database: Connection | None = None) -> PublishReport:
-    """Bring a feed up to what is believed now, in one transaction: a kill loses nothing, a repeat adds nothing.
+    """Bring a feed up to what is believed now, in one transaction; a kill loses nothing, a repeat adds none.
 
     A feed whose agreement is not in force stays as it is, and goes on from there when it is again.
 

@@ -46,7 +46,7 @@ class Person:
 # A term's value leads to whoever holds it now, else to whoever held it formerly; a contested value to nobody.
 _FIND = """
 with term as (
-    select number, scheme, value
+    select number, scheme, text.identifying(scheme, value) as value
     from unnest(%(schemes)s::text[], %(values)s::text[]) with ordinality as given (scheme, value, number)
 ),
 claim as (
@@ -99,15 +99,12 @@ def find_person(
 
 
 def _identifier(attribute: str, value: str) -> tuple[str, str]:
-    """Return the scheme and value that `truth.identifier` holds for a search term.
+    """Return the scheme that `truth.identifier` holds a search term under, and its value.
 
-    A tax code of 12 digits is the personal number (Thông tư 86/2024/TT-BTC), one of 13 a branch of the
-    registration that its first ten digits name.
+    A tax code of 12 digits is the personal number (Thông tư 86/2024/TT-BTC).
     """
     scheme = attribute.removeprefix("person.")
-    if scheme != "tax_code":
-        return scheme, value
-    return ("personal_id", value) if len(value) == 12 else (scheme, value[:10])
+    return ("personal_id" if scheme == "tax_code" and len(value) == 12 else scheme), value
 
 
 def _believed(row: Mapping[str, Any], column: str) -> Believed:

@@ -12,7 +12,7 @@ from oncehub.share.lookup import Believed, Person, find_person
 from oncehub.store.connection import Connection
 
 Reason = Literal["asked", "not_held", "not_allowed", "disputed"]
-"""Why an item is asked: always is; nothing held; outside the agreement; sources disagree without authority."""
+"""Why an item is asked: it always is; nothing held; outside the agreement; sources disagree."""
 
 _LIFE_STATUS = "person.life_status"
 _NOT_LIVING = ("deceased", "missing")

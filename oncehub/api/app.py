@@ -1,0 +1,46 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from oncehub.api import problems, routes, token_endpoint
+from oncehub.api.framing import Framing
+from oncehub.api.hub import TheHub, open_hub
+from oncehub.model.settings import Settings
+
+_open = APIRouter()
+
+
+@_open.get("/health")
+def health(hub: TheHub) -> dict[str, str]:
+    """Tell whether the hub can answer: 503 when its database does not."""
+    with hub.database.transaction():
+        return {"status": "ok"}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application over the hub's configuration and database.
+
+    Raises:
+        ConfigError: when an agreement, procedure, schema or key is wrong.
+        StoreError: when the database does not answer, or lacks migrations.
+    """
+    hub = open_hub(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        hub.database.close()
+
+    # The usual documentation pages load scripts from elsewhere; /openapi.json does not.
+    app = FastAPI(title="oncehub", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.hub = hub
+    app.add_middleware(Framing)
+    problems.install(app)
+    for router in (_open, token_endpoint.router, routes.router):
+        app.include_router(router)
+    return app

@@ -1,0 +1,121 @@
+"""What requests and answers hold, as OpenAPI shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from oncehub.model.sharing import Agreement
+from oncehub.share.prefill import Reason
+
+SearchTerms = Annotated[
+    dict[str, Annotated[str, StringConstraints(max_length=100)]], Field(min_length=1, max_length=5)
+]
+"""Qualified attribute -> value, e.g. `person.personal_id`; all must lead to the same person."""
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LookupRequest(_Body):
+    """Whom to look for, and the attributes wanted; a purpose, if stated, must be the agreement's."""
+
+    search: SearchTerms
+    attributes: Annotated[list[str], Field(min_length=1, max_length=100)]
+    purpose: str | None = None
+
+
+class PrefillRequest(_Body):
+    """Whose form to fill."""
+
+    search: SearchTerms
+
+
+class Value(BaseModel):
+    """A believed value, whose word it is, and when they stated it; all null where nothing is held."""
+
+    value: Any
+    source: str | None
+    as_of: str | None
+
+
+class LookupAnswer(BaseModel):
+    """The attributes asked for, by qualified name."""
+
+    attributes: dict[str, Value]
+    request_id: str
+
+
+class Filled(Value):
+    """A filled item: `confirm` by the citizen; `disputed` when another source states a different value."""
+
+    title: str
+    confirm: bool
+    disputed: bool
+
+
+class Asked(BaseModel):
+    """An item still to ask, and why."""
+
+    title: str
+    reason: Reason
+    question: str | None
+
+
+class ProcedureHead(BaseModel):
+    """The procedure whose form it is; `legal` names the texts in force."""
+
+    code: str
+    name: str
+    owner: str
+    form: str
+    legal: list[str]
+
+
+class PrefillAnswer(BaseModel):
+    """A procedure's form: every item is either filled or still to ask."""
+
+    procedure: ProcedureHead
+    items: dict[str, Filled]
+    ask: dict[str, Asked]
+    request_id: str
+
+
+class FeedQuery(_Body):
+    """Read on `after` the sequence of the last line held; 0 from the start."""
+
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 500
+
+
+class FeedLine(BaseModel):
+    """One person's change; see `oncehub.share.FeedPage`."""
+
+    sequence: int
+    person: str
+    kind: str
+    changed: list[str]
+    values: dict[str, Any]
+    as_of: str
+
+
+class FeedAnswer(BaseModel):
+    """A piece of a feed: ask on with `after` = `next`."""
+
+    changes: list[FeedLine]
+    next: int
+    more: bool
+
+
+class AgreementAnswer(BaseModel):
+    """The caller's agreement as the hub keeps it, and whether it is in force today."""
+
+    agreement: dict[str, Any]
+    in_force: bool
+
+    @classmethod
+    def of(cls, agreement: Agreement, *, in_force: bool) -> AgreementAnswer:
+        """Build the answer of a kept agreement."""
+        return cls(agreement=agreement.model_dump(mode="json", by_alias=True), in_force=in_force)

@@ -1,0 +1,150 @@
+"""A small client of the API, for agencies that speak Python."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import requests
+from joserfc import jwt
+from joserfc.jwk import ECKey, OKPKey, import_key
+
+from oncehub.api.hub import DEFAULT_ISSUER
+from oncehub.api.token_endpoint import ASSERTION_TYPE
+from oncehub.api.tokens import ASSERTION_SECONDS
+from oncehub.model.errors import (
+    AccessDenied,
+    NotAuthenticated,
+    OncehubError,
+    PersonNotFound,
+    PersonNotLiving,
+    RequestRefused,
+    SourceUnavailable,
+    TooManyRequests,
+)
+
+_RENEW_SECONDS = 30
+
+_PLAIN: dict[int, type[OncehubError]] = {401: NotAuthenticated, 404: PersonNotFound, 409: PersonNotLiving}
+
+
+class HubClient:
+    """Asks one hub as one client; tokens are fetched and renewed by themselves.
+
+    Args:
+        base_url: the hub's address, e.g. `https://hub.example`.
+        client_id: as registered with the hub.
+        private_key_pem: Ed25519 or P-256 private key, PKCS #8 PEM.
+        session: the requests session to use.
+        issuer: the hub's identifier (its `ONCEHUB_ISSUER`).
+        timeout: seconds for one answer.
+
+    All methods raise:
+        NotAuthenticated, AccessDenied (with `refused`), PersonNotFound, PersonNotLiving, TooManyRequests
+        (with `retry_after`), RequestRefused (a request without the right form), SourceUnavailable.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        private_key_pem: str | bytes,
+        session: requests.Session | None = None,
+        *,
+        issuer: str = DEFAULT_ISSUER,
+        timeout: float = 30,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._client_id = client_id
+        self._key = _private_key(private_key_pem)
+        self._session = session or requests.Session()
+        self._issuer = issuer
+        self._timeout = timeout
+        self._token = ""
+        self._renew_at = 0.0
+
+    def lookup(
+        self, search: Mapping[str, str], attributes: Sequence[str], purpose: str | None = None
+    ) -> dict[str, Any]:
+        """Look a person up; returns `{attributes: {name: {value, source, as_of}}, request_id}`."""
+        body = {"search": dict(search), "attributes": list(attributes), "purpose": purpose}
+        return self._ask("POST", "/v1/persons/lookup", json=body)
+
+    def prefill(self, code: str, search: Mapping[str, str]) -> dict[str, Any]:
+        """Fill a procedure's form; returns `{procedure, items, ask, request_id}`."""
+        return self._ask("POST", f"/v1/procedures/{code}/prefill", json={"search": dict(search)})
+
+    def changes(self, feed: str, after: int = 0, limit: int = 500) -> dict[str, Any]:
+        """Read a feed on from a sequence; returns `{changes, next, more}`."""
+        return self._ask("GET", f"/v1/feeds/{feed}/changes", params={"after": after, "limit": limit})
+
+    def agreement(self) -> dict[str, Any]:
+        """Return `{agreement, in_force}` of this client."""
+        return self._ask("GET", "/v1/agreements/mine")
+
+    def assertion(self) -> str:
+        """Sign a fresh client assertion (RFC 7523)."""
+        now = int(time.time())
+        claims = {
+            "iss": self._client_id,
+            "sub": self._client_id,
+            "aud": self._issuer,
+            "iat": now,
+            "exp": now + ASSERTION_SECONDS // 5,
+            "jti": str(uuid.uuid4()),
+        }
+        algorithm = "ES256" if isinstance(self._key, ECKey) else "Ed25519"
+        return jwt.encode({"alg": algorithm}, claims, self._key, algorithms=[algorithm])
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        if time.monotonic() >= self._renew_at:
+            self._renew()
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return self._send(method, path, headers=headers, **arguments)
+
+    def _renew(self) -> None:
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": self.assertion(),
+        }
+        answer = self._send("POST", "/v1/token", data=form)
+        self._token = answer["access_token"]
+        self._renew_at = time.monotonic() + answer["expires_in"] - _RENEW_SECONDS
+
+    def _send(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        url = self._base_url + path
+        try:
+            response = self._session.request(method, url, timeout=self._timeout, **arguments)
+            answer = response.json()
+        except requests.RequestException as error:
+            raise SourceUnavailable(f"the hub does not answer: {type(error).__name__}") from None
+        if response.ok and isinstance(answer, dict):
+            return answer
+        raise _error(response, answer if isinstance(answer, dict) else {})
+
+
+def _private_key(pem: str | bytes) -> OKPKey | ECKey:
+    text = pem.decode() if isinstance(pem, bytes) else pem
+    for kind in ("OKP", "EC"):
+        try:
+            key = import_key(text, kind)
+        except ValueError:
+            continue
+        if isinstance(key, OKPKey | ECKey):
+            return key
+    raise ValueError("give an Ed25519 or P-256 private key as PKCS #8 PEM")
+
+
+def _error(response: requests.Response, answer: dict[str, Any]) -> Exception:
+    detail = str(answer.get("detail") or answer.get("error_description") or response.reason)
+    status = response.status_code
+    if status == 403:
+        return AccessDenied(detail, tuple(answer.get("refused", ())))
+    if status == 429:
+        return TooManyRequests(detail, int(response.headers.get("Retry-After", "1")))
+    if status >= 500:
+        return SourceUnavailable(f"the hub cannot answer now ({status})")
+    return _PLAIN.get(status, RequestRefused)(detail)

@@ -1,0 +1,84 @@
+"""The API's connections: a bounded pool, with no more rights than the role `oncehub_api` has."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2.pool import ThreadedConnectionPool
+
+from oncehub.model.errors import StoreUnavailable
+from oncehub.store.connection import Connection
+
+ROLE = "oncehub_api"
+
+_OPTIONS = f"-c timezone=UTC -c client_min_messages=warning -c role={ROLE} -c statement_timeout=10s"
+_WAIT_SECONDS = 5.0
+
+
+class Database:
+    """Transactions on pooled connections.
+
+    Raises:
+        StoreUnavailable: when the server does not answer at the start.
+    """
+
+    def __init__(self, url: str, size: int = 8) -> None:
+        self._size = size
+        self._free = threading.BoundedSemaphore(size)
+        try:
+            # Equal bounds: the pool closes what it holds beyond the lower one.
+            self._pool = ThreadedConnectionPool(
+                size, size, url, options=_OPTIONS, connect_timeout=5, application_name="oncehub api"
+            )
+        except psycopg2.OperationalError:
+            raise StoreUnavailable(
+                "the hub's database does not answer; check ONCEHUB_DATABASE_URL and the server"
+            ) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection in a transaction, committed at the end, rolled back on an error.
+
+        Raises:
+            StoreUnavailable: when the server does not answer, or no connection is free in time.
+        """
+        if not self._free.acquire(timeout=_WAIT_SECONDS):
+            raise StoreUnavailable("the hub is too busy to answer now")
+        try:
+            connection = self._take()
+            try:
+                with connection:
+                    yield connection
+            finally:
+                self._pool.putconn(connection)
+        finally:
+            self._free.release()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if not self._pool.closed:
+            self._pool.closeall()
+
+    def _take(self) -> Connection:
+        """Return a connection that answers: those that outlived a restart of the server are thrown away."""
+        for _ in range(self._size + 1):
+            try:
+                connection: Connection = self._pool.getconn()
+            except psycopg2.OperationalError:
+                raise StoreUnavailable("the hub's database does not answer now") from None
+            if _answers(connection):
+                return connection
+            self._pool.putconn(connection, close=True)
+        raise StoreUnavailable("the hub's database does not answer now")
+
+
+def _answers(connection: Connection) -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        return False
+    return True

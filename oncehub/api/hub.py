@@ -1,0 +1,87 @@
+"""What all endpoints share: agreements, procedures, keys, database and limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from oncehub.api.database import Database
+from oncehub.api.limits import DayLimit, SecondLimit
+from oncehub.audit import pseudonym_key
+from oncehub.model.entities import Attribute, load_entities
+from oncehub.model.errors import NotAuthenticated
+from oncehub.model.secrets import symmetric_key
+from oncehub.model.settings import Settings
+from oncehub.model.sharing import Agreement, Procedure
+from oncehub.share import load_agreements, load_procedures
+from oncehub.store.connection import database_url, opened
+
+DEFAULT_ISSUER = "urn:oncehub"
+"""The hub's identifier where `ONCEHUB_ISSUER` names no other: fit for one machine only."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The API's surroundings, made once at its start.
+
+    Attributes:
+        issuer: the hub's identifier, the audience of assertions and tokens (`ONCEHUB_ISSUER`).
+        attributes: the canonical attributes by qualified name.
+    """
+
+    issuer: str
+    agreements: dict[str, Agreement]
+    procedures: dict[str, Procedure]
+    attributes: dict[str, Attribute]
+    database: Database
+    token_key: bytes = field(repr=False)
+    pseudonym_key: bytes = field(repr=False)
+    per_second: SecondLimit = field(default_factory=SecondLimit)
+    per_day: DayLimit = field(default_factory=DayLimit)
+
+    def agreement(self, name: str) -> Agreement:
+        """Return an agreement by name.
+
+        Raises:
+            NotAuthenticated: when it is not kept any more.
+        """
+        if name not in self.agreements:
+            raise NotAuthenticated("the client's agreement is not kept any more")
+        return self.agreements[name]
+
+
+def open_hub(settings: Settings) -> Hub:
+    """Read the configuration and open the database.
+
+    Raises:
+        ConfigError: when an agreement, procedure, schema or key is wrong.
+        StoreError: when the database does not answer, or lacks migrations.
+    """
+    agreements, procedures = load_agreements(settings), load_procedures(settings)
+    attributes = {
+        f"{entity.name}.{name}": attribute
+        for entity in load_entities(settings.schemas).values()
+        for name, attribute in entity.attributes.items()
+    }
+    with opened(settings):
+        pass
+    return Hub(
+        issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
+        agreements=agreements,
+        procedures=procedures,
+        attributes=attributes,
+        database=Database(database_url(settings)),
+        token_key=symmetric_key("token", settings.home),
+        pseudonym_key=pseudonym_key(settings.home),
+    )
+
+
+def _hub_of(request: Request) -> Hub:
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+TheHub = Annotated[Hub, Depends(_hub_of)]

@@ -1,0 +1,103 @@
+"""One question under an agreement: whatever becomes of it is logged in the transaction that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from oncehub.api.hub import Hub
+from oncehub.api.tokens import Caller, require_admitted
+from oncehub.audit import Action, Entry, Outcome, person_pseudonym, write
+from oncehub.model.errors import AccessDenied, OncehubError, PersonNotFound, PersonNotLiving
+from oncehub.model.sharing import Agreement, LegalBasis
+from oncehub.share.permissions import require_in_force, today
+from oncehub.store.connection import Connection
+
+
+@dataclass
+class Inquiry:
+    """A question being answered; the endpoint notes what the log must hold.
+
+    Attributes:
+        connection: the transaction that reads and logs.
+        agreement: the caller's, in force.
+        request_id: what the caller may quote to have the answer found in the log.
+        procedure: code of a known procedure that was asked for.
+        person_key: whose data was found.
+        attributes: what was asked for, then what leaves.
+    """
+
+    connection: Connection
+    caller: Caller
+    agreement: Agreement
+    request_id: UUID
+    action: Action
+    procedure: str | None = None
+    person_key: str | None = None
+    attributes: tuple[str, ...] = ()
+
+
+@contextmanager
+def inquiry(
+    hub: Hub,
+    caller: Caller,
+    request_id: UUID,
+    action: Action,
+    *,
+    procedure: str | None = None,
+    attributes: tuple[str, ...] = (),
+) -> Iterator[Inquiry]:
+    """Open a question; at its end, answered or refused, one `audit.entry` is committed with what it read.
+
+    An answer made inside leaves only after that: when the entry cannot be written, the error comes instead.
+
+    Raises:
+        NotAuthenticated: when the client is no longer admitted.
+        TooManyRequests: when the agreement's limit is reached.
+        AccessDenied, PersonNotFound, PersonNotLiving: what ended the question, after it was logged.
+    """
+    agreement = hub.agreement(caller.agreement)
+    hub.per_second.take(agreement)
+    ended: OncehubError | None = None
+    with hub.database.transaction() as connection:
+        require_admitted(connection, caller)
+        hub.per_day.take(connection, agreement)
+        asked = Inquiry(connection, caller, agreement, request_id, action, procedure, attributes=attributes)
+        try:
+            require_in_force(agreement, today())
+            yield asked
+        except (AccessDenied, PersonNotFound, PersonNotLiving) as error:
+            ended = error
+        write(connection, _entry(hub, asked, ended))
+    if ended:
+        raise ended
+
+
+def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None) -> Entry:
+    agreement = asked.agreement
+    return Entry(
+        client_id=asked.caller.client_id,
+        agency=agreement.agency.id,
+        agreement=agreement.name,
+        purpose=agreement.purpose,
+        legal_basis=_cited(agreement.legal_basis),
+        action=asked.action,
+        procedure=asked.procedure,
+        person=asked.person_key and person_pseudonym(hub.pseudonym_key, asked.person_key),
+        attributes=asked.attributes,
+        refused=ended.refused if isinstance(ended, AccessDenied) else (),
+        outcome=_outcome(ended),
+        request_id=asked.request_id,
+    )
+
+
+def _cited(basis: LegalBasis) -> str:
+    return f"{basis.text}, {basis.article}" if basis.article else basis.text
+
+
+def _outcome(ended: OncehubError | None) -> Outcome:
+    if ended is None:
+        return "answered"
+    return "not_found" if isinstance(ended, PersonNotFound) else "refused"

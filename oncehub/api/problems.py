@@ -1,0 +1,114 @@
+"""Errors as problem details (RFC 9457): what went wrong, never with whose data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import psycopg2
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from oncehub.model.errors import (
+    AccessDenied,
+    NotAuthenticated,
+    PersonNotFound,
+    PersonNotLiving,
+    StoreError,
+    TooManyRequests,
+)
+
+_log = logging.getLogger("oncehub.api")
+
+_UNAVAILABLE = "the hub's database does not answer now; try again"
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem document."""
+    app.add_exception_handler(NotAuthenticated, _not_authenticated)
+    app.add_exception_handler(AccessDenied, _denied)
+    app.add_exception_handler(PersonNotFound, _not_found)
+    app.add_exception_handler(PersonNotLiving, _not_living)
+    app.add_exception_handler(TooManyRequests, _too_many)
+    app.add_exception_handler(StoreError, _unavailable)
+    app.add_exception_handler(psycopg2.Error, _database)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def problem(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> JSONResponse:
+    """Build a problem document; `instance` is the request's id, which the access log holds too."""
+    document = {
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": f"urn:uuid:{request.state.request_id}",
+        **members,
+    }
+    return JSONResponse(document, status, headers, media_type="application/problem+json")
+
+
+def _not_authenticated(request: Request, error: Exception) -> JSONResponse:
+    return problem(request, 401, str(error), headers={"WWW-Authenticate": "Bearer"})
+
+
+def _denied(request: Request, error: Exception) -> JSONResponse:
+    refused = list(error.refused) if isinstance(error, AccessDenied) else []
+    return problem(request, 403, str(error), refused=refused)
+
+
+def _not_found(request: Request, error: Exception) -> JSONResponse:
+    return problem(request, 404, str(error))
+
+
+def _not_living(request: Request, error: Exception) -> JSONResponse:
+    return problem(request, 409, str(error))
+
+
+def _too_many(request: Request, error: Exception) -> JSONResponse:
+    wait = error.retry_after if isinstance(error, TooManyRequests) else 1
+    return problem(request, 429, str(error), headers={"Retry-After": str(wait)})
+
+
+def _unavailable(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s: %s", request.state.request_id, error)
+    return problem(request, 503, _UNAVAILABLE, headers={"Retry-After": "5"})
+
+
+def _database(request: Request, error: Exception) -> JSONResponse:
+    # The server's message may quote values.
+    state = error.pgcode if isinstance(error, psycopg2.Error) else None
+    _log.error("%s: the database refused: %s %s", request.state.request_id, type(error).__name__, state)
+    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return problem(request, 503, _UNAVAILABLE, headers={"Retry-After": "5"})
+    return problem(request, 500, "the hub could not answer; nothing was given out")
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    errors = [{"pointer": _pointer(fault["loc"]), "detail": fault["msg"]} for fault in faults]
+    return problem(request, 422, "the request does not have the form that is asked for", errors=errors)
+
+
+def _pointer(location: tuple[str | int, ...]) -> str:
+    """Name the place down to the field; what lies below it may be keys that the caller made up."""
+    shown = [str(part) for index, part in enumerate(location) if index < 2 or isinstance(part, int)]
+    return "/".join(["#", *shown[1:]]) if shown and shown[0] == "body" else "/".join(shown)
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = str(error.detail) if isinstance(error, HTTPException) else ""
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem(request, status, detail, headers=headers)

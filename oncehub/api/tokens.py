@@ -1,0 +1,166 @@
+"""Who calls: signed client assertions (RFC 7523) for short-lived bearer tokens bound to one agreement."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from joserfc.jwt import JWTClaimsRegistry
+
+from oncehub.model.errors import NotAuthenticated
+from oncehub.share.consumers import read_public_key
+from oncehub.store.connection import Connection
+
+ASSERTION_ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
+"""Signatures accepted on assertions; `EdDSA` is the older name of `Ed25519` (RFC 9864)."""
+
+ASSERTION_SECONDS = 300
+"""The longest that an assertion may live."""
+
+TOKEN_SECONDS = 600
+"""How long a bearer token lives."""
+
+_LEEWAY_SECONDS = 10
+_TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068's media type, not a secret
+_UNKNOWN = "the client is not known, is revoked, or did not sign this assertion"
+
+# What a malformed token makes the parsers raise; deep nesting ends in RecursionError.
+_MALFORMED = (JoseError, ValueError, TypeError, KeyError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A client that proved who it is, and the agreement (by name) that it acts under."""
+
+    client_id: str
+    agreement: str
+
+
+def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Caller:
+    """Check a client assertion and use it up.
+
+    Args:
+        connection: one that may read `share.consumer` and write `share.assertion`.
+        assertion: a JWT with `iss` = `sub` = the client, `aud` = the hub's issuer, `exp`, `jti`.
+        issuer: the hub's own identifier.
+
+    Raises:
+        NotAuthenticated: for any fault, also when it was used before.
+    """
+    try:
+        client_id = str(orjson.loads(jws.extract_compact(assertion.encode()).payload)["sub"])
+    except _MALFORMED:
+        raise NotAuthenticated("the assertion is not a signed JWT with a subject") from None
+    agreement, jwk = _consumer(connection, client_id)
+    try:
+        claims = jwt.decode(assertion, read_public_key(jwk), algorithms=ASSERTION_ALGORITHMS).claims
+    except _MALFORMED:
+        raise NotAuthenticated(_UNKNOWN) from None
+    _check_assertion(claims, client_id, issuer)
+    _use_up(connection, client_id, claims)
+    return Caller(client_id, agreement)
+
+
+def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
+    """Return a bearer token (RFC 9068) for the caller, good for `TOKEN_SECONDS`."""
+    now = int(time.time())
+    claims = {
+        "iss": issuer,
+        "aud": issuer,
+        "sub": caller.client_id,
+        "agreement": caller.agreement,
+        "iat": now,
+        "exp": now + TOKEN_SECONDS,
+        "jti": str(uuid.uuid4()),
+    }
+    header = {"alg": "HS256", "typ": _TOKEN_TYPE}
+    return jwt.encode(header, claims, OctKey.import_key(key), algorithms=["HS256"])
+
+
+def verify_token(key: bytes, token: str, issuer: str) -> Caller:
+    """Return whom a bearer token was issued to; `require_admitted` tells whether they still may call.
+
+    Raises:
+        NotAuthenticated: when the hub did not issue it, or it has expired.
+    """
+    registry = JWTClaimsRegistry(
+        iss={"essential": True, "value": issuer},
+        aud={"essential": True, "value": issuer},
+        exp={"essential": True},
+        sub={"essential": True},
+        agreement={"essential": True},
+    )
+    try:
+        decoded = jwt.decode(token, OctKey.import_key(key), algorithms=["HS256"])
+        registry.validate(decoded.claims)
+    except _MALFORMED:
+        raise NotAuthenticated("the token is not valid, or has expired") from None
+    if decoded.header.get("typ") != _TOKEN_TYPE:
+        raise NotAuthenticated("the token is not valid, or has expired")
+    return Caller(decoded.claims["sub"], decoded.claims["agreement"])
+
+
+def require_admitted(connection: Connection, caller: Caller) -> None:
+    """Check that the client is still admitted under the agreement its token is bound to.
+
+    Raises:
+        NotAuthenticated: when it was revoked, or given another agreement.
+    """
+    agreement, _ = _consumer(connection, caller.client_id)
+    if agreement != caller.agreement:
+        raise NotAuthenticated("the client acts under another agreement now; ask for a new token")
+
+
+def _consumer(connection: Connection, client_id: str) -> tuple[str, dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select agreement, public_key from share.consumer where client_id = %s and revoked_at is null",
+            # PostgreSQL has no text with a zero character.
+            (client_id.replace("\0", "?"),),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise NotAuthenticated(_UNKNOWN)
+    return row
+
+
+def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> None:
+    registry = JWTClaimsRegistry(
+        leeway=_LEEWAY_SECONDS,
+        iss={"essential": True, "value": client_id},
+        sub={"essential": True, "value": client_id},
+        aud={"essential": True, "value": issuer},
+        exp={"essential": True},
+        jti={"essential": True},
+    )
+    try:
+        registry.validate(dict(claims))
+    except _MALFORMED as error:
+        claim = getattr(error, "claim", None) or "claims"
+        raise NotAuthenticated(f"the assertion's {claim} is missing, wrong or expired") from None
+    # Written so that NaN, which JSON parsers let pass, fails too.
+    if not claims["exp"] <= time.time() + ASSERTION_SECONDS + _LEEWAY_SECONDS:
+        raise NotAuthenticated(f"the assertion lives longer than {ASSERTION_SECONDS} seconds")
+    if len(claims["jti"]) > 256 or "\0" in claims["jti"]:
+        raise NotAuthenticated("the assertion's jti is longer than 256 characters, or holds a zero")
+
+
+def _use_up(connection: Connection, client_id: str, claims: Mapping[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from share.assertion where client_id = %s and expires_at < now()", (client_id,)
+        )
+        cursor.execute(
+            "insert into share.assertion (client_id, jti, expires_at) "
+            "values (%s, %s, to_timestamp(%s)) on conflict do nothing",
+            (client_id, claims["jti"], claims["exp"] + _LEEWAY_SECONDS),
+        )
+        if cursor.rowcount == 0:
+            raise NotAuthenticated("the assertion was used before; sign a new one")
