@@ -18,12 +18,14 @@ class IdentifierRule(Part):
         attribute: the attribute of the record that holds the value.
         scheme: the scheme in `truth.identifier` it is looked up in.
         current: True for identifiers in force, False for former ones, None for either.
+        stated_by: the source whose linked records say who bears the identifier; None for the register.
     """
 
     method: Name
     attribute: str
     scheme: Name
     current: bool | None = None
+    stated_by: Name | None = None
 
 
 class SomebodyElse(Part):
@@ -37,11 +39,30 @@ class SomebodyElse(Part):
 
 
 class MatchingRules(Document):
-    """`matching.yaml`: the register, and identifiers in order of trust."""
+    """`matching.yaml`: the register, and identifiers in order of trust.
 
-    register: Name
+    Identifiers that another source states follow those of the register, through which that source's
+    own records are linked.
+    """
+
+    # `register` is also a method of every pydantic model (from ABCMeta), which a field may not hide.
+    register_source: Annotated[Name, Field(alias="register")]
     identifiers: Annotated[tuple[IdentifierRule, ...], Field(min_length=1)]
     somebody_else: SomebodyElse = SomebodyElse()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MatchingRules:
+        methods = [rule.method for rule in self.identifiers]
+        if len(set(methods)) < len(methods):
+            raise ValueError("every identifier needs a method of its own")
+        borrowed = [rule.stated_by is not None for rule in self.identifiers]
+        if borrowed != sorted(borrowed):
+            raise ValueError("identifiers with stated_by come after those of the register")
+        if {rule.scheme for rule in self.identifiers if rule.stated_by} & {
+            rule.scheme for rule in self.identifiers if not rule.stated_by
+        }:
+            raise ValueError("the register and another source cannot both state one scheme")
+        return self
 
 
 class ComparisonRule(Part):

@@ -1,0 +1,42 @@
+-- Bring truth.identifier in line with `claim` for the claimants and schemes at hand.
+analyze claimant;
+analyze claim;
+
+insert into touched_value
+select i.scheme, i.value
+from claimant c join truth.identifier i using (person_key)
+where i.scheme = any(%(schemes)s)
+union
+select scheme, value from claim;
+analyze touched_value;
+
+delete from truth.identifier i
+using claimant c
+where i.person_key = c.person_key and i.scheme = any(%(schemes)s) and not exists (
+    select from claim n
+    where (n.scheme, n.value, n.person_key, n.current) = (i.scheme, i.value, i.person_key, i.current)
+);
+
+insert into truth.identifier (scheme, value, person_key, valid_from, valid_until, current, contested)
+select
+    c.scheme, c.value, c.person_key, c.valid_from, c.valid_until, c.current,
+    count(*) over (partition by c.scheme, c.value, c.current) > 1 or exists (
+        select from truth.identifier o
+        where (o.scheme, o.value, o.current) = (c.scheme, c.value, c.current)
+            and o.person_key <> c.person_key
+    )
+from claim c
+on conflict (scheme, value, person_key) do update
+set valid_from = excluded.valid_from, valid_until = excluded.valid_until
+where (identifier.valid_from, identifier.valid_until)
+    is distinct from (excluded.valid_from, excluded.valid_until);
+
+-- A number in force and a former one of the same digits do not contest each other: the one in force counts.
+update truth.identifier i
+set contested = s.contested
+from (
+    select i.scheme, i.value, i.current, count(*) > 1 as contested
+    from touched_value v join truth.identifier i using (scheme, value)
+    group by i.scheme, i.value, i.current
+) s
+where (i.scheme, i.value, i.current) = (s.scheme, s.value, s.current) and i.contested <> s.contested;

@@ -1,0 +1,201 @@
+"""Who each record speaks of: people from the register, the identifiers they bear, and links by those.
+
+Everything works on the changed records and what they touch. An identifier that comes, goes or changes
+its bearer draws in every record that states it, so the order of delivery does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+
+from oncehub.model.rules import IdentifierRule
+from oncehub.reconcile.rulebook import Rulebook
+from oncehub.reconcile.statements import columns, statement, union
+
+_CURRENT_CLAIM = sql.SQL("""
+insert into claim
+select {scheme}, text.identifying({scheme}, {attribute}), f.person_key, null, null, true
+from founder f join record.person r using (source, stream, source_key)
+where f.registered and r.source = {register} and text.identifying({scheme}, {attribute}) is not null
+on conflict do nothing
+""")
+
+_FORMER_CLAIM = sql.SQL("""
+insert into claim
+select {scheme}, r.personal_id, f.person_key, r.valid_from, r.valid_until, false
+from founder f join record.former_identifier r using (source, stream, source_key)
+where f.registered and r.source = {register} and r.deleted_at is null
+on conflict do nothing
+""")
+
+_BORROWED_CLAIMANTS = """
+insert into claimant
+select k.person_key
+from affected a join truth.link k using (source, stream, source_key)
+where a.source = any(%(lenders)s)
+union
+select person_key from verdict where source = any(%(lenders)s) and not somebody_else
+"""
+
+# Of the claimants' records only those that a number of the register links may lend them a further number.
+_BORROWED_CLAIM = sql.SQL("""
+insert into claim
+select {scheme}, text.identifying({scheme}, {attribute}), bearer.person_key, null, null, true
+from (
+    select source, stream, source_key, person_key
+    from verdict
+    where source = {lender} and not somebody_else
+    union all
+    select k.source, k.stream, k.source_key, k.person_key
+    from claimant c join truth.link k using (person_key)
+    where k.source = {lender} and k.method = any({methods}) and not exists (
+        select from affected a
+        where (a.source, a.stream, a.source_key) = (k.source, k.stream, k.source_key)
+    )
+) bearer
+join record.person r using (source, stream, source_key)
+where r.source = {lender} and r.deleted_at is null
+    and {attribute} is not null and text.identifying({scheme}, {attribute}) is not null
+on conflict do nothing
+""")
+
+_STATING_A_TOUCHED_VALUE = sql.SQL("""
+insert into affected
+select r.source, r.stream, r.source_key
+from touched_value v
+join record.person r on {attribute} is not null and text.identifying({scheme}, {attribute}) = v.value
+where v.scheme = {scheme} and r.source <> {register} and r.deleted_at is null
+on conflict do nothing
+""")
+
+_STATING = sql.SQL("""
+create temporary table stating on commit drop as
+select source, stream, source_key, stated_at, name_key, birth_date, {identifiers}
+from record.person limit 0;
+create unique index on stating (source, stream, source_key);
+""")
+
+_STATE = sql.SQL("""
+analyze affected;
+insert into stating
+select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, {identifiers}
+from affected a join record.person r using (source, stream, source_key)
+where r.deleted_at is null and not exists (
+    select from stating s where (s.source, s.stream, s.source_key) = (a.source, a.stream, a.source_key)
+);
+analyze stating;
+""")
+
+_CANDIDATE = sql.SQL("""
+select s.*, {rank} as rank, {method} as method, {name} as attribute, i.value, i.person_key
+from stating s
+join truth.identifier i on i.scheme = {scheme} and i.value = text.identifying({scheme}, {attribute})
+where not i.contested and ({current}::boolean is null or i.current = {current}::boolean)
+    and not exists (
+        select from verdict v where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
+    )
+""")
+
+# The register's own words say who somebody is: what is believed follows from them only later in the run.
+_JUDGE = sql.SQL("""
+insert into verdict
+select
+    c.source, c.stream, c.source_key, c.person_key, c.method, c.attribute, c.value,
+    c.birth_date is not null,
+    coalesce(
+        c.name_key <> f.name_key
+        and public.levenshtein_less_equal(left(c.name_key, 255), left(f.name_key, 255), {distance})
+            > {distance}
+        and truth.same_partial_date(c.birth_date, f.birth_date) is not true,
+        false
+    ),
+    c.stated_at
+from (
+    select distinct on (source, stream, source_key) *
+    from ({candidates}) candidate
+    order by source, stream, source_key, rank, person_key
+) c
+join truth.link k on k.person_key = c.person_key and k.method = 'register'
+join record.person f
+    on f.source = {register} and (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key);
+analyze verdict;
+""")
+
+
+def link_records(cursor: Cursor, rules: Rulebook) -> None:
+    """Bring `truth.link`, `truth.identifier` and `truth.unlinked` in line with the changed records.
+
+    Afterwards `affected`, `verdict` and `touched_person` tell the later steps what was decided.
+    """
+    register = {"register": rules.register}
+    cursor.execute(statement("work_tables"))
+    cursor.execute(statement("founders"), register)
+    cursor.execute(statement("affected"), register)
+    _settle_register_identifiers(cursor, rules)
+    cursor.execute(_STATING.format(identifiers=columns(rules.identifying_attributes)))
+    _judge(cursor, rules, rules.register_identifiers)
+    if rules.borrowed_identifiers:
+        _settle_borrowed_identifiers(cursor, rules)
+        # What was drawn in just now may state a number of the register too: that still comes first.
+        _judge(cursor, rules, rules.register_identifiers)
+        _judge(cursor, rules, rules.borrowed_identifiers)
+    cursor.execute(statement("links"))
+
+
+def _settle_register_identifiers(cursor: Cursor, rules: Rulebook) -> None:
+    cursor.execute("insert into claimant select person_key from founder")
+    # Numbers in force first: a number that is also among the person's former ones is in force.
+    for rule in sorted(rules.register_identifiers, key=lambda rule: rule.current is False):
+        claim = _FORMER_CLAIM if rule.current is False else _CURRENT_CLAIM
+        cursor.execute(claim.format(**_naming(rule), register=sql.Literal(rules.register)))
+    _settle(cursor, rules, rules.register_identifiers)
+
+
+def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook) -> None:
+    lenders = [rule.stated_by for rule in rules.borrowed_identifiers]
+    methods = sql.Literal([rule.method for rule in rules.register_identifiers])
+    cursor.execute("truncate touched_value, claimant, claim")
+    cursor.execute(_BORROWED_CLAIMANTS, {"lenders": lenders})
+    cursor.execute("analyze claimant")
+    for rule in rules.borrowed_identifiers:
+        lender = sql.Literal(rule.stated_by)
+        cursor.execute(_BORROWED_CLAIM.format(**_naming(rule), lender=lender, methods=methods))
+    _settle(cursor, rules, rules.borrowed_identifiers)
+
+
+def _settle(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule]) -> None:
+    """Store the claims, and draw in every record that states an identifier they touch."""
+    cursor.execute(statement("claims"), {"schemes": [rule.scheme for rule in identifiers]})
+    lookups = {(rule.scheme, rule.attribute): rule for rule in identifiers}
+    for rule in lookups.values():
+        cursor.execute(_STATING_A_TOUCHED_VALUE.format(**_naming(rule), register=sql.Literal(rules.register)))
+
+
+def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule]) -> None:
+    """Decide the affected records that have no verdict yet by these identifiers, in their order."""
+    cursor.execute(_STATE.format(identifiers=columns(rules.identifying_attributes, of="r")))
+    candidates = union(
+        _CANDIDATE.format(
+            rank=sql.Literal(rank),
+            method=sql.Literal(rule.method),
+            name=sql.Literal(rule.attribute),
+            scheme=sql.Literal(rule.scheme),
+            attribute=sql.Identifier("s", rule.attribute),
+            current=sql.Literal(rule.current),
+        )
+        for rank, rule in enumerate(identifiers)
+    )
+    cursor.execute(
+        _JUDGE.format(
+            candidates=candidates,
+            distance=sql.Literal(rules.matching.somebody_else.name_distance),
+            register=sql.Literal(rules.register),
+        )
+    )
+
+
+def _naming(rule: IdentifierRule) -> dict[str, sql.Composable]:
+    return {"scheme": sql.Literal(rule.scheme), "attribute": sql.Identifier("r", rule.attribute)}

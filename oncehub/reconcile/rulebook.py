@@ -1,0 +1,111 @@
+"""The three rule files together, checked against the canonical person."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from oncehub.model.documents import Document
+from oncehub.model.entities import Entity, load_entities
+from oncehub.model.errors import ConfigError
+from oncehub.model.rules import (
+    ComparisonRules,
+    IdentifierRule,
+    MatchingRules,
+    SurvivorshipRule,
+    SurvivorshipRules,
+)
+from oncehub.model.settings import Settings
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """How records are linked, compared and believed."""
+
+    person: Entity
+    matching: MatchingRules
+    comparison: ComparisonRules
+    survivorship: SurvivorshipRules
+
+    @property
+    def register(self) -> str:
+        """The source that says who exists."""
+        return self.matching.register_source
+
+    @property
+    def register_identifiers(self) -> tuple[IdentifierRule, ...]:
+        """Identifiers whose bearers the register names."""
+        return tuple(rule for rule in self.matching.identifiers if rule.stated_by is None)
+
+    @property
+    def borrowed_identifiers(self) -> tuple[IdentifierRule, ...]:
+        """Identifiers whose bearers are known through linked records of another source."""
+        return tuple(rule for rule in self.matching.identifiers if rule.stated_by is not None)
+
+    @property
+    def identifying_attributes(self) -> tuple[str, ...]:
+        """The attributes that hold identifiers, each once."""
+        return tuple(dict.fromkeys(rule.attribute for rule in self.matching.identifiers))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Everything that is believed of a person, in the order of the schema."""
+        return tuple(self.person.attributes)
+
+    def founded(self, attribute: str) -> bool:
+        """Tell whether the register alone decides the attribute."""
+        return self.survivorship.attributes[attribute].authority == self.register
+
+    @property
+    def contested_attributes(self) -> dict[str, SurvivorshipRule]:
+        """The attributes on which other sources than the register have a say."""
+        return {name: rule for name, rule in self.survivorship.attributes.items() if not self.founded(name)}
+
+
+def load_rulebook(settings: Settings) -> Rulebook:
+    """Read `mappings/rules/{matching,comparison,survivorship}.yaml`.
+
+    Raises:
+        ConfigError: when a file is wrong, names an attribute the canonical person lacks, compares one in
+            a way its type does not allow, or leaves one without a survivorship rule.
+    """
+    folder = settings.mappings / "rules"
+    person = load_entities(settings.schemas)["person"]
+    rulebook = Rulebook(
+        person=person,
+        matching=MatchingRules.load(folder / "matching.yaml"),
+        comparison=ComparisonRules.load(folder / "comparison.yaml"),
+        survivorship=SurvivorshipRules.load(folder / "survivorship.yaml"),
+    )
+    for place, rule in enumerate(rulebook.matching.identifiers):
+        _require_known(person, rulebook.matching, rule.attribute, ("identifiers", place, "attribute"))
+    for attribute in rulebook.comparison.attributes:
+        _require_known(person, rulebook.comparison, attribute, ("attributes", attribute))
+    for attribute in rulebook.survivorship.attributes:
+        _require_known(person, rulebook.survivorship, attribute, ("attributes", attribute))
+    _require_comparable(rulebook)
+    _require_complete(rulebook)
+    return rulebook
+
+
+def _require_known(person: Entity, document: Document, attribute: str, keys: Iterable[str | int]) -> None:
+    if attribute not in person.attributes:
+        close = difflib.get_close_matches(attribute, person.attributes, n=1)
+        advice = f"did you mean {close[0]!r}?" if close else "see schemas/canonical/person.json"
+        raise ConfigError(f"{document.where(*keys)}: {attribute}: a person has no such attribute; {advice}")
+
+
+def _require_comparable(rulebook: Rulebook) -> None:
+    for name, rule in rulebook.comparison.attributes.items():
+        wanted: Literal["object", "text"] = "object" if rule.compare == "address" else "text"
+        if (kind := rulebook.person.attributes[name].type) != wanted:
+            place = rulebook.comparison.where("attributes", name, "compare")
+            raise ConfigError(f"{place}: {name}: is of type {kind}, which {rule.compare!r} does not compare")
+
+
+def _require_complete(rulebook: Rulebook) -> None:
+    if absent := set(rulebook.attributes) - set(rulebook.survivorship.attributes):
+        place = rulebook.survivorship.where("attributes")
+        raise ConfigError(f"{place}: attributes: no rule for {', '.join(sorted(absent))}; add one for each")

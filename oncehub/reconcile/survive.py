@@ -1,0 +1,198 @@
+"""What is believed of a person, on whose word, and what was believed before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+
+from oncehub.model.rules import SurvivorshipRule
+from oncehub.reconcile.rulebook import Rulebook
+from oncehub.reconcile.statements import columns, statement
+
+# Everything linked to a touched person, with the attributes that are compared or on which several have a say.
+_STATEMENTS = sql.SQL("""
+create temporary table statement on commit drop as
+select k.person_key, source, stream, source_key, r.stated_at, r.name_key, {attributes}
+from touched_person t
+join truth.link k using (person_key)
+join record.person r using (source, stream, source_key)
+where r.deleted_at is null;
+create index on statement (person_key);
+analyze statement;
+""")
+
+# A null never wins. Equal times: the source named first, then the key, so that delivery order cannot matter.
+_WINNER = sql.SQL("""
+(
+    select distinct on (person_key) person_key, {attribute} as value, {origin} as origin
+    from statement
+    where {attribute} is not null and source = any({sources})
+    order by person_key, stated_at desc, array_position({sources}, source), stream, source_key
+) {winner}
+""")
+
+_ORIGIN = sql.SQL(
+    "jsonb_build_object('source', {table}.source, 'stream', {table}.stream, "
+    "'source_key', {table}.source_key, 'as_of', {table}.stated_at, 'rule', {rule})"
+)
+
+# `offset 0` keeps the origin from being built again for every attribute.
+_BELIEVED = sql.SQL("""
+create temporary table believed on commit drop as
+select t.person_key, {values}, jsonb_strip_nulls(jsonb_build_object({provenance})) as provenance
+from touched_person t
+join truth.link k on k.person_key = t.person_key and k.method = 'register'
+join record.person f
+    on f.source = {register} and f.deleted_at is null
+    and (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key)
+cross join lateral (select {origin} as origin offset 0) register
+{winners};
+create unique index on believed (person_key);
+analyze believed;
+""")
+
+_SHIFTS = sql.SQL("""
+create temporary table shift on commit drop as
+select
+    n.person_key,
+    case when o.person_key is null then 'created' else 'changed' end as kind,
+    array_remove(array[{differing}], null) as attributes,
+    exists (
+        select from jsonb_each(n.provenance) e
+        where e.value - 'as_of' is distinct from (o.provenance -> e.key) - 'as_of'
+    ) as resourced
+from believed n left join truth.person o using (person_key)
+where o.person_key is null or o.provenance <> n.provenance
+    or ({old}) is distinct from ({new})
+union all
+select o.person_key, 'removed', array_remove(array[{stated}], null), false
+from touched_person t join truth.person o using (person_key)
+where not exists (select from believed n where n.person_key = t.person_key);
+create unique index on shift (person_key);
+analyze shift;
+""")
+
+_CREATE = sql.SQL("""
+insert into truth.person (person_key, {attributes}, provenance, believed_from)
+select person_key, {believed}, n.provenance, now()
+from believed n join shift s using (person_key)
+where s.kind = 'created'
+""")
+
+# A statement that only grew younger is the same belief: neither a version nor a change.
+_CHANGE = sql.SQL("""
+update truth.person o
+set {assignments},
+    provenance = n.provenance,
+    believed_from = case
+        when s.attributes <> '{{}}' or s.resourced
+        then greatest(now(), o.believed_from + interval '1 microsecond') else o.believed_from
+    end
+from believed n join shift s using (person_key)
+where o.person_key = n.person_key and s.kind = 'changed'
+""")
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """How many people came, changed a believed value, and went."""
+
+    created: int
+    changed: int
+    removed: int
+
+
+def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
+    """Rewrite `truth.person` for the touched people where it changed, and keep the earlier versions.
+
+    Afterwards `statement` holds what their records state and `shift` what changed.
+    """
+    contested = rules.contested_attributes
+    wanted = dict.fromkeys((*rules.comparison.attributes, *contested))
+    cursor.execute(_STATEMENTS.format(attributes=columns(wanted, of="r")))
+    cursor.execute(_believed(rules))
+    cursor.execute(_shifts(rules))
+    cursor.execute(statement("versions"))
+    cursor.execute(
+        _CREATE.format(attributes=columns(rules.attributes), believed=columns(rules.attributes, of="n"))
+    )
+    cursor.execute(_CHANGE.format(assignments=_assignments(rules)))
+    cursor.execute(
+        "delete from truth.person o using shift s where o.person_key = s.person_key and s.kind = 'removed'"
+    )
+    return _count(cursor)
+
+
+def _believed(rules: Rulebook) -> sql.Composed:
+    winners = [
+        sql.SQL("left join {} using (person_key)").format(_winner(name, rule))
+        for name, rule in rules.contested_attributes.items()
+    ]
+    return _BELIEVED.format(
+        values=sql.SQL(", ").join(
+            sql.SQL("{} as {}").format(_value(rules, name), sql.Identifier(name)) for name in rules.attributes
+        ),
+        provenance=sql.SQL(", ").join(_provenance(rules, name) for name in rules.attributes),
+        register=sql.Literal(rules.register),
+        origin=_ORIGIN.format(table=sql.Identifier("f"), rule=sql.Literal("authority")),
+        winners=sql.SQL("\n").join(winners),
+    )
+
+
+def _winner(name: str, rule: SurvivorshipRule) -> sql.Composed:
+    kind = "latest" if rule.latest else "authority"
+    return _WINNER.format(
+        attribute=sql.Identifier("statement", name),
+        origin=_ORIGIN.format(table=sql.Identifier("statement"), rule=sql.Literal(kind)),
+        sources=sql.Literal(list(rule.sources)),
+        winner=sql.Identifier(_winning(name)),
+    )
+
+
+def _winning(name: str) -> str:
+    return f"winner_{name}"
+
+
+def _value(rules: Rulebook, name: str) -> sql.Identifier:
+    return sql.Identifier("f", name) if rules.founded(name) else sql.Identifier(_winning(name), "value")
+
+
+def _provenance(rules: Rulebook, name: str) -> sql.Composed:
+    if not rules.founded(name):
+        return sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(_winning(name), "origin"))
+    return sql.SQL("{}, case when {} is not null then register.origin end").format(
+        sql.Literal(name), sql.Identifier("f", name)
+    )
+
+
+def _shifts(rules: Rulebook) -> sql.Composed:
+    differing = sql.SQL("case when {} is distinct from {} then {} end")
+    stated = sql.SQL("case when {} is not null then {} end")
+    return _SHIFTS.format(
+        differing=sql.SQL(", ").join(
+            differing.format(sql.Identifier("o", name), sql.Identifier("n", name), sql.Literal(name))
+            for name in rules.attributes
+        ),
+        stated=sql.SQL(", ").join(
+            stated.format(sql.Identifier("o", name), sql.Literal(name)) for name in rules.attributes
+        ),
+        old=columns(rules.attributes, of="o"),
+        new=columns(rules.attributes, of="n"),
+    )
+
+
+def _assignments(rules: Rulebook) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("n", name))
+        for name in rules.attributes
+    )
+
+
+def _count(cursor: Cursor) -> Shifts:
+    cursor.execute("select kind, count(*) from shift where attributes <> '{}' group by kind")
+    counts = dict(cursor.fetchall())
+    return Shifts(
+        created=counts.get("created", 0), changed=counts.get("changed", 0), removed=counts.get("removed", 0)
+    )
