@@ -46,7 +46,7 @@ class Quarantine:
         self._digest_key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"quarantine digest").derive(key)
 
     def keep(self, connection: Connection, run_id: int, rejected: Sequence[Rejected]) -> None:
-        """Store rejected records within the caller's transaction; one that is there already stays as it is."""
+        """Store rejected records within the caller's transaction, each once."""
         once = {self._digest(each.payload): each for each in rejected}
         rows = [
             (

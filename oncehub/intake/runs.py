@@ -218,7 +218,7 @@ def _window(
 
 
 def _bound(spec: Stream, window: Window, started_at: datetime) -> datetime | None:
-    """The latest the cursor may become; a full read has shown for sure only what was stated before it began."""
+    """The latest the cursor may become: a full read shows for sure only what was stated before it began."""
     if spec.changes is None:
         return None
     return window.until or started_at - _skew(spec)

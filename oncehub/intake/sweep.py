@@ -49,7 +49,7 @@ _UNREADABLE_SEEN = (
 
 
 class Snapshot:
-    """The records that one full snapshot has shown so far; every call belongs into the caller's transaction."""
+    """The records that one full snapshot has shown; calls belong into the caller's transaction."""
 
     def __init__(self, connection: Connection, run_id: int, source: str, stream: str) -> None:
         self._connection = connection

@@ -1,37 +1,23 @@
-"""Reading a source and landing what it states, so that a kill at any instant loses and repeats nothing."""
+"""Syncing a source: its streams one after the other, each read to its end."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from oncehub.connect import Page, Source, open_source
-from oncehub.intake.landing import Landing
-from oncehub.intake.quarantine import Quarantine, refuse_excess
-from oncehub.intake.runs import Run, RunReport, begin
-from oncehub.intake.sweep import Snapshot
+from oncehub.connect import open_source
+from oncehub.intake.reading import Listener, Reading
+from oncehub.intake.runs import RunReport
 from oncehub.model.connection import Connection as SourceConnection
-from oncehub.model.connector import AbsenceDeletes, Connector
-from oncehub.model.entities import load_entities
-from oncehub.model.errors import (
-    ConfigError,
-    ContractBroken,
-    OncehubError,
-    RequestRefused,
-    RunBusy,
-    StoreUnavailable,
-)
+from oncehub.model.connector import Connector
+from oncehub.model.errors import ConfigError, ContractBroken, OncehubError, RequestRefused, RunBusy
 from oncehub.model.settings import Settings
-from oncehub.normalize import Normalizer, load_normalizer
-from oncehub.store.connection import Connection, locked, opened
+from oncehub.normalize import load_normalizer
+from oncehub.store.connection import Connection, opened
 from oncehub.store.failures import told_without_values
 
-_log = logging.getLogger(__name__)
-
 Clock = Callable[[], datetime]
-Listener = Callable[[RunReport], None]
 
 _ONE_STREAM_ONLY = (ContractBroken, RequestRefused, RunBusy)
 """Failures that say nothing about the source's other streams."""
@@ -75,7 +61,15 @@ def sync(
         _attach(store, connector.source)
         source = stack.enter_context(open_source(connector, connection))
         for stream in chosen:
-            reading = _Reading(settings, connector, stream, store, source, normalizers[stream], report)
+            reading = Reading(
+                settings=settings,
+                connector=connector,
+                stream=stream,
+                store=store,
+                source=source,
+                normalizer=normalizers[stream],
+                listener=report,
+            )
             try:
                 reports.append(reading.run(full=full, now=clock()))
             except _ONE_STREAM_ONLY as failure:
@@ -85,123 +79,6 @@ def sync(
     return reports
 
 
-class _Reading:
-    """One run of one stream."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        connector: Connector,
-        stream: str,
-        store: Connection,
-        source: Source,
-        normalizer: Normalizer,
-        listener: Listener | None,
-    ) -> None:
-        names = (connector.source, stream)
-        self._names = names
-        self._name = f"{names[0]}.{names[1]}"
-        self._spec = connector.streams[stream]
-        self._store = store
-        self._source = source
-        self._normalizer = normalizer
-        self._listener = listener
-        self._quarantine = Quarantine(settings, *names)
-        self._landing = Landing(store, *names, load_entities(settings.schemas))
-
-    def run(self, *, full: bool, now: datetime) -> RunReport:
-        """Read the stream to its end.
-
-        Raises:
-            OncehubError: see `sync`.
-        """
-        with (
-            told_without_values(f"landing {self._name}"),
-            locked(self._store, f"sync {self._name}") as free,
-        ):
-            if not free:
-                raise RunBusy(f"{self._name} is being read by another process")
-            with self._store:
-                self._landing.prepare()
-                run = begin(self._store, *self._names, self._spec, full=full, now=now)
-            _log.info("%s: %s read of %s", self._name, run.mode, _bounds(run))
-            with self._failing(run), told_without_values(f"landing {self._name}"):
-                return self._read(run)
-
-    def _read(self, run: Run) -> RunReport:
-        snapshot = Snapshot(self._store, run.run_id, *self._names)
-        if not run.all_landed:
-            with _ended(self._source.pages(run.stream, run.window, run.resume)) as pages:
-                for page in pages:
-                    self._land(run, snapshot, page)
-        with self._store:
-            swept = self._sweep(snapshot)
-            run.succeed(deleted_by_absence=swept)
-        return self._told(run)
-
-    def _land(self, run: Run, snapshot: Snapshot, page: Page) -> None:
-        batch = self._normalizer.normalize(page.records)
-        with self._store:
-            before = run.report()
-            refuse_excess(
-                self._name,
-                before.read + batch.read,
-                before.quarantined + len(batch.rejected),
-                batch.rejected,
-                at_most=self._spec.quarantine.at_most,
-                after=self._spec.quarantine.after,
-            )
-            landed = self._landing.land(batch)
-            self._quarantine.keep(self._store, run.run_id, batch.rejected)
-            if isinstance(self._spec.deletes, AbsenceDeletes):
-                if page.number == 1:
-                    snapshot.forget()
-                snapshot.remember(batch)
-            run.count(
-                read=batch.read,
-                accepted=landed.accepted,
-                quarantined=len(batch.rejected),
-                deleted_read=batch.deleted.height,
-                deleted=landed.deleted,
-            )
-            run.save_checkpoint(page.next, batch.high_mark)
-        self._told(run)
-
-    def _sweep(self, snapshot: Snapshot) -> int:
-        if not isinstance(self._spec.deletes, AbsenceDeletes):
-            return 0
-        swept = snapshot.sweep(self._landing, self._spec.deletes.at_most)
-        snapshot.forget()
-        return swept
-
-    def _told(self, run: Run) -> RunReport:
-        with self._store:
-            report = run.report()
-        _log.info(
-            "%s: page %d, read %d, accepted %d, unchanged %d, quarantined %d, deleted %d",
-            *(self._name, report.pages, report.read, report.accepted),
-            *(report.unchanged, report.quarantined, report.deleted),
-        )
-        if self._listener:
-            self._listener(report)
-        return report
-
-    @contextmanager
-    def _failing(self, run: Run) -> Iterator[None]:
-        try:
-            yield
-        except StoreUnavailable:
-            # Nothing can be written down; the run is taken over as if its process had been killed.
-            raise
-        except OncehubError as error:
-            anew = isinstance(error, ContractBroken | RequestRefused)
-            with self._store:
-                if anew:
-                    Snapshot(self._store, run.run_id, *self._names).forget()
-                run.fail(str(error), keep_checkpoint=not anew)
-            raise
-
-
 def _chosen(connector: Connector, streams: Sequence[str] | None) -> list[str]:
     if unknown := sorted(set(streams or ()) - set(connector.streams)):
         known = ", ".join(connector.streams)
@@ -209,22 +86,6 @@ def _chosen(connector: Connector, streams: Sequence[str] | None) -> list[str]:
     return [stream for stream in connector.streams if not streams or stream in streams]
 
 
-@contextmanager
-def _ended(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
-    """Stop fetching ahead as soon as landing fails, not when the iterator happens to be collected."""
-    try:
-        yield pages
-    finally:
-        if isinstance(pages, Generator):
-            pages.close()
-
-
 def _attach(store: Connection, source: str) -> None:
     with told_without_values(f"preparing {source}"), store, store.cursor() as cursor:
         cursor.execute("select record.attach_source(%s)", (source,))
-
-
-def _bounds(run: Run) -> str:
-    if run.window.since is None:
-        return "everything"
-    return f"[{run.window.since.isoformat()}, {run.window.until.isoformat() if run.window.until else 'now'})"

@@ -1,5 +1,5 @@
-from oncehub.store.connection import Connection, connect
 from oncehub.model.settings import Settings
+from oncehub.store.connection import Connection, connect
 
 
 def partitions(database: Connection, source: str) -> set[str]:
@@ -25,7 +25,8 @@ def test_attaching_a_source_waits_for_no_batch_of_another(settings: Settings, da
     other = connect(settings.database_url)
     with other.cursor() as cursor:
         cursor.execute(
-            "insert into record.person (source, stream, source_key, stated_at) values ('tax', 's', '1', now())"
+            "insert into record.person (source, stream, source_key, stated_at) "
+            "values ('tax', 's', '1', now())"
         )
         with database.cursor() as waiting:
             waiting.execute("set lock_timeout = '2s'")

@@ -19,7 +19,8 @@ create table intake.run (
     deleted      bigint not null default 0,
     error        text,
     deleted_read bigint not null default 0,
-    check (read = accepted + unchanged + quarantined + deleted_read)
+    check (read = accepted + unchanged + quarantined + deleted_read),
+    check (unchanged >= 0)
 );
 comment on column intake.run.deleted is 'records marked deleted, by flag, tombstone or absence';
 comment on column intake.run.deleted_read is 'records read that were flags or tombstones, whether or not the hub held them';
