@@ -30,7 +30,7 @@ class Components:
     """All components of a demo; a context manager that ends them, the last started first."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._started: list[Component] = []
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -45,7 +45,7 @@ class Components:
             environment: added to this process's own.
             grace: seconds it has, once asked, to end by itself.
         """
-        log = self._folder / f"{name.replace(' ', '-')}.log"
+        log = self.folder / f"{name.replace(' ', '-')}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "demo.guard", str(grace), *command],

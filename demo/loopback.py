@@ -1,4 +1,4 @@
-"""Loopback ports for what the demo shows."""
+"""Ports and HTTP sessions on the loopback interface."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
+import requests
+
 from demo.failure import DemoFailed
 
 HOST = "127.0.0.1"
+
+
+def loopback_session() -> requests.Session:
+    """Return a session that no proxy of the environment comes into."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 @dataclass(frozen=True)
@@ -19,13 +28,11 @@ class Ports:
     Attributes:
         airflow: Airflow's web interface and REST API.
         hub: the hub's API.
-        task_logs: Airflow's server of running tasks' logs.
         systems: first port of the simulated systems; 0 lets them take free ones.
     """
 
     airflow: int
     hub: int
-    task_logs: int
     systems: int
 
     @classmethod
@@ -36,9 +43,8 @@ class Ports:
             DemoFailed: when one is in use.
         """
         with ExitStack() as stack:
-            wanted = [base + index if base else 0 for index in range(3)]
-            airflow, hub, task_logs = (_bound(stack, port) for port in wanted)
-        return cls(airflow, hub, task_logs, base + 3 if base else 0)
+            airflow, hub = (_bound(stack, base + index if base else 0) for index in range(2))
+        return cls(airflow, hub, base + 2 if base else 0)
 
 
 def _bound(stack: ExitStack, port: int) -> int:

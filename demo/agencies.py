@@ -1,0 +1,65 @@
+"""The agencies of the demo: one client of the hub's API for each agreement, with keys made here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from demo.loopback import loopback_session
+from oncehub.api import HubClient
+from oncehub.model.errors import TooManyRequests
+from oncehub.model.settings import Settings
+from oncehub.model.sharing import Agreement
+from oncehub.share import load_agreements
+from oncehub.share.consumers import add_consumer, new_client_key
+from oncehub.store.connection import Connection
+
+Question = ParamSpec("Question")
+Answer = TypeVar("Answer")
+
+_FEED_PAGE = 500
+
+
+@dataclass(frozen=True)
+class Agency:
+    """One agreement, and the client that acts under it."""
+
+    agreement: Agreement
+    client: HubClient
+
+    def changes(self, after: int) -> Iterator[dict[str, Any]]:
+        """Read the agreement's feed to its present end."""
+        more = self.agreement.feed is not None
+        while more:
+            page = paced(self.client.changes, str(self.agreement.feed), after, _FEED_PAGE)
+            yield from page["changes"]
+            after, more = page["next"], page["more"]
+
+
+Agencies = dict[str, Agency]
+"""Agencies by their agreement's name."""
+
+
+def admit_agencies(settings: Settings, database: Connection, keys: Path, hub_url: str) -> Agencies:
+    """Make a key pair for each agreement in the folder `keys`, and register its client with the hub."""
+    keys.mkdir(mode=0o700)
+    agencies: Agencies = {}
+    for name, agreement in load_agreements(settings).items():
+        client_id = f"demo-{name}"
+        key = keys / f"{name}.pem"
+        add_consumer(database, client_id, name, new_client_key(key))
+        client = HubClient(hub_url, client_id, key.read_bytes(), loopback_session())
+        agencies[name] = Agency(agreement, client)
+    return agencies
+
+
+def paced(ask: Callable[Question, Answer], *given: Question.args, **named: Question.kwargs) -> Answer:
+    """Ask the hub, and once more each time it says to wait: agreements limit how often one may ask."""
+    while True:
+        try:
+            return ask(*given, **named)
+        except TooManyRequests as error:
+            time.sleep(error.retry_after)
