@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
 from psycopg2 import sql
+from psycopg2.extras import Json
 
 from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection, connect
@@ -20,6 +21,11 @@ from stubs.client import Systems
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "migrated"
 PEOPLE = 2000
+
+AS_OF = "2026-05-01T01:02:03+00:00"
+REGISTER = {"source": "population", "rule": "authority"}
+OTHERS = {"phone", "email", "tax_code"}
+IDENTIFIERS = ("personal_id", "national_id_9", "tax_code")
 
 # A test's database is thrown away: it need not outlive a power cut.
 QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
@@ -39,16 +45,27 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def settings(postgres: str, tmp_path: Path) -> Iterator[Settings]:
+def new_settings(postgres: str, tmp_path: Path) -> Iterator[Callable[[], Settings]]:
+    """Makes the repository's configuration over a fresh, migrated database and an empty home."""
+    made: list[str] = []
+
+    def make() -> Settings:
+        made.append(f"test_{uuid.uuid4().hex}")
+        statement = sql.SQL("create database {} template {}")
+        with _administering(postgres) as cursor:
+            cursor.execute(statement.format(sql.Identifier(made[-1]), sql.Identifier(TEMPLATE)))
+        return Settings(ROOT, home=tmp_path / made[-1], database_url=_naming(postgres, made[-1]))
+
+    yield make
+    with _administering(postgres) as cursor:
+        for name in made:
+            cursor.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def settings(new_settings: Callable[[], Settings]) -> Settings:
     """The repository's configuration over a fresh, migrated database and an empty home."""
-    name = f"test_{uuid.uuid4().hex}"
-    with _administering(postgres) as cursor:
-        cursor.execute(
-            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
-        )
-    yield Settings(root=ROOT, home=tmp_path / "home", database_url=_naming(postgres, name))
-    with _administering(postgres) as cursor:
-        cursor.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    return new_settings()
 
 
 @pytest.fixture
@@ -65,6 +82,62 @@ def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systems]:
     """The simulated systems over 2,000 people, for tests that do not advance the world."""
     with Systems.start(tmp_path_factory.mktemp("systems"), PEOPLE, seed=1, timeout=120) as running:
         yield running
+
+
+@pytest.fixture
+def editable(settings: Settings, tmp_path: Path) -> Settings:
+    """`settings` over agreements and procedures that the test may edit, and that do not expire."""
+    root = tmp_path / "root"
+    (root / "mappings").mkdir(parents=True)
+    for name in ("connectors", "schemas"):
+        (root / name).symlink_to(ROOT / name)
+    for name in ("agreements", "procedures"):
+        shutil.copytree(ROOT / "mappings" / name, root / "mappings" / name)
+    for agreement in (root / "mappings" / "agreements").glob("*.yaml"):
+        agreement.write_text(agreement.read_text("utf-8").replace("until: 2028-", "until: 2999-"), "utf-8")
+    return replace(settings, root=root)
+
+
+@pytest.fixture
+def believe(database: Connection) -> Callable[..., str]:
+    """Add a person to what is believed, as reconciling would: `believe(personal_id=..., phone=...)` -> key.
+
+    Contact details and tax code count as the latest word of others, all else as the register's.
+    """
+
+    def add(*, former: Sequence[str] = (), contested: bool = False, **attributes: Any) -> str:
+        key = str(uuid.uuid4())
+        origin = {"stream": "s", "source_key": key, "as_of": AS_OF}
+        provenance = {
+            name: origin | ({"source": "tax", "rule": "latest"} if name in OTHERS else REGISTER)
+            for name in attributes
+        }
+        values = {
+            name: Json(value) if isinstance(value, dict) else value for name, value in attributes.items()
+        }
+        row = values | {"person_key": key, "provenance": Json(provenance), "believed_from": AS_OF}
+        held = [(name, attributes[name], True) for name in IDENTIFIERS if name in attributes]
+        with database, database.cursor() as cursor:
+            cursor.execute(
+                sql.SQL("insert into truth.person ({}) values ({})").format(
+                    sql.SQL(", ").join(map(sql.Identifier, row)),
+                    sql.SQL(", ").join([sql.Placeholder()] * len(row)),
+                ),
+                list(row.values()),
+            )
+            for scheme, value, current in [*held, *(("personal_id", value, False) for value in former)]:
+                cursor.execute(
+                    "insert into truth.identifier (scheme, value, person_key, current, contested) "
+                    "values (%s, %s, %s, %s, %s)",
+                    (scheme, value, key, current, contested),
+                )
+            cursor.execute(
+                "insert into share.change (person_key, kind, attributes) values (%s, 'created', %s)",
+                (key, list(attributes)),
+            )
+        return key
+
+    return add
 
 
 @contextmanager
