@@ -78,7 +78,7 @@ def _members(
     mother_age = np.where(homes.married & (head_sex == 1), spouse_age, head_age)
     sex = chance.integers(1, 3, people).astype(np.int8)
     mothers = mother_age[homes.of]
-    age = mothers - chance.uniform(20.5, np.clip(mothers - 0.1, 20.6, 42))
+    age = np.maximum(mothers - chance.uniform(20.5, np.clip(mothers - 0.1, 20.6, 42)), 0)
     head, spouse = homes.role == HEAD, homes.role == SPOUSE
     sex[head], age[head] = head_sex, head_age
     sex[spouse], age[spouse] = 3 - head_sex[homes.married], spouse_age[homes.married]

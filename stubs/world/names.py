@@ -86,11 +86,10 @@ COMPANY_KINDS: Final = [
     "CÔNG TY TNHH MỘT THÀNH VIÊN",
     "DOANH NGHIỆP TƯ NHÂN",
 ]
-COMPANY_TRADES: Final = [
-    ""
-    "XUẤT NHẬP KHẨU"
-    "CƠ KHÍ", "ĐIỆN TỬ", "NÔNG SẢN", "VẬT LIỆU XÂY DỰNG", "GỖ NỘI THẤT",
-]  # fmt: skip
+COMPANY_TRADES: Final = words(
+    "XUẤT NHẬP KHẨU|THƯƠNG MẠI|THƯƠNG MẠI VÀ DỊCH VỤ|SẢN XUẤT|CHẾ BIẾN THỦY SẢN|DỆT MAY|LOGISTICS|CƠ KHÍ|"
+    "ĐIỆN TỬ|NÔNG SẢN|VẬT LIỆU XÂY DỰNG|GỖ NỘI THẤT"
+)
 
 STREETS: Final = words(
     "Hàng Bài|Lê Lợi|Trần Hưng Đạo|Nguyễn Trãi|Hai Bà Trưng|Lý Thường Kiệt|Quang Trung|Phan Chu Trinh|"

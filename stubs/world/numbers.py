@@ -77,7 +77,7 @@ class Numbers:
     def phones(self, count: int) -> Array:
         """Mobile numbers without the leading 0: nine digits."""
         drawn = self._sequence("phone", count, len(_MOBILE) * 10_000_000)
-        return _MOBILE[drawn // 10_000_000] * 10_000_000 + drawn % 10_000_000
+        return np.asarray(_MOBILE[drawn // 10_000_000] * 10_000_000 + drawn % 10_000_000)
 
     def national_ids(self, count: int) -> Array:
         """9-digit identity card numbers (số CMND), to be shown with leading zeros."""

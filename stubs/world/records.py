@@ -62,7 +62,7 @@ def found_records(source: str, seed: int, people: Table, numbers: Numbers) -> Ta
     give_keys(source, records, people, numbers, chance)
     if source == "tax":
         records.append(_household_businesses(records, chance))
-    _end_some(records, people, chance)
+    _end_some(source, records, people, chance)
     if source == "customs":
         records.append(
             businesses(len(records) // 3, past(chance, len(records) // 3, skew=1.7), numbers, chance)
@@ -158,13 +158,14 @@ def _household_businesses(records: Table, chance: np.random.Generator) -> Table:
     return branches
 
 
-def _end_some(records: Table, people: Table, chance: np.random.Generator) -> None:
+def _end_some(source: str, records: Table, people: Table, chance: np.random.Generator) -> None:
     """Close, delete, and let most sources know of their dead."""
     count = len(records)
     dead = people["status"][records["person"]] == DEAD
     drawn = chance.random(count)
     aware = dead & (drawn < plants.AWARE_OF_DEATH)
     closed = np.where(dead, drawn > 1 - plants.CLOSED_BEFORE_DEATH, drawn < 0.06)
+    closed &= source != "customs"  # its files know only active and deceased
     records["status"] = np.select([aware, closed], [DECEASED, CLOSED], ACTIVE).astype(np.int8)
     records["plant"][dead & (records["status"] == ACTIVE)] = plants.Plant.UNAWARE_OF_DEATH
     heard = start_of_day(people["died"][records["person"]]) + (DAY * (1 + 50 * chance.random(count))).astype(
