@@ -19,7 +19,8 @@ _POLL_SECONDS = 0.5
 _LAST_RUN = "select coalesce(max(run_id), 0) as last from intake.run"
 _COUNTS = """
 select source, sum(read)::bigint as read, sum(accepted)::bigint as accepted,
-    sum(quarantined)::bigint as quarantined, sum(unchanged)::bigint as unchanged, sum(deleted)::bigint as deleted
+    sum(quarantined)::bigint as quarantined, sum(unchanged)::bigint as unchanged,
+    sum(deleted)::bigint as deleted
 from intake.run
 where run_id > %s
 group by source

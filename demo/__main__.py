@@ -1,0 +1,135 @@
+"""`python -m demo`: everything started, two cycles run, the result scored and shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from demo.airflow_processes import USER
+from demo.cycle import run_cycle
+from demo.failure import DemoFailed
+from demo.leftovers import MARK, fresh_folder
+from demo.loopback import Ports
+from demo.progress import Progress
+from demo.provide_once import measure_provide_once
+from demo.scoring import count_links, score_discrepancies
+from demo.stage import Stage, raised
+from demo.story import Story, mark_changes, tell_story
+from demo.story_pages import show_story
+from demo.summary import Summary
+from oncehub.model.errors import OncehubError
+from stubs.client import SystemsError
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "var" / "demo"
+AGREEMENT = "portal-residence"
+"""Whose clerk fills the forms, and whose feed is followed."""
+
+_INTERRUPTED = 130
+
+
+def main(
+    people: Annotated[int, typer.Option(min=500, help="People in the simulated population.")] = 20_000,
+    port_base: Annotated[int, typer.Option(min=0, max=65_000, help="First port; 0: free ones.")] = 0,
+    leave: Annotated[bool, typer.Option("--exit", help="End instead of staying up.")] = False,
+    summary: Annotated[Path | None, typer.Option(help="Write the figures here as JSON.")] = None,
+    folder: Annotated[Path, typer.Option(help="Wiped at the start.", file_okay=False)] = FOLDER,
+) -> None:
+    """Run the whole hub on this machine: five systems in, one person out, a form already filled in."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console()
+    try:
+        _demonstrate(console, people, port_base, leave, summary, folder.resolve())
+    except (DemoFailed, OncehubError, SystemsError) as error:
+        _end(f"demo: {error}", 1)
+    except KeyboardInterrupt:
+        _end("demo: interrupted", _INTERRUPTED)
+
+
+def _demonstrate(
+    console: Console, people: int, port_base: int, leave: bool, summary: Path | None, folder: Path
+) -> None:
+    progress = Progress(console)
+    # Every process started from here on carries the mark by which a later start knows it.
+    os.environ[MARK] = str(folder)
+    with (
+        fresh_folder(folder) as fresh,
+        raised(fresh, ROOT, people=people, ports=Ports.choose(port_base), progress=progress) as stage,
+    ):
+        figures, story = _run(stage, people, progress)
+        figures.show(console)
+        show_story(console, story)
+        if summary:
+            _write(summary, figures)
+        figures.score.require_perfect()
+        if not leave and console.is_terminal:
+            _stay(stage, console)
+        with progress.step("stopping"):
+            stage.components.stop()
+
+
+def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]:
+    agency = stage.agencies[AGREEMENT]
+    start = progress.seconds
+    with progress.step("first cycle: reading everything"):
+        first = run_cycle(stage, progress)
+    with progress.step("reading the agency's feed"):
+        changes = sum(1 for _ in agency.changes(after=0))
+    score_discrepancies(stage.database, stage.systems).require_perfect()
+    mark = mark_changes(stage)
+    with progress.step("letting one day pass in the simulated systems"):
+        stage.systems.advance(days=1)
+    with progress.step("second cycle: reading what changed"):
+        delta = run_cycle(stage, progress)
+    lines = list(agency.changes(after=changes))
+    score = score_discrepancies(stage.database, stage.systems)
+    with progress.step("opening forms through the hub's API"):
+        provide_once = measure_provide_once(agency, stage.database, progress)
+        story = tell_story(stage, agency, mark, lines)
+    seconds = {
+        "start": start,
+        "first_cycle": first.seconds,
+        "delta_cycle": delta.seconds,
+        "total": progress.seconds,
+    }
+    feed = {"changes": changes, "after_delta": len(lines)}
+    links = count_links(stage.database)
+    return Summary(people, first, delta, links, score, provide_once, feed, seconds), story
+
+
+def _stay(stage: Stage, console: Console) -> None:
+    console.print(f"\nAirflow:     {stage.airflow.url}  ({USER} / {stage.airflow.password})", highlight=False)
+    console.print(f"hub's API:   {stage.hub_url}/docs", highlight=False)
+    console.print(f"database:    {stage.settings.database_url}", highlight=False)
+    console.print("Ctrl-C ends it all.")
+    while True:
+        stage.components.require_alive()
+        time.sleep(1)
+
+
+def _write(path: Path, figures: Summary) -> None:
+    try:
+        path.write_text(json.dumps(figures.document(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    except OSError as error:
+        raise DemoFailed(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end(message: str, status: int) -> NoReturn:
+    sys.stderr.write(message + "\n")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    typer.run(main)

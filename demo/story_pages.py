@@ -1,0 +1,96 @@
+"""The citizen's story as it is printed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.story import Story
+
+_REASONS = {
+    "asked": "only the citizen knows",
+    "not_held": "no source states it",
+    "not_allowed": "outside the agreement",
+    "disputed": "sources disagree",
+}
+
+
+def show_story(console: Console, story: Story) -> None:
+    """Print the forms with what is filled and what is asked, the feed line, and the access log."""
+    console.rule("one citizen's story")
+    console.print(
+        f"A woman with records in {', '.join(story.sources)}. On that day the register changed her "
+        f"{', '.join(story.changed)}.",
+        highlight=False,
+    )
+    for form in story.forms:
+        console.print(_filled(form))
+        console.print(_asked(form))
+    console.print(_feed_line(story.feed_line))
+    console.print(_access_log(story))
+
+
+def _filled(form: dict[str, Any]) -> Table:
+    procedure = form["procedure"]
+    table = Table(title=f"{procedure['code']}  {_text(procedure['name'])}: filled", title_justify="left")
+    for column in ("item", "value", "source", "as of", ""):
+        table.add_column(column)
+    for item in form["items"].values():
+        marks = [name for name in ("confirm", "disputed") if item.get(name)]
+        table.add_row(
+            item["title"], _text(item["value"]), item["source"], _day(item["as_of"]), ", ".join(marks)
+        )
+    return table
+
+
+def _asked(form: dict[str, Any]) -> Table:
+    table = Table(title=f"{form['procedure']['code']}: still asked", title_justify="left")
+    for column in ("item", "why"):
+        table.add_column(column)
+    for item in form["ask"].values():
+        table.add_row(item["title"], _REASONS[item["reason"]])
+    return table
+
+
+def _feed_line(line: dict[str, Any]) -> Table:
+    table = Table(title="the line in the agency's feed", title_justify="left", show_header=False)
+    table.add_row("sequence", str(line["sequence"]))
+    table.add_row("person (pseudonym)", line["person"])
+    table.add_row("kind", line["kind"])
+    for name in line["changed"]:
+        table.add_row(name, _text(line["values"][name]))
+    table.add_row("as of", line["as_of"])
+    return table
+
+
+def _access_log(story: Story) -> Table:
+    table = Table(title="the access log of these look-ups", title_justify="left")
+    for column in ("at (UTC)", "agency", "purpose", "legal basis", "procedure", "attributes", "outcome"):
+        table.add_column(column)
+    for written in story.access_log:
+        entry = written.entry
+        table.add_row(
+            written.at.strftime("%Y-%m-%d %H:%M:%S"),
+            entry.agency,
+            entry.purpose,
+            entry.legal_basis,
+            entry.procedure,
+            str(len(entry.attributes)),
+            entry.outcome,
+        )
+    return table
+
+
+def _text(value: Any) -> str:
+    """Show a value in one line; of a composite its stated members."""
+    if isinstance(value, dict):
+        if "vi" in value:
+            return str(value["vi"])
+        return ", ".join(str(part) for part in value.values() if part is not None)
+    return str(value)
+
+
+def _day(moment: str) -> str:
+    return moment[:10]

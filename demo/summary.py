@@ -1,0 +1,102 @@
+"""What a demo came to: one JSON document, and the same as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.cycle import Counts, Cycle
+from demo.provide_once import ProvideOnce
+from demo.scoring import Score
+
+_COUNTED = ("read", "accepted", "quarantined", "unchanged", "deleted")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one demo.
+
+    Attributes:
+        feed: lines of the first agency's feed after the first cycle (`changes`), and added by the delta.
+        seconds: start, first_cycle, delta_cycle, total.
+    """
+
+    people: int
+    first: Cycle
+    delta: Cycle
+    links: dict[str, int]
+    score: Score
+    provide_once: ProvideOnce
+    feed: dict[str, int]
+    seconds: dict[str, float]
+
+    def document(self) -> dict[str, Any]:
+        """Return the summary as JSON-able content."""
+        return {
+            "people": self.people,
+            "sources": self.first.sources,
+            "delta": {"sources": self.delta.sources},
+            "links": self.links,
+            "discrepancies": {
+                "planted": self.score.planted,
+                "found": self.score.found,
+                "missed": len(self.score.missed),
+                "false": len(self.score.false),
+            },
+            "provide_once": asdict(self.provide_once),
+            "feed": self.feed,
+            "dag_runs": [
+                {"dag_id": run.dag_id, "state": run.state, "seconds": run.seconds}
+                for run in (*self.first.runs, *self.delta.runs)
+            ],
+            "seconds": {name: round(value, 1) for name, value in self.seconds.items()},
+        }
+
+    def show(self, console: Console) -> None:
+        """Print the summary as tables."""
+        document = self.document()
+        console.print(_sources("first cycle: records by source", self.first.sources))
+        console.print(_sources("one day later: only what changed", self.delta.sources))
+        console.print(_runs(document["dag_runs"]))
+        console.print(_figures("records of persons, by how they are linked", self.links))
+        console.print(_figures("discrepancies, against what was planted", document["discrepancies"]))
+        console.print(_figures("provide once: three forms each", document["provide_once"]))
+        console.print(_figures("lines of the feed", self.feed))
+        console.print(_figures("seconds", document["seconds"]))
+
+
+def _sources(title: str, counts: Counts) -> Table:
+    rows = [(source, *(count[name] for name in _COUNTED)) for source, count in counts.items()]
+    return _table(title, ("source", *_COUNTED), rows)
+
+
+def _runs(runs: Iterable[Mapping[str, Any]]) -> Table:
+    rows = [(run["dag_id"], run["state"], run["seconds"]) for run in runs]
+    return _table("DAG runs", ("dag", "state", "seconds"), rows)
+
+
+def _figures(title: str, figures: Mapping[str, float]) -> Table:
+    return _table(title, tuple(figures), [tuple(figures.values())])
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    rows = list(rows)
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float | None) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return "-" if value is None else str(value)
