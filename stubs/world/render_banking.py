@@ -12,11 +12,11 @@ from stubs.world.lexicon import lexicon
 from stubs.world.places import places
 from stubs.world.plants import Fault
 from stubs.world.records import CLOSED, DECEASED, NO_BIRTH
-from stubs.world.render_names import blank, choose, digit, mail, padded
+from stubs.world.render_names import blank, choose, digit, lists_of, mail, padded
 from stubs.world.render_portal import spoil
 from stubs.world.spelling import plain_capitals
 from stubs.world.state import State
-from stubs.world.table import Array, Table
+from stubs.world.table import Table
 
 
 def accounts(state: State) -> pl.DataFrame:
@@ -107,16 +107,19 @@ def _identity(table: Table) -> pl.Series:
 def _others(table: Table) -> pl.Series:
     """Numbers with their schemes: NIDN personal number, TXID tax code, CMND 9-digit card, CCPT passport."""
     passport = (digit(table["form"], 1, 20) == 0) & (table["plant"] == 0)
-    numbers = [
-        _number("NIDN", padded(table["pid"], 12), table["pid"] == 0),
-        _number("TXID", padded(table["mst"], 10), table["mst"] < 0),
-        _number("CMND", padded(table["cmnd"], 9), table["cmnd"] < 0),
-        _number("CCPT", padded(table["person"] * 7 % 10_000_000, 7, "C"), ~passport),
-    ]
-    frame = pl.DataFrame({f"{i}": number for i, number in enumerate(numbers)})
-    return frame.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
-
-
-def _number(scheme: str, number: pl.Series, missing: Array) -> pl.Series:
-    code = pl.DataFrame({"Cd": pl.Series([scheme]).new_from_index(0, len(number))}).to_struct("scheme")
-    return blank(pl.DataFrame({"Id": number, "SchmeNm": code}).to_struct("number"), missing)
+    schemes = (
+        ("NIDN", padded(table["pid"], 12), table["pid"] > 0),
+        ("TXID", padded(table["mst"], 10), table["mst"] > 0),
+        ("CMND", padded(table["cmnd"], 9), table["cmnd"] >= 0),
+        ("CCPT", padded(table["person"] * 7 % 10_000_000, 7, "C"), passport),
+    )
+    stated = [np.flatnonzero(states) for _, _, states in schemes]
+    numbers = pl.DataFrame(
+        {
+            "Id": pl.concat(
+                number.gather(pl.Series(rows)) for (_, number, _), rows in zip(schemes, stated, strict=True)
+            ),
+            "Cd": np.repeat([code for code, _, _ in schemes], [len(rows) for rows in stated]),
+        }
+    ).select("Id", SchmeNm=pl.struct("Cd"))
+    return lists_of(np.concatenate(stated), numbers, len(table))

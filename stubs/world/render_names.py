@@ -26,6 +26,16 @@ def blank(values: pl.Series, missing: Array) -> pl.Series:
     return values.zip_with(pl.Series(~missing.astype(bool)), nothing)
 
 
+def lists_of(owner: Array, items: pl.DataFrame, count: int) -> pl.Series:
+    """For each row below `count` the list of the items it owns, as structs in their order."""
+    each = items.select(owner=pl.Series(owner), item=pl.struct(pl.all()))
+    lists = each.group_by("owner", maintain_order=True).agg("item")
+    rows = pl.DataFrame({"owner": np.arange(count)}).join(
+        lists, on="owner", how="left", maintain_order="left"
+    )
+    return rows["item"].fill_null(pl.Series([[]], dtype=rows["item"].dtype))
+
+
 def choose(choice: Array, options: list[pl.Series]) -> pl.Series:
     """For each row the option that `choice` (0, 1, ...) names."""
     frame = pl.DataFrame({f"{i}": option for i, option in enumerate(options)} | {"choice": pl.Series(choice)})

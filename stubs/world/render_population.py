@@ -12,7 +12,7 @@ from stubs.world.lexicon import lexicon
 from stubs.world.people import card_until
 from stubs.world.places import EDITION_FORMER, EDITION_NOW, places
 from stubs.world.plants import Fault
-from stubs.world.render_names import blank, padded
+from stubs.world.render_names import blank, lists_of, padded
 from stubs.world.state import State
 from stubs.world.table import Array, Table
 
@@ -58,20 +58,14 @@ def _name(people: Table, rows: Array) -> pl.Series:
 def _former(state: State) -> pl.Series:
     """Former numbers as a list per person; an empty list for most."""
     former = state.former
-    each = pl.DataFrame(
+    numbers = pl.DataFrame(
         {
-            "person": former["person"],
             "SoDinhDanh": padded(former["pid"], 12),
             "TuNgay": dates(former["since"]),
             "DenNgay": dates(former["until"]),
         }
     )
-    lists = each.group_by("person", maintain_order=True).agg(
-        pl.struct("SoDinhDanh", "TuNgay", "DenNgay").alias("list")
-    )
-    all_people = pl.DataFrame({"person": np.arange(len(state.people))})
-    joined = all_people.join(lists, on="person", how="left", maintain_order="left")["list"]
-    return joined.fill_null(pl.Series([[]], dtype=joined.dtype))
+    return lists_of(former["person"], numbers, len(state.people))
 
 
 def _traits(people: Table) -> dict[str, pl.Series]:

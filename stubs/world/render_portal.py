@@ -14,7 +14,7 @@ from stubs.world.dossiers import DONE, PROCEDURES, REFUSED, RETURNED
 from stubs.world.places import EDITION_FORMER, EDITION_NOW, places
 from stubs.world.plants import Fault
 from stubs.world.records import ACTIVE, CLOSED, YEAR_ALONE
-from stubs.world.render_names import blank, choose, digit, mail, padded, typed_name, typed_phone
+from stubs.world.render_names import blank, choose, digit, lists_of, mail, padded, typed_name, typed_phone
 from stubs.world.state import State
 from stubs.world.table import Table
 
@@ -185,12 +185,7 @@ def _documents(table: Table) -> pl.Series:
             "IsDeleted": pl.Series(digit(form, 5, 40) == 0),
         }
     )
-    lists = documents.select(owner=pl.Series(owner), document=pl.struct(pl.all()))
-    lists = lists.group_by("owner", maintain_order=True).agg("document")
-    each = pl.DataFrame({"owner": np.arange(len(table))}).join(
-        lists, on="owner", how="left", maintain_order="left"
-    )
-    return each["document"].fill_null(pl.Series([[]], dtype=each["document"].dtype))
+    return lists_of(owner, documents, len(table))
 
 
 def _file_names() -> pl.Series:
