@@ -26,7 +26,7 @@ def edition_as_of(value: pl.Expr, form: str = "iso8601", zone: str = _HOME) -> p
         {"edition_as_of": "%d/%m/%Y %H:%M:%S"}: "01/07/2025 00:00:00" -> "2025-07-01"
     """
     day = datetime(value, form, zone).dt.convert_time_zone(_HOME).dt.date()
-    present = day >= pl.lit(clock.date.fromisoformat(REFORM))
-    return (
-        pl.when(present).then(pl.lit(REFORM)).when(present.is_not_null()).then(pl.lit(FORMER_EDITION))
+    reformed = day >= pl.lit(clock.date.fromisoformat(REFORM))
+    return reformed.replace_strict(
+        [True, False], [REFORM, FORMER_EDITION], default=None, return_dtype=pl.String
     )

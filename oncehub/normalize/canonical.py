@@ -26,28 +26,43 @@ def data_type(attribute: Attribute) -> pl.DataType:
     return DATA_TYPES[attribute.type]
 
 
-def canonical_checks(entity: Entity) -> list[Check]:
-    """The checks that a frame of `entity`, with all its attributes, must pass.
+def canonical_checks(entity: Entity, made: dict[str, bool]) -> list[Check]:
+    """The checks that a frame of `entity` must pass.
+
+    `made` names the attributes and members that rules make, and whether by a code list, whose
+    meanings were compared with the schema when the mapping was compiled.
 
     Raises:
         ConfigError: when a pattern of the schema is no regular expression here.
     """
-    checks: list[Check] = []
-    for name, attribute in entity.attributes.items():
-        path = f"{entity.name}.{name}"
-        if name in entity.required:
-            checks.append(Check(pl.col(name).is_null(), "canonical", "required attribute is missing", path))
-        if attribute.type == "text":
-            checks += _text_checks(pl.col(name), entity.schema["properties"][name], path)
-        for member in attribute.members:
-            part = entity.schema["properties"][name]["properties"][member]
-            checks += _text_checks(pl.col(name).struct.field(member), part, f"{path}.{member}")
+    checks = [
+        Check(pl.col(name).is_null(), "canonical", "required attribute is missing", f"{entity.name}.{name}")
+        for name in dict.fromkeys([*entity.required, *([entity.item_key] if entity.item_key else [])])
+    ]
+    texts = []
+    for target, coded in made.items():
+        name, _, member = target.partition(".")
+        if coded or entity.attributes[name].type not in ("text", "object"):
+            continue
+        value = pl.col(name).struct.field(member) if member else pl.col(name)
+        checks += _text_checks(value, part_schema(entity, target), f"{entity.name}.{target}")
+        texts.append(value)
+    if texts:
+        # PostgreSQL's text cannot hold U+0000: one such value would refuse the whole batch.
+        all_text = pl.concat_str(texts, ignore_nulls=True)
+        unfit = all_text.str.contains("\0", literal=True)
+        checks.append(Check(unfit, "canonical", "holds the character U+0000", entity.name))
     return checks
 
 
+def part_schema(entity: Entity, target: str) -> dict[str, Any]:
+    """The schema of an attribute, or of `attribute.member`."""
+    name, _, member = target.partition(".")
+    part: dict[str, Any] = entity.schema["properties"][name]
+    return part["properties"][member] if member else part
+
+
 def _text_checks(value: pl.Expr, part: dict[str, Any], path: str) -> Iterator[Check]:
-    # PostgreSQL's text cannot hold U+0000: one such value would refuse the whole batch.
-    yield Check(value.str.contains("\0", literal=True), "canonical", "holds the character U+0000", path)
     if pattern := part.get("pattern"):
         try:
             pl.Series([""]).str.contains(pattern)

@@ -17,7 +17,8 @@ class Codes:
     """A code list as an expression.
 
     Attributes:
-        values: source code -> canonical value, all texts or all booleans; null where the source does not know.
+        values: source code -> canonical value, all texts or all booleans; null where the
+            source does not know.
     """
 
     values: dict[str, str | bool | None]

@@ -81,13 +81,13 @@ def load_contract(path: Path) -> Contract:
     return Contract(read_schema(path))
 
 
-def closed(node: Any) -> Any:
+def closed_schema(node: Any) -> Any:
     """A copy of a schema in which every object refuses the fields it does not describe."""
     if isinstance(node, list):
-        return [closed(item) for item in node]
+        return [closed_schema(item) for item in node]
     if not isinstance(node, dict):
         return node
-    copy = {key: closed(value) for key, value in node.items()}
+    copy = {key: closed_schema(value) for key, value in node.items()}
     return {**copy, "additionalProperties": False} if isinstance(node.get("properties"), dict) else copy
 
 

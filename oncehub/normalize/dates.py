@@ -25,9 +25,7 @@ class _Form:
 
     def read(self, value: pl.Expr) -> pl.Expr:
         looks_so = value.str.contains(f"^{self.pattern}$")
-        return (
-            pl.when(looks_so).then(pl.lit(self.prefix) + value).str.to_date(self.layout, strict=False)
-        )
+        return pl.when(looks_so).then(pl.lit(self.prefix) + value).str.to_date(self.layout, strict=False)
 
 
 FORMS: Final = {
@@ -81,7 +79,7 @@ def datetime(value: pl.Expr, form: str = "iso8601", zone: str = "UTC") -> pl.Exp
     Examples:
         "2026-05-01T08:12:33.5+07:00" -> "2026-05-01T01:12:33.500000Z"
         "2026-05-01T01:12:33Z" -> "2026-05-01T01:12:33.000000Z"
-        {"datetime": ["%d/%m/%Y %H:%M:%S", "Asia/Ho_Chi_Minh"]}: "01/05/2026 08:12:33" -> "2026-05-01T01:12:33.000000Z"
+        {"datetime": ["%Y%m%d%H%M%S", "Asia/Ho_Chi_Minh"]}: "20260501081233" -> "2026-05-01T01:12:33.000000Z"
         "2026-02-30T01:12:33Z" -> failure
     """
     if form == "iso8601":

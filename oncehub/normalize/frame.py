@@ -77,7 +77,9 @@ def _data_type(contract: Contract, node: Node, wanted: _Tree, path: str) -> pl.D
             names = wanted or contract.resolve(node).get("properties", {})
             return pl.Struct(
                 {
-                    name: _data_type(contract, contract.at(name, node), wanted.get(name, {}), f"{path}.{name}")
+                    name: _data_type(
+                        contract, contract.at(name, node), wanted.get(name, {}), f"{path}.{name}"
+                    )
                     for name in names
                 }
             )

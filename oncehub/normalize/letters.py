@@ -6,19 +6,14 @@ from typing import Final
 
 import polars as pl
 
-# TCVN 5712:1993 (ABC fonts) as the Latin-1 characters that its bytes look like.
-_TONED: Final = dict(
-    pair
-    for pair in (
-        "àµ ả¶ ã· á¸ ạ¹ ă¨ ằ» ẳ¼ ẵ½ ắ¾ ặÆ â© ầÇ ẩÈ ẫÉ ấÊ ậË đ® èÌ ẻÎ ẽÏ éÐ ẹÑ êª ềÒ ểÓ ễÔ ếÕ ệÖ ì× ỉØ ĩÜ íÝ ịÞ òß ỏá õâ "
-        "óã ọä ô« ồå ổæ ỗç ốè ộé ơ¬ ờê ởë ỡì ớí ợî ùï ủñ ũò úó ụô ư\u00ad ừõ ửö ữ÷ ứø ựù ỳú ỷû ỹü ýý ỵþ"
-    ).split()
-)
-_CAPITALS: Final = dict(pair for pair in "Ă¡ Â¢ Ê£ Ô¤ Ơ¥ Ư¦ Đ§".split())
-TCVN3_TO_CAPITAL: Final = {code: letter.upper() for letter, code in (*_TONED.items(), *_CAPITALS.items())}
-"""TCVN3 character -> capital letter, NFC: the 67 accented letters and the 7 capitals that have a code of their own."""
+# TCVN 5712:1993 (ABC fonts): the accented letters, and the Latin-1 characters that their bytes look like.
+_ACCENTED: Final = "àảãáạăằẳẵắặâầẩẫấậđèẻẽéẹêềểễếệìỉĩíịòỏõóọôồổỗốộơờởỡớợùủũúụưừửữứựỳỷỹýỵ"
+_CODES: Final = "µ¶·¸¹¨»¼½¾Æ©ÇÈÉÊË®ÌÎÏÐÑªÒÓÔÕÖ×ØÜÝÞßáâãä«åæçèé¬êëìíîïñòóô\u00adõö÷øùúûüýþ"
+_CAPITALS: Final = {"¡": "Ă", "¢": "Â", "£": "Ê", "¤": "Ô", "¥": "Ơ", "¦": "Ư", "§": "Đ"}
+TCVN3_TO_CAPITAL: Final = {**dict(zip(_CODES, _ACCENTED.upper(), strict=True)), **_CAPITALS}
+"""TCVN3 character -> capital letter, NFC: 67 accented letters, and 7 capitals with a code of their own."""
 
-_UNICODE_LETTERS: Final = frozenset("".join(_TONED) + "".join(_TONED).upper())
+_UNICODE_LETTERS: Final = frozenset(_ACCENTED + _ACCENTED.upper())
 # Ð (é) is left out: in Unicode text it stands for Đ.
 _NEVER_UNICODE: Final = "".join(c for c in TCVN3_TO_CAPITAL if c not in _UNICODE_LETTERS and c != "Ð")
 _SMALL_LETTERS: Final = "".join(c for c in TCVN3_TO_CAPITAL if c in _UNICODE_LETTERS and c.islower())
@@ -27,28 +22,31 @@ _SMALL_LETTERS: Final = "".join(c for c in TCVN3_TO_CAPITAL if c in _UNICODE_LET
 _BEYOND_TCVN3: Final = f"[^\\x00-\\x7F\u00a0{''.join(TCVN3_TO_CAPITAL)}]"
 _BETRAYS: Final = f"[{_NEVER_UNICODE}]"
 _BETRAYS_IN_CAPITALS: Final = f"^[^a-z]*[{_SMALL_LETTERS}][^a-z]*$"
-# No Vietnamese syllable has these: iô yô (but giô, giò, gió), y between a letter other than u and another, Đ inside.
+# No Vietnamese syllable has these: iô and yô (but giô, gió), ý between a letter other than u and another,
+# Đ inside.
 _NO_SYLLABLE: Final = r"Y[ÔÕÒÓ]|(?:^|[^G])I[ÔÕÒÓ]|[A-TV-ZÀ-Ý]Ý[A-ZÀ-Ý]|[A-ZÀ-Ý]Ð"
+_BETRAYED: Final = f"{_BETRAYS}|{_BETRAYS_IN_CAPITALS}|{_NO_SYLLABLE}"
 
 
 def nfc(value: pl.Expr) -> pl.Expr:
-    """Compose to Unicode NFC, and write Đ for its look-alike U+00D0 (eth).
+    r"""Compose to Unicode NFC, and write Đ for its look-alike U+00D0 (eth).
 
     Examples:
-        "Nguye\\u0302\\u0303n" -> "Nguyễn"
-        "\\u00d0inh" -> "Đinh"
+        "Nguye\u0302\u0303n" -> "Nguyễn"
+        "\u00d0inh" -> "Đinh"
     """
     composed = value.str.normalize("NFC")
     return composed.str.replace_many(["\u00d0", "\u00f0"], ["Đ", "đ"])
 
 
 def squeeze(value: pl.Expr) -> pl.Expr:
-    """Trim, and leave single spaces between words.
+    r"""Trim, and leave single spaces between words.
 
     Examples:
-        "  Trần   Văn\\u00a0An " -> "Trần Văn An"
+        "  Trần   Văn\u00a0An " -> "Trần Văn An"
     """
-    return value.str.strip_chars().str.replace_all(r"\s+", " ")
+    # Only what is no single space already: most values need no change.
+    return value.str.strip_chars().str.replace_all(r"\s{2,}|[^\S ]", " ")
 
 
 def upper(value: pl.Expr) -> pl.Expr:
@@ -81,14 +79,9 @@ def tcvn3(value: pl.Expr) -> pl.Expr:
         "TÔ GIÓNG" -> "TÔ GIÓNG"
         "L£ CHÝNH" -> "LÊ CHÍNH"
     """
-    betrayed = (
-        value.str.contains(_BETRAYS)
-        | value.str.contains(_BETRAYS_IN_CAPITALS)
-        | value.str.contains(_NO_SYLLABLE)
-    )
     decoded = value.str.replace_many(list(TCVN3_TO_CAPITAL), list(TCVN3_TO_CAPITAL.values()))
     return (
-        pl.when(betrayed & ~value.str.contains(_BEYOND_TCVN3))
+        pl.when(value.str.contains(_BETRAYED) & ~value.str.contains(_BEYOND_TCVN3))
         .then(decoded.str.to_uppercase())
         .otherwise(value)
     )

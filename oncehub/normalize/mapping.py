@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
@@ -13,7 +12,7 @@ from oncehub.model.entities import Entity
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import Condition, EntityMapping, FieldRule, StreamMapping
 from oncehub.normalize.canonical import canonical_checks, data_type
-from oncehub.normalize.checks import ROW, Check, Fault, faults
+from oncehub.normalize.checks import ROW, Fault, faults
 from oncehub.normalize.codes import CodeLists
 from oncehub.normalize.contract import Contract
 from oncehub.normalize.frame import field
@@ -24,66 +23,99 @@ STATED: Final = "stated_at"
 CARRIED: Final = {KEY: "#key", STATED: "#stated"}
 """Output column -> working column, which no source field can be called."""
 
+_BROKEN: Final = "#broken"
 
-@dataclass(frozen=True)
+
 class EntityMaker:
     """Makes one entity's frame.
 
-    Attributes:
-        each: path of the list of which every object makes a row; None: every record does.
-        when: rows of which this does not hold make nothing.
+    All expressions are built once, as building them costs as much as running them on a page.
     """
 
-    entity: Entity
-    each: str | None
-    when: pl.Expr | None
-    rules: tuple[Rule, ...]
-    mapped: tuple[Check, ...]
-    canonical: tuple[Check, ...]
+    def __init__(self, entity: Entity, each: str | None, when: pl.Expr | None, rules: list[Rule]) -> None:
+        """Prepare the query.
+
+        Args:
+            entity: what is made.
+            each: path of the list of which every object makes a row; None: every record does.
+            when: rows of which this does not hold make nothing.
+            rules: how its attributes are made.
+        """
+        self.entity = entity
+        self._each = each
+        self._when = when
+        self._stages = [list(stage) for stage in _stages(rules)]
+        self._attributes = [
+            pl.col(ROW),
+            *(pl.col(column).alias(name) for name, column in CARRIED.items()),
+            *_attributes(entity, rules),
+        ]
+        self._checks = [check for rule in rules for check in rule.checks(entity.name)]
+        self._canonical = canonical_checks(entity, {rule.target: rule.coded for rule in rules})
+        broken = [check.broken.fill_null(False) for check in self._checks]
+        self._broken = pl.any_horizontal(pl.lit(value=False), *broken).alias(_BROKEN)
+        self._unlike = pl.any_horizontal(
+            _BROKEN, *(check.broken.fill_null(False) for check in self._canonical)
+        ).alias(_BROKEN)
 
     def make(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Fault]]:
-        """Return `#row`, source_key, stated_at and all attributes, and what failed (those rows are still in)."""
-        stages = self._staged(self._rows(frame))
-        found = faults(stages, self.mapped)
-        made = stages.select(
-            ROW, *(pl.col(column).alias(name) for name, column in CARRIED.items()), *self._attributes()
-        )
-        found += faults(made, self.canonical)
+        """Return `#row`, source_key, stated_at and all attributes, and what failed.
+
+        Failed rows are still in.
+        """
+        made = self._staged(self._rows(frame)).select(*self._attributes, self._broken)
+        broken = made.select(self._unlike).to_series()
+        found = self._faults(frame, made.filter(broken)[ROW].to_list()) if broken.any() else []
+        made.drop_in_place(_BROKEN)
         if self.entity.item_key:
             # One record may state an item twice; the later counts, as the key allows one.
             made = made.unique([ROW, self.entity.item_key], keep="last", maintain_order=True)
         return made, found
 
+    def _faults(self, frame: pl.DataFrame, failing: list[int]) -> list[Fault]:
+        """Go over the failing records again, check by check."""
+        staged = self._staged(self._rows(frame.filter(pl.col(ROW).is_in(failing))))
+        return faults(staged, self._checks) + faults(staged.select(*self._attributes), self._canonical)
+
     def _rows(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if self.each:
-            listed = frame.with_columns(field(self.each).alias(ELEMENT)).explode(ELEMENT)
+        if self._each:
+            listed = frame.with_columns(field(self._each).alias(ELEMENT)).explode(ELEMENT)
             frame = listed.filter(pl.col(ELEMENT).is_not_null())
-        return frame if self.when is None else frame.filter(self.when)
+        return frame if self._when is None else frame.filter(self._when)
 
     def _staged(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Run all rules side by side, a step at a time, keeping every stage for the checks."""
-        frame = frame.with_columns(rule.origin.alias(rule.column(0)) for rule in self.rules)
-        for number in range(max(len(rule.steps) for rule in self.rules)):
-            frame = frame.with_columns(
-                rule.steps[number].apply(rule.stage(number)).alias(rule.column(number + 1))
-                for rule in self.rules
-                if number < len(rule.steps)
-            )
+        for stage in self._stages:
+            frame = frame.with_columns(stage)
         return frame
 
-    def _attributes(self) -> Iterator[pl.Expr]:
-        made = {rule.target: rule.made for rule in self.rules}
-        for name, attribute in self.entity.attributes.items():
-            kind = data_type(attribute)
-            if not attribute.members:
-                yield made.get(name, pl.lit(None, dtype=kind)).alias(name)
-                continue
-            members = [
-                made.get(f"{name}.{member}", pl.lit(None, dtype=pl.String)).alias(member)
-                for member in attribute.members
-            ]
-            held = pl.any_horizontal(member.is_not_null() for member in members)
-            yield pl.when(held).then(pl.struct(members)).otherwise(pl.lit(None, dtype=kind)).alias(name)
+
+def _stages(rules: list[Rule]) -> Iterator[Iterator[pl.Expr]]:
+    yield (rule.origin.alias(rule.column(0)) for rule in rules)
+    for number in range(max((len(rule.steps) for rule in rules), default=0)):
+        yield (
+            rule.steps[number].apply(rule.stage(number)).alias(rule.column(number + 1))
+            for rule in rules
+            if number < len(rule.steps)
+        )
+
+
+def _attributes(entity: Entity, rules: list[Rule]) -> Iterator[pl.Expr]:
+    """Every attribute of the entity; null of the right type where no rule makes it."""
+    made = {rule.target: rule.made for rule in rules}
+    for name, attribute in entity.attributes.items():
+        kind = data_type(attribute)
+        members = {member: made.get(f"{name}.{member}") for member in attribute.members}
+        stated = [value for value in members.values() if value is not None]
+        if not stated:
+            yield made.get(name, pl.lit(None, dtype=kind)).alias(name)
+            continue
+        whole = pl.struct(
+            (pl.lit(None, dtype=pl.String) if value is None else value).alias(member)
+            for member, value in members.items()
+        )
+        held = pl.any_horizontal(value.is_not_null() for value in stated)
+        yield pl.when(held).then(whole).alias(name)
 
 
 class MappingCompiler:
@@ -122,11 +154,14 @@ class MappingCompiler:
         if part.each and not self._is_list(part.each, name):
             return None
         when = self._condition(part.when, scope, name)
-        rules = [rule for target, written in part.attributes.items() for rule in self._rule(target, written, scope, entity)]
+        rules = [
+            rule
+            for target, written in part.attributes.items()
+            for rule in self._rule(target, written, scope, entity)
+        ]
         self._complete(entity, part)
         self.used |= scope.used | ({part.each} if part.each else set())
-        mapped = tuple(check for rule in rules for check in rule.checks(name))
-        return EntityMaker(entity, part.each, when, tuple(rules), mapped, tuple(canonical_checks(entity)))
+        return None if self._wrong else EntityMaker(entity, part.each, when, rules)
 
     def _is_list(self, each: str, name: str) -> bool:
         try:
@@ -150,7 +185,8 @@ class MappingCompiler:
         allowed = (when.equals,) if when.one_of is None else when.one_of
         kinds = self._contract.kinds(node)
         if wrong := [item for item in allowed if _json_kind(item) not in kinds]:
-            self._complain(f"{when.field} is never {wrong[0]!r}: the contract says {', '.join(sorted(kinds))}", name, "when")
+            types = ", ".join(sorted(kinds))
+            self._complain(f"{when.field} is never {wrong[0]!r}; the contract says {types}", name, "when")
         return value.is_in(list(allowed))
 
     def _rule(self, target: str, written: FieldRule, scope: Scope, entity: Entity) -> Iterator[Rule]:
@@ -158,14 +194,15 @@ class MappingCompiler:
         attribute = entity.attributes.get(name)
         place = (entity.name, target)
         if attribute is None:
-            self._complain(f"{entity.name} has no attribute {name!r}; {_choice(name, entity.attributes)}", *place)
+            advice = _choice(name, entity.attributes)
+            self._complain(f"{entity.name} has no attribute {name!r}; {advice}", *place)
         elif member and member not in attribute.members:
             self._complain(f"{name} has no member {member!r}; {_choice(member, attribute.members)}", *place)
         elif attribute.members and not member:
-            self._complain(f"is a composite; write its members, such as {name}.{attribute.members[0]}", *place)
+            self._complain(f"is composite; write its members, as {name}.{attribute.members[0]}", *place)
         else:
             try:
-                yield compile_rule(target, written, scope, self._codes, attribute)
+                yield compile_rule(target, written, scope, self._codes, entity)
             except ValueError as fault:
                 self._complain(fault, *place)
 

@@ -19,7 +19,14 @@ from oncehub.model.mapping import StreamMapping
 from oncehub.model.settings import Settings
 from oncehub.normalize.checks import ROW, Fault, Stage, faults
 from oncehub.normalize.codes import CodeLists
-from oncehub.normalize.contract import Contract, ContractCheck, closed, equals, load_contract, only
+from oncehub.normalize.contract import (
+    Contract,
+    ContractCheck,
+    closed_schema,
+    equals,
+    load_contract,
+    only,
+)
 from oncehub.normalize.frame import build_frame, frame_schema
 from oncehub.normalize.mapping import CARRIED, KEY, STATED, EntityMaker, MappingCompiler, drop_rows
 from oncehub.normalize.statement import Statement
@@ -72,13 +79,24 @@ class Normalizer:
     def __init__(
         self,
         contract: Contract,
-        contract_check: ContractCheck,
         statement: Statement,
         makers: tuple[EntityMaker, ...],
+        *,
         used: set[str],
+        closed: bool,
         deletion: tuple[ContractCheck, ContractCheck] | None,
     ) -> None:
-        self._check = contract_check
+        """Prepare a stream; see `load_normalizer`.
+
+        Args:
+            contract: what records must meet.
+            statement: reads key and time.
+            makers: one an entity.
+            used: the record paths that the makers read.
+            closed: whether a field that the contract does not know breaks it.
+            deletion: what marks a record as deleted, and what a deleted record must still state.
+        """
+        self._check = ContractCheck(closed_schema(contract.schema) if closed else contract.schema)
         self._statement = statement
         self._makers = makers
         self._deletion = deletion
@@ -87,26 +105,33 @@ class Normalizer:
 
     def normalize(self, records: list[dict[str, Any]]) -> Batch:
         """Normalize a batch; a record that cannot be is in `rejected`, and no record raises."""
-        live, gone, broken = self._sorted_out(records)
-        stated = self._statement.read(build_frame([records[i] for i in live], live, self._schema))
-        erased = self._statement.read(build_frame([records[i] for i in gone], gone, self._statement_schema))
-        unsound = self._statement.read_raw([records[fault.row] for fault in broken], [f.row for f in broken])
-        made = {maker.entity.name: maker.make(stated) for maker in self._makers}
-        found = [*broken]
+        live, gone, found = self._sorted_out(records)
+        stated = self._read(records, live, self._schema)
+        erased = self._read(records, gone, self._statement_schema)
+        broken = [fault.row for fault in found]
+        unsound = self._statement.read_raw([records[row] for row in broken], broken)
         for frame in (stated, erased):
-            found += faults(frame, self._statement.checks())
-        found += [fault for _, entity_faults in made.values() for fault in entity_faults]
-        return _assembled(records, {name: frame for name, (frame, _) in made.items()}, stated, erased, unsound, found)
+            found += faults(frame, self._statement.checks)
+        frames: dict[str, pl.DataFrame] = {}
+        for maker in self._makers:
+            frames[maker.entity.name], its_faults = maker.make(stated)
+            found += its_faults
+        return _assembled(records, frames, _Statements(stated, erased, unsound), found)
+
+    def _read(self, records: Sequence[Any], rows: list[int], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+        chosen = records if len(rows) == len(records) else [records[row] for row in rows]
+        return self._statement.read(build_frame(chosen, rows, schema))
 
     def _sorted_out(self, records: Sequence[Any]) -> tuple[list[int], list[int], list[Fault]]:
         """Places of live and of deleted records, and the faults of those that break the contract."""
         places = range(len(records))
         if self._deletion is None:
-            return _by_contract(self._check, records, places)
+            live, broken = _by_contract(self._check, records, places)
+            return live, [], broken
         is_deleted, check = self._deletion
         marks = list(map(is_deleted.holds, records))
-        gone, _, broken_marks = _by_contract(check, records, list(compress(places, marks)))
-        live, _, broken = _by_contract(self._check, records, [i for i in places if not marks[i]])
+        gone, broken_marks = _by_contract(check, records, list(compress(places, marks)))
+        live, broken = _by_contract(self._check, records, [i for i in places if not marks[i]])
         return live, gone, [*broken, *broken_marks]
 
 
@@ -125,10 +150,14 @@ def load_normalizer(settings: Settings, connector: Connector, stream: str) -> No
     codes = CodeLists(settings.mappings / "codes")
     compiler = MappingCompiler(mapping, contract, load_entities(settings.schemas), codes)
     makers = compiler.compile()
-    strict = connector.streams[stream].contract.unknown == "quarantine"
-    check = ContractCheck(closed(contract.schema) if strict else contract.schema)
-    deletion = _deletion(connector, stream, contract, statement)
-    return Normalizer(contract, check, statement, makers, compiler.used, deletion)
+    return Normalizer(
+        contract,
+        statement,
+        makers,
+        used=compiler.used,
+        closed=connector.streams[stream].contract.unknown == "quarantine",
+        deletion=_deletion(connector, stream, contract, statement),
+    )
 
 
 def _deletion(
@@ -138,39 +167,47 @@ def _deletion(
     deletes = connector.streams[stream].deletes
     if deletes is None or deletes.kind == "absence":
         return None
-    return ContractCheck(equals(deletes.field, deletes.equals)), ContractCheck(only(contract, statement.paths))
+    mark = equals(deletes.field, deletes.equals)
+    return ContractCheck(mark), ContractCheck(only(contract, statement.paths))
 
 
 def _by_contract(
     check: ContractCheck, records: Sequence[Any], places: Sequence[int]
-) -> tuple[list[int], list[int], list[Fault]]:
+) -> tuple[list[int], list[Fault]]:
+    """The places of records that meet the contract, and the faults of the others."""
     verdicts = [check.holds(records[i]) for i in places]
     sound = list(compress(places, verdicts))
     if len(sound) == len(places):
-        return sound, sound, []
-    return sound, sound, [check.fault(i, records[i]) for i, holds in zip(places, verdicts, strict=True) if not holds]
+        return sound, []
+    return sound, [check.fault(i, records[i]) for i, holds in zip(places, verdicts, strict=True) if not holds]
+
+
+@dataclass(frozen=True)
+class _Statements:
+    """Working frames with `#row`, `#key` and `#stated`: of live, of deleted and of unsound records."""
+
+    stated: pl.DataFrame
+    erased: pl.DataFrame
+    unsound: pl.DataFrame
+
+    def everything(self) -> pl.DataFrame:
+        frames = [frame for frame in (self.stated, self.erased, self.unsound) if frame.height]
+        columns = [ROW, *CARRIED.values()]
+        return pl.concat([frame.select(columns) for frame in frames or [self.unsound]])
 
 
 def _assembled(
-    records: Sequence[Any],
-    made: dict[str, pl.DataFrame],
-    stated: pl.DataFrame,
-    erased: pl.DataFrame,
-    unsound: pl.DataFrame,
-    found: list[Fault],
+    records: Sequence[Any], made: dict[str, pl.DataFrame], statements: _Statements, found: list[Fault]
 ) -> Batch:
     """Leave out rejected and superseded records, and put the batch together."""
-    columns = [ROW, *CARRIED.values()]
-    everything = pl.concat([stated.select(columns), erased.select(columns), unsound.select(columns)])
+    everything = statements.everything()
     first = {fault.row: fault for fault in reversed(found)}
-    sound = drop_rows(everything.filter(~pl.col(ROW).is_in(unsound[ROW].to_list())), set(first))
-    superseded = _superseded(sound)
-    left_out = {*first, *superseded}
+    left_out = {*first, *_superseded(drop_rows(everything, set(first)))}
     return Batch(
         frames={name: drop_rows(frame, left_out).drop(ROW) for name, frame in made.items()},
-        deleted=_keys(drop_rows(erased, left_out)),
+        deleted=_keys(drop_rows(statements.erased, left_out)),
         rejected=_rejected(records, everything, first),
-        accepted_keys=_keys(drop_rows(stated, left_out)),
+        accepted_keys=_keys(drop_rows(statements.stated, left_out)),
         read=len(records),
         high_mark=_latest(everything[CARRIED[STATED]]),
     )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as default
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
-from oncehub.model.entities import Attribute
+from oncehub.model.entities import Attribute, Entity
 from oncehub.model.mapping import FieldRule
-from oncehub.normalize.canonical import DATA_TYPES
+from oncehub.normalize.canonical import DATA_TYPES, part_schema
 from oncehub.normalize.checks import Check
-from oncehub.normalize.codes import CodeLists
+from oncehub.normalize.codes import CodeLists, Codes
 from oncehub.normalize.contract import Contract, Node, UnknownPath
 from oncehub.normalize.frame import element_type, field, frame_schema, present
 from oncehub.normalize.transforms import Change, named
@@ -43,7 +44,7 @@ class Scope:
         start, prefix, outer = None, "", None
         if self.each:
             element = self.contract.items(self.contract.at(self.each))
-            if path.split(".")[0] in element.get("properties", {}):
+            if path.split(".", maxsplit=1)[0] in element.get("properties", {}):
                 start, prefix, outer = pl.col(ELEMENT), f"{self.each}.", element
         node = self.contract.at(path, outer)
         self.used.add(prefix + path)
@@ -72,12 +73,14 @@ class Rule:
     Attributes:
         target: `attribute` or `attribute.member`.
         fields: the source fields, as reasons name them.
+        coded: whether a code list makes the value.
     """
 
     target: str
     fields: str
     origin: pl.Expr
     steps: tuple[Step, ...]
+    coded: bool = False
 
     @property
     def made(self) -> pl.Expr:
@@ -101,8 +104,8 @@ class Rule:
                 yield Check(broken, "mapping", reason, f"{entity}.{self.target}")
 
 
-def compile_rule(target: str, written: FieldRule, scope: Scope, codes: CodeLists, attribute: Attribute) -> Rule:
-    """Compile a rule.
+def compile_rule(target: str, written: FieldRule, scope: Scope, codes: CodeLists, entity: Entity) -> Rule:
+    """Compile the rule of an attribute of `entity`, or of `attribute.member`.
 
     Raises:
         ValueError: when a path, transform or code list is unknown or does not fit; says what to write.
@@ -115,8 +118,20 @@ def compile_rule(target: str, written: FieldRule, scope: Scope, codes: CodeLists
         steps.append(
             Step(f"code list {written.codes}", chosen.decode, lambda before, _after: chosen.unknown(before))
         )
-    rule = Rule(target, fields, origin, tuple(steps))
+        _check_meanings(chosen, written.codes, part_schema(entity, target))
+    rule = Rule(target, fields, origin, tuple(steps), coded=bool(written.codes))
+    attribute = entity.attributes[target.partition(".")[0]]
     return _fitted(rule, scope, attribute, as_text=bool(steps))
+
+
+def _check_meanings(codes: Codes, name: str, part: dict[str, Any]) -> None:
+    allowed = part.get("enum")
+    pattern = part.get("pattern")
+    for meaning in codes.values.values():
+        if meaning is None or isinstance(meaning, bool):
+            continue
+        if (allowed and meaning not in allowed) or (pattern and not re.search(pattern, meaning)):
+            raise ValueError(f"code list {name} means {meaning!r}, which the canonical schema does not allow")
 
 
 def _origin(written: FieldRule, scope: Scope) -> tuple[pl.Expr, str]:
@@ -184,7 +199,7 @@ def _fitted(rule: Rule, scope: Scope, attribute: Attribute, *, as_text: bool) ->
         steps = (*steps, Step("text of a date", lambda day: day.dt.to_string("%Y-%m-%d"), None))
     elif kind != wanted:
         raise ValueError(_type_advice(attribute, kind))
-    return Rule(rule.target, rule.fields, origin, steps)
+    return replace(rule, origin=origin, steps=steps)
 
 
 def _result(frame: pl.DataFrame, value: pl.Expr, step: str) -> pl.DataType:

@@ -22,6 +22,10 @@ SEPARATOR: Final = "\x1f"
 class Statement:
     """Reads the key and the moment that the connector names.
 
+    Attributes:
+        paths: the fields it reads.
+        checks: what a record must state to be landed at all.
+
     Raises:
         ConfigError: when the contract does not know a field that the connector names.
     """
@@ -32,16 +36,18 @@ class Statement:
         self._updated = stream.updated
         self.paths = (*stream.key, stream.updated.field)
         _check_paths(connector, name, stream, contract)
+        self._columns = [
+            self._joined([field(path) for path in self._key]).alias(CARRIED[KEY]),
+            self._moment(field(self._updated.field)).alias(CARRIED[STATED]),
+        ]
+        self.checks = self._checks()
 
     def read(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add the working columns of source_key and of stated_at (UTC); null where unreadable."""
-        return frame.with_columns(
-            self._joined([field(path) for path in self._key]).alias(CARRIED[KEY]),
-            self._moment(field(self._updated.field)).alias(CARRIED[STATED]),
-        )
+        return frame.with_columns(self._columns)
 
     def read_raw(self, records: Sequence[Any], rows: Sequence[int]) -> pl.DataFrame:
-        """Like `read`, for records that broke their contract: `#row` and the two columns, as far as can be told."""
+        """Like `read`, for records that broke their contract: `#row` and the two columns, where readable."""
         columns = {
             str(place): pl.Series([_scalar(record, path) for record in records], dtype=pl.String)
             for place, path in enumerate(self.paths)
@@ -53,8 +59,7 @@ class Statement:
             self._moment(pl.col(str(len(self._key)))).alias(CARRIED[STATED]),
         )
 
-    def checks(self) -> list[Check]:
-        """What a record must state to be landed at all."""
+    def _checks(self) -> list[Check]:
         key, stated = pl.col(CARRIED[KEY]), pl.col(CARRIED[STATED])
         names = ", ".join(self._key)
         return [

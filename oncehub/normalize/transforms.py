@@ -1,4 +1,4 @@
-"""The transforms that a mapping may name: pure functions from an expression to an expression, over whole columns."""
+"""The transforms that a mapping may name: functions from expression to expression, over whole columns."""
 
 from __future__ import annotations
 
