@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC
@@ -47,16 +48,24 @@ def network_failure(error: Exception, what: str) -> TryAgain | OncehubError:
             f"{what}: the source's certificate is not trusted for its address; "
             "check the connection's host, and `ca` in its extra"
         )
-    if _is_alert(causes):
+    if any(_is_refusal(cause) for cause in causes):
         return AuthenticationError(
             f"{what}: TLS was refused; check `client_certificate` and `client_key` in the connection's extra"
         )
-    timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-    if any(isinstance(cause, timeouts) for cause in causes):
-        return TryAgain("no complete answer in time")
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return TryAgain("connection refused")
-    return TryAgain("connection broken before the answer was complete")
+    return TryAgain(_broken_how(causes))
+
+
+def _broken_how(causes: list[BaseException]) -> str:
+    def any_is(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    if any_is(ConnectionRefusedError):
+        return "connection refused"
+    if any_is(socket.gaierror):
+        return "its host name is not found"
+    if any_is(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
+        return "no complete answer in time"
+    return "connection broken before the answer was complete"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -73,11 +82,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting.extend(found for found in inner if isinstance(found, BaseException))
 
 
-def _is_alert(causes: list[BaseException]) -> bool:
-    """Whether TLS failed by refusal rather than because the connection just ended."""
-    broken_off = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-    tls = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
-    return bool(tls) and not any(isinstance(cause, broken_off) for cause in tls)
+def _is_refusal(cause: BaseException) -> bool:
+    """Whether TLS ended by an alert of the source, rather than because the connection broke."""
+    return isinstance(cause, ssl.SSLError) and "ALERT" in (getattr(cause, "reason", None) or "")
 
 
 def check_status(status: int, headers: Mapping[str, str], what: str, now: float) -> None:

@@ -86,21 +86,24 @@ class ByPosition:
     def after(self, state: PageState, page: Received) -> PageState | None:
         """The next position, until the declared total is read, or else a page that is not full."""
         count = len(page.records)
-        step = self._size if self._numbered else count
-        offset, read = state.get("offset", 0) + step, state["read"] + count
+        offset = state.get("offset", 0) + (self._size if self._numbered else count)
         if page.total is None:
-            return None if count < self._size else {"offset": offset, "read": read}
-        back = min(self._back(state, page.total), offset)
-        offset, read = offset - back, max(0, read - back)
+            return None if count < self._size else {"offset": offset, "read": state["read"] + count}
+        if state.get("total", page.total) > page.total:
+            return self._stepped_back(state, page.total)
+        read = state["read"] + count
         if read >= page.total:
             return None
-        if count == 0 and not back:
+        if count == 0:
             raise fewer_than_declared(page, read)
         return {"offset": offset, "read": read, "total": page.total}
 
-    def _back(self, state: PageState, total: int) -> int:
-        gone: int = max(0, state.get("total", total) - total)
-        return math.ceil(gone / self._size) * self._size if self._numbered else gone
+    def _stepped_back(self, state: PageState, total: int) -> PageState:
+        """Before the page that told of the shrinking: as many may have slipped past its start."""
+        gone = state["total"] - total
+        back = math.ceil(gone / self._size) * self._size if self._numbered else gone
+        offset = max(0, state["offset"] - back)
+        return {"offset": offset, "read": offset, "total": total}
 
 
 class ByCursor:

@@ -1,0 +1,66 @@
+"""Windows are asked for in the source's own form of time."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from oncehub.connect import Window
+from oncehub.connect.window import rendered_time, window_parameters
+from oncehub.model.connector import Connector, Updated
+from oncehub.model.errors import ConfigError
+
+SINCE = datetime(2026, 7, 5, 18, 30, 59, 123456, tzinfo=UTC)
+UNTIL = datetime(2026, 7, 6, 17, 0, tzinfo=UTC)
+CHANGES = {"changes": {"since": "from", "until": "to"}}
+
+
+@pytest.mark.parametrize(
+    ("form", "zone", "written"),
+    [
+        ("iso8601", "UTC", "2026-07-05T18:30:59.123456Z"),
+        ("iso8601", "Asia/Ho_Chi_Minh", "2026-07-06T01:30:59.123456+07:00"),
+        ("%d/%m/%Y %H:%M:%S", "Asia/Ho_Chi_Minh", "06/07/2026 01:30:59"),
+        ("%Y%m%d%H%M%S", "UTC", "20260705183059"),
+    ],
+)
+def test_a_time_is_written_as_the_source_writes_its_own(form: str, zone: str, written: str) -> None:
+    assert rendered_time(SINCE, Updated(field="at", format=form, zone=zone)) == written
+
+
+def test_the_zone_of_the_given_time_does_not_matter() -> None:
+    updated = Updated(field="at")
+    elsewhere = SINCE.astimezone(timezone(timedelta(hours=-5)))
+    assert rendered_time(elsewhere, updated) == rendered_time(SINCE, updated)
+
+
+def test_both_bounds_are_sent(connector_of: Callable[..., Connector]) -> None:
+    stream = connector_of(CHANGES).streams["items"]
+    assert window_parameters(Window(SINCE, UNTIL), "tax.items", stream) == {
+        "from": "2026-07-05T18:30:59.123456Z",
+        "to": "2026-07-06T17:00:00Z",
+    }
+
+
+def test_a_full_read_asks_for_no_bound(connector_of: Callable[..., Connector]) -> None:
+    stream = connector_of(CHANGES).streams["items"]
+    assert window_parameters(Window(None, None), "tax.items", stream) == {}
+
+
+def test_an_upper_bound_is_not_sent_to_a_source_that_knows_none(
+    connector_of: Callable[..., Connector],
+) -> None:
+    stream = connector_of({"changes": {"since": "from"}}).streams["items"]
+    assert list(window_parameters(Window(SINCE, UNTIL), "tax.items", stream)) == ["from"]
+
+
+def test_changes_cannot_be_asked_of_a_stream_that_does_not_tell_them(
+    connector_of: Callable[..., Connector],
+) -> None:
+    with pytest.raises(ConfigError, match=r"tax\.items: has no `changes`"):
+        window_parameters(Window(SINCE, None), "tax.items", connector_of().streams["items"])
+
+
+def test_a_bound_without_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        Window(datetime(2026, 7, 1), None)  # noqa: DTZ001 - the very mistake
