@@ -44,8 +44,14 @@ Open = Callable[..., Source]
 class Guarded:
     """A source with OAuth2 whose tokens are numbered; `valid` says which of them it takes."""
 
-    def __init__(self, valid: Callable[[int], bool] = lambda _number: True, expires_in: object = 300) -> None:
+    def __init__(
+        self,
+        valid: Callable[[int], bool] = lambda _number: True,
+        expires_in: object = 300,
+        refusal: int = 401,
+    ) -> None:
         self.tokens = 0
+        self._refusal = refusal
         self._valid = valid
         self._expires_in = expires_in
 
@@ -56,7 +62,7 @@ class Guarded:
                 {"access_token": f"t{self.tokens}", "token_type": "Bearer", "expires_in": self._expires_in}
             )
         number = int(asked.headers["Authorization"].removeprefix("Bearer t"))
-        return as_json({"items": []}) if self._valid(number) else Reply(status=401)
+        return as_json({"items": []}) if self._valid(number) else Reply(status=self._refusal)
 
 
 def read(source: Source) -> None:
@@ -107,8 +113,11 @@ def test_a_token_of_untold_life_is_used_until_it_is_refused(
     assert guarded.tokens == 2
 
 
-def test_a_refused_token_is_replaced_once(serve: Serve, connector_of: Make, open_served: Open) -> None:
-    guarded = Guarded(valid=lambda number: number >= 2)
+@pytest.mark.parametrize("refusal", [401, 403])
+def test_a_refused_token_is_replaced_once(
+    refusal: int, serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    guarded = Guarded(valid=lambda number: number >= 2, refusal=refusal)
     served = serve(guarded)
     read(open_served(connector_of(auth=OAUTH), served.host, login="hub", password=SECRET))
     assert guarded.tokens == 2

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncehub.connect.rates import RateLimit
@@ -21,6 +21,7 @@ class Clock:
         self.now += seconds
 
 
+@settings(deadline=None)
 @given(st.integers(1, 50), st.lists(st.floats(0, 0.5), min_size=1, max_size=40))
 def test_requests_begin_no_closer_than_the_rate_allows(rate: int, work: list[float]) -> None:
     clock = Clock()
