@@ -11,7 +11,7 @@ from oncehub.cli import check, clients, pipeline, serve
 from oncehub.model.errors import ConfigError, OncehubError
 
 # Pretty exceptions would print local variables, which hold personal data.
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The data-sharing hub: the nightly steps by hand, and the API.")
 app.command("init")(pipeline.init)
 app.command("check")(check.check)
 app.command("schemas")(check.schemas)
@@ -34,7 +34,7 @@ def main() -> None:
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        app()
+        app(prog_name="oncehub")
     except ConfigError as error:
         sys.exit(_told(str(error), MISCONFIGURED))
     except OncehubError as error:

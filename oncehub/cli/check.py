@@ -14,7 +14,7 @@ from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings, load_settings
 from oncehub.normalize import load_normalizer
-from oncehub.reconcile import load_rules
+from oncehub.reconcile.rulebook import load_rulebook
 from oncehub.share import load_agreements
 
 
@@ -57,7 +57,7 @@ def _faults(settings: Settings) -> list[str]:
     for connector in load_connectors(settings).values():
         for stream in connector.streams:
             faults += _raised(load_normalizer, settings, connector, stream)
-    faults += _raised(load_rules, settings)
+    faults += _raised(load_rulebook, settings)
     faults += _raised(load_agreements, settings)
     return faults
 

