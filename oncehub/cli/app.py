@@ -11,7 +11,11 @@ from oncehub.cli import check, clients, pipeline, serve
 from oncehub.model.errors import ConfigError, OncehubError
 
 # Pretty exceptions would print local variables, which hold personal data.
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The data-sharing hub: the nightly steps by hand, and the API.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The data-sharing hub: the nightly steps by hand, and the API.",
+)
 app.command("init")(pipeline.init)
 app.command("check")(check.check)
 app.command("schemas")(check.schemas)

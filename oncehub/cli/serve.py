@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from oncehub.api.serving import run
 from oncehub.model.settings import load_settings
 
 
@@ -15,4 +14,7 @@ def api(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Answer look-ups, prefills and feeds over HTTP until stopped."""
+    # FastAPI takes a second to import, which the other commands need not pay.
+    from oncehub.api.serving import run  # noqa: PLC0415
+
     run(load_settings(), host=host, port=port)

