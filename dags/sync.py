@@ -22,20 +22,13 @@ def land(source: str, stream: str, params: dict[str, Any] | None = None) -> dict
     from oncehub.model.catalogue import load_connector
     from oncehub.orchestrate.connections import airflow_connection
     from oncehub.orchestrate.failures import clear_failures
-    from oncehub.orchestrate.task_log import landed, log_landing
+    from oncehub.orchestrate.task_log import landed
 
     settings = load_settings()
     with clear_failures():
         connector = load_connector(settings, source)
         full = bool((params or {}).get("full"))
-        runs = sync(
-            settings,
-            connector,
-            airflow_connection(source),
-            streams=[stream],
-            full=full,
-            report=log_landing,
-        )
+        runs = sync(settings, connector, airflow_connection(source), streams=[stream], full=full)
     return landed(runs)
 
 

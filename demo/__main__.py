@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,6 +19,7 @@ from demo.cycle import run_cycle
 from demo.failure import DemoFailed
 from demo.leftovers import MARK, fresh_folder
 from demo.loopback import Ports
+from demo.places import Places
 from demo.progress import Progress
 from demo.provide_once import measure_provide_once
 from demo.scoring import count_links, score_discrepancies
@@ -36,41 +38,56 @@ AGREEMENT = "portal-residence"
 _INTERRUPTED = 130
 
 
+@dataclass(frozen=True)
+class Options:
+    """What was asked for on the command line; `leave` ends instead of staying up."""
+
+    people: int
+    port_base: int
+    leave: bool
+    summary: Path | None
+    folder: Path
+
+
+# Pretty exceptions would print local variables, which hold personal data.
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
 def main(
     people: Annotated[int, typer.Option(min=500, help="People in the simulated population.")] = 20_000,
-    port_base: Annotated[int, typer.Option(min=0, max=65_000, help="First port; 0: free ones.")] = 0,
+    port_base: Annotated[int, typer.Option(min=0, max=65_500, help="First port; 0: free ones.")] = 0,
     leave: Annotated[bool, typer.Option("--exit", help="End instead of staying up.")] = False,
     summary: Annotated[Path | None, typer.Option(help="Write the figures here as JSON.")] = None,
     folder: Annotated[Path, typer.Option(help="Wiped at the start.", file_okay=False)] = FOLDER,
 ) -> None:
     """Run the whole hub on this machine: five systems in, one person out, a form already filled in."""
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console()
     try:
-        _demonstrate(console, people, port_base, leave, summary, folder.resolve())
+        _demonstrate(Console(), Options(people, port_base, leave, summary, folder.resolve()))
     except (DemoFailed, OncehubError, SystemsError) as error:
         _end(f"demo: {error}", 1)
     except KeyboardInterrupt:
         _end("demo: interrupted", _INTERRUPTED)
 
 
-def _demonstrate(
-    console: Console, people: int, port_base: int, leave: bool, summary: Path | None, folder: Path
-) -> None:
+def _demonstrate(console: Console, options: Options) -> None:
     progress = Progress(console)
     # Every process started from here on carries the mark by which a later start knows it.
-    os.environ[MARK] = str(folder)
+    os.environ[MARK] = str(options.folder)
     with (
-        fresh_folder(folder) as fresh,
-        raised(fresh, ROOT, people=people, ports=Ports.choose(port_base), progress=progress) as stage,
+        fresh_folder(options.folder) as folder,
+        raised(
+            folder, ROOT, people=options.people, ports=Ports.choose(options.port_base), progress=progress
+        ) as stage,
     ):
-        figures, story = _run(stage, people, progress)
+        figures, story = _run(stage, options.people, progress)
         figures.show(console)
-        show_story(console, story)
-        if summary:
-            _write(summary, figures)
+        show_story(console, story, Places.load(stage.settings.mappings))
+        if options.summary:
+            _write(options.summary, figures)
         figures.score.require_perfect()
-        if not leave and console.is_terminal:
+        if not options.leave and console.is_terminal:
             _stay(stage, console)
         with progress.step("stopping"):
             stage.components.stop()
@@ -132,4 +149,4 @@ def _end(message: str, status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

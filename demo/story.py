@@ -11,24 +11,26 @@ from demo.stage import Stage
 from oncehub.audit import WrittenEntry, person_pseudonym, pseudonym_key, read_entries
 from oncehub.audit.pseudonyms import pseudonym
 
-# A woman of age whose register data changed after the mark; best with a new address and many sources.
+# A woman of age whose register data changed after the mark; best with a new address, a phone, many sources.
 _CHANGED_WOMAN = """
 with told as (
     select person_key, array_agg(distinct attribute) as attributes
     from share.change cross join unnest(attributes) as attribute
     where change_id > %(mark)s and kind = 'changed'
     group by person_key
+),
+holding as (
+    select person_key, array_agg(distinct source order by source) as sources
+    from told join truth.link using (person_key)
+    group by person_key
 )
-select person_key::text, personal_id, told.attributes, array(
-    select distinct source from truth.link where link.person_key = told.person_key order by source
-) as sources
-from told join truth.person using (person_key)
+select person_key::text, personal_id, attributes, sources
+from told join truth.person using (person_key) join holding using (person_key)
 where sex = 'female' and life_status = 'alive' and personal_id is not null
     and left(birth_date, 4)::int <= extract(year from now()) - 18
-    and told.attributes && %(agreed)s
-order by 'permanent_address' = any(told.attributes) desc, cardinality(array(
-    select distinct source from truth.link where link.person_key = told.person_key
-)) desc, person_key
+    and attributes && %(agreed)s
+order by 'permanent_address' = any(attributes) desc, phone is not null desc, email is not null desc,
+    cardinality(sources) desc, person_key
 limit 1
 """
 _MARK = "select coalesce(max(change_id), 0) from share.change"

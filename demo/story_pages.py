@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from demo.places import Places
 from demo.story import Story
 
 _REASONS = {
@@ -17,7 +18,7 @@ _REASONS = {
 }
 
 
-def show_story(console: Console, story: Story) -> None:
+def show_story(console: Console, story: Story, places: Places) -> None:
     """Print the forms with what is filled and what is asked, the feed line, and the access log."""
     console.rule("one citizen's story")
     console.print(
@@ -26,21 +27,21 @@ def show_story(console: Console, story: Story) -> None:
         highlight=False,
     )
     for form in story.forms:
-        console.print(_filled(form))
+        console.print(_filled(form, places))
         console.print(_asked(form))
-    console.print(_feed_line(story.feed_line))
+    console.print(_feed_line(story.feed_line, places))
     console.print(_access_log(story))
 
 
-def _filled(form: dict[str, Any]) -> Table:
+def _filled(form: dict[str, Any], places: Places) -> Table:
     procedure = form["procedure"]
-    table = Table(title=f"{procedure['code']}  {_text(procedure['name'])}: filled", title_justify="left")
+    table = Table(title=f"{procedure['code']}  {procedure['name']['vi']}: filled", title_justify="left")
     for column in ("item", "value", "source", "as of", ""):
         table.add_column(column)
     for item in form["items"].values():
         marks = [name for name in ("confirm", "disputed") if item.get(name)]
         table.add_row(
-            item["title"], _text(item["value"]), item["source"], _day(item["as_of"]), ", ".join(marks)
+            item["title"], _text(item["value"], places), item["source"], _day(item["as_of"]), ", ".join(marks)
         )
     return table
 
@@ -54,13 +55,13 @@ def _asked(form: dict[str, Any]) -> Table:
     return table
 
 
-def _feed_line(line: dict[str, Any]) -> Table:
+def _feed_line(line: dict[str, Any], places: Places) -> Table:
     table = Table(title="the line in the agency's feed", title_justify="left", show_header=False)
     table.add_row("sequence", str(line["sequence"]))
     table.add_row("person (pseudonym)", line["person"])
     table.add_row("kind", line["kind"])
     for name in line["changed"]:
-        table.add_row(name, _text(line["values"][name]))
+        table.add_row(name, _text(line["values"][name], places))
     table.add_row("as of", line["as_of"])
     return table
 
@@ -83,13 +84,13 @@ def _access_log(story: Story) -> Table:
     return table
 
 
-def _text(value: Any) -> str:
-    """Show a value in one line; of a composite its stated members."""
-    if isinstance(value, dict):
-        if "vi" in value:
-            return str(value["vi"])
-        return ", ".join(str(part) for part in value.values() if part is not None)
-    return str(value)
+def _text(value: Any, places: Places) -> str:
+    """Show a value in one line: an address with its commune's name, of another composite what is stated."""
+    if not isinstance(value, dict):
+        return str(value)
+    if "unit" in value:
+        return ", ".join(filter(None, (value["detail"], places.name(value["unit"], value["edition"]))))
+    return ", ".join(str(part) for part in value.values() if part is not None)
 
 
 def _day(moment: str) -> str:
