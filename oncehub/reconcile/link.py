@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 
 from oncehub.model.rules import IdentifierRule
 from oncehub.reconcile.rulebook import Rulebook
+from oncehub.reconcile.scale import prepare_scale
 from oncehub.reconcile.statements import columns, statement, union
 
 _CURRENT_CLAIM = sql.SQL("""
@@ -132,9 +133,12 @@ def link_records(cursor: Cursor, rules: Rulebook) -> None:
     """
     register = {"register": rules.register}
     cursor.execute(statement("work_tables"))
+    scale = prepare_scale(cursor)
     cursor.execute(statement("founders"), register)
+    scale.filled(cursor, "link")
     cursor.execute(statement("affected"), register)
     _settle_register_identifiers(cursor, rules)
+    scale.filled(cursor, "identifier")
     cursor.execute(_STATING.format(identifiers=columns(rules.identifying_attributes)))
     _judge(cursor, rules, rules.register_identifiers)
     if rules.borrowed_identifiers:
@@ -143,6 +147,7 @@ def link_records(cursor: Cursor, rules: Rulebook) -> None:
         _judge(cursor, rules, rules.register_identifiers)
         _judge(cursor, rules, rules.borrowed_identifiers)
     cursor.execute(statement("links"))
+    scale.filled(cursor, "link")
 
 
 def _settle_register_identifiers(cursor: Cursor, rules: Rulebook) -> None:

@@ -127,7 +127,9 @@ def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
 
 def _believed(rules: Rulebook) -> sql.Composed:
     winners = [
-        sql.SQL("left join {} using (person_key)").format(_winner(name, rule))
+        sql.SQL("left join {} on {} = t.person_key").format(
+            _winner(name, rule), sql.Identifier(_winning(name), "person_key")
+        )
         for name, rule in rules.contested_attributes.items()
     ]
     return _BELIEVED.format(

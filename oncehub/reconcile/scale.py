@@ -1,0 +1,52 @@
+"""Keeping the database's plans right whether a hundred records changed or all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+
+_LARGE_SHARE = 0.02
+
+# A partition that was never analysed has -1 rows here.
+_KNOWN = """
+select coalesce(sum(greatest(reltuples, 0)), 0), coalesce(bool_or(reltuples < 0), true)
+from pg_inherits join pg_class on pg_class.oid = inhrelid
+where inhparent = 'record.person'::regclass
+"""
+
+_RECORDS = """
+analyze record.person (source, stream, source_key, personal_id, national_id_9, tax_code);
+analyze record.former_identifier (source, stream, source_key);
+"""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Whether so much changed that reading whole tables is cheaper than looking records up.
+
+    A large run fills tables that the planner knows nothing about yet. It would take them for small, and
+    nested loops over them for cheap: so large runs tell it what they filled, and go without such loops.
+    """
+
+    large: bool
+
+    def filled(self, cursor: Cursor, *tables: str) -> None:
+        """Tell the planner about `truth` tables that this run has just written."""
+        if self.large:
+            for table in tables:
+                cursor.execute(sql.SQL("analyze {}").format(sql.Identifier("truth", table)))
+
+
+def prepare_scale(cursor: Cursor) -> Scale:
+    """Weigh `dirty_record` against all records, and set the transaction up for it."""
+    cursor.execute(_KNOWN)
+    known, unsure = cursor.fetchone() or (0, True)
+    cursor.execute("select count(*) from dirty_record")
+    (dirty,) = cursor.fetchone() or (0,)
+    scale = Scale(large=bool(dirty and (unsure or dirty > _LARGE_SHARE * known)))
+    if scale.large:
+        cursor.execute(_RECORDS)
+        cursor.execute("set local enable_nestloop = off")
+    return scale

@@ -1,0 +1,175 @@
+"""A hub whose records are put in place directly, as a landing would leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg2 import sql
+from psycopg2.extras import Json, RealDictCursor
+
+from oncehub.model.settings import Settings
+from oncehub.reconcile import ReconcileReport, reconcile
+from oncehub.store.connection import Connection
+
+STREAMS = {
+    "population": "citizens",
+    "portal": "accounts",
+    "tax": "registrations",
+    "customs": "declarants",
+    "banking": "accounts",
+}
+
+_KEYS = ("source", "stream", "source_key")
+
+_MARK = """
+insert into intake.dirty (source, stream, source_key) values (%s, %s, %s)
+on conflict (source, stream, source_key) do update set mark = excluded.mark
+"""
+
+# What a run leaves behind that does not depend on when it ran.
+_OUTCOME = {
+    "people": "select to_jsonb(p) - 'believed_from' from truth.person p order by person_key",
+    "identifiers": "select to_jsonb(i) from truth.identifier i order by scheme, value, person_key",
+    "links": "select to_jsonb(k) - 'linked_at' from truth.link k order by source, stream, source_key",
+    "unlinked": "select to_jsonb(u) - 'since' from truth.unlinked u order by source, stream, source_key",
+    "discrepancies": (
+        "select to_jsonb(d) - '{discrepancy_id,opened_at,closed_at}'::text[] from truth.discrepancy d "
+        "where closed_at is null order by source, stream, source_key, attribute, person_key"
+    ),
+    "cases": (
+        "select to_jsonb(c) - '{case_id,opened_at,closed_at}'::text[] from truth.case_file c "
+        "where closed_at is null order by source, stream, source_key"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A migrated hub, and short ways to put records into it and to look at what is believed."""
+
+    settings: Settings
+    database: Connection
+
+    def state(self, source: str, key: str, day: int = 0, **attributes: Any) -> None:
+        """Land what a source states on a day (counted from 2026-01-01); a person `former` numbers too."""
+        former = attributes.pop("former", ())
+        row = {
+            "source": source,
+            "stream": STREAMS[source],
+            "source_key": key,
+            "stated_at": moment(day),
+            "deleted_at": None,
+            **attributes,
+        }
+        self._upsert("person", _KEYS, row)
+        for number in former:
+            self._upsert(
+                "former_identifier",
+                (*_KEYS, "personal_id"),
+                {name: row[name] for name in (*_KEYS, "stated_at", "deleted_at")} | {"personal_id": number},
+            )
+        self._mark(source, key)
+
+    def delete(self, source: str, key: str) -> None:
+        """Land a deletion."""
+        for table in ("person", "former_identifier"):
+            self.execute(
+                sql.SQL("update record.{} set deleted_at = now() where (source, source_key) = (%s, %s)").format(
+                    sql.Identifier(table)
+                ),
+                source,
+                key,
+            )
+        self._mark(source, key)
+
+    def reconcile(self) -> ReconcileReport:
+        """Run once."""
+        return reconcile(self.settings, self.database)
+
+    def execute(self, statement: str | sql.Composable, *values: Any) -> None:
+        """Run and commit a statement."""
+        with self.database, self.database.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """Return the rows of a query as dictionaries."""
+        with self.database, self.database.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(query, values)
+            return [dict(row) for row in cursor.fetchall()]
+
+    def row(self, query: str, *values: Any) -> dict[str, Any]:
+        """Return the only row of a query."""
+        (only,) = self.rows(query, *values)
+        return only
+
+    def person(self, key: str) -> dict[str, Any]:
+        """Return what is believed of the person whom this register record founds."""
+        return self.row(
+            "select * from truth.person where person_key = truth.person_key('population', 'citizens', %s)", key
+        )
+
+    def links(self) -> dict[tuple[str, str], str]:
+        """Return the method by which each record of another source than the register is linked."""
+        found = self.rows("select source, source_key, method from truth.link where method <> 'register'")
+        return {(row["source"], row["source_key"]): row["method"] for row in found}
+
+    def open(self) -> dict[tuple[str, str, str], str]:
+        """Return the kind of every open discrepancy by source, key and attribute."""
+        found = self.rows(
+            "select source, source_key, attribute, kind from truth.discrepancy where closed_at is null"
+        )
+        return {(row["source"], row["source_key"], row["attribute"]): row["kind"] for row in found}
+
+    def changes(self) -> list[tuple[str, list[str]]]:
+        """Return the outbox, oldest first."""
+        found = self.rows("select kind, attributes from share.change order by change_id")
+        return [(row["kind"], row["attributes"]) for row in found]
+
+    def outcome(self) -> dict[str, list[Any]]:
+        """Return everything that a run decides, times of running aside."""
+        return {name: [row["?column?"] for row in self.rows(query)] for name, query in _OUTCOME.items()}
+
+    def forget(self, *, records: bool = True) -> None:
+        """Empty what was decided and, unless told otherwise, the records too."""
+        self.execute(
+            "truncate truth.person, truth.person_version, truth.identifier, truth.link, truth.unlinked, "
+            "truth.discrepancy, truth.decision, truth.case_file, share.change, intake.dirty"
+        )
+        if records:
+            self.execute("truncate record.person, record.former_identifier")
+
+    def _mark(self, source: str, key: str) -> None:
+        self.execute(_MARK, source, STREAMS[source], key)
+
+    def _upsert(self, table: str, keys: tuple[str, ...], row: dict[str, Any]) -> None:
+        others = [name for name in row if name not in keys]
+        statement = sql.SQL(
+            "insert into record.{table} ({names}) values ({values}) on conflict ({keys}) do update set {sets}"
+        ).format(
+            table=sql.Identifier(table),
+            names=sql.SQL(", ").join(map(sql.Identifier, row)),
+            values=sql.SQL(", ").join([sql.Placeholder()] * len(row)),
+            keys=sql.SQL(", ").join(map(sql.Identifier, keys)),
+            sets=sql.SQL(", ").join(
+                sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in others
+            ),
+        )
+        self.execute(statement, *(Json(value) if isinstance(value, dict) else value for value in row.values()))
+
+
+def moment(day: int) -> datetime:
+    """The time at which something is stated on a day counted from 2026-01-01."""
+    return datetime(2026, 1, 1, 3, tzinfo=UTC) + timedelta(days=day)
+
+
+@pytest.fixture
+def hub(settings: Settings, database: Connection) -> Iterator[Hub]:
+    """A hub with a partition for each of the five sources, and no records."""
+    made = Hub(settings, database)
+    for source in STREAMS:
+        made.execute("select record.attach_source(%s)", source)
+    yield made
