@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset
 
-TRUTH = Asset("oncehub_truth", uri="oncehub://truth")
+TRUTH = Asset("oncehub_truth", uri="oncehub://truth/person")
 """What is believed: updated by `reconcile`, read by `publish_<feed>`."""
 
 

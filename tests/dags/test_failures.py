@@ -1,0 +1,81 @@
+"""Which failures Airflow tries again, and what they say."""
+
+from __future__ import annotations
+
+import psycopg2
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from oncehub.model.errors import (
+    AuthenticationError,
+    ConfigError,
+    ContractBroken,
+    OncehubError,
+    RunBusy,
+    SourceUnavailable,
+    StoreOutdated,
+    StoreUnavailable,
+    Throttled,
+)
+from oncehub.orchestrate.failures import clear_failures
+from oncehub.store.connection import Connection
+
+CURABLE = [
+    SourceUnavailable("tax: down"),
+    Throttled("tax: wait", 5),
+    RunBusy("busy"),
+    StoreUnavailable("no database"),
+]
+INCURABLE = [
+    AuthenticationError("tax: refused"),
+    ContractBroken("tax: broken"),
+    ConfigError("x.yaml:1:1: wrong"),
+    StoreOutdated("run: oncehub init"),
+]
+
+
+def raised_by(error: Exception) -> AirflowException:
+    with pytest.raises(AirflowException) as caught, clear_failures():
+        raise error
+    return caught.value
+
+
+@pytest.mark.parametrize("error", CURABLE, ids=lambda error: type(error).__name__)
+def test_what_a_retry_may_cure_is_retried(error: OncehubError) -> None:
+    assert not isinstance(raised_by(error), AirflowFailException)
+    assert str(raised_by(error)) == str(error)
+
+
+@pytest.mark.parametrize("error", INCURABLE, ids=lambda error: type(error).__name__)
+def test_what_no_retry_cures_fails_at_once(error: OncehubError) -> None:
+    assert isinstance(raised_by(error), AirflowFailException)
+    assert str(raised_by(error)) == str(error)
+
+
+def test_a_failure_does_not_drag_its_cause_into_the_log() -> None:
+    assert raised_by(AuthenticationError("tax: refused")).__suppress_context__
+
+
+def test_an_error_of_the_database_names_the_constraint_and_no_value(database: Connection) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("create temporary table citizen (personal_id text constraint one_number unique)")
+        cursor.execute("insert into citizen values ('001084000999')")
+        with pytest.raises(psycopg2.errors.UniqueViolation) as caught:
+            cursor.execute("insert into citizen values ('001084000999')")
+
+    assert "001084000999" in str(caught.value)
+    failure = raised_by(caught.value)
+    assert isinstance(failure, AirflowFailException)
+    assert "001084000999" not in str(failure)
+    assert "one_number" in str(failure)
+
+
+def test_a_lost_connection_to_the_database_is_retried() -> None:
+    with pytest.raises(psycopg2.OperationalError) as caught:
+        psycopg2.connect("postgresql://nobody@127.0.0.1:1/none", connect_timeout=2)
+    assert not isinstance(raised_by(caught.value), AirflowFailException)
+
+
+def test_other_errors_pass_as_they_are() -> None:
+    with pytest.raises(ZeroDivisionError), clear_failures():
+        raise ZeroDivisionError

@@ -1,0 +1,73 @@
+"""The tasks themselves, run in this process over the running systems and a real database."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from oncehub.store.connection import Connection
+from stubs.client import Systems
+
+DagFile = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def connected(systems: Systems, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source, connection in systems.connections.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_ONCEHUB_{source.upper()}", json.dumps(connection))
+
+
+@pytest.mark.usefixtures("connected")
+def test_landing_reconciling_and_publishing_hand_on_counts_only(
+    dag_file: DagFile, database: Connection
+) -> None:
+    landed = dag_file("sync").land.function("population", "citizens")
+    reconciled = dag_file("reconcile").reconcile.function()
+    published = dag_file("publish").publish.function("residence")
+
+    assert landed["read"] == landed["accepted"] + landed["quarantined"]
+    assert set(landed) == {"pages", "read", "accepted", "unchanged", "quarantined", "deleted"}
+    assert reconciled["people_created"] == landed["accepted"] == published["changes"]
+    json.dumps([landed, reconciled, published])
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_full_read_can_be_asked_for(dag_file: DagFile, database: Connection) -> None:
+    land = dag_file("sync").land.function
+    first = land("population", "citizens")
+    delta = land("population", "citizens")
+    full = land("population", "citizens", params={"full": True})
+    assert delta["read"] < first["read"] == full["read"]
+    assert full["unchanged"] == first["accepted"]
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_log_of_a_landing_shows_window_and_counts_and_nobody(
+    dag_file: DagFile, database: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="oncehub"):
+        dag_file("sync").land.function("population", "citizens")
+
+    assert "population.citizens" in caplog.text
+    assert "accepted" in caplog.text
+    with database.cursor() as cursor:
+        cursor.execute("select personal_id, full_name from record.person")
+        people = cursor.fetchall()
+    assert people
+    assert not [person for person in people if any(value and value in caplog.text for value in person)]
+
+
+def test_refused_credentials_fail_at_once(
+    dag_file: DagFile, systems: Systems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = systems.connections["tax"] | {"password": "not the secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_ONCEHUB_TAX", json.dumps(wrong))
+    with pytest.raises(AirflowFailException) as caught:
+        dag_file("sync").land.function("tax", "registrations")
+    assert "not the secret" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
