@@ -97,14 +97,16 @@ def _database(request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
-    errors = [{"pointer": _pointer(fault["loc"]), "detail": fault["msg"]} for fault in faults]
+    errors = [{"pointer": _pointer(fault), "detail": fault["msg"]} for fault in faults]
     return problem(request, 422, "the request does not have the form that is asked for", errors=errors)
 
 
-def _pointer(location: tuple[str | int, ...]) -> str:
-    """Name the place down to the field; what lies below it may be keys that the caller made up."""
-    shown = [str(part) for index, part in enumerate(location) if index < 2 or isinstance(part, int)]
-    return "/".join(["#", *shown[1:]]) if shown and shown[0] == "body" else "/".join(shown)
+def _pointer(fault: Mapping[str, Any]) -> str:
+    """Name the place down to the field; unknown fields and what lies below one may be the caller's data."""
+    place, *below = fault["loc"]
+    named = below[1:] if fault["type"] == "extra_forbidden" else below
+    shown = [str(part) for index, part in enumerate(named) if index == 0 or isinstance(part, int)]
+    return "/".join(["#" if place == "body" else str(place), *shown])
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg2
 from psycopg2 import sql
 
 from oncehub.audit.pseudonyms import pseudonym
-from oncehub.model.errors import ConfigError, RunBusy
+from oncehub.model.errors import ConfigError, RunBusy, StoreUnavailable
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
@@ -135,11 +136,15 @@ def publish(settings: Settings, feed: str, database: Connection | None = None) -
     Raises:
         ConfigError: when no agreement has such a feed.
         RunBusy: when another process publishes it.
+        StoreUnavailable: when the database does not answer, or breaks off.
     """
     start = time.monotonic()
     agreement = _agreement_of(settings, feed)
-    with _given_or_opened(settings, database) as connection:
-        changes, last = _publish(connection, agreement, feed)
+    try:
+        with _given_or_opened(settings, database) as connection:
+            changes, last = extend_feed(connection, agreement, feed)
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        raise StoreUnavailable(f"the hub's database broke off while publishing {feed}; try again") from None
     return PublishReport(feed, changes, last, round(time.monotonic() - start, 3))
 
 
@@ -168,7 +173,12 @@ def read_changes(
     return FeedPage(changes, changes[-1]["sequence"] if changes else after, len(rows) > limit)
 
 
-def _publish(connection: Connection, agreement: Agreement, feed: str) -> tuple[int, int]:
+def extend_feed(connection: Connection, agreement: Agreement, feed: str) -> tuple[int, int]:
+    """Do what `publish` does over a given agreement; return the number of lines added and the last sequence.
+
+    Raises:
+        RunBusy: when another process publishes the feed.
+    """
     with locked(connection, f"publish {feed}") as got:
         if not got:
             raise RunBusy(f"another process publishes the feed {feed}")

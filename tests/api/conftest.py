@@ -1,0 +1,118 @@
+"""An API over a test's own database, and clients that call it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx import Response
+from joserfc import jwt
+from joserfc.jwk import ECKey, OKPKey
+
+from oncehub.api import create_app
+from oncehub.model.settings import Settings
+from oncehub.share.consumers import add_consumer
+from oncehub.store.connection import Connection
+
+ISSUER = "urn:oncehub"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+@dataclass
+class Agency:
+    """A client of the API with a key of its own."""
+
+    http: TestClient
+    client_id: str
+    key: OKPKey | ECKey = field(default_factory=lambda: OKPKey.generate_key("Ed25519"))
+    bearer: str | None = None
+
+    def assertion(self, *, key: Any = None, algorithm: str | None = None, **claims: Any) -> str:
+        now = int(time.time())
+        algorithm = algorithm or ("ES256" if isinstance(self.key, ECKey) else "Ed25519")
+        standard = {
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": ISSUER,
+            "exp": now + 60,
+            "jti": str(uuid.uuid4()),
+        }
+        merged = {name: value for name, value in (standard | claims).items() if value is not None}
+        return jwt.encode({"alg": algorithm}, merged, key or self.key, algorithms=[algorithm])
+
+    def ask_token(self, assertion: str, **form: str) -> Response:
+        standard = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        return self.http.post("/v1/token", data=standard | form)
+
+    def token(self) -> str:
+        if self.bearer is None:
+            self.bearer = str(self.ask_token(self.assertion()).json()["access_token"])
+        return self.bearer
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token()}"}
+
+    def lookup(self, search: dict[str, str], attributes: list[str], **more: Any) -> Response:
+        body = {"search": search, "attributes": attributes, **more}
+        return self.http.post("/v1/persons/lookup", json=body, headers=self.headers())
+
+    def prefill(self, code: str, search: dict[str, str]) -> Response:
+        return self.http.post(
+            f"/v1/procedures/{code}/prefill", json={"search": search}, headers=self.headers()
+        )
+
+    def changes(self, feed: str, **query: int) -> Response:
+        return self.http.get(f"/v1/feeds/{feed}/changes", params=query, headers=self.headers())
+
+
+@pytest.fixture
+def http(editable: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(editable), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def admit(http: TestClient, database: Connection) -> Callable[..., Agency]:
+    """Admit a client of an agreement: `admit("portal-residence")`."""
+
+    def add(agreement: str, client_id: str | None = None, key: OKPKey | ECKey | None = None) -> Agency:
+        agency = Agency(http, client_id or f"client-of-{agreement}")
+        agency.key = key or agency.key
+        add_consumer(database, agency.client_id, agreement, agency.key.as_dict(private=False))
+        return agency
+
+    return add
+
+
+@pytest.fixture
+def portal(admit: Callable[..., Agency]) -> Agency:
+    return admit("portal-residence")
+
+
+@pytest.fixture
+def tax(admit: Callable[..., Agency]) -> Agency:
+    return admit("tax-registration")
+
+
+@pytest.fixture
+def log(database: Connection) -> Callable[[], list[tuple[Any, ...]]]:
+    """The access log as (client, action, procedure, person, attributes, refused, outcome)."""
+
+    def read() -> list[tuple[Any, ...]]:
+        with database, database.cursor() as cursor:
+            cursor.execute(
+                "select client_id, action, procedure, person, attributes, refused, outcome "
+                "from audit.entry order by entry_id"
+            )
+            return cursor.fetchall()
+
+    return read

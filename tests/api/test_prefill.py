@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oncehub.audit import person_pseudonym, pseudonym_key
+from oncehub.model.settings import Settings
+from oncehub.store.connection import Connection
+
+ID = "001084000999"
+WHO = {"person.personal_id": ID}
+HEAD = {"personal_id": "001060000111", "full_name": "Nguyễn Văn Bảy"}
+
+
+def dispute(database: Connection, key: str, attribute: str, kind: str = "conflict") -> None:
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "insert into truth.discrepancy "
+            "(person_key, attribute, source, stream, source_key, kind, stated_at) "
+            "values (%s, %s, 'banking', 'accounts', '1', %s, now())",
+            (key, attribute, kind),
+        )
+
+
+@pytest.fixture
+def an(believe: Callable[..., str]) -> str:
+    return believe(
+        personal_id=ID,
+        full_name="Nguyễn Thị An",
+        birth_date="1984-05",
+        household_head=HEAD,
+        religion="01",
+        phone="+84912345678",
+        life_status="alive",
+    )
+
+
+def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an: str) -> None:
+    answer = portal.prefill("1.004222", WHO).json()
+    assert answer["procedure"] == {
+        "code": "1.004222",
+        "name": "Đăng ký thường trú",
+        "owner": "BCA",
+        "form": "CT01",
+        "legal": ["Thông tư 116/2026/TT-BCA"],
+    }
+    assert set(answer["items"]) == {"full_name", "birth_date", "personal_id", "household_head", "phone"}
+    assert answer["items"]["household_head"] == {
+        "title": "Họ, chữ đệm và tên, số định danh cá nhân của chủ hộ",
+        "value": HEAD,
+        "source": "population",
+        "as_of": "2026-05-01T01:02:03+00:00",
+        "confirm": True,
+        "disputed": False,
+    }
+    assert answer["items"]["phone"]["source"] == "tax"
+    assert answer["ask"]["email"] == {"title": "Email", "reason": "not_held", "question": None}
+    assert answer["ask"]["dwelling_proof"]["reason"] == "asked"
+    assert answer["ask"]["dwelling_proof"]["question"] == "Giấy tờ chứng minh chỗ ở hợp pháp"
+
+
+@pytest.mark.parametrize("code", ["1.004222", "1.001193", "3.000333"])
+def test_every_item_is_either_filled_or_asked(portal: Any, an: str, code: str) -> None:
+    answer = portal.prefill(code, WHO).json()
+    procedure = portal.http.app.state.hub.procedures[code]
+    assert not set(answer["items"]) & set(answer["ask"])
+    assert set(answer["items"]) | set(answer["ask"]) == set(procedure.items)
+    assert sum(item.attribute is not None for item in procedure.items.values()) >= 10
+
+
+def test_the_log_names_the_attributes_that_filled_the_form(
+    portal: Any, an: str, log: Any, editable: Settings
+) -> None:
+    portal.prefill("1.004222", WHO)
+    person = person_pseudonym(pseudonym_key(editable.home), an)
+    released = [
+        "person.birth_date",
+        "person.full_name",
+        "person.household_head",
+        "person.personal_id",
+        "person.phone",
+    ]
+    assert log() == [(portal.client_id, "prefill", "1.004222", person, released, [], "answered")]
+
+
+def test_items_outside_the_agreement_are_asked_and_their_values_stay(portal: Any, an: str) -> None:
+    hub = portal.http.app.state.hub
+    agreement = hub.agreements["portal-residence"]
+    kept = tuple(name for name in agreement.attributes if name != "person.household_head")
+    hub.agreements["portal-residence"] = agreement.model_copy(update={"attributes": kept})
+    answer = portal.prefill("1.004222", WHO)
+    assert answer.json()["ask"]["household_head"]["reason"] == "not_allowed"
+    assert "Nguyễn Văn Bảy" not in answer.text
+    assert "religion" not in answer.text
+    assert "life_status" not in answer.text
+
+
+def test_a_disputed_item_is_filled_on_the_registers_word_and_asked_otherwise(
+    portal: Any, an: str, database: Connection
+) -> None:
+    dispute(database, an, "birth_date")
+    dispute(database, an, "phone")
+    dispute(database, an, "full_name", kind="stale")
+    answer = portal.prefill("1.004222", WHO).json()
+    assert answer["items"]["birth_date"]["disputed"] is True
+    assert answer["items"]["full_name"]["disputed"] is False
+    assert answer["ask"]["phone"] == {
+        "title": "Số điện thoại liên hệ",
+        "reason": "disputed",
+        "question": None,
+    }
+    assert "+84912345678" not in str(answer)
+
+
+def test_a_settled_dispute_is_no_dispute(portal: Any, an: str, database: Connection) -> None:
+    dispute(database, an, "phone")
+    with database, database.cursor() as cursor:
+        cursor.execute("update truth.discrepancy set closed_at = now()")
+    assert portal.prefill("1.004222", WHO).json()["items"]["phone"]["disputed"] is False
+
+
+@pytest.mark.parametrize("status", ["deceased", "missing"])
+def test_no_form_is_filled_for_somebody_not_held_as_living(
+    portal: Any, believe: Callable[..., str], log: Any, status: str
+) -> None:
+    believe(personal_id=ID, full_name="Nguyễn Thị An", life_status=status)
+    answer = portal.prefill("1.004222", WHO)
+    assert answer.status_code == 409
+    assert "Nguyễn" not in answer.text
+    assert log()[0][3] is not None
+    assert log()[0][-1] == "refused"
+    assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
+
+
+@pytest.mark.parametrize("code", ["1.004194", "9.999999", "001084000999", "..%2F..%2Fetc"])
+def test_procedures_outside_the_agreement_are_refused_alike(
+    portal: Any, tax: Any, an: str, log: Any, code: str
+) -> None:
+    answer = portal.prefill(code, WHO)
+    assert answer.status_code in (403, 404)
+    assert "Nguyễn" not in answer.text
+    assert all(entry[2] is None for entry in log())
+
+
+def test_an_agreement_without_procedures_fills_no_form(tax: Any, an: str, log: Any) -> None:
+    answer = tax.prefill("1.004222", WHO)
+    assert answer.status_code == 403
+    assert log() == [(tax.client_id, "prefill", "1.004222", None, [], [], "refused")]
+
+
+def test_a_procedure_that_no_legal_text_supports_today_is_refused(portal: Any, an: str) -> None:
+    hub = portal.http.app.state.hub
+    procedure = hub.procedures["1.004222"]
+    hub.procedures["1.004222"] = procedure.model_copy(update={"legal": procedure.legal[1:]})
+    assert portal.prefill("1.004222", WHO).status_code == 403
+
+
+def test_nobody_found_is_a_404_that_is_logged(portal: Any, log: Any) -> None:
+    assert portal.prefill("1.004222", WHO).status_code == 404
+    assert log() == [(portal.client_id, "prefill", "1.004222", None, [], [], "not_found")]
+
+
+def test_a_search_term_outside_the_agreement_is_refused(portal: Any, an: str) -> None:
+    answer = portal.prefill("1.004222", {"person.national_id_9": "012345678"})
+    assert (answer.status_code, answer.json()["refused"]) == (403, ["person.national_id_9"])

@@ -1,0 +1,67 @@
+"""What the database itself refuses to the API's role, whatever the code above it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg2.errors
+import pytest
+
+from oncehub.api.database import ROLE
+from oncehub.model.settings import Settings
+from oncehub.store.connection import Connection, connect
+
+WHO = {"person.personal_id": "001084000999"}
+
+
+@pytest.fixture
+def api_role(settings: Settings) -> Iterator[Connection]:
+    assert settings.database_url is not None
+    connection = connect(settings.database_url, role=ROLE)
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from audit.entry",
+        "update audit.entry set outcome = 'answered'",
+        "delete from audit.entry",
+        "truncate audit.entry",
+        "alter table audit.entry disable trigger all",
+        "update truth.person set full_name = 'x'",
+        "insert into truth.person (person_key) values (gen_random_uuid())",
+        "delete from truth.identifier",
+        "select * from truth.person_version",
+        "select * from record.person",
+        "select * from record.bank_account",
+        "select * from intake.rejected",
+        "insert into share.consumer values ('x', 'portal-residence', '{}')",
+        "update share.consumer set revoked_at = null",
+        "update share.assertion set expires_at = now()",
+        "insert into share.delivery values ('residence', 1, gen_random_uuid(), '{}')",
+        "select * from share.change",
+        "create table public.mine (x int)",
+        "create table truth.mine (x int)",
+    ],
+)
+def test_the_role_may_read_what_is_believed_and_append_to_the_log_only(
+    api_role: Connection, statement: str
+) -> None:
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), api_role.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["update audit.entry set outcome = 'refused'", "delete from audit.entry", "truncate audit.entry"],
+)
+def test_not_even_the_owner_changes_the_log(
+    portal: Any, believe: Callable[..., str], database: Connection, statement: str
+) -> None:
+    believe(personal_id="001084000999", full_name="Nguyễn Thị An")
+    portal.lookup(WHO, ["person.full_name"])
+    with pytest.raises(psycopg2.errors.RaiseException, match="insert only"), database.cursor() as cursor:
+        cursor.execute(statement)

@@ -1,0 +1,182 @@
+"""The API as a process of its own, called over real HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from oncehub.api import HubClient
+from oncehub.model.errors import (
+    AccessDenied,
+    NotAuthenticated,
+    PersonNotFound,
+    PersonNotLiving,
+    RequestRefused,
+    SourceUnavailable,
+)
+from oncehub.model.settings import Settings
+from oncehub.share import publish
+from oncehub.share.consumers import add_consumer, new_client_key
+from oncehub.store.connection import Connection
+
+ID = "001084000999"
+WHO = {"person.personal_id": ID}
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    url: str
+    log: Path
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    return os.environ | {
+        "ONCEHUB_ROOT": str(settings.root),
+        "ONCEHUB_HOME": str(settings.home),
+        "ONCEHUB_DATABASE_URL": str(settings.database_url),
+    }
+
+
+@pytest.fixture
+def running(editable: Settings, tmp_path: Path) -> Iterator[Running]:
+    log = tmp_path / "api.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "oncehub.api", "--port", "0"],
+            env=environment(editable),
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("listening on "), log.read_text()
+    yield Running(process, line.split()[-1], log)
+    process.terminate()
+    process.wait(timeout=20)
+    process.stdout.close()
+
+
+@pytest.fixture
+def client(running: Running, database: Connection, tmp_path: Path) -> Iterator[HubClient]:
+    path = tmp_path / "agency.pem"
+    add_consumer(database, "portal", "portal-residence", new_client_key(path))
+    with requests.Session() as session:
+        session.trust_env = False
+        yield HubClient(running.url, "portal", path.read_bytes(), session)
+
+
+def test_an_agency_looks_up_prefills_and_follows_its_feed(
+    client: HubClient, database: Connection, editable: Settings, believe: Callable[..., str]
+) -> None:
+    believe(personal_id=ID, full_name="Nguyễn Thị An")
+    publish(editable, "residence", database)
+    found = client.lookup(WHO, ["person.full_name"])
+    assert found["attributes"]["person.full_name"]["value"] == "Nguyễn Thị An"
+    form = client.prefill("1.004222", WHO)
+    assert form["items"]["full_name"]["value"] == "Nguyễn Thị An"
+    page = client.changes("residence")
+    assert (page["next"], page["more"], len(page["changes"])) == (1, False, 1)
+    assert client.agreement()["in_force"] is True
+
+
+def test_each_refusal_is_an_error_of_its_own(
+    client: HubClient, running: Running, believe: Callable[..., str], tmp_path: Path
+) -> None:
+    believe(personal_id=ID, life_status="deceased")
+    with pytest.raises(AccessDenied) as denied:
+        client.lookup(WHO, ["person.religion"])
+    assert denied.value.refused == ("person.religion",)
+    with pytest.raises(PersonNotFound):
+        client.lookup({"person.personal_id": "001084000000"}, ["person.sex"])
+    with pytest.raises(PersonNotLiving):
+        client.prefill("1.004222", WHO)
+    with pytest.raises(RequestRefused):
+        client.lookup({"person.personal_id": "1"}, ["person.sex"])
+    new_client_key(tmp_path / "stranger.pem")
+    stranger = HubClient(running.url, "portal", (tmp_path / "stranger.pem").read_bytes())
+    with pytest.raises(NotAuthenticated):
+        stranger.agreement()
+
+
+def test_the_log_tells_requests_by_their_declared_path_and_holds_nothing_personal(
+    client: HubClient, running: Running, believe: Callable[..., str]
+) -> None:
+    believe(personal_id=ID, full_name="Nguyễn Thị An")
+    client.lookup(WHO, ["person.full_name"])
+    client.prefill("1.004222", WHO)
+    for path in (f"/v1/persons/{ID}", f"/health?id={ID}", f"/v1/feeds/{ID}/changes?after={ID}"):
+        requests.get(running.url + path, timeout=10)
+    running.process.send_signal(signal.SIGTERM)
+    running.process.wait(timeout=20)
+    written = running.log.read_text()
+    assert "POST /v1/procedures/{code}/prefill 200" in written
+    assert "GET (no such path) 404" in written
+    assert ID not in written
+    assert "Nguy" not in written
+
+
+def test_an_unexpected_error_is_told_by_its_place_and_not_its_message(
+    client: HubClient, running: Running, database: Connection, believe: Callable[..., str]
+) -> None:
+    believe(personal_id=ID, full_name="Nguyễn Thị An")
+    with database, database.cursor() as cursor:
+        # A provenance that nothing writes: the code that reads it fails with its content in the message.
+        cursor.execute('update truth.person set provenance = \'{"full_name": "sentinel"}\'')
+    with pytest.raises(SourceUnavailable):
+        client.lookup(WHO, ["person.full_name"])
+    written = running.log.read_text()
+    assert "lookup.py:" in written
+    assert "sentinel" not in written
+    assert "AttributeError" in written
+
+
+def test_a_large_body_is_not_read(running: Running) -> None:
+    answer = requests.post(running.url + "/v1/persons/lookup", data=b"x" * 100_000, timeout=10)
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_port_in_use_is_one_clear_line(editable: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "oncehub.api", "--port", str(port)],
+            env=environment(editable),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()
+    assert last == [
+        f"oncehub: cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port"
+    ]
+
+
+def test_no_database_is_one_clear_line(editable: Settings) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "oncehub.api", "--port", "0"],
+        env=environment(editable) | {"ONCEHUB_DATABASE_URL": "postgresql://nobody:secret@127.0.0.1:1/none"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("oncehub: the hub's database does not answer")
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings
+from oncehub.share import load_agreements, load_procedures
+
+
+def edit(settings: Settings, file: str, old: str, new: str) -> Path:
+    path = settings.mappings / file
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    return path
+
+
+def faults(settings: Settings) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        load_agreements(settings)
+    return str(error.value).splitlines()
+
+
+def test_the_agreements_and_procedures_kept_here_are_sound(settings: Settings) -> None:
+    agreements = load_agreements(settings)
+    assert {name: agreement.feed for name, agreement in agreements.items()} == {
+        "portal-residence": "residence",
+        "tax-registration": "taxpayers",
+    }
+    assert set(load_procedures(settings)) == {"1.001193", "1.004222", "3.000333"}
+
+
+def test_an_agreement_covers_what_the_forms_of_its_procedures_need(settings: Settings) -> None:
+    procedures = load_procedures(settings)
+    for agreement in load_agreements(settings).values():
+        for code in agreement.procedures:
+            needed = {item.attribute for item in procedures[code].items.values() if item.attribute}
+            assert needed <= set(agreement.attributes)
+
+
+def test_an_unknown_attribute_is_told_with_its_place_and_what_was_meant(editable: Settings) -> None:
+    path = edit(editable, "agreements/portal-residence.yaml", "- person.full_name", "- person.ful_name")
+    assert faults(editable) == [
+        f"{path}:10:5: attributes.1: 'person.ful_name' is not known; did you mean 'person.full_name'?"
+    ]
+
+
+def test_only_identifiers_may_be_searched_by(editable: Settings) -> None:
+    path = edit(editable, "agreements/portal-residence.yaml", "[person.personal_id]", "[person.full_name]")
+    (fault,) = faults(editable)
+    assert fault.startswith(f"{path}:29:13: search_by.0: 'person.full_name' is not known; there are: ")
+    assert "person.tax_code" in fault
+
+
+def test_an_unknown_procedure_is_told_with_what_was_meant(editable: Settings) -> None:
+    edit(editable, "agreements/portal-residence.yaml", '"1.001193"', '"1.001139"')
+    (fault,) = faults(editable)
+    assert "procedures.1: '1.001139' is not known; did you mean '1.001193'?" in fault
+
+
+def test_every_fault_is_told_at_once(editable: Settings) -> None:
+    edit(editable, "agreements/portal-residence.yaml", "- person.sex", "- person.sax")
+    edit(editable, "agreements/tax-registration.yaml", "- person.sex", "- tax_registration.status")
+    edit(editable, "agreements/tax-registration.yaml", "- person.phone", "- person.birth_date")
+    edit(editable, "agreements/tax-registration.yaml", "feed: taxpayers", "feed: residence")
+    edit(editable, "agreements/tax-registration.yaml", "name: tax-registration", "name: tax")
+    told = "\n".join(faults(editable))
+    assert "'person.sax' is not known" in told
+    assert "'tax_registration.status' is not known" in told
+    assert "'person.birth_date' is repeated; keep one" in told
+    assert "feed: 'residence' is the feed of 'portal-residence' already" in told
+    assert "name: 'tax' differs from the file's name; write name: tax-registration" in told
+
+
+def test_a_procedure_with_an_unknown_attribute_is_told_with_its_place(editable: Settings) -> None:
+    path = edit(editable, "procedures/1.004222.yaml", "attribute: person.phone", "attribute: person.phones")
+    with pytest.raises(ConfigError) as error:
+        load_procedures(editable)
+    assert str(error.value) == (
+        f"{path}:26:5: items.phone.attribute: 'person.phones' is not known; did you mean 'person.phone'?"
+    )
