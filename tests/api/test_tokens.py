@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -50,6 +51,13 @@ def test_an_assertion_is_used_once(portal: Any) -> None:
     assert replayed.status_code == 401
     assert replayed.json()["error"] == "invalid_client"
     assert "used before" in replayed.json()["error_description"]
+
+
+def test_an_assertion_sent_many_times_at_once_gives_one_token(portal: Any) -> None:
+    assertion = portal.assertion()
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(portal.ask_token, [assertion] * 6))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401, 401]
 
 
 def test_a_refused_assertion_does_not_use_up_its_identifier(portal: Any) -> None:
