@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as clock
 from dataclasses import dataclass
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
@@ -82,10 +84,12 @@ def datetime(value: pl.Expr, form: str = "iso8601", zone: str = "UTC") -> pl.Exp
         {"datetime": ["%Y%m%d%H%M%S", "Asia/Ho_Chi_Minh"]}: "20260501081233" -> "2026-05-01T01:12:33.000000Z"
         "2026-02-30T01:12:33Z" -> failure
     """
+    _check_zone(zone)
     if form == "iso8601":
         stated = _with_offset(value, "%Y-%m-%dT%H:%M:%S%.f%#z")
         return pl.coalesce(stated, _without_offset(value, "%Y-%m-%dT%H:%M:%S%.f", zone))
     layout = form.replace(".%f", "%.f")
+    _check_layout(form, layout)
     return _with_offset(value, layout) if "z" in layout else _without_offset(value, layout, zone)
 
 
@@ -93,6 +97,20 @@ def _form(name: str) -> _Form:
     if name not in FORMS:
         raise ValueError(f"{name!r} is no form of a date; choose of {', '.join(FORMS)}")
     return FORMS[name]
+
+
+def _check_zone(zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{zone!r} is no time zone; write one such as Asia/Ho_Chi_Minh") from None
+
+
+def _check_layout(form: str, layout: str) -> None:
+    """Refuse a form that cannot read back what it wrote."""
+    sample = pl.Series([clock.datetime(2001, 2, 3, 4, 5, 6, tzinfo=clock.UTC).strftime(form)])
+    if sample.str.to_datetime(layout, strict=False).null_count():
+        raise ValueError(f"{form!r} is no form of a moment; write one such as %d/%m/%Y %H:%M:%S, or iso8601")
 
 
 def _with_offset(value: pl.Expr, layout: str) -> pl.Expr:

@@ -36,9 +36,14 @@ class Statement:
         self._updated = stream.updated
         self.paths = (*stream.key, stream.updated.field)
         _check_paths(connector, name, stream, contract)
+        try:
+            moment = self._moment(field(self._updated.field))
+        except ValueError as fault:
+            place = connector.where("streams", name, "updated", "format")
+            raise ConfigError(f"{place}: streams.{name}.updated: {fault}") from None
         self._columns = [
             self._joined([field(path) for path in self._key]).alias(CARRIED[KEY]),
-            self._moment(field(self._updated.field)).alias(CARRIED[STATED]),
+            moment.alias(CARRIED[STATED]),
         ]
         self.checks = self._checks()
 
