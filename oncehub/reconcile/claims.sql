@@ -2,12 +2,21 @@
 analyze claimant;
 analyze claim;
 
+-- Whoever states an identifier that stays with its person is linked to, or refused for, that person already.
 insert into touched_value
 select i.scheme, i.value
 from claimant c join truth.identifier i using (person_key)
-where i.scheme = any(%(schemes)s)
+where i.scheme = any(%(schemes)s) and not exists (
+    select from claim n
+    where (n.scheme, n.value, n.person_key, n.current) = (i.scheme, i.value, i.person_key, i.current)
+)
 union
-select scheme, value from claim;
+select n.scheme, n.value
+from claim n
+where not exists (
+    select from truth.identifier i
+    where (i.scheme, i.value, i.person_key, i.current) = (n.scheme, n.value, n.person_key, n.current)
+);
 analyze touched_value;
 
 delete from truth.identifier i

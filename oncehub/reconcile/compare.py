@@ -50,68 +50,70 @@ select
     to_jsonb(s.{attribute}), to_jsonb(p.{attribute}), s.stated_at, p.as_of
 from statement s
 join (
-    select *, (provenance -> {name} ->> 'as_of')::timestamptz as as_of from truth.person
+    select *, (provenance -> {name} ->> 'as_of')::timestamptz as as_of from believed
 ) p using (person_key)
 where s.source <> {register} and s.{attribute} is not null and p.{attribute} is not null
     and ({agrees}) is not true
 """)
 
-_KIND = sql.SQL("case when {stale} then 'stale' else 'conflict' end")
+_IN_LIFE = sql.SQL("case when s.stated_at < p.as_of then 'stale' else 'conflict' end")
 
-_BELIEVED_EARLIER = sql.SQL("""exists (
-    select from truth.person_version v where v.person_key = s.person_key and {agrees}
-)""")
+_TAKEN_BACK = sql.SQL("""
+update found f
+set kind = 'stale'
+from truth.person_version v
+where f.attribute = {name} and f.kind = 'conflict' and v.person_key = f.person_key and {agrees}
+""")
 
 
 def find_differences(cursor: Cursor, rules: Rulebook) -> None:
     """Fill `found` with every disagreement of the touched people's records, and the refused links."""
     for name, rule in rules.comparison.attributes.items():
-        cursor.execute(
-            _DIFFERENCES.format(
-                name=sql.Literal(name),
-                attribute=sql.Identifier(name),
-                kind=_kind(rules, name, rule),
-                register=sql.Literal(rules.register),
-                agrees=_agrees(rule, _stated(name, rule), _believed(name, rule)),
-            )
-        )
+        cursor.execute(_differences(rules, name, rule))
+    cursor.execute("analyze found")
+    for name, rule in rules.comparison.attributes.items():
+        # An authority's earlier word is one that it has taken back: who repeats it is late, not at odds.
+        # Where the latest statement counts, time alone decides, for what was believed in between depends
+        # on the order of delivery.
+        if rules.survivorship.attributes[name].authority:
+            cursor.execute(_taken_back(rules, name, rule))
     cursor.execute(statement("wrong_persons"))
+
+
+def _differences(rules: Rulebook, name: str, rule: ComparisonRule) -> sql.Composed:
+    return _DIFFERENCES.format(
+        name=sql.Literal(name),
+        attribute=sql.Identifier(name),
+        kind=_kind(rule),
+        register=sql.Literal(rules.register),
+        agrees=_agrees(rule, _compared("s", name, rule), _compared("p", name, rule)),
+    )
+
+
+def _kind(rule: ComparisonRule) -> sql.Composable:
+    if rule.compare == "life_status":
+        return sql.Literal("deceased")
+    return _IN_LIFE if rule.changes == "in_life" else sql.Literal("conflict")
+
+
+def _compared(table: str, name: str, rule: ComparisonRule) -> sql.Composable:
+    """The value, or of a name what is left of it without case, accents and spaces, stored for `full_name`."""
+    if rule.compare == "name" and name == "full_name":
+        return sql.Identifier(table, "name_key")
+    return _folded(rule, sql.Identifier(table, name))
+
+
+def _taken_back(rules: Rulebook, name: str, rule: ComparisonRule) -> sql.Composed:
+    composite = rules.person.attributes[name].type == "object"
+    earlier = sql.SQL("(v.believed -> {})" if composite else "(v.believed ->> {})").format(sql.Literal(name))
+    stated = sql.SQL("f.stated" if composite else "(f.stated #>> '{{}}')").format()
+    agrees = _agrees(rule, _folded(rule, stated), _folded(rule, earlier))
+    return _TAKEN_BACK.format(name=sql.Literal(name), agrees=agrees)
 
 
 def _agrees(rule: ComparisonRule, stated: sql.Composable, other: sql.Composable) -> sql.Composed:
     return _AGREE[rule.compare].format(stated=stated, other=other)
 
 
-def _kind(rules: Rulebook, name: str, rule: ComparisonRule) -> sql.Composable:
-    if rule.compare == "life_status":
-        return sql.Literal("deceased")
-    tests: list[sql.Composable] = []
-    if rule.changes == "in_life":
-        tests.append(sql.SQL("s.stated_at < p.as_of"))
-    if rules.survivorship.attributes[name].authority:
-        # Where the latest statement counts, time alone decides: what was believed in between depends on
-        # the order of delivery. An authority's earlier word is one that it has taken back.
-        agrees = _agrees(rule, _stated(name, rule), _believed_before(rules, name, rule))
-        tests.append(_BELIEVED_EARLIER.format(agrees=agrees))
-    return _KIND.format(stale=sql.SQL(" or ").join(tests)) if tests else sql.Literal("conflict")
-
-
-def _stated(name: str, rule: ComparisonRule) -> sql.Composable:
-    return _formless(name, rule, sql.Identifier("s", name), sql.Identifier("s", "name_key"))
-
-
-def _believed(name: str, rule: ComparisonRule) -> sql.Composable:
-    return _formless(name, rule, sql.Identifier("p", name), sql.Identifier("p", "name_key"))
-
-
-def _believed_before(rules: Rulebook, name: str, rule: ComparisonRule) -> sql.Composable:
-    take = "->" if rules.person.attributes[name].type == "object" else "->>"
-    value = sql.SQL("(v.believed {} {})").format(sql.SQL(take), sql.Literal(name))
+def _folded(rule: ComparisonRule, value: sql.Composable) -> sql.Composable:
     return sql.SQL("text.fold_name({})").format(value) if rule.compare == "name" else value
-
-
-def _formless(name: str, rule: ComparisonRule, value: sql.Composable, key: sql.Composable) -> sql.Composable:
-    """The value, or of a name its key without case, accents and spaces, which `full_name` has stored."""
-    if rule.compare != "name":
-        return value
-    return key if name == "full_name" else sql.SQL("text.fold_name({})").format(value)

@@ -143,6 +143,7 @@ def link_records(cursor: Cursor, rules: Rulebook) -> None:
     _judge(cursor, rules, rules.register_identifiers)
     if rules.borrowed_identifiers:
         _settle_borrowed_identifiers(cursor, rules)
+        scale.filled(cursor, "identifier")
         # What was drawn in just now may state a number of the register too: that still comes first.
         _judge(cursor, rules, rules.register_identifiers)
         _judge(cursor, rules, rules.borrowed_identifiers)

@@ -28,6 +28,7 @@ class Scale:
 
     A large run fills tables that the planner knows nothing about yet. It would take them for small, and
     nested loops over them for cheap: so large runs tell it what they filled, and go without such loops.
+    A small run must not read whole tables, which the planner likes to do up to some hundred thousand rows.
     """
 
     large: bool
@@ -49,4 +50,6 @@ def prepare_scale(cursor: Cursor) -> Scale:
     if scale.large:
         cursor.execute(_RECORDS)
         cursor.execute("set local enable_nestloop = off")
+    else:
+        cursor.execute("set local enable_seqscan = off; set local random_page_cost = 1.1")
     return scale

@@ -41,7 +41,9 @@ _ORIGIN = sql.SQL(
 # `offset 0` keeps the origin from being built again for every attribute.
 _BELIEVED = sql.SQL("""
 create temporary table believed on commit drop as
-select t.person_key, {values}, jsonb_strip_nulls(jsonb_build_object({provenance})) as provenance
+select
+    t.person_key, {values}, {name_key} as name_key,
+    jsonb_strip_nulls(jsonb_build_object({provenance})) as provenance
 from touched_person t
 join truth.link k on k.person_key = t.person_key and k.method = 'register'
 join record.person f
@@ -107,7 +109,8 @@ class Shifts:
 def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
     """Rewrite `truth.person` for the touched people where it changed, and keep the earlier versions.
 
-    Afterwards `statement` holds what their records state and `shift` what changed.
+    Afterwards `statement` holds what their records state, `believed` what is believed of them now, and
+    `shift` what changed.
     """
     contested = rules.contested_attributes
     wanted = dict.fromkeys((*rules.comparison.attributes, *contested))
@@ -136,6 +139,7 @@ def _believed(rules: Rulebook) -> sql.Composed:
         values=sql.SQL(", ").join(
             sql.SQL("{} as {}").format(_value(rules, name), sql.Identifier(name)) for name in rules.attributes
         ),
+        name_key=_name_key(rules),
         provenance=sql.SQL(", ").join(_provenance(rules, name) for name in rules.attributes),
         register=sql.Literal(rules.register),
         origin=_ORIGIN.format(table=sql.Identifier("f"), rule=sql.Literal("authority")),
@@ -159,6 +163,12 @@ def _winning(name: str) -> str:
 
 def _value(rules: Rulebook, name: str) -> sql.Identifier:
     return sql.Identifier("f", name) if rules.founded(name) else sql.Identifier(_winning(name), "value")
+
+
+def _name_key(rules: Rulebook) -> sql.Composable:
+    if rules.founded("full_name"):
+        return sql.SQL("f.name_key")
+    return sql.SQL("text.fold_name({})").format(_value(rules, "full_name"))
 
 
 def _provenance(rules: Rulebook, name: str) -> sql.Composed:

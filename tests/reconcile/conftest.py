@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,9 +77,9 @@ class Hub:
         """Land a deletion."""
         for table in ("person", "former_identifier"):
             self.execute(
-                sql.SQL("update record.{} set deleted_at = now() where (source, source_key) = (%s, %s)").format(
-                    sql.Identifier(table)
-                ),
+                sql.SQL(
+                    "update record.{} set deleted_at = now() where (source, source_key) = (%s, %s)"
+                ).format(sql.Identifier(table)),
                 source,
                 key,
             )
@@ -109,7 +108,8 @@ class Hub:
     def person(self, key: str) -> dict[str, Any]:
         """Return what is believed of the person whom this register record founds."""
         return self.row(
-            "select * from truth.person where person_key = truth.person_key('population', 'citizens', %s)", key
+            "select * from truth.person where person_key = truth.person_key('population', 'citizens', %s)",
+            key,
         )
 
     def links(self) -> dict[tuple[str, str], str]:
@@ -158,7 +158,9 @@ class Hub:
                 sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in others
             ),
         )
-        self.execute(statement, *(Json(value) if isinstance(value, dict) else value for value in row.values()))
+        self.execute(
+            statement, *(Json(value) if isinstance(value, dict) else value for value in row.values())
+        )
 
 
 def moment(day: int) -> datetime:
@@ -167,9 +169,9 @@ def moment(day: int) -> datetime:
 
 
 @pytest.fixture
-def hub(settings: Settings, database: Connection) -> Iterator[Hub]:
+def hub(settings: Settings, database: Connection) -> Hub:
     """A hub with a partition for each of the five sources, and no records."""
     made = Hub(settings, database)
     for source in STREAMS:
         made.execute("select record.attach_source(%s)", source)
-    yield made
+    return made
