@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from oncehub.connect import Page, Source
@@ -21,6 +22,9 @@ from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import told_without_values
 
 _log = logging.getLogger(__name__)
+
+# The server needs a moment to notice that a killed process is gone.
+_PATIENCE_SECONDS = 3.0
 
 Listener = Callable[[RunReport], None]
 """Hears the running totals."""
@@ -51,24 +55,35 @@ class Reading:
         self._quarantine = Quarantine(settings, *names)
         self._landing = Landing(store, *names, load_entities(settings.schemas))
 
-    def run(self, *, full: bool, now: datetime) -> RunReport:
-        """Read the stream to its end.
+    def run(self, *, full: bool, now: datetime) -> list[RunReport]:
+        """Read the stream to its end; give one report, or two when an old run had to be finished first.
 
         Raises:
             OncehubError: see `oncehub.intake.sync`.
         """
-        with (
-            told_without_values(f"landing {self._name}"),
-            locked(self._store, f"sync {self._name}") as free,
-        ):
-            if not free:
-                raise RunBusy(f"{self._name} is being read by another process")
-            with self._store:
-                self._landing.prepare()
-                run = begin(self._store, *self._names, self._spec, full=full, now=now)
-            _log.info("%s: %s read of %s", self._name, run.mode, _bounds(run))
-            with self._failing(run), told_without_values(f"landing {self._name}"):
-                return self._read(run)
+        with told_without_values(f"landing {self._name}"), self._alone():
+            run, report = self._run_once(full=full, now=now)
+            if not run.left_behind(self._spec, now):
+                return [report]
+            return [report, self._run_once(full=False, now=now)[1]]
+
+    def _run_once(self, *, full: bool, now: datetime) -> tuple[Run, RunReport]:
+        with self._store:
+            self._landing.prepare()
+            run = begin(self._store, *self._names, self._spec, full=full, now=now)
+        _log.info("%s: %s read of %s", self._name, run.mode, _bounds(run))
+        with self._failing(run), told_without_values(f"landing {self._name}"):
+            return run, self._read(run)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            patience = time.monotonic() + _PATIENCE_SECONDS
+            while not stack.enter_context(locked(self._store, f"sync {self._name}")):
+                if time.monotonic() > patience:
+                    raise RunBusy(f"{self._name} is being read by another process")
+                time.sleep(0.1)
+            yield
 
     def _read(self, run: Run) -> RunReport:
         snapshot = Snapshot(self._store, run.run_id, *self._names)

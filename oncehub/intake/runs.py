@@ -128,7 +128,12 @@ class Run:
     resume: PageState | None
     all_landed: bool
     bound: datetime | None
+    started_at: datetime
     _begun_at: float = field(default_factory=time.monotonic)
+
+    def left_behind(self, spec: Stream, now: datetime) -> bool:
+        """Tell whether the run began so long ago that what changed since deserves a window of its own."""
+        return spec.changes is not None and now - self.started_at > spec.changes.overlap
 
     def count(self, *, read: int, accepted: int, quarantined: int, deleted_read: int, deleted: int) -> None:
         """Add one page to the counters."""
@@ -193,7 +198,8 @@ def begin(
     values = {**names, "mode": mode, "since": window.since, "until": window.until, "now": now}
     opened = _one(connection, _OPEN, values)
     assert opened is not None
-    return Run(connection, opened[0], source, stream, mode, window, None, False, _bound(spec, window, now))
+    bound = _bound(spec, window, now)
+    return Run(connection, opened[0], source, stream, mode, window, None, False, bound, now)
 
 
 def _taken_over(connection: Connection, names: dict[str, Any], spec: Stream, row: Sequence[Any]) -> Run:
@@ -203,7 +209,8 @@ def _taken_over(connection: Connection, names: dict[str, Any], spec: Stream, row
     window = Window(since, until)
     all_landed = begun and page is None
     bound = _bound(spec, window, started_at)
-    return Run(connection, run_id, names["source"], names["stream"], mode, window, page, all_landed, bound)
+    place = (names["source"], names["stream"])
+    return Run(connection, run_id, *place, mode, window, page, all_landed, bound, started_at)
 
 
 def _window(

@@ -39,10 +39,11 @@ def sync(
     database: Connection | None = None,
     clock: Clock = utc_now,
 ) -> list[RunReport]:
-    """Read a source's streams (all unless named), and return one report a stream.
+    """Read a source's streams (all unless named), and return a report a run.
 
     Reads what changed since the last time where the stream can tell, else (or with `full`) everything. A run
-    that was interrupted is taken up where it stopped. `report` hears the running totals after every batch.
+    that was interrupted is taken up where it stopped, and when that is long ago, followed by one for what
+    changed since. `report` hears the running totals after every batch.
     A `database` given by the caller must not be in a transaction.
 
     Raises:
@@ -71,7 +72,7 @@ def sync(
                 listener=report,
             )
             try:
-                reports.append(reading.run(full=full, now=clock()))
+                reports += reading.run(full=full, now=clock())
             except _ONE_STREAM_ONLY as failure:
                 failures.append(failure)
     if failures:

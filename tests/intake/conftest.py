@@ -1,9 +1,9 @@
-"""Batches made by hand, as the normalizer would hand them over, and what the hub holds after them."""
+"""Batches made by hand, readings of the simulated systems, and what the hub holds after either."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +12,19 @@ import polars as pl
 import pytest
 from psycopg2 import sql
 
+from oncehub.intake import RunReport, sync
 from oncehub.intake.landing import Landed, Landing
+from oncehub.model.catalogue import load_connector
+from oncehub.model.connection import connection_from_document
+from oncehub.model.connector import Connector
 from oncehub.model.entities import Attribute, Entity, load_entities
 from oncehub.model.settings import Settings
 from oncehub.normalize import Batch, Rejected
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Connection, connect
+from stubs.client import Systems
+
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
+"""When the tests read, unless they say so: after all that the simulated world knows."""
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")
@@ -155,3 +163,86 @@ def column_type(part: Attribute) -> pl.DataType:
 @pytest.fixture
 def statement() -> type[Statement]:
     return Statement
+
+
+class Hub:
+    """A database of its own, into which the simulated systems are read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def connector(self, source: str, *, size: int | None = None, attempts: int = 5) -> Connector:
+        """A connector of the repository, with pages and patience as a test needs them."""
+        connector = load_connector(self.settings, source)
+        limits = connector.limits.model_copy(update={"attempts": attempts, "requests": 1000.0})
+        streams = dict(connector.streams)
+        for name, spec in streams.items() if size else ():
+            sized = spec.pages.size.model_copy(update={"value": size})
+            pages = spec.pages.model_copy(update={"size": sized})
+            streams[name] = spec.model_copy(update={"pages": pages})
+        return connector.model_copy(update={"limits": limits, "streams": streams})
+
+    def read(
+        self, systems: Systems, source: str, connector: Connector | None = None, **how: Any
+    ) -> list[RunReport]:
+        connection = connection_from_document(systems.connections[source], source)
+        chosen = connector or self.connector(source)
+        return sync(self.settings, chosen, connection, **{"clock": lambda: LATER, **how})
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        assert self.settings.database_url is not None
+        connection = connect(self.settings.database_url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        """What the records state, by entity, but for when it was received."""
+        return {
+            name: self.query(
+                f"select to_jsonb(row) - 'received_at' from record.{name} as row "
+                "where deleted_at is null order by source, stream, source_key, 1::text"
+            )
+            for name in load_entities(self.settings.schemas)
+        }
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that landing leaves behind, but for when it was received and by which run."""
+        rejected = "source, stream, source_key, stage, path, reason"
+        return self.rows() | {
+            "held": self.query("select * from intake.held order by 1, 2, 3"),
+            "cursor": self.query("select source, stream, position from intake.cursor order by 1, 2"),
+            "dirty": self.query("select source, stream, source_key from intake.dirty order by 1, 2, 3"),
+            "rejected": self.query(f"select {rejected} from intake.rejected order by 1, 2, 3, 5"),
+        }
+
+    def runs(self) -> list[tuple[Any, ...]]:
+        return self.query("select run_id, mode, state, pages, error from intake.run order by run_id")
+
+
+@pytest.fixture
+def new_hub(new_settings: Callable[[], Settings]) -> Callable[[], Hub]:
+    """Makes hubs with a database each."""
+    return lambda: Hub(new_settings())
+
+
+@pytest.fixture
+def hub(settings: Settings) -> Hub:
+    return Hub(settings)
+
+
+@pytest.fixture(scope="session")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systems]:
+    """Systems that misbehave only when told to."""
+    with Systems.start(tmp_path_factory.mktemp("calm"), 600, seed=5, calm=True, timeout=120) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _no_fault_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "calm" in request.fixturenames:
+        request.getfixturevalue("calm").clear_faults()

@@ -6,6 +6,9 @@ from datetime import date
 from typing import Any
 
 import pytest
+from psycopg2 import sql
+
+from oncehub.intake import statements
 
 
 def person(name: str = "Trần Văn Bình", **more: Any) -> dict[str, list[dict[str, Any]]]:
@@ -165,3 +168,23 @@ def test_a_former_number_that_changes_makes_its_person_dirty(bench, statement, l
 
 def test_a_batch_without_records_changes_nothing(bench) -> None:
     assert (bench.land().accepted, bench.land().deleted) == (0, 0)
+
+
+def test_a_batch_looks_rows_up_by_key_however_many_the_hub_holds(bench, statement) -> None:
+    many = [statement(f"k{n:05}", 1, person(f"An {n}", permanent_address=ADDRESS)) for n in range(3000)]
+    bench.land(*many)
+    entity, names = bench.entities["person"], {"source": bench.source, "stream": bench.stream}
+    with bench.database, bench.database.cursor() as cursor:
+        bench.landing.land(bench.batch(many[:100]))
+        for text in (statements.DROP_OUTDATED, statements.HOLD, statements.FIND_LEAVING):
+            cursor.execute(f"explain {text}", names)
+            assert_looks_up(cursor.fetchall(), "held")
+        for composed in (statements.upsert(entity), statements.drop_unstated(entity)):
+            cursor.execute(sql.SQL("explain ") + composed, names)
+            assert_looks_up(cursor.fetchall(), "person_tax")
+
+
+def assert_looks_up(plan: list[tuple[str]], table: str) -> None:
+    text = "\n".join(line for (line,) in plan)
+    assert f"Seq Scan on {table}" not in text, text
+    assert f"{table}_pkey" in text, text

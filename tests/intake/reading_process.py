@@ -1,0 +1,37 @@
+"""Reads one stream in a process of its own, for tests that kill it: ROOT HOME DATABASE SOURCE STREAM SIZE.
+
+The source's connection comes as JSON on the standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from oncehub.intake import sync
+from oncehub.model.catalogue import load_connector
+from oncehub.model.connection import connection_from_document
+from oncehub.model.connector import Connector
+from oncehub.model.settings import Settings
+
+
+def with_pages_of(connector: Connector, stream: str, size: int) -> Connector:
+    """The same connector with smaller pages, so that a few records make many."""
+    spec = connector.streams[stream]
+    sized = spec.pages.size.model_copy(update={"value": size})
+    pages = spec.pages.model_copy(update={"size": sized})
+    streams = {**connector.streams, stream: spec.model_copy(update={"pages": pages})}
+    return connector.model_copy(update={"streams": streams})
+
+
+def main() -> None:
+    root, home, database, source, stream, size = sys.argv[1:]
+    settings = Settings(Path(root), Path(home), database)
+    connector = with_pages_of(load_connector(settings, source), stream, int(size))
+    connection = connection_from_document(json.load(sys.stdin), source)
+    sync(settings, connector, connection, streams=[stream])
+
+
+if __name__ == "__main__":
+    main()
