@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg2
-import pytest
 
 from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection
@@ -64,12 +63,12 @@ def test_without_its_database_the_hub_says_503_and_recovers(
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/v1/persons/001084000999", "/v1/token"])
-def test_unknown_paths_and_methods_are_problems_too(http: Any, path: str) -> None:
-    answer = http.get(path)
-    assert answer.status_code in (404, 405)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "001084000999" not in answer.text
+def test_unknown_paths_and_methods_are_problems_too(http: Any) -> None:
+    for path in ("/", "/docs", "/v1/persons/001084000999", "/v1/token"):
+        answer = http.get(path)
+        assert answer.status_code in (404, 405)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "001084000999" not in answer.text
 
 
 def test_the_interface_describes_itself(http: Any) -> None:

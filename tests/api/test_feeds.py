@@ -54,14 +54,14 @@ def test_two_agencies_cannot_join_their_feeds_by_the_pseudonym(
     assert not pseudonyms(portal, "residence") & pseudonyms(tax, "taxpayers")
 
 
-@pytest.mark.parametrize("feed", ["taxpayers", "no_such", "001084000999"])
 def test_the_feed_of_another_agreement_is_refused_as_one_that_does_not_exist(
-    portal: Any, published: list[str], log: Any, feed: str
+    portal: Any, published: list[str], log: Any
 ) -> None:
-    answer = portal.changes(feed)
-    assert answer.status_code == 403
-    assert answer.json()["detail"] == "the agreement does not entitle to this feed"
-    assert [(entry[1], entry[-1]) for entry in log()] == [("feed", "refused")]
+    for feed in ("taxpayers", "no_such", "001084000999"):
+        answer = portal.changes(feed)
+        assert answer.status_code == 403
+        assert answer.json()["detail"] == "the agreement does not entitle to this feed"
+    assert [(entry[1], entry[-1]) for entry in log()] == [("feed", "refused")] * 3
 
 
 def test_each_read_leaves_one_entry(portal: Any, published: list[str], log: Any) -> None:
@@ -83,6 +83,6 @@ def test_what_left_the_agreement_is_cut_out_of_lines_published_before(
     assert answer.json()["changes"][0]["changed"] == []
 
 
-@pytest.mark.parametrize("query", [{"after": -1}, {"limit": 0}, {"limit": 1001}, {"after": 2**63}, {"x": 1}])
-def test_a_query_out_of_bounds_is_a_422(portal: Any, query: dict[str, int]) -> None:
-    assert portal.changes("residence", **query).status_code == 422
+def test_a_query_out_of_bounds_is_a_422(portal: Any) -> None:
+    for query in ({"after": -1}, {"limit": 0}, {"limit": 1001}, {"after": 2**63}, {"x": 1}):
+        assert portal.changes("residence", **query).status_code == 422, query

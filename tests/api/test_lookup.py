@@ -120,10 +120,10 @@ def test_a_contested_number_leads_to_nobody(portal: Any, believe: Callable[..., 
     assert log() == [(portal.client_id, "lookup", None, None, ["person.full_name"], [], "not_found")]
 
 
-@pytest.mark.parametrize("code", ["0100233488", "0100233488-001", ID])
-def test_any_form_of_the_tax_code_leads_to_its_holder(tax: Any, an: str, code: str) -> None:
-    answer = tax.lookup({"person.tax_code": code}, ["person.full_name", "person.tax_code"])
-    assert answer.json()["attributes"]["person.full_name"]["value"] == "Nguyễn Thị An"
+def test_any_form_of_the_tax_code_leads_to_its_holder(tax: Any, an: str) -> None:
+    for code in ("0100233488", "0100233488-001", ID):
+        answer = tax.lookup({"person.tax_code": code}, ["person.full_name"])
+        assert answer.json()["attributes"]["person.full_name"]["value"] == "Nguyễn Thị An"
 
 
 def test_search_terms_must_lead_to_the_same_person(tax: Any, an: str, believe: Callable[..., str]) -> None:
@@ -136,9 +136,8 @@ def test_search_terms_must_lead_to_the_same_person(tax: Any, an: str, believe: C
     assert clash.status_code == 404
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+def test_a_request_without_the_right_form_is_a_422_that_repeats_nothing(portal: Any, an: str) -> None:
+    bodies: list[Any] = [
         {"search": WHO, "attributes": []},
         {"search": {}, "attributes": ["person.sex"]},
         {"search": WHO, "attributes": ["person.sentinel_001084000999"]},
@@ -150,17 +149,14 @@ def test_search_terms_must_lead_to_the_same_person(tax: Any, an: str, believe: C
         {"search": WHO, "attributes": ["person.sex"], "sentinel_001084000999": "x"},
         {"search": WHO},
         [ID],
-    ],
-)
-def test_a_request_without_the_right_form_is_a_422_that_repeats_nothing(
-    portal: Any, an: str, body: Any
-) -> None:
-    answer = portal.http.post("/v1/persons/lookup", json=body, headers=portal.headers())
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["errors"]
-    assert ID not in answer.text
-    assert "entinel" not in answer.text
+    ]
+    for body in bodies:
+        answer = portal.http.post("/v1/persons/lookup", json=body, headers=portal.headers())
+        assert answer.status_code == 422, body
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["errors"]
+        assert ID not in answer.text
+        assert "entinel" not in answer.text
 
 
 def test_a_slip_in_a_name_is_answered_with_the_name_that_was_meant(portal: Any) -> None:

@@ -61,13 +61,12 @@ def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an
     assert answer["ask"]["dwelling_proof"]["question"] == "Giấy tờ chứng minh chỗ ở hợp pháp"
 
 
-@pytest.mark.parametrize("code", ["1.004222", "1.001193", "3.000333"])
-def test_every_item_is_either_filled_or_asked(portal: Any, an: str, code: str) -> None:
-    answer = portal.prefill(code, WHO).json()
-    procedure = portal.http.app.state.hub.procedures[code]
-    assert not set(answer["items"]) & set(answer["ask"])
-    assert set(answer["items"]) | set(answer["ask"]) == set(procedure.items)
-    assert sum(item.attribute is not None for item in procedure.items.values()) >= 10
+def test_every_item_is_either_filled_or_asked(portal: Any, an: str) -> None:
+    for code, procedure in portal.http.app.state.hub.procedures.items():
+        answer = portal.prefill(code, WHO).json()
+        assert not set(answer["items"]) & set(answer["ask"])
+        assert set(answer["items"]) | set(answer["ask"]) == set(procedure.items)
+        assert sum(item.attribute is not None for item in procedure.items.values()) >= 10
 
 
 def test_the_log_names_the_attributes_that_filled_the_form(
@@ -134,14 +133,13 @@ def test_no_form_is_filled_for_somebody_not_held_as_living(
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
 
 
-@pytest.mark.parametrize("code", ["1.004194", "9.999999", "001084000999", "..%2F..%2Fetc"])
-def test_procedures_outside_the_agreement_are_refused_alike(
-    portal: Any, tax: Any, an: str, log: Any, code: str
-) -> None:
-    answer = portal.prefill(code, WHO)
-    assert answer.status_code in (403, 404)
-    assert "Nguyễn" not in answer.text
-    assert all(entry[2] is None for entry in log())
+def test_procedures_outside_the_agreement_are_refused_alike(portal: Any, an: str, log: Any) -> None:
+    answers = [portal.prefill(code, WHO) for code in ("1.004194", "9.999999", "001084000999")]
+    assert {(answer.status_code, answer.json()["detail"]) for answer in answers} == {
+        (403, "the agreement does not cover this procedure")
+    }
+    assert [entry[2] for entry in log()] == [None, None, None]
+    assert portal.prefill("..%2F..%2Fetc", WHO).status_code == 404
 
 
 def test_an_agreement_without_procedures_fills_no_form(tax: Any, an: str, log: Any) -> None:

@@ -66,9 +66,8 @@ def test_a_refused_assertion_does_not_use_up_its_identifier(portal: Any) -> None
     assert portal.ask_token(portal.assertion(jti="one")).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
+def test_an_assertion_with_a_wrong_claim_is_refused(portal: Any) -> None:
+    wrong: list[dict[str, Any]] = [
         {"aud": "https://elsewhere.example"},
         {"aud": None},
         {"iss": "somebody-else"},
@@ -89,12 +88,10 @@ def test_a_refused_assertion_does_not_use_up_its_identifier(portal: Any) -> None
         {"sub": "nobody"},
         {"sub": "\0"},
         {"sub": None},
-    ],
-    ids=str,
-)
-def test_an_assertion_with_a_wrong_claim_is_refused(portal: Any, claims: dict[str, Any]) -> None:
-    answer = portal.ask_token(portal.assertion(**claims))
-    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    ]
+    for claims in wrong:
+        answer = portal.ask_token(portal.assertion(**claims))
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), claims
 
 
 def test_an_assertion_may_not_outlive_five_minutes(portal: Any) -> None:
@@ -122,17 +119,14 @@ def test_an_unsigned_assertion_is_refused(portal: Any) -> None:
     assert portal.ask_token(unsigned).status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("form", "error"),
-    [
-        ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"client_assertion_type": "saml"}, "invalid_request"),
-        ({"client_assertion": ""}, "invalid_request"),
-    ],
-)
-def test_other_grants_are_refused(portal: Any, form: dict[str, str], error: str) -> None:
-    answer = portal.ask_token(portal.assertion(), **form)
-    assert (answer.status_code, answer.json()["error"]) == (400, error)
+def test_other_grants_are_refused(portal: Any) -> None:
+    def error(**form: str) -> tuple[int, str]:
+        answer = portal.ask_token(portal.assertion(), **form)
+        return answer.status_code, answer.json()["error"]
+
+    assert error(grant_type="password") == (400, "unsupported_grant_type")
+    assert error(client_assertion_type="saml") == (400, "invalid_request")
+    assert error(client_assertion="") == (400, "invalid_request")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
