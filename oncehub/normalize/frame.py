@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import orjson
 import polars as pl
 
 from oncehub.normalize.checks import ROW
@@ -42,8 +43,8 @@ def build_frame(
 
     A field that a record leaves out is null.
     """
-    # JSON Schema calls 1.0 an integer, which only a lenient read takes.
-    frame = pl.DataFrame(records, schema=schema, strict=False, orient="row")
+    # Back through JSON text, which Polars reads several times faster than nested Python objects.
+    frame = pl.read_json(orjson.dumps(records), schema=schema)
     return frame.with_columns(pl.Series(ROW, rows, dtype=pl.Int64))
 
 

@@ -124,6 +124,13 @@ def test_nfc_agrees_with_the_unicode_database(text):
     assert apply("nfc", text)[0] == expected
 
 
+def test_vietnamese_letters_in_any_order_of_marks_are_composed():
+    letters = [chr(code) for code in (*range(0x20, 0x300), *range(0x1EA0, 0x1EFA))]
+    expected = [unicodedata.normalize("NFC", letter).translate({0xD0: "Đ", 0xF0: "đ"}) for letter in letters]
+    assert apply("nfc", *letters).to_list() == expected
+    assert apply("nfc", *(unicodedata.normalize("NFD", letter) for letter in letters)).to_list() == expected
+
+
 @pytest.mark.parametrize(
     ("written", "advice"),
     [
