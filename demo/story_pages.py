@@ -35,7 +35,7 @@ def show_story(console: Console, story: Story, places: Places) -> None:
 
 def _filled(form: dict[str, Any], places: Places) -> Table:
     procedure = form["procedure"]
-    table = Table(title=f"{procedure['code']}  {procedure['name']['vi']}: filled", title_justify="left")
+    table = Table(title=f"{procedure['code']}  {procedure['name']}: filled", title_justify="left")
     for column in ("item", "value", "source", "as of", ""):
         table.add_column(column)
     for item in form["items"].values():
