@@ -39,20 +39,24 @@ def canonical_checks(entity: Entity, made: dict[str, bool]) -> list[Check]:
         Check(pl.col(name).is_null(), "canonical", "required attribute is missing", f"{entity.name}.{name}")
         for name in dict.fromkeys([*entity.required, *([entity.item_key] if entity.item_key else [])])
     ]
-    texts = []
+    for target, value in _free_texts(entity, made):
+        checks += _text_checks(value, part_schema(entity, target), f"{entity.name}.{target}")
+    return checks
+
+
+def storable_checks(entity: Entity, made: dict[str, bool]) -> list[Check]:
+    """The checks for U+0000: PostgreSQL's text cannot hold it, so one would refuse the whole batch."""
+    return [
+        Check(value.str.contains("\0", literal=True), "canonical", "holds U+0000", f"{entity.name}.{target}")
+        for target, value in _free_texts(entity, made)
+    ]
+
+
+def _free_texts(entity: Entity, made: dict[str, bool]) -> Iterator[tuple[str, pl.Expr]]:
     for target, coded in made.items():
         name, _, member = target.partition(".")
-        if coded or entity.attributes[name].type not in ("text", "object"):
-            continue
-        value = pl.col(name).struct.field(member) if member else pl.col(name)
-        checks += _text_checks(value, part_schema(entity, target), f"{entity.name}.{target}")
-        texts.append(value)
-    if texts:
-        # PostgreSQL's text cannot hold U+0000: one such value would refuse the whole batch.
-        all_text = pl.concat_str(texts, ignore_nulls=True)
-        unfit = all_text.str.contains("\0", literal=True)
-        checks.append(Check(unfit, "canonical", "holds the character U+0000", entity.name))
-    return checks
+        if not coded and entity.attributes[name].type in ("text", "object"):
+            yield target, pl.col(name).struct.field(member) if member else pl.col(name)
 
 
 def part_schema(entity: Entity, target: str) -> dict[str, Any]:

@@ -22,12 +22,21 @@ class Check:
         broken: boolean expression, true where the row fails; null counts as false.
         reason: what is wrong, without any value.
         path: source field or `entity.attribute`.
+        lost: two columns, of which the second must have a value wherever the first has one.
     """
 
     broken: pl.Expr
     stage: Stage
     reason: str
     path: str
+    lost: tuple[str, str] | None = None
+
+    def may_fail(self, frame: pl.DataFrame) -> bool:
+        """Whether any row can fail; tells at once, by the counts of nulls that Polars keeps."""
+        if self.lost is None:
+            return frame.height > 0
+        before, after = self.lost
+        return frame[after].null_count() > frame[before].null_count()
 
 
 @dataclass(frozen=True)
@@ -42,13 +51,13 @@ class Fault:
 
 def faults(frame: pl.DataFrame, checks: Sequence[Check]) -> list[Fault]:
     """Return the failures of all checks, in the order of the checks."""
-    if not checks or frame.is_empty():
+    suspect = [check for check in checks if check.may_fail(frame)]
+    if not suspect:
         return []
-    marks = frame.select(check.broken.fill_null(False).alias(str(i)) for i, check in enumerate(checks))
-    counts = marks.sum().row(0)
+    failed = frame.select(check.broken.any().alias(str(i)) for i, check in enumerate(suspect)).row(0)
     return [
         Fault(row, check.stage, check.reason, check.path)
-        for i, check in enumerate(checks)
-        if counts[i]
-        for row in frame[ROW].filter(marks.to_series(i))
+        for check, fails in zip(suspect, failed, strict=True)
+        if fails
+        for row in frame.filter(check.broken)[ROW]
     ]

@@ -11,7 +11,7 @@ import polars as pl
 from oncehub.model.entities import Entity
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import Condition, EntityMapping, FieldRule, StreamMapping
-from oncehub.normalize.canonical import canonical_checks, data_type
+from oncehub.normalize.canonical import canonical_checks, data_type, storable_checks
 from oncehub.normalize.checks import ROW, Fault, faults
 from oncehub.normalize.codes import CodeLists
 from oncehub.normalize.contract import Contract
@@ -22,8 +22,6 @@ KEY: Final = "source_key"
 STATED: Final = "stated_at"
 CARRIED: Final = {KEY: "#key", STATED: "#stated"}
 """Output column -> working column, which no source field can be called."""
-
-_BROKEN: Final = "#broken"
 
 
 class EntityMaker:
@@ -51,31 +49,24 @@ class EntityMaker:
             *_attributes(entity, rules),
         ]
         self._checks = [check for rule in rules for check in rule.checks(entity.name)]
-        self._canonical = canonical_checks(entity, {rule.target: rule.coded for rule in rules})
-        broken = [check.broken.fill_null(False) for check in self._checks]
-        self._broken = pl.any_horizontal(pl.lit(value=False), *broken).alias(_BROKEN)
-        self._unlike = pl.any_horizontal(
-            _BROKEN, *(check.broken.fill_null(False) for check in self._canonical)
-        ).alias(_BROKEN)
+        made = {rule.target: rule.coded for rule in rules}
+        self._canonical = canonical_checks(entity, made)
+        self._storable = storable_checks(entity, made)
 
-    def make(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Fault]]:
-        """Return `#row`, source_key, stated_at and all attributes, and what failed.
+    def make(self, frame: pl.DataFrame, *, odd_text: bool) -> tuple[pl.DataFrame, list[Fault]]:
+        """Return `#row`, source_key, stated_at and all attributes, and what failed; failed rows are still in.
 
-        Failed rows are still in.
+        `odd_text` says that a text may hold U+0000.
         """
-        made = self._staged(self._rows(frame)).select(*self._attributes, self._broken)
-        broken = made.select(self._unlike).to_series()
-        found = self._faults(frame, made.filter(broken)[ROW].to_list()) if broken.any() else []
-        made.drop_in_place(_BROKEN)
+        staged = self._staged(self._rows(frame))
+        made = staged.select(self._attributes)
+        found = faults(staged, self._checks) + faults(made, self._canonical)
+        if odd_text:
+            found += faults(made, self._storable)
         if self.entity.item_key:
             # One record may state an item twice; the later counts, as the key allows one.
             made = made.unique([ROW, self.entity.item_key], keep="last", maintain_order=True)
         return made, found
-
-    def _faults(self, frame: pl.DataFrame, failing: list[int]) -> list[Fault]:
-        """Go over the failing records again, check by check."""
-        staged = self._staged(self._rows(frame.filter(pl.col(ROW).is_in(failing))))
-        return faults(staged, self._checks) + faults(staged.select(*self._attributes), self._canonical)
 
     def _rows(self, frame: pl.DataFrame) -> pl.DataFrame:
         if self._each:

@@ -101,7 +101,8 @@ class Rule:
             if step.failed:
                 reason = f"{step.name} could not read {self.fields}"
                 broken = step.failed(self.stage(number), self.stage(number + 1))
-                yield Check(broken, "mapping", reason, f"{entity}.{self.target}")
+                lost = (self.column(number), self.column(number + 1)) if step.failed is _lost else None
+                yield Check(broken, "mapping", reason, f"{entity}.{self.target}", lost)
 
 
 def compile_rule(target: str, written: FieldRule, scope: Scope, codes: CodeLists, entity: Entity) -> Rule:
@@ -115,9 +116,7 @@ def compile_rule(target: str, written: FieldRule, scope: Scope, codes: CodeLists
     steps = [_transform_step(*named(transform)) for transform in written.via]
     if written.codes:
         chosen = codes.named(written.codes)
-        steps.append(
-            Step(f"code list {written.codes}", chosen.decode, lambda before, _after: chosen.unknown(before))
-        )
+        steps.append(_code_step(written.codes, chosen))
         _check_meanings(chosen, written.codes, part_schema(entity, target))
     rule = Rule(target, fields, origin, tuple(steps), coded=bool(written.codes))
     attribute = entity.attributes[target.partition(".")[0]]
@@ -177,6 +176,12 @@ def _picked(written: FieldRule, scope: Scope) -> pl.Expr:
 
 def _transform_step(name: str, apply: Change, null_is_meant: bool) -> Step:
     return Step(f"transform {name}", apply, None if null_is_meant else _lost)
+
+
+def _code_step(name: str, codes: Codes) -> Step:
+    if None not in codes.values.values():
+        return Step(f"code list {name}", codes.decode, _lost)
+    return Step(f"code list {name}", codes.decode, lambda before, _after: codes.unknown(before))
 
 
 def _lost(before: pl.Expr, after: pl.Expr) -> pl.Expr:

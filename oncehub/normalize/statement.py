@@ -69,7 +69,7 @@ class Statement:
         names = ", ".join(self._key)
         return [
             Check(key.is_null(), "mapping", "the key is empty", names),
-            Check(key.str.contains("\0", literal=True), "canonical", "holds the character U+0000", names),
+            Check(key.str.contains("\0", literal=True), "canonical", "holds U+0000", names),
             Check(stated.is_null(), "mapping", "the time of statement cannot be read", self._updated.field),
         ]
 

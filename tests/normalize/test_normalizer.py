@@ -235,7 +235,7 @@ def test_an_account_owner_is_known_by_the_number_of_the_right_scheme():
             "ngayCapNhat",
             "the time of statement cannot be read",
         ),
-        ({"hoTen": "A\0B"}, "canonical", "person", "holds the character U+0000"),
+        ({"hoTen": "A\0B"}, "canonical", "person.full_name", "holds U+0000"),
         (
             {"ngayCap": "31/02/2015"},
             "mapping",
