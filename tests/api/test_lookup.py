@@ -113,8 +113,8 @@ def test_a_former_number_leads_to_its_person_unless_another_holds_it_now(
 
 
 def test_a_contested_number_leads_to_nobody(portal: Any, believe: Callable[..., str], log: Log) -> None:
-    for name in ("Lê Thị Bình", "Trần Văn Cường"):
-        believe(personal_id="001184000001", full_name=name, contested=True)
+    believe(personal_id="001184000001", full_name="Lê Thị Bình", contested=True)
+    believe(personal_id="001184000002", former=["001184000001"], contested=True)
     answer = portal.lookup({"person.personal_id": "001184000001"}, ["person.full_name"])
     assert answer.status_code == 404
     assert log() == [(portal.client_id, "lookup", None, None, ["person.full_name"], [], "not_found")]

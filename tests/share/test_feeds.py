@@ -22,6 +22,16 @@ AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An", "sex": "f
 @pytest.fixture
 def other(settings: Settings) -> Iterator[Connection]:
     """A second session, whose transaction a test leaves open."""
+    yield from session(settings)
+
+
+@pytest.fixture
+def third(settings: Settings) -> Iterator[Connection]:
+    """A third one."""
+    yield from session(settings)
+
+
+def session(settings: Settings) -> Iterator[Connection]:
     assert settings.database_url is not None
     connection = connect(settings.database_url)
     yield connection
@@ -162,6 +172,21 @@ def test_a_transaction_still_open_is_waited_for_and_not_passed(
     assert len(feed()) == 2
     other.commit()
     assert [line["values"]["person.phone"] for line in feed()[2:]] == ["+84911111111", "+84922222222"]
+
+
+def test_a_later_transaction_that_took_its_numbers_first_is_not_passed_by_either(
+    feed: Any, other: Connection, third: Connection, believe: Callable[..., str]
+) -> None:
+    an, binh = believe(**AN), believe(personal_id="001084000111", full_name="Lê Văn Bình")
+    feed()
+    with other.cursor() as cursor:
+        cursor.execute("select pg_current_xact_id()")
+    change(third, an, phone="+84911111111")
+    change(other, binh, phone="+84922222222")
+    other.commit()
+    assert [line["values"]["person.phone"] for line in feed()[2:]] == ["+84922222222"]
+    third.commit()
+    assert [line["values"]["person.phone"] for line in feed()[2:]] == ["+84922222222", "+84911111111"]
 
 
 def test_a_transaction_rolled_back_leaves_no_line_and_no_gap(
