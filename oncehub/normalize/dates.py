@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 
 _YEAR: Final = "(?:1[89]|2[01])[0-9]{2}"
+_EARLIEST: Final = clock.datetime(1800, 1, 1, tzinfo=clock.UTC)
+_LATEST: Final = clock.datetime(2200, 1, 1, tzinfo=clock.UTC)
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,26 @@ def date(value: pl.Expr, *forms: str) -> pl.Expr:
 def datetime(value: pl.Expr, form: str = "iso8601", zone: str = "UTC") -> pl.Expr:
     """Read a moment as UTC, microseconds; `zone` is that of a value that states none.
 
-    `form` is a strptime form or `iso8601`.
+    `form` is a strptime form or `iso8601`; years from 1800 to 2199.
 
     Examples:
         "2026-05-01T08:12:33.5+07:00" -> "2026-05-01T01:12:33.500000Z"
         "2026-05-01T01:12:33Z" -> "2026-05-01T01:12:33.000000Z"
         {"datetime": ["%Y%m%d%H%M%S", "Asia/Ho_Chi_Minh"]}: "20260501081233" -> "2026-05-01T01:12:33.000000Z"
         "2026-02-30T01:12:33Z" -> failure
+        "9999-12-31T00:00:00Z" -> failure
     """
     _check_zone(zone)
+    return _moment(value, form, zone).map_batches(_in_range, return_dtype=pl.Datetime("us", "UTC"))
+
+
+def _form(name: str) -> _Form:
+    if name not in FORMS:
+        raise ValueError(f"{name!r} is no form of a date; choose of {', '.join(FORMS)}")
+    return FORMS[name]
+
+
+def _moment(value: pl.Expr, form: str, zone: str) -> pl.Expr:
     if form == "iso8601":
         stated = _with_offset(value, "%Y-%m-%dT%H:%M:%S%.f%#z")
         return pl.coalesce(stated, _without_offset(value, "%Y-%m-%dT%H:%M:%S%.f", zone))
@@ -93,10 +106,12 @@ def datetime(value: pl.Expr, form: str = "iso8601", zone: str = "UTC") -> pl.Exp
     return _with_offset(value, layout) if "z" in layout else _without_offset(value, layout, zone)
 
 
-def _form(name: str) -> _Form:
-    if name not in FORMS:
-        raise ValueError(f"{name!r} is no form of a date; choose of {', '.join(FORMS)}")
-    return FORMS[name]
+def _in_range(moments: pl.Series) -> pl.Series:
+    """Make null what lies outside the years that `FORMS` reads, some of which no database or clock has."""
+    plausible = moments.is_between(_EARLIEST, _LATEST, closed="left")
+    return (
+        moments if plausible.all() else moments.to_frame("m").select(pl.when(plausible).then("m")).to_series()
+    )
 
 
 def _check_zone(zone: str) -> None:

@@ -270,6 +270,22 @@ def test_an_unreadable_list_item_rejects_the_whole_record():
     assert all(frame.is_empty() for frame in batch.frames.values())
 
 
+@pytest.mark.parametrize("huge", [2**63, 2**64 - 1, 1e30, -1, 100])
+def test_a_number_that_no_code_can_be_breaks_the_contract(huge):
+    record = {**read_samples("portal", "accounts")[0], "TrangThai": huge}
+    assert [(r.stage, r.path) for r in normalize("portal", "accounts", [record]).rejected] == [
+        ("contract", "TrangThai")
+    ]
+
+
+@pytest.mark.parametrize("year", ["0000", "0001", "1799", "2200", "9999"])
+def test_a_time_of_statement_beyond_reason_is_not_read(year):
+    record = {**read_samples("portal", "accounts")[0], "NgayCapNhat": f"{year}-01-01T00:00:00Z"}
+    batch = normalize("portal", "accounts", [record, read_samples("portal", "accounts")[1]])
+    assert [(r.stage, r.path) for r in batch.rejected] == [("mapping", "NgayCapNhat")]
+    assert batch.high_mark == utc("2026-05-02T08:12:33+07:00")
+
+
 @pytest.mark.parametrize("odd", [None, 5, "text", [], [1], True])
 def test_what_is_no_object_is_rejected_without_a_key(odd):
     batch = normalize("tax", "registrations", [odd, tax_record()])
