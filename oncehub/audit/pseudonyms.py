@@ -23,6 +23,11 @@ def pseudonym(key: bytes, person_key: str, context: str) -> str:
     return hmac.digest(key, message, "sha256").hex()
 
 
+def feed_pseudonym(key: bytes, feed: str, person_key: str) -> str:
+    """Return the pseudonym that the lines of `feed`, and of no other, hold for the person."""
+    return pseudonym(key, person_key, f"feed {feed}")
+
+
 def person_pseudonym(key: bytes, person_key: str) -> str:
     """Return the pseudonym that `audit.entry` holds for the person."""
     return pseudonym(key, person_key, "audit")

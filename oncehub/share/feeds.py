@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
-from oncehub.audit.pseudonyms import pseudonym
+from oncehub.audit import feed_pseudonym
 from oncehub.model.errors import ConfigError, RunBusy, StoreUnavailable
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
@@ -162,12 +162,12 @@ def read_changes(
         limit: at least 1.
         key: the hub's key for pseudonyms.
     """
+    feed = agreement.feed or ""
     with connection.cursor() as cursor:
-        cursor.execute(_READ, (agreement.feed, after, limit + 1))
+        cursor.execute(_READ, (feed, after, limit + 1))
         rows = cursor.fetchall()
     changes = [
-        {"sequence": sequence, "person": pseudonym(key, person_key, f"feed {agreement.feed}")}
-        | _cut(line, agreement)
+        {"sequence": sequence, "person": feed_pseudonym(key, feed, person_key)} | _cut(line, agreement)
         for sequence, person_key, line in rows[:limit]
     ]
     return FeedPage(changes, changes[-1]["sequence"] if changes else after, len(rows) > limit)

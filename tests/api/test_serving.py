@@ -68,12 +68,18 @@ def running(editable: Settings, tmp_path: Path) -> Iterator[Running]:
 
 
 @pytest.fixture
-def client(running: Running, database: Connection, tmp_path: Path) -> Iterator[HubClient]:
-    path = tmp_path / "agency.pem"
-    add_consumer(database, "portal", "portal-residence", new_client_key(path))
+def web() -> Iterator[requests.Session]:
+    """A session that goes to loopback directly, whatever proxy the environment names."""
     with requests.Session() as session:
         session.trust_env = False
-        yield HubClient(running.url, "portal", path.read_bytes(), session)
+        yield session
+
+
+@pytest.fixture
+def client(running: Running, database: Connection, tmp_path: Path, web: requests.Session) -> HubClient:
+    path = tmp_path / "agency.pem"
+    add_consumer(database, "portal", "portal-residence", new_client_key(path))
+    return HubClient(running.url, "portal", path.read_bytes(), web)
 
 
 def test_an_agency_looks_up_prefills_and_follows_its_feed(
@@ -91,7 +97,7 @@ def test_an_agency_looks_up_prefills_and_follows_its_feed(
 
 
 def test_each_refusal_is_an_error_of_its_own(
-    client: HubClient, running: Running, believe: Callable[..., str], tmp_path: Path
+    client: HubClient, running: Running, believe: Callable[..., str], tmp_path: Path, web: requests.Session
 ) -> None:
     believe(personal_id=ID, life_status="deceased")
     with pytest.raises(AccessDenied) as denied:
@@ -104,19 +110,19 @@ def test_each_refusal_is_an_error_of_its_own(
     with pytest.raises(RequestRefused):
         client.lookup({"person.personal_id": "1"}, ["person.sex"])
     new_client_key(tmp_path / "stranger.pem")
-    stranger = HubClient(running.url, "portal", (tmp_path / "stranger.pem").read_bytes())
+    stranger = HubClient(running.url, "portal", (tmp_path / "stranger.pem").read_bytes(), web)
     with pytest.raises(NotAuthenticated):
         stranger.agreement()
 
 
 def test_the_log_tells_requests_by_their_declared_path_and_holds_nothing_personal(
-    client: HubClient, running: Running, believe: Callable[..., str]
+    client: HubClient, running: Running, believe: Callable[..., str], web: requests.Session
 ) -> None:
     believe(personal_id=ID, full_name="Nguyễn Thị An")
     client.lookup(WHO, ["person.full_name"])
     client.prefill("1.004222", WHO)
     for path in (f"/v1/persons/{ID}", f"/health?id={ID}", f"/v1/feeds/{ID}/changes?after={ID}"):
-        requests.get(running.url + path, timeout=10)
+        web.get(running.url + path, timeout=10)
     running.process.send_signal(signal.SIGTERM)
     running.process.wait(timeout=20)
     written = running.log.read_text()
@@ -141,8 +147,8 @@ def test_an_unexpected_error_is_told_by_its_place_and_not_its_message(
     assert "AttributeError" in written
 
 
-def test_a_large_body_is_not_read(running: Running) -> None:
-    answer = requests.post(running.url + "/v1/persons/lookup", data=b"x" * 100_000, timeout=10)
+def test_a_large_body_is_not_read(running: Running, web: requests.Session) -> None:
+    answer = web.post(running.url + "/v1/persons/lookup", data=b"x" * 100_000, timeout=10)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg2.errors
 import pytest
 
-from oncehub.audit import Entry, person_pseudonym, pseudonym, pseudonym_key, read_entries, write
+from oncehub.audit import Entry, feed_pseudonym, person_pseudonym, pseudonym_key, read_entries, write
 from oncehub.store.connection import Connection
 
 KEY = b"k" * 32
@@ -59,12 +59,18 @@ def test_an_outcome_the_log_does_not_know_is_refused(database: Connection) -> No
         write(database, replace(ENTRY, outcome="perhaps"))  # type: ignore[arg-type]
 
 
-def test_a_pseudonym_hangs_on_person_key_and_context(tmp_path: Path) -> None:
+def test_a_pseudonym_hangs_on_the_key_the_person_and_what_it_is_for(tmp_path: Path) -> None:
     other_key = pseudonym_key(tmp_path)
     assert other_key == pseudonym_key(tmp_path)
-    assert person_pseudonym(KEY, AN) == pseudonym(KEY, AN, "audit")
-    assert (
-        len({pseudonym(key, who, what) for key in (KEY, other_key) for who in (AN, BINH) for what in "ab"})
-        == 8
-    )
-    assert AN.replace("-", "") not in pseudonym(KEY, AN, "audit")
+    pseudonyms = {
+        made
+        for key in (KEY, other_key)
+        for who in (AN, BINH)
+        for made in (
+            person_pseudonym(key, who),
+            feed_pseudonym(key, "residence", who),
+            feed_pseudonym(key, "taxpayers", who),
+        )
+    }
+    assert len(pseudonyms) == 12
+    assert not any(AN.replace("-", "") in made for made in pseudonyms)
