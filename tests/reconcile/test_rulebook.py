@@ -1,0 +1,97 @@
+"""A rule file that is wrong says where, and what to write instead."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings
+from oncehub.reconcile.rulebook import load_rulebook
+
+
+@pytest.fixture
+def edited(tmp_path, own_settings):
+    """Replace a piece of a rule file and load the rules."""
+    shutil.copytree(own_settings.mappings / "rules", tmp_path / "mappings" / "rules")
+    (tmp_path / "schemas").symlink_to(own_settings.schemas)
+
+    def edit(name, old, new):
+        path = tmp_path / "mappings" / "rules" / name
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+        return load_rulebook(replace(own_settings, root=tmp_path))
+
+    return edit
+
+
+@pytest.fixture
+def own_settings(tmp_path):
+    return Settings(root=Path(__file__).resolve().parents[2], home=tmp_path / "home", database_url=None)
+
+
+def test_the_project_s_own_rules_cover_every_attribute(own_settings):
+    rules = load_rulebook(own_settings)
+    assert set(rules.survivorship.attributes) == set(rules.person.attributes)
+    assert set(rules.contested_attributes) == {"tax_code", "phone", "email"}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        (
+            "comparison.yaml",
+            "  phone: ",
+            "  fone: ",
+            r"comparison\.yaml:\d+:3: fone: .* did you mean 'phone'",
+        ),
+        (
+            "matching.yaml",
+            "attribute: tax_code",
+            "attribute: taxcode",
+            r"matching\.yaml:\d+:\d+: taxcode: .*'tax_code'",
+        ),
+        ("survivorship.yaml", "  phone: ", "  fone: ", r"survivorship\.yaml:\d+:3: fone: .*'phone'"),
+        ("comparison.yaml", "compare: address", "compare: exact", r"permanent_address: is of type object"),
+        ("comparison.yaml", "compare: name", "compare: address", r"full_name: is of type text"),
+        (
+            "comparison.yaml",
+            "compare: name",
+            "compare: nmae",
+            r"comparison\.yaml:\d+:\d+: .*'nmae' is not one of",
+        ),
+        ("matching.yaml", "method: former_personal_id", "method: personal_id", r"a method of its own"),
+        (
+            "matching.yaml",
+            "scheme: tax_code",
+            "scheme: personal_id",
+            r"the register and another source cannot both state one scheme",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(edited, name, old, new, said):
+    with pytest.raises(ConfigError, match=said):
+        edited(name, old, new)
+
+
+def test_an_attribute_without_a_survivorship_rule_is_named(edited, own_settings):
+    line = next(
+        line
+        for line in (own_settings.mappings / "rules" / "survivorship.yaml").read_text("utf-8").splitlines()
+        if line.strip().startswith("email:")
+    )
+    with pytest.raises(ConfigError, match="no rule for email"):
+        edited("survivorship.yaml", line, "")
+
+
+def test_identifiers_of_another_source_cannot_come_before_those_of_the_register(edited):
+    with pytest.raises(ConfigError, match="come after those of the register"):
+        edited(
+            "matching.yaml",
+            "scheme: national_id_9}",
+            "scheme: national_id_9, stated_by: tax}\n  - {method: last, attribute: sex, scheme: sex}",
+        )
