@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from psycopg2.extras import Json
@@ -85,7 +85,7 @@ class RunReport:
     """How far a run is, in records; `read` = accepted + unchanged + quarantined + deletions read.
 
     Attributes:
-        window: what was asked for; both ends None for a full read.
+        window: what was asked for; no lower end for a full read, none at all where a source knows no changes.
         accepted: changed anything.
         unchanged: stated nothing new.
         quarantined: rejected.
@@ -116,7 +116,6 @@ class Run:
     Attributes:
         resume: state of the next page; None to begin with the first.
         all_landed: only the end of the run is missing.
-        bound: the cursor may not pass it: what was stated later may still be missing from what was read.
     """
 
     connection: Connection
@@ -127,7 +126,6 @@ class Run:
     window: Window
     resume: PageState | None
     all_landed: bool
-    bound: datetime | None
     started_at: datetime
     _begun_at: float = field(default_factory=time.monotonic)
 
@@ -146,8 +144,9 @@ class Run:
 
     def succeed(self, deleted_by_absence: int) -> None:
         """Close the run and move the cursor, for streams that can be asked for changes."""
-        if self.bound:
-            self._run(_ADVANCE_CURSOR, bound=self.bound)
+        if self.window.until:
+            # What was stated later may still be missing from what was read.
+            self._run(_ADVANCE_CURSOR, bound=self.window.until)
         self._run(_DROP_CHECKPOINT)
         self._run(_CLOSE, state="succeeded", error=None, deleted=deleted_by_absence)
 
@@ -190,7 +189,7 @@ def begin(
     names = {"source": source, "stream": stream}
     unfinished = _one(connection, _UNFINISHED, names)
     if unfinished:
-        run = _taken_over(connection, names, spec, unfinished)
+        run = _taken_over(connection, names, unfinished)
         if run.mode == "full" or not full:
             return run
         run.fail("given up for a full read", keep_checkpoint=False)
@@ -198,41 +197,32 @@ def begin(
     values = {**names, "mode": mode, "since": window.since, "until": window.until, "now": now}
     opened = _one(connection, _OPEN, values)
     assert opened is not None
-    bound = _bound(spec, window, now)
-    return Run(connection, opened[0], source, stream, mode, window, None, False, bound, now)
+    return Run(connection, opened[0], source, stream, mode, window, None, False, now)
 
 
-def _taken_over(connection: Connection, names: dict[str, Any], spec: Stream, row: Sequence[Any]) -> Run:
+def _taken_over(connection: Connection, names: dict[str, Any], row: Sequence[Any]) -> Run:
     run_id, mode, since, until, started_at, begun, page = row
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_OVER, {"run_id": run_id})
     window = Window(since, until)
     all_landed = begun and page is None
-    bound = _bound(spec, window, started_at)
     place = (names["source"], names["stream"])
-    return Run(connection, run_id, *place, mode, window, page, all_landed, bound, started_at)
+    return Run(connection, run_id, *place, mode, window, page, all_landed, started_at)
 
 
 def _window(
     connection: Connection, names: dict[str, Any], spec: Stream, *, full: bool, now: datetime
 ) -> tuple[Mode, Window]:
     position = _one(connection, _CURSOR, names)
-    if spec.changes is None or full or position is None:
+    if spec.changes is None:
         return "full", Window(None, None)
+    until = now - spec.changes.skew
+    if full or position is None:
+        # With an upper bound, what moves while pages are read leaves the listing and shows in its total.
+        return "full", Window(None, until)
     since = position[0] - spec.changes.overlap
     # Never before `since`, should the machine's clock have been set back.
-    return "changes", Window(since, max(since, now - spec.changes.skew))
-
-
-def _bound(spec: Stream, window: Window, started_at: datetime) -> datetime | None:
-    """The latest the cursor may become: a full read shows for sure only what was stated before it began."""
-    if spec.changes is None:
-        return None
-    return window.until or started_at - _skew(spec)
-
-
-def _skew(spec: Stream) -> timedelta:
-    return spec.changes.skew if spec.changes else timedelta()
+    return "changes", Window(since, max(since, until))
 
 
 def _one(connection: Connection, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
