@@ -77,8 +77,7 @@ def read_yaml(path: Path) -> tuple[Any, Marks]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        node, content = _composed(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -91,6 +90,16 @@ def read_yaml(path: Path) -> tuple[Any, Marks]:
             raise ConfigError(f"{path}:{_position(mark_node)}: key {keys[-1]!r} is repeated; keep one")
         marks[keys] = (mark_node.start_mark.line + 1, mark_node.start_mark.column + 1)
     return content, marks
+
+
+def _composed(text: str) -> tuple[yaml.Node | None, Any]:
+    """Parse once, with libyaml where PyYAML has it (ten times faster); give the nodes and their content."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        node = loader.get_single_node()
+        return node, None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def _position(node: yaml.Node) -> str:

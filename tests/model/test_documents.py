@@ -72,7 +72,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("source: [tax", ":1:13: is not valid YAML"),
+        ("source: [tax\n", ".yaml:2:1: is not valid YAML"),
         ("", ":1:1: is empty"),
         ("source: tax\nsource: bank\n", ":2:1: key 'source' is repeated; keep one"),
         ("- 1\n", "this value"),
