@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
-from oncehub.model.errors import RunBusy, StoreUnavailable
+from oncehub.model.errors import RunBusy
 from oncehub.model.settings import Settings
 from oncehub.reconcile.compare import find_differences
 from oncehub.reconcile.discrepancies import settle_discrepancies
@@ -21,6 +20,7 @@ from oncehub.reconcile.rulebook import Rulebook, load_rulebook
 from oncehub.reconcile.statements import statement
 from oncehub.reconcile.survive import believe
 from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.failures import told_without_values
 
 _log = logging.getLogger(__name__)
 
@@ -77,19 +77,14 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
     Raises:
         RunBusy: when another process reconciles.
         ConfigError: when a rule file is wrong.
-        StoreUnavailable, StoreOutdated: when the database cannot be used.
+        StoreError: when the database cannot be used; nothing of the run is kept.
     """
     rules = load_rulebook(settings)
     with _connected(settings, database) as connection, locked(connection, "reconcile") as alone:
         if not alone:
             raise RunBusy("another process is reconciling; its run covers what has landed until it began")
-        try:
-            with connection, connection.cursor() as cursor:
-                report = _run(cursor, rules)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise StoreUnavailable(
-                f"the database failed while reconciling ({type(error).__name__}); nothing of the run was kept"
-            ) from None
+        with told_without_values("reconciling"), connection, connection.cursor() as cursor:
+            report = _run(cursor, rules)
     _log.info(
         "reconciled %d changed records: %d people created, %d changed, %d removed; "
         "%d discrepancies opened, %d closed",

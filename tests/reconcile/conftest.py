@@ -54,10 +54,13 @@ _OUTCOME = {
     "people": "select to_jsonb(p) - 'believed_from' as told from truth.person p order by person_key",
     "identifiers": "select to_jsonb(i) as told from truth.identifier i order by scheme, value, person_key",
     "links": "select to_jsonb(k) - 'linked_at' as told from truth.link k order by source, stream, source_key",
-    "unlinked": "select to_jsonb(u) - 'since' as told from truth.unlinked u order by source, stream, source_key",
+    "unlinked": (
+        "select to_jsonb(u) - 'since' as told from truth.unlinked u order by source, stream, source_key"
+    ),
     "discrepancies": (
-        "select to_jsonb(d) - '{discrepancy_id,opened_at,closed_at}'::text[] as told from truth.discrepancy d "
-        "where closed_at is null order by source, stream, source_key, attribute, person_key"
+        "select to_jsonb(d) - '{discrepancy_id,opened_at,closed_at}'::text[] as told "
+        "from truth.discrepancy d where closed_at is null "
+        "order by source, stream, source_key, attribute, person_key"
     ),
     "cases": (
         "select to_jsonb(c) - '{case_id,opened_at,closed_at}'::text[] as told from truth.case_file c "

@@ -94,7 +94,7 @@ def test_a_run_that_loses_the_database_keeps_nothing(hub, monkeypatch):
 
     announce = run.announce
     monkeypatch.setattr(run, "announce", lose)
-    with pytest.raises(StoreUnavailable, match="nothing of the run was kept"):
+    with pytest.raises(StoreUnavailable, match="reconciling: the hub's database failed"):
         reconcile(hub.settings)
     assert hub.rows("select * from truth.person") == hub.rows("select * from share.change") == []
     monkeypatch.undo()
