@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -30,6 +31,24 @@ def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bo
     Console().print(table)
 
 
+def show_one(row: Any, *, title: str, as_json: bool) -> None:
+    """Print one row, a field a line; a mapping in it becomes a line for each of its keys."""
+    content = _as_mapping(row)
+    if as_json:
+        write_json(content)
+        return
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            for key, part in value.items():
+                table.add_row(f"{name}: {key}", _cell(part))
+        else:
+            table.add_row(name, _cell(value))
+    Console().print(table)
+
+
 def write_json(content: Any) -> None:
     """Write one JSON document and a newline to stdout."""
     sys.stdout.buffer.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -42,8 +61,8 @@ def _as_mapping(row: Any) -> Mapping[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_cell(part)}" for key, part in value.items())
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

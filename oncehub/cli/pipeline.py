@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from psycopg2.extras import RealDictCursor
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 import oncehub.intake as intake_step
 import oncehub.reconcile as reconcile_step
 import oncehub.share as share_step
-from oncehub.cli.output import Json, show
+from oncehub.cli.output import Json, show, show_one
 from oncehub.intake import RunReport
 from oncehub.model.catalogue import load_connector, load_connectors
 from oncehub.model.connection import connection_from_environment
@@ -28,17 +22,7 @@ from oncehub.model.settings import load_settings
 from oncehub.store.connection import opened
 from oncehub.store.migrate import initialise
 
-_RUN_COLUMNS = (
-    "source",
-    "stream",
-    "mode",
-    "pages",
-    "read",
-    "accepted",
-    "unchanged",
-    "quarantined",
-    "deleted",
-)
+_RUN_COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")
 
 _STATUS = """
 select distinct on (source, stream)
@@ -69,32 +53,18 @@ def sync(
     reports: list[RunReport] = []
     with _progress() as progress:
         for connector in connectors:
-            task = progress.add_task(connector.source, total=None)
-
-            def advance(run: RunReport, task: object = task) -> None:
-                progress.update(task, completed=run.read, description=f"{run.source}.{run.stream}")  # type: ignore[arg-type]
-
             connection = connection_from_environment(connector.source)
             reports += intake_step.sync(
-                settings, connector, connection, streams=stream, full=full, report=advance
+                settings, connector, connection, streams=stream, full=full, report=_Shown(progress)
             )
-    show(reports, title="landed", columns=_RUN_COLUMNS, as_json=as_json)
+    rows = [dataclasses.asdict(run) for run in reports]
+    show(_full_names(rows, as_json), title="landed", columns=_RUN_COLUMNS, as_json=as_json)
 
 
 def reconcile(as_json: Json = False) -> None:
     """Link, believe and compare what has landed since the last time."""
     report = reconcile_step.reconcile(load_settings())
-    columns = (
-        "dirty",
-        "people_created",
-        "people_changed",
-        "links",
-        "opened",
-        "closed",
-        "open_by_kind",
-        "seconds",
-    )
-    show([report], title="reconciled", columns=columns, as_json=as_json)
+    show_one(report, title="reconciled", as_json=as_json)
 
 
 def publish(
@@ -116,9 +86,30 @@ def status(as_json: Json = False) -> None:
     """Show the last run of every stream."""
     with opened(load_settings()) as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_STATUS)
-        rows = cursor.fetchall()
-    columns = ("source", "stream", "state", "started_at", *_RUN_COLUMNS[4:], "cursor", "error")
-    show(rows, title="last runs", columns=columns, as_json=as_json)
+        rows = [dict(row) for row in cursor.fetchall()]
+    columns = ("stream", "state", "started_at", "read", "cursor", "error")
+    show(_full_names(rows, as_json), title="last runs", columns=columns, as_json=as_json)
+
+
+def _full_names(rows: list[dict[str, Any]], as_json: bool) -> list[dict[str, Any]]:
+    """For a person's table, name each stream with its source; scripts get both apart."""
+    if as_json:
+        return rows
+    return [row | {"stream": f"{row['source']}.{row['stream']}"} for row in rows]
+
+
+class _Shown:
+    """Shows the running total of each stream on a line of its own."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[int, TaskID] = {}
+
+    def __call__(self, run: RunReport) -> None:
+        if run.run_id not in self._tasks:
+            self._tasks[run.run_id] = self._progress.add_task(f"{run.source}.{run.stream}", total=None)
+        task = self._tasks[run.run_id]
+        self._progress.update(task, completed=run.read, total=run.read if run.done else None)
 
 
 def _progress() -> Progress:
@@ -126,8 +117,7 @@ def _progress() -> Progress:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("records"),
+        TextColumn("{task.completed:,.0f} records"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
     )
