@@ -1,7 +1,8 @@
 """Runs one component and ends it, with all it has started, when asked to or when the demo is gone.
 
-`python -m demo.guard GRACE COMMAND...`; GRACE is how many seconds the component has to end by itself. The
-demo may be killed in a way that leaves it no time to clean up: each guard then does it for its component.
+`python -m demo.guard PARENT GRACE COMMAND...`: PARENT is the demo's process id, GRACE how many seconds the
+component has to end by itself. The demo may be killed in a way that leaves it no time to clean up: each
+guard then does it for its component.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def main(grace: float, command: list[str]) -> int:
+def main(parent: int, grace: float, command: list[str]) -> int:
     """Run the command to its end and return its status, 128 + signal when a signal ended it."""
-    parent = os.getppid()
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda given, _: asked.append(given))
@@ -93,4 +93,4 @@ def _die_with(guard: int) -> Callable[[], None] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

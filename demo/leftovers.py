@@ -23,7 +23,9 @@ _LEAST_FREE_BYTES = 1024 * 1024 * 1024
 
 @contextmanager
 def fresh_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty `folder` that this process alone uses; ends what a killed demo left running there.
+    """Give an empty `folder` that this process alone uses, and end whatever still runs there on leaving.
+
+    What a killed demo left running in it is ended first.
 
     Raises:
         DemoFailed: when another demo runs in it, or the disk does not hold one.
@@ -36,7 +38,11 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             _require_space(folder)
-            yield folder
+            try:
+                yield folder
+            finally:
+                # An interrupt may come when a process has started and nobody has noted it yet.
+                end_leftovers(folder)
     except OSError as error:
         raise DemoFailed(f"{error.filename or folder}: {error.strerror}") from error
 

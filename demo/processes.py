@@ -48,7 +48,7 @@ class Components:
         log = self.folder / f"{name.replace(' ', '-')}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "demo.guard", str(grace), *command],
+                [sys.executable, "-m", "demo.guard", str(os.getpid()), str(grace), *command],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -25,7 +25,7 @@ def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bo
     table = Table(title=title, title_justify="left")
     for column in columns:
         numeric = any(isinstance(row.get(column), int | float) for row in content)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in content:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     Console().print(table)

@@ -25,8 +25,9 @@ time.sleep(600)
 """
 # Stands for the demo: starts a guard over the component, and waits.
 _DEMO = """
-import subprocess, sys
-subprocess.Popen([sys.executable, "-m", "demo.guard", "1", *sys.argv[1:]], start_new_session=True).wait()
+import os, subprocess, sys
+guard = [sys.executable, "-m", "demo.guard", str(os.getpid()), "1"]
+subprocess.Popen([*guard, *sys.argv[1:]], start_new_session=True).wait()
 """
 
 
@@ -61,8 +62,9 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
         process.wait()
 
 
-def guard(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "demo.guard", "1", *command], start_new_session=True)
+def guard(command: list[str], parent: int | None = None) -> subprocess.Popen[bytes]:
+    guarding = [sys.executable, "-m", "demo.guard", str(parent or os.getpid()), "1"]
+    return subprocess.Popen([*guarding, *command], start_new_session=True)
 
 
 def test_a_component_that_is_asked_to_end_takes_what_it_started_along(
@@ -85,6 +87,15 @@ def test_a_demo_that_is_killed_leaves_nothing(tmp_path: Path, started: list[subp
     started[0].kill()
 
     until(lambda: all(map(is_gone, [*guards, *pids])))
+
+
+def test_a_demo_that_was_killed_before_its_guard_looked_leaves_nothing(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    started.append(guard([sys.executable, "-c", "import time; time.sleep(600)"], parent=gone.pid))
+    assert started[0].wait() == 128 + signal.SIGTERM
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
