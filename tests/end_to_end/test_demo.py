@@ -1,0 +1,253 @@
+"""The whole hub under a real Airflow, as `make demo` runs it: killed at its worst, then run to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from demo.leftovers import MARK, end_leftovers
+
+PEOPLE = 2000
+SOURCES = {"banking", "customs", "population", "portal", "tax"}
+DAGS = {"reconcile", "publish_residence", "publish_taxpayers", *(f"sync_{source}" for source in SOURCES)}
+COUNTS = {"read", "accepted", "quarantined", "unchanged", "deleted"}
+
+# Personal numbers are the sentinels: each record of a person holds one, and no log may.
+_PERSONAL_ID = re.compile(rb"(?<![0-9A-Za-z.-])0[0-9]{11}(?![0-9A-Za-z.-])")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a demo that ran to its end left."""
+
+    status: int
+    output: str
+    summary: dict[str, Any]
+    folder: Path
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "demo",
+        "--exit",
+        "--people",
+        str(PEOPLE),
+        "--folder",
+        str(folder),
+        *options,
+    ]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            return "".join(lines)
+    raise AssertionError(f"the demo ended before it said {words!r}:\n{''.join(lines)}")
+
+
+def processes_of(folder: Path) -> list[int]:
+    return [process.pid for process in psutil.process_iter() if marked(process, folder)]
+
+
+def running(folder: Path, module: str) -> list[int]:
+    """Processes that run a module, not counting their guards."""
+    commands = {pid: psutil.Process(pid).cmdline() for pid in processes_of(folder)}
+    return [pid for pid, command in commands.items() if command[1:3] == ["-m", module]]
+
+
+def marked(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == str(folder)
+    except (psutil.Error, OSError):
+        return False
+
+
+def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "demo"
+    end_leftovers(tmp_path / "demo")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    """A demo killed in the midst of landing records, and the next one in its folder, run to the end."""
+    folder = tmp_path_factory.mktemp("end_to_end") / "demo"
+    try:
+        killed = start(folder)
+        read_until(killed, "first cycle")
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+        summary = folder.parent / "summary.json"
+        process = start(folder, "--summary", str(summary))
+        output, _ = process.communicate()
+        assert process.returncode == 0, output[-4000:]
+        yield Finished(process.returncode, output, json.loads(summary.read_bytes()), folder)
+    finally:
+        end_leftovers(folder)
+
+
+def test_the_summary_has_the_agreed_keys(finished: Finished) -> None:
+    summary = finished.summary
+    assert summary["people"] == PEOPLE
+    for cycle in (summary["sources"], summary["delta"]["sources"]):
+        assert set(cycle) == SOURCES
+        assert all(set(counts) == COUNTS for counts in cycle.values())
+    assert set(summary["discrepancies"]) == {"planted", "found", "missed", "false"}
+    assert {"procedures", "items", "filled", "asked"} <= set(summary["provide_once"])
+    assert set(summary["feed"]) == {"changes", "after_delta"}
+    assert all(set(run) == {"dag_id", "state", "seconds"} for run in summary["dag_runs"])
+    assert set(summary["seconds"]) == {"start", "first_cycle", "delta_cycle", "total"}
+
+
+def test_every_planted_discrepancy_is_found_and_nothing_else(finished: Finished) -> None:
+    figures = finished.summary["discrepancies"]
+    assert figures["planted"] == figures["found"] > 100
+    assert figures["missed"] == figures["false"] == 0
+
+
+def test_every_dag_ran_and_succeeded(finished: Finished) -> None:
+    runs = finished.summary["dag_runs"]
+    assert {run["dag_id"] for run in runs} == DAGS
+    assert {run["state"] for run in runs} == {"success"}
+    # Once a cycle, each: the schedule of the night does not come in between.
+    assert sum(run["dag_id"] == "sync_population" for run in runs) >= 2
+
+
+def test_the_second_cycle_reads_what_changed(finished: Finished) -> None:
+    for source in SOURCES - {"customs"}:
+        first, delta = finished.summary["sources"][source], finished.summary["delta"]["sources"][source]
+        assert 0 < delta["read"] < first["read"] / 10
+    # Customs knows full snapshots only: there nearly all is unchanged.
+    customs = finished.summary["delta"]["sources"]["customs"]
+    assert customs["unchanged"] > customs["accepted"] > 0
+
+
+def test_people_are_linked_by_each_kind_of_identifier(finished: Finished) -> None:
+    links = finished.summary["links"]
+    assert {"personal_id", "former_personal_id", "national_id_9", "tax_code", "unlinked"} <= set(links)
+    assert all(count > 0 for count in links.values())
+
+
+def test_forms_come_largely_filled_and_the_feed_tells_of_the_day(finished: Finished) -> None:
+    provided = finished.summary["provide_once"]
+    assert provided["procedures"] == 3
+    assert provided["items"] == provided["filled"] + provided["asked"]
+    assert provided["filled"] > provided["asked"] > 0
+    feed = finished.summary["feed"]
+    assert feed["changes"] > 0.9 * PEOPLE
+    assert 0 < feed["after_delta"] < feed["changes"] / 10
+
+
+def test_the_story_shows_forms_feed_line_and_access_log(finished: Finished) -> None:
+    story = finished.output.partition("one citizen's story")[2]
+    for code in ("1.004222", "1.001193", "3.000333"):
+        assert f"{code}  " in story
+        assert f"{code}: still asked" in story
+    assert "the line in the agency's feed" in story
+    log = story.partition("the access log of these look-ups")[2]
+    assert log.count("answered") == 3
+
+
+def test_no_log_holds_a_personal_number(finished: Finished) -> None:
+    logs = [*finished.folder.joinpath("log").glob("*.log")]
+    logs += finished.folder.joinpath("airflow", "logs").rglob("*.log")
+    tasks = [log for log in logs if b"land_" in str(log).encode()]
+    assert len(tasks) >= 12
+    assert [log for log in logs if _PERSONAL_ID.search(log.read_bytes())] == []
+
+
+def test_the_task_log_shows_window_and_counts(finished: Finished) -> None:
+    folder = finished.folder / "airflow" / "logs" / "dag_id=sync_tax"
+    logs = sorted(folder.rglob("*.log"), key=lambda log: log.stat().st_mtime)
+    assert b"full read" in logs[0].read_bytes()
+    assert re.search(rb"changes read of \[20\d\d-.*, 20\d\d-", logs[-1].read_bytes())
+    assert re.search(rb"read \d+, accepted \d+", logs[-1].read_bytes())
+
+
+def test_no_process_stays(finished: Finished) -> None:
+    assert processes_of(finished.folder) == []
+    assert not (finished.folder / "postgres" / "postmaster.pid").exists()
+
+
+def test_an_interrupt_while_starting_ends_everything(folder: Path) -> None:
+    process = start(folder)
+    read_until(process, "making a population")
+    until(lambda: len(processes_of(folder)) > 3)
+
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+
+    assert process.returncode == 130, output
+    assert output.splitlines()[-1] == "demo: interrupted"
+    assert processes_of(folder) == []
+
+
+def test_a_kill_leaves_no_process(folder: Path) -> None:
+    process = start(folder)
+    read_until(process, "making a population")
+    until(lambda: (folder / "postgres" / "postmaster.pid").exists() and len(processes_of(folder)) > 3)
+
+    process.kill()
+    process.communicate()
+
+    until(lambda: not processes_of(folder))
+
+
+def test_a_component_that_dies_ends_the_demo_by_name(folder: Path) -> None:
+    process = start(folder)
+    read_until(process, "starting the hub's API")
+    until(lambda: bool(running(folder, "oncehub.api")))
+
+    [api] = running(folder, "oncehub.api")
+    os.kill(api, signal.SIGKILL)
+    output, _ = process.communicate()
+
+    assert process.returncode == 1
+    assert re.match(
+        r"demo: hub api died with status 137; its log .*/hub-api.log ends: ", output.splitlines()[-1]
+    )
+    assert processes_of(folder) == []
+
+
+def test_a_port_in_use_is_one_clear_line(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = start(folder, "--port-base", str(taken.getsockname()[1]))
+        output, _ = process.communicate()
+
+    assert process.returncode == 1
+    [line] = [line for line in output.splitlines() if line.startswith("demo:")]
+    assert "cannot listen on 127.0.0.1:" in line
+    assert "Traceback" not in output
