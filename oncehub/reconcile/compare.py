@@ -65,6 +65,17 @@ from truth.person_version v
 where f.attribute = {name} and f.kind = 'conflict' and v.person_key = f.person_key and {agrees}
 """)
 
+# A record is stated as a whole: a phone changed today does not make the old address beside it a new one.
+_STILL_LATE = sql.SQL("""
+update found f
+set kind = 'stale'
+from truth.discrepancy d
+where f.attribute = {name} and f.kind = 'conflict' and {agrees}
+    and d.closed_at is null and d.kind = 'stale'
+    and (d.person_key, d.attribute, d.source, d.stream, d.source_key)
+        = (f.person_key, f.attribute, f.source, f.stream, f.source_key)
+""")
+
 
 def find_differences(cursor: Cursor, rules: Rulebook) -> None:
     """Fill `found` with every disagreement of the touched people's records, and the refused links."""
@@ -77,6 +88,7 @@ def find_differences(cursor: Cursor, rules: Rulebook) -> None:
         # on the order of delivery.
         if rules.survivorship.attributes[name].authority:
             cursor.execute(_taken_back(rules, name, rule))
+            cursor.execute(_still_late(rules, name, rule))
     cursor.execute(statement("wrong_persons"))
 
 
@@ -104,11 +116,23 @@ def _compared(table: str, name: str, rule: ComparisonRule) -> sql.Composable:
 
 
 def _taken_back(rules: Rulebook, name: str, rule: ComparisonRule) -> sql.Composed:
-    composite = rules.person.attributes[name].type == "object"
-    earlier = sql.SQL("(v.believed -> {})" if composite else "(v.believed ->> {})").format(sql.Literal(name))
-    stated = sql.SQL("f.stated" if composite else "(f.stated #>> '{{}}')").format()
-    agrees = _agrees(rule, _folded(rule, stated), _folded(rule, earlier))
+    agrees = _stated_agrees(rules, name, rule, sql.SQL("v.believed"), sql.Literal([name]))
     return _TAKEN_BACK.format(name=sql.Literal(name), agrees=agrees)
+
+
+def _still_late(rules: Rulebook, name: str, rule: ComparisonRule) -> sql.Composed:
+    agrees = _stated_agrees(rules, name, rule, sql.SQL("d.stated"), sql.SQL("'{{}}'").format())
+    return _STILL_LATE.format(name=sql.Literal(name), agrees=agrees)
+
+
+def _stated_agrees(
+    rules: Rulebook, name: str, rule: ComparisonRule, holder: sql.Composable, place: sql.Composable
+) -> sql.Composed:
+    """Whether what `found` says was stated is the value at a place of a JSON holder, but for its form."""
+    take = sql.SQL("#>" if rules.person.attributes[name].type == "object" else "#>>")
+    stated = sql.SQL("(f.stated {} '{{}}')").format(take)
+    other = sql.SQL("({} {} {})").format(holder, take, place)
+    return _agrees(rule, _folded(rule, stated), _folded(rule, other))
 
 
 def _agrees(rule: ComparisonRule, stated: sql.Composable, other: sql.Composable) -> sql.Composed:

@@ -100,10 +100,10 @@ def test_a_split_commune_agrees_with_each_of_its_successors_and_no_other(hub):
 
 
 @pytest.mark.parametrize("other", [{"unit": "00097"}, {"detail": "14 Hàng Bài"}])
-def test_an_address_stated_before_a_move_is_stale_and_one_stated_after_it_a_conflict(hub, other):
+@pytest.mark.parametrize(("day", "kind"), [(9, "stale"), (11, "conflict")])
+def test_an_address_stated_before_a_move_is_stale_and_one_stated_after_it_a_conflict(hub, other, day, kind):
     _register(hub)
-    assert _difference(hub, "permanent_address", HOME | other, day=9) == "stale"
-    assert _difference(hub, "permanent_address", HOME | other, day=11) == "conflict"
+    assert _difference(hub, "permanent_address", HOME | other, day) == kind
 
 
 def test_the_same_code_in_two_catalogues_is_not_the_same_commune(hub):
@@ -170,6 +170,19 @@ def test_who_repeats_what_the_register_has_corrected_is_late_and_not_at_odds(hub
     _register(hub, **{attribute: corrected})
     hub.reconcile()
     assert hub.open() == {("portal", "TK1", attribute): "stale"}
+
+
+def test_an_old_address_stays_stale_when_the_rest_of_the_record_is_stated_anew(hub):
+    _register(hub)
+    hub.state("portal", "TK1", 5, **ANH | {"permanent_address": {**HOME, "unit": "00001", "edition": FORMER}})
+    hub.reconcile()
+    again = {"permanent_address": {**HOME, "unit": "00097"}, "phone": "+84912000001"}
+    hub.state("portal", "TK1", 15, **ANH | again)
+    hub.reconcile()
+    assert hub.open() == {("portal", "TK1", "permanent_address"): "stale"}
+    hub.state("portal", "TK1", 16, **ANH | {"permanent_address": {**HOME, "detail": "1 Lò Đúc"}})
+    hub.reconcile()
+    assert hub.open() == {("portal", "TK1", "permanent_address"): "conflict"}
 
 
 def test_a_conflict_stays_one_when_the_register_corrects_itself_to_a_third_value(hub):
