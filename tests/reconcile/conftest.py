@@ -94,7 +94,7 @@ class Hub:
                 (*_KEYS, "personal_id"),
                 {name: row[name] for name in (*_KEYS, "stated_at", "deleted_at")} | {"personal_id": number},
             )
-        self._mark(source, key)
+        self.mark(source, key)
 
     def delete(self, source: str, key: str) -> None:
         """Land a deletion."""
@@ -106,7 +106,7 @@ class Hub:
                 source,
                 key,
             )
-        self._mark(source, key)
+        self.mark(source, key)
 
     def reconcile(self) -> ReconcileReport:
         """Run once."""
@@ -164,7 +164,8 @@ class Hub:
             self.execute(sql.SQL("delete from {}").format(sql.Identifier(*table.split("."))))
         self.execute("alter table truth.decision enable rule decision_never_goes")
 
-    def _mark(self, source: str, key: str) -> None:
+    def mark(self, source: str, key: str) -> None:
+        """Mark a record dirty."""
         self.execute(_MARK, source, STREAMS[source], key)
 
     def _upsert(self, table: str, keys: tuple[str, ...], row: dict[str, Any]) -> None:
