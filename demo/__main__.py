@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -127,9 +128,10 @@ def _stay(stage: Stage, console: Console) -> None:
     console.print(f"hub's API:   {stage.hub_url}/docs", highlight=False)
     console.print(f"database:    {stage.settings.database_url}", highlight=False)
     console.print("Ctrl-C ends it all.")
-    while True:
-        stage.components.require_alive()
-        time.sleep(1)
+    with suppress(KeyboardInterrupt):
+        while True:
+            stage.components.require_alive()
+            time.sleep(1)
 
 
 def _write(path: Path, figures: Summary) -> None:
