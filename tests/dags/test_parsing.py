@@ -100,7 +100,9 @@ def test_records_start_reconciling_and_truth_starts_publishing(read: dict[str, A
     assert "oncehub://records/portal/dossiers" in told
     assert set(dags["reconcile"]["starts_on"]) == told
     for feed in FEEDS:
-        assert dags[f"publish_{feed}"]["starts_on"] == dags["reconcile"]["tells"] == ["oncehub://truth/person"]
+        assert (
+            dags[f"publish_{feed}"]["starts_on"] == dags["reconcile"]["tells"] == ["oncehub://truth/person"]
+        )
 
 
 def test_any_stream_alone_starts_reconciling(read: dict[str, Any]) -> None:
