@@ -7,6 +7,7 @@ from importlib import resources
 
 import psycopg2.errors
 
+from oncehub.model.catalogue import load_connectors
 from oncehub.model.errors import ConfigError, StoreOutdated
 from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection, connect, database_url
@@ -31,15 +32,22 @@ def migrations() -> dict[str, str]:
 
 
 def initialise(settings: Settings) -> list[str]:
-    """Migrate the hub's database, load the administrative units, and return what was applied; repeatable.
+    """Migrate the hub's database, give every source its place, load the administrative units; repeatable.
+
+    Returns:
+        The names of the migrations applied.
 
     Raises:
         StoreUnavailable: when the database does not answer.
-        ConfigError: when an applied migration was changed since.
+        ConfigError: when an applied migration was changed since, or a connector is wrong.
     """
+    sources = list(load_connectors(settings))
     connection = connect(database_url(settings))
     try:
         applied = migrate(connection)
+        # A source added later gets its place when it is first read.
+        with connection, connection.cursor() as cursor:
+            cursor.execute("select record.attach_source(source) from unnest(%s) as source", (sources,))
         load_units(connection, settings.mappings)
     finally:
         connection.close()
