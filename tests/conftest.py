@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,14 +37,17 @@ QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URL of an embedded server's database `migrated`, to clone; the server goes with the test process."""
-    folder = tmp_path_factory.mktemp("postgres")
-    url = start_embedded(folder / "data", database=TEMPLATE, cleanup="delete")
+    """URL of an embedded server's database `migrated`, to clone; the server goes with the test process.
+
+    Its folder is not pytest's: each start of pytest closes that to other users, of whom the server is one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="oncehub-test-"))
+    url = start_embedded(folder, database=TEMPLATE, cleanup="delete")
     with _administering(url) as cursor:
         for setting in QUICK:
             cursor.execute(f"alter system set {setting}")
         cursor.execute("select pg_reload_conf()")
-    initialise(Settings(root=ROOT, home=folder / "home", database_url=url))
+    initialise(Settings(root=ROOT, home=tmp_path_factory.mktemp("home"), database_url=url))
     return url
 
 

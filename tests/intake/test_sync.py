@@ -67,7 +67,9 @@ def test_the_cursor_never_passes_what_may_still_commit(hub, calm) -> None:
     skew = timedelta(minutes=5)
     early, later = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
     hub.read(calm, "tax", clock=lambda: early)
-    [(first, latest)] = hub.query("select position, max(stated_at) from intake.cursor, intake.held group by 1")
+    [(first, latest)] = hub.query(
+        "select position, max(stated_at) from intake.cursor, intake.held group by 1"
+    )
     assert first == latest < early - skew
     hub.read(calm, "tax", clock=lambda: later)
     [(position,)] = hub.query("select position from intake.cursor")
