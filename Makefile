@@ -1,6 +1,7 @@
 # make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, SUMMARY=FILE, PORT_BASE=0
 # make test    all tests, with the same real parts
 # make lint    style, types, layering, configuration documents
+# make bench   how a cycle's time follows the size of the change; PEOPLE=20000
 # make lock    compile requirements.lock again after a change to pyproject.toml
 PYTHON ?= python3
 PEOPLE ?= 20000
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock install clean
+.PHONY: help demo test lint bench lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -53,6 +54,9 @@ lint: $(READY)
 	$(BIN)/oncehub check
 	$(BIN)/oncehub schemas --check
 	.ci/check-compose
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.cycles --people $(PEOPLE)
 
 # The versions that are locked stay unless pyproject.toml asks for others.
 lock: $(READY)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 from demo.places import Places
 from demo.story import Story
+from demo.summary import titled
 
 _REASONS = {
     "asked": "only the citizen knows",
@@ -33,9 +34,9 @@ def show_story(console: Console, story: Story, places: Places) -> None:
     console.print(_access_log(story))
 
 
-def _filled(form: dict[str, Any], places: Places) -> Table:
+def _filled(form: dict[str, Any], places: Places) -> Group:
     procedure = form["procedure"]
-    table = Table(title=f"{procedure['code']}  {procedure['name']}: filled", title_justify="left")
+    table = Table()
     for column in ("item", "value", "source", "as of", ""):
         table.add_column(column)
     for item in form["items"].values():
@@ -43,31 +44,31 @@ def _filled(form: dict[str, Any], places: Places) -> Table:
         table.add_row(
             item["title"], _text(item["value"], places), item["source"], _day(item["as_of"]), ", ".join(marks)
         )
-    return table
+    return titled(f"{procedure['code']}  {procedure['name']}: filled", table)
 
 
-def _asked(form: dict[str, Any]) -> Table:
-    table = Table(title=f"{form['procedure']['code']}: still asked", title_justify="left")
+def _asked(form: dict[str, Any]) -> Group:
+    table = Table()
     for column in ("item", "why"):
         table.add_column(column)
     for item in form["ask"].values():
         table.add_row(item["title"], _REASONS[item["reason"]])
-    return table
+    return titled(f"{form['procedure']['code']}: still asked", table)
 
 
-def _feed_line(line: dict[str, Any], places: Places) -> Table:
-    table = Table(title="the line in the agency's feed", title_justify="left", show_header=False)
+def _feed_line(line: dict[str, Any], places: Places) -> Group:
+    table = Table(show_header=False)
     table.add_row("sequence", str(line["sequence"]))
     table.add_row("person (pseudonym)", line["person"])
     table.add_row("kind", line["kind"])
     for name in line["changed"]:
         table.add_row(name, _text(line["values"][name], places))
     table.add_row("as of", line["as_of"])
-    return table
+    return titled("the line in the agency's feed", table)
 
 
-def _access_log(story: Story) -> Table:
-    table = Table(title="the access log of these look-ups", title_justify="left")
+def _access_log(story: Story) -> Group:
+    table = Table()
     for column in ("at (UTC)", "agency", "purpose", "legal basis", "procedure", "attributes", "outcome"):
         table.add_column(column)
     for written in story.access_log:
@@ -81,7 +82,7 @@ def _access_log(story: Story) -> Table:
             str(len(entry.attributes)),
             entry.outcome,
         )
-    return table
+    return titled("the access log of these look-ups", table)
 
 
 def _text(value: Any, places: Places) -> str:

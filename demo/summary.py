@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from demo.cycle import Counts, Cycle
 from demo.provide_once import ProvideOnce
@@ -57,7 +59,7 @@ class Summary:
         }
 
     def show(self, console: Console) -> None:
-        """Print the summary as tables."""
+        """Print the summary as tables, and then as one line of JSON."""
         document = self.document()
         console.print(_sources("first cycle: records by source", self.first.sources))
         console.print(_sources("one day later: only what changed", self.delta.sources))
@@ -67,31 +69,37 @@ class Summary:
         console.print(_figures("provide once: three forms each", document["provide_once"]))
         console.print(_figures("lines of the feed", self.feed))
         console.print(_figures("seconds", document["seconds"]))
+        console.print(json.dumps(document, ensure_ascii=False), soft_wrap=True, highlight=False, markup=False)
 
 
-def _sources(title: str, counts: Counts) -> Table:
+def _sources(title: str, counts: Counts) -> Group:
     rows = [(source, *(count[name] for name in _COUNTED)) for source, count in counts.items()]
     return _table(title, ("source", *_COUNTED), rows)
 
 
-def _runs(runs: Iterable[Mapping[str, Any]]) -> Table:
+def _runs(runs: Iterable[Mapping[str, Any]]) -> Group:
     rows = [(run["dag_id"], run["state"], run["seconds"]) for run in runs]
     return _table("DAG runs", ("dag", "state", "seconds"), rows)
 
 
-def _figures(title: str, figures: Mapping[str, float]) -> Table:
+def _figures(title: str, figures: Mapping[str, float]) -> Group:
     return _table(title, tuple(figures), [tuple(figures.values())])
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+def titled(title: str, table: Table) -> Group:
+    """Put a title above a table; the table's own would be broken at a narrow table's width."""
+    return Group(Text(f"\n{title}", style="bold"), table)
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
+    table = Table()
     rows = list(rows)
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row))
-    return table
+    return titled(title, table)
 
 
 def _cell(value: Any) -> str:
