@@ -74,6 +74,7 @@ def main(
 
 def _demonstrate(console: Console, options: Options) -> None:
     progress = Progress(console)
+    _forget_settings()
     # Every process started from here on carries the mark by which a later start knows it.
     os.environ[MARK] = str(options.folder)
     with (
@@ -92,6 +93,13 @@ def _demonstrate(console: Console, options: Options) -> None:
             _stay(stage, console)
         with progress.step("stopping"):
             stage.components.stop()
+
+
+def _forget_settings() -> None:
+    """Drop settings of another hub or Airflow that this shell may hold: the demo brings its own."""
+    for name in list(os.environ):
+        if name.startswith(("ONCEHUB_", "AIRFLOW_", "_AIRFLOW_")):
+            del os.environ[name]
 
 
 def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]:

@@ -19,7 +19,7 @@ from psycopg2.extras import Json
 from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
-from oncehub.store.server import start_embedded
+from oncehub.store.server import start_embedded, stop_embedded
 from stubs.client import Systems
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,19 +36,34 @@ QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URL of an embedded server's database `migrated`, to clone; the server goes with the test process.
+def server_folder() -> Iterator[Callable[[], Path]]:
+    """Makes folders for embedded servers, gone with the session.
 
-    Its folder is not pytest's: each start of pytest closes that to other users, of whom the server is one.
+    They are not pytest's: each start of a pytest closes that to other users, of whom the server is one.
     """
-    folder = Path(tempfile.mkdtemp(prefix="oncehub-test-"))
-    url = start_embedded(folder, database=TEMPLATE, cleanup="delete")
+    made: list[Path] = []
+
+    def make() -> Path:
+        made.append(Path(tempfile.mkdtemp(prefix="oncehub-test-")))
+        return made[-1]
+
+    yield make
+    for folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an embedded server's database `migrated`, to clone; the server goes with the test process."""
+    folder = server_folder() / "postgres"
+    url = start_embedded(folder, database=TEMPLATE)
     with _administering(url) as cursor:
         for setting in QUICK:
             cursor.execute(f"alter system set {setting}")
         cursor.execute("select pg_reload_conf()")
     initialise(Settings(root=ROOT, home=tmp_path_factory.mktemp("home"), database_url=url))
-    return url
+    yield url
+    stop_embedded(folder)
 
 
 @pytest.fixture

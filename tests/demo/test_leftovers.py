@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -46,14 +46,15 @@ def test_only_the_marked_processes_of_this_folder_are_ended(
     assert [psutil.pid_exists(process.pid) for process in started] == [False, True, True]
 
 
-def test_a_database_that_was_left_running_is_stopped(tmp_path: Path) -> None:
-    url = start_embedded(tmp_path / "postgres", cleanup=None)
+def test_a_database_that_was_left_running_is_stopped(server_folder: Callable[[], Path]) -> None:
+    left = server_folder() / "demo"
+    url = start_embedded(left / "postgres", cleanup=None)
     connect(url).close()
 
-    with fresh_folder(tmp_path) as folder:
+    with fresh_folder(left) as folder:
         assert list(folder.iterdir()) == []
 
-    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
+    assert not (left / "postgres" / "postmaster.pid").exists()
 
 
 def test_a_folder_starts_empty(tmp_path: Path) -> None:

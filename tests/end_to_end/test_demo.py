@@ -57,7 +57,8 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "COLUMNS": "200"},
+        # A shell may hold settings of another hub and another Airflow: they must not reach the demo.
+        env={**os.environ, "COLUMNS": "200", "ONCEHUB_ISSUER": "urn:other", "_AIRFLOW__AS_LIBRARY": "1"},
     )
 
 
@@ -94,15 +95,16 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "demo"
-    end_leftovers(tmp_path / "demo")
+def folder(server_folder: Callable[[], Path]) -> Iterator[Path]:
+    folder = server_folder() / "demo"
+    yield folder
+    end_leftovers(folder)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+def finished(server_folder: Callable[[], Path]) -> Iterator[Finished]:
     """A demo killed in the midst of landing records, and the next one in its folder, run to the end."""
-    folder = tmp_path_factory.mktemp("end_to_end") / "demo"
+    folder = server_folder() / "demo"
     try:
         killed = start(folder)
         read_until(killed, "first cycle")
