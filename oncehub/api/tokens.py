@@ -28,6 +28,7 @@ TOKEN_SECONDS = 600
 """How long a bearer token lives."""
 
 _LEEWAY_SECONDS = 10
+_CLOCKS_APART_SECONDS = 60
 _TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068's media type, not a secret
 _UNKNOWN = "the client is not known, is revoked, or did not sign this assertion"
 
@@ -37,10 +38,11 @@ _MALFORMED = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 
 @dataclass(frozen=True)
 class Caller:
-    """A client that proved who it is, and the agreement (by name) that it acts under."""
+    """A client that proved who it is, the agreement (by name) that it acts under, and its key's thumbprint."""
 
     client_id: str
     agreement: str
+    key: str
 
 
 def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Caller:
@@ -59,13 +61,14 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
     except _MALFORMED:
         raise NotAuthenticated("the assertion is not a signed JWT with a subject") from None
     agreement, jwk = _consumer(connection, client_id)
+    key = read_public_key(jwk)
     try:
-        claims = jwt.decode(assertion, read_public_key(jwk), algorithms=ASSERTION_ALGORITHMS).claims
+        claims = jwt.decode(assertion, key, algorithms=ASSERTION_ALGORITHMS).claims
     except _MALFORMED:
         raise NotAuthenticated(_UNKNOWN) from None
     _check_assertion(claims, client_id, issuer)
     _use_up(connection, client_id, claims)
-    return Caller(client_id, agreement)
+    return Caller(client_id, agreement, key.thumbprint())
 
 
 def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
@@ -76,6 +79,7 @@ def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
         "aud": issuer,
         "sub": caller.client_id,
         "agreement": caller.agreement,
+        "key": caller.key,
         "iat": now,
         "exp": now + TOKEN_SECONDS,
         "jti": str(uuid.uuid4()),
@@ -96,6 +100,7 @@ def verify_token(key: bytes, token: str, issuer: str) -> Caller:
         exp={"essential": True},
         sub={"essential": True},
         agreement={"essential": True},
+        key={"essential": True},
     )
     try:
         decoded = jwt.decode(token, OctKey.import_key(key), algorithms=["HS256"])
@@ -104,18 +109,21 @@ def verify_token(key: bytes, token: str, issuer: str) -> Caller:
         raise NotAuthenticated("the token is not valid, or has expired") from None
     if decoded.header.get("typ") != _TOKEN_TYPE:
         raise NotAuthenticated("the token is not valid, or has expired")
-    return Caller(decoded.claims["sub"], decoded.claims["agreement"])
+    return Caller(decoded.claims["sub"], decoded.claims["agreement"], decoded.claims["key"])
 
 
 def require_admitted(connection: Connection, caller: Caller) -> None:
-    """Check that the client is still admitted under the agreement its token is bound to.
+    """Check that the client is still admitted under the agreement, and with the key, of its token.
 
     Raises:
-        NotAuthenticated: when it was revoked, or given another agreement.
+        NotAuthenticated: when it was revoked, or given another agreement or key.
     """
-    agreement, _ = _consumer(connection, caller.client_id)
+    agreement, jwk = _consumer(connection, caller.client_id)
     if agreement != caller.agreement:
         raise NotAuthenticated("the client acts under another agreement now; ask for a new token")
+    # Whoever stole a key must not go on with the tokens it gave once the client has another.
+    if read_public_key(jwk).thumbprint() != caller.key:
+        raise NotAuthenticated("the client has another key now; ask for a new token")
 
 
 def _consumer(connection: Connection, client_id: str) -> tuple[str, dict[str, Any]]:
@@ -153,6 +161,8 @@ def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> 
 
 
 def _use_up(connection: Connection, client_id: str, claims: Mapping[str, Any]) -> None:
+    # Forgotten by the database's clock but expired by ours: one forgotten early could be used again.
+    forgotten_at = claims["exp"] + _LEEWAY_SECONDS + _CLOCKS_APART_SECONDS
     with connection.cursor() as cursor:
         cursor.execute(
             "delete from share.assertion where client_id = %s and expires_at < now()", (client_id,)
@@ -160,7 +170,7 @@ def _use_up(connection: Connection, client_id: str, claims: Mapping[str, Any]) -
         cursor.execute(
             "insert into share.assertion (client_id, jti, expires_at) "
             "values (%s, %s, to_timestamp(%s)) on conflict do nothing",
-            (client_id, claims["jti"], claims["exp"] + _LEEWAY_SECONDS),
+            (client_id, claims["jti"], forgotten_at),
         )
         if cursor.rowcount == 0:
             raise NotAuthenticated("the assertion was used before; sign a new one")

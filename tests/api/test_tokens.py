@@ -53,6 +53,16 @@ def test_an_assertion_is_used_once(portal: Any) -> None:
     assert "used before" in replayed.json()["error_description"]
 
 
+def test_an_assertion_is_used_once_though_the_database_runs_ahead(
+    portal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() - 30)
+    assertion = portal.assertion(exp=int(time.time()) + 10)
+    assert portal.ask_token(assertion).status_code == 200
+    assert portal.ask_token(assertion).status_code == 401
+
+
 def test_an_assertion_sent_many_times_at_once_gives_one_token(portal: Any) -> None:
     assertion = portal.assertion()
     with ThreadPoolExecutor(6) as threads:
@@ -165,6 +175,7 @@ def bearer(portal: Any, key: bytes, *, kind: str = "at+jwt", **claims: Any) -> d
         "aud": "urn:oncehub",
         "sub": portal.client_id,
         "agreement": "portal-residence",
+        "key": portal.key.thumbprint(),
         "exp": int(time.time()) + 60,
     }
     token = jwt.encode({"alg": "HS256", "typ": kind}, standard | claims, OctKey.import_key(key))
@@ -186,6 +197,7 @@ def test_tokens_are_taken_only_from_the_hub_and_in_time(http: TestClient, portal
     assert status(bearer(portal, key, agreement="tax-registration")) == 401
     assert status(bearer(portal, key, agreement="no-such")) == 401
     assert status(bearer(portal, key, sub="nobody")) == 401
+    assert status(bearer(portal, key, key=OKPKey.generate_key("Ed25519").thumbprint())) == 401
     assert status({"Authorization": f"Bearer {portal.assertion()}"}) == 401
 
 
@@ -195,6 +207,17 @@ def test_a_revoked_client_is_refused_at_once(database: Connection, portal: Any, 
     revoke_consumer(database, portal.client_id)
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 401
     assert portal.ask_token(portal.assertion()).status_code == 401
+
+
+def test_a_new_key_ends_the_tokens_of_the_old_one(
+    database: Connection, admit: Callable[..., Any], portal: Any, believe: Any
+) -> None:
+    believe(personal_id="001084000999", full_name="Nguyễn Thị An")
+    portal.token()
+    revoke_consumer(database, portal.client_id)
+    renewed = admit("portal-residence", portal.client_id, OKPKey.generate_key("Ed25519"))
+    assert portal.lookup(WHO, ["person.full_name"]).status_code == 401
+    assert renewed.lookup(WHO, ["person.full_name"]).status_code == 200
 
 
 def test_a_client_moved_to_another_agreement_loses_its_token(
