@@ -169,7 +169,7 @@ def test_deeply_nested_nonsense_is_refused(portal: Any) -> None:
     assert portal.ask_token(f"{segment({'alg': 'Ed25519'})}.{deep}.AAAA").status_code == 401
 
 
-def bearer(portal: Any, key: bytes, *, kind: str = "at+jwt", **claims: Any) -> dict[str, str]:
+def bearer(portal: Any, key: bytes, /, *, kind: str = "at+jwt", **claims: Any) -> dict[str, str]:
     standard = {
         "iss": "urn:oncehub",
         "aud": "urn:oncehub",
