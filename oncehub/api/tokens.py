@@ -38,7 +38,7 @@ _MALFORMED = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 
 @dataclass(frozen=True)
 class Caller:
-    """A client that proved who it is, the agreement (by name) that it acts under, and its key's thumbprint."""
+    """A client that proved who it is, the agreement (by name) it acts under, and its key's thumbprint."""
 
     client_id: str
     agreement: str

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 
+import psycopg2
 import typer
 
 from oncehub.cli import check, clients, pipeline, serve
 from oncehub.model.errors import ConfigError, OncehubError
+from oncehub.store.refusals import describe
 
 # Pretty exceptions would print local variables, which hold personal data.
 app = typer.Typer(
@@ -43,6 +45,8 @@ def main() -> None:
         sys.exit(_told(str(error), MISCONFIGURED))
     except OncehubError as error:
         sys.exit(_told(str(error), FAILED))
+    except psycopg2.Error as error:
+        sys.exit(_told(describe(error), FAILED))
     except KeyboardInterrupt:
         sys.exit(_told("interrupted; run the same command again to go on", INTERRUPTED))
 

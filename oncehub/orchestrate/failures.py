@@ -9,6 +9,7 @@ import psycopg2
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from oncehub.model.errors import OncehubError, RunBusy, StoreUnavailable, TransientError
+from oncehub.store.refusals import describe
 
 CURABLE = (TransientError, StoreUnavailable, RunBusy)
 """Errors that a later try may cure; every other one of the hub's needs a person."""
@@ -29,19 +30,7 @@ def clear_failures() -> Iterator[None]:
     except OncehubError as error:
         raise AirflowFailException(str(error)) from None
     except psycopg2.OperationalError as error:
-        raise AirflowException(_named(error)) from None
+        raise AirflowException(describe(error)) from None
     except psycopg2.Error as error:
         # Its message may quote a row, and rows are personal data: only code and names go into the log.
-        raise AirflowFailException(_named(error)) from None
-
-
-def _named(error: psycopg2.Error) -> str:
-    places = (
-        error.diag.schema_name,
-        error.diag.table_name,
-        error.diag.column_name,
-        error.diag.constraint_name,
-    )
-    place = ".".join(name for name in places if name)
-    code = error.pgcode or "connection lost"
-    return f"the database refused: {type(error).__name__} ({code})" + (f" at {place}" if place else "")
+        raise AirflowFailException(describe(error)) from None

@@ -9,8 +9,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its class in lower case
 
-from oncehub.model.errors import StoreUnavailable
+from oncehub.model.errors import ConfigError, StoreUnavailable
 from oncehub.model.settings import Settings
+from oncehub.store.refusals import why_not_connected
 from oncehub.store.server import start_embedded
 
 __all__ = ["Connection", "connect", "database_url", "locked", "opened"]
@@ -31,15 +32,21 @@ def connect(url: str, *, role: str | None = None) -> Connection:
     """Open a connection in UTC; with `role` every statement runs with that role's rights only.
 
     Raises:
+        ConfigError: when the URL is none.
         StoreUnavailable: when the server does not answer; the message names no credentials.
     """
     options = _SESSION + (f" -c role={role}" if role else "")
     try:
         return psycopg2.connect(url, options=options, connect_timeout=10, application_name="oncehub")
+    except psycopg2.ProgrammingError:
+        raise ConfigError(
+            "ONCEHUB_DATABASE_URL is no libpq URL; write postgresql://user:password@host/database, "
+            "with signs in the password percent-encoded"
+        ) from None
     except psycopg2.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
         raise StoreUnavailable(
-            f"the hub's database does not answer ({reason}); check ONCEHUB_DATABASE_URL and the server"
+            f"the hub's database does not answer ({why_not_connected(error)}); "
+            "check ONCEHUB_DATABASE_URL and the server"
         ) from None
 
 

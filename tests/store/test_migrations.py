@@ -71,6 +71,13 @@ def test_no_database_is_one_clear_line_without_credentials(tmp_path: Path) -> No
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["hush/x", "x@hush:hush", "x@hush", "%zzhush"])
+def test_no_part_of_an_unescaped_password_is_told(password: str) -> None:
+    with pytest.raises((StoreUnavailable, ConfigError), match="ONCEHUB_DATABASE_URL") as caught:
+        connect(f"postgresql://someone:{password}@127.0.0.1:1/none")
+    assert "hush" not in str(caught.value)
+
+
 def test_the_access_log_takes_additions_only(database: Connection) -> None:
     for statement in (
         "update audit.entry set agency = 'x'",
