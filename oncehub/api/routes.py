@@ -37,6 +37,7 @@ from oncehub.share.permissions import (
     require_search,
     today,
 )
+from oncehub.share.prefill import LIFE_STATUS
 
 _NOBODY = "no person, or more than one, fits the search"
 
@@ -100,6 +101,8 @@ def fill(
         if person is None:
             raise PersonNotFound(_NOBODY)
         asked.person_key = person.key
+        # A refusal for it tells it, so the log must.
+        asked.attributes = (LIFE_STATUS,)
         require_living(person)
         form = prefill(person, procedure, asked.agreement)
         asked.attributes = form.released

@@ -14,7 +14,7 @@ from oncehub.store.connection import Connection
 Reason = Literal["asked", "not_held", "not_allowed", "disputed"]
 """Why an item is asked: it always is; nothing held; outside the agreement; sources disagree."""
 
-_LIFE_STATUS = "person.life_status"
+LIFE_STATUS = "person.life_status"
 _NOT_LIVING = ("deceased", "missing")
 
 
@@ -66,7 +66,7 @@ def find_for_form(
 ) -> Person | None:
     """Return the person with what the form may hold, and with their life status; see `find_person`."""
     wanted = {item.attribute for item in procedure.items.values() if item.attribute}
-    return find_person(connection, search, [*sorted(wanted & set(agreement.attributes)), _LIFE_STATUS])
+    return find_person(connection, search, [*sorted(wanted & set(agreement.attributes)), LIFE_STATUS])
 
 
 def require_living(person: Person) -> None:
@@ -75,7 +75,7 @@ def require_living(person: Person) -> None:
     Raises:
         PersonNotLiving: when the person is believed deceased or missing.
     """
-    if person.attributes[_LIFE_STATUS].value in _NOT_LIVING:
+    if person.attributes[LIFE_STATUS].value in _NOT_LIVING:
         raise PersonNotLiving("the register does not hold this person as living; no form can be filled")
 
 

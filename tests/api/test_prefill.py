@@ -129,7 +129,7 @@ def test_no_form_is_filled_for_somebody_not_held_as_living(
     assert answer.status_code == 409
     assert "Nguyễn" not in answer.text
     assert log()[0][3] is not None
-    assert log()[0][-1] == "refused"
+    assert log()[0][4:] == (["person.life_status"], [], "refused")
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
 
 
