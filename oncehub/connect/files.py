@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import zlib
 from collections.abc import Iterator
@@ -114,7 +113,7 @@ def _rows(requester: Requester, snapshot: Snapshot, file: _File, number: int) ->
 
 def _checked(answer: Answer, sha256: str) -> bytes:
     # Half a file whose length header was cut alike is noticed only here, so it may be asked for again.
-    if not hmac.compare_digest(hashlib.sha256(answer.body).hexdigest(), sha256):
+    if hashlib.sha256(answer.body).hexdigest() != sha256:
         raise TryAgain("its SHA-256 is not the manifest's")
     return answer.body
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import ssl
 from collections.abc import Mapping
@@ -55,7 +56,19 @@ def _checked_scheme(connector: Connector, host: str) -> str:
         raise ConfigError(
             f"connection of {connector.source}: host must be a base address such as https://api.example"
         )
+    if parts.scheme == "http" and not _on_this_machine(parts.hostname or ""):
+        raise ConfigError(
+            f"connection of {connector.source}: http:// would show credentials and records on the network; "
+            "give an https:// host"
+        )
     return parts.scheme
+
+
+def _on_this_machine(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 def _file(connector: Connector, extra: Mapping[str, Any], name: str) -> str:

@@ -202,6 +202,16 @@ def test_a_host_that_is_no_address_is_refused(host: str, connector_of: Make, ope
         open_served(connector_of(), host)
 
 
+@pytest.mark.parametrize("host", ["http://api.example", "http://10.0.0.1:8080", "http://127.0.0.1.example"])
+def test_nothing_is_sent_in_the_clear_beyond_this_machine(
+    host: str, connector_of: Make, open_served: Open
+) -> None:
+    auth = {"kind": "api_key", "header": "X"}
+    with pytest.raises(ConfigError, match="give an https:// host"):
+        open_served(connector_of(auth=auth), host, password=SECRET)
+    open_served(connector_of(auth=auth), "http://[::1]:1", password=SECRET)
+
+
 @pytest.mark.parametrize("source", ["population", "portal", "tax", "customs"])
 def test_a_wrong_secret_is_refused_by_the_system_and_not_tried_again(
     source: str, systems: Systems, open_real: Open

@@ -183,6 +183,12 @@ def test_a_manifest_of_another_form_breaks_the_contract(
         pages_of(open_served(connector, served.host))
 
 
+def test_a_sum_that_is_no_sum_never_matches(serve: Serve, connector: Connector, open_served: Open) -> None:
+    served = serve(lambda _asked: as_json({"files": [{"name": "a", "sha256": "ễ"}]}))
+    with pytest.raises(SourceUnavailable, match=r"tax\.items: file 1: its SHA-256 is not"):
+        pages_of(open_served(connector, served.host))
+
+
 def test_a_file_name_cannot_lead_elsewhere(
     export: Export, serve: Serve, connector: Connector, open_served: Open
 ) -> None:
