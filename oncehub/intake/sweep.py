@@ -19,7 +19,7 @@ UNREADABLE = ""
 
 _REMEMBER = """
 insert into intake.seen (run_id, source_key)
-select %(run_id)s, shown.source_key from unnest(%(keys)s) as shown (source_key)
+select %(run_id)s, shown.source_key from unnest(%(keys)s::text[]) as shown (source_key)
 on conflict (run_id, source_key) do nothing
 """
 

@@ -117,3 +117,11 @@ def test_a_snapshot_that_starts_anew_forgets_what_the_former_one_showed(
     show(run, *people(statement, *"abcde"))
     assert sweep(bench, run) == 1
     assert living(bench) == "abcde"
+
+
+def test_a_page_without_records_is_part_of_a_snapshot(bench, statement, snapshot, show) -> None:
+    first = snapshot()
+    show(first, *people(statement, *"ab"))
+    show(first)
+    assert sweep(bench, first) == 0
+    assert living(bench) == "ab"
