@@ -12,7 +12,8 @@ from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.statements import statement
 
 # Whether a stated value is the other one, but for its form. The address: a commune of an earlier catalogue is
-# the later one it became (a split one, any of them); what one side leaves out is no difference.
+# the later one it became (a split one, any of them); what one side leaves out is no difference, the catalogue
+# included: a code that names none may stand in either.
 _AGREE: Final = {
     "exact": sql.SQL("{stated} = {other}"),
     "folded": sql.SQL("({stated} = {other} or text.fold({stated}) = text.fold({other}))"),
@@ -23,16 +24,18 @@ _AGREE: Final = {
         {stated} = {other}
         or case
             when {stated} ->> 'unit' is null or {other} ->> 'unit' is null then true
-            when {stated} ->> 'edition' is not distinct from {other} ->> 'edition'
-                then {stated} ->> 'unit' = {other} ->> 'unit'
-            when {stated} ->> 'edition' < {other} ->> 'edition' then exists (
+            when coalesce(
+                {stated} ->> 'edition' = {other} ->> 'edition', {stated} ->> 'unit' = {other} ->> 'unit'
+            ) then {stated} ->> 'unit' = {other} ->> 'unit'
+            when coalesce({stated} ->> 'edition' < {other} ->> 'edition', true) and exists (
                 select from truth.unit_successor u
                 where u.former_unit = {stated} ->> 'unit' and u.present_unit = {other} ->> 'unit'
-            )
-            else exists (
+            ) then true
+            when coalesce({stated} ->> 'edition' > {other} ->> 'edition', true) then exists (
                 select from truth.unit_successor u
                 where u.former_unit = {other} ->> 'unit' and u.present_unit = {stated} ->> 'unit'
             )
+            else false
         end
         and coalesce(
             {stated} ->> 'detail' = {other} ->> 'detail'
@@ -62,7 +65,8 @@ _TAKEN_BACK = sql.SQL("""
 update found f
 set kind = 'stale'
 from truth.person_version v
-where f.attribute = {name} and f.kind = 'conflict' and v.person_key = f.person_key and {agrees}
+where f.attribute = {name} and f.kind = 'conflict' and v.person_key = f.person_key
+    and v.believed ? {name} and {agrees}
 """)
 
 # A record is stated as a whole: a phone changed today does not make the old address beside it a new one.

@@ -35,9 +35,11 @@ select 'unlinked', count(*) from truth.unlinked
 
 _OPEN = "select kind, count(*) from truth.discrepancy where closed_at is null group by kind"
 
+# In the order in which a landing batch marks, so that neither waits for the other in a circle.
 _MARK_ALL = """
 insert into intake.dirty (source, stream, source_key)
 select source, stream, source_key from record.person
+order by source, stream, source_key
 on conflict (source, stream, source_key) do update set mark = excluded.mark
 """
 

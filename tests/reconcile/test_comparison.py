@@ -111,6 +111,13 @@ def test_the_same_code_in_two_catalogues_is_not_the_same_commune(hub):
     assert _difference(hub, "permanent_address", {**HOME, "unit": "00001"}) == "stale"
 
 
+@pytest.mark.parametrize("unit", ["00097", "00001"])
+def test_an_address_that_names_no_catalogue_agrees_in_any(hub, unit):
+    _register(hub, permanent_address={**HOME, "unit": "00097"})
+    assert _difference(hub, "permanent_address", {**HOME, "unit": unit, "edition": None}) is None
+    assert _difference(hub, "permanent_address", {**HOME, "edition": None}) == "stale"
+
+
 def test_what_an_address_leaves_out_is_no_difference(hub):
     _register(hub)
     assert (
@@ -191,6 +198,13 @@ def test_a_conflict_stays_one_when_the_register_corrects_itself_to_a_third_value
     _register(hub, birth_date="1984-05-09")
     hub.reconcile()
     assert hub.open() == {("portal", "TK1", "birth_date"): "conflict"}
+
+
+def test_a_time_without_an_address_takes_none_back(hub):
+    _register(hub, permanent_address=None)
+    hub.reconcile()
+    _register(hub)
+    assert _difference(hub, "permanent_address", {**HOME, "detail": "1 Lò Đúc"}, day=20) == "conflict"
 
 
 class TestAge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg2
@@ -43,6 +44,30 @@ def test_reconciling_everything_again_changes_nothing(hub):
     assert mark_all(hub.database) == 2
     assert hub.reconcile().dirty == 2
     assert (hub.outcome(), hub.changes()) == before
+
+
+def test_marking_everything_again_and_a_landing_batch_never_wait_for_each_other_in_a_circle(hub):
+    # Stored from the last key to the first, so that only an order of its own marks them as a batch does.
+    for key in ("B9", "B5", "B1"):
+        hub.state("banking", key, 0, full_name="NO NUMBER")
+    hub.reconcile()
+    mark = (
+        "insert into intake.dirty (source, stream, source_key) values ('banking', 'accounts', %s) "
+        "on conflict (source, stream, source_key) do update set mark = excluded.mark"
+    )
+    with (
+        closing(connect(hub.settings.database_url)) as batch,
+        batch.cursor() as landing,
+        closing(connect(hub.settings.database_url)) as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        landing.execute(mark, ("B1",))
+        marking = thread.submit(mark_all, other)
+        while not hub.rows("select from pg_locks where not granted and pid = %s", other.info.backend_pid):
+            assert not marking.done()
+        landing.execute(mark, ("B9",))
+        batch.commit()
+        assert marking.result() == 3
 
 
 def test_a_record_marked_again_while_a_run_is_at_work_stays_marked(hub, monkeypatch):
