@@ -9,7 +9,7 @@ import polars as pl
 
 from oncehub.model.entities import Attribute, Entity
 from oncehub.model.errors import ConfigError
-from oncehub.normalize.checks import Check
+from oncehub.normalize.checks import KEY_BYTES, Check
 
 DATA_TYPES: Final[dict[str, pl.DataType]] = {
     "text": pl.String(),
@@ -39,6 +39,10 @@ def canonical_checks(entity: Entity, made: dict[str, bool]) -> list[Check]:
         Check(pl.col(name).is_null(), "canonical", "required attribute is missing", f"{entity.name}.{name}")
         for name in dict.fromkeys([*entity.required, *([entity.item_key] if entity.item_key else [])])
     ]
+    if entity.item_key and entity.attributes[entity.item_key].type == "text":
+        too_long = pl.col(entity.item_key).str.len_bytes() > KEY_BYTES
+        path = f"{entity.name}.{entity.item_key}"
+        checks.append(Check(too_long, "canonical", "the key is too long", path))
     for target, value in _free_texts(entity, made):
         checks += _text_checks(value, part_schema(entity, target), f"{entity.name}.{target}")
     return checks

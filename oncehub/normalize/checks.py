@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import polars as pl
 
@@ -12,6 +12,10 @@ Stage = Literal["contract", "mapping", "canonical"]
 
 ROW = "#row"
 """Column of every working frame: the record's place in the batch. No source field begins with #."""
+
+
+KEY_BYTES: Final = 1000
+"""A longer key, in UTF-8, names nothing: an index entry of PostgreSQL holds 2,704 bytes in all."""
 
 
 @dataclass(frozen=True)

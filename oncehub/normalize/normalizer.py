@@ -17,7 +17,7 @@ from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import StreamMapping
 from oncehub.model.settings import Settings
-from oncehub.normalize.checks import ROW, Fault, Stage, faults
+from oncehub.normalize.checks import KEY_BYTES, ROW, Fault, Stage, faults
 from oncehub.normalize.codes import CodeLists
 from oncehub.normalize.contract import (
     Contract,
@@ -32,6 +32,7 @@ from oncehub.normalize.mapping import CARRIED, KEY, STATED, EntityMaker, Mapping
 from oncehub.normalize.statement import Statement
 
 _NUL: Final = rb"\u0000"
+_DEEPEST: Final = 100
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Rejected:
     """A record that cannot be landed.
 
     Attributes:
-        source_key: its key, where it can be told.
+        source_key: its key, where it can be told and stored.
         reason: what is wrong; names fields, transforms and keywords, never a value.
         path: source field for `contract`, `entity.attribute` else.
         payload: the record as received, JSON.
@@ -107,6 +108,13 @@ class Normalizer:
 
     def normalize(self, records: list[dict[str, Any]]) -> Batch:
         """Normalize a batch; a record that cannot be is in `rejected`, and no record raises."""
+        try:
+            return self._normalized(records)
+        except (ValueError, orjson.JSONEncodeError):
+            # Deeper than the validator and the writer of JSON go, though not the reader.
+            return self._normalized([_pruned(record, _DEEPEST) for record in records])
+
+    def _normalized(self, records: list[Any]) -> Batch:
         live, gone, found = self._sorted_out(records)
         text = _as_json(records, live)
         stated = self._statement.read(build_frame(text, live, self._schema))
@@ -212,6 +220,15 @@ def _assembled(
     )
 
 
+def _pruned(value: Any, levels: int) -> Any:
+    """The value with null for whatever lies deeper than `levels`, where no contract asks for anything."""
+    if isinstance(value, dict):
+        return {key: _pruned(inner, levels - 1) for key, inner in value.items()} if levels else None
+    if isinstance(value, list):
+        return [_pruned(inner, levels - 1) for inner in value] if levels else None
+    return value
+
+
 def _as_json(records: Sequence[Any], rows: list[int]) -> bytes:
     # Polars reads JSON text several times faster than nested Python objects.
     return orjson.dumps(records if len(rows) == len(records) else [records[row] for row in rows])
@@ -233,7 +250,10 @@ def _keys(frame: pl.DataFrame) -> pl.DataFrame:
 def _rejected(records: Sequence[Any], everything: pl.DataFrame, first: dict[int, Fault]) -> list[Rejected]:
     if not first:
         return []
-    keys = dict(everything.filter(pl.col(ROW).is_in(list(first))).select(ROW, CARRIED[KEY]).iter_rows())
+    key = pl.col(CARRIED[KEY])
+    nameable = ~key.str.contains("\0", literal=True) & (key.str.len_bytes() <= KEY_BYTES)
+    rejected = everything.filter(pl.col(ROW).is_in(list(first)))
+    keys = dict(rejected.select(ROW, pl.when(nameable).then(key)).iter_rows())
     return [
         Rejected(keys[row], fault.stage, fault.reason, fault.path, orjson.dumps(records[row]))
         for row, fault in sorted(first.items())

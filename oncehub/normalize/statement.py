@@ -9,7 +9,7 @@ import polars as pl
 
 from oncehub.model.connector import Connector, Stream
 from oncehub.model.errors import ConfigError
-from oncehub.normalize.checks import ROW, Check
+from oncehub.normalize.checks import KEY_BYTES, ROW, Check
 from oncehub.normalize.contract import Contract
 from oncehub.normalize.dates import datetime
 from oncehub.normalize.frame import field, present
@@ -70,6 +70,7 @@ class Statement:
         return [
             Check(key.is_null(), "mapping", "the key is empty", names),
             Check(key.str.contains("\0", literal=True), "canonical", "holds U+0000", names),
+            Check(key.str.len_bytes() > KEY_BYTES, "canonical", "the key is too long", names),
             Check(stated.is_null(), "mapping", "the time of statement cannot be read", self._updated.field),
         ]
 

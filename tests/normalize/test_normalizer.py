@@ -369,3 +369,34 @@ def test_a_batch_normalises_as_its_records_do_one_by_one(source, stream):
         assert_frame_equal(whole.deleted, pl.concat([batch.deleted for batch in alone]))
 
     in_any_order()
+
+
+LONG = "k" * 1001
+
+
+def test_a_key_that_no_index_can_hold_names_nothing():
+    batch = normalize("tax", "registrations", [tax_record(mst=LONG), tax_record(mst="8\0"), tax_record()])
+    assert batch.accepted_keys.height == 1
+    assert [(each.source_key, each.path) for each in batch.rejected] == [(None, "mst"), (None, "mst")]
+
+
+def test_the_key_of_a_record_that_breaks_its_contract_is_held_to_the_same_length():
+    broken = {**read_samples("banking", "accounts")[0], "AcctId": LONG, "Sts": 1}
+    [rejected] = normalize("banking", "accounts", [broken]).rejected
+    assert (rejected.source_key, rejected.stage) == (None, "contract")
+
+
+def test_an_item_whose_key_no_index_can_hold_rejects_its_record():
+    dossier = next(each for each in read_samples("portal", "dossiers") if each.get("TaiLieuNop"))
+    [first, *others] = dossier["TaiLieuNop"]
+    listed = [{**first, "TepDinhKemId": LONG, "IsDeleted": False}, *others]
+    [rejected] = normalize("portal", "dossiers", [{**dossier, "TaiLieuNop": listed}]).rejected
+    assert (rejected.path, rejected.reason) == ("document.file_id", "the key is too long")
+
+
+def test_a_record_nested_deeper_than_the_validator_goes_stops_nothing():
+    deep = orjson.loads("[" * 1000 + "]" * 1000)
+    records = [tax_record(ghiChu=deep), tax_record(mst="8000000028", hoTen=deep)]
+    batch = normalize("tax", "registrations", records)
+    assert rows(batch.accepted_keys, "source_key") == [("8000000011",)]
+    assert [(each.source_key, each.path) for each in batch.rejected] == [("8000000028", "hoTen")]
