@@ -151,8 +151,12 @@ class ByLink:
         link = next_link(page.links)
         if link is None:
             return None
-        address = urljoin(self.url(state), link)
-        if _origin(address) != self._origin:
+        try:
+            address = urljoin(self.url(state), link)
+            origin = _origin(address)
+        except ValueError:
+            raise ContractBroken(f"{page.what}: its next link is no address") from None
+        if origin != self._origin:
             raise ContractBroken(f"{page.what}: its next link leads to another host than the connection's")
         parts = urlsplit(address)
         return _by_token(state, page, f"{parts.path}?{parts.query}")

@@ -219,6 +219,15 @@ def test_a_link_to_another_host_is_not_followed(serve: Serve, connector_of: Make
     assert elsewhere.asked == []
 
 
+@pytest.mark.parametrize("address", ["http://[half/items", "http://host:99999999/items"])
+def test_a_link_that_is_no_address_breaks_the_contract(
+    address: str, serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    served = serve(in_turn(as_json({"items": []}, Link=f'<{address}>; rel="next"')))
+    with pytest.raises(ContractBroken, match="page 1: its next link is no address"):
+        pages_of(open_served(connector_of({"pages": KINDS["link"]}), served.host))
+
+
 def test_a_resumed_link_is_followed_to_the_host_of_today(
     serve: Serve, connector_of: Make, open_served: Open
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_wait_beyond_the_longest_fails_at_once(
         ("Mon, 06 Jul 2026 16:00:00 GMT", 0),
         ("soon", None),
         ("-5", None),
+        ("Mon, 06 Jul 99999999999999999999 17:00:30 GMT", None),
         (None, None),
     ],
 )
