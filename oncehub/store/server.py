@@ -67,6 +67,8 @@ def _ensure_database(url: str, database: str) -> None:
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
+            # Processes that start at once must not all create it; the lock goes with the connection.
+            cursor.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"create {database}",))
             cursor.execute("select 1 from pg_database where datname = %s", (database,))
             if cursor.fetchone() is None:
                 cursor.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
