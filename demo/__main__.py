@@ -74,6 +74,8 @@ def main(
 
 def _demonstrate(console: Console, options: Options) -> None:
     progress = Progress(console)
+    if options.summary:
+        _require_writable(options.summary)
     _forget_settings()
     # Every process started from here on carries the mark by which a later start knows it.
     os.environ[MARK] = str(options.folder)
@@ -140,6 +142,12 @@ def _stay(stage: Stage, console: Console) -> None:
         while True:
             stage.components.require_alive()
             time.sleep(1)
+
+
+def _require_writable(path: Path) -> None:
+    """Tell at the start, not after minutes of work, that the summary has no place to go."""
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DemoFailed(f"{path}: cannot be written; name a file in a folder that exists")
 
 
 def _write(path: Path, figures: Summary) -> None:

@@ -253,3 +253,12 @@ def test_a_port_in_use_is_one_clear_line(folder: Path) -> None:
     [line] = [line for line in output.splitlines() if line.startswith("demo:")]
     assert "cannot listen on 127.0.0.1:" in line
     assert "Traceback" not in output
+
+
+def test_a_summary_without_a_place_is_told_before_anything_starts(folder: Path) -> None:
+    process = start(folder, "--summary", str(folder / "absent" / "summary.json"))
+    output, _ = process.communicate()
+
+    assert process.returncode == 1
+    assert output.strip().endswith("cannot be written; name a file in a folder that exists")
+    assert not folder.exists()
