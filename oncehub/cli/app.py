@@ -10,7 +10,7 @@ import typer
 
 from oncehub.cli import check, clients, pipeline, serve
 from oncehub.model.errors import ConfigError, OncehubError
-from oncehub.store.refusals import describe
+from oncehub.store.failures import describe
 
 # Pretty exceptions would print local variables, which hold personal data.
 app = typer.Typer(

@@ -9,7 +9,7 @@ import psycopg2
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from oncehub.model.errors import OncehubError, RunBusy, StoreUnavailable, TransientError
-from oncehub.store.refusals import describe
+from oncehub.store.failures import describe
 
 CURABLE = (TransientError, StoreUnavailable, RunBusy)
 """Errors that a later try may cure; every other one of the hub's needs a person."""

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg
 
 from oncehub.model.errors import ConfigError, StoreUnavailable
 from oncehub.model.settings import Settings
-from oncehub.store.refusals import why_not_connected
+from oncehub.store.failures import why_not_connected
 from oncehub.store.server import start_embedded
 
 __all__ = ["Connection", "connect", "database_url", "locked", "opened"]
