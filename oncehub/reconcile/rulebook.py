@@ -69,7 +69,8 @@ def load_rulebook(settings: Settings) -> Rulebook:
 
     Raises:
         ConfigError: when a file is wrong, names an attribute the canonical person lacks, compares one in
-            a way its type does not allow, or leaves one without a survivorship rule.
+            a way its type does not allow, leaves one without a survivorship rule, or names a source that has no
+            connector.
     """
     folder = settings.mappings / "rules"
     person = load_entities(settings.schemas)["person"]
@@ -87,6 +88,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
         _require_known(person, rulebook.survivorship, attribute, ("attributes", attribute))
     _require_comparable(rulebook)
     _require_complete(rulebook)
+    _require_sources(rulebook, [path.parent.name for path in settings.connectors.glob("*/connector.yaml")])
     return rulebook
 
 
@@ -109,3 +111,18 @@ def _require_complete(rulebook: Rulebook) -> None:
     if absent := set(rulebook.attributes) - set(rulebook.survivorship.attributes):
         place = rulebook.survivorship.where("attributes")
         raise ConfigError(f"{place}: attributes: no rule for {', '.join(sorted(absent))}; add one for each")
+
+
+def _require_sources(rulebook: Rulebook, known: list[str]) -> None:
+    matching, survivorship = rulebook.matching, rulebook.survivorship
+    named = [(rulebook.register, matching.where("register"))]
+    for place, identifier in enumerate(matching.identifiers):
+        if identifier.stated_by:
+            named.append((identifier.stated_by, matching.where("identifiers", place, "stated_by")))
+    for attribute, rule in survivorship.attributes.items():
+        named += [(source, survivorship.where("attributes", attribute)) for source in rule.sources]
+    for source, where in named:
+        if source not in known:
+            raise ConfigError(
+                f"{where}: no connector reads a source {source!r}; there are: {', '.join(sorted(known))}"
+            )

@@ -18,6 +18,7 @@ def edited(tmp_path, own_settings):
     """Replace a piece of a rule file and load the rules."""
     shutil.copytree(own_settings.mappings / "rules", tmp_path / "mappings" / "rules")
     (tmp_path / "schemas").symlink_to(own_settings.schemas)
+    (tmp_path / "connectors").symlink_to(own_settings.connectors)
 
     def edit(name, old, new):
         path = tmp_path / "mappings" / "rules" / name
@@ -55,6 +56,14 @@ def test_the_project_s_own_rules_cover_every_attribute(own_settings):
             "attribute: taxcode",
             r"matching\.yaml:\d+:\d+: taxcode: .*'tax_code'",
         ),
+        (
+            "survivorship.yaml",
+            "latest: [tax]",
+            "latest: [taxes]",
+            r"survivorship\.yaml:\d+:3: no connector reads a source 'taxes'; there are: banking, customs, ",
+        ),
+        ("matching.yaml", "stated_by: tax", "stated_by: taxes", r"matching\.yaml:\d+:\d+: no connector"),
+        ("matching.yaml", "register: population", "register: people", r"matching\.yaml:\d+:1: no connector"),
         ("survivorship.yaml", "  phone: ", "  fone: ", r"survivorship\.yaml:\d+:3: fone: .*'phone'"),
         ("comparison.yaml", "compare: address", "compare: exact", r"permanent_address: is of type object"),
         ("comparison.yaml", "compare: name", "compare: address", r"full_name: is of type text"),
