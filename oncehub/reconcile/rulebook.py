@@ -69,8 +69,8 @@ def load_rulebook(settings: Settings) -> Rulebook:
 
     Raises:
         ConfigError: when a file is wrong, names an attribute the canonical person lacks, compares one in
-            a way its type does not allow, leaves one without a survivorship rule, or names a source that has no
-            connector.
+            a way its type does not allow, leaves one without a survivorship rule, or names a source that no
+            connector reads.
     """
     folder = settings.mappings / "rules"
     person = load_entities(settings.schemas)["person"]
