@@ -117,7 +117,12 @@ class HubClient:
     def _send(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         url = self._base_url + path
         try:
-            response = self._session.request(method, url, timeout=self._timeout, **arguments)
+            # Whoever a redirect leads to is not the hub: assertions and identifiers do not follow it.
+            response = self._session.request(
+                method, url, timeout=self._timeout, allow_redirects=False, **arguments
+            )
+            if 300 <= response.status_code <= 399:
+                raise RequestRefused(f"answered {response.status_code}, a redirect; check the hub's address")
             answer = response.json()
         except requests.RequestException as error:
             raise SourceUnavailable(f"the hub does not answer: {type(error).__name__}") from None
