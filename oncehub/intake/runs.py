@@ -130,8 +130,13 @@ class Run:
     _begun_at: float = field(default_factory=time.monotonic)
 
     def left_behind(self, spec: Stream, now: datetime) -> bool:
-        """Tell whether the run began so long ago that what changed since deserves a window of its own."""
-        return spec.changes is not None and now - self.started_at > spec.changes.overlap
+        """Tell whether the run began so long ago that what changed since deserves a reading of its own.
+
+        Of a full snapshot that another process had read to its end, nobody knows whether a newer one is out.
+        """
+        if spec.changes is None:
+            return self.all_landed
+        return now - self.started_at > spec.changes.overlap
 
     def count(self, *, read: int, accepted: int, quarantined: int, deleted_read: int, deleted: int) -> None:
         """Add one page to the counters."""

@@ -149,6 +149,22 @@ def test_a_process_killed_between_the_last_page_and_the_end_is_finished_without_
     assert hub.query("select position > '2026-01-01' from intake.cursor") == [(True,)]
 
 
+def test_a_snapshot_that_only_lacked_its_end_is_followed_by_the_present_one(hub, calm) -> None:
+    class Killed(BaseException):
+        """Stands for a kill at this very instant: nothing of the engine handles it."""
+
+    def killing(report: Any) -> None:
+        if report.pages == total:
+            raise Killed
+
+    total = hub.read(calm, "customs")[0].pages
+    with pytest.raises(Killed):
+        hub.read(calm, "customs", report=killing)
+    finished, following = hub.read(calm, "customs")
+    assert (finished.done, finished.pages) == (True, total)
+    assert (following.done, following.pages, following.run_id) == (True, total, finished.run_id + 1)
+
+
 @pytest.mark.parametrize(
     ("source", "stream", "kills"),
     [
