@@ -90,11 +90,15 @@ where r.deleted_at is null and not exists (
 analyze stating;
 """)
 
+# A number in force leads to its bearer or, contested, to nobody: never to who bore it before.
 _CANDIDATE = sql.SQL("""
 select s.*, {rank} as rank, {method} as method, {name} as attribute, i.value, i.person_key
 from stating s
 join truth.identifier i on i.scheme = {scheme} and i.value = text.identifying({scheme}, {attribute})
 where not i.contested and ({current}::boolean is null or i.current = {current}::boolean)
+    and (i.current or not exists (
+        select from truth.identifier o where (o.scheme, o.value) = (i.scheme, i.value) and o.current
+    ))
     and not exists (
         select from verdict v where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
     )

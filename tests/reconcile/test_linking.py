@@ -32,6 +32,19 @@ def test_a_number_in_force_counts_before_the_same_number_formerly_of_another(hub
     assert linked["person_key"] == hub.person("CD2")["person_key"]
 
 
+def test_a_number_in_force_for_two_people_does_not_lead_to_who_bore_it_before(hub):
+    hub.state("population", "CD1", personal_id="001184000001", full_name="Nguyễn Thị Ánh")
+    hub.state("population", "CD2", personal_id="001184000001", full_name="Trần Văn Bình")
+    hub.state("population", "CD3", personal_id="001184000003", former=["001184000001"], full_name="Lê Yến")
+    hub.state("portal", "TK1", personal_id="001184000001", full_name="Nguyễn Thị Ánh", birth_date="1984")
+    hub.reconcile()
+    assert hub.links() == {}
+    assert hub.open() == {}
+    hub.delete("population", "CD2")
+    hub.reconcile()
+    assert hub.links() == {("portal", "TK1"): "personal_id"}
+
+
 def test_a_nine_digit_number_links_what_states_no_personal_number(hub):
     hub.state("population", "CD1", personal_id="001184000001", national_id_9="011222333", **ANH)
     hub.state("customs", "HQ1", national_id_9="011222333", full_name="Nguyễn Thị Ánh")
