@@ -141,6 +141,9 @@ def test_an_unexpected_error_is_told_by_its_place_and_not_its_message(
         cursor.execute('update truth.person set provenance = \'{"full_name": "sentinel"}\'')
     with pytest.raises(SourceUnavailable):
         client.lookup(WHO, ["person.full_name"])
+    # The answer leaves before the error is written down.
+    running.process.terminate()
+    running.process.wait(timeout=20)
     written = running.log.read_text()
     assert "lookup.py:" in written
     assert "sentinel" not in written
