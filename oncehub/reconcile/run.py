@@ -82,10 +82,14 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
         StoreError: when the database cannot be used; nothing of the run is kept.
     """
     rules = load_rulebook(settings)
-    with _connected(settings, database) as connection, locked(connection, "reconcile") as alone:
+    with (
+        told_without_values("reconciling"),
+        _connected(settings, database) as connection,
+        locked(connection, "reconcile") as alone,
+    ):
         if not alone:
             raise RunBusy("another process is reconciling; its run covers what has landed until it began")
-        with told_without_values("reconciling"), connection, connection.cursor() as cursor:
+        with connection, connection.cursor() as cursor:
             report = _run(cursor, rules)
     _log.info(
         "reconciled %d changed records: %d people created, %d changed, %d removed; "

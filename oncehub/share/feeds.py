@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg2
 from psycopg2 import sql
 
 from oncehub.audit import feed_pseudonym
-from oncehub.model.errors import ConfigError, RunBusy, StoreUnavailable
+from oncehub.model.errors import ConfigError, RunBusy
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
 from oncehub.share.permissions import today
 from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.failures import told_without_values
 
 
 @dataclass(frozen=True)
@@ -136,15 +136,12 @@ def publish(settings: Settings, feed: str, database: Connection | None = None) -
     Raises:
         ConfigError: when no agreement has such a feed.
         RunBusy: when another process publishes it.
-        StoreUnavailable: when the database does not answer, or breaks off.
+        StoreError: when the database cannot be used; StoreUnavailable where a retry may cure it.
     """
     start = time.monotonic()
     agreement = _agreement_of(settings, feed)
-    try:
-        with _given_or_opened(settings, database) as connection:
-            changes, last = extend_feed(connection, agreement, feed)
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
-        raise StoreUnavailable(f"the hub's database broke off while publishing {feed}; try again") from None
+    with told_without_values(f"publishing {feed}"), _given_or_opened(settings, database) as connection:
+        changes, last = extend_feed(connection, agreement, feed)
     return PublishReport(feed, changes, last, round(time.monotonic() - start, 3))
 
 

@@ -107,6 +107,13 @@ def test_only_one_process_reconciles_at_a_time(hub):
     assert hub.reconcile().dirty == 0
 
 
+def test_a_database_that_is_gone_before_the_run_began_is_told_as_such(hub):
+    with closing(connect(hub.settings.database_url)) as lost:
+        hub.rows("select pg_terminate_backend(%s)", lost.info.backend_pid)
+        with pytest.raises(StoreUnavailable, match="reconciling"):
+            reconcile(hub.settings, lost)
+
+
 def test_a_run_that_loses_the_database_keeps_nothing(hub, monkeypatch):
     hub.state("population", "CD1", 0, **ANH)
     from oncehub.reconcile import run  # noqa: PLC0415

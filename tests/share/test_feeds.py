@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 
-from oncehub.model.errors import ConfigError, RunBusy, StoreUnavailable
+from oncehub.model.errors import ConfigError, RunBusy, StoreError, StoreUnavailable
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share import load_agreements, publish, read_changes
@@ -216,11 +216,22 @@ def test_a_publishing_that_is_killed_loses_nothing(
         )
     assert editable.database_url is not None
     doomed = connect(editable.database_url)
-    with pytest.raises(StoreUnavailable, match="broke off"):
+    with pytest.raises(StoreUnavailable, match="publishing residence"):
         publish(editable, "residence", doomed)
     with database, database.cursor() as cursor:
         cursor.execute("drop trigger die on share.delivery")
     assert told(feed())[0][:2] == (1, "created")
+
+
+def test_a_change_that_the_database_refuses_is_told_without_its_values(
+    editable: Settings, database: Connection, believe: Callable[..., str]
+) -> None:
+    believe(**AN)
+    with database, database.cursor() as cursor:
+        cursor.execute("alter table share.delivery add constraint none check (line is null)")
+    with pytest.raises(StoreError, match="publishing residence") as caught:
+        publish(editable, "residence", database)
+    assert AN["full_name"] not in str(caught.value)
 
 
 def test_two_do_not_publish_one_feed_at_once(
