@@ -144,6 +144,10 @@ class MappingCompiler:
         scope = Scope(self._contract, part.each)
         if part.each and not self._is_list(part.each, name):
             return None
+        if part.each and not entity.item_key:
+            # Two rows under one key would make the database refuse every batch that holds them.
+            self._complain(f"{name} is one row a record; remove each", name, "each")
+            return None
         when = self._condition(part.when, scope, name)
         rules = [
             rule

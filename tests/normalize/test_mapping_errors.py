@@ -94,6 +94,13 @@ def test_all_faults_of_a_mapping_come_at_once(spoilt_root):
     assert len(refusal(spoilt_root).splitlines()) == 2
 
 
+def test_a_list_of_an_entity_that_a_record_states_once_is_refused(spoilt_root):
+    path = spoilt_root / BANKING
+    replace(path, "bank_account:", "bank_account:\n  each: Ownr.Id.PrvtId.Othr")
+    message = refusal(spoilt_root, "banking", "accounts")
+    assert "bank_account.each: bank_account is one row a record; remove each" in message
+
+
 def test_a_list_needs_each_or_pick(spoilt_root):
     replace(
         spoilt_root / BANKING,
