@@ -17,11 +17,13 @@ create temporary table if not exists leaving (source_key text) on commit delete 
 create temporary table if not exists touched (entity text, source_key text) on commit delete rows;
 """
 
+# What was only absent lives again as the snapshot shows it, even where that is an earlier statement.
 DROP_OUTDATED = """
 delete from pg_temp.stated as new
 where exists (
     select from intake.held
     where held.source = %(source)s and held.stream = %(stream)s and held.source_key = new.source_key
+      and held.deletion is distinct from 'absent'
       and (held.stated_at > new.stated_at or held.stated_at = new.stated_at and held.deletion = 'stated')
     offset 0
 )

@@ -107,6 +107,16 @@ def test_a_record_that_reappears_unchanged_lives_again(bench, statement, snapsho
     assert set(bench.dirty()) == {"f"}
 
 
+def test_a_record_that_reappears_as_it_was_earlier_lives_again(bench, statement, snapshot, show) -> None:
+    first, second, third = snapshot(), snapshot(), snapshot()
+    show(first, *people(statement, *"abcdef"))
+    show(second, *people(statement, *"abcde"))
+    assert sweep(bench, second) == 1
+    show(third, *people(statement, *"abcde"), statement("f", 0, {"person": [{"full_name": "An trước"}]}))
+    assert sweep(bench, third) == 0
+    assert living(bench) == "abcdef"
+
+
 def test_a_snapshot_that_starts_anew_forgets_what_the_former_one_showed(
     bench, statement, snapshot, show
 ) -> None:
