@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from pathlib import Path
 
 from oncehub.model.settings import Settings
+from oncehub.share.consumers import new_client_key
 from oncehub.store.connection import Connection
 
 
 def test_a_refusing_database_is_one_line_without_the_row_it_refused(
-    settings: Settings, database: Connection, believe: Callable[..., str]
+    settings: Settings, database: Connection, tmp_path: Path
 ) -> None:
-    believe(personal_id="001084000999", full_name="Nguyễn Thị An")
+    public = tmp_path / "public.json"
+    public.write_text(json.dumps(new_client_key(tmp_path / "key.pem")))
     with database, database.cursor() as cursor:
-        cursor.execute("alter table share.delivery add constraint none_may check (line is null)")
+        cursor.execute("alter table share.consumer add constraint none_may check (client_id = '')")
+    command = ["client", "add", "sentinel", "--agreement", "portal-residence", "--public-key", str(public)]
     done = subprocess.run(
-        [sys.executable, "-m", "oncehub.cli", "publish", "residence"],
+        [sys.executable, "-m", "oncehub.cli", *command],
         env=os.environ
         | {"ONCEHUB_DATABASE_URL": str(settings.database_url), "ONCEHUB_HOME": str(settings.home)},
         capture_output=True,
@@ -27,6 +31,4 @@ def test_a_refusing_database_is_one_line_without_the_row_it_refused(
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == (
-        "oncehub: the database refused: CheckViolation (23514) at share.delivery.none_may\n"
-    )
+    assert done.stderr == "oncehub: the database refused: CheckViolation (23514) at share.consumer.none_may\n"
