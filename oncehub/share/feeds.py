@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2 import sql
 
 from oncehub.audit import feed_pseudonym
-from oncehub.model.errors import ConfigError, RunBusy
+from oncehub.model.errors import ConfigError, RunBusy, StoreUnavailable
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
@@ -120,6 +120,16 @@ from reached
 where feed.feed = %(feed)s
 """
 
+# Committed, yet after a transaction that is still open, in whichever database: numbers are the server's.
+_HELD_BACK = """
+select count(*)
+from share.change, share.feed
+where feed.feed = %s and (change.transaction, change.change_id) > (feed.transaction, feed.change_id)
+"""
+
+_PATIENCE_SECONDS = 20.0
+_POLL_SECONDS = 0.1
+
 _READ = """
 select sequence, person_key::text, line from share.delivery
 where feed = %s and sequence > %s
@@ -128,20 +138,41 @@ limit %s
 """
 
 
-def publish(settings: Settings, feed: str, database: Connection | None = None) -> PublishReport:
-    """Bring a feed up to what is believed now, in one transaction; a kill loses nothing, a repeat adds none.
+def publish(
+    settings: Settings,
+    feed: str,
+    database: Connection | None = None,
+    *,
+    patience: float = _PATIENCE_SECONDS,
+) -> PublishReport:
+    """Bring a feed up to what is believed now; a kill loses nothing, a repeat adds none.
 
     A feed whose agreement is not in force stays as it is, and goes on from there when it is again.
+
+    Args:
+        settings: names the agreements.
+        feed: one of theirs.
+        database: used instead of a connection of its own.
+        patience: seconds to wait for older transactions that hold changes back.
 
     Raises:
         ConfigError: when no agreement has such a feed.
         RunBusy: when another process publishes it.
-        StoreError: when the database cannot be used; StoreUnavailable where a retry may cure it.
+        StoreUnavailable: when the database does not answer, or changes are still held back; a retry cures it.
+        StoreError: when the database cannot be used.
     """
     start = time.monotonic()
     agreement = _agreement_of(settings, feed)
     with told_without_values(f"publishing {feed}"), _given_or_opened(settings, database) as connection:
         changes, last = extend_feed(connection, agreement, feed)
+        while held_back := _held_back(connection, agreement, feed):
+            if time.monotonic() - start > patience:
+                raise StoreUnavailable(
+                    f"feed {feed}: {held_back} changes wait for an older transaction to end; try again"
+                )
+            time.sleep(_POLL_SECONDS)
+            added, last = extend_feed(connection, agreement, feed)
+            changes += added
     return PublishReport(feed, changes, last, round(time.monotonic() - start, 3))
 
 
@@ -209,6 +240,16 @@ def _cut(line: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
         "changed": [name for name in line["changed"] if name in allowed],
         "values": {name: value for name, value in line["values"].items() if name in allowed},
     }
+
+
+def _held_back(connection: Connection, agreement: Agreement, feed: str) -> int:
+    """Count the changes left behind though the agreement entitles to them."""
+    if not agreement.in_force(today()):
+        return 0
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_HELD_BACK, (feed,))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def _last_sequence(connection: Connection, feed: str) -> int:

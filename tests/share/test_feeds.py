@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -252,6 +253,20 @@ def test_feeds_have_their_own_sequence_and_see_their_own_attributes(
         change(database, key, email="an@example.vn")
     assert len(feed()) == 2
     assert publish(editable, "taxpayers", database).last_sequence == 1
+
+
+def test_publishing_waits_for_an_older_transaction_and_tells_when_it_does_not_end(
+    editable: Settings, database: Connection, other: Connection, believe: Callable[..., str]
+) -> None:
+    with other.cursor() as cursor:
+        cursor.execute("select pg_current_xact_id()")
+    believe(**AN)
+    with pytest.raises(StoreUnavailable, match="feed residence: 1 changes wait for an older transaction"):
+        publish(editable, "residence", database, patience=0)
+    ending = threading.Timer(0.3, other.commit)
+    ending.start()
+    assert publish(editable, "residence", database).changes == 1
+    ending.join()
 
 
 def test_an_agreement_out_of_force_gets_no_lines_until_it_is_again(
