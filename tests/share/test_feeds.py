@@ -71,10 +71,10 @@ def agreement(editable: Settings) -> Agreement:
 def feed(
     editable: Settings, database: Connection, agreement: Agreement
 ) -> Callable[[], list[dict[str, Any]]]:
-    """Publish the feed `residence` and read all of it."""
+    """Publish what may be published now of the feed `residence`, and read all of it."""
 
     def lines() -> list[dict[str, Any]]:
-        publish(editable, "residence", database)
+        extend_feed(database, agreement, "residence")
         with database:
             return read_changes(database, agreement, 0, 10_000, KEY).changes
 
