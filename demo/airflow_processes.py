@@ -15,8 +15,9 @@ from demo.processes import Component, Components
 
 USER = "admin"
 _MIGRATE_SECONDS = 180
+_RUNS_TASKS = "airflow scheduler"
 _SERVICES = {
-    "airflow scheduler": ("scheduler", "--skip-serve-logs"),
+    _RUNS_TASKS: ("scheduler", "--skip-serve-logs"),
     "airflow dag processor": ("dag-processor",),
     "airflow api server": ("api-server",),
 }
@@ -94,10 +95,20 @@ def finish_migration(components: Components, migration: Component) -> None:
     components.finish(migration, _MIGRATE_SECONDS)
 
 
-def start_services(components: Components, airflow: Airflow, variables: Mapping[str, str]) -> None:
-    """Start scheduler, DAG processor and API server, with further environment variables for the tasks."""
+def start_services(
+    components: Components, airflow: Airflow, hub: Mapping[str, str], connections: Mapping[str, str]
+) -> None:
+    """Start scheduler, DAG processor and API server.
+
+    Args:
+        components: take them up.
+        airflow: whose services.
+        hub: the hub's settings, as environment variables.
+        connections: the sources' credentials, for the scheduler alone: under it the tasks run.
+    """
     for name, arguments in _SERVICES.items():
-        components.start(name, _airflow(*arguments), {**airflow.environment, **variables})
+        secrets = connections if name == _RUNS_TASKS else {}
+        components.start(name, _airflow(*arguments), {**airflow.environment, **hub, **secrets})
 
 
 def _airflow(*arguments: str) -> list[str]:

@@ -144,7 +144,7 @@ def _start_services(stage: Stage, connections: Mapping[str, dict[str, Any]], por
     }
     command = [sys.executable, "-m", "oncehub.api", "--host", HOST, "--port", str(ports.hub)]
     stage.components.start("hub api", command, environment)
-    start_services(stage.components, stage.airflow, {**environment, **connection_variables(connections)})
+    start_services(stage.components, stage.airflow, environment, connection_variables(connections))
 
 
 def _await_services(stage: Stage) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 
+import pytest
 from psycopg2.extensions import make_dsn
 
+from oncehub.model.errors import StoreUnavailable
 from oncehub.store import server
+from oncehub.store.server import start_embedded
 
 
 def test_readers_that_start_at_once_share_one_new_database(postgres: str) -> None:
@@ -21,3 +26,18 @@ def test_readers_that_start_at_once_share_one_new_database(postgres: str) -> Non
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(ensure, range(4))) == [0, 1, 2, 3]
+
+
+def test_a_disk_that_is_nearly_full_is_told_before_the_server_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No test can fill the disk it shares; what the system reports of it is what the server goes by.
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5 * 2**20))
+    with pytest.raises(StoreUnavailable, match="only 5 MB left on the disk"):
+        start_embedded(tmp_path / "postgres")
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreUnavailable, match="cannot hold the database"):
+        start_embedded(tmp_path / "file" / "postgres")

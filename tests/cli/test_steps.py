@@ -1,0 +1,140 @@
+"""The nightly steps by hand, as an engineer runs them: real command, real database, real sources."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oncehub.model.settings import Settings
+from stubs.client import Systems
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def oncehub(settings: Settings, systems: Systems) -> Command:
+    """Run `oncehub` with the test's database and the simulated systems' credentials."""
+    environment = {
+        **os.environ,
+        "ONCEHUB_DATABASE_URL": str(settings.database_url),
+        "ONCEHUB_HOME": str(settings.home),
+        "COLUMNS": "120",
+        **{f"ONCEHUB_CONN_{name.upper()}": json.dumps(part) for name, part in systems.connections.items()},
+    }
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "oncehub.cli", *arguments]
+        return subprocess.run(
+            command, env=environment | variables, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    return run
+
+
+def answered(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_steps_lead_from_sources_to_feeds(oncehub: Command) -> None:
+    assert oncehub("init").stdout == "the database is up to date\n"
+
+    runs = answered(oncehub("sync", "population", "tax", "--json"))
+    assert [(run["source"], run["mode"], run["done"]) for run in runs] == [
+        ("population", "full", True),
+        ("tax", "full", True),
+    ]
+    assert all(
+        run["read"] == run["accepted"] + run["unchanged"] + run["quarantined"] > run["quarantined"] > 0
+        for run in runs
+    )
+
+    [report] = [answered(oncehub("reconcile", "--json"))]
+    assert report["people_created"] == report["links"]["register"] == runs[0]["accepted"]
+    assert report["links"]["personal_id"] > 500
+    assert report["open_by_kind"]["stale"] > 0
+
+    feeds = answered(oncehub("publish", "--json"))
+    assert {feed["feed"]: feed["changes"] for feed in feeds} == dict.fromkeys(
+        ("residence", "taxpayers"), report["people_created"]
+    )
+
+    status = answered(oncehub("status", "--json"))
+    assert [(row["source"], row["state"]) for row in status] == [
+        ("population", "succeeded"),
+        ("tax", "succeeded"),
+    ]
+
+    again = answered(oncehub("sync", "tax", "--json"))
+    assert [(run["mode"], run["accepted"], run["deleted"]) for run in again] == [("changes", 0, 0)]
+
+
+def test_tables_for_people_hold_the_same_and_no_traceback(oncehub: Command) -> None:
+    landed = oncehub("sync", "customs")
+    assert landed.returncode == 0, landed.stderr
+    assert "customs.declarants" in landed.stdout
+    assert "reconciled" in oncehub("reconcile").stdout
+    assert "succeeded" in oncehub("status").stdout
+
+
+def test_checking_finds_the_project_sound(oncehub: Command) -> None:
+    assert answered(oncehub("check", "--json"))["faults"] == []
+    assert oncehub("schemas", "--check").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("mappings/sources/tax/registrations.yaml", "[tcvn3,", "[tcvn,", "did you mean 'tcvn3'?"),
+        (
+            "mappings/agreements/tax-registration.yaml",
+            "person.phone",
+            "person.fone",
+            "did you mean 'person.phone'?",
+        ),
+        (
+            "connectors/tax/connector.yaml",
+            "kind: number",
+            "kind: numbers",
+            "'numbers' is not one of 'number'",
+        ),
+        (
+            "mappings/rules/survivorship.yaml",
+            "latest: [tax]",
+            "latest: [taxes]",
+            "there are: banking, customs",
+        ),
+    ],
+)
+def test_checking_tells_each_fault_with_its_place(
+    oncehub: Command, tmp_path: Path, file: str, old: str, new: str, told: str
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    for folder in ("connectors", "mappings", "schemas"):
+        shutil.copytree(root / folder, tmp_path / "root" / folder)
+    path = tmp_path / "root" / file
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+    done = oncehub("check", ONCEHUB_ROOT=str(tmp_path / "root"))
+
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"{path}:")
+    assert told in line
+
+
+def test_a_source_that_no_folder_describes_is_told_with_those_there_are(oncehub: Command) -> None:
+    done = oncehub("sync", "land")
+    assert done.returncode == 2
+    assert done.stderr.startswith("oncehub: no connector 'land'")
+    assert "banking, customs, population, portal, tax" in done.stderr
