@@ -96,7 +96,7 @@ def _faults(source: str, stream: str, table: Table) -> pl.DataFrame:
 
 def _discrepancies(state: State, links: dict[str, Links]) -> pl.DataFrame:
     found = [each for source in SOURCES for each in _of_source(state, source, links[source])]
-    found += _stale_phones(state, links)
+    found += _wrong_phones(state, links)
     return pl.concat(found).sort("source", "source_key", "attribute")
 
 
@@ -150,8 +150,11 @@ def _same_address(state: State, records: Table, people: Table) -> Array:
     return places().agree(own, records["addr_old"], registered, people["addr_old"]) | (records["addr"] < 0)
 
 
-def _stale_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
-    """Of each person's statements the most recent is right, in whichever source; other numbers are stale."""
+def _wrong_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
+    """Of each person's statements the most recent is right, in whichever source.
+
+    Other numbers are stale, but of two that were stated at one moment neither is: they conflict.
+    """
     stated = pl.concat(
         pl.DataFrame(
             {
@@ -166,10 +169,13 @@ def _stale_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
         for rows in [linked(links[source])[table["phone"][linked(links[source])] > 0]]
     )
     latest = stated.sort(["updated", "order", "row"], descending=[True, False, False])
-    latest = latest.unique("person", keep="first", maintain_order=True).select("person", right="phone")
-    stale = stated.join(latest, on="person").filter(pl.col("phone") != pl.col("right"))
+    latest = latest.unique("person", keep="first", maintain_order=True)
+    latest = latest.select("person", right="phone", since="updated")
+    wrong = stated.join(latest, on="person").filter(pl.col("phone") != pl.col("right"))
+    earlier = pl.col("updated") < pl.col("since")
     return [
-        _rows(source, STREAMS[source], source_keys(source, table.take(rows)), attribute="phone", kind="stale")
+        _rows(source, STREAMS[source], source_keys(source, table.take(rows)), attribute="phone", kind=kind)
+        for kind, of_kind in (("stale", wrong.filter(earlier)), ("conflict", wrong.filter(~earlier)))
         for source, table in state.records.items()
-        for rows in [stale.filter(pl.col("order") == _PHONE_ORDER.index(source))["row"].sort().to_numpy()]
+        for rows in [of_kind.filter(pl.col("order") == _PHONE_ORDER.index(source))["row"].sort().to_numpy()]
     ]
