@@ -26,7 +26,7 @@ from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
 from oncehub.share import load_agreements, publish
 from oncehub.store.migrate import initialise
-from oncehub.store.server import start_embedded
+from oncehub.store.server import start_embedded, stop_embedded
 from stubs.client import Systems
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,8 +68,11 @@ def _hub() -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
         home = Path(folder)
         settings = Settings(ROOT, home, start_embedded(home / "postgres", cleanup="stop"))
-        initialise(settings)
-        yield settings
+        try:
+            initialise(settings)
+            yield settings
+        finally:
+            stop_embedded(home / "postgres")
 
 
 def _cycle(name: str, settings: Settings, systems: Systems) -> Cycle:
