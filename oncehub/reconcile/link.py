@@ -105,7 +105,6 @@ where not i.contested and ({current}::boolean is null or i.current = {current}::
 """)
 
 # The register's own words say who somebody is: what is believed follows from them only later in the run.
-# Who goes by a name or birth date that the register has corrected since is late, not somebody else.
 _JUDGE = sql.SQL("""
 insert into verdict
 select
@@ -115,19 +114,7 @@ select
         c.name_key <> f.name_key
         and public.levenshtein_less_equal(left(c.name_key, 255), left(f.name_key, 255), {distance})
             > {distance}
-        and truth.same_partial_date(c.birth_date, f.birth_date) is not true
-        and not exists (
-            select from (
-                select name_key, birth_date from truth.person where person_key = c.person_key
-                union all
-                select text.fold_name(believed ->> 'full_name'), believed ->> 'birth_date'
-                from truth.person_version where person_key = c.person_key
-            ) earlier
-            where truth.same_partial_date(c.birth_date, earlier.birth_date)
-                or public.levenshtein_less_equal(
-                    left(c.name_key, 255), left(earlier.name_key, 255), {distance}
-                ) <= {distance}
-        ),
+        and truth.same_partial_date(c.birth_date, f.birth_date) is not true,
         false
     ),
     c.stated_at

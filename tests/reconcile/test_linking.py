@@ -214,16 +214,11 @@ class TestSomebodyElsesNumber:
         assert (hub.rows("select * from truth.case_file"), hub.rows("select * from truth.decision")) == before
 
 
-@pytest.mark.parametrize("again", [False, True])
-def test_who_goes_by_the_name_that_the_register_has_corrected_is_not_somebody_else(hub, again):
-    hub.state("population", "CD1", personal_id="001184000001", **ANH)
-    hub.state("banking", "B1", personal_id="001184000001", full_name="NGUYEN THI ANH")
+def test_who_goes_by_a_middle_name_that_the_register_has_corrected_is_not_somebody_else(hub):
+    hub.state("population", "CD1", personal_id="001184000001", **{**ANH, "full_name": "Trần Minh Ánh"})
+    hub.state("banking", "B1", personal_id="001184000001", full_name="TRAN MINH ANH")
     hub.reconcile()
-    corrected = {**ANH, "full_name": "Nguyễn Hoàng Khánh Ánh"}
-    hub.state("population", "CD1", 20, personal_id="001184000001", **corrected)
+    hub.state("population", "CD1", 20, personal_id="001184000001", **{**ANH, "full_name": "Trần Duy Ánh"})
     hub.reconcile()
-    if again:
-        hub.state("banking", "B1", 21, personal_id="001184000001", full_name="NGUYEN THI ANH")
-        hub.reconcile()
     assert hub.links() == {("banking", "B1"): "personal_id"}
     assert hub.open() == {("banking", "B1", "full_name"): "stale"}
