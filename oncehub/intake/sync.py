@@ -58,7 +58,7 @@ def sync(
     failures: list[OncehubError] = []
     reports: list[RunReport] = []
     with ExitStack() as stack:
-        store = database or stack.enter_context(opened(settings))
+        store = stack.enter_context(opened(settings, database))
         _attach(store, connector.source)
         source = stack.enter_context(open_source(connector, connection))
         for stream in chosen:

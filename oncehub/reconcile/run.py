@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
@@ -84,7 +82,7 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
     rules = load_rulebook(settings)
     with (
         told_without_values("reconciling"),
-        _connected(settings, database) as connection,
+        opened(settings, database) as connection,
         locked(connection, "reconcile") as alone,
     ):
         if not alone:
@@ -137,12 +135,3 @@ def _run(cursor: Cursor, rules: Rulebook) -> ReconcileReport:
 def _counted(cursor: Cursor, query: str) -> dict[str, int]:
     cursor.execute(query)
     return dict(cursor.fetchall())
-
-
-@contextmanager
-def _connected(settings: Settings, database: Connection | None) -> Iterator[Connection]:
-    if database is not None:
-        yield database
-    else:
-        with opened(settings) as connection:
-            yield connection

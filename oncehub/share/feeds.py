@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,7 +161,7 @@ def publish(
     """
     start = time.monotonic()
     agreement = _agreement_of(settings, feed)
-    with told_without_values(f"publishing {feed}"), _given_or_opened(settings, database) as connection:
+    with told_without_values(f"publishing {feed}"), opened(settings, database) as connection:
         changes, last = extend_feed(connection, agreement, feed)
         while held_back := _held_back(connection, agreement, feed):
             if time.monotonic() - start > patience:
@@ -268,12 +266,3 @@ def _agreement_of(settings: Settings, feed: str) -> Agreement:
         advice = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(by_feed) or 'none'}"
         raise ConfigError(f"no agreement has a feed {feed!r}; {advice}")
     return by_feed[feed]
-
-
-@contextmanager
-def _given_or_opened(settings: Settings, database: Connection | None) -> Iterator[Connection]:
-    if database is not None:
-        yield database
-        return
-    with opened(settings) as connection:
-        yield connection

@@ -51,12 +51,15 @@ def connect(url: str, *, role: str | None = None) -> Connection:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Connection]:
-    """Give a connection to the hub's migrated database, closed at the end.
+def opened(settings: Settings, given: Connection | None = None) -> Iterator[Connection]:
+    """Give a connection to the hub's migrated database, closed at the end; one that is given stays open.
 
     Raises:
         StoreUnavailable, StoreOutdated: when it cannot be used.
     """
+    if given is not None:
+        yield given
+        return
     from oncehub.store.migrate import require_current  # noqa: PLC0415 - migrate needs Connection from here
 
     connection = connect(database_url(settings))
