@@ -14,8 +14,9 @@ import requests
 
 from oncehub.connect.failures import TryAgain
 from oncehub.connect.requesting import Answer, Authentication, Requester
+from oncehub.model.access import ApiKey, Hmac, OAuth2
 from oncehub.model.connection import Connection
-from oncehub.model.connector import ApiKey, Connector, Hmac, OAuth2
+from oncehub.model.connector import Connector
 from oncehub.model.errors import AuthenticationError, ConfigError, ContractBroken
 
 Clock = Callable[[], float]
@@ -44,7 +45,7 @@ def authentication_of(
         ConfigError: when the connection lacks what the kind needs.
     """
     match connector.auth:
-        case ApiKey(header=header):
+        case ApiKey(header=str(header)):
             return KeyInHeader(header, _needed(connector, connection, "password", "API key"))
         case Hmac() as headers:
             key_id = _needed(connector, connection, "login", "key id")

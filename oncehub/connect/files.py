@@ -15,8 +15,8 @@ from oncehub.connect.failures import TryAgain
 from oncehub.connect.listing import at
 from oncehub.connect.page import Page, PageState
 from oncehub.connect.requesting import Answer, Requester
-from oncehub.model.connector import CsvFiles
 from oncehub.model.errors import ContractBroken
+from oncehub.model.reading import Csv, FileListing
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,14 @@ class Snapshot:
     Attributes:
         name: `source.stream`.
         host: base URL of the source.
-        read: manifest, files and their form.
+        read: the files' form.
+        listing: where they are listed.
     """
 
     name: str
     host: str
-    read: CsvFiles
+    read: Csv
+    listing: FileListing
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,21 @@ def _begin(resume: PageState | None, files: list[_File], sums: list[str]) -> int
 
 def _manifest(requester: Requester, snapshot: Snapshot) -> list[_File]:
     what = f"{snapshot.name}: manifest"
-    content = requester.get(snapshot.host + snapshot.read.manifest, what, Answer.json)
-    entries = at(content, snapshot.read.files)
+    content = requester.get(snapshot.host + snapshot.listing.path, what, Answer.json)
+    entries = at(content, snapshot.listing.files)
     if not isinstance(entries, list):
-        raise ContractBroken(f"{what}: holds no list at `{snapshot.read.files}`")
-    files = [_file(entry, snapshot.read, what) for entry in entries]
+        raise ContractBroken(f"{what}: holds no list at `{snapshot.listing.files}`")
+    files = [_file(entry, snapshot.listing, what) for entry in entries]
     if len({file.name for file in files}) < len(files):
         raise ContractBroken(f"{what}: lists a file twice")
     return files
 
 
-def _file(entry: Any, read: CsvFiles, what: str) -> _File:
-    name, sha256 = at(entry, read.name_field), at(entry, read.sha256_field)
-    rows = at(entry, read.rows_field)
+def _file(entry: Any, read: FileListing, what: str) -> _File:
+    name, sha256 = at(entry, read.name), at(entry, read.sha256)
+    rows = at(entry, read.rows)
     if not isinstance(name, str) or not isinstance(sha256, str) or not isinstance(rows, int | None):
-        fields = f"`{read.name_field}`, `{read.sha256_field}` and `{read.rows_field}`"
+        fields = f"`{read.name}`, `{read.sha256}` and `{read.rows}`"
         raise ContractBroken(f"{what}: an entry lacks a proper {fields}")
     return _File(name, sha256.lower(), rows)
 
@@ -101,7 +103,7 @@ def _file(entry: Any, read: CsvFiles, what: str) -> _File:
 def _rows(requester: Requester, snapshot: Snapshot, file: _File, number: int) -> list[Any]:
     what = f"{snapshot.name}: file {number}"
     read = snapshot.read
-    url = snapshot.host + read.path.replace("{name}", quote(file.name, safe=""))
+    url = snapshot.host + (read.path or "").replace("{name}", quote(file.name, safe=""))
     content = requester.get(url, what, lambda answer: _checked(answer, file.sha256))
     if read.compression == "gzip":
         content = unzipped(content, requester.limits.page_bytes, what)

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from oncehub.connect.requesting import Answer
-from oncehub.model.connector import CursorPages, JsonPages, NumberPages, OffsetPages, Pages, SinglePage
 from oncehub.model.errors import ContractBroken
+from oncehub.model.reading import InHeader, Json, Pages
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,24 @@ class Listing:
 
     name: str
     host: str
-    read: JsonPages
+    read: Json
     pages: Pages
     parameters: dict[str, str]
 
     @property
     def size(self) -> int | None:
         """Records asked for in one page."""
-        return None if isinstance(self.pages, SinglePage) else self.pages.size.value
+        return None if self.pages.size is None else self.pages.size.value
 
     def url(self, parameters: dict[str, str] | None = None) -> str:
         """Address of a page: the selection, its size and `parameters`."""
         query = dict(self.parameters)
-        if not isinstance(self.pages, SinglePage):
+        if self.pages.size is not None:
             query[self.pages.size.parameter] = str(self.pages.size.value)
         query |= parameters or {}
         # A space as %20: whoever signs or logs a query reads it the same way.
         text = urlencode(query, quote_via=quote)
-        return self.host + self.read.path + (f"?{text}" if text else "")
+        return self.host + (self.read.path or "") + (f"?{text}" if text else "")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def received(answer: Answer, listing: Listing, what: str) -> Received:
         ContractBroken: when the records or a declared total are not where the connector says.
     """
     content = answer.json()
-    records = at(content, listing.read.records)
+    records = at(content, listing.read.records) if listing.read.records else content
     if not isinstance(records, list):
         raise ContractBroken(f"{what}: holds no list at `{listing.read.records}`")
     total = _total(what, content, listing.pages)
@@ -80,7 +80,7 @@ def received(answer: Answer, listing: Listing, what: str) -> Received:
 
 
 def _total(what: str, content: Any, pages: Pages) -> int | None:
-    if not isinstance(pages, NumberPages | OffsetPages | CursorPages) or pages.total is None:
+    if pages.total is None or isinstance(pages.total, InHeader):
         return None
     total = at(content, pages.total)
     if not isinstance(total, int) or isinstance(total, bool) or total < 0:

@@ -20,7 +20,7 @@ from oncehub.connect.failures import (
     network_failure,
 )
 from oncehub.connect.rates import Pause, RateLimit
-from oncehub.model.connector import Limits
+from oncehub.model.access import Limits
 from oncehub.model.errors import AuthenticationError, ContractBroken, SourceUnavailable, Throttled
 
 logger = logging.getLogger(__name__)

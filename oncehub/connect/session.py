@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import requests
 
+from oncehub.model.access import MutualTls
 from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector, MutualTls
+from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError
 
 

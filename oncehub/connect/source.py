@@ -22,8 +22,9 @@ from oncehub.connect.requesting import Requester
 from oncehub.connect.session import open_session
 from oncehub.connect.window import Window, window_parameters
 from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector, CsvFiles, Stream
+from oncehub.model.connector import Connector, Stream
 from oncehub.model.errors import ConfigError
+from oncehub.model.reading import Csv, Json
 
 
 def open_source(connector: Connector, connection: Connection) -> Source:
@@ -84,9 +85,10 @@ class Source:
         signing = authentication_of(self._connector, self._connection, requester)
         requester = replace(requester, authentication=signing)
         name, host, read = f"{self._connector.source}.{stream}", self._connection.host, definition.read
-        if isinstance(read, CsvFiles):
-            pages = file_pages(requester, Snapshot(name, host, read), resume)
+        if isinstance(read, Csv) and read.listing:
+            pages = file_pages(requester, Snapshot(name, host, read, read.listing), resume)
         else:
+            assert isinstance(read, Json)
             listing = Listing(name, host, read, definition.pages, parameters)
             pages = json_pages(requester, listing, resume)
         yield from prefetched(pages, stop)
@@ -123,7 +125,7 @@ def _check_words(connector: Connector) -> None:
         except (ZoneInfoNotFoundError, ValueError):
             place = connector.where("streams", name, "updated", "zone")
             raise ConfigError(f"{place}: no such time zone; write one such as Asia/Ho_Chi_Minh") from None
-        if isinstance(stream.read, CsvFiles):
+        if isinstance(stream.read, Csv):
             try:
                 "a".encode(stream.read.encoding)
             except LookupError:

@@ -11,8 +11,8 @@ import requests
 from oncehub.connect.listing import Listing, Received, at
 from oncehub.connect.page import PageState
 from oncehub.connect.repeats import seen_again
-from oncehub.model.connector import CursorPages, LinkPages, NumberPages, OffsetPages
 from oncehub.model.errors import ContractBroken
+from oncehub.model.reading import CursorPages, LinkPages, NumberPages, OffsetPages
 
 
 class Walk(Protocol):
@@ -70,7 +70,7 @@ class ByPosition:
     def __init__(self, listing: Listing, pages: NumberPages | OffsetPages) -> None:
         self._listing = listing
         self._parameter = pages.parameter
-        self._size = pages.size.value
+        self._size = pages.size.value if pages.size else 1
         self._numbered = isinstance(pages, NumberPages)
 
     def url(self, state: PageState) -> str:
@@ -124,7 +124,7 @@ class ByCursor:
 
     def after(self, state: PageState, page: Received) -> PageState | None:
         """The token at the connector's `next` path; none, null or empty ends the read."""
-        token = at(page.content, self._pages.next)
+        token = at(page.content, str(self._pages.next))
         if token is not None and not isinstance(token, str | int):
             raise ContractBroken(f"{page.what}: holds no token at `{self._pages.next}`")
         return _by_token(state, page, "" if token is None else str(token))

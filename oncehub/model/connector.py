@@ -2,161 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
+from oncehub.model.access import Auth, Limits, UrlPath
 from oncehub.model.documents import Document, Part
-from oncehub.model.units import Duration, Rate
+from oncehub.model.reading import Pages, Place, Read, RecordPath, SinglePage
+from oncehub.model.units import Duration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
-RecordPath = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
-"""Dotted path into a record or a page, e.g. `data.items`."""
-
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
-
-
-class NoAuth(Part):
-    """The source asks for no credentials."""
-
-    kind: Literal["none"]
-
-
-class ApiKey(Part):
-    """A fixed key in a header; the key is the connection's password."""
-
-    kind: Literal["api_key"]
-    header: str
-
-
-class OAuth2(Part):
-    """OAuth 2.0 client credentials (RFC 6749 section 4.4); login and password are the client's."""
-
-    kind: Literal["oauth2"]
-    token_path: UrlPath
-    scope: str | None = None
-
-
-class Hmac(Part):
-    """HMAC-SHA256 over method, path, query, timestamp and body digest, one a line."""
-
-    kind: Literal["hmac"]
-    key_id_header: str
-    timestamp_header: str
-    signature_header: str
-
-
-class MutualTls(Part):
-    """Client certificate; the connection's extra names `client_certificate`, `client_key` and `ca`."""
-
-    kind: Literal["mutual_tls"]
-
-
-Auth = Annotated[NoAuth | ApiKey | OAuth2 | Hmac | MutualTls, Field(discriminator="kind")]
-
-
-class Limits(Part):
-    """What the source can bear.
-
-    Attributes:
-        requests: at most this many a second.
-        timeout: for one answer.
-        attempts: tries of one request before the run fails.
-        longest_wait: a Retry-After beyond this fails the run (to be tried later) instead of sleeping.
-        page_bytes: a larger answer is refused.
-    """
-
-    requests: Rate = 20.0
-    timeout: Duration = timedelta(seconds=30)
-    attempts: Annotated[int, Field(ge=1, le=10)] = 5
-    longest_wait: Duration = timedelta(minutes=1)
-    page_bytes: Annotated[int, Field(ge=1024)] = 256 * 1024 * 1024
-
-
-class JsonPages(Part):
-    """JSON answers; `records` is the path to the list of records in a page."""
-
-    format: Literal["json"]
-    path: UrlPath
-    records: RecordPath
-
-
-class CsvFiles(Part):
-    """CSV files listed in a JSON manifest with SHA-256 sums.
-
-    Attributes:
-        manifest: path of the manifest.
-        files: path to the list in it; each entry has `name_field`, `sha256_field` and `rows_field`.
-        path: path of one file, with `{name}`.
-    """
-
-    format: Literal["csv"]
-    manifest: UrlPath
-    files: RecordPath
-    name_field: str = "name"
-    sha256_field: str = "sha256"
-    rows_field: str = "rows"
-    path: UrlPath
-    encoding: str = "utf-8"
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
-    compression: Literal["none", "gzip"] = "none"
-
-
-Read = Annotated[JsonPages | CsvFiles, Field(discriminator="format")]
-
-
-class PageSize(Part):
-    """The parameter that says how many records a page holds."""
-
-    parameter: str
-    value: Annotated[int, Field(ge=1, le=100_000)]
-
-
-class NumberPages(Part):
-    """Pages by number from 1; `total` is the path to the count of records."""
-
-    kind: Literal["number"]
-    parameter: str
-    size: PageSize
-    total: RecordPath | None = None
-
-
-class OffsetPages(Part):
-    """Pages by offset from 0; `total` is the path to the count of records."""
-
-    kind: Literal["offset"]
-    parameter: str
-    size: PageSize
-    total: RecordPath | None = None
-
-
-class CursorPages(Part):
-    """Pages by an opaque token at path `next`; absent or null on the last page."""
-
-    kind: Literal["cursor"]
-    parameter: str
-    next: RecordPath
-    size: PageSize
-    total: RecordPath | None = None
-
-
-class LinkPages(Part):
-    """Pages by a `Link: <url>; rel="next"` header (RFC 8288)."""
-
-    kind: Literal["link"]
-    size: PageSize
-
-
-class SinglePage(Part):
-    """Everything in one answer, or one page a file."""
-
-    kind: Literal["none"]
-
-
-Pages = Annotated[
-    NumberPages | OffsetPages | CursorPages | LinkPages | SinglePage, Field(discriminator="kind")
-]
 
 
 class Updated(Part):
@@ -164,7 +21,7 @@ class Updated(Part):
 
     Attributes:
         field: path in the record.
-        format: strptime form, or `iso8601`.
+        format: strptime form, `iso8601`, `unix` (seconds) or `unix_ms`.
         zone: time zone of a form that states none.
     """
 
@@ -173,8 +30,8 @@ class Updated(Part):
     zone: str = "UTC"
 
 
-class Changes(Part):
-    """How to ask for what changed; times are sent in the form of `updated`.
+class TimeChanges(Part):
+    """How to ask for what changed by the time of statement, sent in the form of `updated`.
 
     Attributes:
         since: parameter of the lower bound (inclusive).
@@ -183,10 +40,60 @@ class Changes(Part):
         skew: how far below the present each window ends.
     """
 
+    kind: Literal["time"] = "time"
     since: str
     until: str | None = None
     overlap: Duration = timedelta(hours=1)
     skew: Duration = timedelta(minutes=5)
+
+
+class SequenceChanges(Part):
+    """How to ask for what changed by a number that rises with every change.
+
+    Attributes:
+        field: path of the number in the record.
+        since: parameter of the lower bound: the highest number seen, less `overlap`.
+        until: parameter of the upper bound, where the source knows one.
+        overlap: how far below the highest number each reading starts, for changes that commit late.
+    """
+
+    kind: Literal["sequence"]
+    field: RecordPath
+    since: str
+    until: str | None = None
+    overlap: Annotated[int, Field(ge=0)] = 1000
+
+
+def _kind_of_changes(value: Any) -> str:
+    stated = value.get("kind", "time") if isinstance(value, dict) else getattr(value, "kind", "time")
+    return str(stated)
+
+
+Changes = Annotated[
+    Annotated[TimeChanges, Tag("time")] | Annotated[SequenceChanges, Tag("sequence")],
+    Discriminator(_kind_of_changes),
+]
+
+
+class Watermark(Part):
+    """Where the source tells the highest sequence there is now; `value` is the number's place."""
+
+    path: UrlPath
+    value: Place
+
+
+class Snapshot(Part):
+    """Where everything is read from, for a stream that tells its changes elsewhere.
+
+    The watermark is taken before the snapshot, and the changes since then are read after it.
+
+    Attributes:
+        watermark: for changes by sequence; changes by time take the clock.
+    """
+
+    read: Read
+    pages: Pages
+    watermark: Watermark | None = None
 
 
 class FlagDeletes(Part):
@@ -198,15 +105,30 @@ class FlagDeletes(Part):
 
 
 class TombstoneDeletes(Part):
-    """A deleted record comes as its key and a mark only."""
+    """A deleted record comes among the others as its key and a mark only."""
 
     kind: Literal["tombstone"]
     field: RecordPath
     equals: str | bool | int
 
 
+class TombstoneStream(Part):
+    """Deleted records are listed apart, asked for with the parameters of `changes`.
+
+    Attributes:
+        key: fields that name the record, in the order of the stream's key; that key unless given.
+        updated: when it was deleted; as the stream's unless given.
+    """
+
+    kind: Literal["stream"]
+    read: Read
+    pages: Pages
+    key: Annotated[tuple[RecordPath, ...], Field(min_length=1)] | None = None
+    updated: Updated | None = None
+
+
 class AbsenceDeletes(Part):
-    """Every read is a full snapshot; what is absent was deleted.
+    """What a full snapshot no longer shows was deleted.
 
     Attributes:
         at_most: share of the live records that one snapshot may delete; more fails the run.
@@ -216,13 +138,42 @@ class AbsenceDeletes(Part):
     at_most: Annotated[float, Field(gt=0, le=1)] = 0.2
 
 
-Deletes = Annotated[FlagDeletes | TombstoneDeletes | AbsenceDeletes, Field(discriminator="kind")]
+Deletes = Annotated[
+    FlagDeletes | TombstoneDeletes | TombstoneStream | AbsenceDeletes, Field(discriminator="kind")
+]
+
+
+class Parent(Part):
+    """Records are asked for once a record of another stream of the source, e.g. the documents of a dossier.
+
+    Attributes:
+        stream: the parent stream.
+        take: names for fields of the parent record; `{name}` stands for it in `read.path` and `read.query`,
+            and each record carries them under `parent`.
+        of: `all`: every parent is asked each time; `changed`: those that changed in the parent's window.
+    """
+
+    stream: Name
+    take: Annotated[dict[Name, RecordPath], Field(min_length=1)]
+    of: Literal["all", "changed"] = "all"
 
 
 class Contract(Part):
-    """What a field that the contract does not know does to its record."""
+    """What becomes of a record that differs from its schema.
 
-    unknown: Literal["ignore", "quarantine"] = "ignore"
+    `evolve`: it lands, and the difference is noted for the engineer; `ignore`: it lands; `quarantine`: it is
+    kept aside; `stop`: the run ends before its page lands. Any other fault of a record is quarantined.
+
+    Attributes:
+        unknown: a field that the schema does not know.
+        changed_type: a value of another JSON type; landing, it is read in the type agreed where nothing is
+            lost (e.g. 12 for "12"), else as absent.
+        missing: a required field is not there; landing, it is read as absent.
+    """
+
+    unknown: Literal["evolve", "ignore", "quarantine", "stop"] = "evolve"
+    changed_type: Literal["evolve", "ignore", "quarantine", "stop"] = "quarantine"
+    missing: Literal["evolve", "ignore", "quarantine", "stop"] = "quarantine"
 
 
 class Quarantine(Part):
@@ -248,17 +199,53 @@ class Stream(Part):
     key: Annotated[tuple[RecordPath, ...], Field(min_length=1)]
     updated: Updated
     changes: Changes | None = None
+    snapshot: Snapshot | None = None
     deletes: Deletes | None = None
+    parent: Parent | None = None
     contract: Contract = Contract()
     quarantine: Quarantine = Quarantine()
 
     @model_validator(mode="after")
     def _consistent(self) -> Stream:
-        if isinstance(self.read, CsvFiles) and not isinstance(self.pages, SinglePage):
-            raise ValueError("files have no pages; write pages: {kind: none}")
-        if isinstance(self.deletes, AbsenceDeletes) and self.changes:
-            raise ValueError("deletion by absence needs a full snapshot; remove changes or choose flag")
+        for place in self._places():
+            if place.read.in_files and not isinstance(place.pages, SinglePage):
+                raise ValueError("files have no pages; write pages: {kind: none}")
+        if isinstance(self.deletes, AbsenceDeletes) and self.changes and not self.snapshot:
+            raise ValueError(
+                "deletion by absence needs a full snapshot; remove changes, give snapshot, or choose flag"
+            )
+        self._check_snapshot()
+        self._check_parent()
         return self
+
+    def _places(self) -> list[Stream | Snapshot | TombstoneStream]:
+        others = (self.snapshot, self.deletes if isinstance(self.deletes, TombstoneStream) else None)
+        return [self, *(other for other in others if other is not None)]
+
+    def _check_snapshot(self) -> None:
+        if self.snapshot is None:
+            return
+        if self.changes is None:
+            raise ValueError("a snapshot needs changes, which are read after it; else move it into read")
+        by_sequence = isinstance(self.changes, SequenceChanges)
+        if by_sequence != (self.snapshot.watermark is not None):
+            raise ValueError(
+                "snapshot needs a watermark: the sequence before it is read"
+                if by_sequence
+                else "snapshot.watermark is for changes by sequence; remove it, the clock serves"
+            )
+
+    def _check_parent(self) -> None:
+        named = set(re.findall(r"\{(\w+)\}", self.read.path or "")) - {"name"}
+        for value in self.read.query.values():
+            named |= set(re.findall(r"\{(\w+)\}", value))
+        known = set(self.parent.take) if self.parent else set()
+        if stray := sorted(named - known):
+            raise ValueError(f"nothing stands for {{{stray[0]}}}; name it in parent.take")
+        if self.parent and (self.snapshot or self.read.in_files or isinstance(self.deletes, TombstoneStream)):
+            raise ValueError("a stream of children takes no snapshot, files or stream of tombstones")
+        if self.parent and self.changes and self.parent.of == "changed":
+            raise ValueError("children of changed parents are read whole; remove changes, or write of: all")
 
 
 class Connector(Document):
@@ -267,6 +254,7 @@ class Connector(Document):
     Attributes:
         source: its name; equals the folder's name.
         schedule: cron expression, Vietnam time.
+        part: the one part that `connector.py` beside this file replaces.
     """
 
     source: Name
@@ -274,4 +262,20 @@ class Connector(Document):
     schedule: Annotated[str, StringConstraints(pattern=r"^(\S+\s+){4}\S+$")]
     auth: Auth
     limits: Limits = Limits()
+    part: Literal["pager", "signer", "reader"] | None = None
     streams: Annotated[dict[Name, Stream], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _parents_exist(self) -> Connector:
+        for name, stream in self.streams.items():
+            if stream.parent is None:
+                continue
+            parent = self.streams.get(stream.parent.stream)
+            if parent is None or parent.parent is not None:
+                raise ValueError(
+                    f"streams.{name}.parent.stream: {stream.parent.stream!r} must be another stream of this"
+                    " source without a parent of its own"
+                )
+            if stream.parent.of == "changed" and parent.changes is None:
+                raise ValueError(f"streams.{name}.parent.of: its parent knows no changes; write of: all")
+        return self

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, RootModel, model_validator
 
-from oncehub.model.connector import RecordPath
 from oncehub.model.documents import Document, Part
+from oncehub.model.reading import RecordPath
 
 Transform = str | dict[str, Any]
 """A transform's name, or `{name: arguments}` with one value or a list."""

@@ -104,7 +104,7 @@ def real_connector(source: str, *, size: int | None = None, attempts: int | None
     streams = {}
     for name, stream in connector.streams.items():
         pages = stream.pages
-        if size is not None and hasattr(pages, "size"):
+        if size is not None and pages.size is not None:
             pages = pages.model_copy(update={"size": pages.size.model_copy(update={"value": size})})
         streams[name] = stream.model_copy(update={"pages": pages})
     return connector.model_copy(update={"limits": limits, "streams": streams})

@@ -23,8 +23,9 @@ from oncehub.connect.authentication import BearerTokens
 from oncehub.connect.rates import RateLimit
 from oncehub.connect.requesting import Requester
 from oncehub.connect.source import Source
+from oncehub.model.access import Limits
 from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector, Limits
+from oncehub.model.connector import Connector
 from oncehub.model.errors import AuthenticationError, ConfigError, ContractBroken, SourceUnavailable
 from stubs.client import Systems
 from stubs.servers.certificates import make_tls_files

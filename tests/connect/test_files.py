@@ -23,8 +23,7 @@ from .serving import Answering, Asked, Reply, Served, as_json
 ALL = Window(None, None)
 READ = {
     "format": "csv",
-    "manifest": "/manifest.json",
-    "files": "files",
+    "listing": {"path": "/manifest.json", "files": "files"},
     "path": "/files/{name}",
     "encoding": "cp1258",
     "delimiter": ";",

@@ -14,8 +14,9 @@ from oncehub.connect import Page, PageState, Window
 from oncehub.connect.listing import Listing, Received
 from oncehub.connect.source import Source
 from oncehub.connect.walks import ByPosition, next_link
-from oncehub.model.connector import Connector, JsonPages, NumberPages, OffsetPages, PageSize
+from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError, ContractBroken
+from oncehub.model.reading import Json, NumberPages, OffsetPages, PageSize
 
 from .serving import Answering, Asked, Reply, Served, as_json, in_turn
 
@@ -143,7 +144,7 @@ def test_records_that_leave_while_reading_hide_no_other(
     """Of what stays in the selection all the while, nothing is skipped."""
     kind, form = (NumberPages, "number") if numbered else (OffsetPages, "offset")
     pages = kind(kind=form, parameter="p", size=PageSize(parameter="n", value=size), total="total")
-    read = JsonPages(format="json", path="/items", records="items")
+    read = Json(format="json", path="/items", records="items")
     walk = ByPosition(Listing("tax.items", "http://127.0.0.1", read, pages, {}), pages)
     listed = list(range(count))
     seen: set[int] = set()
