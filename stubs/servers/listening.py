@@ -52,7 +52,7 @@ class _ClosableProtocol(H11Protocol):
         self.app_state = {**self.app_state, "transport": transport}
 
 
-class _Server(uvicorn.Server):
+class SignalFreeServer(uvicorn.Server):
     """Leaves the signals to the process, which runs several servers."""
 
     @contextmanager
@@ -75,7 +75,7 @@ async def serve_all(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    servers = [_Server(_config(app, tls.get(name))) for name, app in apps.items()]
+    servers = [SignalFreeServer(server_config(app, tls.get(name))) for name, app in apps.items()]
     async with asyncio.TaskGroup() as tasks:
         for name, server in zip(apps, servers, strict=True):
             tasks.create_task(server.serve([sockets[name]]))
@@ -87,7 +87,8 @@ async def serve_all(
             server.should_exit = True
 
 
-def _config(app: ASGIApp, tls: TlsFiles | None) -> uvicorn.Config:
+def server_config(app: ASGIApp, tls: TlsFiles | None) -> uvicorn.Config:
+    """How every application is served; with `tls`, a client certificate is required."""
     config = uvicorn.Config(
         app,
         http=_ClosableProtocol,

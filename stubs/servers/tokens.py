@@ -1,11 +1,11 @@
-"""OAuth2 client credentials (RFC 6749, section 4.4) with bearer tokens that live 300 seconds."""
+"""OAuth2 client credentials (RFC 6749, section 4.4) with bearer tokens that live 300 seconds by default."""
 
 import base64
 import binascii
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.concurrency import run_in_threadpool
@@ -29,10 +29,12 @@ class TokenIssuer:
         client_secret: str,
         *,
         required_scope: str | None = None,
+        seconds: int = TOKEN_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client_id, client_secret
         self._scope = required_scope
+        self._seconds = seconds
         self._clock = clock
         self._expiry: dict[str, float] = {}
 
@@ -51,6 +53,15 @@ class TokenIssuer:
                 "invalid_token", "unknown or expired token", challenge='Bearer error="invalid_token"'
             )
 
+    def authenticate(self, request: Request, form: Mapping[str, str]) -> None:
+        """Refuses with 401 a token request whose header or form does not hold the client's id and secret."""
+        given = _client_of(request, form) or ("", "")
+        right = [
+            hmac.compare_digest(a.encode(), b.encode()) for a, b in zip(given, self._client, strict=True)
+        ]
+        if not all(right):
+            raise unauthorised("invalid_client", "unknown client or wrong secret", challenge="Basic")
+
     def expire_all(self) -> None:
         """Makes every issued token expire now."""
         self._expiry.clear()
@@ -59,29 +70,21 @@ class TokenIssuer:
         form = _form(request, body)
         if form.get("grant_type") != "client_credentials":
             raise _refused("unsupported_grant_type", "grant_type must be client_credentials")
-        self._check_client(_client_of(request, form))
+        self.authenticate(request, form)
         if self._scope and self._scope not in form.get("scope", "").split(" "):
             raise _refused("invalid_scope", f"scope must contain {self._scope}")
         answer: dict[str, object] = {"access_token": self._new_token(), "token_type": "Bearer"}
-        answer["expires_in"] = TOKEN_SECONDS
+        answer["expires_in"] = self._seconds
         if self._scope:
             answer["scope"] = self._scope
         return json_answer(answer, headers={"Cache-Control": "no-store"})
-
-    def _check_client(self, client: tuple[str, str] | None) -> None:
-        given = ("", "") if client is None else client
-        right = [
-            hmac.compare_digest(a.encode(), b.encode()) for a, b in zip(given, self._client, strict=True)
-        ]
-        if not all(right):
-            raise unauthorised("invalid_client", "unknown client or wrong secret", challenge="Basic")
 
     def _new_token(self) -> str:
         now = self._clock()
         for token in [token for token, expiry in list(self._expiry.items()) if expiry <= now]:
             self._expiry.pop(token, None)
         token = secrets.token_urlsafe(32)
-        self._expiry[token] = now + TOKEN_SECONDS
+        self._expiry[token] = now + self._seconds
         return token
 
 
@@ -97,7 +100,7 @@ def _form(request: Request, body: bytes) -> dict[str, str]:
     return dict(pairs)
 
 
-def _client_of(request: Request, form: dict[str, str]) -> tuple[str, str] | None:
+def _client_of(request: Request, form: Mapping[str, str]) -> tuple[str, str] | None:
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return (
