@@ -1,0 +1,6 @@
+"""The forms that records come in: JSON, JSON Lines, CSV and XML, each also gzipped."""
+
+from oncehub.connect.formats.content import Content, at
+from oncehub.connect.formats.reader import PageReader, ReadPart, reader_of
+
+__all__ = ["Content", "PageReader", "ReadPart", "at", "reader_of"]
