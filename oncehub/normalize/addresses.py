@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from oncehub.normalize.dates import datetime
+from oncehub.normalize.transform import transform
 from oncehub.store.units import REFORM
 
 FORMER_EDITION: Final = "2024-12-01"
@@ -16,6 +17,7 @@ FORMER_EDITION: Final = "2024-12-01"
 _HOME: Final = "Asia/Ho_Chi_Minh"
 
 
+@transform
 def edition_as_of(value: pl.Expr, form: str = "iso8601", zone: str = _HOME) -> pl.Expr:
     """Tell the catalogue of communes that was in force at a moment, by the first day of that catalogue.
 

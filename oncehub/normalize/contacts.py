@@ -6,10 +6,13 @@ from typing import Final
 
 import polars as pl
 
+from oncehub.normalize.transform import transform
+
 # Mobile numbers have nine digits after the trunk 0, fixed lines begin with 2 and have ten.
 _PHONE: Final = r"^(?:\+?84|0084|0)(?:\(0\))?([35789][0-9]{8}|2[0-9]{9})$"
 
 
+@transform
 def phone_vn(value: pl.Expr) -> pl.Expr:
     """Read a Vietnamese telephone number, in E.164.
 
@@ -28,6 +31,7 @@ def phone_vn(value: pl.Expr) -> pl.Expr:
     return pl.lit("+84") + compact.str.extract(_PHONE, 1)
 
 
+@transform
 def email(value: pl.Expr) -> pl.Expr:
     """Trim an e-mail address and write it in small letters.
 

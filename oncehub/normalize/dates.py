@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
+from oncehub.normalize.transform import transform
+
 _YEAR: Final = "(?:1[89]|2[01])[0-9]{2}"
 _EARLIEST: Final = clock.datetime(1800, 1, 1, tzinfo=clock.UTC)
 _LATEST: Final = clock.datetime(2200, 1, 1, tzinfo=clock.UTC)
@@ -45,6 +47,7 @@ FORMS: Final = {
 """Date forms that a mapping may name; years from 1800 to 2199."""
 
 
+@transform
 def partial_date(value: pl.Expr, *forms: str) -> pl.Expr:
     """Read a date of which only the month or the year may be known, as ISO 8601 of that precision.
 
@@ -62,6 +65,7 @@ def partial_date(value: pl.Expr, *forms: str) -> pl.Expr:
     return pl.coalesce(form.read(value).dt.to_string(form.precision) for form in known)
 
 
+@transform
 def date(value: pl.Expr, *forms: str) -> pl.Expr:
     """Read a whole date.
 
@@ -75,6 +79,7 @@ def date(value: pl.Expr, *forms: str) -> pl.Expr:
     return pl.coalesce(form.read(value) for form in known)
 
 
+@transform
 def datetime(value: pl.Expr, form: str = "iso8601", zone: str = "UTC") -> pl.Expr:
     """Read a moment as UTC, microseconds; `zone` is that of a value that states none.
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import polars as pl
 
+from oncehub.normalize.transform import optional_transform, transform
+
 _TWELVE_DIGITS: Final = r"^[0-9]{12}$"
 # Three digits of province (001-096) or country of birth registration, one of century and sex, two of year,
 # six random.
@@ -18,6 +20,7 @@ _WEIGHTED_SUMS: Final = tuple(
 )
 
 
+@transform
 def digits(value: pl.Expr) -> pl.Expr:
     """Keep the digits 0-9 only; fails when there is none.
 
@@ -29,6 +32,7 @@ def digits(value: pl.Expr) -> pl.Expr:
     return pl.when(kept != "").then(kept)
 
 
+@transform
 def personal_id(value: pl.Expr) -> pl.Expr:
     """Check a personal number (số định danh cá nhân): 12 digits with a possible place of birth registration.
 
@@ -43,6 +47,7 @@ def personal_id(value: pl.Expr) -> pl.Expr:
     return pl.when(value.str.contains(_PERSONAL_ID)).then(value)
 
 
+@optional_transform
 def only_12_digits(value: pl.Expr) -> pl.Expr:
     """Keep a value of 12 digits; anything else means that there is no such number here.
 
@@ -56,6 +61,7 @@ def only_12_digits(value: pl.Expr) -> pl.Expr:
     return pl.when(value.str.contains(_TWELVE_DIGITS)).then(value)
 
 
+@optional_transform
 def not_12_digits(value: pl.Expr) -> pl.Expr:
     """Keep a value unless it has 12 digits, which would be a personal number; see `only_12_digits`.
 
@@ -66,6 +72,7 @@ def not_12_digits(value: pl.Expr) -> pl.Expr:
     return pl.when(~value.str.contains(_TWELVE_DIGITS)).then(value)
 
 
+@transform
 def national_id_9(value: pl.Expr) -> pl.Expr:
     """Check a 9-digit identity card number (số chứng minh nhân dân).
 
@@ -76,6 +83,7 @@ def national_id_9(value: pl.Expr) -> pl.Expr:
     return pl.when(value.str.contains(r"^[0-9]{9}$")).then(value)
 
 
+@transform
 def tax_code(value: pl.Expr) -> pl.Expr:
     """Check a tax code (mã số thuế): 10 digits, 13 written `1234567890-001`, or a personal number of 12.
 

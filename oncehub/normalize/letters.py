@@ -1,36 +1,33 @@
-"""Transforms of Vietnamese letters: Unicode form, spaces, case, and the TCVN3 encoding of old systems."""
+"""Transforms of Vietnamese letters: Unicode form, spaces, case, accents and where a tone mark stands."""
 
 from __future__ import annotations
 
+import unicodedata
+from functools import partial
 from typing import Final
 
 import polars as pl
 
-# TCVN 5712:1993 (ABC fonts): the accented letters, and the Latin-1 characters that their bytes look like.
-_ACCENTED: Final = "àảãáạăằẳẵắặâầẩẫấậđèẻẽéẹêềểễếệìỉĩíịòỏõóọôồổỗốộơờởỡớợùủũúụưừửữứựỳỷỹýỵ"
-_CODES: Final = "µ¶·¸¹¨»¼½¾Æ©ÇÈÉÊË®ÌÎÏÐÑªÒÓÔÕÖ×ØÜÝÞßáâãä«åæçèé¬êëìíîïñòóô\u00adõö÷øùúûüýþ"
-_CAPITALS: Final = {"¡": "Ă", "¢": "Â", "£": "Ê", "¤": "Ô", "¥": "Ơ", "¦": "Ư", "§": "Đ"}
-TCVN3_TO_CAPITAL: Final = {**dict(zip(_CODES, _ACCENTED.upper(), strict=True)), **_CAPITALS}
-"""TCVN3 character -> capital letter, NFC: 67 accented letters, and 7 capitals with a code of their own."""
-
-_UNICODE_LETTERS: Final = frozenset(_ACCENTED + _ACCENTED.upper())
-# Ð (é) is left out: in Unicode text it stands for Đ.
-_NEVER_UNICODE: Final = "".join(c for c in TCVN3_TO_CAPITAL if c not in _UNICODE_LETTERS and c != "Ð")
-_SMALL_LETTERS: Final = "".join(c for c in TCVN3_TO_CAPITAL if c in _UNICODE_LETTERS and c.islower())
-
-# A letter outside the table, such as Á or Ứ, proves Unicode; a no-break space proves nothing.
-_BEYOND_TCVN3: Final = f"[^\\x00-\\x7F\u00a0{''.join(TCVN3_TO_CAPITAL)}]"
-_BETRAYS: Final = f"[{_NEVER_UNICODE}]"
-_BETRAYS_IN_CAPITALS: Final = f"^[^a-z]*[{_SMALL_LETTERS}][^a-z]*$"
-# No Vietnamese syllable has these: iô and yô (but giô, gió), ý between a letter other than u and another,
-# Đ inside.
-_NO_SYLLABLE: Final = r"Y[ÔÕÒÓ]|(?:^|[^G])I[ÔÕÒÓ]|[A-TV-ZÀ-Ý]Ý[A-ZÀ-Ý]|[A-ZÀ-Ý]Ð"
-_BETRAYED: Final = f"{_BETRAYS}|{_BETRAYS_IN_CAPITALS}|{_NO_SYLLABLE}"
+from oncehub.normalize.transform import transform
 
 # Other than letters that are composed already: Latin below U+0300 and the Vietnamese block.
 _MAY_NEED_COMPOSING: Final = r"[^\x00-\u02ff\u1ea0-\u1ef9]|[\u00d0\u00f0]"
 
+_TONES: Final = "\u0300\u0301\u0303\u0309\u0323"
+_VOWELS: Final = "aăâeêioôơuưyAĂÂEÊIOÔƠUƯY"
+_ACCENTED: Final = [unicodedata.normalize("NFC", vowel + tone) for vowel in _VOWELS for tone in ("", *_TONES)]
+_PLAIN: Final = {
+    **{letter: unicodedata.normalize("NFD", letter)[0] for letter in _ACCENTED if letter > "\x7f"},
+    **dict(zip("đĐɖƉ", "dDdD", strict=True)),
+}
 
+# Of oa, oe, uy at a word's end, decomposed, either letter may bear the tone mark; of quý only the last may.
+_TO_LAST: Final = (rf"(?i)(o)([{_TONES}])([ae])", rf"(?i)(u)([{_TONES}])(y)")
+_TO_FIRST: Final = (rf"(?i)(o)([ae])([{_TONES}])\b", rf"(?i)(\b|[^q])(u)(y)([{_TONES}])\b")
+_MAY_MOVE: Final = r"(?i)[oòóỏõọ][aàáảãạeèéẻẽẹ]|[uùúủũụ][yỳýỷỹỵ]"
+
+
+@transform
 def nfc(value: pl.Expr) -> pl.Expr:
     r"""Compose to Unicode NFC, and write Đ for its look-alike U+00D0 (eth).
 
@@ -38,16 +35,28 @@ def nfc(value: pl.Expr) -> pl.Expr:
         "Nguye\u0302\u0303n" -> "Nguyễn"
         "\u00d0inh" -> "Đinh"
     """
-    return value.map_batches(_composed, return_dtype=pl.String)
+    return value.map_batches(composed, return_dtype=pl.String)
 
 
-def _composed(values: pl.Series) -> pl.Series:
+def composed(values: pl.Series) -> pl.Series:
+    """What `nfc` makes of a column."""
     # Composing costs five times as much as seeing that nothing in the batch needs it.
     if not values.str.contains(_MAY_NEED_COMPOSING).any():
         return values
     return values.str.normalize("NFC").str.replace_many(["\u00d0", "\u00f0"], ["Đ", "đ"])
 
 
+@transform
+def trim(value: pl.Expr) -> pl.Expr:
+    r"""Leave out spaces before and after.
+
+    Examples:
+        " \u00a0Trần  An\t" -> "Trần  An"
+    """
+    return value.str.strip_chars()
+
+
+@transform
 def squeeze(value: pl.Expr) -> pl.Expr:
     r"""Trim, and leave single spaces between words.
 
@@ -58,6 +67,7 @@ def squeeze(value: pl.Expr) -> pl.Expr:
     return value.str.strip_chars().str.replace_all(r"\s{2,}|[^\S ]", " ")
 
 
+@transform
 def upper(value: pl.Expr) -> pl.Expr:
     """Write in capitals.
 
@@ -67,6 +77,7 @@ def upper(value: pl.Expr) -> pl.Expr:
     return value.str.to_uppercase()
 
 
+@transform
 def lower(value: pl.Expr) -> pl.Expr:
     """Write in small letters.
 
@@ -76,21 +87,62 @@ def lower(value: pl.Expr) -> pl.Expr:
     return value.str.to_lowercase()
 
 
-def tcvn3(value: pl.Expr) -> pl.Expr:
-    """Read capitals that may stand in TCVN3 (ABC fonts), whose accented letters look like other characters.
+@transform
+def name_case(value: pl.Expr) -> pl.Expr:
+    """Write a name that is all in capitals, or all in small letters, with a capital for each word.
 
-    A whole value is decoded, and put in capitals, when it holds a character or a syllable that
-    Vietnamese capitals in Unicode cannot hold; any other value stays as it is. Source: TCVN 5712:1993.
+    A name in mixed case stays as it was declared. A letter after an apostrophe or a hyphen is a capital too.
 
     Examples:
-        "NGUYÔN THÞ ¸NH" -> "NGUYỄN THỊ ÁNH"
-        "NGUYỄN THỊ ÁNH" -> "NGUYỄN THỊ ÁNH"
-        "TÔ GIÓNG" -> "TÔ GIÓNG"
-        "L£ CHÝNH" -> "LÊ CHÍNH"
+        "NGUYỄN THỊ ÁNH" -> "Nguyễn Thị Ánh"
+        "nguyễn thị ánh" -> "Nguyễn Thị Ánh"
+        "H'HEN NIÊ" -> "H'Hen Niê"
+        "Ea H'leo" -> "Ea H'leo"
     """
-    decoded = value.str.replace_many(list(TCVN3_TO_CAPITAL), list(TCVN3_TO_CAPITAL.values()))
-    return (
-        pl.when(value.str.contains(_BETRAYED) & ~value.str.contains(_BEYOND_TCVN3))
-        .then(decoded.str.to_uppercase())
-        .otherwise(value)
-    )
+    name = nfc(value)
+    one_case = (name == name.str.to_uppercase()) | (name == name.str.to_lowercase())
+    return pl.when(one_case).then(name.str.to_titlecase()).otherwise(name)
+
+
+@transform
+def tone_placement(value: pl.Expr, style: str = "new") -> pl.Expr:
+    """Put the tone marks of oa, oe and uy in one place: `new` as in hoà, thuỷ, `old` as in hòa, thủy.
+
+    Composes too. The database's folded keys need no such change, as they hold no tone marks.
+    Source: Quyết định 1989/QĐ-BGDĐT Điều 8 (`new`).
+
+    Examples:
+        "Trần Hòa Thủy" -> "Trần Hoà Thuỷ"
+        "Hoàn Quý" -> "Hoàn Quý"
+        {"tone_placement": "old"}: "Trần Hoà Thuỷ" -> "Trần Hòa Thủy"
+        {"tone_placement": "old"}: "Hoàn Quý" -> "Hoàn Quý"
+    """
+    if style not in ("new", "old"):
+        raise ValueError(f"{style!r} is no style; write new, as in hoà, or old, as in hòa")
+    return nfc(value).map_batches(partial(_placed, old=style == "old"), return_dtype=pl.String)
+
+
+def _placed(values: pl.Series, *, old: bool) -> pl.Series:
+    if not values.str.contains(_MAY_MOVE).any():
+        return values
+    apart = values.str.normalize("NFD")
+    for pattern in _TO_LAST:
+        apart = apart.str.replace_all(pattern, "${1}${3}${2}")
+    if old:
+        rounded, narrow = _TO_FIRST
+        apart = apart.str.replace_all(rounded, "${1}${3}${2}").str.replace_all(narrow, "${1}${2}${4}${3}")
+    return apart.str.normalize("NFC")
+
+
+@transform
+def without_accents(value: pl.Expr) -> pl.Expr:
+    """Write Vietnamese letters without accents, đ as d; other letters stay.
+
+    For values to be looked up, as in a code list of words. Keys that names are compared by are made in
+    the database alone, and are the same with accents and without.
+
+    Examples:
+        "Đặng Thị Hòa" -> "Dang Thi Hoa"
+        "Müller" -> "Müller"
+    """
+    return nfc(value).str.replace_many(list(_PLAIN), list(_PLAIN.values()))

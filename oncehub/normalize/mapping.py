@@ -13,10 +13,10 @@ from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import Condition, EntityMapping, FieldRule, StreamMapping
 from oncehub.normalize.canonical import canonical_checks, data_type, storable_checks
 from oncehub.normalize.checks import ROW, Fault, faults
-from oncehub.normalize.codes import CodeLists
 from oncehub.normalize.contract import Contract
 from oncehub.normalize.frame import field
 from oncehub.normalize.rule import ELEMENT, Rule, Scope, compile_rule
+from oncehub.normalize.vocabulary import Vocabulary
 
 KEY: Final = "source_key"
 STATED: Final = "stated_at"
@@ -113,12 +113,16 @@ class MappingCompiler:
     """Compiles a mapping, gathering every fault with its place before it gives up."""
 
     def __init__(
-        self, mapping: StreamMapping, contract: Contract, entities: dict[str, Entity], codes: CodeLists
+        self,
+        mapping: StreamMapping,
+        contract: Contract,
+        entities: dict[str, Entity],
+        vocabulary: Vocabulary,
     ) -> None:
         self._mapping = mapping
         self._contract = contract
         self._entities = entities
-        self._codes = codes
+        self._vocabulary = vocabulary
         self._wrong: list[str] = []
         self.used: set[str] = set()
 
@@ -197,7 +201,7 @@ class MappingCompiler:
             self._complain(f"is composite; write its members, as {name}.{attribute.members[0]}", *place)
         else:
             try:
-                yield compile_rule(target, written, scope, self._codes, entity)
+                yield compile_rule(target, written, scope, self._vocabulary, entity)
             except ValueError as fault:
                 self._complain(fault, *place)
 

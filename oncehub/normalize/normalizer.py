@@ -18,7 +18,6 @@ from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import StreamMapping
 from oncehub.model.settings import Settings
 from oncehub.normalize.checks import KEY_BYTES, ROW, Fault, Stage, faults
-from oncehub.normalize.codes import CodeLists
 from oncehub.normalize.contract import (
     Contract,
     ContractCheck,
@@ -30,6 +29,7 @@ from oncehub.normalize.contract import (
 from oncehub.normalize.frame import build_frame, frame_schema
 from oncehub.normalize.mapping import CARRIED, KEY, STATED, EntityMaker, MappingCompiler, drop_rows
 from oncehub.normalize.statement import Statement
+from oncehub.normalize.vocabulary import load_vocabulary
 
 _NUL: Final = rb"\u0000"
 _DEEPEST: Final = 100
@@ -154,8 +154,8 @@ def load_normalizer(settings: Settings, connector: Connector, stream: str) -> No
     contract = load_contract(settings.schemas / within / f"{stream}.json")
     mapping = StreamMapping.load(settings.mappings / within / f"{stream}.yaml")
     statement = Statement(connector, stream, contract)
-    codes = CodeLists(settings.mappings / "codes")
-    compiler = MappingCompiler(mapping, contract, load_entities(settings.schemas), codes)
+    vocabulary = load_vocabulary(settings.mappings)
+    compiler = MappingCompiler(mapping, contract, load_entities(settings.schemas), vocabulary)
     makers = compiler.compile()
     return Normalizer(
         contract,

@@ -14,10 +14,11 @@ from oncehub.model.entities import Attribute, Entity
 from oncehub.model.mapping import FieldRule
 from oncehub.normalize.canonical import DATA_TYPES, part_schema
 from oncehub.normalize.checks import Check
-from oncehub.normalize.codes import CodeLists, Codes
+from oncehub.normalize.codes import Codes
 from oncehub.normalize.contract import Contract, Node, UnknownPath
 from oncehub.normalize.frame import element_type, field, frame_schema, present
-from oncehub.normalize.transforms import Change, named
+from oncehub.normalize.transform import Change
+from oncehub.normalize.vocabulary import Vocabulary
 
 ELEMENT: Final = "#each"
 """Column that holds the list's object where a mapping says `each`."""
@@ -105,7 +106,9 @@ class Rule:
                 yield Check(broken, "mapping", reason, f"{entity}.{self.target}", lost)
 
 
-def compile_rule(target: str, written: FieldRule, scope: Scope, codes: CodeLists, entity: Entity) -> Rule:
+def compile_rule(
+    target: str, written: FieldRule, scope: Scope, vocabulary: Vocabulary, entity: Entity
+) -> Rule:
     """Compile the rule of an attribute of `entity`, or of `attribute.member`.
 
     Raises:
@@ -113,9 +116,9 @@ def compile_rule(target: str, written: FieldRule, scope: Scope, codes: CodeLists
         ConfigError: when a code list is wrong.
     """
     origin, fields = _origin(written, scope)
-    steps = [_transform_step(*named(transform)) for transform in written.via]
+    steps = [_transform_step(*vocabulary.transforms.named(transform)) for transform in written.via]
     if written.codes:
-        chosen = codes.named(written.codes)
+        chosen = vocabulary.codes.named(written.codes)
         steps.append(_code_step(written.codes, chosen))
         _check_meanings(chosen, written.codes, part_schema(entity, target))
     rule = Rule(target, fields, origin, tuple(steps), coded=bool(written.codes))

@@ -66,7 +66,11 @@ def replace(path, old, new):
             "{edition_as_of: [iso8601, Asia/Hanoi]}",
             "transform edition_as_of: 'Asia/Hanoi' is no time zone",
         ),
-        ('{edition_as_of: "%d/%m/%Y %H:%M:%S"}', "{edition_as_of: [a, b, c]}", "takes form, zone"),
+        (
+            '{edition_as_of: "%d/%m/%Y %H:%M:%S"}',
+            "{edition_as_of: [a, b, c]}",
+            "takes form = 'iso8601', zone = ",
+        ),
     ],
 )
 def test_a_wrong_mapping_is_refused_at_its_line_with_advice(spoilt_root, old, new, advice):

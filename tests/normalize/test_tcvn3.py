@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from oncehub.normalize.letters import TCVN3_TO_CAPITAL, tcvn3
+from oncehub.normalize.encodings import TCVN3_TO_CAPITAL, tcvn3
 from stubs.world import names
 from stubs.world.spelling import TCVN3, betrays_tcvn3, tcvn3_capitals
 

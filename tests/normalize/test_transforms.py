@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
 import string
 import unicodedata
@@ -12,13 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum.vn import mst
 
-from oncehub.normalize.transforms import TRANSFORMS, named
+from oncehub.normalize.transforms import TRANSFORMS, Transforms
 
-EXAMPLE = re.compile(r'^\s+(?:(\{.*\}): )?(".*") -> (".*"|null|failure)$')
+from .configuration import ROOT
+
+MAPPINGS = ROOT / "mappings"
+KNOWN = Transforms(MAPPINGS)
+EXAMPLES = [example for entry in KNOWN.catalogue() for example in entry.examples]
 
 
 def apply(written, *values):
-    _, change, _ = named(written)
+    _, change, _ = KNOWN.named(written)
     return (
         pl.DataFrame({"value": pl.Series(values, dtype=pl.String)})
         .select(change(pl.col("value")))
@@ -36,25 +39,22 @@ def as_text(value):
             return value
 
 
-def examples():
-    for name, transform in TRANSFORMS.items():
-        for line in transform.function.__doc__.splitlines():
-            if found := EXAMPLE.match(line):
-                yield name, json.loads(found[1]) if found[1] else name, json.loads(found[2]), found[3]
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_each_example_holds(example):
+    assert as_text(apply(example.written, example.value)[0]) == example.result
 
 
-@pytest.mark.parametrize(("name", "written", "given_value", "result"), list(examples()))
-def test_each_docstring_example_holds(name, written, given_value, result):
-    made = as_text(apply(written, given_value)[0])
-    if result in ("null", "failure"):
-        assert made is None
-        assert TRANSFORMS[name].null_is_meant == (result == "null")
-    else:
-        assert made == json.loads(result)
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_an_example_says_whether_no_value_is_a_failure(example):
+    _, _, null_is_meant = KNOWN.named(example.written)
+    assert not (example.fails and null_is_meant)
+    assert example.fails or null_is_meant or example.result is not None
 
 
-def test_every_transform_shows_an_example():
-    assert {name for name, *_ in examples()} == set(TRANSFORMS)
+@pytest.mark.parametrize("entry", KNOWN.catalogue(), ids=lambda entry: entry.name)
+def test_every_transform_says_what_it_does_and_shows_an_example(entry):
+    assert entry.summary.endswith((".", ";"))
+    assert entry.examples
 
 
 @pytest.mark.parametrize("name", sorted(TRANSFORMS))
@@ -144,4 +144,4 @@ def test_vietnamese_letters_in_any_order_of_marks_are_composed():
 )
 def test_a_transform_that_cannot_be_is_refused_with_advice(written, advice):
     with pytest.raises(ValueError, match=re.escape(advice)):
-        named(written)
+        KNOWN.named(written)
