@@ -23,6 +23,7 @@ class Page:
         watermark: where stated, what a cursor by sequence counts for this page instead of its records'
             numbers: on pages of a snapshot the sequence before it began; on pages of children of changed
             parents the highest sequence among the parents asked so far.
+        of_snapshot: whether it lists the stream's `snapshot`, not what changed.
     """
 
     records: list[Any]
@@ -31,3 +32,4 @@ class Page:
     total: int | None
     kind: Literal["records", "deletions"] = "records"
     watermark: int | None = None
+    of_snapshot: bool = False

@@ -12,6 +12,7 @@
     │   └── PermanentError     a retry will not
     │       ├── AuthenticationError   credentials refused
     │       ├── ContractBroken        a page, file or delete sweep breaks the agreed form as a whole
+    │       │   └── ContractStopped   a record differs in a way that ends the run
     │       └── RequestRefused        the source calls our request wrong
     ├── RunBusy                another process works on the same stream or step
     ├── PersonNotFound         nobody, or more than one, fits what was given
@@ -80,6 +81,10 @@ class AuthenticationError(PermanentError):
 
 class ContractBroken(PermanentError):
     """A page, a file or a delete sweep as a whole breaks the agreed form."""
+
+
+class ContractStopped(ContractBroken):
+    """A record differs from its schema in a way for which its contract says `stop`."""
 
 
 class RequestRefused(PermanentError):
