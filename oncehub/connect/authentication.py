@@ -8,18 +8,35 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import quote_plus, urlsplit
 
 import requests
 
+from oncehub.connect.auth.fixed import (
+    KeyInCookie,
+    KeyInHeader,
+    KeyInQuery,
+    basic,
+    bearer,
+    without_parameter,
+)
 from oncehub.connect.failures import TryAgain
 from oncehub.connect.requesting import Answer, Authentication, Requester
-from oncehub.model.access import ApiKey, Hmac, OAuth2
+from oncehub.model.access import ApiKey, Auth, Basic, Bearer, Hmac, OAuth2
 from oncehub.model.connection import Connection
 from oncehub.model.connector import Connector
 from oncehub.model.errors import AuthenticationError, ConfigError, ContractBroken
 
 Clock = Callable[[], float]
+
+
+class Signer(Protocol):
+    """A connector's own way of signing: what its `connector.py` defines as `sign`."""
+
+    def __call__(self, request: requests.PreparedRequest, connection: Connection, /) -> None:
+        """Add what the source asks for to a request that is otherwise complete."""
+
 
 # A token is renewed this long before it ends, so that it does not end on its way.
 _MARGIN_SECONDS = 30.0
@@ -35,18 +52,37 @@ _TOKEN_ERRORS = {
 
 
 def authentication_of(
-    connector: Connector, connection: Connection, requester: Requester
+    connector: Connector, connection: Connection, requester: Requester, signer: Signer | None = None
 ) -> Authentication | None:
     """Return what signs requests to the source; None where the session itself proves it, or nobody asks.
 
-    `requester` fetches tokens; it has no authentication of its own.
+    Args:
+        connector: says how.
+        connection: has the credentials.
+        requester: fetches tokens; it has no authentication of its own.
+        signer: the connector's own, signs after what `auth` asks for.
 
     Raises:
         ConfigError: when the connection lacks what the kind needs.
     """
+    own = _own(connector, connection, requester)
+    return own if signer is None else AlsoSigned(own, signer, connection)
+
+
+def without_key(auth: Auth, url: str) -> str:
+    """Return an address that a source has given, without the key it may repeat, so that it may be kept."""
+    return without_parameter(url, auth.query) if isinstance(auth, ApiKey) and auth.query else url
+
+
+def _own(connector: Connector, connection: Connection, requester: Requester) -> Authentication | None:
     match connector.auth:
-        case ApiKey(header=str(header)):
-            return KeyInHeader(header, _needed(connector, connection, "password", "API key"))
+        case ApiKey() as place:
+            return _key(place, _needed(connector, connection, "password", "API key"))
+        case Basic():
+            login = _needed(connector, connection, "login", "user name")
+            return basic(login, _needed(connector, connection, "password", "password"))
+        case Bearer():
+            return bearer(_needed(connector, connection, "password", "token"))
         case Hmac() as headers:
             key_id = _needed(connector, connection, "login", "key id")
             secret = _needed(connector, connection, "password", "signing secret")
@@ -69,20 +105,38 @@ def _needed(connector: Connector, connection: Connection, name: str, meaning: st
     return value
 
 
-class KeyInHeader:
-    """A fixed key in a header."""
+def _key(place: ApiKey, key: str) -> Authentication:
+    match place:
+        case ApiKey(header=str(header)):
+            return KeyInHeader(header, key)
+        case ApiKey(query=str(parameter)):
+            return KeyInQuery(parameter, key)
+        case _:
+            return KeyInCookie(str(place.cookie), key)
 
-    def __init__(self, header: str, key: str) -> None:
-        self._header = header
-        self._key = key
+
+class AlsoSigned:
+    """A connector's own signature on top of what its `auth` adds."""
+
+    def __init__(self, inner: Authentication | None, signer: Signer, connection: Connection) -> None:
+        self._inner = inner
+        self._signer = signer
+        self._connection = connection
+
+    def prepare(self) -> None:
+        """Fetch what the inner one needs."""
+        if self._inner:
+            self._inner.prepare()
 
     def sign(self, request: requests.PreparedRequest) -> None:
-        """Add the key."""
-        request.headers[self._header] = self._key
+        """Sign, so that the connector's signature may cover the credentials."""
+        if self._inner:
+            self._inner.sign(request)
+        self._signer(request, self._connection)
 
-    def renew(self) -> bool:
-        """There is one key only."""
-        return False
+    def renew(self, refused: requests.PreparedRequest) -> bool:
+        """Whether the inner one has anything fresher."""
+        return self._inner is not None and self._inner.renew(refused)
 
 
 class SignedRequests:
@@ -107,7 +161,10 @@ class SignedRequests:
             self._secret, text.encode(), hashlib.sha256
         ).hexdigest()
 
-    def renew(self) -> bool:
+    def prepare(self) -> None:
+        """There is nothing to fetch."""
+
+    def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002
         """Every request is signed afresh already."""
         return False
 
@@ -139,13 +196,17 @@ class BearerTokens:
         self._clock = clock
         self._token: _Token | None = None
 
-    def sign(self, request: requests.PreparedRequest) -> None:
-        """Add a live token, fetched first where there is none."""
+    def prepare(self) -> None:
+        """Fetch a token where there is no live one."""
         if self._token is None or self._clock() >= self._token.renew_at:
             self._token = self._fetch()
+
+    def sign(self, request: requests.PreparedRequest) -> None:
+        """Add the token."""
+        assert self._token is not None
         request.headers["Authorization"] = f"Bearer {self._token.text}"
 
-    def renew(self) -> bool:
+    def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002
         """Forget the token, so that the next request fetches one."""
         self._token = None
         return True

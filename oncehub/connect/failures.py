@@ -33,11 +33,16 @@ class TryAgain(Exception):
 
 
 class CredentialsRefused(Exception):
-    """The source answered 401 or 403 (`status`); fresh credentials may help once."""
+    """The source answered 401 or 403 (`status`).
+
+    Attributes:
+        renewable: whether the credentials were of a kind that is fetched afresh, which may help once.
+    """
 
     def __init__(self, status: int) -> None:
         super().__init__(f"answered {status}")
         self.status = status
+        self.renewable = False
 
 
 def network_failure(error: Exception, what: str) -> TryAgain | OncehubError:

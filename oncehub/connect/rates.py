@@ -3,27 +3,80 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from threading import Lock
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from threading import BoundedSemaphore, Lock
+from typing import Protocol
+
+from oncehub.model.access import Limits
 
 Pause = Callable[[float], None]
 """Waits so many seconds; may raise when reading was given up."""
 
+_LOOK_AROUND_SECONDS = 0.1
 
-class RateLimit:
-    """Lets at most `per_second` requests begin in a second, evenly spaced; shared by threads."""
 
-    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval = 1 / per_second
+class Pace(Protocol):
+    """Decides when requests to one connection may begin; shared by all that read it."""
+
+    def turn(self, pause: Pause) -> AbstractContextManager[None]:
+        """Enter when the rate and `limits.concurrency` allow a request; leave when it was answered."""
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody begin for so long: the source asked to wait."""
+
+
+class LocalPace:
+    """A token bucket and the places for requests under way, for the threads of one process.
+
+    The bucket is kept as the time at which it would be full of debt again (the generic cell rate algorithm):
+    `limits.burst` requests may begin at once after a pause, then one each `1 / limits.requests` seconds.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = 1 / limits.requests
+        self._slack = (limits.burst - 1) * self._interval
+        self._places = BoundedSemaphore(limits.concurrency)
         self._clock = clock
         self._lock = Lock()
         self._next = float("-inf")
+        self._held_until = float("-inf")
 
-    def wait(self, pause: Pause) -> None:
-        """Return when the next request may begin."""
+    @contextmanager
+    def turn(self, pause: Pause) -> Iterator[None]:
+        """Enter when a request may begin; leave when it was answered."""
+        while not self._places.acquire(timeout=_LOOK_AROUND_SECONDS):
+            pause(0)
+        try:
+            self._wait(pause)
+            yield
+        finally:
+            self._places.release()
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody begin for so long."""
+        with self._lock:
+            self._held_until = max(self._held_until, self._clock() + seconds)
+
+    def _wait(self, pause: Pause) -> None:
+        begin = self._token(pause)
+        # Whoever waits for a token while the source asks for peace waits for another one.
+        while begin < self._held_until:
+            begin = self._token(pause)
+
+    def _token(self, pause: Pause) -> float:
         with self._lock:
             now = self._clock()
-            begin = max(now, self._next)
-            self._next = begin + self._interval
+            free = max(now, self._held_until)
+            begin = max(free, self._next - self._slack)
+            self._next = max(free, self._next) + self._interval
         if begin > now:
             pause(begin - now)
+        return begin
+
+
+class RateLimit(LocalPace):
+    """Lets at most `per_second` requests begin in a second, evenly spaced."""
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(Limits.model_construct(requests=per_second), clock)

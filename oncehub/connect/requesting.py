@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from secrets import SystemRandom
-from typing import Any, Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
-import orjson
 import requests
 
+from oncehub.connect.answers import Answer, copied, taken
 from oncehub.connect.failures import (
     HTTP_ERRORS,
     CredentialsRefused,
@@ -19,46 +19,30 @@ from oncehub.connect.failures import (
     check_status,
     network_failure,
 )
-from oncehub.connect.rates import Pause, RateLimit
+from oncehub.connect.rates import Pace, Pause
 from oncehub.model.access import Limits
-from oncehub.model.errors import AuthenticationError, ContractBroken, SourceUnavailable, Throttled
+from oncehub.model.errors import AuthenticationError, SourceUnavailable, Throttled
+
+__all__ = ["Answer", "Authentication", "Requester", "backoff"]
 
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY = 0.5
-_CHUNK_BYTES = 65_536
 
 Read = TypeVar("Read")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A whole answer; `body` is freed of its content encoding."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    def json(self) -> Any:
-        """Parse the body.
-
-        Raises:
-            TryAgain: when it is no JSON, as half a page or a maintenance page is not.
-        """
-        try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            raise TryAgain("the answer is not JSON") from None
 
 
 class Authentication(Protocol):
     """Adds the hub's credentials to requests."""
 
+    def prepare(self) -> None:
+        """Fetch what signing needs; before the request's turn, as fetching takes a turn of its own."""
+
     def sign(self, request: requests.PreparedRequest) -> None:
         """Add credentials to a request that is otherwise complete."""
 
-    def renew(self) -> bool:
-        """Drop what was refused; False when there is nothing fresher to try."""
+    def renew(self, refused: requests.PreparedRequest) -> bool:
+        """Drop what `refused` was signed with; False when there is nothing fresher to try."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +50,7 @@ class Requester:
     """Sends requests within a source's limits.
 
     Attributes:
-        rate: shared by all that read the source.
+        pace: shared by all that read the source.
         authentication: None sends requests as they are.
         pause: sleeps; raises when reading was given up.
         clock: Unix seconds.
@@ -74,7 +58,7 @@ class Requester:
 
     session: requests.Session
     limits: Limits
-    rate: RateLimit
+    pace: Pace
     authentication: Authentication | None = field(default=None, repr=False)
     pause: Pause = time.sleep
     clock: Callable[[], float] = time.time
@@ -94,7 +78,7 @@ class Requester:
         """Send a request until `read` makes sense of an answer; `what` names it in errors and logs.
 
         Args:
-            request: without credentials.
+            request: without credentials; one that may be repeated.
             what: e.g. `tax.registrations: page 4`; no values.
             read: makes the result, or raises `TryAgain`; given answers whose status is in `accept`.
             accept: statuses that are answers.
@@ -106,14 +90,47 @@ class Requester:
             RequestRefused: any other status.
             ContractBroken: the answer is larger than `limits.page_bytes`.
         """
+        most, seconds = self.limits.page_bytes, self.limits.timeout.total_seconds()
+
+        def take(response: requests.Response) -> Answer:
+            return taken(response, what, most=most, seconds=seconds)
+
+        return self._tried(what, lambda: read(self._exchange(request, what, accept, take)))
+
+    def download(self, url: str, what: str, into: BinaryIO, most: int) -> str:
+        """Copy the body of a GET into a file; each try begins with an empty one.
+
+        Args:
+            url: of the file.
+            what: names it in errors and logs.
+            into: seekable.
+            most: bytes, `limits.file_bytes`.
+
+        Returns:
+            Its SHA-256, lower-case hex.
+
+        Raises:
+            ContractBroken: the file is larger than `most`.
+            TransientError: `into` cannot be written.
+            SourceError: as `send`.
+        """
+        request = requests.Request("GET", url)
+
+        def take(response: requests.Response) -> str:
+            into.seek(0)
+            into.truncate()
+            return copied(response, what, into, most=most)
+
+        return self._tried(what, lambda: self._exchange(request, what, (200,), take))
+
+    def _tried(self, what: str, attempt: Callable[[], Read]) -> Read:
         renewed = False
         tried = 0
         while True:
             try:
-                answer = self._exchange(request, what, accept)
-                return read(answer)
+                return attempt()
             except CredentialsRefused as refused:
-                if renewed or not (self.authentication and self.authentication.renew()):
+                if renewed or not refused.renewable:
                     raise AuthenticationError(
                         f"{what}: answered {refused.status}; check the credentials in the source's connection"
                     ) from None
@@ -125,11 +142,14 @@ class Requester:
     def _wait(self, failure: TryAgain, what: str, tried: int) -> None:
         longest = self.limits.longest_wait.total_seconds()
         asked = failure.retry_after
-        if asked is not None and asked > longest:
-            message = (
-                f"{what}: {failure.reason}, to be asked again in {asked:.0f} s, longer than {longest:.0f} s"
-            )
-            raise Throttled(message, asked) from None
+        if asked is not None:
+            self.pace.hold(asked)
+            if asked > longest:
+                raise Throttled(
+                    f"{what}: {failure.reason}, to be asked again in {asked:.0f} s,"
+                    f" longer than {longest:.0f} s",
+                    asked,
+                ) from None
         if tried >= self.limits.attempts:
             times = "once" if tried == 1 else f"{tried} times"
             raise SourceUnavailable(f"{what}: {failure.reason}; tried {times}") from None
@@ -137,37 +157,44 @@ class Requester:
         logger.warning(
             "%s: %s; try %d of %d in %.1f s", what, failure.reason, tried + 1, self.limits.attempts, seconds
         )
-        self.pause(seconds)
+        if asked is None:
+            self.pause(seconds)
 
-    def _exchange(self, request: requests.Request, what: str, accept: Collection[int]) -> Answer:
-        self.rate.wait(self.pause)
-        prepared = self.session.prepare_request(request)
+    def _exchange(
+        self,
+        request: requests.Request,
+        what: str,
+        accept: Collection[int],
+        take: Callable[[requests.Response], Read],
+    ) -> Read:
         if self.authentication:
-            self.authentication.sign(prepared)
+            self.authentication.prepare()
+        with self.pace.turn(self.pause):
+            prepared = self.session.prepare_request(request)
+            if self.authentication:
+                self.authentication.sign(prepared)
+            try:
+                return self._received(prepared, what, accept, take)
+            except CredentialsRefused as refused:
+                refused.renewable = bool(self.authentication and self.authentication.renew(prepared))
+                raise
+
+    def _received(
+        self,
+        prepared: requests.PreparedRequest,
+        what: str,
+        accept: Collection[int],
+        take: Callable[[requests.Response], Read],
+    ) -> Read:
         timeout = self.limits.timeout.total_seconds()
-        deadline = time.monotonic() + timeout
         try:
             response = self.session.send(prepared, stream=True, timeout=timeout, allow_redirects=False)
             with response:
                 if response.status_code not in accept:
                     check_status(response.status_code, response.headers, what, self.clock())
-                body = self._body(response, what, deadline)
+                return take(response)
         except HTTP_ERRORS as error:
             raise network_failure(error, what) from None
-        return Answer(response.status_code, response.headers, body)
-
-    def _body(self, response: requests.Response, what: str, deadline: float) -> bytes:
-        """Read as bytes arrive, so that neither an endless nor a trickling answer holds the run."""
-        body = bytearray()
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            body += chunk
-            if len(body) > self.limits.page_bytes:
-                raise ContractBroken(
-                    f"{what}: the answer is larger than limits.page_bytes ({self.limits.page_bytes})"
-                )
-            if time.monotonic() > deadline:
-                raise TryAgain("no complete answer in time")
-        return bytes(body)
 
 
 def backoff(tried: int) -> float:

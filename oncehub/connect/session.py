@@ -5,20 +5,26 @@ from __future__ import annotations
 import ipaddress
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
 
 from oncehub.model.access import MutualTls
 from oncehub.model.connection import Connection
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError
 
+Transport = Callable[[BaseAdapter], BaseAdapter]
+"""Wraps what carries the requests of a session, e.g. to record or replay them."""
 
-def open_session(connector: Connector, connection: Connection) -> requests.Session:
+
+def open_session(
+    connector: Connector, connection: Connection, transport: Transport | None = None
+) -> requests.Session:
     """Return a session for the connection's host.
 
     The connection's extra may name `ca` (PEM file of trusted authorities), and with `mutual_tls` must name
@@ -34,6 +40,12 @@ def open_session(connector: Connector, connection: Connection) -> requests.Sessi
     # A .netrc or a proxy variable must not redirect or replace the connection's credentials.
     session.trust_env = False
     session.headers["User-Agent"] = "oncehub"
+    # What is not offered is not unpacked: gzip is the form whose growth is bounded as it is read.
+    session.headers["Accept-Encoding"] = "gzip"
+    if transport is not None:
+        carrier = transport(HTTPAdapter())
+        session.mount("https://", carrier)
+        session.mount("http://", carrier)
     if isinstance(connector.auth, MutualTls):
         if scheme != "https":
             raise ConfigError(f"connection of {connector.source}: mutual_tls needs an https:// host")

@@ -20,7 +20,7 @@ import requests
 
 from oncehub.connect import Window
 from oncehub.connect.authentication import BearerTokens
-from oncehub.connect.rates import RateLimit
+from oncehub.connect.rates import LocalPace
 from oncehub.connect.requesting import Requester
 from oncehub.connect.source import Source
 from oncehub.model.access import Limits
@@ -82,7 +82,7 @@ def test_the_client_proves_itself_by_http_basic(serve: Serve, connector_of: Make
 
 
 def requester() -> Requester:
-    return Requester(requests.Session(), Limits(), RateLimit(1000), pause=lambda _seconds: None)
+    return Requester(requests.Session(), Limits(), LocalPace(Limits()), pause=lambda _seconds: None)
 
 
 @pytest.mark.parametrize(("expires_in", "lives"), [(300, 270), (20, 10)])
@@ -100,6 +100,7 @@ def test_a_token_is_used_until_shortly_before_it_ends(expires_in: int, lives: in
     )
     for wait in (0, lives - 1, 2):
         now[0] += wait
+        tokens.prepare()
         tokens.sign(requests.Request("GET", served.host).prepare())
         assert guarded.tokens == (1 if wait != 2 else 2)
 

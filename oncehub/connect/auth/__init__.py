@@ -1,0 +1,1 @@
+"""The kinds of credentials, each adding what it must to a request."""
