@@ -30,3 +30,13 @@ Duration = Annotated[timedelta, BeforeValidator(_duration, json_schema_input_typ
 
 Rate = Annotated[float, BeforeValidator(_rate, json_schema_input_type=str)]
 """Requests a second, written `20/s` or `600/m`."""
+
+
+def in_words(quantity: timedelta | float) -> str:
+    """Write a duration, or a rate of requests a second, as YAML does: `1h`, `20/s`, `600/m`."""
+    if isinstance(quantity, timedelta):
+        seconds = int(quantity.total_seconds())
+        unit = next(unit for unit, size in reversed(_SECONDS.items()) if seconds % size == 0)
+        return f"{seconds // _SECONDS[unit]}{unit}"
+    unit = next((unit for unit, size in _SECONDS.items() if (quantity * size).is_integer()), "h")
+    return f"{quantity * _SECONDS[unit]:g}/{unit}"

@@ -1,0 +1,28 @@
+"""Personal data shown in clear at the command line is written down before it is shown."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+
+from oncehub.store.connection import Connection
+
+_WRITE = """
+insert into audit.disclosure (login, command, source, stream, records)
+values (%(login)s, %(command)s, %(source)s, %(stream)s, %(records)s)
+"""
+
+
+def disclose(connection: Connection, *, command: str, source: str, stream: str, records: int) -> None:
+    """Note that `records` of a stream are about to be shown; commits, so that showing them cannot undo it."""
+    values = {"command": command, "source": source, "stream": stream, "records": records}
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_WRITE, values | {"login": f"{_account()}@{socket.gethostname()}"})
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # An account without a name, as containers have them.
+        return "unnamed"

@@ -1,0 +1,172 @@
+"""What samples of a stream suggest: its contract, its mapping, its key and its time of statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from oncehub.authoring.draft import as_file
+from oncehub.authoring.inference import inferred_contract
+from oncehub.authoring.proposal import Namesakes, flow, mapping_text, stated_fields
+from oncehub.model.connector import Connector
+from oncehub.model.settings import Settings
+from oncehub.normalize import dates
+from oncehub.normalize.contract import Contract, Node, load_contract
+
+_MOMENTS: Final = (
+    "iso8601",
+    "unix",
+    "unix_ms",
+    "%Y-%m-%d %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%Y%m%d%H%M%S",
+    "%d-%m-%Y %H:%M:%S",
+)
+_HOME: Final = "Asia/Ho_Chi_Minh"
+_DISTINCT_ENOUGH: Final = 3
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Proposals for one stream; nothing in them repeats a value of a sample.
+
+    Attributes:
+        stream: `source.stream`.
+        samples: how many records were looked at.
+        contract: JSON Schema that they all meet.
+        mapping: text of a first mapping.
+        advice: what the samples suggest for `connector.yaml`.
+        changes: how the contract in place differs from what was seen.
+    """
+
+    stream: str
+    samples: int
+    contract: Node
+    mapping: str
+    advice: tuple[str, ...]
+    changes: tuple[str, ...]
+    contract_path: Path
+    mapping_path: Path
+
+    def as_mapping(self) -> dict[str, Any]:
+        """For a script."""
+        names = ("stream", "samples", "contract", "mapping", "advice", "changes")
+        return {name: getattr(self, name) for name in names}
+
+    def told(self, *, written: bool) -> str:
+        """For a person."""
+        lines = [f"{self.stream}: {self.samples} samples", *(f"  {each}" for each in self.advice)]
+        if self.changes:
+            lines += ["  the contract in place differs:", *(f"    {each}" for each in self.changes)]
+        if written:
+            lines += [f"wrote: {self.contract_path}", f"wrote: {self.mapping_path}"]
+        else:
+            lines += ["", self.mapping, f"to write this and the contract: discover {self.stream} --write"]
+        return "\n".join(lines) + "\n"
+
+    def write(self) -> None:
+        """Replace contract and mapping."""
+        for path, content in (
+            (self.contract_path, as_file(self.contract)),
+            (self.mapping_path, self.mapping.encode()),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def discovered(settings: Settings, connector: Connector, stream: str, records: Sequence[Any]) -> Discovery:
+    """Look at samples.
+
+    Raises:
+        ConfigError: when the contract in place, or another mapping that is learnt from, cannot be read.
+    """
+    within = Path("sources") / connector.source
+    path = settings.schemas / within / f"{stream}.json"
+    name = f"{connector.source}.{stream}"
+    seen = inferred_contract(name, records)
+    held = load_contract(path) if path.exists() else None
+    contract = Contract(seen if held is None else _described(seen, held.schema))
+    spec = connector.streams[stream]
+    own = {*spec.key, spec.updated.field}
+    return Discovery(
+        name,
+        len(records),
+        contract.schema,
+        mapping_text(name, contract, Namesakes(settings, without=connector.source), records, own=own),
+        tuple(_advice(contract, records)),
+        tuple(_changes(held, contract)) if held else (),
+        path,
+        settings.mappings / within / f"{stream}.yaml",
+    )
+
+
+def _advice(contract: Contract, records: Sequence[Any]) -> Iterator[str]:
+    keys: list[str] = []
+    for path, values in stated_fields(contract, records):
+        if len(values) == len(records) and len({str(value) for value in values}) == len(records):
+            keys.append(path)
+        form = _moment_form(values)
+        if form and len(values) == len(records):
+            zone = "" if form in ("unix", "unix_ms") else f", zone: {_HOME}"
+            yield f"a time in every record: updated: {{field: {path}, format: {flow(form)}{zone}}}"
+    if len(records) >= _DISTINCT_ENOUGH and keys:
+        yield f"differs from record to record, so may be the key: {', '.join(keys)}"
+
+
+def _moment_form(values: Sequence[Any]) -> str | None:
+    """The form in which all values are moments; None where none is."""
+    if not values or any(isinstance(value, bool | float) for value in values):
+        return None
+    frame = pl.DataFrame({"value": [str(value) for value in values]})
+    for form in _MOMENTS:
+        read = frame.select(dates.datetime(pl.col("value"), form, _HOME).alias("moment"))["moment"]
+        plausible = read.dt.year().is_between(1990, 2100)
+        if read.null_count() == 0 and plausible.all():
+            return form
+    return None
+
+
+def _described(seen: Node, held: Node) -> Node:
+    """What was seen, with the titles and descriptions that people wrote."""
+    kept = {key: held[key] for key in ("title", "description") if key in held}
+    node = {**seen, **kept}
+    if "properties" in seen:
+        known = held.get("properties", {})
+        node["properties"] = {
+            name: _described(part, known.get(name, {})) for name, part in seen["properties"].items()
+        }
+    if isinstance(seen.get("items"), dict):
+        node["items"] = _described(seen["items"], held.get("items", {}))
+    return node
+
+
+def _changes(held: Contract, seen: Contract) -> Iterator[str]:
+    """What the samples show that the contract does not say, and the other way about."""
+    known, met = dict(_leaves(held)), dict(_leaves(seen))
+    for path in sorted(known.keys() | met.keys()):
+        if path not in known:
+            yield f"{path}: is not in the contract ({'/'.join(sorted(met[path]))})"
+        elif path not in met:
+            yield f"{path}: no sample states it"
+        elif stray := met[path] - known[path]:
+            agreed = "/".join(sorted(known[path]))
+            yield f"{path}: is {'/'.join(sorted(stray))} where the contract says {agreed}"
+
+
+def _leaves(contract: Contract) -> Iterator[tuple[str, set[str]]]:
+    waiting = [((), contract.schema)]
+    while waiting:
+        done, node = waiting.pop()
+        for name, part in contract.resolve(node).get("properties", {}).items():
+            path = (*done, name)
+            yield ".".join(path), _kinds(contract, part)
+            waiting.append((path, part))
+
+
+def _kinds(contract: Contract, node: Node) -> set[str]:
+    stated = contract.resolve(node).get("type", [])
+    return {stated} if isinstance(stated, str) else set(stated)

@@ -1,0 +1,143 @@
+"""A connector as far as it is known: what a description or a template gives, written out as YAML to edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from oncehub.authoring.proposal import Namesakes, flow, mapping_text
+from oncehub.model.connector import Connector
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings
+from oncehub.normalize.contract import Contract, Node
+
+_INDENT = "    "
+
+
+@dataclass
+class StreamDraft:
+    """One stream, as `connector.yaml` would write its parts.
+
+    Attributes:
+        settings: key of the stream in YAML -> its content.
+        notes: what was guessed, one remark a setting, for the engineer to check.
+        contract: JSON Schema of its records.
+        samples: invented records that meet it.
+    """
+
+    settings: dict[str, Any]
+    contract: Node
+    notes: dict[str, str] = field(default_factory=dict)
+    samples: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Draft:
+    """A source.
+
+    Attributes:
+        auth: as `connector.yaml` writes it.
+        streams: by name.
+        notes: remarks on `auth`, and what was left out.
+    """
+
+    title: str
+    auth: dict[str, Any]
+    streams: dict[str, StreamDraft]
+    notes: list[str] = field(default_factory=list)
+
+
+def write_draft(settings: Settings, name: str, draft: Draft) -> list[Path]:
+    """Write connector, contracts, mappings and samples of a new source, and return the files.
+
+    Raises:
+        ConfigError: when any of the files is there already, or the name is no name of a source.
+    """
+    files = dict(_files(settings, name, draft))
+    if there := sorted(path for path in files if path.exists()):
+        raise ConfigError(f"{there[0]} is there already; choose another name, or remove it first")
+    _check_name(name, draft)
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return list(files)
+
+
+def _check_name(name: str, draft: Draft) -> None:
+    streams = {stream: each.settings for stream, each in draft.streams.items()}
+    content = {"source": name, "title": draft.title, "schedule": "0 3 * * *", "auth": draft.auth}
+    try:
+        Connector.model_validate(content | {"streams": streams})
+    except ValueError as error:
+        first = str(error).splitlines()
+        raise ConfigError(
+            f"no connector can be written for {name!r}: {'; '.join(first[1:3]).strip()}"
+        ) from None
+
+
+def _files(settings: Settings, name: str, draft: Draft) -> Iterator[tuple[Path, bytes]]:
+    namesakes = Namesakes(settings)
+    yield settings.connectors / name / "connector.yaml", connector_text(name, draft).encode()
+    for stream, each in draft.streams.items():
+        yield settings.schemas / "sources" / name / f"{stream}.json", as_file(each.contract)
+        own = {*each.settings["key"], each.settings["updated"]["field"]}
+        text = mapping_text(f"{name}.{stream}", Contract(each.contract), namesakes, each.samples, own=own)
+        yield settings.mappings / "sources" / name / f"{stream}.yaml", text.encode()
+        if each.samples:
+            yield settings.connectors / name / "samples" / f"{stream}.json", as_file(each.samples)
+
+
+def as_file(content: Any) -> bytes:
+    """JSON as the repository keeps it."""
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def connector_text(name: str, draft: Draft) -> str:
+    """Write `connector.yaml`, each guess with a remark beside it."""
+    lines = [f"# {note}" for note in draft.notes]
+    lines += [f"source: {name}", f"title: {flow(draft.title)}", 'schedule: "0 3 * * *"  # Vietnam time']
+    lines += [f"auth: {flow(draft.auth)}", "limits: {requests: 10/s, timeout: 30s}", "streams:"]
+    for stream, each in draft.streams.items():
+        lines.append(f"  {stream}:")
+        for key, value in each.settings.items():
+            remark = f"  # {each.notes[key]}" if key in each.notes else ""
+            lines.append(f"{_INDENT}{key}: {flow(value)}{remark}")
+    return "\n".join(lines) + "\n"
+
+
+def template() -> Draft:
+    """The draft for a source of which nothing is known yet: one stream, to be overwritten."""
+    record = {"id": "A-1", "name": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}
+    text = {"type": "string"}
+    contract: Node = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "records",
+        "type": "object",
+        "required": ["id", "name", "updatedAt"],
+        "properties": {"id": text, "name": {"type": "string", "minLength": 1}, "updatedAt": text},
+    }
+    settings = {
+        "read": {"format": "json", "path": "/records", "records": "items"},
+        "pages": {"kind": "cursor", "parameter": "cursor", "next": "next"},
+        "key": ["id"],
+        "updated": {"field": "updatedAt", "format": "iso8601", "zone": "Asia/Ho_Chi_Minh"},
+        "changes": {"since": "since", "until": "until", "overlap": "1h"},
+    }
+    notes = {
+        "read": "format: json, jsonl, csv or xml; records: path to the list in a page",
+        "pages": "kind: none, number, offset, cursor, next_url or link",
+        "key": "the fields that together name a record",
+        "updated": "when the source stated the record; format: iso8601, unix, unix_ms or a strptime form",
+        "changes": "how to ask for what changed; remove it when every read is everything",
+    }
+    stream = StreamDraft(settings, contract, notes, [record])
+    remarks = [
+        "A template: replace what the source's documentation says otherwise; docs/connectors.md explains.",
+        "Credentials never stand here: ONCEHUB_CONN_<SOURCE>, or the Airflow connection oncehub_<source>.",
+        "How deletions arrive: deletes: {kind: flag | tombstone | stream | absence, ...}",
+    ]
+    return Draft("Title of the source", {"kind": "none"}, {"records": stream}, remarks)

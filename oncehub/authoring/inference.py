@@ -1,0 +1,87 @@
+"""A contract proposed from samples: what is there, of which type, and what every record has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from oncehub.normalize.contract import Node
+
+_JSON_TYPES: dict[type, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+    type(None): "null",
+}
+_ORDER = ["object", "array", "string", "integer", "number", "boolean", "null"]
+_ENOUGH = 20
+"""Fewer values than this show no pattern."""
+
+
+@dataclass
+class Seen:
+    """What was seen at one place of the records."""
+
+    times: int = 0
+    kinds: set[str] = field(default_factory=set)
+    properties: dict[str, Seen] = field(default_factory=dict)
+    items: Seen | None = None
+    objects: int = 0
+    digits: set[int] | None = field(default_factory=set)
+    """Lengths of the texts while all of them are digits; None once one is not."""
+
+    def add(self, value: Any) -> None:
+        """Take one value in."""
+        self.times += 1
+        self.kinds.add(_JSON_TYPES[type(value)])
+        if isinstance(value, dict):
+            self.objects += 1
+            for name, part in value.items():
+                self.properties.setdefault(name, Seen()).add(part)
+        elif isinstance(value, list):
+            self.items = self.items or Seen()
+            for item in value:
+                self.items.add(item)
+        elif isinstance(value, str):
+            self._add_text(value)
+
+    def schema(self) -> Node:
+        """The JSON Schema that all that was seen meets."""
+        kinds = self.kinds - {"integer"} if "number" in self.kinds else self.kinds
+        named = sorted(kinds, key=_ORDER.index)
+        node: Node = {"type": named[0] if len(named) == 1 else named}
+        if self.objects:
+            node |= self._object()
+        if self.items and self.items.times:
+            node["items"] = self.items.schema()
+        if self.digits and len(self.digits) == 1 and self.times >= _ENOUGH:
+            node["pattern"] = f"^[0-9]{{{next(iter(self.digits))}}}$"
+        return node
+
+    def _object(self) -> Node:
+        required = [name for name, part in self.properties.items() if part.times == self.objects]
+        properties = {name: part.schema() for name, part in self.properties.items()}
+        return {"required": required, "properties": properties} if required else {"properties": properties}
+
+    def _add_text(self, text: str) -> None:
+        if not re.fullmatch(r"[0-9]+", text):
+            self.digits = None
+        elif self.digits is not None:
+            self.digits.add(len(text))
+
+
+def inferred_contract(title: str, records: Iterable[Any]) -> Node:
+    """Return a JSON Schema 2020-12 that every sample meets; nothing else may be concluded from it.
+
+    A text that was always of so many digits gets a pattern; no list of values is ever concluded.
+    """
+    seen = Seen()
+    for record in records:
+        seen.add(record)
+    shape = seen.schema() if seen.times else {"type": "object", "properties": {}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **shape}

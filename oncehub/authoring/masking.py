@@ -1,0 +1,80 @@
+"""Records shown without what they say: letters become x, digits 9, everything else stays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from oncehub.model.connector import Stream
+from oncehub.model.entities import Entity
+from oncehub.model.mapping import FieldRule, StreamMapping
+from oncehub.model.reading import RecordPath
+from oncehub.normalize.contract import Contract, Node, UnknownPath
+
+
+def masked_text(text: str) -> str:
+    """Keep length, case and punctuation: `Bà Lan, 0912` -> `Xx Xxx, 9999`."""
+    return "".join(map(_masked_letter, text))
+
+
+def masked(value: Any, shown: Collection[str] = (), path: str = "") -> Any:
+    """Mask every text and number of a JSON value, but for the fields at the dotted paths `shown`.
+
+    Items of a list stand under the list's own path. Booleans and null say nothing by themselves.
+    """
+    if isinstance(value, dict):
+        return {_name(key): masked(part, shown, f"{path}.{key}".lstrip(".")) for key, part in value.items()}
+    if isinstance(value, list):
+        return [masked(item, shown, path) for item in value]
+    if path in shown or isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, str):
+        return masked_text(value)
+    if isinstance(value, date | datetime):
+        return masked_text(value.isoformat())
+    return int(masked_text(str(value))) if isinstance(value, int) else 9.9
+
+
+def shown_fields(stream: Stream, mapping: StreamMapping, contract: Contract) -> set[RecordPath]:
+    """The fields that say nothing about a person by themselves: codes, marks and times of statement."""
+    shown = {stream.updated.field}
+    if stream.deletes and stream.deletes.kind in ("flag", "tombstone"):
+        shown.add(stream.deletes.field)
+    for entity in mapping.entities.values():
+        for rule in entity.attributes.values():
+            shown |= {path for path in _origins(rule) if rule.codes or _listed(contract, path)}
+    return shown
+
+
+def shown_attributes(entities: Mapping[str, Entity]) -> dict[str, set[str]]:
+    """By entity, the attributes that say nothing about a person by themselves: listed values and times."""
+    return {
+        name: {"stated_at", *(each.name for each in entity.attributes.values() if each.values)}
+        for name, entity in entities.items()
+    }
+
+
+def _origins(rule: FieldRule) -> tuple[RecordPath, ...]:
+    return (rule.source,) if isinstance(rule.source, str) else rule.source or ()
+
+
+def _listed(contract: Contract, path: RecordPath) -> bool:
+    try:
+        node: Node = contract.at(path)
+    except UnknownPath:
+        return False
+    return "enum" in node or "const" in node
+
+
+def _name(key: str) -> str:
+    """A field's name; one that holds many digits may itself be a number of somebody."""
+    return masked_text(key) if sum(letter.isdigit() for letter in key) > 5 else key
+
+
+def _masked_letter(letter: str) -> str:
+    if letter.isdigit():
+        return "9"
+    if not letter.isalpha():
+        return letter
+    return "X" if letter.isupper() else "x"

@@ -1,0 +1,297 @@
+"""A first connector from an OpenAPI 3 description: what it states is taken, the rest is guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import yaml
+
+from oncehub.authoring.draft import Draft, StreamDraft
+from oncehub.authoring.parameters import asked_changes, asked_pages, fixed_query
+from oncehub.authoring.proposal import plain_name
+from oncehub.model.errors import ConfigError
+from oncehub.normalize.contract import Node
+
+_KEPT: Final = {
+    "type",
+    "required",
+    "properties",
+    "items",
+    "enum",
+    "const",
+    "pattern",
+    "format",
+    "description",
+    "minLength",
+    "maxLength",
+}
+_DEEPEST: Final = 12
+_KEY_NAMES: Final = ("id", "ma", "code", "number", "so")
+_TIME_NAMES: Final = ("updated", "modified", "changed", "capnhat", "lastchange", "thaydoi")
+
+
+class Description:
+    """An OpenAPI document, its references followed."""
+
+    def __init__(self, content: Node, where: Path) -> None:
+        self._content = content
+        self._where = where
+
+    @property
+    def title(self) -> str:
+        """What the description calls itself."""
+        return str(self._content.get("info", {}).get("title", "Title of the source"))
+
+    def follow(self, node: Any) -> Node:
+        """Follow `$ref` within the document.
+
+        Raises:
+            ConfigError: when a reference leads out of the document or nowhere.
+        """
+        for _ in range(_DEEPEST):
+            reference = node.get("$ref") if isinstance(node, dict) else None
+            if reference is None:
+                return node if isinstance(node, dict) else {}
+            node = self._at(str(reference))
+        raise ConfigError(f"{self._where}: its references run in a circle")
+
+    def listings(self) -> Iterator[tuple[str, Node]]:
+        """Give path and operation of everything that a GET can read."""
+        for path, item in self._content.get("paths", {}).items():
+            operation = self.follow(item).get("get")
+            if operation:
+                shared = self.follow(item).get("parameters", [])
+                yield path, {**operation, "parameters": [*shared, *operation.get("parameters", [])]}
+
+    def base_path(self) -> str:
+        """The path that the first server's address ends with, to stand before every path."""
+        servers = self._content.get("servers") or [{}]
+        return re.sub(r"^\w+://[^/]*", "", str(servers[0].get("url", ""))).rstrip("/")
+
+    def credentials(self) -> tuple[Node, str | None]:
+        """Return `auth` as a connector writes it, and a remark where something is left open."""
+        schemes = self._content.get("components", {}).get("securitySchemes", {})
+        chosen = next(iter(_required_names(self._content)), next(iter(schemes), None))
+        if chosen not in schemes:
+            return {"kind": "none"}, "the description names no credentials"
+        return _auth(self.follow(schemes[chosen]))
+
+    def plain(self, node: Any, depth: int = 0) -> Node:
+        """A schema as a contract keeps it: no references, no OpenAPI keywords."""
+        if depth > _DEEPEST:
+            return {}
+        node = self._merged(self.follow(node))
+        kept = {key: value for key, value in node.items() if key in _KEPT}
+        if "properties" in kept:
+            kept["properties"] = {
+                name: self.plain(part, depth + 1) for name, part in kept["properties"].items()
+            }
+        if "items" in kept:
+            kept["items"] = self.plain(kept["items"], depth + 1)
+        if node.get("nullable") and isinstance(kept.get("type"), str):
+            kept["type"] = [kept["type"], "null"]
+        return kept
+
+    def _merged(self, node: Node) -> Node:
+        """The parts of an `allOf` as one; of alternatives the first that is not null."""
+        for part in map(self.follow, node.get("allOf", [])):
+            inner = self._merged(part)
+            node = {
+                **node,
+                **inner,
+                "properties": {**node.get("properties", {}), **inner.get("properties", {})},
+                "required": [*node.get("required", []), *inner.get("required", [])],
+            }
+        options = [self.follow(part) for part in [*node.get("anyOf", []), *node.get("oneOf", [])]]
+        stated = [part for part in options if part.get("type") != "null"]
+        if not stated:
+            return node
+        chosen = self._merged(stated[0])
+        kind = chosen.get("type")
+        nullable = len(stated) < len(options) and isinstance(kind, str)
+        return {**node, **chosen, **({"type": [kind, "null"]} if nullable else {})}
+
+    def _at(self, reference: str) -> Node:
+        node: Any = self._content
+        if not reference.startswith("#/"):
+            raise ConfigError(
+                f"{self._where}: {reference} leads out of the document; bundle it into one file"
+            )
+        for name in reference[2:].split("/"):
+            node = node.get(name.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            raise ConfigError(f"{self._where}: {reference} leads nowhere")
+        return node
+
+
+def draft_from_openapi(path: Path) -> Draft:
+    """Read an OpenAPI 3.0 or 3.1 description (JSON or YAML): every list that a GET returns is a stream.
+
+    Raises:
+        ConfigError: when the file is no OpenAPI 3 description, or describes no list of records.
+    """
+    description = Description(_content(path), path)
+    auth, remark = description.credentials()
+    streams: dict[str, StreamDraft] = {}
+    left: list[str] = []
+    for url, operation in description.listings():
+        draft = _stream(description, url, operation, streams)
+        if draft is None:
+            left.append(url)
+        else:
+            streams[_name(url, streams)] = draft
+    if not streams:
+        raise ConfigError(f"{path}: no GET returns a list of objects; begin with a template instead")
+    notes = [f"From {path.name}. A remark marks what was guessed; `oncehub connector check` tries it."]
+    notes += [f"auth: {remark}"] if remark else []
+    notes += [f"not a list of records: GET {url}" for url in left]
+    return Draft(description.title, auth, streams, notes)
+
+
+def _content(path: Path) -> Node:
+    try:
+        text = path.read_bytes()
+        content = orjson.loads(text) if text.lstrip()[:1] == b"{" else yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (orjson.JSONDecodeError, yaml.YAMLError):
+        raise ConfigError(f"{path}: is neither JSON nor YAML") from None
+    if not isinstance(content, dict) or not str(content.get("openapi", "")).startswith("3."):
+        raise ConfigError(f"{path}: is no OpenAPI 3 description; convert a Swagger 2 one first")
+    return content
+
+
+def _stream(
+    description: Description, url: str, operation: Node, streams: dict[str, StreamDraft]
+) -> StreamDraft | None:
+    answer, form = _answer(description, operation)
+    found = _records(description, answer)
+    if found is None:
+        return None
+    records, item = found
+    contract = {"$schema": "https://json-schema.org/draft/2020-12/schema", **description.plain(item)}
+    parameters = [description.follow(each) for each in operation.get("parameters", [])]
+    queries = {str(each["name"]): each for each in parameters if each.get("in") == "query"}
+    read: dict[str, Any] = {"format": form, "path": description.base_path() + url}
+    read |= {"records": records} if records else {}
+    notes: dict[str, str] = {}
+    pages = asked_pages(queries, description.plain(answer), notes)
+    settings: dict[str, Any] = {"read": read, "pages": pages}
+    settings |= _identity(contract, notes)
+    settings |= asked_changes(queries, notes)
+    read |= fixed_query(queries, settings)
+    settings |= _parent(description.base_path() + url, read, contract, streams, notes)
+    return StreamDraft(settings, contract, notes)
+
+
+def _answer(description: Description, operation: Node) -> tuple[Node, str]:
+    """The schema of a good answer and its format; an empty schema where none is stated."""
+    answers = operation.get("responses", {})
+    good = description.follow(answers.get("200", answers.get(200, {})))
+    for kind, media in good.get("content", {}).items():
+        if "json" in kind:
+            lines = "ndjson" in kind or "jsonl" in kind or "json-seq" in kind
+            return description.follow(media.get("schema", {})), "jsonl" if lines else "json"
+    return {}, "json"
+
+
+def _records(description: Description, answer: Node, depth: int = 0) -> tuple[str, Node] | None:
+    """Path to the list of objects in an answer (empty for the answer itself), and the schema of one."""
+    plain = description.plain(answer)
+    if plain.get("type") == "array" and "properties" in plain.get("items", {}):
+        return "", description.follow(description.follow(answer).get("items", {}))
+    if depth == 2:
+        return None
+    for name, part in plain.get("properties", {}).items():
+        inner = _records(description, part, depth + 1)
+        if inner is not None:
+            return f"{name}.{inner[0]}".rstrip("."), inner[1]
+    return None
+
+
+def _identity(contract: Node, notes: dict[str, str]) -> dict[str, Any]:
+    """`key` and `updated`, by what fields are called and which are times."""
+    fields: dict[str, Node] = contract.get("properties", {})
+    required = contract.get("required", list(fields))
+    keys = sorted(required or fields, key=lambda name: _rank(name, _KEY_NAMES))
+    times = [name for name, part in fields.items() if part.get("format") == "date-time"]
+    dated = sorted(times or fields, key=lambda name: _rank(name, _TIME_NAMES))
+    notes["key"] = "guessed: the fields that together name a record"
+    notes["updated"] = "guessed: when the source stated the record"
+    return {
+        "key": keys[:1] or ["id"],
+        "updated": {"field": (dated or ["updatedAt"])[0], "format": "iso8601", "zone": "Asia/Ho_Chi_Minh"},
+    }
+
+
+def _rank(name: str, hints: tuple[str, ...]) -> int:
+    """The place of the first hint that the name is or contains; behind all where none is."""
+    plain = plain_name(name)
+    exact = [place for place, hint in enumerate(hints) if plain == hint]
+    within = [len(hints) + place for place, hint in enumerate(hints) if hint in plain]
+    return min([*exact, *within], default=2 * len(hints))
+
+
+def _parent(
+    url: str, read: dict[str, Any], contract: Node, streams: dict[str, StreamDraft], notes: dict[str, str]
+) -> dict[str, Any]:
+    """`parent` of a listing below a record of another one, e.g. `/dossiers/{id}/documents`."""
+    names = re.findall(r"\{([^}]+)\}", url)
+    if not names:
+        return {}
+    head = url[: url.index("{")].rstrip("/")
+    parent = next((name for name, each in streams.items() if each.settings["read"]["path"] == head), "")
+    taken = {re.sub(r"\W", "_", name).lower(): name for name in names}
+    for plain, name in taken.items():
+        read["path"] = str(read["path"]).replace(f"{{{name}}}", f"{{{plain}}}")
+    key = streams[parent].settings["key"][0] if parent else "id"
+    contract.setdefault("properties", {})["parent"] = {
+        "type": "object",
+        "required": list(taken),
+        "properties": {plain: {"type": ["string", "integer"]} for plain in taken},
+    }
+    notes["parent"] = "guessed: the stream and field whose value stands in the path"
+    return {"parent": {"stream": parent or "parents", "take": dict.fromkeys(taken, key)}}
+
+
+def _name(url: str, taken: dict[str, StreamDraft]) -> str:
+    """A stream's name by the last fixed piece of its path."""
+    pieces = [piece for piece in url.split("/") if piece and not piece.startswith("{")]
+    name = re.sub(r"[^a-z0-9]+", "_", pieces[-1].lower() if pieces else "records").strip("_")[:28]
+    name = name if name[:1].isalpha() else f"s_{name}"
+    return name if name not in taken else f"{name}_{len(taken) + 1}"
+
+
+def _required_names(content: Node) -> list[str]:
+    return [name for need in content.get("security", []) for name in need]
+
+
+def _auth(scheme: Node) -> tuple[Node, str | None]:
+    match scheme:
+        case {"type": "apiKey", "in": str(place), "name": str(name)}:
+            return {"kind": "api_key", place: name}, None
+        case {"type": "http", "scheme": str(kind)} if kind.lower() in ("basic", "bearer"):
+            return {"kind": kind.lower()}, None
+        case {
+            "type": "oauth2",
+            "flows": {"clientCredentials": {"tokenUrl": str(url), "scopes": dict(scopes)}},
+        }:
+            path = re.sub(r"^\w+://[^/]*", "", url)
+            scope = {"scope": " ".join(scopes)} if scopes else {}
+            auth = {"kind": "oauth2", "token_path": path, **scope}
+            return auth, "tokens are asked for on the connection's host; write https://… for another"
+        case {"type": "mutualTLS"}:
+            return {"kind": "mutual_tls"}, None
+        case _:
+            return {"kind": "none"}, f"credentials of type {scheme.get('type')!r} are not known here"
+
+
+def _client_credentials(url: str, scopes: Any) -> tuple[Node, str]:
+    auth = {"kind": "oauth2", "token_path": re.sub(r"^\w+://[^/]*", "", url)}
+    if isinstance(scopes, dict) and scopes:
+        auth["scope"] = " ".join(scopes)
+    return auth, "tokens are asked for on the connection's host; write https://… for another"

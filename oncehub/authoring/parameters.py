@@ -1,0 +1,132 @@
+"""What the parameters of a listing are for, by their names: pages, windows of change, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from oncehub.authoring.proposal import plain_name
+from oncehub.normalize.contract import Node
+
+Queries = dict[str, Node]
+"""Query parameters of an operation, by name."""
+
+_SIZE: Final = ("limit", "pagesize", "perpage", "size", "sodong", "soluong", "count", "top", "maxresults")
+_CURSOR: Final = ("cursor", "pagetoken", "nexttoken", "continuationtoken", "after", "token", "marker")
+_NUMBER: Final = ("page", "pagenumber", "pageno", "trang", "sotrang", "pageindex")
+_OFFSET: Final = ("offset", "start", "skip", "startindex", "vitri")
+_SINCE: Final = (
+    "since",
+    "updatedsince",
+    "modifiedsince",
+    "changedsince",
+    "updatedfrom",
+    "updatedafter",
+    "from",
+    "tungay",
+    "tuthoidiem",
+    "fromdate",
+    "startdate",
+)
+_UNTIL: Final = (
+    "until",
+    "updateduntil",
+    "updatedto",
+    "updatedbefore",
+    "to",
+    "denngay",
+    "denthoidiem",
+    "before",
+)
+_NEXT: Final = ("next", "nexttoken", "nextcursor", "nextpagetoken", "tieptheo", "cursor", "continuationtoken")
+_NEXT_URL: Final = ("next", "nexturl", "nextlink", "nexthref")
+_TOTAL: Final = ("total", "totalcount", "totalitems", "totalrecords", "tong", "tongso", "count")
+_LARGEST: Final = 1000
+
+
+def asked_pages(queries: Queries, answer: Node, notes: dict[str, str]) -> dict[str, Any]:
+    """`pages` as a connector writes it; notes what is guessed."""
+    kind = _kind(queries, answer)
+    size = _named(queries, _SIZE)
+    if kind["kind"] == "none" and size is None:
+        notes["pages"] = "guessed: everything in one answer"
+        return kind
+    notes["pages"] = (
+        "guessed from the names of its parameters"
+        if kind["kind"] != "none"
+        else ("the description names no way to the next page; perhaps a Link header: {kind: link}")
+    )
+    if size and kind["kind"] != "none":
+        schema = queries[size].get("schema", {})
+        kind["size"] = {"parameter": size, "value": min(int(schema.get("maximum", _LARGEST)), _LARGEST)}
+    if kind["kind"] != "none" and (total := _place(answer, _TOTAL, "integer")):
+        kind["total"] = total
+    return kind
+
+
+def asked_changes(queries: Queries, notes: dict[str, str]) -> dict[str, Any]:
+    """`changes` where a parameter asks for what changed since; nothing else."""
+    since, until = _named(queries, _SINCE), _named(queries, _UNTIL)
+    if since is None:
+        return {}
+    notes["changes"] = "guessed: since inclusive, until exclusive, sent in the form of updated"
+    return {"changes": {"since": since} | ({"until": until} if until else {})}
+
+
+def fixed_query(queries: Queries, settings: dict[str, Any]) -> dict[str, Any]:
+    """`query` for required parameters that nothing else fills, with the description's default or example."""
+    pages, changes = settings["pages"], settings.get("changes", {})
+    filled = {pages.get("parameter"), pages.get("size", {}).get("parameter"), *changes.values()}
+    needed = {
+        name: str(_example(each))
+        for name, each in queries.items()
+        if each.get("required") and name not in filled
+    }
+    return {"query": needed} if needed else {}
+
+
+def _kind(queries: Queries, answer: Node) -> dict[str, Any]:
+    if (cursor := _named(queries, _CURSOR)) and (after := _place(answer, _NEXT, "string")):
+        return {"kind": "cursor", "parameter": cursor, "next": after}
+    if number := _named(queries, _NUMBER):
+        first = queries[number].get("schema", {}).get("default", 1)
+        return {"kind": "number", "parameter": number} | ({"first": 0} if first == 0 else {})
+    if offset := _named(queries, _OFFSET):
+        return {"kind": "offset", "parameter": offset}
+    if after := _place(answer, _NEXT_URL, "string"):
+        return {"kind": "next_url", "next": after}
+    return {"kind": "none"}
+
+
+def _example(parameter: Node) -> Any:
+    schema = parameter.get("schema", {})
+    values = (parameter.get("example"), schema.get("default"), *schema.get("enum", []))
+    return next((value for value in values if value is not None), "")
+
+
+def _named(queries: Queries, hints: tuple[str, ...]) -> str | None:
+    """The parameter whose name stands first among the hints."""
+    plain = {plain_name(name): name for name in reversed(list(queries))}
+    return next((plain[hint] for hint in hints if hint in plain), None)
+
+
+def _place(answer: Node, hints: tuple[str, ...], kind: str) -> str | None:
+    """Dotted path of the answer's field that is called like a hint and is of the kind."""
+    found = {
+        plain_name(path.rpartition(".")[2]): path
+        for path, part in reversed(list(_fields(answer)))
+        if kind in _kinds(part)
+    }
+    return next((found[hint] for hint in hints if hint in found), None)
+
+
+def _fields(node: Node, path: str = "", depth: int = 0) -> Iterator[tuple[str, Node]]:
+    for name, part in node.get("properties", {}).items():
+        yield f"{path}{name}", part
+        if depth < 2:
+            yield from _fields(part, f"{path}{name}.", depth + 1)
+
+
+def _kinds(part: Node) -> set[str]:
+    stated = part.get("type", [])
+    return {stated} if isinstance(stated, str) else set(stated)

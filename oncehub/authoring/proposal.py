@@ -1,0 +1,243 @@
+"""A first mapping proposed from samples: by what the fields are called elsewhere, and by what they hold."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import polars as pl
+import yaml
+
+from oncehub.model.mapping import FieldRule, StreamMapping, Transform
+from oncehub.model.settings import Settings
+from oncehub.normalize import codes, dates, transforms
+from oncehub.normalize.contract import Contract, Node
+
+_BY_CONTENT: Final[tuple[tuple[str, tuple[Transform, ...]], ...]] = (
+    ("email", ("email",)),
+    ("phone", ("phone_vn",)),
+    ("personal_id", ("personal_id",)),
+    ("tax_code", ("tax_code",)),
+)
+"""Attributes of a person that a value's form alone gives away."""
+
+_CLEAR = 0.95
+_MOST_FORMS = 3
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """How one source field may be read.
+
+    Attributes:
+        target: `entity.attribute`.
+        rule: as a mapping writes it.
+        read: of the samples that state the field, how many the rule reads.
+        stated: how many state it.
+        by: `name` or `content`.
+        rivals: other code lists that know these codes too, perhaps by another meaning.
+    """
+
+    target: str
+    rule: dict[str, Any]
+    read: int
+    stated: int
+    by: str
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """The share of stated values that the rule reads; nothing where none is stated."""
+        return self.read / self.stated if self.stated else 0.0
+
+    @property
+    def clear(self) -> bool:
+        """Whether hardly a value resists."""
+        return self.read >= _CLEAR * self.stated
+
+
+class Namesakes:
+    """What fields of the existing connectors are called, and where they go."""
+
+    def __init__(self, settings: Settings, without: str | None = None) -> None:
+        """Learn from all mappings but those of the source `without`, whose own are in the making."""
+        self._rules: dict[str, list[tuple[str, FieldRule]]] = {}
+        self._codes = codes.CodeLists(settings.mappings / "codes")
+        for path in sorted((settings.mappings / "sources").glob("*/*.yaml")):
+            if path.parent.name == without:
+                continue
+            for entity, mapped in StreamMapping.load(path).entities.items():
+                for attribute, rule in mapped.attributes.items():
+                    self._note(f"{entity}.{attribute}", rule)
+
+    def proposals(self, path: str, values: Sequence[Any]) -> Iterator[Proposal]:
+        """Give what fields of the same name become elsewhere, with rules that suit these values."""
+        parts = path.split(".")
+        for depth in range(len(parts), 0, -1):
+            for target, rule in self._rules.get(plain_name(".".join(parts[-depth:])), ()):
+                yield self._suited(path, target, rule, values)
+
+    def _note(self, target: str, rule: FieldRule) -> None:
+        origins = (rule.source,) if isinstance(rule.source, str) else rule.source or ()
+        if rule.pick is None:
+            for origin in {*origins, *(origin.rpartition(".")[2] for origin in origins)}:
+                self._rules.setdefault(plain_name(origin), []).append((target, rule))
+        self._rules.setdefault(plain_name(target.partition(".")[2]), []).append((target, rule))
+
+    def _suited(self, path: str, target: str, rule: FieldRule, values: Sequence[Any]) -> Proposal:
+        via = tuple(_refitted(step, values) for step in rule.via)
+        read = len(values) - _failures(via, values)
+        written: dict[str, Any] = {"from": path} | ({"via": list(via)} if via else {})
+        if rule.codes:
+            written["codes"] = rule.codes
+            known = self._codes.named(rule.codes).values
+            read = sum(str(value) in known for value in _read(via, values) if value is not None)
+        return Proposal(target, written, read, len(values), "name")
+
+
+def proposed(namesakes: Namesakes, path: str, values: Sequence[Any]) -> Proposal | None:
+    """Return the best way to read a field from its stated `values`, None where nothing suggests one."""
+    found = list(namesakes.proposals(path, values))
+    if all(isinstance(value, str) for value in values):
+        found += _by_content(path, values)
+    if not found:
+        return None
+    best = max(found, key=lambda each: each.read)
+    lists = {each.rule.get("codes") for each in found if (each.target, each.read) == (best.target, best.read)}
+    return replace(best, rivals=tuple(sorted(filter(None, lists - {best.rule.get("codes")}))))
+
+
+def mapping_text(
+    title: str, contract: Contract, namesakes: Namesakes, records: Sequence[Any], *, own: set[str]
+) -> str:
+    """Write a first mapping; fields in `own` (key, time of statement) need no target.
+
+    Every line tells how many samples it reads; what is not clear stands in a comment. The mapping holds at
+    least one line, as one must.
+    """
+    chosen: dict[str, Proposal] = {}
+    left: list[str] = []
+    for path, values in stated_fields(contract, records):
+        proposal = proposed(namesakes, path, values)
+        if proposal is None:
+            left += [] if path in own else [path]
+        elif proposal.target not in chosen or _better(proposal, chosen[proposal.target]):
+            if beaten := chosen.get(proposal.target):
+                left.append(str(beaten.rule["from"]))
+            chosen[proposal.target] = proposal
+        else:
+            left.append(path)
+    return "\n".join(
+        [f"# {title}: proposed from {len(records)} samples; check every line", *_lines(chosen, left)]
+    )
+
+
+def _lines(chosen: dict[str, Proposal], left: list[str]) -> Iterator[str]:
+    entities = list(dict.fromkeys(target.partition(".")[0] for target in sorted(chosen)))
+    clear = {target for target, proposal in chosen.items() if proposal.clear}
+    for entity in entities or ["person"]:
+        mine = {target: each for target, each in chosen.items() if target.partition(".")[0] == entity}
+        silent = "" if clear & set(mine) else "# "
+        yield f"{silent}{entity}:"
+        for target, each in mine.items():
+            mark = "" if each.clear else "# "
+            seen = f"{each.read} of {each.stated} samples, by {each.by}"
+            seen += f"; known to {', '.join(each.rivals)} too: which meaning?" if each.rivals else ""
+            yield f"  {mark}{target.partition('.')[2]}: {flow(each.rule)}  # {seen}"
+    if not clear:
+        yield "# No field is clear. A mapping needs at least one line, such as:"
+        yield f"person:\n  full_name: {{from: {left[0] if left else 'name'}}}"
+    for path in left:
+        yield f"# not mapped: {path}"
+    yield ""
+
+
+def flow(content: Any) -> str:
+    """One line of YAML."""
+    text = yaml.safe_dump(content, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000)
+    return text.removesuffix("...\n").strip()
+
+
+def plain_name(path: str) -> str:
+    """A field's name without accents, case and separators: `Ngày_Sinh` and `ngaySinh` are one."""
+    split = unicodedata.normalize("NFD", path.replace("đ", "d").replace("Đ", "D"))
+    return re.sub(r"[^a-z0-9]", "", split.lower())
+
+
+def _better(one: Proposal, other: Proposal) -> bool:
+    return (one.read / max(one.stated, 1), one.by == "name") > (
+        other.read / max(other.stated, 1),
+        other.by == "name",
+    )
+
+
+def stated_fields(contract: Contract, records: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Every single value of the contract outside lists, with what the samples state there."""
+    for path in _paths(contract, contract.schema, ()):
+        stated = [_at(record, path) for record in records]
+        yield ".".join(path), [value for value in stated if value not in (None, "")]
+
+
+def _paths(contract: Contract, node: Node, done: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, part in contract.resolve(node).get("properties", {}).items():
+        kinds = contract.kinds(part)
+        if kinds == {"object"}:
+            yield from _paths(contract, part, (*done, name))
+        elif len(kinds) == 1 and kinds != {"array"}:
+            yield (*done, name)
+
+
+def _at(record: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        record = record.get(name) if isinstance(record, dict) else None
+    return record
+
+
+def _by_content(path: str, values: Sequence[str]) -> Iterator[Proposal]:
+    for attribute, via in _BY_CONTENT:
+        read = len(values) - _failures(via, values)
+        if values and read >= _CLEAR * len(values):
+            yield Proposal(
+                f"person.{attribute}", {"from": path, "via": list(via)}, read, len(values), "content"
+            )
+
+
+def _refitted(step: Transform, values: Sequence[Any]) -> Transform:
+    """A step that reads dates, with the forms in which these are written."""
+    if isinstance(step, dict) and set(step) <= {"date", "partial_date"} and values:
+        (name,) = step
+        forms = fitting_forms(values, whole=name == "date")
+        return {name: forms[0] if len(forms) == 1 else forms} if forms else step
+    return step
+
+
+def fitting_forms(values: Sequence[Any], *, whole: bool) -> list[str]:
+    """The fewest forms of a date that read these values, most telling first; none where three do not do."""
+    known = [name for name, form in dates.FORMS.items() if form.whole or not whole]
+    left = list(values)
+    chosen: list[str] = []
+    while left and known and len(chosen) < _MOST_FORMS:
+        best = min(known, key=lambda form: _failures(({"partial_date": form},), left))
+        read = _read(({"partial_date": best},), left)
+        rest = [value for value, got in zip(left, read, strict=True) if got is None]
+        if len(rest) == len(left):
+            break
+        chosen.append(best)
+        left = rest
+    return chosen
+
+
+def _failures(via: Sequence[Transform], values: Sequence[Any]) -> int:
+    return sum(value is None for value in _read(via, values))
+
+
+def _read(via: Sequence[Transform], values: Sequence[Any]) -> list[Any]:
+    series = pl.Series("value", [str(value) for value in values], dtype=pl.String)
+    expression = pl.col("value")
+    for step in via:
+        _, change, _ = transforms.named(step)
+        expression = change(expression)
+    return series.to_frame().select(expression.alias("read"))["read"].to_list()

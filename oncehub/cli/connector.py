@@ -1,0 +1,193 @@
+"""`oncehub connector`: from an agency's description to a connector that is tested."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from oncehub.authoring.discovery import Discovery, discovered
+from oncehub.authoring.draft import template, write_draft
+from oncehub.authoring.masking import masked, shown_attributes, shown_fields
+from oncehub.authoring.openapi import draft_from_openapi
+from oncehub.authoring.pages import stale_pages
+from oncehub.authoring.sampling import Finding, look, sample
+from oncehub.cli.naming import (
+    ShowPersonalData,
+    SourceName,
+    StreamName,
+    named_stream,
+    named_streams,
+    note_disclosure,
+)
+from oncehub.cli.output import Json, write_json
+from oncehub.connect import open_source
+from oncehub.model.catalogue import load_connectors
+from oncehub.model.connection import connection_from_environment
+from oncehub.model.connector import Connector
+from oncehub.model.entities import load_entities
+from oncehub.model.mapping import StreamMapping
+from oncehub.model.settings import Settings, load_settings
+from oncehub.normalize import load_normalizer
+from oncehub.normalize.contract import load_contract
+
+app = typer.Typer(no_args_is_help=True, help="Describe a source: begin, look, propose, read, test, document.")
+
+_NEXT_STEPS = """next:
+  edit {connector}
+  set  ONCEHUB_CONN_{variable}='{{"host": "https://...", "login": "...", "password": "..."}}'
+  oncehub connector check {name}       reaches the source and says what it saw
+  oncehub connector discover {name}    proposes contract and mapping from samples
+"""
+
+
+@app.command("new")
+def new(
+    name: SourceName,
+    from_openapi: Annotated[
+        Path | None, typer.Option(help="OpenAPI 3 description of the source, JSON or YAML.")
+    ] = None,
+) -> None:
+    """Write the files of a new source: connector, contract and mapping, each to be checked and edited."""
+    settings = load_settings()
+    draft = draft_from_openapi(from_openapi) if from_openapi else template()
+    files = write_draft(settings, name, draft)
+    sys.stdout.write("".join(f"wrote: {path}\n" for path in files))
+    sys.stdout.write(_NEXT_STEPS.format(connector=files[0], name=name, variable=name.upper()))
+
+
+@app.command("check")
+def check(name: SourceName, as_json: Json = False) -> None:
+    """Reach the source, try the credentials, read a page of each stream, and say what was seen."""
+    settings = load_settings()
+    connector, streams = named_streams(settings, name)
+    connection = connection_from_environment(connector.source)
+    with open_source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
+        findings = [look(settings, source, connector, stream) for stream in streams]
+    if as_json:
+        write_json([dataclasses.asdict(each) | {"sound": each.sound} for each in findings])
+    else:
+        for each in findings:
+            sys.stdout.write("\n".join(_told(connector, each)) + "\n")
+    if not all(each.sound for each in findings):
+        raise typer.Exit(1)
+
+
+@app.command("read")
+def read(
+    name: StreamName,
+    limit: Annotated[int, typer.Option(min=1, help="How many records.")] = 10,
+    is_mapped: Annotated[bool, typer.Option("--mapped", help="As the hub would land them.")] = False,
+    show_personal_data: ShowPersonalData = False,
+) -> None:
+    """Print records as they arrive, or as the mapping makes them: one JSON object a line, values masked."""
+    settings = load_settings()
+    connector, stream = named_stream(settings, name)
+    connection = connection_from_environment(connector.source)
+    with open_source(connector, connection) as source:
+        records = sample(source, connector, stream, limit).records[:limit]
+    lines = (_mapped if is_mapped else _received)(settings, connector, stream, records, show_personal_data)
+    if show_personal_data:
+        note_disclosure(settings, "connector read", connector.source, stream, len(records))
+    for line in lines:
+        sys.stdout.buffer.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+@app.command("discover")
+def discover(
+    name: SourceName,
+    limit: Annotated[int, typer.Option(min=1, help="How many records to look at.")] = 500,
+    write: Annotated[
+        bool, typer.Option("--write", help="Replace the contract and the mapping by what is proposed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Propose contract, mapping, key and time of statement from samples; no value is printed or written."""
+    settings = load_settings()
+    connector, streams = named_streams(settings, name)
+    connection = connection_from_environment(connector.source)
+    found: list[Discovery] = []
+    with open_source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
+        for stream in streams:
+            records = sample(source, connector, stream, limit).records[:limit]
+            found.append(discovered(settings, connector, stream, records))
+    if as_json:
+        write_json([each.as_mapping() for each in found])
+    for each in found:
+        if write:
+            each.write()
+        if not as_json:
+            sys.stdout.write(each.told(written=write))
+
+
+@app.command("docs")
+def docs(
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Only say which are out of date; status 2 if any.")
+    ] = False,
+) -> None:
+    """Write docs/connectors/<source>.md of every connector from its files."""
+    settings = load_settings()
+    stale = stale_pages(settings, load_connectors(settings))
+    for path, text in stale.items():
+        sys.stdout.write(f"{'out of date' if check_only else 'wrote' if text else 'removed'}: {path}\n")
+        if not check_only:
+            _put(path, text)
+    if check_only and stale:
+        sys.stderr.write("oncehub: run: oncehub connector docs\n")
+        raise typer.Exit(2)
+
+
+def _put(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink()
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+def _told(connector: Connector, each: Finding) -> list[str]:
+    name = f"{connector.source}.{each.stream}"
+    if each.problem:
+        return [f"{name}: failed: {each.problem}"]
+    declared = f" of {each.total:,} declared" if each.total is not None else ""
+    newest = f", stated up to {each.newest:%Y-%m-%d %H:%M} UTC" if each.newest else ""
+    lines = [f"{name}: read {each.read:,} records{declared}; {each.meets:,} can be landed{newest}"]
+    lines += [f"  {count:,} cannot: {reason}" for reason, count in each.rejected.items()]
+    if each.unknown:
+        lines.append(f"  fields that the contract does not know: {', '.join(each.unknown)}")
+    if not each.read:
+        lines.append("  the source holds nothing here yet, so contract and mapping were not tried")
+    return lines
+
+
+def _received(
+    settings: Settings, connector: Connector, stream: str, records: list[Any], plain: bool
+) -> list[Any]:
+    if plain:
+        return records
+    within = Path("sources") / connector.source
+    mapping = StreamMapping.load(settings.mappings / within / f"{stream}.yaml")
+    contract = load_contract(settings.schemas / within / f"{stream}.json")
+    shown = shown_fields(connector.streams[stream], mapping, contract)
+    return [masked(record, shown) for record in records]
+
+
+def _mapped(
+    settings: Settings, connector: Connector, stream: str, records: list[Any], plain: bool
+) -> list[Any]:
+    batch = load_normalizer(settings, connector, stream).normalize(records)
+    shown = shown_attributes(load_entities(settings.schemas))
+    lines = [
+        {"entity": entity, **(row if plain else masked(row, shown[entity]))}
+        for entity, frame in batch.frames.items()
+        for row in frame.to_dicts()
+    ]
+    lines += [{"deleted": row if plain else masked(row, {"stated_at"})} for row in batch.deleted.to_dicts()]
+    faults = [{"rejected": each.stage, "path": each.path, "reason": each.reason} for each in batch.rejected]
+    return [*lines, *faults]

@@ -1,0 +1,128 @@
+"""`oncehub mapping`: what a change of a mapping does, and the transforms it may name."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from oncehub.authoring.difference import Comparison, at_revision, compare
+from oncehub.authoring.masking import masked, shown_attributes
+from oncehub.authoring.sampling import sample
+from oncehub.cli.naming import ShowPersonalData, StreamName, named_stream, note_disclosure
+from oncehub.cli.output import Json, show, write_json
+from oncehub.connect import open_source
+from oncehub.model.connection import connection_from_environment
+from oncehub.model.connector import Connector
+from oncehub.model.entities import load_entities
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings, load_settings
+from oncehub.normalize.transforms import catalogue
+
+app = typer.Typer(no_args_is_help=True, help="What a mapping does.")
+
+
+@app.command("diff")
+def diff(
+    name: StreamName,
+    old: Annotated[str, typer.Option(help="Revision of git that holds the older files.")] = "HEAD",
+    old_root: Annotated[
+        Path | None, typer.Option(help="Folder with the older connectors/, mappings/ and schemas/.")
+    ] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="JSON list of records, instead of the samples.")
+    ] = None,
+    live: Annotated[int | None, typer.Option(min=1, help="Take so many records from the source.")] = None,
+    show_personal_data: ShowPersonalData = False,
+    as_json: Json = False,
+) -> None:
+    """Put the same records through the old and the new mapping, and compare field by field."""
+    settings = load_settings()
+    connector, stream = named_stream(settings, name)
+    taken = _records(settings, connector, stream, records, live)
+    with ExitStack() as stack:
+        if old_root:
+            before = replace(settings, root=old_root)
+        else:
+            before = stack.enter_context(at_revision(settings, old))
+        found = compare(before, settings, connector.source, stream, taken)
+    if show_personal_data:
+        note_disclosure(settings, "mapping diff", connector.source, stream, len(taken))
+    _show(settings, found, plain=show_personal_data, as_json=as_json)
+
+
+@app.command("transforms")
+def transforms(as_json: Json = False) -> None:
+    """List the transforms that a mapping may name, each with what it does and examples."""
+    rows = catalogue()
+    if as_json:
+        write_json([dataclasses.asdict(row) for row in rows])
+        return
+    for row in rows:
+        sys.stdout.write(f"{row.name}({', '.join(row.parameters)})\n    {row.summary}\n")
+        sys.stdout.write("".join(f"    {example}\n" for example in row.examples))
+
+
+def _records(
+    settings: Settings, connector: Connector, stream: str, path: Path | None, live: int | None
+) -> list[Any]:
+    if live:
+        connection = connection_from_environment(connector.source)
+        with open_source(connector, connection) as source:
+            return sample(source, connector, stream, live).records[:live]
+    path = path or settings.connectors / connector.source / "samples" / f"{stream}.json"
+    try:
+        content = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; give --records or --live") from None
+    except orjson.JSONDecodeError:
+        raise ConfigError(f"{path}: is not JSON") from None
+    if not isinstance(content, list):
+        raise ConfigError(f"{path}: must be a JSON list of records")
+    return content
+
+
+def _show(settings: Settings, found: Comparison, *, plain: bool, as_json: bool) -> None:
+    shown = shown_attributes(load_entities(settings.schemas))
+    rows = [
+        {
+            "attribute": each.attribute,
+            "same": each.same,
+            "changed": each.changed,
+            "filled": each.filled,
+            "emptied": each.emptied,
+            "examples": [
+                [_value(each.attribute, value, shown, plain) for value in pair] for pair in each.examples
+            ],
+        }
+        for each in found.differences
+    ]
+    if as_json:
+        write_json({**dataclasses.asdict(found), "differences": rows})
+        return
+    differing = [row for row, each in zip(rows, found.differences, strict=True) if each.differs]
+    for row in differing:
+        row["examples"] = "\n".join(f"{before} -> {after}" for before, after in row["examples"])
+    columns = ("attribute", "same", "changed", "filled", "emptied", "examples")
+    if differing:
+        show(differing, title=f"{found.records} records", columns=columns, as_json=False)
+    else:
+        sys.stdout.write(f"{found.records} records: both versions make the same of them\n")
+    _show_rejections(found)
+
+
+def _show_rejections(found: Comparison) -> None:
+    for reason in sorted(found.rejected_before.keys() | found.rejected_after.keys()):
+        before, after = found.rejected_before.get(reason, 0), found.rejected_after.get(reason, 0)
+        sys.stdout.write(f"rejected: {before} -> {after}: {reason}\n")
+
+
+def _value(attribute: str, value: Any, shown: dict[str, set[str]], plain: bool) -> Any:
+    entity, _, name = attribute.partition(".")
+    return value if plain or name in shown.get(entity, ()) else masked(value)

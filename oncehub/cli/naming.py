@@ -1,0 +1,60 @@
+"""What commands take: `source` or `source.stream`, and whether to show values."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oncehub.audit.disclosures import disclose
+from oncehub.model.catalogue import load_connector
+from oncehub.model.connector import Connector
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings
+from oncehub.store.connection import opened
+
+ShowPersonalData = Annotated[
+    bool,
+    typer.Option("--show-personal-data", help="Show values as they are; written to the log of disclosures."),
+]
+StreamName = Annotated[str, typer.Argument(help="source.stream, or the source where it has one stream.")]
+SourceName = Annotated[str, typer.Argument(help="Name of the source: its folder under connectors/.")]
+
+
+def named_stream(settings: Settings, name: str) -> tuple[Connector, str]:
+    """Return the connector and stream that `source.stream`, or a source of one stream, names.
+
+    Raises:
+        ConfigError: when there is no such source or stream, or the source has several.
+    """
+    source, _, stream = name.partition(".")
+    connector = load_connector(settings, source)
+    known = ", ".join(f"{source}.{each}" for each in connector.streams)
+    if not stream and len(connector.streams) == 1:
+        return connector, next(iter(connector.streams))
+    if stream not in connector.streams:
+        raise ConfigError(f"{name!r} names no stream; there are: {known}")
+    return connector, stream
+
+
+def named_streams(settings: Settings, name: str) -> tuple[Connector, list[str]]:
+    """Return the connector and the one stream, or all streams, that `source.stream` or `source` names.
+
+    Raises:
+        ConfigError: when there is no such source or stream.
+    """
+    if "." in name:
+        connector, stream = named_stream(settings, name)
+        return connector, [stream]
+    connector = load_connector(settings, name)
+    return connector, list(connector.streams)
+
+
+def note_disclosure(settings: Settings, command: str, source: str, stream: str, records: int) -> None:
+    """Write down that records are about to be shown unmasked; without a log nothing is shown.
+
+    Raises:
+        StoreError: when the hub's database cannot be written.
+    """
+    with opened(settings) as connection:
+        disclose(connection, command=command, source=source, stream=stream, records=records)
