@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from oncehub.connect.failures import TryAgain
 from oncehub.connect.formats.content import Content, at, shown
 from oncehub.connect.formats.json import parsed
+from oncehub.connect.formats.rows import records_in
+from oncehub.connect.formats.unpacking import unzipped
+from oncehub.connect.formats.xml import XmlDocument
 from oncehub.connect.requesting import Answer
 from oncehub.model.errors import ContractBroken
-from oncehub.model.reading import Json, Pages, Read
+from oncehub.model.reading import Csv, Json, JsonLines, Pages, Read, Xml
 
 ReadPart = Callable[[bytes, Mapping[str, str]], Any]
 """A connector's own reader, already bound to its connection: (body, headers) -> content."""
+
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?html\b", re.IGNORECASE)
 
 
 def reader_of(read: Read, pages: Pages, *, most: int, part: ReadPart | None = None) -> PageReader:
@@ -23,7 +30,8 @@ def reader_of(read: Read, pages: Pages, *, most: int, part: ReadPart | None = No
         read: the form, and where records stand in it.
         pages: what a page declares about itself.
         most: bytes that an answer may unpack to (`limits.page_bytes`).
-        part: replaces the reading of the body; in what it returns, records and places are found as in JSON.
+        part: replaces the reading of the body, once unpacked; in what it returns, records and places are
+            found as in JSON.
     """
     return PageReader(read, pages, most, part)
 
@@ -47,15 +55,48 @@ class PageReader:
             TryAgain: when the body is not whole, or is a page for people.
             ContractBroken: when it is whole but not as the connector says.
         """
-        assert isinstance(self.read, Json)
-        body = self.part(answer.body, answer.headers) if self.part else parsed(answer.body)
-        records = at(body, self.read.records) if self.read.records else body
-        content = Content(what, [], body, answer.headers)
+        body = answer.body
+        if self.read.compression == "gzip":
+            body = unzipped(body, self.most, what)
+        if _HTML.match(body):
+            raise TryAgain("the answer is an HTML page")
+        empty = Content(what, [], None, answer.headers)
+        if self.part:
+            return self._listed(replace(empty, body=self.part(body, answer.headers)))
+        match self.read:
+            case Json():
+                return self._listed(replace(empty, body=parsed(body)))
+            case JsonLines() | Csv() as read:
+                return self._lines(read, body, empty)
+            case Xml() as read:
+                return self._xml(read, body, empty)
+
+    def _listed(self, content: Content) -> Content:
+        """Find the records in parsed content."""
+        path = getattr(self.read, "records", None)
+        records = at(content.body, path.replace("/", ".")) if path else content.body
         if records is None and self._declares_nothing(content):
             return content
         if not isinstance(records, list):
-            raise ContractBroken(f"{what}: holds no list at {shown(self.read.records)}")
+            raise ContractBroken(f"{content.what}: holds no list at {shown(path)}")
         return replace(content, records=records)
+
+    def _lines(self, read: JsonLines | Csv, body: bytes, empty: Content) -> Content:
+        if not body and self._declares_nothing(empty):
+            return empty
+        # A body whose length was told or whose gzip ended cannot have been cut on its way unnoticed.
+        framed = "Content-Length" in empty.headers or "Transfer-Encoding" in empty.headers
+        vouched = framed or read.compression == "gzip"
+        return replace(empty, records=records_in(read, body, empty.what, self.most, vouched=vouched))
+
+    def _xml(self, read: Xml, body: bytes, empty: Content) -> Content:
+        document = XmlDocument(read, empty.what, keep=True)
+        document.feed(body)
+        document.close()
+        content = replace(empty, records=document.records, body=document.body)
+        if not document.listed and not self._declares_nothing(content):
+            raise ContractBroken(f"{empty.what}: holds no element at `{read.records.rpartition('/')[0]}`")
+        return content
 
     def _declares_nothing(self, content: Content) -> bool:
         places = (self.pages.total, self.pages.count)

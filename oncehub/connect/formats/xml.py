@@ -1,0 +1,234 @@
+"""XML elements as records: no document type, so no entity to expand and nothing to fetch."""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+from xml.parsers import expat
+
+from oncehub.connect.failures import TryAgain
+from oncehub.connect.formats.unpacking import CHUNK_BYTES
+from oncehub.model.errors import ContractBroken
+from oncehub.model.reading import Xml
+
+_DEEPEST = 100
+_BLANK = " \t\r\n"
+_NIL = "http://www.w3.org/2001/XMLSchema-instance nil"
+_CUT = {
+    expat.errors.codes[message]
+    for message in (
+        expat.errors.XML_ERROR_NO_ELEMENTS,
+        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat.errors.XML_ERROR_PARTIAL_CHAR,
+        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+}
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Which fields of an element are lists, and the shapes of those within."""
+
+    lists: set[str] = field(default_factory=set)
+    inner: dict[str, _Shape] = field(default_factory=dict)
+
+    def add(self, path: str) -> None:
+        *above, last = path.split(".")
+        shape = self
+        for name in above:
+            shape = shape.inner.setdefault(name, _Shape())
+        shape.lists.add(last)
+
+
+_PLAIN = _Shape()
+
+
+class _Element:
+    """An element not yet closed."""
+
+    __slots__ = ("fields", "name", "nil", "shape", "texts")
+
+    def __init__(self, name: str, shape: _Shape) -> None:
+        self.name = name
+        self.shape = shape
+        self.fields: dict[str, Any] = {}
+        self.texts: list[str] = []
+        self.nil = False
+
+    def add(self, name: str, value: Any) -> None:
+        there = self.fields.get(name)
+        if isinstance(there, list):
+            there.append(value)
+        elif name in self.shape.lists:
+            self.fields[name] = [value]
+        else:
+            self.fields[name] = [there, value] if name in self.fields else value
+
+    def value(self) -> Any:
+        """None, text, or an object; blank text is none."""
+        if self.nil:
+            return None
+        text = "".join(self.texts)
+        text = text if text.strip(_BLANK) else ""
+        for name in self.shape.lists:
+            self.fields.setdefault(name, [])
+        if not self.fields:
+            return text or None
+        return self.fields | {"#text": text} if text else self.fields
+
+
+class XmlDocument:
+    """A document fed piece by piece.
+
+    Attributes:
+        records: values of the record elements closed so far; the caller may take them out.
+        body: value of the root without the records, once `close` has returned; None unless `keep`.
+        listed: whether the element that holds the records was there.
+    """
+
+    def __init__(self, read: Xml, what: str, *, keep: bool) -> None:
+        self.records: list[Any] = []
+        self.body: Any = None
+        self.listed = False
+        self._what = what
+        self._keep = keep
+        self._path = read.records.split("/")
+        self._prefixes = {namespace: prefix for prefix, namespace in read.namespaces.items()}
+        self._shape = _Shape()
+        for path in read.lists:
+            self._shape.add(path)
+        self._open: list[_Element] = []
+        self._met = 0  # how many elements of the path are open
+        self._composes = False
+        self._fed = 0
+        self._record_end = 0
+        self._parser = self._new_parser()
+
+    def _new_parser(self) -> expat.XMLParserType:
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.XmlDeclHandler = self._declared
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        return parser
+
+    @property
+    def since_record(self) -> int:
+        """Bytes fed since the last record ended."""
+        return self._fed - self._record_end
+
+    def feed(self, piece: bytes) -> None:
+        """Read on.
+
+        Raises:
+            ContractBroken: when it is not well-formed, declares a document type, or nests too deep.
+        """
+        self._fed += len(piece)
+        self._parse(piece, last=False)
+
+    def close(self) -> None:
+        """Tell that nothing follows.
+
+        Raises:
+            TryAgain: when the document ends before its root does.
+            ContractBroken: as `feed`.
+        """
+        self._parse(b"", last=True)
+
+    def _parse(self, piece: bytes, *, last: bool) -> None:
+        try:
+            self._parser.Parse(piece, last)
+        except expat.ExpatError as error:
+            if last and error.code in _CUT:
+                raise TryAgain("ends before its XML does") from None
+            raise ContractBroken(f"{self._what}: is not well-formed XML; see line {error.lineno}") from None
+        except (LookupError, ValueError):
+            raise ContractBroken(f"{self._what}: declares an encoding that cannot be read") from None
+
+    def _declared(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002
+        # Tones are separate marks in Windows-1258; records state letters whole.
+        self._composes = encoding is not None and codecs.lookup(encoding).name == "cp1258"
+
+    def _refuse(self, *_: object) -> None:
+        raise ContractBroken(f"{self._what}: declares a document type (DOCTYPE), which is refused")
+
+    @property
+    def _within(self) -> bool:
+        return self._met == len(self._path)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        depth = len(self._open)
+        if depth >= _DEEPEST:
+            raise ContractBroken(f"{self._what}: nests deeper than {_DEEPEST} elements")
+        shape = self._open[-1].shape if self._open else _PLAIN
+        name = self._named(name)
+        element = _Element(name, shape.inner.get(name, _PLAIN))
+        if not self._within and depth == self._met + 1 and self._path[self._met] == name:
+            self._met += 1
+            element.shape = self._shape if self._within else _PLAIN
+        self.listed = self.listed or self._met >= len(self._path) - 1
+        self._open.append(element)
+        if self._keep or self._within:
+            self._take_attributes(element, attributes)
+
+    def _take_attributes(self, element: _Element, attributes: dict[str, str]) -> None:
+        for name, value in attributes.items():
+            if name == _NIL:
+                element.nil = value.strip(_BLANK) in {"true", "1"}
+            else:
+                element.add(f"@{self._named(name)}", self._composed(value))
+
+    def _text(self, text: str) -> None:
+        if self._open and (self._keep or self._within):
+            self._open[-1].texts.append(text)
+
+    def _end(self, name: str) -> None:  # noqa: ARG002
+        element = self._open.pop()
+        depth = len(self._open)
+        if self._composes:
+            element.texts = [self._composed("".join(element.texts))]
+        if depth == self._met and depth > 0:
+            if self._within:
+                self.records.append(element.value())
+                self._record_end = self._parser.CurrentByteIndex
+                self._met -= 1
+                return
+            self._met -= 1
+        if not self._open:
+            self.body = element.value() if self._keep else None
+        elif self._keep or self._within:
+            self._open[-1].add(element.name, element.value())
+
+    def _named(self, name: str) -> str:
+        namespace, _, local = name.rpartition(" ")
+        prefix = self._prefixes.get(namespace)
+        return f"{prefix}:{local}" if prefix else local
+
+    def _composed(self, text: str) -> str:
+        return unicodedata.normalize("NFC", text) if self._composes else text
+
+
+def xml_records(file: BinaryIO, read: Xml, what: str, most: int) -> Iterator[Any]:
+    """Yield the records of a file of any size; see `Xml` for what they look like.
+
+    Raises:
+        TryAgain: when the document ends before its root does.
+        ContractBroken: when it is not well-formed, declares a document type, nests too deep, has more than
+            `most` bytes from one record to the next, or not the element that holds the records.
+    """
+    document = XmlDocument(read, what, keep=False)
+    while piece := file.read(CHUNK_BYTES):
+        document.feed(piece)
+        yield from document.records
+        document.records.clear()
+        if document.since_record > most:
+            raise ContractBroken(f"{what}: a record is larger than limits.page_bytes ({most})")
+    document.close()
+    yield from document.records
+    if not document.listed:
+        raise ContractBroken(f"{what}: holds no element at `{read.records.rpartition('/')[0]}`")
