@@ -97,31 +97,30 @@ class Requester:
 
         return self._tried(what, lambda: read(self._exchange(request, what, accept, take)))
 
-    def download(self, url: str, what: str, into: BinaryIO, most: int) -> str:
-        """Copy the body of a GET into a file; each try begins with an empty one.
+    def download(self, request: requests.Request, what: str, into: BinaryIO, sha256: str) -> None:
+        """Copy a body into a file until it is the one expected; each try begins with an empty file.
 
         Args:
-            url: of the file.
-            what: names it in errors and logs.
+            request: without credentials; one that may be repeated.
+            what: names the body in errors and logs.
             into: seekable.
-            most: bytes, `limits.file_bytes`.
-
-        Returns:
-            Its SHA-256, lower-case hex.
+            sha256: that the body must have, lower-case hex.
 
         Raises:
-            ContractBroken: the file is larger than `most`.
+            SourceUnavailable: also when no try gave the body with that sum.
+            ContractBroken: the body is larger than `limits.file_bytes`.
             TransientError: `into` cannot be written.
             SourceError: as `send`.
         """
-        request = requests.Request("GET", url)
 
-        def take(response: requests.Response) -> str:
+        def take(response: requests.Response) -> None:
             into.seek(0)
             into.truncate()
-            return copied(response, what, into, most=most)
+            # Half a body whose length header was cut alike is noticed only here.
+            if copied(response, what, into, most=self.limits.file_bytes) != sha256:
+                raise TryAgain("its SHA-256 is not the manifest's")
 
-        return self._tried(what, lambda: self._exchange(request, what, (200,), take))
+        self._tried(what, lambda: self._exchange(request, what, (200,), take))
 
     def _tried(self, what: str, attempt: Callable[[], Read]) -> Read:
         renewed = False
