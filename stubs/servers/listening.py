@@ -57,6 +57,7 @@ class SignalFreeServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
+        """Captures none."""
         yield
 
 
