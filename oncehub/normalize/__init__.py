@@ -1,5 +1,7 @@
 """Received records to canonical frames: contract check, transforms and mapping."""
 
-from oncehub.normalize.normalizer import Batch, Normalizer, Rejected, load_normalizer
+from oncehub.normalize.batch import Batch, Rejected
+from oncehub.normalize.drift import Drift
+from oncehub.normalize.normalizer import Normalizer, load_normalizer
 
-__all__ = ["Batch", "Normalizer", "Rejected", "load_normalizer"]
+__all__ = ["Batch", "Drift", "Normalizer", "Rejected", "load_normalizer"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import compress
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +15,8 @@ from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import StreamMapping
 from oncehub.model.settings import Settings
-from oncehub.normalize.checks import KEY_BYTES, ROW, Fault, Stage, faults
+from oncehub.normalize.batch import Batch, Statements, assembled
+from oncehub.normalize.checks import Fault, faults
 from oncehub.normalize.contract import (
     Contract,
     ContractCheck,
@@ -27,53 +26,12 @@ from oncehub.normalize.contract import (
     only,
 )
 from oncehub.normalize.frame import build_frame, frame_schema
-from oncehub.normalize.mapping import CARRIED, KEY, STATED, EntityMaker, MappingCompiler, drop_rows
+from oncehub.normalize.mapping import EntityMaker, MappingCompiler
 from oncehub.normalize.statement import Statement
 from oncehub.normalize.vocabulary import load_vocabulary
 
 _NUL: Final = rb"\u0000"
 _DEEPEST: Final = 100
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A record that cannot be landed.
-
-    Attributes:
-        source_key: its key, where it can be told and stored.
-        reason: what is wrong; names fields, transforms and keywords, never a value.
-        path: source field for `contract`, `entity.attribute` else.
-        payload: the record as received, JSON.
-    """
-
-    source_key: str | None
-    stage: Stage
-    reason: str
-    path: str
-    payload: bytes
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a batch of records says.
-
-    Of records with the same key only the one stated last is here (of equals the later in the batch).
-
-    Attributes:
-        frames: by entity: source_key, stated_at (Datetime us UTC) and every canonical attribute.
-        deleted: source_key, stated_at of records that the source deleted.
-        rejected: records that cannot be landed, in the order received.
-        accepted_keys: source_key, stated_at of the records that normalised well, entity or not.
-        read: how many records came.
-        high_mark: latest readable time of statement, UTC.
-    """
-
-    frames: dict[str, pl.DataFrame]
-    deleted: pl.DataFrame
-    rejected: list[Rejected]
-    accepted_keys: pl.DataFrame
-    read: int
-    high_mark: datetime | None
 
 
 class Normalizer:
@@ -115,7 +73,7 @@ class Normalizer:
             return self._normalized([_pruned(record, _DEEPEST) for record in records])
 
     def _normalized(self, records: list[Any]) -> Batch:
-        live, gone, found = self._sorted_out(records)
+        live, gone, found, deletions = self._sorted_out(records)
         text = _as_json(records, live)
         stated = self._statement.read(build_frame(text, live, self._schema))
         erased = self._statement.read(build_frame(_as_json(records, gone), gone, self._statement_schema))
@@ -127,19 +85,19 @@ class Normalizer:
         for maker in self._makers:
             frames[maker.entity.name], its_faults = maker.make(stated, odd_text=_NUL in text)
             found += its_faults
-        return _assembled(records, frames, _Statements(stated, erased, unsound), found)
+        return assembled(records, frames, Statements(stated, erased, unsound, deletions), found)
 
-    def _sorted_out(self, records: Sequence[Any]) -> tuple[list[int], list[int], list[Fault]]:
-        """Places of live and of deleted records, and the faults of those that break the contract."""
+    def _sorted_out(self, records: Sequence[Any]) -> tuple[list[int], list[int], list[Fault], set[int]]:
+        """Places of live and deleted records, faults of those that break the contract, and all deletions."""
         places = range(len(records))
         if self._deletion is None:
             live, broken = _by_contract(self._check, records, places)
-            return live, [], broken
+            return live, [], broken, set()
         is_deleted, check = self._deletion
         marks = list(map(is_deleted.holds, records))
         gone, broken_marks = _by_contract(check, records, list(compress(places, marks)))
         live, broken = _by_contract(self._check, records, [i for i in places if not marks[i]])
-        return live, gone, [*broken, *broken_marks]
+        return live, gone, [*broken, *broken_marks], set(compress(places, marks))
 
 
 def load_normalizer(settings: Settings, connector: Connector, stream: str) -> Normalizer:
@@ -189,37 +147,6 @@ def _by_contract(
     return sound, [check.fault(i, records[i]) for i, holds in zip(places, verdicts, strict=True) if not holds]
 
 
-@dataclass(frozen=True)
-class _Statements:
-    """Working frames with `#row`, `#key` and `#stated`: of live, of deleted and of unsound records."""
-
-    stated: pl.DataFrame
-    erased: pl.DataFrame
-    unsound: pl.DataFrame
-
-    def everything(self) -> pl.DataFrame:
-        frames = [frame for frame in (self.stated, self.erased, self.unsound) if frame.height]
-        columns = [ROW, *CARRIED.values()]
-        return pl.concat([frame.select(columns) for frame in frames or [self.unsound]])
-
-
-def _assembled(
-    records: Sequence[Any], made: dict[str, pl.DataFrame], statements: _Statements, found: list[Fault]
-) -> Batch:
-    """Leave out rejected and superseded records, and put the batch together."""
-    everything = statements.everything()
-    first = {fault.row: fault for fault in reversed(found)}
-    left_out = {*first, *_superseded(drop_rows(everything, set(first)))}
-    return Batch(
-        frames={name: drop_rows(frame, left_out).drop(ROW) for name, frame in made.items()},
-        deleted=_keys(drop_rows(statements.erased, left_out)),
-        rejected=_rejected(records, everything, first),
-        accepted_keys=_keys(drop_rows(statements.stated, left_out)),
-        read=len(records),
-        high_mark=_latest(everything[CARRIED[STATED]]),
-    )
-
-
 def _pruned(value: Any, levels: int) -> Any:
     """The value with null for whatever lies deeper than `levels`, where no contract asks for anything."""
     if isinstance(value, dict):
@@ -232,35 +159,3 @@ def _pruned(value: Any, levels: int) -> Any:
 def _as_json(records: Sequence[Any], rows: list[int]) -> bytes:
     # Polars reads JSON text several times faster than nested Python objects.
     return orjson.dumps(records if len(rows) == len(records) else [records[row] for row in rows])
-
-
-def _superseded(sound: pl.DataFrame) -> set[int]:
-    """Places of records of which a later statement is in the same batch."""
-    key = CARRIED[KEY]
-    if sound[key].n_unique() == sound.height:
-        return set()
-    latest = sound.sort(CARRIED[STATED], ROW).unique(key, keep="last")
-    return set(sound[ROW]) - set(latest[ROW])
-
-
-def _keys(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(pl.col(column).alias(name) for name, column in CARRIED.items())
-
-
-def _rejected(records: Sequence[Any], everything: pl.DataFrame, first: dict[int, Fault]) -> list[Rejected]:
-    if not first:
-        return []
-    key = pl.col(CARRIED[KEY])
-    nameable = ~key.str.contains("\0", literal=True) & (key.str.len_bytes() <= KEY_BYTES)
-    rejected = everything.filter(pl.col(ROW).is_in(list(first)))
-    keys = dict(rejected.select(ROW, pl.when(nameable).then(key)).iter_rows())
-    return [
-        Rejected(keys[row], fault.stage, fault.reason, fault.path, orjson.dumps(records[row]))
-        for row, fault in sorted(first.items())
-    ]
-
-
-def _latest(moments: pl.Series) -> datetime | None:
-    latest = moments.max()
-    assert latest is None or isinstance(latest, datetime)
-    return latest
