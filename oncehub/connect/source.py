@@ -12,7 +12,7 @@ from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from oncehub.connect.authentication import authentication_of
-from oncehub.connect.files import Snapshot, file_pages
+from oncehub.connect.files import file_pages
 from oncehub.connect.listing import Listing
 from oncehub.connect.page import Page, PageState
 from oncehub.connect.pagination import json_pages
@@ -85,8 +85,8 @@ class Source:
         signing = authentication_of(self._connector, self._connection, requester)
         requester = replace(requester, authentication=signing)
         name, host, read = f"{self._connector.source}.{stream}", self._connection.host, definition.read
-        if isinstance(read, Csv) and read.listing:
-            pages = file_pages(requester, Snapshot(name, host, read, read.listing), resume)
+        if read.listing:
+            pages = file_pages(requester, name, host, read, resume)
         else:
             assert isinstance(read, Json)
             listing = Listing(name, host, read, definition.pages, parameters)
