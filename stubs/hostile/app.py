@@ -21,6 +21,7 @@ from stubs.hostile.listing import (
     changes_listing,
     documents_listing,
     holders_listing,
+    packed_body,
     transfer_headers,
 )
 from stubs.hostile.oauth import ClientIssuer
@@ -106,6 +107,8 @@ class Simulation:
 
     def _file(self, entries: Sequence[Entry], number: int, turn: Turn) -> ExportFile:
         content = body_of(entries, Listing(windowed=False), {}, turn)
+        if self.variant.compression == "file":
+            content = packed_body(content, turn)
         return ExportFile.of(file_name(self.register.now, number, self.variant), content, len(entries))
 
 
@@ -183,11 +186,13 @@ class SourceApp:
         return json_answer({"files": [file.manifest_entry() for file in self._simulation.export()]})
 
     async def file(self, request: Request) -> Response:
-        """One of them."""
-        await self._admitted(request)
+        """One of them; its sum is of what it is when a Content-Encoding has been undone."""
+        turn = await self._admitted(request)
         for file in self._simulation.export():
             if file.name == request.path_params["name"]:
-                return Response(file.content, headers=transfer_headers(self._variant))
+                packs = self._variant.compression == "transfer"
+                content = packed_body(file.content, turn) if packs else file.content
+                return Response(content, headers=transfer_headers(self._variant))
         raise Refusal(404, {"error": "not_found", "message": "no such file in the present snapshot"})
 
     async def _admitted(self, request: Request) -> Turn:

@@ -105,7 +105,7 @@ class HostileSource:
         return [holder_record(entry, self.variant) for entry in self._simulation.register.living()]
 
     def documents(self, key: str) -> list[Record]:
-        """The truth of a living holder's documents.
+        """The truth of a holder's documents.
 
         Raises:
             KeyError: there is no such holder.

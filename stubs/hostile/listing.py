@@ -75,18 +75,23 @@ def answer_listing(request: Request, entries: Sequence[Entry], listing: Listing,
         page = plant.page(page, turn)
     following = _following_url(request, page)
     facts = _facts(page, following, turn.variant)
-    body = body_of(page.entries, listing, facts, turn)
+    body = packed_body(body_of(page.entries, listing, facts, turn), turn)
     return Response(body, headers=_headers(page, following, turn.variant))
 
 
 def body_of(entries: Sequence[Entry], listing: Listing, facts: Mapping[str, object], turn: Turn) -> bytes:
-    """Records as they are sent, in the variant's format and compression."""
+    """Records in the variant's format, not yet compressed."""
     records = [listing.record_of(entry, turn.variant) for entry in entries]
     for plant in turn.plants:
         records = plant.records(records, turn)
     body = rendered(records, listing.element, facts, turn.variant)
     for plant in turn.plants:
         body = plant.body(body, turn)
+    return body
+
+
+def packed_body(body: bytes, turn: Turn) -> bytes:
+    """A body in the variant's compression."""
     body = packed(body, turn.variant)
     for plant in turn.plants:
         body = plant.packed(body, turn)

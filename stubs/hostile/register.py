@@ -94,11 +94,10 @@ class LandRegister:
         return [entry for entry in self.entries() if not entry.deleted]
 
     def documents(self, key: str) -> list[Entry] | None:
-        """A holder's documents; None where there is no such holder."""
+        """A holder's documents, a deleted one's too; None where there is no such holder."""
         with self._lock:
             self._commit_due()
-            entry = self._entries.get(key)
-            return None if entry is None or entry.deleted else list(self._documents[key])
+            return list(self._documents[key]) if key in self._documents else None
 
     def count_request(self) -> int:
         """Notes a data request; its number from 1."""
