@@ -6,6 +6,7 @@ import hmac
 import os
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,16 +22,31 @@ from oncehub.store.connection import Connection
 
 _NONCE_BYTES = 12
 
+# A rejection older than the statement held is of no use to anybody, in whatever order the two came.
 _KEEP = """
-insert into intake.rejected (run_id, source, stream, source_key, stage, reason, path, digest, payload)
-values %s
-on conflict (source, stream, digest) do update
-set run_id = excluded.run_id, stage = excluded.stage, reason = excluded.reason, path = excluded.path,
-    resolved_at = null
-where rejected.resolved_at is not null
-   or (rejected.stage, rejected.reason, rejected.path)
-      is distinct from (excluded.stage, excluded.reason, excluded.path)
+insert into intake.rejected (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
+    digest, payload, resolved_at)
+select new.*, (
+    select now() from intake.held
+    where held.source = new.source and held.stream = new.stream and held.source_key = new.source_key
+      and held.stated_at > new.stated_at
+)
+from (values %s) as new (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
+    digest, payload)
+on conflict (source, stream, kind, digest) do update
+set run_id = excluded.run_id, source_key = excluded.source_key, stage = excluded.stage,
+    reason = excluded.reason, path = excluded.path, stated_at = excluded.stated_at,
+    resolved_at = excluded.resolved_at
+where (rejected.resolved_at is null) <> (excluded.resolved_at is null)
+   or (rejected.source_key, rejected.stage, rejected.reason, rejected.path, rejected.stated_at)
+      is distinct from
+      (excluded.source_key, excluded.stage, excluded.reason, excluded.path, excluded.stated_at)
 """
+
+_ROW = "(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s::bytea, %s::bytea)"
+
+Kind = Literal["records", "deletions"]
+"""What a page lists; a rejected entry is tried again as what it was."""
 
 
 class Quarantine:
@@ -45,19 +61,21 @@ class Quarantine:
         # Encryption and digest each have a key of their own.
         self._digest_key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"quarantine digest").derive(key)
 
-    def keep(self, connection: Connection, run_id: int, rejected: Sequence[Rejected]) -> None:
-        """Store rejected records within the caller's transaction, each once."""
-        once = {self._digest(each.payload): each for each in rejected}
+    def keep(
+        self, connection: Connection, run_id: int, rejected: Sequence[Rejected], kind: Kind = "records"
+    ) -> None:
+        """Store rejected records within the caller's transaction, each once, after the page's good ones."""
+        once = {self.digest(each.payload): each for each in rejected}
         rows = [
             (
-                *(run_id, self._source, self._stream, _storable(each.source_key)),
-                *(each.stage, each.reason, each.path, digest, self.seal(each.payload)),
+                *(run_id, self._source, self._stream, _storable(each.source_key), kind),
+                *(each.stage, each.reason, each.path, each.stated_at, digest, self.seal(each.payload)),
             )
             for digest, each in once.items()
         ]
         if rows:
             with connection.cursor() as cursor:
-                execute_values(cursor, _KEEP, rows)
+                execute_values(cursor, _KEEP, rows, template=_ROW)
 
     def seal(self, payload: bytes) -> bytes:
         """Encrypt a payload."""
@@ -78,7 +96,8 @@ class Quarantine:
                 "set ONCEHUB_KEY_QUARANTINE to the key it was sealed with"
             ) from None
 
-    def _digest(self, payload: bytes) -> bytes:
+    def digest(self, payload: bytes) -> bytes:
+        """Return what tells a payload apart, and says nothing of it without the key."""
         return hmac.digest(self._digest_key, payload, "sha256")
 
 

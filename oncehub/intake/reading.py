@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
 
-from oncehub.connect import Page, Source
+from oncehub.connect import Page, Source, Window
+from oncehub.intake.beginning import Begin, begin_backfill, begin_live
+from oncehub.intake.cursor import advance, changes_of
+from oncehub.intake.drift import note_drift
 from oncehub.intake.landing import Landing
+from oncehub.intake.lanes import alone, lane_of, take_turn
 from oncehub.intake.quarantine import Quarantine, refuse_excess
-from oncehub.intake.runs import Run, RunReport, begin
-from oncehub.intake.sweep import Snapshot
-from oncehub.model.connector import AbsenceDeletes, Connector
+from oncehub.intake.runs import Counts, Marks, Run, RunReport
+from oncehub.intake.sweep import WHENEVER, Snapshot
+from oncehub.model.connector import AbsenceDeletes, Connector, TimeChanges
 from oncehub.model.entities import load_entities
-from oncehub.model.errors import ContractBroken, OncehubError, RequestRefused, RunBusy, StoreUnavailable
+from oncehub.model.errors import (
+    ContractBroken,
+    ContractStopped,
+    OncehubError,
+    RequestRefused,
+)
 from oncehub.model.settings import Settings
-from oncehub.normalize import Normalizer
-from oncehub.store.connection import Connection, locked
+from oncehub.normalize import Batch, Normalizer
+from oncehub.store.connection import Connection
 from oncehub.store.failures import told_without_values
 
 _log = logging.getLogger(__name__)
-
-# The server needs a moment to notice that a killed process is gone.
-_PATIENCE_SECONDS = 3.0
 
 Listener = Callable[[RunReport], None]
 """Hears the running totals."""
 
 
 class Reading:
-    """One run of one stream."""
+    """Reads one stream of an open source."""
 
     def __init__(
         self,
@@ -47,7 +53,9 @@ class Reading:
         names = (connector.source, stream)
         self._names = names
         self._name = f"{names[0]}.{names[1]}"
+        self._connector = connector
         self._spec = connector.streams[stream]
+        self._changes = changes_of(connector, stream)
         self._store = store
         self._source = source
         self._normalizer = normalizer
@@ -61,79 +69,108 @@ class Reading:
         Raises:
             OncehubError: see `oncehub.intake.sync`.
         """
-        with told_without_values(f"landing {self._name}"), self._alone():
-            run, report = self._run_once(full=full, now=now)
-            if not run.left_behind(self._spec, now):
+        begin = partial(begin_live, connector=self._connector, stream=self._names[1], now=now)
+        with told_without_values(f"landing {self._name}"), alone(self._store, "live", self._name):
+            run, report = self._run_once(partial(begin, full=full))
+            if not run.left_behind(self._changes, now):
                 return [report]
-            return [report, self._run_once(full=False, now=now)[1]]
+            return [report, self._run_once(partial(begin, full=False))[1]]
 
-    def _run_once(self, *, full: bool, now: datetime) -> tuple[Run, RunReport]:
+    def backfill(self, window: Window, *, now: datetime) -> list[RunReport]:
+        """Read what was stated within `window`; the cursor stays where it is.
+
+        Raises:
+            OncehubError: see `oncehub.intake.sync`.
+        """
+        begin = partial(begin_backfill, connector=self._connector, stream=self._names[1], now=now)
+        with told_without_values(f"landing {self._name}"), alone(self._store, "backfill", self._name):
+            return [self._run_once(partial(begin, window=window))[1]]
+
+    def _run_once(self, begin: Begin) -> tuple[Run, RunReport]:
         with self._store:
             self._landing.prepare()
-            run = begin(self._store, *self._names, self._spec, full=full, now=now)
+            run = begin(self._store)
         _log.info("%s: %s read of %s", self._name, run.mode, _bounds(run))
-        with self._failing(run), told_without_values(f"landing {self._name}"):
+        with run.failing(_goes_on), told_without_values(f"landing {self._name}"):
             return run, self._read(run)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            patience = time.monotonic() + _PATIENCE_SECONDS
-            while not stack.enter_context(locked(self._store, f"sync {self._name}")):
-                if time.monotonic() > patience:
-                    raise RunBusy(f"{self._name} is being read by another process")
-                time.sleep(0.1)
-            yield
-
     def _read(self, run: Run) -> RunReport:
-        snapshot = Snapshot(self._store, run.run_id, *self._names)
         if not run.all_landed:
             with _ended(self._source.pages(run.stream, run.window, run.resume)) as pages:
                 for page in pages:
-                    self._land(run, snapshot, page)
+                    self._land(run, page)
         with self._store:
-            swept = self._sweep(snapshot)
-            run.succeed(deleted_by_absence=swept)
-        return self._told(run)
+            take_turn(self._store, self._name)
+            swept = self._sweep(run)
+            if lane_of(run.mode) == "live":
+                advance(self._store, self._connector, run.stream, mode=run.mode, window=run.window)
+            report = run.succeed(deleted_by_absence=swept)
+        self._tell(report)
+        return report
 
-    def _land(self, run: Run, snapshot: Snapshot, page: Page) -> None:
+    def _land(self, run: Run, page: Page) -> None:
         batch = self._normalizer.normalize(page.records)
+        if batch.stop:
+            raise ContractStopped(f"{self._name}: {batch.stop}")
         with self._store:
-            before = run.report()
-            refuse_excess(
-                self._name,
-                before.read + batch.read,
-                before.quarantined + len(batch.rejected),
-                batch.rejected,
-                at_most=self._spec.quarantine.at_most,
-                after=self._spec.quarantine.after,
-            )
+            take_turn(self._store, self._name)
+            self._refuse_excess(run, batch)
             landed = self._landing.land(batch)
-            self._quarantine.keep(self._store, run.run_id, batch.rejected)
-            if isinstance(self._spec.deletes, AbsenceDeletes):
-                if page.number == 1:
-                    snapshot.forget()
-                snapshot.remember(batch)
-            run.count(
+            self._quarantine.keep(self._store, run.run_id, batch.rejected, page.kind)
+            self._remember(run, page, batch)
+            counts = Counts(
                 read=batch.read,
                 accepted=landed.accepted,
                 quarantined=len(batch.rejected),
                 deleted_read=batch.deleted.height,
                 deleted=landed.deleted,
+                drift=note_drift(self._store, run.run_id, *self._names, batch.drift),
+                total=page.total,
             )
-            run.save_checkpoint(page.next, batch.high_mark)
-        self._told(run)
+            report = run.count(counts)
+            run.save_checkpoint(page.next, _marks(page, batch))
+        self._tell(report)
 
-    def _sweep(self, snapshot: Snapshot) -> int:
+    def _refuse_excess(self, run: Run, batch: Batch) -> None:
+        before = run.report()
+        refuse_excess(
+            self._name,
+            before.read + batch.read,
+            before.quarantined + len(batch.rejected),
+            batch.rejected,
+            at_most=self._spec.quarantine.at_most,
+            after=self._spec.quarantine.after,
+        )
+
+    def _remember(self, run: Run, page: Page, batch: Batch) -> None:
+        """Note what a full read shows; a backfill beside it shows that its records are there too."""
         if not isinstance(self._spec.deletes, AbsenceDeletes):
-            return 0
-        swept = snapshot.sweep(self._landing, self._spec.deletes.at_most)
-        snapshot.forget()
-        return swept
+            return
+        if run.mode == "full":
+            snapshot = Snapshot(self._store, run.run_id, *self._names)
+            if page.number == 1:
+                snapshot.forget()
+            snapshot.remember(batch)
+        elif beside := Snapshot.in_progress(self._store, *self._names):
+            beside.remember(batch)
 
-    def _told(self, run: Run) -> RunReport:
-        with self._store:
-            report = run.report()
+    def _sweep(self, run: Run) -> int:
+        deletes = self._spec.deletes
+        if not isinstance(deletes, AbsenceDeletes) or run.mode != "full":
+            return 0
+        snapshot = Snapshot(self._store, run.run_id, *self._names)
+        return snapshot.sweep(self._landing, deletes.at_most, shown_until=self._shown_until(snapshot))
+
+    def _shown_until(self, snapshot: Snapshot) -> datetime | None:
+        """Up to which time of statement a record would be in the snapshot, did it still exist."""
+        if self._spec.snapshot is None:
+            return WHENEVER
+        shown = snapshot.shown_until()
+        # The snapshot may have been made before a record committed that was stated earlier.
+        late = self._changes.overlap if isinstance(self._changes, TimeChanges) else timedelta()
+        return None if shown is None else shown - late
+
+    def _tell(self, report: RunReport) -> None:
         _log.info(
             "%s: page %d, read %d, accepted %d, unchanged %d, quarantined %d, deleted %d",
             *(self._name, report.pages, report.read, report.accepted),
@@ -141,22 +178,29 @@ class Reading:
         )
         if self._listener:
             self._listener(report)
-        return report
 
-    @contextmanager
-    def _failing(self, run: Run) -> Iterator[None]:
-        try:
-            yield
-        except StoreUnavailable:
-            # Nothing can be written down; the run is taken over as if its process had been killed.
-            raise
-        except OncehubError as error:
-            anew = isinstance(error, ContractBroken | RequestRefused)
-            with self._store:
-                if anew:
-                    Snapshot(self._store, run.run_id, *self._names).forget()
-                run.fail(str(error), keep_checkpoint=not anew)
-            raise
+
+def _goes_on(error: OncehubError) -> bool:
+    """Tell whether the next run goes on where this one failed, instead of reading its window anew.
+
+    Where a contract stopped a page, nothing is wrong with those before it.
+    """
+    if isinstance(error, ContractStopped):
+        return True
+    return not isinstance(error, ContractBroken | RequestRefused)
+
+
+def _marks(page: Page, batch: Batch) -> Marks:
+    high_sequence = page.watermark
+    if high_sequence is None and page.kind == "records":
+        # Deletions are listed after the records, so their numbers say nothing of records in between.
+        high_sequence = batch.high_sequence
+    return Marks(
+        high_mark=batch.high_mark,
+        high_sequence=high_sequence,
+        shown_until=batch.high_mark if page.of_snapshot else None,
+        anew=page.number == 1,
+    )
 
 
 @contextmanager
@@ -172,4 +216,5 @@ def _ended(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
 def _bounds(run: Run) -> str:
     if run.window.since is None:
         return "everything"
-    return f"[{run.window.since.isoformat()}, {run.window.until.isoformat() if run.window.until else 'now'})"
+    until = "now" if run.window.until is None else run.window.until
+    return f"[{run.window.since}, {until})"

@@ -3,80 +3,59 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from psycopg2.extras import Json
+from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.connect import PageState, Window
-from oncehub.model.connector import Stream
+from oncehub.intake.lanes import Mode, lane_of
+from oncehub.model.connector import SequenceChanges, TimeChanges
+from oncehub.model.errors import OncehubError, StoreUnavailable
 from oncehub.store.connection import Connection
 
-Mode = Literal["full", "changes"]
+_TOTALS = "pages, read, accepted, unchanged, quarantined, deleted, drift, total, state = 'succeeded' as done"
 
-_UNFINISHED = """
-select run.run_id, run.mode, run.window_from, run.window_until, run.started_at,
-       checkpoint.run_id is not null as begun, checkpoint.page
-from intake.run left join intake.checkpoint using (run_id)
-where run.source = %(source)s and run.stream = %(stream)s
-  and (run.state = 'running' or run.state = 'failed' and checkpoint.run_id is not null)
-order by run.run_id desc
-limit 1
-"""
+_READ_TOTALS = f"select {_TOTALS} from intake.run where run_id = %(run_id)s"
 
-_TAKE_OVER = """
-update intake.run set state = 'running', finished_at = null, error = null where run_id = %(run_id)s
-"""
-
-_OPEN = """
-insert into intake.run (source, stream, mode, window_from, window_until, started_at)
-values (%(source)s, %(stream)s, %(mode)s, %(since)s, %(until)s, %(now)s)
-returning run_id
-"""
-
-_CURSOR = "select position from intake.cursor where source = %(source)s and stream = %(stream)s"
-
-_COUNT = """
+_COUNT = f"""
 update intake.run
 set pages = pages + 1, read = read + %(read)s, accepted = accepted + %(accepted)s,
     unchanged = unchanged + %(read)s - %(accepted)s - %(quarantined)s - %(deleted_read)s,
     quarantined = quarantined + %(quarantined)s, deleted_read = deleted_read + %(deleted_read)s,
-    deleted = deleted + %(deleted)s
+    deleted = deleted + %(deleted)s, drift = drift + %(drift)s, total = coalesce(%(total)s, total)
 where run_id = %(run_id)s
+returning {_TOTALS}
 """
 
 _SAVE_CHECKPOINT = """
-insert into intake.checkpoint (source, stream, run_id, page, high_mark)
-values (%(source)s, %(stream)s, %(run_id)s, %(page)s, %(high_mark)s)
-on conflict (source, stream) do update
+insert into intake.checkpoint
+    (source, stream, lane, run_id, page, high_mark, high_sequence, shown_until)
+values
+    (%(source)s, %(stream)s, %(lane)s, %(run_id)s, %(page)s, %(high_mark)s, %(high_sequence)s,
+     %(shown_until)s)
+on conflict (source, stream, lane) do update
 set run_id = excluded.run_id, page = excluded.page, saved_at = now(),
-    high_mark = greatest(checkpoint.high_mark, excluded.high_mark)
+    high_mark = greatest(checkpoint.high_mark, excluded.high_mark),
+    high_sequence = greatest(checkpoint.high_sequence, excluded.high_sequence),
+    shown_until = case when %(anew)s then excluded.shown_until
+                       else greatest(checkpoint.shown_until, excluded.shown_until) end
 """
 
-# least() and greatest() pass over nulls: without a page there is no checkpoint, without a mark no cursor.
-_ADVANCE_CURSOR = """
-insert into intake.cursor (source, stream, position)
-select source, stream, least(high_mark, %(bound)s)
-from intake.checkpoint
-where source = %(source)s and stream = %(stream)s and high_mark is not null
-on conflict (source, stream) do update
-set position = excluded.position, advanced_at = now()
-where excluded.position > cursor.position
+_DROP_CHECKPOINT = """
+delete from intake.checkpoint where source = %(source)s and stream = %(stream)s and lane = %(lane)s
 """
 
-_DROP_CHECKPOINT = "delete from intake.checkpoint where source = %(source)s and stream = %(stream)s"
+_DROP_SEEN = "delete from intake.seen where run_id = %(run_id)s"
 
-_CLOSE = """
+_CLOSE = f"""
 update intake.run
 set state = %(state)s, finished_at = now(), error = %(error)s, deleted = deleted + %(deleted)s
 where run_id = %(run_id)s
-"""
-
-_TOTALS = """
-select pages, read, accepted, unchanged, quarantined, deleted, state = 'succeeded' as done
-from intake.run where run_id = %(run_id)s
+returning {_TOTALS}
 """
 
 
@@ -90,6 +69,8 @@ class RunReport:
         unchanged: stated nothing new.
         quarantined: rejected.
         deleted: newly marked deleted, by flag, tombstone or absence.
+        drift: fields noted as other than the contract says.
+        total: how many records the read is known to hold, where the source declares it.
         seconds: worked on it by this process.
         done: True once the stream was read to its end.
     """
@@ -105,8 +86,40 @@ class RunReport:
     unchanged: int
     quarantined: int
     deleted: int
+    drift: int
+    total: int | None
     seconds: float
     done: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one page adds to its run, in records; see `RunReport`."""
+
+    read: int
+    accepted: int
+    quarantined: int
+    deleted_read: int
+    deleted: int
+    drift: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How far one page goes.
+
+    Attributes:
+        high_mark: its latest statement time.
+        high_sequence: what it counts for a cursor by sequence.
+        shown_until: its latest statement time, where it shows a snapshot.
+        anew: whether it is the first of a read that begins anew.
+    """
+
+    high_mark: datetime | None
+    high_sequence: int | None
+    shown_until: datetime | None
+    anew: bool
 
 
 @dataclass
@@ -116,6 +129,7 @@ class Run:
     Attributes:
         resume: state of the next page; None to begin with the first.
         all_landed: only the end of the run is missing.
+        taken_over: an earlier process began it.
     """
 
     connection: Connection
@@ -124,50 +138,68 @@ class Run:
     stream: str
     mode: Mode
     window: Window
-    resume: PageState | None
-    all_landed: bool
     started_at: datetime
+    resume: PageState | None = None
+    all_landed: bool = False
+    taken_over: bool = False
     _begun_at: float = field(default_factory=time.monotonic)
 
-    def left_behind(self, spec: Stream, now: datetime) -> bool:
+    def left_behind(self, changes: TimeChanges | SequenceChanges | None, now: datetime) -> bool:
         """Tell whether the run began so long ago that what changed since deserves a reading of its own.
 
         Of a full snapshot that another process had read to its end, nobody knows whether a newer one is out.
         """
-        if spec.changes is None:
-            return self.all_landed
-        return now - self.started_at > spec.changes.overlap
+        match changes:
+            case None:
+                return self.all_landed
+            case TimeChanges():
+                return now - self.started_at > changes.overlap
+            case SequenceChanges():
+                return self.taken_over
 
-    def count(self, *, read: int, accepted: int, quarantined: int, deleted_read: int, deleted: int) -> None:
-        """Add one page to the counters."""
-        counts = {"read": read, "accepted": accepted, "quarantined": quarantined}
-        self._run(_COUNT, **counts, deleted_read=deleted_read, deleted=deleted)
+    def count(self, counts: Counts) -> RunReport:
+        """Add one page to the counters, and return them."""
+        return self._report(_COUNT, **asdict(counts))
 
-    def save_checkpoint(self, page: PageState | None, high_mark: datetime | None) -> None:
-        """Note the next page (None when all have landed) and the latest statement time of this one."""
-        self._run(_SAVE_CHECKPOINT, page=None if page is None else Json(page), high_mark=high_mark)
+    def save_checkpoint(self, page: PageState | None, marks: Marks) -> None:
+        """Note the next page (None when all have landed) and how far this one goes."""
+        self._run(_SAVE_CHECKPOINT, page=None if page is None else Json(page), **asdict(marks))
 
-    def succeed(self, deleted_by_absence: int) -> None:
-        """Close the run and move the cursor, for streams that can be asked for changes."""
-        if self.window.until:
-            # What was stated later may still be missing from what was read.
-            self._run(_ADVANCE_CURSOR, bound=self.window.until)
-        self._run(_DROP_CHECKPOINT)
-        self._run(_CLOSE, state="succeeded", error=None, deleted=deleted_by_absence)
+    def succeed(self, *, deleted_by_absence: int = 0) -> RunReport:
+        """Close the run, and return its counters."""
+        self._forget()
+        return self._report(_CLOSE, state="succeeded", error=None, deleted=deleted_by_absence)
 
-    def fail(self, error: str, *, keep_checkpoint: bool) -> None:
+    def fail(self, error: str, *, keep_checkpoint: bool) -> RunReport:
         """Close the run; with its checkpoint kept, the next one goes on where it stopped."""
         if not keep_checkpoint:
-            self._run(_DROP_CHECKPOINT)
-        self._run(_CLOSE, state="failed", error=error, deleted=0)
+            self._forget()
+        return self._report(_CLOSE, state="failed", error=error, deleted=0)
 
     def report(self) -> RunReport:
         """Read the counters."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(_TOTALS, {"run_id": self.run_id})
-            row = cursor.fetchone()
-        assert row is not None
-        names = ("pages", "read", "accepted", "unchanged", "quarantined", "deleted", "done")
+        return self._report(_READ_TOTALS)
+
+    @contextmanager
+    def failing(self, keep_checkpoint: Callable[[OncehubError], bool]) -> Iterator[None]:
+        """Close the run when what is done within fails, and pass the failure on."""
+        try:
+            yield
+        except StoreUnavailable:
+            # Nothing can be written down; the run is taken over as if its process had been killed.
+            raise
+        except OncehubError as error:
+            with self.connection:
+                self.fail(str(error), keep_checkpoint=keep_checkpoint(error))
+            raise
+
+    def _forget(self) -> None:
+        self._run(_DROP_CHECKPOINT)
+        self._run(_DROP_SEEN)
+
+    def _report(self, statement: str, **values: Any) -> RunReport:
+        """Run a statement that gives the totals."""
+        row = self._run(statement, **values)
         return RunReport(
             run_id=self.run_id,
             source=self.source,
@@ -175,63 +207,11 @@ class Run:
             mode=self.mode,
             window=self.window,
             seconds=time.monotonic() - self._begun_at,
-            **dict(zip(names, row, strict=True)),
+            **row,
         )
 
-    def _run(self, statement: str, **values: Any) -> None:
+    def _run(self, statement: str, **values: Any) -> dict[str, Any]:
         names = {"run_id": self.run_id, "source": self.source, "stream": self.stream}
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, {**names, **values})
-
-
-def begin(
-    connection: Connection, source: str, stream: str, spec: Stream, *, full: bool, now: datetime
-) -> Run:
-    """Go on with the stream's unfinished run, or open a new one; belongs into the caller's transaction.
-
-    A full read that was asked for is not satisfied by an unfinished read of changes: that one is closed.
-    """
-    names = {"source": source, "stream": stream}
-    unfinished = _one(connection, _UNFINISHED, names)
-    if unfinished:
-        run = _taken_over(connection, names, unfinished)
-        if run.mode == "full" or not full:
-            return run
-        run.fail("given up for a full read", keep_checkpoint=False)
-    mode, window = _window(connection, names, spec, full=full, now=now)
-    values = {**names, "mode": mode, "since": window.since, "until": window.until, "now": now}
-    opened = _one(connection, _OPEN, values)
-    assert opened is not None
-    return Run(connection, opened[0], source, stream, mode, window, None, False, now)
-
-
-def _taken_over(connection: Connection, names: dict[str, Any], row: Sequence[Any]) -> Run:
-    run_id, mode, since, until, started_at, begun, page = row
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE_OVER, {"run_id": run_id})
-    window = Window(since, until)
-    all_landed = begun and page is None
-    place = (names["source"], names["stream"])
-    return Run(connection, run_id, *place, mode, window, page, all_landed, started_at)
-
-
-def _window(
-    connection: Connection, names: dict[str, Any], spec: Stream, *, full: bool, now: datetime
-) -> tuple[Mode, Window]:
-    position = _one(connection, _CURSOR, names)
-    if spec.changes is None:
-        return "full", Window(None, None)
-    until = now - spec.changes.skew
-    if full or position is None:
-        # With an upper bound, what moves while pages are read leaves the listing and shows in its total.
-        return "full", Window(None, until)
-    since = position[0] - spec.changes.overlap
-    # Never before `since`, should the machine's clock have been set back.
-    return "changes", Window(since, max(since, until))
-
-
-def _one(connection: Connection, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
+        with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(statement, {**names, "lane": lane_of(self.mode), **values})
+            return dict(cursor.fetchone() or {}) if cursor.description else {}

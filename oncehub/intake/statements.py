@@ -79,10 +79,13 @@ order by source_key
 on conflict (source, stream, source_key) do update set mark = nextval('intake.mark')
 """
 
+# Of a rejected record whose time could not be read, nobody knows that it was the later one.
 RESOLVE = """
 update intake.rejected set resolved_at = now()
-where source = %(source)s and stream = %(stream)s and resolved_at is null
-  and source_key in (select source_key from pg_temp.stated union all select source_key from pg_temp.gone)
+from (select * from pg_temp.stated union all select * from pg_temp.gone) as good
+where rejected.source = %(source)s and rejected.stream = %(stream)s
+  and rejected.source_key = good.source_key and rejected.resolved_at is null
+  and (rejected.stated_at is null or rejected.stated_at <= good.stated_at)
 """
 
 

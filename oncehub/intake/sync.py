@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 
-from oncehub.connect import open_source
+from oncehub.connect import Source, Window, open_source
+from oncehub.intake.backfill import check_backfill
 from oncehub.intake.reading import Listener, Reading
 from oncehub.intake.runs import RunReport
 from oncehub.model.connection import Connection as SourceConnection
@@ -18,6 +19,9 @@ from oncehub.store.connection import Connection, opened
 from oncehub.store.failures import told_without_values
 
 Clock = Callable[[], datetime]
+
+Opener = Callable[[Connector, SourceConnection], AbstractContextManager[Source]]
+"""Opens a source for reading."""
 
 _ONE_STREAM_ONLY = (ContractBroken, RequestRefused, RunBusy)
 """Failures that say nothing about the source's other streams."""
@@ -35,32 +39,39 @@ def sync(
     *,
     streams: Sequence[str] | None = None,
     full: bool = False,
+    backfill: Window | None = None,
     report: Listener | None = None,
     database: Connection | None = None,
     clock: Clock = utc_now,
+    opener: Opener | None = None,
 ) -> list[RunReport]:
     """Read a source's streams (all unless named), and return a report a run.
 
     Reads what changed since the last time where the stream can tell, else (or with `full`) everything. A run
     that was interrupted is taken up where it stopped, and when that is long ago, followed by one for what
-    changed since. `report` hears the running totals after every batch.
-    A `database` given by the caller must not be in a transaction.
+    changed since. With `backfill` only what was stated in that window is read, by runs of their own that may
+    go on beside the others and leave the cursor where it is; interrupted, the same window is taken up, and
+    another one given up for it. `report` hears the running totals after every batch.
+    A `database` given by the caller must not be in a transaction. `opener` opens the source in another way
+    than over the network.
 
     Raises:
         SourceError: what the source did wrong; what had landed stays, and the next call goes on from there,
-            or reads its window anew after ContractBroken and RequestRefused.
+            or reads its window anew after RequestRefused and ContractBroken (but for ContractStopped).
         RunBusy: another process reads the stream.
-        ConfigError: a wrong mapping, contract or stream name.
+        ConfigError: a wrong mapping, contract, stream name or window.
         StoreError: the database cannot be used.
     """
     chosen = _chosen(connector, streams)
+    if backfill is not None:
+        _check_backfills(connector, chosen, backfill, full=full)
     normalizers = {stream: load_normalizer(settings, connector, stream) for stream in chosen}
     failures: list[OncehubError] = []
     reports: list[RunReport] = []
     with ExitStack() as stack:
         store = stack.enter_context(opened(settings, database))
         _attach(store, connector.source)
-        source = stack.enter_context(open_source(connector, connection))
+        source = stack.enter_context((opener or open_source)(connector, connection))
         for stream in chosen:
             reading = Reading(
                 settings=settings,
@@ -72,7 +83,10 @@ def sync(
                 listener=report,
             )
             try:
-                reports += reading.run(full=full, now=clock())
+                if backfill is None:
+                    reports += reading.run(full=full, now=clock())
+                else:
+                    reports += reading.backfill(backfill, now=clock())
             except _ONE_STREAM_ONLY as failure:
                 failures.append(failure)
     if failures:
@@ -85,6 +99,13 @@ def _chosen(connector: Connector, streams: Sequence[str] | None) -> list[str]:
         known = ", ".join(connector.streams)
         raise ConfigError(f"{connector.source} has no stream {unknown[0]!r}; there are: {known}")
     return [stream for stream in connector.streams if not streams or stream in streams]
+
+
+def _check_backfills(connector: Connector, streams: Sequence[str], window: Window, *, full: bool) -> None:
+    if full:
+        raise ConfigError("a backfill reads a window, so it cannot be full; leave one of the two out")
+    for stream in streams:
+        check_backfill(connector, stream, window)
 
 
 def _attach(store: Connection, source: str) -> None:
