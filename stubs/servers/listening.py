@@ -24,7 +24,8 @@ def bind_sockets(names: tuple[str, ...], port_base: int) -> dict[str, socket.soc
     """One bound socket a name on consecutive ports from `port_base`, or on free ports when it is 0."""
     sockets: dict[str, socket.socket] = {}
     for offset, name in enumerate(names):
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio sends small packets at once only on sockets that say they are TCP.
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((HOST, port_base + offset if port_base else 0))
