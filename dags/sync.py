@@ -14,12 +14,16 @@ from oncehub.model.settings import load_settings
 from oncehub.orchestrate.assets import records
 from oncehub.orchestrate.schedule import ONE_AT_A_TIME, VIETNAM
 
+_WINDOW = "Read only what was stated in a window, and leave the cursor where it is"
+_BOUND = "2026-01-31 or 2026-01-31T08:00+07:00, or the number of a change"
+
 
 @task
 def land(source: str, stream: str, params: dict[str, Any] | None = None) -> dict[str, int]:
-    """Land one stream; the counts go on to XCom."""
+    """Land one stream, or with `since` and `until` a window of it; the counts go on to XCom."""
     from oncehub.intake import sync
     from oncehub.model.catalogue import load_connector
+    from oncehub.orchestrate.backfill import backfill_asked
     from oncehub.orchestrate.connections import airflow_connection
     from oncehub.orchestrate.failures import clear_failures
     from oncehub.orchestrate.task_log import landed
@@ -27,8 +31,15 @@ def land(source: str, stream: str, params: dict[str, Any] | None = None) -> dict
     settings = load_settings()
     with clear_failures():
         connector = load_connector(settings, source)
-        full = bool((params or {}).get("full"))
-        runs = sync(settings, connector, airflow_connection(source), streams=[stream], full=full)
+        asked = params or {}
+        runs = sync(
+            settings,
+            connector,
+            airflow_connection(source),
+            streams=[stream],
+            full=bool(asked.get("full")),
+            backfill=backfill_asked(connector, stream, asked),
+        )
     return landed(runs)
 
 
@@ -39,7 +50,11 @@ def sync_dag(connector: Connector) -> None:
         dag_id=f"sync_{connector.source}",
         dag_display_name=f"Sync: {connector.title}",
         schedule=CronTriggerTimetable(connector.schedule, timezone=VIETNAM),
-        params={"full": Param(False, type="boolean", description="Read everything, not only what changed")},
+        params={
+            "full": Param(False, type="boolean", description="Read everything, not only what changed"),
+            "since": Param(None, type=["null", "string"], description=f"{_WINDOW}, from here: {_BOUND}"),
+            "until": Param(None, type=["null", "string"], description=f"{_WINDOW}, to here: {_BOUND}"),
+        },
         tags=["oncehub", "sync"],
         **ONE_AT_A_TIME,
     )

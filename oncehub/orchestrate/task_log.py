@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-COUNTS = ("pages", "read", "accepted", "unchanged", "quarantined", "deleted")
+COUNTS = ("pages", "read", "accepted", "unchanged", "quarantined", "deleted", "drift")
 
 
 def landed(runs: Iterable[RunReport]) -> dict[str, int]:

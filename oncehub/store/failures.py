@@ -10,6 +10,9 @@ import psycopg2
 
 from oncehub.model.errors import StoreError, StoreUnavailable
 
+# Too large for the server, today as tomorrow, though psycopg2 takes it for a passing failure.
+_PROGRAM_LIMIT = "54"
+
 _REASONS = {
     "Connection refused": "connection refused",
     "No such file or directory": "no server at its socket",
@@ -28,15 +31,23 @@ def told_without_values(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+    except psycopg2.Error as error:
+        if not _may_pass(error):
+            raise StoreError(f"{doing}: the hub's database refused it ({_named(error)})") from None
         reason = (
             type(error).__name__ if error.__class__.__module__ == "psycopg2.errors" else "connection lost"
         )
         raise StoreUnavailable(f"{doing}: the hub's database failed ({reason}); try again") from None
-    except psycopg2.Error as error:
-        place = ".".join(filter(None, (error.diag.table_name, error.diag.column_name)))
-        reason = f"{type(error).__name__} in {place}" if place else type(error).__name__
-        raise StoreError(f"{doing}: the hub's database refused it ({reason})") from None
+
+
+def _may_pass(error: psycopg2.Error) -> bool:
+    too_large = (error.pgcode or "").startswith(_PROGRAM_LIMIT)
+    return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and not too_large
+
+
+def _named(error: psycopg2.Error) -> str:
+    place = ".".join(filter(None, (error.diag.table_name, error.diag.column_name)))
+    return f"{type(error).__name__} in {place}" if place else type(error).__name__
 
 
 def describe(error: psycopg2.Error) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from oncehub.store.connection import Connection
 from stubs.client import Systems
@@ -31,7 +31,7 @@ def test_landing_reconciling_and_publishing_hand_on_counts_only(
     published = dag_file("publish").publish.function("residence")
 
     assert landed["read"] == landed["accepted"] + landed["quarantined"]
-    assert set(landed) == {"pages", "read", "accepted", "unchanged", "quarantined", "deleted"}
+    assert set(landed) == {"pages", "read", "accepted", "unchanged", "quarantined", "deleted", "drift"}
     assert reconciled["people_created"] == landed["accepted"] == published["changes"]
     json.dumps([landed, reconciled, published])
 
@@ -44,6 +44,34 @@ def test_a_full_read_can_be_asked_for(dag_file: DagFile, database: Connection) -
     full = land("population", "citizens", params={"full": True})
     assert delta["read"] < first["read"] == full["read"]
     assert full["unchanged"] == first["accepted"]
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_window_can_be_backfilled_without_moving_the_cursor(
+    dag_file: DagFile, database: Connection
+) -> None:
+    land = dag_file("sync").land.function
+    first = land("population", "citizens")
+    window = {"since": "2026-01-01", "until": "2026-03-01T00:00+07:00"}
+    again = land("population", "citizens", params=window)
+    assert 0 < again["read"] == again["unchanged"] + again["quarantined"] < first["read"]
+    with database, database.cursor() as cursor:
+        cursor.execute("select position > '2026-03-01' from intake.cursor")
+        assert cursor.fetchall() == [(True,)]
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_backfill_passes_over_a_stream_that_knows_no_changes(dag_file: DagFile) -> None:
+    window = {"since": "2026-01-01", "until": "2026-03-01"}
+    with pytest.raises(AirflowSkipException, match=r"customs\.declarants"):
+        dag_file("sync").land.function("customs", "declarants", params=window)
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_window_that_cannot_be_read_fails_at_once(dag_file: DagFile) -> None:
+    window = {"since": "last week", "until": "2026-03-01"}
+    with pytest.raises(AirflowFailException, match="since is no time"):
+        dag_file("sync").land.function("population", "citizens", params=window)
 
 
 @pytest.mark.usefixtures("connected")
