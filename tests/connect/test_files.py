@@ -100,6 +100,30 @@ def test_reading_goes_on_from_any_file(
         assert pages_of(open_served(connector, served.host), state) == pages[index + 1 :]
 
 
+def test_reading_goes_on_within_a_file(
+    export: Export, serve: Serve, connector: Connector, open_served: Open
+) -> None:
+    lines = text(*(f"{row};x" for row in range(11_000)))
+    export.files["b.csv.gz"], export.rows["b.csv.gz"] = gzip.compress(lines.encode()), 11_000
+    served = serve(export)
+    pages = pages_of(open_served(connector, served.host))
+    assert [len(page.records) for page in pages] == [2, 5000, 5000, 1000, 1]
+    assert {page.total for page in pages} == {11_003}
+    for done in range(1, len(pages)):
+        state = orjson.loads(orjson.dumps(pages[done - 1].next))
+        assert pages_of(open_served(connector, served.host), state) == pages[done:]
+
+
+def test_every_request_carries_the_query_and_headers_of_the_connector(
+    export: Export, serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    read = READ | {"query": {"ky": "2026 9"}, "headers": {"X-Don-Vi": "01"}}
+    served = serve(export)
+    pages_of(open_served(connector_of({"read": read}), served.host))
+    assert len(served.asked) == 4
+    assert {(asked.query["ky"], asked.headers["X-Don-Vi"]) for asked in served.asked} == {("2026 9", "01")}
+
+
 def test_a_resume_after_the_manifest_changed_starts_the_snapshot_anew(
     export: Export, serve: Serve, connector: Connector, open_served: Open
 ) -> None:
