@@ -9,7 +9,7 @@ from threading import RLock
 from stubs.hostile.holders import Fields, document_count, document_fields, holder_fields, new_phone
 
 START = datetime(2025, 11, 3, 1, 0, tzinfo=UTC)
-"""The register's clock at its start; it moves with what is done to the register, never by itself."""
+"""The register's clock at its start, and the time of its newest record; what is done to it moves it."""
 STEP = timedelta(seconds=1)
 _SPACING = timedelta(seconds=37)
 _SHARED_TIME = 7  # every seventh record was stated at the same instant as the one before it
@@ -67,11 +67,11 @@ class LandRegister:
         self._held: list[_Held] = []
         self._entries: dict[str, Entry] = {}
         self._documents: dict[str, list[Entry]] = {}
-        self._now = START - _SPACING * people
-        for number in range(people):
-            self._now += timedelta(0) if number % _SHARED_TIME == 0 else _SPACING
+        apart = [number % _SHARED_TIME > 0 for number in range(people)]
+        self._now = START - _SPACING * sum(apart)
+        for moves in apart:
+            self._now += _SPACING * moves
             self._commit(self._new_holder(self._now))
-        self._now = START
 
     @property
     def now(self) -> datetime:

@@ -17,6 +17,8 @@ import pytest
 import requests
 
 from stubs.client import Systems
+from stubs.hostile.client import HostileSource
+from stubs.hostile.variant import Variant
 from stubs.world import World
 
 PEOPLE = 2000
@@ -216,3 +218,18 @@ class Expected:
         wire = frame.drop([column for column in frame.columns if column.startswith("_")])
         rows = zip(wire.to_dicts(), frame["_raw"], strict=True)
         return [record if raw is None else json.loads(raw) for record, raw in rows]
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Iterator[Callable[..., HostileSource]]:
+    """Starts hostile sources of a variant; they stop with the test."""
+    started: list[HostileSource] = []
+
+    def starting(*, people: int = 100, **variant: Any) -> HostileSource:
+        folder = tmp_path / str(len(started))
+        started.append(HostileSource.start(folder, variant=Variant(**variant), people=people))
+        return started[-1]
+
+    yield starting
+    for source in started:
+        source.stop()

@@ -20,17 +20,14 @@ VIETNAM = timezone(timedelta(hours=7))
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(hostile):
     """Starts a source of a variant, and gives it with its reader."""
-    started = []
 
     def starting(**variant):
-        started.append(HostileSource.start(tmp_path, variant=Variant(**variant), people=PEOPLE))
-        return started[-1], PlainReader(started[-1])
+        source = hostile(people=PEOPLE, **variant)
+        return source, PlainReader(source)
 
-    yield starting
-    for source in started:
-        source.stop()
+    return starting
 
 
 def truth(source):
