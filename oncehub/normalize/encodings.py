@@ -104,8 +104,9 @@ _SUSPECT: Final = r"^[\x00-\x{FF}]*[\x{80}-\x{FF}][\x00-\x{FF}]*$"
 def tcvn3(value: pl.Expr) -> pl.Expr:
     """Read capitals that may stand in TCVN3 (ABC fonts), whose accented letters look like other characters.
 
-    A whole value is decoded, and put in capitals, when it holds a character or a syllable that
-    Vietnamese capitals in Unicode cannot hold; any other value stays as it is. Source: TCVN 5712:1993.
+    For a source that writes capitals only. A whole value is decoded, and put in capitals, when it holds a
+    character or a syllable that Vietnamese capitals in Unicode cannot hold; any other value stays as it is.
+    Source: TCVN 5712:1993.
 
     Examples:
         "NGUYÔN THÞ ¸NH" -> "NGUYỄN THỊ ÁNH"

@@ -21,8 +21,14 @@ _PLAIN: Final = {
     **dict(zip("đĐɖƉ", "dDdD", strict=True)),
 }
 
-# Of oa, oe, uy at a word's end, decomposed, either letter may bear the tone mark; of quý only the last may.
-_TO_LAST: Final = (rf"(?i)(o)([{_TONES}])([ae])", rf"(?i)(u)([{_TONES}])(y)")
+# Of oa, oe and uy at a word's end either letter may bear the tone mark; of quý only the last may.
+_ROUNDED: Final = ("oa", "Oa", "OA", "oe", "Oe", "OE", "uy", "Uy", "UY")
+_TO_LAST: Final = {
+    unicodedata.normalize("NFC", pair[0] + tone + pair[1]): unicodedata.normalize("NFC", pair + tone)
+    for pair in _ROUNDED
+    for tone in _TONES
+}
+# Decomposed.
 _TO_FIRST: Final = (rf"(?i)(o)([ae])([{_TONES}])\b", rf"(?i)(\b|[^q])(u)(y)([{_TONES}])\b")
 _MAY_MOVE: Final = r"(?i)[oòóỏõọ][aàáảãạeèéẻẽẹ]|[uùúủũụ][yỳýỷỹỵ]"
 
@@ -125,13 +131,12 @@ def tone_placement(value: pl.Expr, style: str = "new") -> pl.Expr:
 def _placed(values: pl.Series, *, old: bool) -> pl.Series:
     if not values.str.contains(_MAY_MOVE).any():
         return values
-    apart = values.str.normalize("NFD")
-    for pattern in _TO_LAST:
-        apart = apart.str.replace_all(pattern, "${1}${3}${2}")
-    if old:
-        rounded, narrow = _TO_FIRST
-        apart = apart.str.replace_all(rounded, "${1}${3}${2}").str.replace_all(narrow, "${1}${2}${4}${3}")
-    return apart.str.normalize("NFC")
+    last = values.str.replace_many(list(_TO_LAST), list(_TO_LAST.values()))
+    if not old:
+        return last
+    rounded, narrow = _TO_FIRST
+    apart = last.str.normalize("NFD").str.replace_all(rounded, "${1}${3}${2}")
+    return apart.str.replace_all(narrow, "${1}${2}${4}${3}").str.normalize("NFC")
 
 
 @transform

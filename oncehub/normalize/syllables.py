@@ -14,13 +14,13 @@ _BARE: Final = {unicodedata.normalize("NFC", vowel + tone): vowel for tone in _T
 
 _INITIALS: Final = "b c ch d đ g gh gi h k kh l m n ng ngh nh p ph qu r s t th tr v x"
 _RIMES: Final = (
-    "a ac ach ai am an ang anh ao ap at au ay ăc ăm ăn ăng ăp ăt âc âm ân âng âp ât âu ây "
+    "a ac ach ai am an ang anh ao ap at au ay ăc ăk ăm ăn ăng ăp ăt âc âm ân âng âp ât âu ây "
     "e ec em en eng eo ep et ê êch êm ên êng ênh êp êt êu i ia ich im in inh ip it iu "
     "iêc iêm iên iêng iêp iêt iêu yêm yên yêng yêt yêu o oc oi om on ong ooc oong op ot "
     "oa oac oach oai oam oan oang oanh oao oap oat oay oăc oăm oăn oăng oăt oe oen oeo oet "
     "ô ôc ôi ôm ôn ông ôp ôt ơ ơi ơm ơn ơp ơt u ua uc ui um un ung up ut uân uâng uât uây "
     "uê uêch uên uênh uơ uôc uôi uôm uôn uông uôt uy uya uych uynh uyt uyu uyên uyêt "
-    "ư ưa ưc ưi ưn ưng ưt ưu ươc ươi ươm ươn ương ươp ươt ươu y"
+    "ư ưa ưc ưi ưn ưng ưt ưu ươc ươi ươm ươn ương ươp ươt ươu y ych ynh yt"
 )
 _SYLLABLE: Final = f"(?:{_INITIALS.replace(' ', '|')})?(?:{_RIMES.replace(' ', '|')})"
 _SYLLABLES: Final = rf"^\W*(?:{_SYLLABLE}\b\W*)*$"

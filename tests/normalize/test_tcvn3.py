@@ -12,7 +12,7 @@ ACCENTED = "".join(TCVN3)
 
 def world_words():
     """Every word the simulated world builds names of."""
-    for value in vars(names).values():
+    for value in (value for name, value in vars(names).items() if not name.startswith("__")):
         match value:
             case list() if value and isinstance(value[0], str):
                 yield from value
