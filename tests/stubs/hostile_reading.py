@@ -181,7 +181,7 @@ class PlainReader:
         request: requests.PreparedRequest,
         *,
         components: tuple[str, ...] = ("@method", "@target-uri"),
-        created: float | None = None,
+        age: int = 0,
         key_id: str | None = None,
     ) -> dict[str, str]:
         """The two headers of RFC 9421, with an Ed25519 key or HMAC-SHA256."""
@@ -191,7 +191,7 @@ class PlainReader:
             "@path": urlsplit(request.url).path,
             "accept": request.headers.get("Accept"),
         }
-        created = int(time.time() if created is None else created)
+        created = int(time.time()) - age
         covered = " ".join(f'"{name}"' for name in components)
         parameters = f'({covered});created={created};keyid="{key_id or self.connection["login"]}"'
         lines = [f'"{name}": {values[name]}' for name in components]

@@ -1,7 +1,6 @@
 """Who gets into the hostile source, and who does not."""
 
 import base64
-import time
 
 import pytest
 import requests
@@ -107,7 +106,7 @@ def test_a_secret_goes_where_the_source_wants_it(start):
         {"sub": "other"},
         {"aud": "http://127.0.0.1/oauth2/token"},
         {"exp": 1},
-        {"exp": int(time.time()) + 100_000},
+        {"exp": 99_999_999_999},
         {"exp": None},
         {"jti": None},
     ],
@@ -169,8 +168,8 @@ def test_a_signature_may_cover_more_than_it_must(start, auth):
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        ({"created": time.time() - 400}, "stale_signature"),
-        ({"created": time.time() + 400}, "stale_signature"),
+        ({"age": 400}, "stale_signature"),
+        ({"age": -400}, "stale_signature"),
         ({"key_id": "other"}, "unknown_key"),
         ({"components": ("@method",)}, "not_covered"),
         ({"components": ("@target-uri",)}, "not_covered"),
