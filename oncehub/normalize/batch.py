@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -80,7 +80,7 @@ class Statements:
     stated: pl.DataFrame
     erased: pl.DataFrame
     unsound: pl.DataFrame
-    deletions: set[int] = field(default_factory=set)
+    deletions: frozenset[int]
 
     def everything(self) -> pl.DataFrame:
         """All of them in one frame, without further columns."""
@@ -90,7 +90,14 @@ class Statements:
 
 
 def assembled(
-    records: Sequence[Any], made: dict[str, pl.DataFrame], statements: Statements, found: list[Fault]
+    records: Sequence[Any],
+    made: dict[str, pl.DataFrame],
+    statements: Statements,
+    found: list[Fault],
+    *,
+    high_sequence: int | None,
+    drift: tuple[Drift, ...],
+    stop: str | None,
 ) -> Batch:
     """Leave out rejected and superseded records, and put the batch together.
 
@@ -99,6 +106,9 @@ def assembled(
         made: by entity: `#row`, source_key, stated_at and the attributes.
         statements: who the records are about, and when they were stated.
         found: every fault; of a record the first counts.
+        high_sequence: as in `Batch`, like those that follow.
+        drift: see there.
+        stop: see there.
     """
     everything = statements.everything()
     first = {fault.row: fault for fault in reversed(found)}
@@ -110,6 +120,9 @@ def assembled(
         accepted_keys=_keys(drop_rows(statements.stated, left_out)),
         read=len(records),
         high_mark=_latest(everything[CARRIED[STATED]]),
+        high_sequence=high_sequence,
+        drift=drift,
+        stop=stop,
     )
 
 
@@ -127,7 +140,7 @@ def _keys(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rejected(
-    records: Sequence[Any], everything: pl.DataFrame, first: dict[int, Fault], deletions: set[int]
+    records: Sequence[Any], everything: pl.DataFrame, first: dict[int, Fault], deletions: frozenset[int]
 ) -> list[Rejected]:
     if not first:
         return []

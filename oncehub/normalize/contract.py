@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
-
 from oncehub.model.entities import read_schema
-from oncehub.normalize.checks import Fault
+from oncehub.model.errors import ConfigError
 
 Node = dict[str, Any]
+
+_DEFINITION = "#/$defs/"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class UnknownPath(ValueError):
@@ -21,20 +23,24 @@ class UnknownPath(ValueError):
 
 @dataclass(frozen=True)
 class Contract:
-    """A JSON Schema 2020-12 of one stream's records."""
+    """A JSON Schema 2020-12 of one stream's records, of which every `$ref` is `#/$defs/<name>`."""
 
     schema: Node
 
     def resolve(self, node: Node) -> Node:
-        """Follow a `$ref` to `#/$defs/<name>`."""
+        """Follow a `$ref`."""
         while reference := node.get("$ref"):
-            node = self.schema["$defs"][reference.rpartition("/")[2]]
+            node = self.schema["$defs"][definition(reference)]
         return node
 
     def kinds(self, node: Node) -> set[str]:
         """The JSON types a node allows, null left out."""
+        return self.types(node) - {"null"}
+
+    def types(self, node: Node) -> set[str]:
+        """The JSON types a node allows; empty where it does not say."""
         stated = self.resolve(node).get("type", [])
-        return ({stated} if isinstance(stated, str) else set(stated)) - {"null"}
+        return {stated} if isinstance(stated, str) else set(stated)
 
     def items(self, node: Node) -> Node:
         """The schema of a list's items."""
@@ -46,63 +52,71 @@ class Contract:
         Raises:
             UnknownPath: when the contract describes no such field, or a list lies on the way.
         """
+        *_, (_, node) = self.steps(path, start)
+        return node
+
+    def steps(self, path: str, start: Node | None = None) -> Iterator[tuple[bool, Node]]:
+        """Give for every field on a dotted path whether the one around it requires it, and its schema.
+
+        Raises:
+            UnknownPath: as `at`.
+        """
         node = self.resolve(self.schema if start is None else start)
         done: list[str] = []
         for name in path.split("."):
             properties = node.get("properties", {})
             if name not in properties:
                 raise UnknownPath(_advice(done, name, properties, self.kinds(node)))
+            required = name in node.get("required", ())
             node = self.resolve(properties[name])
             done.append(name)
-        return node
+            yield required, node
+
+    def assures(self, path: str, start: Node | None = None) -> bool:
+        """Whether every record has a value at a dotted path: required and never null, all the way."""
+        return all(
+            required and self.types(node) and "null" not in self.types(node)
+            for required, node in self.steps(path, start)
+        )
 
 
-class ContractCheck:
-    """The contract compiled for the hot path."""
-
-    def __init__(self, schema: Node) -> None:
-        self._validator = jsonschema_rs.validator_for(schema)
-        self.holds = self._validator.is_valid
-
-    def fault(self, row: int, record: Any) -> Fault:
-        """Describe the first thing that breaks the contract, by keyword and path, without any value."""
-        error = next(iter(self._validator.iter_errors(record)))
-        missing = getattr(error.kind, "property", None) if error.kind.name == "required" else None
-        path = ".".join(str(step) for step in (*error.instance_path, *([missing] if missing else [])))
-        return Fault(row, "contract", f"breaks {error.kind.name!r} of the contract", path)
+def definition(reference: str) -> str:
+    """The name in a `$ref` to `#/$defs/<name>`."""
+    return reference.removeprefix(_DEFINITION)
 
 
 def load_contract(path: Path) -> Contract:
     """Read a contract.
 
     Raises:
-        ConfigError: when the file is absent, or no valid JSON Schema 2020-12.
+        ConfigError: when the file is absent, no valid JSON Schema 2020-12, or refers to what is not there.
     """
-    return Contract(read_schema(path))
+    schema = read_schema(path)
+    known = schema.get("$defs", {})
+    for reference in _references(schema):
+        if not reference.startswith(_DEFINITION) or definition(reference) not in known:
+            raise ConfigError(
+                f"{path}: $ref: {reference!r} leads nowhere; write {_DEFINITION}<name> of this file"
+            )
+    return Contract(schema)
 
 
-def closed_schema(node: Any) -> Any:
-    """A copy of a schema in which every object refuses the fields it does not describe."""
-    if isinstance(node, list):
-        return [closed_schema(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    copy = {key: closed_schema(value) for key, value in node.items()}
-    return {**copy, "additionalProperties": False} if isinstance(node.get("properties"), dict) else copy
-
-
-def only(contract: Contract, paths: tuple[str, ...]) -> Node:
-    """A schema that asks for the fields at `paths` alone: what a deleted record must still state."""
+def only(contract: Contract, paths: tuple[str, ...]) -> Contract:
+    """A contract that asks for the fields at `paths` alone: what a deleted record must still state."""
     schema: Node = {"$schema": contract.schema["$schema"], "type": "object"}
     if "$defs" in contract.schema:
         schema["$defs"] = contract.schema["$defs"]
     for path in paths:
-        node = schema
-        *outer, last = path.split(".")
-        for name in outer:
-            node = _required(node, name, {"type": "object"})
-        _required(node, last, contract.at(path))
-    return schema
+        _require(schema, path, contract.at(path))
+    return Contract(schema)
+
+
+def of_kinds(kinds: Mapping[str, tuple[str, ...]]) -> Contract:
+    """A contract that asks for the fields at these paths alone, each of one of its JSON types."""
+    schema: Node = {"$schema": _DIALECT, "type": "object"}
+    for path, types in kinds.items():
+        _require(schema, path, {"type": list(types)})
+    return Contract(schema)
 
 
 def equals(path: str, value: str | bool | int) -> Node:
@@ -110,13 +124,28 @@ def equals(path: str, value: str | bool | int) -> Node:
     node: Node = {"const": value}
     for name in reversed(path.split(".")):
         node = {"type": "object", "required": [name], "properties": {name: node}}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **node}
+    return {"$schema": _DIALECT, **node}
+
+
+def _require(node: Node, path: str, part: Node) -> None:
+    *outer, last = path.split(".")
+    for name in outer:
+        node = _required(node, name, {"type": "object"})
+    _required(node, last, part)
 
 
 def _required(node: Node, name: str, part: Node) -> Node:
     node.setdefault("required", []).append(name)
     found: Node = node.setdefault("properties", {}).setdefault(name, part)
     return found
+
+
+def _references(node: Any) -> Iterator[str]:
+    parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        yield node["$ref"]
+    for part in parts:
+        yield from _references(part)
 
 
 def _advice(done: list[str], name: str, known: dict[str, Any], kinds: set[str]) -> str:

@@ -3,101 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import compress
-from pathlib import Path
 from typing import Any, Final
 
+import jsonschema_rs
 import orjson
 import polars as pl
 
-from oncehub.model.connector import Connector
-from oncehub.model.entities import load_entities
-from oncehub.model.errors import ConfigError
-from oncehub.model.mapping import StreamMapping
+from oncehub.model.connector import (
+    Connector,
+    FlagDeletes,
+    SequenceChanges,
+    Stream,
+    TombstoneDeletes,
+    TombstoneStream,
+)
+from oncehub.model.connector import Contract as Modes
 from oncehub.model.settings import Settings
 from oncehub.normalize.batch import Batch, Statements, assembled
-from oncehub.normalize.checks import Fault, faults
-from oncehub.normalize.contract import (
-    Contract,
-    ContractCheck,
-    closed_schema,
-    equals,
-    load_contract,
-    only,
-)
+from oncehub.normalize.checks import faults
+from oncehub.normalize.contract import Contract, equals, of_kinds, only
+from oncehub.normalize.definition import Definition, load_definition
+from oncehub.normalize.drift import DriftNotes
 from oncehub.normalize.frame import build_frame, frame_schema
+from oncehub.normalize.gate import ContractGate, Passage
 from oncehub.normalize.mapping import EntityMaker, MappingCompiler
-from oncehub.normalize.statement import Statement
-from oncehub.normalize.vocabulary import load_vocabulary
+from oncehub.normalize.named_fields import KEY_KINDS, time_kinds
+from oncehub.normalize.statement import Statement, highest
 
 _NUL: Final = rb"\u0000"
 _DEEPEST: Final = 100
 
 
-class Normalizer:
-    """One stream's way from received records to canonical frames."""
+class Marks:
+    """Tells which records are marked as deleted."""
 
-    def __init__(
-        self,
-        contract: Contract,
-        statement: Statement,
-        makers: tuple[EntityMaker, ...],
-        *,
-        used: set[str],
-        closed: bool,
-        deletion: tuple[ContractCheck, ContractCheck] | None,
-    ) -> None:
-        """Prepare a stream; see `load_normalizer`.
+    def __init__(self, deletes: FlagDeletes | TombstoneDeletes | None) -> None:
+        """Prepare; without `deletes` no record is marked."""
+        self._mark = (
+            jsonschema_rs.Draft202012Validator(equals(deletes.field, deletes.equals)) if deletes else None
+        )
 
-        Args:
-            contract: what records must meet.
-            statement: reads key and time.
-            makers: one an entity.
-            used: the record paths that the makers read.
-            closed: whether a field that the contract does not know breaks it.
-            deletion: what marks a record as deleted, and what a deleted record must still state.
-        """
-        self._check = ContractCheck(closed_schema(contract.schema) if closed else contract.schema)
-        self._statement = statement
-        self._makers = makers
-        self._deletion = deletion
-        self._schema = frame_schema(contract, {*used, *statement.paths})
-        self._statement_schema = frame_schema(contract, statement.paths)
-
-    def normalize(self, records: list[dict[str, Any]]) -> Batch:
-        """Normalize a batch; a record that cannot be is in `rejected`, and no record raises."""
-        try:
-            return self._normalized(records)
-        except (ValueError, orjson.JSONEncodeError):
-            # Deeper than the validator and the writer of JSON go, though not the reader.
-            return self._normalized([_pruned(record, _DEEPEST) for record in records])
-
-    def _normalized(self, records: list[Any]) -> Batch:
-        live, gone, found, deletions = self._sorted_out(records)
-        text = _as_json(records, live)
-        stated = self._statement.read(build_frame(text, live, self._schema))
-        erased = self._statement.read(build_frame(_as_json(records, gone), gone, self._statement_schema))
-        broken = [fault.row for fault in found]
-        unsound = self._statement.read_raw([records[row] for row in broken], broken)
-        for frame in (stated, erased):
-            found += faults(frame, self._statement.checks)
-        frames: dict[str, pl.DataFrame] = {}
-        for maker in self._makers:
-            frames[maker.entity.name], its_faults = maker.make(stated, odd_text=_NUL in text)
-            found += its_faults
-        return assembled(records, frames, Statements(stated, erased, unsound, deletions), found)
-
-    def _sorted_out(self, records: Sequence[Any]) -> tuple[list[int], list[int], list[Fault], set[int]]:
-        """Places of live and deleted records, faults of those that break the contract, and all deletions."""
+    def part(self, records: Sequence[Any]) -> tuple[Sequence[int], Sequence[int]]:
+        """The places of the records that are not marked, and of those that are."""
         places = range(len(records))
-        if self._deletion is None:
-            live, broken = _by_contract(self._check, records, places)
-            return live, [], broken, set()
-        is_deleted, check = self._deletion
-        marks = list(map(is_deleted.holds, records))
-        gone, broken_marks = _by_contract(check, records, list(compress(places, marks)))
-        live, broken = _by_contract(self._check, records, [i for i in places if not marks[i]])
-        return live, gone, [*broken, *broken_marks], set(compress(places, marks))
+        if self._mark is None:
+            return places, ()
+        marked = list(map(self._mark.is_valid, records))
+        if not any(marked):
+            return places, ()
+        return [place for place in places if not marked[place]], list(compress(places, marked))
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """How records are read that say no more than that something was deleted."""
+
+    gate: ContractGate
+    statement: Statement
 
 
 def load_normalizer(settings: Settings, connector: Connector, stream: str) -> Normalizer:
@@ -106,45 +70,112 @@ def load_normalizer(settings: Settings, connector: Connector, stream: str) -> No
     Raises:
         ConfigError: for anything wrong in them, with file, line and column.
     """
-    if stream not in connector.streams:
-        raise ConfigError(f"{connector.where('streams')}: streams: there is no stream {stream!r}")
-    within = Path("sources") / connector.source
-    contract = load_contract(settings.schemas / within / f"{stream}.json")
-    mapping = StreamMapping.load(settings.mappings / within / f"{stream}.yaml")
-    statement = Statement(connector, stream, contract)
-    vocabulary = load_vocabulary(settings.mappings)
-    compiler = MappingCompiler(mapping, contract, load_entities(settings.schemas), vocabulary)
-    makers = compiler.compile()
-    return Normalizer(
-        contract,
-        statement,
-        makers,
-        used=compiler.used,
-        closed=connector.streams[stream].contract.unknown == "quarantine",
-        deletion=_deletion(connector, stream, contract, statement),
-    )
+    return Normalizer(load_definition(settings, connector, stream))
 
 
-def _deletion(
-    connector: Connector, stream: str, contract: Contract, statement: Statement
-) -> tuple[ContractCheck, ContractCheck] | None:
-    """What marks a record as deleted, and what a deleted record must still state."""
-    deletes = connector.streams[stream].deletes
-    if deletes is None or deletes.kind == "absence":
+@dataclass(frozen=True)
+class _Sorted:
+    """The records of a batch, told apart: how live ones and deletions passed their gates."""
+
+    live: Passage
+    gone: Passage
+    deletions: Sequence[int]
+    statement: Statement
+
+    @property
+    def stop(self) -> str | None:
+        return self.live.stop or self.gone.stop
+
+
+class Normalizer:
+    """One stream's way from received records to canonical frames."""
+
+    def __init__(self, definition: Definition) -> None:
+        """Compile what the files say.
+
+        Raises:
+            ConfigError: when the mapping is wrong, with file, line and column.
+        """
+        stream, contract = definition.stream, definition.contract
+        compiler = MappingCompiler(definition.mapping, contract, definition.entities, definition.vocabulary)
+        self._makers: tuple[EntityMaker, ...] = compiler.compile()
+        self._statement = Statement(stream.key, stream.updated)
+        self._gate = ContractGate(contract, stream.contract)
+        self._marks = Marks(
+            stream.deletes if isinstance(stream.deletes, FlagDeletes | TombstoneDeletes) else None
+        )
+        self._marked = _of_marked(contract, self._statement, stream.contract)
+        self._tombstones = _of_stream(stream)
+        self._sequence = stream.changes.field if isinstance(stream.changes, SequenceChanges) else None
+        self._schema = frame_schema(contract, {*compiler.used, *self._statement.paths})
+
+    def normalize(self, records: list[Any], *, deletions: bool = False) -> Batch:
+        """Normalize a batch; a record that cannot be is in `rejected`, and no record raises.
+
+        Args:
+            records: as received.
+            deletions: whether they come from the stream's `deletes: {kind: stream}`, where each says no more
+                than that a record was deleted, and when.
+        """
+        try:
+            return self._normalized(records, deletions)
+        except (ValueError, orjson.JSONEncodeError):
+            # Deeper than the validator and the writer of JSON go, though not the reader.
+            return self._normalized([_pruned(record, _DEEPEST) for record in records], deletions)
+
+    def _normalized(self, records: list[Any], deletions: bool) -> Batch:
+        notes = DriftNotes()
+        parted = self._parted_tombstones(records, notes) if deletions else self._parted(records, notes)
+        # Polars reads JSON text several times faster than nested Python objects.
+        text = orjson.dumps(parted.live.readable(records))
+        stated = self._statement.read(build_frame(text, parted.live.sound, self._schema))
+        erased = parted.statement.read_raw(parted.gone.readable(records), parted.gone.sound)
+        found = [*parted.live.faults, *parted.gone.faults]
+        broken = [fault.row for fault in found]
+        unsound = parted.statement.read_raw([records[row] for row in broken], broken)
+        found += faults(stated, self._statement.checks) + faults(erased, parted.statement.checks)
+        frames: dict[str, pl.DataFrame] = {}
+        for maker in self._makers:
+            frames[maker.entity.name], its_faults = maker.make(stated, odd_text=_NUL in text)
+            found += its_faults
+        self._gate.admit(parted.live.noted)
+        return assembled(
+            records,
+            frames,
+            Statements(stated, erased, unsound, frozenset(parted.deletions)),
+            found,
+            high_sequence=highest(records, self._sequence) if self._sequence else None,
+            drift=notes.drift(),
+            stop=parted.stop,
+        )
+
+    def _parted(self, records: Sequence[Any], notes: DriftNotes) -> _Sorted:
+        live, gone = self._marks.part(records)
+        passed = self._gate.sort(records, live, notes)
+        left = self._marked.gate.sort(records, gone, notes)
+        return _Sorted(passed, left, gone, self._statement)
+
+    def _parted_tombstones(self, records: Sequence[Any], notes: DriftNotes) -> _Sorted:
+        assert self._tombstones, "the stream has no deletes: {kind: stream}"
+        everything = range(len(records))
+        gone = self._tombstones.gate.sort(records, everything, notes)
+        return _Sorted(Passage([]), gone, everything, self._tombstones.statement)
+
+
+def _of_marked(contract: Contract, statement: Statement, modes: Modes) -> Deletions:
+    """A marked record must still state its key and time, in the types agreed."""
+    asked = only(contract, statement.paths)
+    return Deletions(ContractGate(asked, modes.model_copy(update={"unknown": "ignore"})), statement)
+
+
+def _of_stream(stream: Stream) -> Deletions | None:
+    """A record of a stream of tombstones must state a key and a time, each in a type that can be read."""
+    if not isinstance(stream.deletes, TombstoneStream):
         return None
-    mark = equals(deletes.field, deletes.equals)
-    return ContractCheck(mark), ContractCheck(only(contract, statement.paths))
-
-
-def _by_contract(
-    check: ContractCheck, records: Sequence[Any], places: Sequence[int]
-) -> tuple[list[int], list[Fault]]:
-    """The places of records that meet the contract, and the faults of the others."""
-    verdicts = [check.holds(records[i]) for i in places]
-    sound = list(compress(places, verdicts))
-    if len(sound) == len(places):
-        return sound, []
-    return sound, [check.fault(i, records[i]) for i, holds in zip(places, verdicts, strict=True) if not holds]
+    key, updated = stream.deletes.key or stream.key, stream.deletes.updated or stream.updated
+    asked = of_kinds({**dict.fromkeys(key, KEY_KINDS), updated.field: time_kinds(updated)})
+    modes = Modes(unknown="ignore", changed_type="quarantine", missing="quarantine")
+    return Deletions(ContractGate(asked, modes), Statement(key, updated))
 
 
 def _pruned(value: Any, levels: int) -> Any:
@@ -154,8 +185,3 @@ def _pruned(value: Any, levels: int) -> Any:
     if isinstance(value, list):
         return [_pruned(inner, levels - 1) for inner in value] if levels else None
     return value
-
-
-def _as_json(records: Sequence[Any], rows: list[int]) -> bytes:
-    # Polars reads JSON text several times faster than nested Python objects.
-    return orjson.dumps(records if len(rows) == len(records) else [records[row] for row in rows])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import polars as pl
 
-from oncehub.model.connector import Connector, Stream
-from oncehub.model.errors import ConfigError
+from oncehub.model.connector import Updated
+from oncehub.normalize.agreed_type import ABSENT, in_agreed_type
 from oncehub.normalize.checks import KEY_BYTES, ROW, Check
-from oncehub.normalize.contract import Contract
 from oncehub.normalize.dates import datetime
 from oncehub.normalize.frame import field, present
 from oncehub.normalize.mapping import CARRIED, KEY, STATED
@@ -20,30 +19,29 @@ SEPARATOR: Final = "\x1f"
 
 
 class Statement:
-    """Reads the key and the moment that the connector names.
+    """Reads the key and the moment of records.
 
     Attributes:
         paths: the fields it reads.
         checks: what a record must state to be landed at all.
-
-    Raises:
-        ConfigError: when the contract does not know a field that the connector names.
     """
 
-    def __init__(self, connector: Connector, name: str, contract: Contract) -> None:
-        stream = connector.streams[name]
-        self._key = stream.key
-        self._updated = stream.updated
-        self.paths = (*stream.key, stream.updated.field)
-        _check_paths(connector, name, stream, contract)
-        try:
-            moment = self._moment(field(self._updated.field))
-        except ValueError as fault:
-            place = connector.where("streams", name, "updated", "format")
-            raise ConfigError(f"{place}: streams.{name}.updated: {fault}") from None
+    def __init__(self, key: tuple[str, ...], updated: Updated) -> None:
+        """Prepare to read.
+
+        Args:
+            key: fields that together name a record; numbers and texts count alike.
+            updated: where the moment is.
+
+        Raises:
+            ValueError: when the form or the zone of `updated` is none.
+        """
+        self._key = key
+        self._updated = updated
+        self.paths = (*key, updated.field)
         self._columns = [
-            self._joined([field(path) for path in self._key]).alias(CARRIED[KEY]),
-            moment.alias(CARRIED[STATED]),
+            self._joined([field(path) for path in key]).alias(CARRIED[KEY]),
+            self._moment(field(updated.field)).alias(CARRIED[STATED]),
         ]
         self.checks = self._checks()
 
@@ -52,7 +50,7 @@ class Statement:
         return frame.with_columns(self._columns)
 
     def read_raw(self, records: Sequence[Any], rows: Sequence[int]) -> pl.DataFrame:
-        """Like `read`, for records that broke their contract: `#row` and the two columns, where readable."""
+        """Like `read`, for records in no frame: `#row` and the two columns, where readable."""
         columns = {
             str(place): pl.Series([_scalar(record, path) for record in records], dtype=pl.String)
             for place, path in enumerate(self.paths)
@@ -78,27 +76,19 @@ class Statement:
         return pl.concat_str([present(part.cast(pl.String)) for part in parts], separator=SEPARATOR)
 
     def _moment(self, value: pl.Expr) -> pl.Expr:
-        return datetime(present(value), self._updated.format, self._updated.zone)
+        return datetime(present(value.cast(pl.String)), self._updated.format, self._updated.zone)
+
+
+def highest(records: Iterable[Any], path: str) -> int | None:
+    """The largest readable number at a dotted path."""
+    numbers = (in_agreed_type(_scalar(record, path), {"integer"}) for record in records)
+    return max((number for number in numbers if number is not ABSENT), default=None)
 
 
 def _scalar(record: Any, path: str) -> str | None:
+    """The value at a path as a frame would hold it as text."""
     for name in path.split("."):
         record = record.get(name) if isinstance(record, dict) else None
+    if isinstance(record, float) and record.is_integer():
+        return str(int(record))
     return str(record) if isinstance(record, str | int) and not isinstance(record, bool) else None
-
-
-def _check_paths(connector: Connector, name: str, stream: Stream, contract: Contract) -> None:
-    stated: list[tuple[str, tuple[str | int, ...]]] = [
-        *((path, ("key", place)) for place, path in enumerate(stream.key)),
-        (stream.updated.field, ("updated", "field")),
-    ]
-    if stream.deletes and stream.deletes.kind != "absence":
-        stated.append((stream.deletes.field, ("deletes", "field")))
-    wrong: list[str] = []
-    for path, keys in stated:
-        try:
-            contract.at(path)
-        except ValueError as fault:
-            wrong.append(f"{connector.where('streams', name, *keys)}: streams.{name}.{keys[0]}: {fault}")
-    if wrong:
-        raise ConfigError("\n".join(wrong))

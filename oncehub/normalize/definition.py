@@ -1,0 +1,54 @@
+"""Everything that the files say of one stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from oncehub.model.connector import Connector, Stream
+from oncehub.model.entities import Entity, load_entities
+from oncehub.model.errors import ConfigError
+from oncehub.model.mapping import StreamMapping
+from oncehub.model.settings import Settings
+from oncehub.normalize.contract import Contract, load_contract
+from oncehub.normalize.named_fields import field_faults
+from oncehub.normalize.vocabulary import Vocabulary, load_vocabulary
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One stream: how it is read, what its records must be, and what is made of them.
+
+    Attributes:
+        name: of the stream.
+    """
+
+    connector: Connector
+    name: str
+    contract: Contract
+    mapping: StreamMapping
+    entities: dict[str, Entity]
+    vocabulary: Vocabulary
+
+    @property
+    def stream(self) -> Stream:
+        """The stream as the connector states it."""
+        return self.connector.streams[self.name]
+
+
+def load_definition(settings: Settings, connector: Connector, stream: str) -> Definition:
+    """Read contract, mapping and canonical schemas; code lists are read when first asked for.
+
+    Raises:
+        ConfigError: when one is wrong, or the contract lacks a field that the connector names; with file,
+            line and column.
+    """
+    if stream not in connector.streams:
+        raise ConfigError(f"{connector.where('streams')}: streams: there is no stream {stream!r}")
+    within = Path("sources") / connector.source
+    contract = load_contract(settings.schemas / within / f"{stream}.json")
+    mapping = StreamMapping.load(settings.mappings / within / f"{stream}.yaml")
+    if wrong := field_faults(connector, stream, contract):
+        raise ConfigError("\n".join(wrong))
+    entities = load_entities(settings.schemas)
+    return Definition(connector, stream, contract, mapping, entities, load_vocabulary(settings.mappings))
