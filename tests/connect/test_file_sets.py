@@ -36,7 +36,7 @@ def stored(page: Page) -> PageState | None:
     return None if page.next is None else orjson.loads(orjson.dumps(page.next))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(sizes=st.lists(st.integers(0, 9), max_size=5), size=st.integers(1, 4), data=st.data())
 def test_reading_stopped_anywhere_goes_on_there(sizes: list[int], size: int, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:

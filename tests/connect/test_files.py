@@ -167,7 +167,7 @@ BROKEN = {
     "no text": (gzip.compress(b"MA;TEN\r\n1;\x8a\r\n2;y\r\n"), "is not cp1258 text"),
     "no header": (gzip.compress(b""), "needs a header line"),
     "header twice": (gzip.compress(b"MA;MA\r\n1;x\r\n2;y\r\n"), "needs a header line whose names differ"),
-    "open quote": (gzip.compress(b'MA;TEN\r\n1;"x\r\n2;y\r\n'), "ends within a value"),
+    "open quote": (gzip.compress(b'MA;TEN\r\n1;"x\r\n2;y\r\n'), "line 3 is not CSV as agreed"),
     "too large": (gzip.compress(b"MA;TEN\r\n" + b"1;x\r\n" * 99_999), r"is larger than limits\.file_bytes"),
 }
 

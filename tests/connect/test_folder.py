@@ -124,7 +124,7 @@ def test_a_half_written_file_is_never_read(drop: Drop) -> None:
 
 def test_what_matches_its_checksum_but_not_its_form_breaks_the_contract(drop: Drop) -> None:
     drop.put("a.csv", f'a\n"{SECRET}')
-    with pytest.raises(ContractBroken, match="file 1: ends within a value") as caught:
+    with pytest.raises(ContractBroken, match="file 1: line 2 is not CSV as agreed") as caught:
         drop.read()
     assert SECRET not in str(caught.value)
 

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oncehub.connect.answers import Answer
@@ -25,6 +25,8 @@ from .rendering import (
     rendered,
     xml_read,
 )
+
+UNHURRIED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 DIALECTS: list[dict[str, Any]] = [
     {},
@@ -85,7 +87,7 @@ def taken(read: Read, content: bytes, *, vouched: bool) -> tuple[list[Any], Exce
 
 
 @pytest.mark.parametrize("read", FORMS, ids=shown)
-@settings(max_examples=40)
+@UNHURRIED
 @given(data=st.data())
 def test_a_file_is_read_back_as_it_was_written(read: Read, data: st.DataObject) -> None:
     written = data.draw(rows(read))
@@ -94,7 +96,7 @@ def test_a_file_is_read_back_as_it_was_written(read: Read, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("read", FORMS, ids=shown)
-@settings(max_examples=40)
+@UNHURRIED
 @given(data=st.data())
 def test_a_page_is_read_back_as_it_was_written(read: Read, data: st.DataObject) -> None:
     written = data.draw(rows(read))
@@ -104,7 +106,7 @@ def test_a_page_is_read_back_as_it_was_written(read: Read, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("read", FORMS, ids=shown)
-@settings(max_examples=40)
+@UNHURRIED
 @given(data=st.data())
 def test_of_a_cut_file_nothing_is_read_that_was_not_there(read: Read, data: st.DataObject) -> None:
     written = data.draw(rows(read, least=1))
@@ -115,7 +117,7 @@ def test_of_a_cut_file_nothing_is_read_that_was_not_there(read: Read, data: st.D
 
 
 @pytest.mark.parametrize("read", TELLS_ITS_END, ids=shown)
-@settings(max_examples=40)
+@UNHURRIED
 @given(data=st.data())
 def test_a_form_that_tells_its_end_is_never_taken_for_whole_when_cut(read: Read, data: st.DataObject) -> None:
     content = rendered(data.draw(rows(read)), read)
@@ -128,7 +130,7 @@ def test_a_form_that_tells_its_end_is_never_taken_for_whole_when_cut(read: Read,
 
 
 @pytest.mark.parametrize("read", PLAIN, ids=shown)
-@settings(max_examples=40)
+@UNHURRIED
 @given(noise=st.binary(max_size=200))
 def test_noise_is_refused_or_read_but_ends_in_no_other_way(read: Read, noise: bytes) -> None:
     taken(read, noise, vouched=True)

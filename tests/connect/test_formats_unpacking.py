@@ -84,7 +84,7 @@ def test_memory_does_not_grow_with_the_file(read: Read) -> None:
         finally:
             tracemalloc.stop()
 
-    assert most_memory(40_000) < 1.1 * most_memory(11_000)
+    assert most_memory(24_000) < 1.1 * most_memory(11_000)
 
 
 def test_a_json_file_is_one_document_and_bounded_as_such() -> None:

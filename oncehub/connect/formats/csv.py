@@ -29,14 +29,15 @@ def csv_records(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: boo
         read: its dialect and encoding.
         what: names it in errors.
         most: characters of the longest line.
-        vouched: the file is known to be whole; else a last line without an end counts as cut.
+        vouched: the file is known to be whole, as gzip is once it has been unpacked; else a last line without
+            an end counts as cut, for it may lack the end of its last value.
 
     Raises:
-        TryAgain: when the file ends within a letter, a value or a line.
-        ContractBroken: when it is no CSV of this dialect and encoding, or its header is absent or repeats a
-            name.
+        TryAgain: when a line is no CSV of this dialect, or the file ends within a letter or a line.
+        ContractBroken: when it is not in this encoding, a value is too long, or the header is absent or
+            repeats a name.
     """
-    lines = _Lines(file, read.encoding, what, most, vouched=vouched)
+    lines = _lines(file, read, what, most, vouched=vouched or read.compression == "gzip")
     reader = csv.reader(
         lines,
         delimiter=read.delimiter,
@@ -48,10 +49,9 @@ def csv_records(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: boo
     try:
         yield from _by_header(reader, what)
     except csv.Error as error:
-        if lines.ended:
-            raise TryAgain("ends within a value") from None
-        reason = "a value is too long" if "field limit" in str(error) else "it cannot be read"
-        raise ContractBroken(f"{what}: is not CSV as agreed; line {reader.line_num}: {reason}") from None
+        if "field limit" in str(error):
+            raise ContractBroken(f"{what}: line {reader.line_num} holds a value that is too long") from None
+        raise TryAgain(f"line {reader.line_num} is not CSV as agreed") from None
 
 
 def _by_header(reader: Iterator[list[str]], what: str) -> Iterator[Any]:
@@ -64,43 +64,22 @@ def _by_header(reader: Iterator[list[str]], what: str) -> Iterator[Any]:
         yield dict(zip(header, row, strict=True)) if len(row) == width else row
 
 
-class _Lines:
-    """Decoded lines with their ends; `ended` once there are no more.
+def _lines(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: bool) -> Iterator[str]:
+    """Yield decoded lines with their ends, without a byte order mark.
 
-    Windows-1258, whose tones are separate marks, is composed to NFC; a byte order mark is dropped.
+    Windows-1258, whose tones are separate marks, is composed to NFC.
     """
-
-    def __init__(self, file: BinaryIO, encoding: str, what: str, most: int, *, vouched: bool) -> None:
-        self.ended = False
-        self._text = io.TextIOWrapper(file, encoding, newline="")
-        self._lines = lines_of(self._text.readline, most, what)
-        self._composes = codecs.lookup(encoding).name == "cp1258"
-        self._refusal = f"{what}: is not {encoding} text"
-        self._vouched = vouched
-        self._first = True
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self._next_line()
-        if self._first:
-            line = line.removeprefix("\ufeff")
-            self._first = False
-        if not self._vouched and not line.endswith(("\n", "\r")):
-            raise TryAgain("its last line has no end")
-        return unicodedata.normalize("NFC", line) if self._composes else line
-
-    def _next_line(self) -> str:
-        try:
-            line = next(self._lines, None)
-        except UnicodeError as error:
-            if getattr(error, "reason", "") in _CUT:
-                raise TryAgain("ends within a letter") from None
-            raise ContractBroken(self._refusal) from None
-        if line is None:
-            self.ended = True
-            # The caller's file must outlive its wrapper.
-            self._text.detach()
-            raise StopIteration
-        return line
+    composes = codecs.lookup(read.encoding).name == "cp1258"
+    text = io.TextIOWrapper(file, read.encoding, newline="")
+    mark = "\ufeff"
+    try:
+        for line in lines_of(text.readline, most, what):
+            if not vouched and not line.endswith(("\n", "\r")):
+                raise TryAgain("its last line has no end")
+            content = line.removeprefix(mark)
+            mark = ""
+            yield unicodedata.normalize("NFC", content) if composes else content
+    except UnicodeError as error:
+        if getattr(error, "reason", "") in _CUT:
+            raise TryAgain("ends within a letter") from None
+        raise ContractBroken(f"{what}: is not {read.encoding} text") from None

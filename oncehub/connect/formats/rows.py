@@ -36,8 +36,8 @@ def rows_of(read: Read, file: BinaryIO, what: str, limits: Limits, *, vouched: b
         Lists of 1 to 5,000 records.
 
     Raises:
-        TryAgain: when the file is cut.
-        ContractBroken: when it is whole but not as the connector says.
+        TryAgain: when the file is cut, or broken in its own syntax.
+        ContractBroken: when it is otherwise not as the connector says.
     """
     refusal = f"{what}: is larger than limits.file_bytes ({limits.file_bytes})"
     source = Unpacked(file, what) if read.compression == "gzip" else file
@@ -45,11 +45,11 @@ def rows_of(read: Read, file: BinaryIO, what: str, limits: Limits, *, vouched: b
     yield from _sliced(_records(read, measured, what, limits.page_bytes, vouched=vouched), measured)
 
 
-def records_in(read: JsonLines | Csv, body: bytes, what: str, most: int, *, vouched: bool) -> list[Any]:
-    """Return the records of a whole unpacked answer; see `rows_of`."""
+def records_in(read: JsonLines | Csv, body: bytes, what: str, most: int) -> list[Any]:
+    """Return the records of an unpacked answer; see `rows_of`. Nothing vouches for its being whole."""
     file = io.BytesIO(body)
     if isinstance(read, Csv):
-        return list(csv_records(file, read, what, most, vouched=vouched))
+        return list(csv_records(file, read, what, most, vouched=False))
     return list(json_line_records(file, what, most))
 
 

@@ -17,15 +17,6 @@ from oncehub.model.reading import Xml
 _DEEPEST = 100
 _BLANK = " \t\r\n"
 _NIL = "http://www.w3.org/2001/XMLSchema-instance nil"
-_CUT = {
-    expat.errors.codes[message]
-    for message in (
-        expat.errors.XML_ERROR_NO_ELEMENTS,
-        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
-        expat.errors.XML_ERROR_PARTIAL_CHAR,
-        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ class XmlDocument:
 
     Attributes:
         records: values of the record elements closed so far; the caller may take them out.
-        body: value of the root without the records, once `close` has returned; None unless `keep`.
+        body: value of the root without the records, once all is fed; None unless `keep`.
         listed: whether the element that holds the records was there.
     """
 
@@ -122,31 +113,18 @@ class XmlDocument:
         """Bytes fed since the last record ended."""
         return self._fed - self._record_end
 
-    def feed(self, piece: bytes) -> None:
-        """Read on.
+    def feed(self, piece: bytes, *, last: bool = False) -> None:
+        """Read on; nothing follows the last piece.
 
         Raises:
-            ContractBroken: when it is not well-formed, declares a document type, or nests too deep.
+            TryAgain: when it is not well-formed, or ends before its root does.
+            ContractBroken: when it declares a document type or an unknown encoding, or nests too deep.
         """
         self._fed += len(piece)
-        self._parse(piece, last=False)
-
-    def close(self) -> None:
-        """Tell that nothing follows.
-
-        Raises:
-            TryAgain: when the document ends before its root does.
-            ContractBroken: as `feed`.
-        """
-        self._parse(b"", last=True)
-
-    def _parse(self, piece: bytes, *, last: bool) -> None:
         try:
             self._parser.Parse(piece, last)
         except expat.ExpatError as error:
-            if last and error.code in _CUT:
-                raise TryAgain("ends before its XML does") from None
-            raise ContractBroken(f"{self._what}: is not well-formed XML; see line {error.lineno}") from None
+            raise TryAgain(f"is not well-formed XML from line {error.lineno} on") from None
         except (LookupError, ValueError):
             raise ContractBroken(f"{self._what}: declares an encoding that cannot be read") from None
 
@@ -217,9 +195,9 @@ def xml_records(file: BinaryIO, read: Xml, what: str, most: int) -> Iterator[Any
     """Yield the records of a file of any size; see `Xml` for what they look like.
 
     Raises:
-        TryAgain: when the document ends before its root does.
-        ContractBroken: when it is not well-formed, declares a document type, nests too deep, has more than
-            `most` bytes from one record to the next, or not the element that holds the records.
+        TryAgain: when the document is not well-formed, or ends before its root does.
+        ContractBroken: when it declares a document type, nests too deep, has more than `most` bytes from one
+            record to the next, or not the element that holds the records.
     """
     document = XmlDocument(read, what, keep=False)
     while piece := file.read(CHUNK_BYTES):
@@ -228,7 +206,7 @@ def xml_records(file: BinaryIO, read: Xml, what: str, most: int) -> Iterator[Any
         document.records.clear()
         if document.since_record > most:
             raise ContractBroken(f"{what}: a record is larger than limits.page_bytes ({most})")
-    document.close()
+    document.feed(b"", last=True)
     yield from document.records
     if not document.listed:
         raise ContractBroken(f"{what}: holds no element at `{read.records.rpartition('/')[0]}`")
