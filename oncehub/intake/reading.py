@@ -109,7 +109,7 @@ class Reading:
         return report
 
     def _land(self, run: Run, page: Page) -> None:
-        batch = self._normalizer.normalize(page.records)
+        batch = self._normalizer.normalize(page.records, deletions=page.kind == "deletions")
         if batch.stop:
             raise ContractStopped(f"{self._name}: {batch.stop}")
         with self._store:

@@ -223,7 +223,7 @@ class _Replay:
             if not rows:
                 return None
             records = [orjson.loads(self._quarantine.open(bytes(row["payload"]))) for row in rows]
-            batch = self._normalizer.normalize(records)
+            batch = self._normalizer.normalize(records, deletions=kind == "deletions")
             if batch.stop:
                 raise ContractStopped(f"{self._name}: {batch.stop}")
             return rows[-1]["rejected_id"], self._landed(run, kind, rows, batch)

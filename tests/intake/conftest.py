@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 import pytest
 from psycopg2 import sql
@@ -22,6 +24,10 @@ from oncehub.model.settings import Settings
 from oncehub.normalize import Batch, Rejected
 from oncehub.store.connection import Connection, connect
 from stubs.client import Systems
+
+from .register import SOURCE, STREAM, Register, configuration
+
+NOWHERE = connection_from_document({"host": "http://127.0.0.1:9"}, SOURCE)
 
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
 """When the tests read, unless they say so: after all that the simulated world knows."""
@@ -204,7 +210,7 @@ class Hub:
         return {
             name: self.query(
                 f"select to_jsonb(row) - 'received_at' from record.{name} as row "
-                "where deleted_at is null order by source, stream, source_key, 1::text"
+                "where deleted_at is null order by source, stream, source_key, (to_jsonb(row) - 'received_at')::text"
             )
             for name in load_entities(self.settings.schemas)
         }
@@ -214,7 +220,9 @@ class Hub:
         rejected = "source, stream, source_key, stage, path, reason"
         return self.rows() | {
             "held": self.query("select * from intake.held order by 1, 2, 3"),
-            "cursor": self.query("select source, stream, position from intake.cursor order by 1, 2"),
+            "cursor": self.query(
+                "select source, stream, position, sequence from intake.cursor order by 1, 2"
+            ),
             "dirty": self.query("select source, stream, source_key from intake.dirty order by 1, 2, 3"),
             "rejected": self.query(f"select {rejected} from intake.rejected order by 1, 2, 3, 5"),
         }
@@ -232,6 +240,80 @@ def new_hub(new_settings: Callable[[], Settings]) -> Callable[[], Hub]:
 @pytest.fixture
 def hub(settings: Settings) -> Hub:
     return Hub(settings)
+
+
+class Land(Hub):
+    """A hub that reads a register which the test moves on while it is read."""
+
+    def __init__(self, settings: Settings, root: Path) -> None:
+        super().__init__(replace(settings, root=root))
+        self._origin = settings.root
+        self.register = Register()
+
+    def configure(self, **parts: Any) -> None:
+        """Say how the stream is read from now on."""
+        configuration(self.settings.root, self._origin, {STREAM: parts})
+
+    @property
+    def land(self) -> Connector:
+        return load_connector(self.settings, SOURCE)
+
+    def agree(self, **properties: Any) -> None:
+        """Agree other fields with the register than before."""
+        path = self.settings.schemas / "sources" / SOURCE / f"{STREAM}.json"
+        schema = orjson.loads(path.read_bytes())
+        path.write_bytes(orjson.dumps({**schema, "properties": schema["properties"] | properties}))
+
+    def take(self, **how: Any) -> RunReport:
+        """Read the register once; the hub's clock is a day after its last statement unless given."""
+        *_, last = self.takes(**how)
+        return last
+
+    def takes(self, **how: Any) -> list[RunReport]:
+        now = max((each.at for each in self.register.history), default=START) + timedelta(days=1)
+        given = {"clock": lambda: now, "opener": self.register.open, **how}
+        return sync(self.settings, self.land, NOWHERE, **given)
+
+    def living(self) -> dict[str, str]:
+        """The names that the hub holds, by key."""
+        rows = self.query(
+            "select source_key, full_name from record.person where deleted_at is null order by 1"
+        )
+        return dict(rows)
+
+    def cursor(self) -> list[tuple[Any, ...]]:
+        return self.query("select position, sequence from intake.cursor")
+
+    def open_rejections(self) -> list[str]:
+        rows = self.query("select source_key from intake.rejected where resolved_at is null order by 1")
+        return [key for (key,) in rows]
+
+
+class Killed(BaseException):
+    """Stands for a kill at this very instant: nothing of the engine handles it."""
+
+
+def killing(pages: int) -> Callable[[RunReport], None]:
+    """A listener that is killed as soon as so many pages have landed."""
+
+    def listen(report: RunReport) -> None:
+        if report.pages == pages and not report.done:
+            raise Killed
+
+    return listen
+
+
+@pytest.fixture
+def new_land(new_settings: Callable[[], Settings], tmp_path: Path) -> Callable[..., Land]:
+    """Makes hubs over a register each: `new_land(changes=..., deletes=...)`."""
+
+    def make(**parts: Any) -> Land:
+        made = new_settings()
+        land = Land(made, tmp_path / f"root-{made.home.name}")
+        land.configure(**parts)
+        return land
+
+    return make
 
 
 @pytest.fixture(scope="session")
