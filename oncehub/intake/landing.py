@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import polars as pl
 from psycopg2 import sql
 
 from oncehub.intake import statements
+from oncehub.intake.fingerprints import fingerprinted
 from oncehub.model.entities import Entity
 from oncehub.normalize import Batch
 from oncehub.store.connection import Connection
@@ -19,6 +20,10 @@ OF_PERSON = ["person", "former_identifier"]
 """Entities whose change makes a person record dirty."""
 
 _STATEMENT = ("source_key", "stated_at")
+_PRINTED = (*_STATEMENT, "fingerprint")
+_STREAM = ("source", "stream")
+_HELD = sql.Identifier("intake", "held")
+_TOUCHED = sql.Identifier("pg_temp", "touched")
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,15 @@ class Landing:
 
     def land(self, batch: Batch) -> Landed:
         """Write a batch's records and deletions, and mark dirty the person records that changed."""
-        self._copy(batch.accepted_keys, sql.Identifier("pg_temp", "stated"), _STATEMENT)
-        outdated = [key for (key,) in self._fetch(statements.DROP_OUTDATED)]
-        self._run(statements.HOLD)
-        stated = batch.accepted_keys.height - len(outdated)
-        for name, entity in self._entities.items():
-            if name in batch.frames:
-                self._land_entity(entity, _current(batch.frames[name], entity, outdated), stated)
-        accepted = self._count(statements.COUNT_TOUCHED)
+        frames = {name: batch.frames[name] for name in self._entities if name in batch.frames}
+        frames = {name: _items_once(frame, self._entities[name]) for name, frame in frames.items()}
+        stated = fingerprinted(batch.accepted_keys, frames, self._entities)
+        fresh, restated = self._told_apart(stated)
+        accepted = 0
+        if restated.height:
+            accepted += self._land_restated(restated, _only(frames, restated, of=stated))
+        if fresh.height:
+            accepted += self._land_fresh(fresh, _only(frames, fresh, of=stated))
         self._copy(batch.deleted, sql.Identifier("pg_temp", "gone"), _STATEMENT)
         deleted = self._delete_stated() if batch.deleted.height else 0
         self._run(statements.RESOLVE)
@@ -80,12 +86,39 @@ class Landing:
         """Mark dirty the person records whose rows this transaction touched."""
         self._run(statements.MARK_DIRTY)
 
-    def _land_entity(self, entity: Entity, frame: pl.DataFrame, stated: int) -> None:
-        self._copy(frame, statements.stage_of(entity), ("source_key", *entity.attributes, "stated_at"))
-        if frame.height:
-            self._run(statements.upsert(entity))
-        if entity.item_key or frame.height < stated:
-            self._run(statements.drop_unstated(entity))
+    def _told_apart(self, stated: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The statements of records never held before, and those of held ones that may change something."""
+        self._copy(stated, sql.Identifier("pg_temp", "stated"), _PRINTED)
+        standings = dict(self._fetch(statements.STANDINGS))
+        if outdated := [key for key, standing in standings.items() if standing == "outdated"]:
+            self._run(statements.DROP_OUTDATED, outdated=outdated)
+        restated = [key for key, standing in standings.items() if standing == "restated"]
+        key = pl.col("source_key")
+        return stated.filter(~key.is_in(list(standings))), stated.filter(key.is_in(restated))
+
+    def _land_fresh(self, fresh: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> int:
+        """Write records of which the hub holds nothing, and so no row either; return how many made any."""
+        self._copy_of_stream(fresh, _HELD, _PRINTED)
+        for name, frame in frames.items():
+            entity = self._entities[name]
+            stated = [name for name in entity.attributes if frame[name].null_count() < frame.height]
+            self._copy_of_stream(frame, statements.table_of(entity), ("source_key", *stated, "stated_at"))
+            if name in OF_PERSON:
+                self._copy(frame.with_columns(entity=pl.lit(name)), _TOUCHED, ("entity", "source_key"))
+        return _count_of_records(frames.values())
+
+    def _land_restated(self, restated: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> int:
+        """Write what differs of records held already, and return how many that were."""
+        self._copy(restated, sql.Identifier("pg_temp", "restated"), _PRINTED)
+        self._run(statements.HOLD)
+        for name, frame in frames.items():
+            entity = self._entities[name]
+            self._copy(frame, statements.stage_of(entity), ("source_key", *entity.attributes, "stated_at"))
+            if frame.height:
+                self._run(statements.upsert(entity))
+            if entity.item_key or frame.height < restated.height:
+                self._run(statements.drop_unstated(entity))
+        return self._count(statements.COUNT_TOUCHED)
 
     def _delete_stated(self) -> int:
         leaving = self._run(statements.FIND_LEAVING)
@@ -94,13 +127,17 @@ class Landing:
             self.delete_leaving()
         return leaving
 
-    def _copy(self, frame: pl.DataFrame, table: sql.Identifier, columns: tuple[str, ...]) -> None:
+    def _copy_of_stream(self, frame: pl.DataFrame, table: sql.Identifier, columns: Sequence[str]) -> None:
+        named = frame.with_columns(pl.lit(self._names[name]).alias(name) for name in _STREAM)
+        self._copy(named, table, (*_STREAM, *columns))
+
+    def _copy(self, frame: pl.DataFrame, table: sql.Identifier, columns: Sequence[str]) -> None:
         if frame.height:
             copy_frame(self._connection, frame, table, columns)
 
-    def _run(self, statement: str | sql.Composed) -> int:
+    def _run(self, statement: str | sql.Composed, **more: Any) -> int:
         with self._connection.cursor() as cursor:
-            cursor.execute(statement, self._names)
+            cursor.execute(statement, {**self._names, **more})
             return int(cursor.rowcount)
 
     def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
@@ -112,10 +149,25 @@ class Landing:
         return int(self._fetch(statement)[0][0])
 
 
-def _current(frame: pl.DataFrame, entity: Entity, outdated: list[str]) -> pl.DataFrame:
-    """Leave out rows of outdated statements, and of items that one record lists twice all but the last."""
-    if outdated:
-        frame = frame.filter(~pl.col("source_key").is_in(outdated))
-    if entity.item_key:
-        frame = frame.unique(["source_key", entity.item_key], keep="last", maintain_order=True)
-    return frame
+def _items_once(frame: pl.DataFrame, entity: Entity) -> pl.DataFrame:
+    """Leave out of the items that one record lists twice all but the last."""
+    if entity.item_key is None:
+        return frame
+    return frame.unique(["source_key", entity.item_key], keep="last", maintain_order=True)
+
+
+def _only(
+    frames: Mapping[str, pl.DataFrame], records: pl.DataFrame, *, of: pl.DataFrame
+) -> Mapping[str, pl.DataFrame]:
+    """The rows that belong to `records`, which are some `of` those that made the frames."""
+    if records.height == of.height:
+        return frames
+    return {
+        name: frame.join(records.select("source_key"), on="source_key", how="semi", maintain_order="left")
+        for name, frame in frames.items()
+    }
+
+
+def _count_of_records(frames: Iterable[pl.DataFrame]) -> int:
+    """How many records have any row in the frames."""
+    return pl.concat([frame["source_key"] for frame in frames]).n_unique()

@@ -11,37 +11,41 @@ from psycopg2 import sql
 from oncehub.model.entities import Entity
 
 STAGES = """
-create temporary table if not exists stated (source_key text, stated_at timestamptz) on commit delete rows;
+create temporary table if not exists stated
+    (source_key text, stated_at timestamptz, fingerprint bigint) on commit delete rows;
+create temporary table if not exists restated
+    (source_key text, stated_at timestamptz, fingerprint bigint) on commit delete rows;
 create temporary table if not exists gone (source_key text, stated_at timestamptz) on commit delete rows;
 create temporary table if not exists leaving (source_key text) on commit delete rows;
 create temporary table if not exists touched (entity text, source_key text) on commit delete rows;
 """
 
-# What was only absent lives again as the snapshot shows it, even where that is an earlier statement.
-DROP_OUTDATED = """
-delete from pg_temp.stated as new
-where exists (
-    select from intake.held
+# Only of records that are held; what was only absent lives again as the snapshot shows it, even where that is
+# an earlier statement.
+STANDINGS = """
+select new.source_key, case
+    when held.deletion is distinct from 'absent'
+        and (held.stated_at > new.stated_at or held.stated_at = new.stated_at and held.deletion = 'stated')
+        then 'outdated'
+    when held.deletion is null and held.stated_at = new.stated_at and held.fingerprint = new.fingerprint
+        then 'unchanged'
+    else 'restated'
+end
+from pg_temp.stated as new, lateral (
+    select stated_at, deletion, fingerprint
+    from intake.held
     where held.source = %(source)s and held.stream = %(stream)s and held.source_key = new.source_key
-      and held.deletion is distinct from 'absent'
-      and (held.stated_at > new.stated_at or held.stated_at = new.stated_at and held.deletion = 'stated')
     offset 0
-)
-returning new.source_key
+) as held
 """
 
+DROP_OUTDATED = "delete from pg_temp.stated where source_key = any (%(outdated)s)"
+
 HOLD = """
-insert into intake.held (source, stream, source_key, stated_at)
-select %(source)s, %(stream)s, new.source_key, new.stated_at
-from pg_temp.stated as new
-where not exists (
-    select from intake.held
-    where held.source = %(source)s and held.stream = %(stream)s and held.source_key = new.source_key
-      and held.stated_at = new.stated_at and held.deletion is null
-    offset 0
-)
+insert into intake.held (source, stream, source_key, stated_at, fingerprint)
+select %(source)s, %(stream)s, source_key, stated_at, fingerprint from pg_temp.restated
 on conflict (source, stream, source_key)
-do update set stated_at = excluded.stated_at, deletion = null
+do update set stated_at = excluded.stated_at, fingerprint = excluded.fingerprint, deletion = null
 """
 
 COUNT_TOUCHED = "select count(distinct source_key) from pg_temp.touched"
@@ -82,7 +86,9 @@ on conflict (source, stream, source_key) do update set mark = nextval('intake.ma
 # Of a rejected record whose time could not be read, nobody knows that it was the later one.
 RESOLVE = """
 update intake.rejected set resolved_at = now()
-from (select * from pg_temp.stated union all select * from pg_temp.gone) as good
+from (
+    select source_key, stated_at from pg_temp.stated union all select source_key, stated_at from pg_temp.gone
+) as good
 where rejected.source = %(source)s and rejected.stream = %(stream)s
   and rejected.source_key = good.source_key and rejected.resolved_at is null
   and (rejected.stated_at is null or rejected.stated_at <= good.stated_at)
@@ -99,7 +105,12 @@ def create_stage(entity: Entity) -> sql.Composed:
     return sql.SQL(
         "create temporary table if not exists {name} on commit delete rows as "
         "select source_key, {attributes}, stated_at from {held} with no data"
-    ).format(name=sql.Identifier(f"new_{entity.name}"), attributes=_names(entity), held=_table(entity))
+    ).format(name=sql.Identifier(f"new_{entity.name}"), attributes=_names(entity), held=table_of(entity))
+
+
+def table_of(entity: Entity) -> sql.Identifier:
+    """The table that holds an entity's rows."""
+    return sql.Identifier("record", entity.name)
 
 
 def upsert(entity: Entity) -> sql.Composed:
@@ -122,7 +133,7 @@ with landed as (
 )
 insert into pg_temp.touched select {entity}, source_key from landed
 """).format(
-        held=_table(entity),
+        held=table_of(entity),
         stage=stage_of(entity),
         attributes=_names(entity),
         new_values=_names(entity, "new"),
@@ -142,11 +153,11 @@ with dropped as (
     update {held} as held set deleted_at = now()
     where held.source = %(source)s and held.ctid = any (array(
         select former.ctid
-        from pg_temp.stated, lateral (
+        from pg_temp.restated, lateral (
             select held.ctid, {held_key}
             from {held} as held
             where held.source = %(source)s and held.stream = %(stream)s
-              and held.source_key = stated.source_key and held.deleted_at is null
+              and held.source_key = restated.source_key and held.deleted_at is null
             offset 0
         ) as former
         where ({former_key}) not in (select {new_key} from {stage} as new)
@@ -155,7 +166,7 @@ with dropped as (
 )
 insert into pg_temp.touched select {entity}, source_key from dropped
 """).format(
-        held=_table(entity),
+        held=table_of(entity),
         stage=stage_of(entity),
         held_key=_own_key(entity, "held"),
         former_key=_own_key(entity, "former"),
@@ -174,11 +185,7 @@ with deleted as (
     returning source_key
 )
 insert into pg_temp.touched select {entity}, source_key from deleted
-""").format(held=_table(entity), entity=sql.Literal(entity.name))
-
-
-def _table(entity: Entity) -> sql.Identifier:
-    return sql.Identifier("record", entity.name)
+""").format(held=table_of(entity), entity=sql.Literal(entity.name))
 
 
 def _names(entity: Entity, of: str | None = None) -> sql.Composed:

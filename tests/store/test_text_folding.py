@@ -42,3 +42,9 @@ def test_every_vietnamese_letter_folds_to_its_base(database: Connection) -> None
             for tone in ("", "\u0300", "\u0301", "\u0303", "\u0309", "\u0323"):
                 whole = unicodedata.normalize("NFC", letter + tone)
                 assert folded(database, whole) == folded(database, whole.upper()) == base
+
+
+def test_a_letter_of_another_language_keeps_its_base(database: Connection) -> None:
+    assert folded(database, "Muñoz Čapek") == "munoz capek"
+    assert folded(database, "Muñoz Čapek", "fold_name") == "munozcapek"
+    assert folded(database, "Straße 王") == "stra e"
