@@ -25,7 +25,7 @@ from oncehub.normalize import Batch, Rejected
 from oncehub.store.connection import Connection, connect
 from stubs.client import Systems
 
-from .register import SOURCE, STREAM, Register, configuration
+from .register import CHILD, SOURCE, STREAM, Register, configuration
 
 NOWHERE = connection_from_document({"host": "http://127.0.0.1:9"}, SOURCE)
 
@@ -250,9 +250,10 @@ class Land(Hub):
         self._origin = settings.root
         self.register = Register()
 
-    def configure(self, **parts: Any) -> None:
-        """Say how the stream is read from now on."""
-        configuration(self.settings.root, self._origin, {STREAM: parts})
+    def configure(self, *, child: dict[str, Any] | None = None, **parts: Any) -> None:
+        """Say how the stream is read from now on, and how its child if it has one."""
+        streams = {STREAM: parts} | ({CHILD: child} if child else {})
+        configuration(self.settings.root, self._origin, streams)
 
     @property
     def land(self) -> Connector:

@@ -18,13 +18,17 @@ import yaml
 from oncehub.connect import Page, PageState, Window
 from oncehub.model.connector import Connector, SequenceChanges, Stream, TombstoneStream
 
-SOURCE, STREAM = "land", "holders"
+SOURCE, STREAM, CHILD = "land", "holders", "deeds"
 
 BY_TIME = {"since": "from", "until": "to", "overlap": "1h", "skew": "5m"}
 BY_SEQUENCE = {"kind": "sequence", "field": "no", "since": "after", "overlap": 0}
 SNAPSHOT = {"read": {"format": "json", "path": "/all"}, "pages": {"kind": "none"}}
 WATERMARK = {"watermark": {"path": "/last", "value": "no"}}
 TOMBSTONES = {"kind": "stream", "read": {"format": "json", "path": "/gone"}, "pages": {"kind": "none"}}
+OF_CHANGED = {
+    "read": {"format": "json", "path": "/holders/{holder}/deeds"},
+    "parent": {"stream": STREAM, "take": {"holder": "id"}, "of": "changed"},
+}
 ABSENCE = {"kind": "absence", "at_most": 0.5}
 
 _SCHEMA = {
@@ -62,7 +66,7 @@ def configuration(root: Path, origin: Path, streams: dict[str, dict[str, Any]]) 
         "auth": {"kind": "none"},
         "streams": {name: plain | parts for name, parts in streams.items()},
     }
-    _write(root / "connectors" / SOURCE / "connector.yaml", yaml.safe_dump(document))
+    _write(root / "connectors" / SOURCE / "connector.yaml", yaml.safe_dump(document, sort_keys=False))
     for name in streams:
         _write(root / f"schemas/sources/{SOURCE}/{name}.json", orjson.dumps(_SCHEMA).decode())
         _write(root / f"mappings/sources/{SOURCE}/{name}.yaml", yaml.safe_dump(_MAPPING))
@@ -82,10 +86,11 @@ class Stated:
     no: int
     name: Any
     deleted: bool = False
+    more: dict[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         base = {"id": self.key, "at": self.at.isoformat(), "no": self.no}
-        return base if self.deleted else base | {"name": self.name}
+        return base if self.deleted else base | {"name": self.name, **self.more}
 
 
 @dataclass
@@ -100,8 +105,8 @@ class Register:
     dump: list[Stated] | None = None
     """Where the snapshot is not what is true now, but was made earlier."""
 
-    def state(self, key: str, at: datetime, name: Any, *, deleted: bool = False) -> None:
-        self.history.append(Stated(key, at, len(self.history) + 1, name, deleted))
+    def state(self, key: str, at: datetime, name: Any, *, deleted: bool = False, **more: Any) -> None:
+        self.history.append(Stated(key, at, len(self.history) + 1, name, deleted, more))
 
     def now(self) -> dict[str, Stated]:
         latest = {each.key: each for each in self.history}
@@ -148,19 +153,29 @@ class Open:
             following |= {"phase": phase, "after": ""}
         else:
             following = None
-        in_snapshot = state["phase"] == "snapshot"
         return Page(
-            records=[each.record() for each in shown],
+            records=[_child(each) if spec.parent else each.record() for each in shown],
             next=following,
             number=state["number"],
             total=len(listed),
             kind="deletions" if state["phase"] == "tombstones" else "records",
-            watermark=state["watermark"] if in_snapshot and _by_number(spec) else None,
-            of_snapshot=in_snapshot,
+            watermark=self._watermark(spec, state, shown),
+            of_snapshot=state["phase"] == "snapshot",
         )
 
+    def _watermark(self, spec: Stream, state: PageState, shown: list[Stated]) -> int | None:
+        if not _by_number(self._telling(spec)):
+            return None
+        if spec.parent:
+            return max((each.no for each in shown), default=None)
+        return state["watermark"] if state["phase"] == "snapshot" else None
+
+    def _telling(self, spec: Stream) -> Stream:
+        """The stream whose changes are asked for: of children their parents'."""
+        return self.connector.streams[spec.parent.stream] if spec.parent else spec
+
     def _listed(self, spec: Stream, window: Window, state: PageState) -> list[Stated]:
-        register, phase = self.register, state["phase"]
+        register, phase, spec = self.register, state["phase"], self._telling(spec)
         if phase == "snapshot":
             return register.alive() if register.dump is None else register.dump
         if spec.changes is None:
@@ -177,6 +192,11 @@ class Open:
         if spec.snapshot and since is None and spec.changes:
             since = window.until - spec.changes.overlap
         return (since is None or each.at >= since) and (window.until is None or each.at < window.until)
+
+
+def _child(parent: Stated) -> dict[str, Any]:
+    """The one deed of a holder, stated long before."""
+    return {"id": f"deed of {parent.key}", "at": "2020-01-01T00:00:00+00:00", "name": f"Deed {parent.key}"}
 
 
 def _by_number(spec: Stream) -> bool:

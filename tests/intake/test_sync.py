@@ -150,3 +150,14 @@ def test_a_statement_that_the_database_refuses_is_told_without_its_values(databa
     assert "Bí Mật" not in str(caught.value)
     assert isinstance(caught.value.__context__, psycopg2.Error)
     assert caught.value.__suppress_context__
+
+
+def test_what_is_too_large_for_the_database_is_not_worth_another_try(database) -> None:
+    with (
+        pytest.raises(StoreError, match=r"refused it \(ProgramLimitExceeded\)") as caught,
+        told_without_values("landing x"),
+        database,
+        database.cursor() as cursor,
+    ):
+        cursor.execute("select repeat('x', 2000000000)")
+    assert type(caught.value) is StoreError
