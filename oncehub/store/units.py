@@ -37,18 +37,27 @@ def load_units(connection: Connection, mappings: Path) -> None:
 
 def read_successors(mappings: Path) -> pl.DataFrame:
     """Read former_unit, present_unit (5-digit codes) and split (bool); see `load_units`."""
-    path = mappings / "codes" / "admin_unit_successors.csv"
+    frame = _read(
+        mappings / "codes" / "admin_unit_successors.csv",
+        pl.col("old_ward_code").alias("former_unit"),
+        pl.col("new_ward_code").alias("present_unit"),
+        (pl.col("relation") == "split").alias("split"),
+    )
+    return frame.filter(pl.col("former_unit").is_not_null()).unique(["former_unit", "present_unit"])
+
+
+def read_units(mappings: Path) -> pl.Series:
+    """Read the 5-digit codes of the present communes from `mappings/codes/admin_units.csv`.
+
+    Raises:
+        ConfigError: when the file cannot be read or lacks the column.
+    """
+    return _read(mappings / "codes" / "admin_units.csv", pl.col("ward_code")).to_series()
+
+
+def _read(path: Path, *columns: pl.Expr) -> pl.DataFrame:
     try:
-        frame = pl.read_csv(path, infer_schema=False)
-        return (
-            frame.select(
-                pl.col("old_ward_code").alias("former_unit"),
-                pl.col("new_ward_code").alias("present_unit"),
-                (pl.col("relation") == "split").alias("split"),
-            )
-            .filter(pl.col("former_unit").is_not_null())
-            .unique(["former_unit", "present_unit"])
-        )
+        return pl.read_csv(path, infer_schema=False).select(columns)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ConfigError(
             f"{path}: cannot be read as the list of administrative units: {type(error).__name__}"

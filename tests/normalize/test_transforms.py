@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum.vn import mst
 
-from oncehub.normalize.transforms import TRANSFORMS, Transforms
+from oncehub.normalize.transforms import Transforms
 
 from .configuration import ROOT
 
@@ -57,23 +57,31 @@ def test_every_transform_says_what_it_does_and_shows_an_example(entry):
     assert entry.examples
 
 
-@pytest.mark.parametrize("name", sorted(TRANSFORMS))
-def test_no_value_stays_no_value(name):
-    written = {name: "dd/MM/yyyy"} if "date" in name and name != "datetime" else name
+@pytest.mark.parametrize("written", [entry.examples[0].written for entry in KNOWN.catalogue()], ids=str)
+def test_no_value_stays_no_value(written):
     assert apply(written, None).to_list() == [None]
 
 
 @settings(deadline=None)
-@given(st.from_regex(r"[0-9]{10}", fullmatch=True).filter(lambda code: code[2:9] != "0000000"))
-def test_ten_digit_tax_codes_hold_exactly_when_the_standard_library_of_numbers_says_so(code):
-    assert (apply("tax_code", code)[0] == code) == mst.is_valid(code)
+@given(st.from_regex(r"[0-9]{10}(-?[0-9]{3})?", fullmatch=True))
+def test_tax_codes_hold_exactly_when_the_library_of_standard_numbers_says_so(code):
+    assert (apply("tax_code", code)[0] is not None) == mst.is_valid(code)
 
 
 @settings(deadline=None)
-@given(st.from_regex(r"[0-9]{9}", fullmatch=True).filter(lambda stem: stem[2:] != "0000000"))
+@given(st.from_regex(r"[0-9]{2}(0{6}[01]|0100233)[0-9](-?00[01])?", fullmatch=True))
+def test_tax_codes_at_the_edge_hold_exactly_when_the_library_says_so(code):
+    assert (apply("tax_code", code)[0] is not None) == mst.is_valid(code)
+
+
+@settings(deadline=None)
+@given(
+    st.from_regex(r"[0-9]{9}", fullmatch=True),
+)
 def test_a_stem_has_one_check_digit_or_none(stem):
     check_digit = mst.calc_check_digit(stem)
-    expected = [] if check_digit == "10" else [stem + check_digit]
+    issued = check_digit != "10" and stem[2:] != "0000000"
+    expected = [stem + check_digit] if issued else []
     assert [
         code for code in apply("tax_code", *(stem + digit for digit in string.digits)) if code
     ] == expected
@@ -88,6 +96,44 @@ def test_a_date_reads_the_same_in_every_form(day):
     for form, value in zip(forms, values, strict=True):
         assert apply({"partial_date": form}, value)[0] == day.isoformat()
         assert apply({"partial_date": forms}, value)[0] == day.isoformat()
+
+
+@settings(deadline=None)
+@given(st.timedeltas(datetime.timedelta(days=-62000), datetime.timedelta(days=84000)))
+def test_a_moment_counted_from_1970_is_the_moment(elapsed):
+    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + elapsed
+    seconds = elapsed // datetime.timedelta(seconds=1)
+    milliseconds = elapsed // datetime.timedelta(milliseconds=1)
+    _, read_seconds, _ = KNOWN.named({"datetime": "unix"})
+    _, read_milliseconds, _ = KNOWN.named({"datetime": "unix_ms"})
+    for kind in (pl.Int64, pl.String):
+        frame = pl.DataFrame({"s": [seconds], "ms": [milliseconds]}).cast(kind)
+        row = frame.select(read_seconds(pl.col("s")), read_milliseconds(pl.col("ms"))).row(0)
+        assert row == (
+            moment.replace(microsecond=0),
+            moment.replace(microsecond=moment.microsecond // 1000 * 1000),
+        )
+
+
+def test_fractions_of_a_second_are_kept():
+    _, read, _ = KNOWN.named({"datetime": "unix"})
+    expected = datetime.datetime(2026, 5, 1, 1, 12, 33, 123456, tzinfo=datetime.UTC)
+    assert apply({"datetime": "unix"}, "1777597953.123456").to_list() == [expected]
+    assert pl.DataFrame({"s": [1777597953.123456]}).select(read(pl.col("s"))).item() == expected
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "1e9", "nan", "inf", "0x10", "1777597953500000000", "99999999999999", "-", "1 0"]
+)
+def test_what_counts_no_plausible_seconds_is_not_read(odd):
+    assert apply({"datetime": "unix"}, odd).to_list() == [None]
+
+
+@pytest.mark.parametrize("form", ["dd/MM/yyyy", "d/M/yyyy"])
+def test_the_month_first_is_not_mixed_with_the_day_first(form):
+    with pytest.raises(ValueError, match="as different days; keep one order"):
+        KNOWN.named({"partial_date": [form, "M/d/yyyy"]})
+    assert apply({"partial_date": ["M/d/yyyy", "yyyy-MM-dd", "yyyy"]}, "2/28/2015")[0] == "2015-02-28"
 
 
 @pytest.mark.parametrize("impossible", ["31/02/1990", "29/02/2023", "00/01/2000", "01/13/2000", "07/05/0084"])
@@ -139,6 +185,11 @@ def test_vietnamese_letters_in_any_order_of_marks_are_composed():
         ({"partial_date": "DD/MM/YYYY"}, "no form of a date"),
         ({"date": "yyyy"}, "use partial_date"),
         ({"upper": "x"}, "takes no arguments"),
+        ({"datetime": ["a", "b", "c"]}, "takes form = 'iso8601', zone = 'UTC'"),
+        ({"partial_date": 2024}, "forms is a text; write it in quotes"),
+        ({"partial_date": []}, "needs a form of a date"),
+        ({"partial_date": "dd/MM/yy"}, "does not tell the century"),
+        ({"datetime": "%d/%m/%y %H:%M"}, "does not tell the century"),
         ({"upper": [], "lower": []}, "one transform an item"),
     ],
 )
