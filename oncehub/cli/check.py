@@ -9,6 +9,8 @@ from typing import Any
 import typer
 
 from oncehub.cli.output import Json, write_json
+from oncehub.connect.check import check_reading
+from oncehub.connect.parts import load_part
 from oncehub.model.catalogue import config_files, load_connectors, stale_config_schemas, write_config_schemas
 from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError
@@ -55,6 +57,8 @@ def _faults(settings: Settings) -> list[str]:
         return faults
     faults += _raised(load_entities, settings.schemas)
     for connector in load_connectors(settings).values():
+        faults += _raised(check_reading, connector)
+        faults += _raised(load_part, connector)
         for stream in connector.streams:
             faults += _raised(load_normalizer, settings, connector, stream)
     faults += _raised(load_rulebook, settings)

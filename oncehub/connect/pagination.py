@@ -1,50 +1,94 @@
-"""Reading a JSON listing page by page, from its beginning or from where an earlier process stopped."""
+"""Reading a listing page by page, from its beginning or from where an earlier process stopped."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 
+import requests
+
+from oncehub.connect.formats import PageReader
 from oncehub.connect.listing import Listing, Received, received
 from oncehub.connect.page import Page, PageState
-from oncehub.connect.requesting import Requester
-from oncehub.connect.walks import walk_of
+from oncehub.connect.parts import Pager
+from oncehub.connect.positions import ByPosition
+from oncehub.connect.requesting import Answer, Requester
+from oncehub.connect.tokens import ByAddress, ByCursor, ByPart, Strip
+from oncehub.connect.walks import SingleAnswer, Walk
+from oncehub.model.reading import CursorPages, LinkPages, NextUrlPages, NumberPages, OffsetPages
 
 logger = logging.getLogger(__name__)
 
+_BEGINNING: PageState = {"read": 0}
 
-def json_pages(requester: Requester, listing: Listing, resume: PageState | None) -> Iterator[Page]:
+
+class Gone(Exception):
+    """What was to be listed is no longer there; never leaves this package."""
+
+
+def walk_of(listing: Listing, pager: Pager | None, strip: Strip) -> Walk:
+    """Return the way of paging that the connector names; `strip` takes credentials out of addresses."""
+    match listing.pages:
+        case NumberPages() | OffsetPages() as pages:
+            return ByPosition(listing, pages)
+        case CursorPages() as pages:
+            return ByCursor(listing, pages)
+        case NextUrlPages() as pages:
+            return ByAddress(listing, pages, strip)
+        case LinkPages():
+            return ByAddress(listing, None, strip)
+        case _:
+            return SingleAnswer(listing) if pager is None else ByPart(listing, pager)
+
+
+def listing_pages(
+    requester: Requester, reader: PageReader, listing: Listing, walk: Walk, resume: PageState | None
+) -> Iterator[Page]:
     """Read a listing, or the rest of it behind `resume`.
 
-    A resume state of another way of paging starts anew, and so does one by position whose declared total has
-    changed since: what stands behind the position is no longer what stood there.
+    A resume state of another listing starts anew, and so does one by position when the page before it is no
+    longer the same: what stands behind the position is not what stood there.
 
     Raises:
+        Gone: when the listing may be gone, and is.
         ContractBroken: when a page lacks what the connector names, the source sends the reader in circles, or
             fewer records come than declared.
         SourceError: see `Requester.send`.
     """
-    walk = walk_of(listing)
-    form = {"kind": listing.pages.kind, "size": listing.size}
-    start: PageState = {**form, "number": 1, "read": 0}
-    resumed = resume is not None and all(resume.get(name) == value for name, value in form.items())
-    state = resume if resumed and resume is not None else start
-    while True:
-        page = _fetched(requester, listing, walk.url(state), state["number"])
-        if resumed and walk.has_shifted(state, page):
+
+    def fetched(url: str, number: int) -> Received:
+        return _fetched(requester, reader, listing, url, number)
+
+    number, state = 1, _BEGINNING
+    if resume is not None:
+        before = resume["number"] - 1
+        if resume["form"] != listing.form() or not walk.rejoins(
+            resume["at"], lambda url: fetched(url, before)
+        ):
             logger.info("%s: changed since it was last read; starting anew", listing.name)
-            state, resumed = start, False
-            continue
-        resumed = False
-        changed = walk.after(state, page)
-        following = None if changed is None else {**state, **changed, "number": state["number"] + 1}
+        else:
+            number, state = resume["number"], resume["at"]
+    while True:
+        page = fetched(walk.url(state), number)
+        following = walk.after(state, page)
         logger.debug("%s: %d records", page.what, len(page.records))
-        yield Page(page.records, following, state["number"], page.total)
         if following is None:
+            yield Page(page.records, None, number, page.total)
             return
-        state = following
+        number, state = number + 1, following
+        yield Page(
+            page.records, {"form": listing.form(), "number": number, "at": state}, number - 1, page.total
+        )
 
 
-def _fetched(requester: Requester, listing: Listing, url: str, number: int) -> Received:
+def _fetched(requester: Requester, reader: PageReader, listing: Listing, url: str, number: int) -> Received:
     what = f"{listing.name}: page {number}"
-    return requester.get(url, what, lambda answer: received(answer, listing, what))
+    gone = {404, 410} if listing.may_be_gone and number == 1 else set()
+
+    def read(answer: Answer) -> Received:
+        if answer.status in gone:
+            raise Gone
+        return received(reader.page(answer, what), listing.pages)
+
+    request = requests.Request("GET", url, headers=dict(listing.read.headers))
+    return requester.send(request, what, read, accept={200} | gone)

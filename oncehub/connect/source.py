@@ -9,59 +9,88 @@ from functools import partial
 from threading import Event
 from types import TracebackType
 from typing import Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import requests
 
 from oncehub.connect.authentication import authentication_of
-from oncehub.connect.files import file_pages
-from oncehub.connect.listing import Listing
+from oncehub.connect.check import check_reading, places
+from oncehub.connect.children import Children
+from oncehub.connect.opened import OpenSource
 from oncehub.connect.page import Page, PageState
-from oncehub.connect.pagination import json_pages
+from oncehub.connect.parts import load_part
+from oncehub.connect.phases import Clock, Phases, utc_now
 from oncehub.connect.prefetch import prefetched, stoppable_pause
-from oncehub.connect.rates import Pause, RateLimit
+from oncehub.connect.rates import LocalPace, Pace, Pause
 from oncehub.connect.requesting import Requester
-from oncehub.connect.session import open_session
+from oncehub.connect.session import Transport, open_session
 from oncehub.connect.window import Window, window_parameters
 from oncehub.model.connection import Connection
 from oncehub.model.connector import Connector, Stream
 from oncehub.model.errors import ConfigError
-from oncehub.model.reading import Csv, Json
 
 
-def open_source(connector: Connector, connection: Connection) -> Source:
+def open_source(
+    connector: Connector,
+    connection: Connection,
+    *,
+    pace: Pace | None = None,
+    transport: Transport | None = None,
+) -> Source:
     """Open a source for reading; a context manager. Nothing is sent yet.
+
+    Args:
+        connector: how to read it.
+        connection: where it is, with which credentials.
+        pace: shared with others that read the source; None keeps the limits within this process.
+        transport: wraps what carries the requests, e.g. to record or replay them.
 
     Raises:
         ConfigError: when connector or connection cannot work, before any request.
     """
-    return Source(connector, connection)
+    return Source(connector, connection, pace=pace, transport=transport)
 
 
 class Source:
     """The streams of one source, read within its limits."""
 
-    def __init__(self, connector: Connector, connection: Connection, *, pause: Pause | None = None) -> None:
-        """Open a source.
+    def __init__(
+        self,
+        connector: Connector,
+        connection: Connection,
+        *,
+        pace: Pace | None = None,
+        transport: Transport | None = None,
+        pause: Pause | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Open a source; see `open_source`.
 
         Args:
             connector: how to read it.
             connection: where it is, with which credentials.
+            pace: shared with others that read the source.
+            transport: wraps what carries the requests.
             pause: sleeps between tries; None sleeps until an iterator is given up.
+            clock: tells how far a replay of changes after a snapshot may go.
         """
-        _check_words(connector)
+        check_reading(connector)
         self._connector = connector
         self._connection = connection
+        self._parts = load_part(connector)
         self._pause = pause
-        self._session = open_session(connector, connection)
-        self._rate = RateLimit(connector.limits.requests)
+        self._clock = clock
+        self._pace = pace or LocalPace(connector.limits)
+        over_http = any(place.read.folder is None for _, place in places(connector))
+        self._session = open_session(connector, connection, transport) if over_http else requests.Session()
         # Says now rather than at the first page what the connection lacks.
-        authentication_of(connector, connection, self._requester(time.sleep))
+        self._opened(time.sleep)
 
     def pages(self, stream: str, window: Window, resume: PageState | None = None) -> Iterator[Page]:
         """Read a stream page by page; the page after the yielded one is already being fetched.
 
         Args:
             stream: its name in the connector.
-            window: what to ask for; see `Window`.
+            window: what to ask for; see `Window`. Of children of changed parents: when their parents changed.
             resume: `Page.next` of the last page that an earlier read of the same window kept.
 
         Yields:
@@ -74,27 +103,30 @@ class Source:
             PermanentError: when it refuses, or breaks the agreed form of a page or file.
         """
         definition = self._stream(stream)
-        parameters = window_parameters(window, f"{self._connector.source}.{stream}", definition)
-        return self._prefetched(stream, definition, parameters, resume)
+        parent = definition.parent
+        asked = self._stream(parent.stream) if parent and parent.of == "changed" else definition
+        window_parameters(window, f"{self._connector.source}.{stream}", asked)
+        kind = "children" if parent else "phases"
+        known = resume["at"] if resume and resume.get("of") == kind else None
+        return self._prefetched(stream, definition, window, known, kind)
 
     def _prefetched(
-        self, stream: str, definition: Stream, parameters: dict[str, str], resume: PageState | None
+        self, stream: str, definition: Stream, window: Window, resume: PageState | None, kind: str
     ) -> Iterator[Page]:
         stop = Event()
-        requester = self._requester(self._pause or partial(stoppable_pause, stop))
-        signing = authentication_of(self._connector, self._connection, requester)
-        requester = replace(requester, authentication=signing)
-        name, host, read = f"{self._connector.source}.{stream}", self._connection.host, definition.read
-        if read.listing:
-            pages = file_pages(requester, name, host, read, resume)
+        opened = self._opened(self._pause or partial(stoppable_pause, stop))
+        if definition.parent:
+            pages = Children(opened, stream, definition.parent, self._clock).pages(window, resume)
         else:
-            assert isinstance(read, Json)
-            listing = Listing(name, host, read, definition.pages, parameters)
-            pages = json_pages(requester, listing, resume)
-        yield from prefetched(pages, stop)
+            pages = Phases(opened, stream, self._clock).pages(window, resume)
+        for page in prefetched(pages, stop):
+            yield page if page.next is None else replace(page, next={"of": kind, "at": page.next})
 
-    def _requester(self, pause: Pause) -> Requester:
-        return Requester(self._session, self._connector.limits, self._rate, pause=pause)
+    def _opened(self, pause: Pause) -> OpenSource:
+        requester = Requester(self._session, self._connector.limits, self._pace, pause=pause)
+        signing = authentication_of(self._connector, self._connection, requester, self._parts.signer)
+        requester = replace(requester, authentication=signing)
+        return OpenSource(self._connector, self._connection, requester, self._parts)
 
     def _stream(self, name: str) -> Stream:
         try:
@@ -115,19 +147,3 @@ class Source:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _check_words(connector: Connector) -> None:
-    """Refuse names of encodings and time zones that Python does not know."""
-    for name, stream in connector.streams.items():
-        try:
-            ZoneInfo(stream.updated.zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            place = connector.where("streams", name, "updated", "zone")
-            raise ConfigError(f"{place}: no such time zone; write one such as Asia/Ho_Chi_Minh") from None
-        if isinstance(stream.read, Csv):
-            try:
-                "a".encode(stream.read.encoding)
-            except LookupError:
-                place = connector.where("streams", name, "read", "encoding")
-                raise ConfigError(f"{place}: no such encoding; write one such as utf-8 or cp1258") from None

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncehub.connect import Page, PageState, Window
+from oncehub.connect.formats import Content
 from oncehub.connect.listing import Listing, Received
+from oncehub.connect.positions import ByPosition
 from oncehub.connect.source import Source
-from oncehub.connect.walks import ByPosition, next_link
+from oncehub.connect.tokens import next_link
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError, ContractBroken
 from oncehub.model.reading import Json, NumberPages, OffsetPages, PageSize
@@ -148,13 +150,12 @@ def test_records_that_leave_while_reading_hide_no_other(
     walk = ByPosition(Listing("tax.items", "http://127.0.0.1", read, pages, {}), pages)
     listed = list(range(count))
     seen: set[int] = set()
-    state: PageState | None = {"number": 1, "read": 0}
+    state: PageState | None = {"read": 0}
     while state is not None:
-        start = state.get("offset", 0)
+        start = state.get("at", 0) * (size if numbered else 1)
         records = listed[start : start + size]
         seen.update(records)
-        changed = walk.after(state, Received("page", {}, "", records, len(listed)))
-        state = None if changed is None else state | changed
+        state = walk.after(state, Received(Content("page", records, {}, {}), len(listed), None))
         leaving = data.draw(st.sets(st.sampled_from(listed), max_size=3)) if listed else set()
         listed = [number for number in listed if number not in leaving]
     assert seen >= set(listed)

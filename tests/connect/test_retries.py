@@ -244,7 +244,7 @@ LEAKY = {
 def test_neither_errors_nor_logs_tell_secrets_or_what_the_source_said(
     fault: str, serve: Serve, connector_of: Make, open_served: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    served = serve(in_turn(LEAKY[fault]))
+    served = serve(in_turn(as_json({"items": [{"id": 1}], "next": SENTINEL}), LEAKY[fault]))
     connector = connector_of(
         {
             "changes": {"since": SENTINEL},
@@ -258,12 +258,11 @@ def test_neither_errors_nor_logs_tell_secrets_or_what_the_source_said(
         auth={"kind": "api_key", "header": "X-API-Key"},
     )
     source = open_served(connector, served.host, password=SENTINEL)
-    resume = {"kind": "cursor", "size": 1, "number": 2, "read": 1, "token": SENTINEL}
     window = Window(datetime(2026, 7, 1, tzinfo=UTC), None)
     with caplog.at_level(logging.DEBUG), pytest.raises((SourceUnavailable, PermanentError)) as failure:
-        list(source.pages("items", window, resume))
-    assert served.asked[0].query["c"] == SENTINEL
-    assert served.asked[0].headers["X-API-Key"] == SENTINEL
+        list(source.pages("items", window))
+    assert served.asked[1].query["c"] == SENTINEL
+    assert served.asked[1].headers["X-API-Key"] == SENTINEL
     assert failure.value.__cause__ is None
     assert failure.value.__suppress_context__ or failure.value.__context__ is None
     told = [str(failure.value), repr(failure.value), repr(source), caplog.text]

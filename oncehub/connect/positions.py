@@ -1,0 +1,91 @@
+"""Pages by number or by offset."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+from oncehub.connect.listing import Listing, Received
+from oncehub.connect.page import PageState
+from oncehub.connect.walks import Fetch, check_total
+from oncehub.model.errors import ContractBroken
+from oncehub.model.reading import NumberPages, OffsetPages
+
+
+class ByPosition:
+    """Page numbers from 0 or 1, or offsets from 0.
+
+    Records that leave the selection while it is read pull those behind them forward, past the reader. A total
+    that shrinks between two pages tells so, and the reader steps back by as much. A reader of another process
+    looks again at the page before its own, and begins anew when that is no longer the same.
+    """
+
+    def __init__(self, listing: Listing, pages: NumberPages | OffsetPages) -> None:
+        self._listing = listing
+        self._parameter = pages.parameter
+        self._first = pages.first if isinstance(pages, NumberPages) else 0
+        self._numbered = isinstance(pages, NumberPages)
+
+    def url(self, state: PageState) -> str:
+        """The page at the state's position, counted from 0."""
+        return self._listing.url({self._parameter: str(self._first + state.get("at", 0))})
+
+    def rejoins(self, state: PageState, fetch: Fetch) -> bool:
+        """Whether the page before the state's one has not moved."""
+        before = state.get("before")
+        if before is None:
+            return False
+        return bool(_marks(fetch(self.url(before))) == before["marks"])
+
+    def after(self, state: PageState, page: Received) -> PageState | None:
+        """The next position, or one further back when the total has shrunk."""
+        at, read, count = state.get("at", 0), state["read"], len(page.records)
+        total = page.total
+        if total is not None and state.get("total", total) > total:
+            return self._stepped_back(state, state["total"] - total, total)
+        if self._is_last(state, page):
+            check_total(page, read + count)
+            return None
+        self._check_progress(state, page)
+        return {
+            "at": at + (1 if self._numbered else count),
+            "read": read + count,
+            "held": state.get("held", count),
+            "before": {"at": at, "marks": _marks(page)},
+            **({} if total is None else {"total": total}),
+        }
+
+    def _is_last(self, state: PageState, page: Received) -> bool:
+        if page.more is not None:
+            return not page.more
+        if page.total is not None:
+            return not page.records or bool(state["read"] + len(page.records) >= page.total)
+        return not page.records
+
+    def _check_progress(self, state: PageState, page: Received) -> None:
+        """Refuse a page that comes again: a source that does not heed the position would give it for ever."""
+        grown = (page.total or 0) - (state.get("total") or 0)
+        before = state.get("before")
+        again = before is not None and before["marks"] == _marks(page) and grown < max(1, len(page.records))
+        if again or not (page.records or self._numbered):
+            raise ContractBroken(f"{page.what}: is the same as the page before it")
+
+    def _stepped_back(self, state: PageState, gone: int, total: int) -> PageState:
+        """Before the page that told of the shrinking: as many may have slipped past its start."""
+        at, held = state.get("at", 0), state.get("held", 0)
+        if not self._numbered:
+            at = read = max(0, at - gone)
+        elif held and state["read"] == at * held:
+            at = max(0, at - math.ceil(gone / held))
+            read = at * held
+        else:
+            # How many records lie before a page is known only where pages are of one size.
+            at = read = 0
+        return {"at": at, "read": read, "total": total, **({"held": held} if at else {})}
+
+
+def _marks(page: Received) -> str:
+    """Tell a page by its first and last record, as a digest, for they are somebody's."""
+    ends: list[Any] = [page.records[0], page.records[-1]] if page.records else []
+    return hashlib.blake2b(repr((len(page.records), ends)).encode(), digest_size=16).hexdigest()
