@@ -49,8 +49,8 @@ class Folder(Part):
 
     Attributes:
         files: pattern of their names, e.g. `*.csv.gz`; read in the order of their names.
-        checksum: `sidecar`: a file counts once `<name>.sha256` lies beside it; `none`: once it has not
-            changed for a minute.
+        checksum: `sidecar`: a file counts once `<name>.sha256` lies beside it, holding its SHA-256 in hex,
+            alone or with the name; `none`: once it has not changed for a minute.
     """
 
     files: Annotated[str, StringConstraints(pattern=r"^[^/\\]+$")]
@@ -94,7 +94,11 @@ class _Placed(Part):
 
 
 class Json(_Placed):
-    """JSON; `records` is the path to the list of records, left out where the body is that list."""
+    """JSON; `records` is the path to the list of records, left out where the body is that list.
+
+    A list that is null or not there counts as empty only where the page declares a total or count of 0. A
+    number that 64 bits do not hold to its last digit is read as its text.
+    """
 
     format: Literal["json"]
     records: RecordPath | None = None
@@ -107,7 +111,10 @@ class JsonLines(_Placed):
 
 
 class Csv(_Placed):
-    """CSV with a header line; every value is a string."""
+    """CSV with a header line; every value is a string.
+
+    The last line needs an end unless gzip or a checksum vouches for the file: cut, it might still look whole.
+    """
 
     format: Literal["csv"]
     encoding: str = "utf-8"
@@ -120,15 +127,16 @@ class Xml(_Placed):
     """XML; each element at `records` is a record.
 
     A child element is a field, of several of one name a list, with children an object; an attribute is the
-    field `@name`, text beside attributes or children `#text`. Every value is a string. Names are local ones
-    unless `namespaces` gives their namespace a prefix. A document type declaration is refused.
+    field `@name`, text beside attributes or children `#text`. Every value is a string, or null where there is
+    blank text only or `xsi:nil`. Names are local ones unless `namespaces` gives their namespace a prefix. A
+    document type declaration is refused. Places in a page are dotted paths from the children of its root.
     """
 
     format: Literal["xml"]
     records: ElementPath
     namespaces: dict[str, str] = Field(default_factory=dict)
     lists: tuple[RecordPath, ...] = ()
-    """Fields that are lists even where only one element, or none, stands there."""
+    """Fields that are lists even where only one element stands there, and empty ones where none does."""
 
 
 Read = Annotated[Json | JsonLines | Csv | Xml, Field(discriminator="format")]
