@@ -8,19 +8,10 @@ from typing import Any
 
 import pytest
 
-from oncehub.connect.files import file_pages
-from oncehub.connect.folder import folder_pages
-from oncehub.connect.folder_place import folder_of
-from oncehub.connect.formats import reader_of
-from oncehub.connect.page import Page
-from oncehub.connect.rates import LocalPace
-from oncehub.connect.requesting import Requester
-from oncehub.connect.session import open_session
-from oncehub.model.access import Limits
-from oncehub.model.connection import Connection, connection_from_document
+from oncehub.connect import Source, Window
+from oncehub.model.connection import connection_from_document
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ContractBroken, SourceError, SourceUnavailable
-from oncehub.model.reading import Read
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant
 
@@ -54,9 +45,7 @@ PLACES: dict[str, Form] = {
     "files": {"path": "/files/{name}", "listing": {"path": "/files/manifest", "files": "files"}},
     "drop": {"folder": {"files": "holders-*"}},
 }
-LIMITS = Limits.model_validate(
-    {"requests": "1000/s", "attempts": 2, "page_bytes": 8_000_000, "file_bytes": 8_000_000}
-)
+LIMITS = {"requests": "1000/s", "attempts": 2, "page_bytes": 8_000_000, "file_bytes": 8_000_000}
 
 
 def named(form: tuple[Form, Form]) -> str:
@@ -92,35 +81,11 @@ class Reading:
     def __init__(self, source: HostileSource, connector: Connector) -> None:
         self.source = source
         self._connector = connector
-        self._connection: Connection = connection_from_document(source.connection, "the test")
-
-    @property
-    def _read(self) -> Read:
-        return self._connector.streams["items"].read
+        self._connection = connection_from_document(source.connection, "the test")
 
     def records(self) -> list[Any]:
-        transport = self.source.variant.transport
-        if transport == "pages":
-            return self._one_page()
-        pages = self._dropped() if transport == "drop" else self._listed()
-        return [record for page in pages for record in page.records]
-
-    def _one_page(self) -> list[Any]:
-        stream = self._connector.streams["items"]
-        reader = reader_of(stream.read, stream.pages, most=LIMITS.page_bytes)
-        url = f"{self._connection.host}/holders"
-        return self._requester().get(url, "x", lambda answer: reader.page(answer, "x").records)
-
-    def _listed(self) -> Iterator[Page]:
-        return file_pages(self._requester(), "x", self._connection.host, self._read, None)
-
-    def _dropped(self) -> Iterator[Page]:
-        folder: Path = folder_of(self._connector, self._connection)
-        return folder_pages(folder, "x", self._read, LIMITS, None, whole=False)
-
-    def _requester(self) -> Requester:
-        session = open_session(self._connector, self._connection)
-        return Requester(session, LIMITS, LocalPace(LIMITS), pause=lambda _seconds: None)
+        with Source(self._connector, self._connection, pause=lambda _seconds: None) as source:
+            return [record for page in source.pages("items", Window(None, None)) for record in page.records]
 
 
 @pytest.fixture
@@ -140,7 +105,7 @@ def reading(tmp_path: Path, connector_of: Callable[..., Connector]) -> Iterator[
         if compression == "file":
             read["compression"] = "gzip"
         stream = {"read": read, "pages": {"kind": "none"}}
-        return Reading(running[-1], connector_of(stream))
+        return Reading(running[-1], connector_of(stream, limits=LIMITS))
 
     yield start
     for source in running:
