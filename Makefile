@@ -54,6 +54,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/oncehub check
 	$(BIN)/oncehub schemas --check
+	$(BIN)/oncehub connector docs --check
 	.ci/check-compose
 
 bench: $(READY)

@@ -132,8 +132,8 @@ def _moment_form(values: Sequence[Any]) -> str | None:
 
 def _described(seen: Node, held: Node) -> Node:
     """What was seen, with the titles and descriptions that people wrote."""
-    kept = {key: held[key] for key in ("title", "description") if key in held}
-    node = {**seen, **kept}
+    kept: Node = {key: held[key] for key in ("title", "description") if key in held}
+    node: Node = {**seen, **kept}
     if "properties" in seen:
         known = held.get("properties", {})
         node["properties"] = {
@@ -158,7 +158,7 @@ def _changes(held: Contract, seen: Contract) -> Iterator[str]:
 
 
 def _leaves(contract: Contract) -> Iterator[tuple[str, set[str]]]:
-    waiting = [((), contract.schema)]
+    waiting: list[tuple[tuple[str, ...], Node]] = [((), contract.schema)]
     while waiting:
         done, node = waiting.pop()
         for name, part in contract.resolve(node).get("properties", {}).items():

@@ -111,14 +111,14 @@ def connector_text(name: str, draft: Draft) -> str:
 
 def template() -> Draft:
     """The draft for a source of which nothing is known yet: one stream, to be overwritten."""
-    record = {"id": "A-1", "name": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}
+    record = {"id": "A-1", "fullName": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}
     text = {"type": "string"}
     contract: Node = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "records",
         "type": "object",
-        "required": ["id", "name", "updatedAt"],
-        "properties": {"id": text, "name": {"type": "string", "minLength": 1}, "updatedAt": text},
+        "required": ["id", "fullName", "updatedAt"],
+        "properties": {"id": text, "fullName": {"type": "string", "minLength": 1}, "updatedAt": text},
     }
     settings = {
         "read": {"format": "json", "path": "/records", "records": "items"},

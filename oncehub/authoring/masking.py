@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -73,8 +74,7 @@ def _name(key: str) -> str:
 
 
 def _masked_letter(letter: str) -> str:
-    if letter.isdigit():
-        return "9"
-    if not letter.isalpha():
-        return letter
-    return "X" if letter.isupper() else "x"
+    kind = unicodedata.category(letter)
+    if kind[0] in "LM":  # a tone mark by itself tells as much as its letter
+        return "X" if kind == "Lu" else "x"
+    return "9" if kind[0] == "N" else letter

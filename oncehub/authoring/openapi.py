@@ -181,7 +181,7 @@ def _stream(
     notes: dict[str, str] = {}
     pages = asked_pages(queries, description.plain(answer), notes)
     settings: dict[str, Any] = {"read": read, "pages": pages}
-    settings |= _identity(contract, notes)
+    settings |= _identity(contract, re.findall(r"\{([^}]+)\}", url), notes)
     settings |= asked_changes(queries, notes)
     read |= fixed_query(queries, settings)
     settings |= _parent(description.base_path() + url, read, contract, streams, notes)
@@ -213,11 +213,11 @@ def _records(description: Description, answer: Node, depth: int = 0) -> tuple[st
     return None
 
 
-def _identity(contract: Node, notes: dict[str, str]) -> dict[str, Any]:
-    """`key` and `updated`, by what fields are called and which are times."""
+def _identity(contract: Node, of_parent: list[str], notes: dict[str, str]) -> dict[str, Any]:
+    """`key` and `updated`, by what fields are called and which are times; a parent's key names no child."""
     fields: dict[str, Node] = contract.get("properties", {})
-    required = contract.get("required", list(fields))
-    keys = sorted(required or fields, key=lambda name: _rank(name, _KEY_NAMES))
+    own = [name for name in contract.get("required", fields) if name not in of_parent]
+    keys = sorted(own or fields, key=lambda name: _rank(name, _KEY_NAMES))
     times = [name for name, part in fields.items() if part.get("format") == "date-time"]
     dated = sorted(times or fields, key=lambda name: _rank(name, _TIME_NAMES))
     notes["key"] = "guessed: the fields that together name a record"

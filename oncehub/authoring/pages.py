@@ -93,7 +93,9 @@ def _stream(settings: Settings, connector: Connector, name: str, stream: Stream)
         for target, rule in mapped.attributes.items():
             attribute = entities[entity].attributes[target.partition(".")[0]]
             meaning = attribute.description.partition(";")[0].partition(" (")[0]
-            through = ", ".join([*map(_step, rule.via), *([f"codes {rule.codes}"] if rule.codes else [])])
+            through = ", ".join(
+                [*map(_step, rule.via), *([f"codes {rule.codes.name}"] if rule.codes else [])]
+            )
             yield f"| {target} | {_origin(rule, mapped.each)} | {through} | {meaning} |"
     yield from _unread(contract, mapping, stream)
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 import yaml
 
+from oncehub.model.entities import load_entities
 from oncehub.model.mapping import FieldRule, StreamMapping, Transform
 from oncehub.model.settings import Settings
 from oncehub.normalize import codes, dates, transforms
@@ -55,17 +56,26 @@ class Proposal:
 
     @property
     def clear(self) -> bool:
-        """Whether hardly a value resists."""
+        """Whether hardly a value resists; what depends on how values are written needs some to be seen."""
+        if not self.stated:
+            return "codes" not in self.rule and all(
+                isinstance(step, str) for step in self.rule.get("via", [])
+            )
         return self.read >= _CLEAR * self.stated
 
 
 class Namesakes:
-    """What fields of the existing connectors are called, and where they go."""
+    """What fields of the existing connectors are called, and where they go.
+
+    Attributes:
+        required: by entity, the attributes that a record of it must have.
+    """
 
     def __init__(self, settings: Settings, without: str | None = None) -> None:
         """Learn from all mappings but those of the source `without`, whose own are in the making."""
         self._rules: dict[str, list[tuple[str, FieldRule]]] = {}
         self._codes = codes.CodeLists(settings.mappings / "codes")
+        self.required = {name: each.required for name, each in load_entities(settings.schemas).items()}
         for path in sorted((settings.mappings / "sources").glob("*/*.yaml")):
             if path.parent.name == without:
                 continue
@@ -92,8 +102,8 @@ class Namesakes:
         read = len(values) - _failures(via, values)
         written: dict[str, Any] = {"from": path} | ({"via": list(via)} if via else {})
         if rule.codes:
-            written["codes"] = rule.codes
-            known = self._codes.named(rule.codes).values
+            written["codes"] = rule.codes.name
+            known = self._codes.named(rule.codes.name).values
             read = sum(str(value) in known for value in _read(via, values) if value is not None)
         return Proposal(target, written, read, len(values), "name")
 
@@ -103,9 +113,10 @@ def proposed(namesakes: Namesakes, path: str, values: Sequence[Any]) -> Proposal
     found = list(namesakes.proposals(path, values))
     if all(isinstance(value, str) for value in values):
         found += _by_content(path, values)
+    found = [each for each in found if each.read or not each.stated]
     if not found:
         return None
-    best = max(found, key=lambda each: each.read)
+    best = max(found, key=lambda each: (each.read, _entity(each.target) == "person"))
     lists = {each.rule.get("codes") for each in found if (each.target, each.read) == (best.target, best.read)}
     return replace(best, rivals=tuple(sorted(filter(None, lists - {best.rule.get("codes")}))))
 
@@ -130,29 +141,55 @@ def mapping_text(
             chosen[proposal.target] = proposal
         else:
             left.append(path)
-    return "\n".join(
-        [f"# {title}: proposed from {len(records)} samples; check every line", *_lines(chosen, left)]
-    )
+    heading = f"# {title}: proposed from {len(records)} samples; check every line"
+    return "\n".join([heading, *_lines(chosen, left, namesakes.required)])
 
 
-def _lines(chosen: dict[str, Proposal], left: list[str]) -> Iterator[str]:
-    entities = list(dict.fromkeys(target.partition(".")[0] for target in sorted(chosen)))
+def _lines(
+    chosen: dict[str, Proposal], left: list[str], required: dict[str, tuple[str, ...]]
+) -> Iterator[str]:
     clear = {target for target, proposal in chosen.items() if proposal.clear}
-    for entity in entities or ["person"]:
-        mine = {target: each for target, each in chosen.items() if target.partition(".")[0] == entity}
-        silent = "" if clear & set(mine) else "# "
-        yield f"{silent}{entity}:"
-        for target, each in mine.items():
-            mark = "" if each.clear else "# "
-            seen = f"{each.read} of {each.stated} samples, by {each.by}"
-            seen += f"; known to {', '.join(each.rivals)} too: which meaning?" if each.rivals else ""
-            yield f"  {mark}{target.partition('.')[2]}: {flow(each.rule)}  # {seen}"
-    if not clear:
-        yield "# No field is clear. A mapping needs at least one line, such as:"
-        yield f"person:\n  full_name: {{from: {left[0] if left else 'name'}}}"
+    usable = [
+        entity
+        for entity, names in required.items()
+        if clear >= {f"{entity}.{name}" for name in names} and entity in map(_entity, clear)
+    ]
+    # A mapping needs one entity; of a person only the name must be chosen.
+    begun = [] if usable else ["person"]
+    for entity in sorted({*map(_entity, chosen), *begun}, key=lambda name: name not in [*usable, *begun]):
+        silent = "" if entity in [*usable, *begun] else "# "
+        lacking = sorted({f"{entity}.{name}" for name in required[entity]} - clear)
+        yield f"{silent}{entity}:" + (f"  # requires {', '.join(lacking)}" if lacking else "")
+        for target in lacking if entity in begun else ():
+            yield f"  {target.partition('.')[2]}: {{from: {_first_field(chosen, left)}}}  # choose the field"
+        for target, each in chosen.items():
+            if _entity(target) == entity:
+                mark = silent or ("" if each.clear else "# ")
+                yield f"  {mark}{target.partition('.')[2]}: {flow(each.rule)}  # {_seen(each)}"
+                yield from _catalogue_asked(target, chosen)
     for path in left:
         yield f"# not mapped: {path}"
     yield ""
+
+
+def _catalogue_asked(target: str, chosen: dict[str, Proposal]) -> Iterator[str]:
+    """A commune's code says where only together with the catalogue it is of."""
+    composite, _, member = target.partition(".")[2].rpartition(".")
+    if member == "unit" and f"{_entity(target)}.{composite}.edition" not in chosen:
+        yield f'  # {composite}.edition: {{value: "2025-07-01"}}  # first day of the catalogue it is coded by'
+
+
+def _seen(proposal: Proposal) -> str:
+    seen = f"{proposal.read} of {proposal.stated} samples, by {proposal.by}"
+    return seen + (f"; known to {', '.join(proposal.rivals)} too: which meaning?" if proposal.rivals else "")
+
+
+def _entity(target: str) -> str:
+    return target.partition(".")[0]
+
+
+def _first_field(chosen: dict[str, Proposal], left: list[str]) -> str:
+    return next(iter([*left, *(str(each.rule["from"]) for each in chosen.values())]), "name")
 
 
 def flow(content: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -69,12 +68,11 @@ def sample(source: Source, connector: Connector, stream: str, limit: int) -> Sam
     """
     records: list[Any] = []
     total = None
-    with closing(source.pages(stream, _everything(connector, stream))) as pages:
-        for page in pages:
-            records += page.records if page.kind == "records" else []
-            total = page.total
-            if len(records) >= limit or page.next is None:
-                return Sample(records, total, complete=page.next is None)
+    for page in source.pages(stream, _everything(connector, stream)):
+        records += page.records if page.kind == "records" else []
+        total = page.total
+        if len(records) >= limit or page.next is None:
+            return Sample(records, total, complete=page.next is None)
     return Sample(records, total, complete=True)
 
 

@@ -8,7 +8,7 @@ import sys
 import psycopg2
 import typer
 
-from oncehub.cli import check, clients, pipeline, serve
+from oncehub.cli import check, clients, connector, mapping, pipeline, quarantine, serve
 from oncehub.model.errors import ConfigError, OncehubError
 from oncehub.store.failures import describe
 
@@ -26,6 +26,9 @@ app.command("reconcile")(pipeline.reconcile)
 app.command("publish")(pipeline.publish)
 app.command("status")(pipeline.status)
 app.command("api")(serve.api)
+app.add_typer(connector.app, name="connector")
+app.add_typer(mapping.app, name="mapping")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(clients.app, name="client")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130

@@ -25,8 +25,9 @@ from oncehub.cli.naming import (
     named_streams,
     note_disclosure,
 )
-from oncehub.cli.output import Json, write_json
+from oncehub.cli.output import Json, show, write_json
 from oncehub.connect import open_source
+from oncehub.intake.drift import list_drift
 from oncehub.model.catalogue import load_connectors
 from oncehub.model.connection import connection_from_environment
 from oncehub.model.connector import Connector
@@ -35,6 +36,7 @@ from oncehub.model.mapping import StreamMapping
 from oncehub.model.settings import Settings, load_settings
 from oncehub.normalize import load_normalizer
 from oncehub.normalize.contract import load_contract
+from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="Describe a source: begin, look, propose, read, test, document.")
 
@@ -123,6 +125,17 @@ def discover(
             each.write()
         if not as_json:
             sys.stdout.write(each.told(written=write))
+
+
+@app.command("drift")
+def drift(name: SourceName, as_json: Json = False) -> None:
+    """List how landed records differed from their contract: fields it does not know, types, gaps."""
+    settings = load_settings()
+    connector, streams = named_streams(settings, name)
+    with opened(settings) as connection:
+        rows = [row for row in list_drift(connection, connector.source) if row.stream in streams]
+    columns = ("stream", "path", "kind", "found", "records", "first_seen", "last_seen")
+    show(rows, title=f"drift of {name}", columns=columns, as_json=as_json)
 
 
 @app.command("docs")

@@ -31,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="What a mapping does.")
 @app.command("diff")
 def diff(
     name: StreamName,
+    *,
     old: Annotated[str, typer.Option(help="Revision of git that holds the older files.")] = "HEAD",
     old_root: Annotated[
         Path | None, typer.Option(help="Folder with the older connectors/, mappings/ and schemas/.")
@@ -60,7 +61,7 @@ def diff(
 @app.command("transforms")
 def transforms(as_json: Json = False) -> None:
     """List the transforms that a mapping may name, each with what it does and examples."""
-    rows = catalogue()
+    rows = catalogue(load_settings().mappings)
     if as_json:
         write_json([dataclasses.asdict(row) for row in rows])
         return
@@ -90,7 +91,7 @@ def _records(
 
 def _show(settings: Settings, found: Comparison, *, plain: bool, as_json: bool) -> None:
     shown = shown_attributes(load_entities(settings.schemas))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "attribute": each.attribute,
             "same": each.same,

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 from psycopg2.extras import RealDictCursor
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 import oncehub.intake as intake_step
 import oncehub.reconcile as reconcile_step
 import oncehub.share as share_step
 from oncehub.cli.output import Json, show, show_one
+from oncehub.cli.progress import RunsShown, reading_progress
+from oncehub.cli.windows import window_asked
+from oncehub.connect import Window
 from oncehub.intake import RunReport
 from oncehub.model.catalogue import load_connector, load_connectors
 from oncehub.model.connection import connection_from_environment
+from oncehub.model.connector import Connector
+from oncehub.model.errors import ConfigError
 from oncehub.model.settings import load_settings
 from oncehub.store.connection import opened
 from oncehub.store.migrate import initialise
@@ -27,7 +31,7 @@ _RUN_COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined"
 _STATUS = """
 select distinct on (source, stream)
     source, stream, mode, state, started_at, read, accepted, unchanged, quarantined, deleted,
-    position as cursor, error
+    position, sequence, error
 from intake.run left join intake.cursor using (source, stream)
 order by source, stream, run_id desc
 """
@@ -44,19 +48,34 @@ def sync(
         list[str] | None, typer.Argument(help="Sources to read; all when none is named.")
     ] = None,
     stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
+    *,
     full: Annotated[bool, typer.Option("--full", help="Read everything, not only what changed.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="Read a bounded window again: from here (a time, or a sequence number)")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="... to here; the nightly cursor stays.")] = None,
     as_json: Json = False,
 ) -> None:
     """Read sources and land what they state; credentials come from ONCEHUB_CONN_<SOURCE>."""
+    if full and (since or until):
+        raise ConfigError("--full reads everything; leave --since and --until out")
     settings = load_settings()
     connectors = [load_connector(settings, name) for name in sources or load_connectors(settings)]
     reports: list[RunReport] = []
-    with _progress() as progress:
+    with reading_progress() as progress:
+        shown = RunsShown(progress)
         for connector in connectors:
             connection = connection_from_environment(connector.source)
-            reports += intake_step.sync(
-                settings, connector, connection, streams=stream, full=full, report=_Shown(progress)
-            )
+            for streams, window in _asked(connector, stream, since, until):
+                reports += intake_step.sync(
+                    settings,
+                    connector,
+                    connection,
+                    streams=streams,
+                    full=full,
+                    backfill=window,
+                    report=shown,
+                )
     rows = [dataclasses.asdict(run) for run in reports]
     show(_full_names(rows, as_json), title="landed", columns=_RUN_COLUMNS, as_json=as_json)
 
@@ -86,9 +105,15 @@ def status(as_json: Json = False) -> None:
     """Show the last run of every stream."""
     with opened(load_settings()) as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_STATUS)
-        rows = [dict(row) for row in cursor.fetchall()]
-    columns = ("stream", "state", "started_at", "read", "cursor", "error")
+        rows = [_with_cursor(dict(row)) for row in cursor.fetchall()]
+    columns = ("stream", "mode", "state", "started_at", "read", "cursor", "error")
     show(_full_names(rows, as_json), title="last runs", columns=columns, as_json=as_json)
+
+
+def _with_cursor(row: dict[str, Any]) -> dict[str, Any]:
+    """Give the stream's cursor, be it a time or a number, as one."""
+    position, sequence = row.pop("position"), row.pop("sequence")
+    return row | {"cursor": sequence if position is None else position}
 
 
 def _full_names(rows: list[dict[str, Any]], as_json: bool) -> list[dict[str, Any]]:
@@ -98,26 +123,14 @@ def _full_names(rows: list[dict[str, Any]], as_json: bool) -> list[dict[str, Any
     return [row | {"stream": f"{row['source']}.{row['stream']}"} for row in rows]
 
 
-class _Shown:
-    """Shows the running total of each stream on a line of its own."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[int, TaskID] = {}
-
-    def __call__(self, run: RunReport) -> None:
-        if run.run_id not in self._tasks:
-            self._tasks[run.run_id] = self._progress.add_task(f"{run.source}.{run.stream}", total=None)
-        task = self._tasks[run.run_id]
-        self._progress.update(task, completed=run.read, total=run.read if run.done else None)
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} records"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    )
+def _asked(
+    connector: Connector, streams: list[str] | None, since: str | None, until: str | None
+) -> Iterator[tuple[list[str] | None, Window | None]]:
+    """Streams to read together: all, or one by one those that can be asked for the window."""
+    if since is None and until is None:
+        yield streams, None
+        return
+    for stream in streams or [name for name, spec in connector.streams.items() if spec.changes]:
+        if stream not in connector.streams:
+            raise ConfigError(f"{connector.source} has no stream {stream!r}")
+        yield [stream], window_asked(connector, stream, since, until)

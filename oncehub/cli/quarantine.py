@@ -65,7 +65,7 @@ def replay_(
     ids: Annotated[list[int] | None, typer.Option("--id", help="Only these.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Put rejected records of a source or stream through today's contract and mapping, and land what passes."""
+    """Put rejected records through today's contract and mapping, and land what passes."""
     settings = load_settings()
     connector, streams = named_streams(settings, name)
     rows = [

@@ -1,0 +1,203 @@
+"""From an OpenAPI description a connector is drafted that states what the description says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from oncehub.authoring.draft import template, write_draft
+from oncehub.authoring.openapi import draft_from_openapi
+from oncehub.model.catalogue import load_connector
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings, load_settings
+from oncehub.normalize import load_normalizer
+
+HOLDER = {
+    "type": "object",
+    "required": ["maSo", "hoTen", "capNhat"],
+    "properties": {
+        "maSo": {"type": "string", "pattern": "^SDC[0-9]{7}$"},
+        "hoTen": {"type": "string", "description": "họ và tên", "example": "Nguyễn Văn Mẫu"},
+        "dienThoai": {"type": "string", "nullable": True},
+        "capNhat": {"type": "string", "format": "date-time"},
+    },
+}
+PAGE = {
+    "type": "object",
+    "properties": {
+        "data": {
+            "type": "object",
+            "properties": {
+                "items": {"type": "array", "items": {"$ref": "#/components/schemas/Holder"}},
+                "total": {"type": "integer"},
+                "next": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+
+
+def query(name: str, kind: str = "string", **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": {"type": kind, **more}}
+
+
+def description(**changes: Any) -> dict[str, Any]:
+    answer = {"200": {"description": "", "content": {"application/json": {"schema": PAGE}}}}
+    parameters = [query("limit", "integer", maximum=500), query("cursor"), query("since"), query("until")]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Sổ địa chính", "version": "1"},
+        "servers": [{"url": "https://api.example/land/v1"}],
+        "security": [{"agency": ["land.read"]}],
+        "paths": {
+            "/holders": {"get": {"parameters": parameters, "responses": answer}},
+            "/holders/{maSo}/documents": {
+                "parameters": [{"name": "maSo", "in": "path", "required": True}],
+                "get": {"parameters": parameters[:2], "responses": answer},
+            },
+            "/position": {"get": {"responses": {"200": {"description": ""}}}},
+        },
+        "components": {
+            "schemas": {"Holder": HOLDER},
+            "securitySchemes": {
+                "agency": {
+                    "type": "oauth2",
+                    "flows": {
+                        "clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": {"land.read": "reading"}}
+                    },
+                }
+            },
+        },
+    } | changes
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Settings:
+    """The repository's configuration, to which a source may be added."""
+    held = load_settings()
+    for folder in ("connectors", "mappings/sources", "schemas/sources"):
+        (tmp_path / folder).mkdir(parents=True)
+        for path in (held.root / folder).iterdir():
+            (tmp_path / folder / path.name).symlink_to(path)
+    for name in ("codes", "rules", "agreements", "procedures"):
+        (tmp_path / "mappings" / name).symlink_to(held.mappings / name)
+    (tmp_path / "schemas" / "canonical").symlink_to(held.schemas / "canonical")
+    return replace(held, root=tmp_path)
+
+
+def written(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(content), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["api.json", "api.yaml"])
+def test_what_a_description_says_stands_in_the_connector(name: str, root: Settings, tmp_path: Path) -> None:
+    draft = draft_from_openapi(written(tmp_path / name, description()))
+    files = write_draft(root, "land", draft)
+    assert all(path.exists() for path in files)
+
+    connector = load_connector(root, "land")
+    assert connector.auth.model_dump(exclude_unset=True) == {
+        "kind": "oauth2",
+        "token_path": "/oauth2/token",
+        "scope": "land.read",
+    }
+    holders = connector.streams["holders"].model_dump(exclude_unset=True)
+    assert holders == {
+        "read": {"format": "json", "path": "/land/v1/holders", "records": "data.items"},
+        "pages": {
+            "kind": "cursor",
+            "parameter": "cursor",
+            "next": "data.next",
+            "size": {"parameter": "limit", "value": 500},
+            "total": "data.total",
+        },
+        "key": ("maSo",),
+        "updated": {"field": "capNhat", "format": "iso8601", "zone": "Asia/Ho_Chi_Minh"},
+        "changes": {"since": "since", "until": "until"},
+    }
+    documents = connector.streams["documents"]
+    assert documents.read.path == "/land/v1/holders/{maso}/documents"
+    assert documents.parent is not None
+    assert documents.parent.model_dump() == {"stream": "holders", "take": {"maso": "maSo"}, "of": "all"}
+    for stream in connector.streams:
+        load_normalizer(root, connector, stream)
+
+
+def test_the_contract_is_the_descriptions_without_its_examples(root: Settings, tmp_path: Path) -> None:
+    write_draft(root, "land", draft_from_openapi(written(tmp_path / "api.json", description())))
+    contract = json.loads((root.schemas / "sources/land/holders.json").read_text("utf-8"))
+    assert contract["required"] == ["maSo", "hoTen", "capNhat"]
+    assert contract["properties"]["dienThoai"] == {"type": ["string", "null"]}
+    assert contract["properties"]["hoTen"] == {"type": "string", "description": "họ và tên"}
+
+
+def test_what_was_guessed_or_left_out_is_said(root: Settings, tmp_path: Path) -> None:
+    write_draft(root, "land", draft_from_openapi(written(tmp_path / "api.json", description())))
+    text = (root.connectors / "land/connector.yaml").read_text("utf-8")
+    assert "key: [maSo]  # guessed" in text
+    assert "not a list of records: GET /position" in text
+
+
+@pytest.mark.parametrize(
+    ("scheme", "auth"),
+    [
+        ({"type": "apiKey", "in": "query", "name": "khoa"}, {"kind": "api_key", "query": "khoa"}),
+        ({"type": "apiKey", "in": "cookie", "name": "khoa"}, {"kind": "api_key", "cookie": "khoa"}),
+        ({"type": "http", "scheme": "Bearer"}, {"kind": "bearer"}),
+        ({"type": "http", "scheme": "basic"}, {"kind": "basic"}),
+        ({"type": "mutualTLS"}, {"kind": "mutual_tls"}),
+        ({"type": "openIdConnect", "openIdConnectUrl": "x"}, {"kind": "none"}),
+    ],
+)
+def test_every_kind_of_credentials_is_taken_over(
+    scheme: dict[str, Any], auth: dict[str, Any], tmp_path: Path
+) -> None:
+    content = description()
+    content["components"]["securitySchemes"] = {"agency": scheme}
+    assert draft_from_openapi(written(tmp_path / "api.json", content)).auth == auth
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({"swagger": "2.0"}, "no OpenAPI 3 description"),
+        (description(paths={}), "begin with a template"),
+        ([1], "no OpenAPI 3 description"),
+    ],
+)
+def test_what_is_no_description_is_said_with_what_to_do(content: Any, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        draft_from_openapi(written(tmp_path / "api.json", content))
+
+
+def test_a_reference_in_a_circle_or_to_nowhere_is_no_endless_work(tmp_path: Path) -> None:
+    content = description()
+    schemas = content["components"]["schemas"]
+    schemas["Holder"] = HOLDER | {"properties": {"self": {"$ref": "#/components/schemas/Holder"}}}
+    draft_from_openapi(written(tmp_path / "api.json", content))
+    schemas["Holder"] = {"$ref": "#/components/schemas/Holder"}
+    with pytest.raises(ConfigError, match="circle"):
+        draft_from_openapi(written(tmp_path / "circle.json", content))
+    del schemas["Holder"]
+    with pytest.raises(ConfigError, match="leads nowhere"):
+        draft_from_openapi(written(tmp_path / "nowhere.json", content))
+
+
+def test_the_template_is_sound_and_is_written_once(root: Settings) -> None:
+    write_draft(root, "land", template())
+    connector = load_connector(root, "land")
+    load_normalizer(root, connector, "records")
+    with pytest.raises(ConfigError, match="is there already"):
+        write_draft(root, "land", template())
+
+
+def test_a_name_that_is_none_writes_nothing(root: Settings) -> None:
+    with pytest.raises(ConfigError, match="no connector can be written for 'Land-Use'"):
+        write_draft(root, "Land-Use", template())
+    assert not (root.connectors / "Land-Use").exists()
