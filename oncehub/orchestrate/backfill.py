@@ -22,7 +22,5 @@ def backfill_asked(connector: Connector, stream: str, params: Mapping[str, Any])
     """
     since, until = params.get("since"), params.get("until")
     if (since or until) and changes_of(connector, stream) is None:
-        raise AirflowSkipException(
-            f"{connector.source}.{stream} cannot tell what changed: no backfill"
-        )
+        raise AirflowSkipException(f"{connector.source}.{stream} cannot tell what changed: no backfill")
     return window_asked(connector, stream, since, until)

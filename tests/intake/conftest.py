@@ -201,7 +201,7 @@ class Hub:
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement, values)
-                return cursor.fetchall()
+                return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
 
