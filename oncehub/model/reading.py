@@ -113,7 +113,9 @@ class JsonLines(_Placed):
 class Csv(_Placed):
     """CSV with a header line; every value is a string.
 
-    The last line needs an end unless gzip or a checksum vouches for the file: cut, it might still look whole.
+    Attributes:
+        last_line: `ended`: one without a line end counts as cut, for it might still look whole, unless gzip or
+            a checksum vouches for the file; `open`: the source ends its last line so.
     """
 
     format: Literal["csv"]
@@ -121,6 +123,7 @@ class Csv(_Placed):
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
     quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = '"'
     escape: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    last_line: Literal["ended", "open"] = "ended"
 
 
 class Xml(_Placed):

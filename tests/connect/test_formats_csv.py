@@ -58,6 +58,7 @@ def test_the_last_line_needs_an_end_unless_gzip_or_a_checksum_vouch_for_it() -> 
     with pytest.raises(TryAgain, match="its last line has no end"):
         records(body)
     assert records(gzip.compress(body), compression="gzip") == [{"a": "1", "b": "23"}]
+    assert records(body, last_line="open") == [{"a": "1", "b": "23"}]
     for vouched in (True, False):
         slices = rows_of(csv_read(), io.BytesIO(body), "x", LIMITS, vouched=vouched)
         if vouched:

@@ -37,7 +37,8 @@ def csv_records(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: boo
         ContractBroken: when it is not in this encoding, a value is too long, or the header is absent or
             repeats a name.
     """
-    lines = _lines(file, read, what, most, vouched=vouched or read.compression == "gzip")
+    vouched = vouched or read.compression == "gzip" or read.last_line == "open"
+    lines = _lines(file, read, what, most, vouched=vouched)
     reader = csv.reader(
         lines,
         delimiter=read.delimiter,
@@ -75,7 +76,7 @@ def _lines(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: bool) ->
     try:
         for line in lines_of(text.readline, most, what):
             if not vouched and not line.endswith(("\n", "\r")):
-                raise TryAgain("its last line has no end")
+                raise TryAgain("its last line has no end, so it may be cut (else write read.last_line: open)")
             content = line.removeprefix(mark)
             mark = ""
             yield unicodedata.normalize("NFC", content) if composes else content
