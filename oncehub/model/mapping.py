@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, RootModel, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
 from oncehub.model.documents import Document, Part
 from oncehub.model.reading import RecordPath
@@ -35,6 +37,24 @@ class Condition(Part):
         return self
 
 
+class Coding(Part):
+    """Which code list makes the value: its name, or where its codes have validity also as of which day.
+
+    Attributes:
+        name: `list`: a code list under `mappings/codes/`; an unknown code is a failure.
+        as_of: the field whose day decides which meaning is valid; the record's time of statement without it.
+        form: how that field writes a day or a moment, as the transforms `date` and `datetime` name it.
+    """
+
+    name: str = Field(alias="list")
+    as_of: RecordPath | None = None
+    form: str = "yyyy-MM-dd"
+
+
+def _coding(written: Any) -> Any:
+    return {"list": written} if isinstance(written, str) else written
+
+
 class FieldRule(Part):
     """How one attribute's value is made.
 
@@ -47,7 +67,7 @@ class FieldRule(Part):
         pick: choose from a list.
         if_present: the value counts only where this other field is present.
         via: transforms in order.
-        codes: name of a code list under `mappings/codes/`; an unknown code is a failure.
+        codes: name of a code list under `mappings/codes/`, or `{list, as_of, form}`; see `Coding`.
     """
 
     source: RecordPath | Annotated[tuple[RecordPath, ...], Field(min_length=1)] | None = Field(
@@ -58,7 +78,7 @@ class FieldRule(Part):
     pick: Pick | None = None
     if_present: RecordPath | None = None
     via: tuple[Transform, ...] = ()
-    codes: str | None = None
+    codes: Annotated[Coding, BeforeValidator(_coding, json_schema_input_type=str | Coding)] | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> FieldRule:
@@ -101,13 +121,54 @@ class StreamMapping(Document, RootModel[dict[str, EntityMapping]]):
         return self.root
 
 
+class Meaning(Part):
+    """What a code means, from the first day to the last, both inclusive; null: the source does not know."""
+
+    means: str | bool | None
+    since: date | None = Field(default=None, alias="from")
+    until: date | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.since and self.until and self.until < self.since:
+            raise ValueError("until lies before from")
+        return self
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """First and last day."""
+        return self.since or date.min, self.until or date.max
+
+
+def _meanings(written: Any) -> Any:
+    if isinstance(written, list):
+        return written
+    return [written if isinstance(written, dict) else {"means": written}]
+
+
+def _one_a_day(meanings: tuple[Meaning, ...]) -> tuple[Meaning, ...]:
+    for (_, until), (since, _) in pairwise(sorted(meaning.days for meaning in meanings)):
+        if since <= until:
+            raise ValueError(f"two meanings are valid on {since}; let one end before the other begins")
+    return meanings
+
+
 class CodeList(Document):
     """`mappings/codes/<name>.yaml`: a source's codes and what they mean here.
 
     Attributes:
-        values: source code -> canonical value; null where the source says it does not know.
+        values: source code -> its meanings, of which one at most is valid on any day. Written as the
+            canonical value, as `{means, from, until}`, or as a list of those.
     """
 
     title: str
     source: str
-    values: dict[str, str | bool | None]
+    values: dict[
+        str,
+        Annotated[
+            tuple[Meaning, ...],
+            Field(min_length=1),
+            AfterValidator(_one_a_day),
+            BeforeValidator(_meanings, json_schema_input_type=str | bool | None | Meaning | list[Meaning]),
+        ],
+    ]

@@ -205,7 +205,8 @@ def _counted(value: pl.Expr, tick: int) -> pl.Expr:
     """The moment so many ticks, of `tick` microseconds each, after 1970-01-01 UTC."""
     number = value.cast(pl.String).str.extract(r"^(-?[0-9]{1,15}(?:\.[0-9]+)?)$", 1).cast(pl.Float64)
     microseconds = (number * tick).round()
-    plausible = microseconds.is_between(*(moment.timestamp() * 1_000_000 for moment in (_EARLIEST, _LATEST)))
+    earliest, latest = (moment.timestamp() * 1_000_000 for moment in (_EARLIEST, _LATEST))
+    plausible = microseconds.is_between(earliest, latest, closed="left")
     return pl.when(plausible).then(microseconds).cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
 
 

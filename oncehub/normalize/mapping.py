@@ -15,12 +15,12 @@ from oncehub.normalize.canonical import canonical_checks, data_type, storable_ch
 from oncehub.normalize.checks import ROW, Fault, faults
 from oncehub.normalize.contract import Contract
 from oncehub.normalize.frame import field
-from oncehub.normalize.rule import ELEMENT, Rule, Scope, compile_rule
+from oncehub.normalize.rule import ELEMENT, MOMENT, Rule, Scope, compile_rule
 from oncehub.normalize.vocabulary import Vocabulary
 
 KEY: Final = "source_key"
 STATED: Final = "stated_at"
-CARRIED: Final = {KEY: "#key", STATED: "#stated"}
+CARRIED: Final = {KEY: "#key", STATED: MOMENT}
 """Output column -> working column, which no source field can be called."""
 
 

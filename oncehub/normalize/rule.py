@@ -11,17 +11,21 @@ from typing import Any, Final
 import polars as pl
 
 from oncehub.model.entities import Attribute, Entity
-from oncehub.model.mapping import FieldRule
+from oncehub.model.mapping import Coding, FieldRule
 from oncehub.normalize.canonical import DATA_TYPES, part_schema
 from oncehub.normalize.checks import Check
 from oncehub.normalize.codes import Codes
 from oncehub.normalize.contract import Contract, Node, UnknownPath
+from oncehub.normalize.dates import HOME, day
 from oncehub.normalize.frame import element_type, field, frame_schema, present
 from oncehub.normalize.transform import Change
 from oncehub.normalize.vocabulary import Vocabulary
 
 ELEMENT: Final = "#each"
 """Column that holds the list's object where a mapping says `each`."""
+
+MOMENT: Final = "#stated"
+"""Column that holds when the record was stated, UTC."""
 
 
 @dataclass
@@ -60,11 +64,13 @@ class Step:
     Attributes:
         name: as reasons call it.
         failed: from the value before and after, whether the step could not read it; None when it never fails.
+        verdict: what a reason says then, between the name and the fields.
     """
 
     name: str
     apply: Change
     failed: Callable[[pl.Expr, pl.Expr], pl.Expr] | None
+    verdict: str = "could not read"
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class Rule:
         """What fails a row: the first step that could not read its value."""
         for number, step in enumerate(self.steps):
             if step.failed:
-                reason = f"{step.name} could not read {self.fields}"
+                reason = f"{step.name} {step.verdict} {self.fields}"
                 broken = step.failed(self.stage(number), self.stage(number + 1))
                 lost = (self.column(number), self.column(number + 1)) if step.failed is _lost else None
                 yield Check(broken, "mapping", reason, f"{entity}.{self.target}", lost)
@@ -118,9 +124,9 @@ def compile_rule(
     origin, fields = _origin(written, scope)
     steps = [_transform_step(*vocabulary.transforms.named(transform)) for transform in written.via]
     if written.codes:
-        chosen = vocabulary.codes.named(written.codes)
-        steps.append(_code_step(written.codes, chosen))
-        _check_meanings(chosen, written.codes, part_schema(entity, target))
+        chosen = vocabulary.codes.named(written.codes.name)
+        steps += _code_steps(written.codes, chosen, scope)
+        _check_meanings(chosen, written.codes.name, part_schema(entity, target))
     rule = Rule(target, fields, origin, tuple(steps), coded=bool(written.codes))
     attribute = entity.attributes[target.partition(".")[0]]
     return _fitted(rule, scope, attribute, as_text=bool(steps))
@@ -129,7 +135,7 @@ def compile_rule(
 def _check_meanings(codes: Codes, name: str, part: dict[str, Any]) -> None:
     allowed = part.get("enum")
     pattern = part.get("pattern")
-    for meaning in codes.values.values():
+    for meaning in (each.means for each in codes.meanings):
         if meaning is None or isinstance(meaning, bool):
             continue
         if (allowed and meaning not in allowed) or (pattern and not re.search(pattern, meaning)):
@@ -181,10 +187,26 @@ def _transform_step(name: str, apply: Change, null_is_meant: bool) -> Step:
     return Step(f"transform {name}", apply, None if null_is_meant else _lost)
 
 
-def _code_step(name: str, codes: Codes) -> Step:
-    if None not in codes.values.values():
-        return Step(f"code list {name}", codes.decode, _lost)
-    return Step(f"code list {name}", codes.decode, lambda before, _after: codes.unknown(before))
+def _code_steps(written: Coding, codes: Codes, scope: Scope) -> list[Step]:
+    name = f"code list {written.name}"
+    if codes.dated:
+        as_of = _day_of_validity(written, scope)
+        return [
+            Step(name, codes.known, _lost),
+            Step(name, lambda code: codes.valid_on(code, as_of), _lost, verdict="says not valid then of"),
+            Step(name, codes.meaning, None),
+        ]
+    if written.as_of:
+        raise ValueError(f"{name} has no validity, so as_of means nothing; write codes: {written.name}")
+    if codes.says_unknown:
+        return [Step(name, codes.decode, lambda before, _after: codes.unknown(before))]
+    return [Step(name, codes.decode, _lost)]
+
+
+def _day_of_validity(written: Coding, scope: Scope) -> pl.Expr:
+    if written.as_of is None:
+        return pl.col(MOMENT).dt.convert_time_zone(HOME).dt.date()
+    return day(_single(written.as_of, scope).cast(pl.String), written.form)
 
 
 def _lost(before: pl.Expr, after: pl.Expr) -> pl.Expr:
@@ -219,6 +241,7 @@ def _result(frame: pl.DataFrame, value: pl.Expr, step: str) -> pl.DataType:
 
 def _known_columns(scope: Scope) -> dict[str, pl.DataType]:
     columns = frame_schema(scope.contract, scope.used)
+    columns[MOMENT] = DATA_TYPES["timestamp"]
     if scope.each:
         columns[ELEMENT] = element_type(scope.contract, scope.each, scope.used)
     return columns

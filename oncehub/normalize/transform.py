@@ -102,7 +102,8 @@ class Transform(Generic[_P]):
         except TypeError:
             raise ValueError(f"takes {', '.join(_parameters(signature)) or 'no arguments'}") from None
         _check_texts(bound)
-        change: Callable[..., pl.Expr] = partial(self.function, **given)
+        function: Callable[..., pl.Expr] = self.function
+        change = partial(function, **given)
         change(pl.lit("", dtype=pl.String), *arguments)
         return lambda value: change(value, *arguments)
 
