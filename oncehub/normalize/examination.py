@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
@@ -26,6 +27,7 @@ _JSON_TYPES: Final[dict[type, str]] = {
     list: "array",
     dict: "object",
 }
+_AS_NUMBER: Final = re.compile(r"\+?[0-9]+")
 _WORDS: Final[dict[Kind, str]] = {
     "unknown": "is not in the contract",
     "changed_type": "is of a type that the contract does not allow",
@@ -94,9 +96,11 @@ def examine(validator: Validator, modes: Modes, record: Any) -> Examined:
 
 def _flaws(validator: Validator, record: Any) -> Iterator[_Flaw]:
     for error in validator.iter_errors(record):
-        place, keyword = tuple(error.instance_path), error.kind.name
+        place, keyword = _place(record, error), error.kind.name
         details = error.kind.as_dict()
-        if keyword in ("additionalProperties", "unevaluatedProperties"):
+        if place is None:
+            yield _Flaw((), keyword)
+        elif keyword in ("additionalProperties", "unevaluatedProperties"):
             holder = _at(record, place)
             for name in details["unexpected"]:
                 yield _Flaw((*place, name), keyword, "unknown", _json_type(holder[name]))
@@ -117,7 +121,7 @@ def _as_agreed(validator: Validator, record: Any, changed: list[_Flaw]) -> Any:
         value = in_agreed_type(_at(record, flaw.place), flaw.agreed)
         if value is not ABSENT:
             _at(copy, flaw.place[:-1])[flaw.place[-1]] = value
-    unreadable = {tuple(error.instance_path) for error in validator.iter_errors(copy)} & places
+    unreadable = places & {_place(copy, error) for error in validator.iter_errors(copy)}
     for place in sorted(unreadable, reverse=True):
         # From the last, as items of a list move up.
         del _at(copy, place[:-1])[place[-1]]
@@ -153,6 +157,28 @@ def _reason(flaw: _Flaw) -> str:
 
 def _path(flaw: _Flaw) -> str:
     return path_of(told(flaw.place))
+
+
+def _place(record: Any, error: jsonschema_rs.ValidationError) -> _Place | None:
+    """Where in the record an error is; None where the validator does not tell it from another place.
+
+    It gives a name of digits as a number, and leaves out an empty one.
+    """
+    place: list[str | int] = []
+    for step in error.instance_path:
+        meant = _meant(record, step)
+        if len(meant) != 1:
+            return None
+        place += meant
+        record = record[meant[0]]
+    same = type(record) is type(error.instance) and record == error.instance
+    return tuple(place) if same else None
+
+
+def _meant(holder: Any, step: str | int) -> list[str | int]:
+    if isinstance(step, str) or isinstance(holder, list):
+        return [step]
+    return [name for name in holder if _AS_NUMBER.fullmatch(name) and int(name) == step]
 
 
 def _at(record: Any, place: _Place) -> Any:

@@ -121,10 +121,11 @@ class _Strictness:
             copy["additionalProperties"] = False
 
     def _named(self, node: Any, seen: frozenset[str]) -> Iterator[str]:
-        """The fields that a schema names for its object, in `allOf` and the like too."""
+        """The fields that a schema describes or requires of its object, in `allOf` and the like too."""
         if not isinstance(node, dict):
             return
         yield from node.get("properties", ())
+        yield from node.get("required", ())
         if (reference := node.get("$ref")) and reference not in seen:
             yield from self._named(self.contract.resolve({"$ref": reference}), seen | {reference})
         for part in _beside(node):
