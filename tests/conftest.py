@@ -121,6 +121,19 @@ def editable(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
+def extendable(settings: Settings, tmp_path: Path) -> Settings:
+    """`settings` over the repository's configuration, to which a test may add a source."""
+    root = tmp_path / "root"
+    for folder in ("connectors", "mappings/sources", "mappings/codes", "schemas/sources"):
+        (root / folder).mkdir(parents=True)
+        for path in (ROOT / folder).iterdir():
+            (root / folder / path.name).symlink_to(path)
+    for name in ("mappings/rules", "mappings/agreements", "mappings/procedures", "schemas/canonical"):
+        (root / name).symlink_to(ROOT / name)
+    return replace(settings, root=root)
+
+
+@pytest.fixture
 def believe(database: Connection) -> Callable[..., str]:
     """Add a person to what is believed, as reconciling would: `believe(personal_id=..., phone=...)` -> key.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from oncehub.authoring.draft import template, write_draft
 from oncehub.authoring.openapi import draft_from_openapi
 from oncehub.model.catalogue import load_connector
 from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings, load_settings
+from oncehub.model.settings import Settings
 from oncehub.normalize import load_normalizer
 
 HOLDER = {
@@ -76,32 +75,20 @@ def description(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Settings:
-    """The repository's configuration, to which a source may be added."""
-    held = load_settings()
-    for folder in ("connectors", "mappings/sources", "schemas/sources"):
-        (tmp_path / folder).mkdir(parents=True)
-        for path in (held.root / folder).iterdir():
-            (tmp_path / folder / path.name).symlink_to(path)
-    for name in ("codes", "rules", "agreements", "procedures"):
-        (tmp_path / "mappings" / name).symlink_to(held.mappings / name)
-    (tmp_path / "schemas" / "canonical").symlink_to(held.schemas / "canonical")
-    return replace(held, root=tmp_path)
-
-
 def written(path: Path, content: Any) -> Path:
     path.write_text(json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(content), "utf-8")
     return path
 
 
 @pytest.mark.parametrize("name", ["api.json", "api.yaml"])
-def test_what_a_description_says_stands_in_the_connector(name: str, root: Settings, tmp_path: Path) -> None:
+def test_what_a_description_says_stands_in_the_connector(
+    name: str, extendable: Settings, tmp_path: Path
+) -> None:
     draft = draft_from_openapi(written(tmp_path / name, description()))
-    files = write_draft(root, "land", draft)
+    files = write_draft(extendable, "land", draft)
     assert all(path.exists() for path in files)
 
-    connector = load_connector(root, "land")
+    connector = load_connector(extendable, "land")
     assert connector.auth.model_dump(exclude_unset=True) == {
         "kind": "oauth2",
         "token_path": "/oauth2/token",
@@ -126,20 +113,20 @@ def test_what_a_description_says_stands_in_the_connector(name: str, root: Settin
     assert documents.parent is not None
     assert documents.parent.model_dump() == {"stream": "holders", "take": {"maso": "maSo"}, "of": "all"}
     for stream in connector.streams:
-        load_normalizer(root, connector, stream)
+        load_normalizer(extendable, connector, stream)
 
 
-def test_the_contract_is_the_descriptions_without_its_examples(root: Settings, tmp_path: Path) -> None:
-    write_draft(root, "land", draft_from_openapi(written(tmp_path / "api.json", description())))
-    contract = json.loads((root.schemas / "sources/land/holders.json").read_text("utf-8"))
+def test_the_contract_is_the_descriptions_without_its_examples(extendable: Settings, tmp_path: Path) -> None:
+    write_draft(extendable, "land", draft_from_openapi(written(tmp_path / "api.json", description())))
+    contract = json.loads((extendable.schemas / "sources/land/holders.json").read_text("utf-8"))
     assert contract["required"] == ["maSo", "hoTen", "capNhat"]
     assert contract["properties"]["dienThoai"] == {"type": ["string", "null"]}
     assert contract["properties"]["hoTen"] == {"type": "string", "description": "họ và tên"}
 
 
-def test_what_was_guessed_or_left_out_is_said(root: Settings, tmp_path: Path) -> None:
-    write_draft(root, "land", draft_from_openapi(written(tmp_path / "api.json", description())))
-    text = (root.connectors / "land/connector.yaml").read_text("utf-8")
+def test_what_was_guessed_or_left_out_is_said(extendable: Settings, tmp_path: Path) -> None:
+    write_draft(extendable, "land", draft_from_openapi(written(tmp_path / "api.json", description())))
+    text = (extendable.connectors / "land/connector.yaml").read_text("utf-8")
     assert "key: [maSo]  # guessed" in text
     assert "not a list of records: GET /position" in text
 
@@ -189,15 +176,15 @@ def test_a_reference_in_a_circle_or_to_nowhere_is_no_endless_work(tmp_path: Path
         draft_from_openapi(written(tmp_path / "nowhere.json", content))
 
 
-def test_the_template_is_sound_and_is_written_once(root: Settings) -> None:
-    write_draft(root, "land", template())
-    connector = load_connector(root, "land")
-    load_normalizer(root, connector, "records")
+def test_the_template_is_sound_and_is_written_once(extendable: Settings) -> None:
+    write_draft(extendable, "land", template())
+    connector = load_connector(extendable, "land")
+    load_normalizer(extendable, connector, "records")
     with pytest.raises(ConfigError, match="is there already"):
-        write_draft(root, "land", template())
+        write_draft(extendable, "land", template())
 
 
-def test_a_name_that_is_none_writes_nothing(root: Settings) -> None:
+def test_a_name_that_is_none_writes_nothing(extendable: Settings) -> None:
     with pytest.raises(ConfigError, match="no connector can be written for 'Land-Use'"):
-        write_draft(root, "Land-Use", template())
-    assert not (root.connectors / "Land-Use").exists()
+        write_draft(extendable, "Land-Use", template())
+    assert not (extendable.connectors / "Land-Use").exists()
