@@ -1,1 +1,9 @@
-"""Whether a connector keeps what it promises: tried against its real source, or against a recording of it."""
+"""The conformance suite: what `oncehub connector test` tries on a source, real or recorded."""
+
+from oncehub.conformance.hub import Hub, throwaway_hubs
+from oncehub.conformance.reach import Reach
+from oncehub.conformance.subject import Options
+from oncehub.conformance.suite import Suite, prepared
+from oncehub.conformance.verdict import Verdict
+
+__all__ = ["Hub", "Options", "Reach", "Suite", "Verdict", "prepared", "throwaway_hubs"]

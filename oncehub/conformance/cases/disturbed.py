@@ -1,0 +1,69 @@
+"""Whether a reading survives what goes wrong on the way, and ends in the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oncehub.conformance.hardships import Hardship, asking_to_wait
+from oncehub.conformance.hub import Contents
+from oncehub.conformance.readings import Noted, opening
+from oncehub.conformance.subject import Subject
+from oncehub.conformance.verdict import Fault, NotShown
+from oncehub.intake.sync import Opener
+from oncehub.model.errors import OncehubError, Throttled
+
+
+def survives(subject: Subject, hardship: Hardship) -> str:
+    """Every other answer goes wrong at first; the reading ends in the same rows as if none had."""
+    expected = _expected(subject)
+    if subject.connector.limits.attempts < 2:
+        raise NotShown("limits.attempts allows no second try")
+    if hardship.name == "malformed" and subject.connector.part == "reader":
+        raise NotShown("the connector reads answers itself; what breaks their syntax is not known")
+    subject.scratch.empty()
+    with subject.spoiled(hardship.spoils(subject.spec.read)) as (source, failing):
+        try:
+            subject.land(opening(Noted(source, subject.options.pages)))
+        except OncehubError as error:
+            raise Fault(hardship.name, f"{hardship.told}: the reading did not survive: {error}") from None
+    if unlike := expected.unlike(subject.held()):
+        raise Fault(
+            hardship.name,
+            f"{hardship.told}: {len(unlike)} records are missing or otherwise, so a broken answer was taken for a "
+            "whole one; let pages declare a count or total, or files a sum",
+        )
+    return f"{failing.met} times {hardship.told}: the same rows"
+
+
+def waits_no_longer(subject: Subject) -> str:
+    """A Retry-After beyond `limits.longest_wait` ends the run at once, and later ones go on."""
+    expected = _expected(subject)
+    beyond = subject.connector.limits.longest_wait.total_seconds() + 3600
+    subject.scratch.empty()
+    with subject.spoiled(asking_to_wait(beyond)) as (source, _):
+        ended = list(_ended_runs(subject, opening(Noted(source, subject.options.pages))))
+    if not ended or any(each.retry_after < beyond for each in ended):
+        raise Fault("waits_too_long", "asked to wait for more than an hour, the run did not end saying so")
+    if expected.unlike(subject.held()):
+        raise Fault("waits_too_long", "ended by a long Retry-After and taken up, the rows are not the same")
+    return f"asked {len(ended)} times to wait for an hour: the run ended, the next went on to the same rows"
+
+
+def _ended_runs(subject: Subject, opener: Opener) -> Iterator[Throttled]:
+    """Run until one comes to its end, and give how the others ended."""
+    while True:
+        try:
+            subject.land(opener)
+        except Throttled as throttled:
+            yield throttled
+        else:
+            return
+
+
+def _expected(subject: Subject) -> Contents:
+    expected = subject.landed().contents
+    if subject.spec.read.folder:
+        raise NotShown("files of a folder come without requests")
+    if subject.taped is None:
+        raise NotShown("the answers are too large to be kept and played again")
+    return expected

@@ -1,0 +1,54 @@
+"""Whether the stream can be read to its end, and holds what it declares."""
+
+from __future__ import annotations
+
+from oncehub.conformance.readings import Noted
+from oncehub.conformance.subject import Read, Subject
+from oncehub.conformance.verdict import Fault, NotShown
+from oncehub.model.connector import TombstoneStream
+
+
+def reads(subject: Subject) -> str:
+    """Credentials work, and every page is as the connector says, up to the end or the number that was asked."""
+    noted: list[Noted] = []
+    report = subject.kept.read(
+        subject.connector, subject.stream, subject.live(noted), now=subject.now, full=True
+    )
+    [reading] = noted
+    read = Read(subject.spec, tuple(reading.passed), complete=not reading.cut)
+    subject.first, subject.taped = read, subject.reach.tape.copied()
+    told = f"{report.pages} pages, {report.read} records"
+    return told if read.complete else f"{told}; what follows was left unread (--limit-pages)"
+
+
+def totals(subject: Subject) -> str:
+    """A declared total is the same on every page while nothing changes, and so many records come."""
+    first = subject.known()
+    declared = [page.total for page in first.pages if page.total is not None]
+    if not declared:
+        raise NotShown("the source declares no total; if it can, name its place in `pages.total`")
+    if subject.spec.snapshot or isinstance(subject.spec.deletes, TombstoneStream):
+        raise NotShown("the declared totals belong to several listings")
+    if len(set(declared)) > 1 and _says_the_same_again(subject, declared):
+        raise Fault(
+            "shrinking_total",
+            "the declared total differs from page to page in the same way at every reading: "
+            "ask the agency, or do not name it in `pages.total`",
+        )
+    different = len({each.key for each in first.stated if each.key}) + sum(
+        each.key is None for each in first.stated
+    )
+    if first.complete and different < declared[-1]:
+        raise Fault(
+            "unstable_order",
+            f"{declared[-1]} records are declared and {len(first.stated)} came, but only {different} "
+            "different ones: pages are cut from an order that does not last, so records are lost; "
+            "ask the agency for one by key or time",
+        )
+    return f"{declared[-1]} declared"
+
+
+def _says_the_same_again(subject: Subject, declared: list[int]) -> bool:
+    """Whether another reading tells that nothing really came or went."""
+    subject.second = subject.second or subject.read(subject.whole)
+    return [page.total for page in subject.second.pages] == declared

@@ -1,0 +1,223 @@
+"""A database of the suite's own: streams are read into it, what it holds is compared, and it is emptied."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+
+from oncehub.intake import RunReport, sync
+from oncehub.intake.reading import Listener
+from oncehub.intake.sync import Opener
+from oncehub.model.connection import Connection as SourceConnection
+from oncehub.model.connector import Connector
+from oncehub.model.entities import Entity, load_entities
+from oncehub.model.settings import Settings
+from oncehub.store.connection import Connection, connect
+from oncehub.store.migrate import initialise
+from oncehub.store.server import start_embedded, stop_embedded
+
+# What it holds need not outlive a power cut.
+_QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+
+_NOWHERE = SourceConnection(host="https://source.invalid")
+
+_TABLES = """
+select format('%I.%I', nspname, relname)
+from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+where nspname in ('intake', 'record') and relkind in ('r', 'p') and not relispartition
+"""
+
+_HELD = """
+select source_key, stated_at, deletion is null from intake.held
+where source = %(source)s and stream = %(stream)s
+"""
+
+_ASIDE = """
+select source_key from intake.rejected
+where source = %(source)s and stream = %(stream)s and source_key is not null and resolved_at is null
+"""
+
+_TOLD = """
+select error from intake.run where error is not null
+union all select reason || ' ' || path from intake.rejected
+union all select path || ' ' || found from intake.drift
+"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The latest statement of a record, and whether it lives."""
+
+    stated_at: datetime
+    lives: bool
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a hub holds of one stream.
+
+    Attributes:
+        rows: digests of the living rows, by source key.
+        held: latest statements, by source key.
+        aside: keys of rejected records.
+    """
+
+    rows: Mapping[str, frozenset[str]]
+    held: Mapping[str, Held]
+    aside: frozenset[str] = frozenset()
+
+    def unlike(self, other: Contents) -> set[str]:
+        """Keys of what `other` lacks or holds otherwise, though nothing newer was stated of it since."""
+        differing = {key for key, rows in self.rows.items() if other.rows.get(key) != rows}
+        return {key for key in differing if not self._moved_on(key, other)}
+
+    def _moved_on(self, key: str, other: Contents) -> bool:
+        now = other.held.get(key)
+        return now is not None and now.stated_at > self.held[key].stated_at
+
+
+class Hub:
+    """A migrated database that is the suite's alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect.
+
+        Args:
+            settings: root of the files under test; home and database are the suite's.
+
+        Raises:
+            StoreError: when the database cannot be used.
+        """
+        assert settings.database_url is not None
+        self.settings = settings
+        self._entities = load_entities(settings.schemas)
+        self._store = connect(settings.database_url)
+        self._said: set[str] = set()
+
+    @property
+    def store(self) -> Connection:
+        """A connection that is in no transaction."""
+        return self._store
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._store.close()
+
+    def empty(self) -> None:
+        """Forget everything that was ever read."""
+        self._said.update(self._told())
+        with self._store, self._store.cursor() as cursor:
+            cursor.execute(_TABLES)
+            tables = ", ".join(name for (name,) in cursor.fetchall())
+            cursor.execute(f"truncate {tables} restart identity")
+
+    def read(
+        self,
+        connector: Connector,
+        stream: str,
+        opener: Opener,
+        *,
+        now: datetime,
+        full: bool = False,
+        listener: Listener | None = None,
+    ) -> RunReport:
+        """Read a stream as `oncehub sync` does, and return how its last run went.
+
+        Raises:
+            OncehubError: see `oncehub.intake.sync`.
+        """
+        *_, last = sync(
+            self.settings,
+            connector,
+            _NOWHERE,
+            streams=[stream],
+            full=full,
+            report=listener,
+            database=self._store,
+            clock=lambda: now,
+            opener=opener,
+        )
+        return last
+
+    def contents(self, source: str, stream: str) -> Contents:
+        """What is held of a stream."""
+        names = {"source": source, "stream": stream}
+        rows: dict[str, set[str]] = {}
+        for entity in self._entities.values():
+            for key, digest in self._all(_rows_of(entity), names):
+                rows.setdefault(key, set()).add(digest)
+        held = {key: Held(stated_at, lives) for key, stated_at, lives in self._all(_HELD, names)}
+        aside = frozenset(key for (key,) in self._all(_ASIDE, names))
+        return Contents({key: frozenset(digests) for key, digests in rows.items()}, held, aside)
+
+    def refused(self) -> int:
+        """How many records are kept aside because they do not meet their contract."""
+        [(count,)] = self._all("select count(*) from intake.rejected where stage = 'contract'", {})
+        return int(count)
+
+    def said(self) -> set[str]:
+        """All that landing ever wrote down here for people to read."""
+        return self._said | self._told()
+
+    def _told(self) -> set[str]:
+        return {text for (text,) in self._all(_TOLD, {})}
+
+    def _all(self, statement: str | sql.Composed, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with self._store, self._store.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall()
+
+
+@contextmanager
+def throwaway_hubs(settings: Settings, count: int) -> Iterator[list[Hub]]:
+    """Give hubs over the files of `settings` in databases that go at the end, also when interrupted.
+
+    Raises:
+        StoreUnavailable: when the embedded server does not start.
+    """
+    # Not below `home`: the server runs as another user where this one is root, and must reach its folder.
+    folder = Path(tempfile.mkdtemp(prefix="oncehub-conformance-"))
+    server = folder / "postgres"
+    hubs: list[Hub] = []
+    try:
+        for number in range(count):
+            url = start_embedded(server, database=f"hub{number}", cleanup="delete")
+            if not hubs:
+                _hurry(url)
+            own = replace(settings, home=folder / "home", database_url=url)
+            initialise(own)
+            hubs.append(Hub(own))
+        yield hubs
+    finally:
+        for hub in hubs:
+            hub.close()
+        stop_embedded(server)
+        rmtree(folder, ignore_errors=True)
+
+
+def _hurry(url: str) -> None:
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for setting in _QUICK:
+                cursor.execute(f"alter system set {setting}")
+            cursor.execute("select pg_reload_conf()")
+    finally:
+        connection.close()
+
+
+def _rows_of(entity: Entity) -> sql.Composed:
+    return sql.SQL(
+        "select source_key, {name} || md5((to_jsonb(row) - 'received_at')::text) from {table} as row "
+        "where source = %(source)s and stream = %(stream)s and deleted_at is null"
+    ).format(name=sql.Literal(entity.name), table=sql.Identifier("record", entity.name))

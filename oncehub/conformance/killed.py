@@ -1,0 +1,91 @@
+"""Landing in a process of its own, that is killed once so many pages have landed.
+
+The process gets the pages as JSON on its standard input, no credentials, and says on its standard output when
+it has come so far; then it waits to be killed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from oncehub.conformance.hub import Hub
+from oncehub.conformance.readings import Remembered, opening
+from oncehub.conformance.verdict import Fault
+from oncehub.connect import Page
+from oncehub.intake import RunReport
+from oncehub.model.catalogue import load_connector
+from oncehub.model.settings import Settings
+
+_LANDED = b"landed\n"
+_FOR_EVER = 600.0
+
+
+def land_until_killed(
+    settings: Settings, names: tuple[str, str], pages: Sequence[Page], now: datetime, boundary: int
+) -> None:
+    """Let another process land pages into the hub of `settings`, and kill it when `boundary` have landed.
+
+    Raises:
+        Fault: when it ended before by itself.
+    """
+    orders = {
+        "root": str(settings.root),
+        "home": str(settings.home),
+        "database": settings.database_url,
+        "names": names,
+        "pages": [asdict(page) for page in pages],
+        "now": now.isoformat(),
+        "boundary": boundary,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(orjson.dumps(orders))
+        process.stdin.close()
+        said = process.stdout.readline()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    if said != _LANDED:
+        raise Fault("not_resumable", f"a process that landed the pages failed before page {boundary}")
+
+
+def _land(orders: dict[str, Any]) -> None:
+    settings = Settings(Path(orders["root"]), Path(orders["home"]), orders["database"])
+    source, stream = orders["names"]
+    pages = Remembered([Page(**page) for page in orders["pages"]])
+
+    def wait(report: RunReport) -> None:
+        if report.pages == orders["boundary"] and not report.done:
+            sys.stdout.buffer.write(_LANDED)
+            sys.stdout.flush()
+            time.sleep(_FOR_EVER)
+
+    Hub(settings).read(
+        load_connector(settings, source),
+        stream,
+        opening(pages),
+        now=datetime.fromisoformat(orders["now"]),
+        full=True,
+        listener=wait,
+    )
+
+
+if __name__ == "__main__":
+    _land(orjson.loads(sys.stdin.buffer.read()))

@@ -1,0 +1,109 @@
+"""Records as a source sent them: what each is about, when it was stated, and small changes to one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from oncehub.connect import Page
+from oncehub.connect.formats import at
+from oncehub.model.connector import (
+    FlagDeletes,
+    SequenceChanges,
+    Stream,
+    TombstoneDeletes,
+    TombstoneStream,
+)
+from oncehub.normalize.normalizer import Marks
+from oncehub.normalize.statement import Statement, highest
+
+
+@dataclass(frozen=True)
+class Stated:
+    """One record of a page.
+
+    Attributes:
+        key: as the hub keys it; None where unreadable.
+        at: time of statement, UTC; None where unreadable.
+        number: of the change, in a stream with changes by sequence.
+        lives: whether it says that the record was deleted.
+        content: as sent.
+    """
+
+    key: str | None
+    at: datetime | None
+    number: int | None
+    lives: bool
+    content: Any
+
+
+def stated_in(spec: Stream, pages: Iterable[Page]) -> list[Stated]:
+    """All records of some pages, in their order."""
+    return [each for page in pages for each in _of_page(spec, page)]
+
+
+def _of_page(spec: Stream, page: Page) -> list[Stated]:
+    records: Sequence[Any] = page.records
+    if not records:
+        return []
+    key, updated = spec.key, spec.updated
+    gone = set(range(len(records)))
+    if page.kind == "records":
+        marked = spec.deletes if isinstance(spec.deletes, FlagDeletes | TombstoneDeletes) else None
+        gone = set(Marks(marked).part(records)[1])
+    elif isinstance(spec.deletes, TombstoneStream):
+        key, updated = spec.deletes.key or key, spec.deletes.updated or updated
+    frame = Statement(key, updated).read_raw(records, range(len(records)))
+    return [
+        Stated(found, moment, _number(spec, records[row]), row not in gone, records[row])
+        for row, found, moment in frame.iter_rows()
+    ]
+
+
+def _number(spec: Stream, record: Any) -> int | None:
+    return highest([record], spec.changes.field) if isinstance(spec.changes, SequenceChanges) else None
+
+
+def with_value(record: Any, path: str, value: Any) -> Any:
+    """A copy of a record with another value at a dotted path; objects on the way are made."""
+    changed = copy.deepcopy(record)
+    *above, last = path.split(".")
+    inner = changed
+    for name in above:
+        if not isinstance(inner.get(name), dict):
+            inner[name] = {}
+        inner = inner[name]
+    inner[last] = value
+    return changed
+
+
+def without_value(record: Any, path: str) -> Any:
+    """A copy of a record without the field at a dotted path."""
+    changed = copy.deepcopy(record)
+    *above, last = path.split(".")
+    inner = at(changed, ".".join(above)) if above else changed
+    if isinstance(inner, dict):
+        inner.pop(last, None)
+    return changed
+
+
+def differing_fields(one: Any, other: Any) -> set[str]:
+    """Names of the fields in which two records differ, at their top."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return set()
+    return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
+
+
+def leaves(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    """Texts, numbers and truths of a JSON value, by dotted path; items stand under their list's."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from leaves(part, f"{path}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item, path)
+    elif value is not None:
+        yield path, value

@@ -1,0 +1,220 @@
+"""The stream under test, and what the suite knows of it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from oncehub.conformance.hardships import Failing, Spoil
+from oncehub.conformance.hub import Contents, Hub
+from oncehub.conformance.openness import open_fields, open_words
+from oncehub.conformance.reach import Reach
+from oncehub.conformance.readings import Noted, Readable, Remembered, opening, opening_each
+from oncehub.conformance.records import Stated, stated_in
+from oncehub.conformance.verdict import NotShown
+from oncehub.conformance.wire import Tape
+from oncehub.connect import Page, Source, Window
+from oncehub.intake import RunReport
+from oncehub.intake.cursor import changes_of
+from oncehub.intake.reading import Listener
+from oncehub.intake.sync import Opener
+from oncehub.model.connector import Connector, SequenceChanges, Stream, TimeChanges
+from oncehub.normalize import Normalizer, load_normalizer
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much the suite does.
+
+    Attributes:
+        pages: of each stream that are read at most, from its beginning.
+        page_size: records of a page at most, where the source lets the reader say so.
+        boundaries: between pages at which a reading is ended and taken up.
+        kills: of these, how many by killing a process.
+        wait: seconds before the last readings, in which the source may change.
+    """
+
+    pages: int = 20
+    page_size: int = 50
+    boundaries: int = 20
+    kills: int = 1
+    wait: float = 0
+
+
+@dataclass(frozen=True)
+class Read:
+    """One reading.
+
+    Attributes:
+        complete: whether it came to the stream's end.
+    """
+
+    spec: Stream
+    pages: Sequence[Page]
+    complete: bool
+
+    @cached_property
+    def stated(self) -> list[Stated]:
+        """Its records."""
+        return stated_in(self.spec, self.pages)
+
+    @cached_property
+    def latest(self) -> dict[str, Stated]:
+        """The latest statement of each record whose key can be read."""
+        latest: dict[str, Stated] = {}
+        for each in self.stated:
+            held = latest.get(each.key or "")
+            if each.key and (held is None or held.at is None or (each.at and each.at >= held.at)):
+                latest[each.key] = each
+        return latest
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a reading left in a hub that held nothing.
+
+    Attributes:
+        refused: records that do not meet their contract.
+    """
+
+    contents: Contents
+    report: RunReport
+    refused: int
+
+
+@dataclass
+class Subject:
+    """One stream under test.
+
+    Attributes:
+        reach: its source.
+        scratch: a hub that every case may empty.
+        kept: a hub that is read into at the beginning and at the end only.
+        now: the present, the same for all readings but the last.
+        first: the first full reading, once it was made.
+        taped: what the source answered in it; None when that was too large to keep.
+        second: another one after it.
+    """
+
+    connector: Connector
+    stream: str
+    reach: Reach
+    scratch: Hub
+    kept: Hub
+    options: Options
+    now: datetime
+    first: Read | None = None
+    taped: Tape | None = None
+    second: Read | None = None
+    _landed: Landed | None = field(default=None, repr=False)
+
+    @property
+    def spec(self) -> Stream:
+        """The stream as the connector states it."""
+        return self.connector.streams[self.stream]
+
+    @property
+    def name(self) -> str:
+        """`source.stream`."""
+        return f"{self.connector.source}.{self.stream}"
+
+    @property
+    def changes(self) -> TimeChanges | SequenceChanges | None:
+        """What tells its changes."""
+        return changes_of(self.connector, self.stream)
+
+    @property
+    def whole(self) -> Window:
+        """The window of a full reading."""
+        return Window(None, self.now - self.changes.skew if isinstance(self.changes, TimeChanges) else None)
+
+    def normalizer(self) -> Normalizer:
+        """Checks and maps its records; each remembers the differences that it has noted."""
+        return load_normalizer(self.scratch.settings, self.connector, self.stream)
+
+    @cached_property
+    def open_fields(self) -> set[str]:
+        """Fields that say nothing about anybody."""
+        return open_fields(self.scratch.settings, self.connector, self.stream)
+
+    @cached_property
+    def open_words(self) -> set[str]:
+        """Words that may stand in any message."""
+        return open_words(self.scratch.settings, self.connector, self.stream)
+
+    def known(self) -> Read:
+        """The first reading.
+
+        Raises:
+            NotShown: when it failed or found nothing.
+        """
+        if self.first is None:
+            raise NotShown("the stream could not be read; see reads")
+        if not self.first.stated:
+            raise NotShown("the stream holds no records; run again when it does")
+        return self.first
+
+    def landed(self) -> Landed:
+        """What the first reading lands, nothing coming between."""
+        if self._landed is None:
+            self.scratch.empty()
+            report = self.land(Remembered(self.known().pages))
+            self._landed = Landed(self.held(), report, self.scratch.refused())
+        return self._landed
+
+    def held(self) -> Contents:
+        """What the scratch hub holds."""
+        return self.scratch.contents(self.connector.source, self.stream)
+
+    def land(
+        self, readable: Readable | Opener, *, full: bool = True, listener: Listener | None = None
+    ) -> RunReport:
+        """Read into the scratch hub.
+
+        Raises:
+            OncehubError: see `oncehub.intake.sync`.
+        """
+        opener = opening(readable) if hasattr(readable, "pages") else readable
+        return self.scratch.read(
+            self.connector, self.stream, opener, now=self.now, full=full, listener=listener
+        )
+
+    def live(self, noted: list[Noted] | None = None) -> Opener:
+        """Opens the source itself, to be read from its beginning as far as the options say."""
+
+        @contextmanager
+        def opened() -> Iterator[Readable]:
+            with self.reach.live() as source:
+                yield self._noted(source, noted)
+
+        return opening_each(opened)
+
+    def read(self, window: Window, *, connector: Connector | None = None, most: int | None = None) -> Read:
+        """Read a window of the source itself, landing nothing.
+
+        Args:
+            window: what to ask for.
+            connector: reads it otherwise than the suite does, e.g. in other pages.
+            most: pages; as the options say unless given.
+
+        Raises:
+            OncehubError: see `Source.pages`.
+        """
+        with self.reach.live(connector) as source:
+            noted = Noted(source, most or self.options.pages)
+            pages = list(noted.pages(self.stream, window))
+        return Read(self.spec, pages, complete=not noted.cut)
+
+    def spoiled(self, spoil: Spoil) -> AbstractContextManager[tuple[Source, Failing]]:
+        """Open what the source answered in the first reading, with answers that go wrong at first."""
+        assert self.taped is not None
+        return self.reach.spoiled(self.taped, spoil)
+
+    def _noted(self, source: Source, into: list[Noted] | None = None) -> Noted:
+        noted = Noted(source, self.options.pages)
+        if into is not None:
+            into.append(noted)
+        return noted

@@ -1,0 +1,145 @@
+"""The suite: every case on every stream, what was said meanwhile, and what really changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from oncehub.conformance.cases import CASES
+from oncehub.conformance.cases.afterwards import Aftermath, arrivals, departures, observed
+from oncehub.conformance.cases.bounds import limits
+from oncehub.conformance.cases.quiet import quiet, secrets_of
+from oncehub.conformance.diagnosis import diagnosed
+from oncehub.conformance.hub import Hub
+from oncehub.conformance.listening import Heard, listening
+from oncehub.conformance.pages import resized
+from oncehub.conformance.reach import Reach
+from oncehub.conformance.subject import Options, Subject
+from oncehub.conformance.verdict import Fault, NotShown, Verdict
+from oncehub.model.connector import Connector
+from oncehub.model.errors import ConfigError, OncehubError
+
+Listener = Callable[[Verdict], None]
+"""Hears each verdict as soon as there is one."""
+
+AFTERWARDS = ("arrivals", "departures")
+OF_ALL = ("quiet", "limits")
+NAMES = (*CASES, *AFTERWARDS, *OF_ALL)
+"""Of all cases, in their order."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All cases, ready to be tried on one source.
+
+    Attributes:
+        reach: the source, whose clock stands at the beginning of the suite.
+        hubs: one that cases may empty, and one that they may not.
+        clock: the present.
+        only: names of the cases to be tried; all when empty. `reads` is always.
+    """
+
+    reach: Reach
+    hubs: tuple[Hub, Hub]
+    options: Options
+    clock: Callable[[], datetime]
+    only: Collection[str] = ()
+
+    def run(self, streams: Sequence[str], listener: Listener) -> list[Verdict]:
+        """Try the cases on some streams.
+
+        Raises:
+            ConfigError: for the name of a case or stream that does not exist, or a file that is wrong.
+        """
+        connector = self.reach.connector
+        if unknown := sorted(set(streams) - set(connector.streams)):
+            known = ", ".join(connector.streams)
+            raise ConfigError(f"{connector.source} has no stream {unknown[0]!r}; there are: {known}")
+        if unknown := sorted(set(self.only) - set(NAMES)):
+            raise ConfigError(f"there is no case {unknown[0]!r}; there are: {', '.join(NAMES)}")
+        verdicts: list[Verdict] = []
+        for hub in self.hubs:
+            hub.empty()
+        with listening() as heard:
+            for verdict in self._verdicts(streams or list(connector.streams), heard, verdicts):
+                verdicts.append(verdict)
+                listener(verdict)
+        return verdicts
+
+    def _verdicts(
+        self, streams: Sequence[str], heard: Heard, verdicts: Sequence[Verdict]
+    ) -> Iterator[Verdict]:
+        subjects = [self._subject(stream) for stream in streams]
+        for subject in subjects:
+            for name, case in CASES.items():
+                if self._wanted(name) or name == "reads":
+                    yield judged(name, subject.stream, partial(case, subject))
+        yield from self._afterwards(subjects)
+        said = heard.texts.union(*(hub.said() for hub in self.hubs), (each.told for each in verdicts))
+        if self._wanted("quiet"):
+            secrets = secrets_of(self.reach.connection) | self.reach.meter.secrets()
+            yield judged("quiet", None, partial(quiet, said, secrets, subjects))
+        if self._wanted("limits"):
+            yield judged("limits", None, partial(limits, self.reach))
+
+    def _afterwards(self, subjects: Sequence[Subject]) -> Iterator[Verdict]:
+        if not any(map(self._wanted, AFTERWARDS)):
+            return
+        time.sleep(self.options.wait)
+        now = self.clock()
+        for subject in subjects:
+            try:
+                aftermath = observed(subject, now)
+            except (OncehubError, NotShown) as problem:
+                yield from (judged(name, subject.stream, _raising(problem)) for name in AFTERWARDS)
+                continue
+            yield from self._compared(subject, aftermath)
+
+    def _compared(self, subject: Subject, aftermath: Aftermath) -> Iterator[Verdict]:
+        yield judged("arrivals", subject.stream, partial(arrivals, subject, aftermath))
+        yield judged("departures", subject.stream, partial(departures, subject, aftermath))
+
+    def _subject(self, stream: str) -> Subject:
+        scratch, kept = self.hubs
+        return Subject(
+            self.reach.connector,
+            stream,
+            self.reach,
+            scratch,
+            kept,
+            self.options,
+            self.reach.clock(),
+        )
+
+    def _wanted(self, name: str) -> bool:
+        return not self.only or name in self.only
+
+
+def judged(name: str, stream: str | None, case: Callable[[], str]) -> Verdict:
+    """Try one case."""
+    try:
+        return Verdict(name, stream, "passed", case())
+    except Fault as fault:
+        return Verdict(name, stream, "failed", str(fault), fault.name)
+    except NotShown as why:
+        return Verdict(name, stream, "not shown", str(why))
+    except OncehubError as error:
+        fault = diagnosed(error)
+        return Verdict(name, stream, "failed", str(fault), fault.name)
+
+
+def prepared(connector: Connector, options: Options) -> Connector:
+    """The connector with pages as small as the options say."""
+    for stream in connector.streams:
+        connector = resized(connector, stream, options.page_size)
+    return connector
+
+
+def _raising(problem: Exception) -> Callable[[], str]:
+    def case() -> str:
+        raise problem
+
+    return case

@@ -1,0 +1,257 @@
+"""What carries the requests of a source under test: kept on a tape, played from it, counted, made to fail."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from oncehub.model.errors import RequestRefused
+
+_OF_THE_WIRE = {"content-encoding", "content-length", "transfer-encoding", "connection", "set-cookie"}
+_CREDENTIAL_HEADERS = ("Authorization", "Cookie")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What tells one request from another; only requests for tokens have bodies, which are never the same."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, request: requests.PreparedRequest, without: str | None = None) -> Asked:
+        """Read it off a request; `without` is a query parameter that is a credential."""
+        parts = urlsplit(request.url or "")
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        return cls(
+            request.method or "",
+            parts.path,
+            tuple(sorted((name, value) for name, value in query if name != without)),
+        )
+
+    def told(self) -> str:
+        """Name it without its values."""
+        names = "&".join(name for name, _ in self.query)
+        return f"{self.method} {self.path}" + (f" ?{names}" if names else "")
+
+
+@dataclass(frozen=True)
+class Taped:
+    """An answer, freed of its content encoding."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def played(self, request: requests.PreparedRequest) -> requests.Response:
+        """Give it as an adapter does."""
+        return response_of(request, self.status, self.headers, io.BytesIO(self.body))
+
+
+def response_of(
+    request: requests.PreparedRequest, status: int, headers: Mapping[str, str], body: Any
+) -> requests.Response:
+    """Return a response whose body is still to be read from a file."""
+    raw = urllib3.HTTPResponse(body=body, headers=dict(headers), status=status, preload_content=False)
+    response: requests.Response = HTTPAdapter().build_response(request, raw)  # type: ignore[no-untyped-call]
+    return response
+
+
+class Tape:
+    """Answers by request; of a request that was made again, the last good answer.
+
+    Attributes:
+        answers: whole answers of status 200.
+        full: whether answers were left out because there were too many bytes.
+    """
+
+    def __init__(self, without: str | None = None, *, most: int = 256 * 1024 * 1024) -> None:
+        """Begin an empty tape.
+
+        Args:
+            without: query parameter that is a credential.
+            most: bytes that it holds.
+        """
+        self.answers: dict[Asked, Taped] = {}
+        self.full = False
+        self._without = without
+        self._left = most
+        self._lock = Lock()
+
+    def copied(self) -> Tape | None:
+        """What it holds now; None when answers are missing."""
+        if self.full:
+            return None
+        tape = Tape(self._without)
+        tape.answers = dict(self.answers)
+        return tape
+
+    def asked(self, request: requests.PreparedRequest) -> Asked:
+        """What a request is known by here."""
+        return Asked.of(request, self._without)
+
+    def keep(self, asked: Asked, answer: Taped) -> None:
+        """Put an answer on the tape."""
+        with self._lock:
+            before = self.answers.get(asked)
+            self._left -= len(answer.body) - (len(before.body) if before else 0)
+            if self._left < 0:
+                self.full = True
+            else:
+                self.answers[asked] = answer
+
+
+class Adapter(BaseAdapter):
+    """An adapter around another."""
+
+    def __init__(self, inner: BaseAdapter) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.inner = inner
+
+    def close(self) -> None:
+        """Close the inner one."""
+        self.inner.close()  # type: ignore[no-untyped-call]
+
+
+class Recording(Adapter):
+    """Keeps on a tape what comes through, as the reader reads it."""
+
+    def __init__(self, inner: BaseAdapter, tape: Tape) -> None:
+        super().__init__(inner)
+        self._tape = tape
+
+    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
+        """Pass on."""
+        response = self.inner.send(request, **how)
+        if response.status_code == 200:
+            headers = {
+                name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_WIRE
+            }
+            asked = self._tape.asked(request)
+            response.raw = _Watched(
+                response.raw, at_end=lambda body: self._tape.keep(asked, Taped(200, headers, body))
+            )
+        return response
+
+
+class Replaying(BaseAdapter):
+    """Answers from a tape, and refuses what is not on it."""
+
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._tape = tape
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+        """Answer.
+
+        Raises:
+            RequestRefused: when the tape holds no such request.
+        """
+        asked = self._tape.asked(request)
+        answer = self._tape.answers.get(asked)
+        if answer is None:
+            raise RequestRefused(f"unmatched request: {asked.told()}; record the source again")
+        return answer.played(request)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Metered(Adapter):
+    """Counts requests, and notes with which credentials they went."""
+
+    def __init__(self, inner: BaseAdapter, meter: Meter) -> None:
+        super().__init__(inner)
+        self._meter = meter
+
+    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
+        """Pass on."""
+        self._meter.begin(request)
+        try:
+            response = self.inner.send(request, **how)
+        except BaseException:
+            self._meter.end()
+            raise
+        response.raw = _Watched(response.raw, at_close=self._meter.end)
+        return response
+
+
+class Meter:
+    """How a source was asked.
+
+    Attributes:
+        begun: when each request began, seconds of a steady clock.
+        most_at_once: requests that were under way at a time.
+        credentials: header values that proved who asked.
+    """
+
+    def __init__(self) -> None:
+        self.begun: list[float] = []
+        self.most_at_once = 0
+        self.credentials: set[str] = set()
+        self._under_way = 0
+        self._lock = Lock()
+
+    def begin(self, request: requests.PreparedRequest) -> None:
+        """A request goes out."""
+        with self._lock:
+            self.begun.append(time.monotonic())
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
+            sent = (request.headers.get(name) for name in _CREDENTIAL_HEADERS)
+            self.credentials.update(str(value) for value in sent if value)
+
+    def secrets(self) -> set[str]:
+        """The credentials without the word that says of which kind they are."""
+        return {value.rpartition(" ")[2] for value in self.credentials}
+
+    def end(self) -> None:
+        """Its answer was read."""
+        with self._lock:
+            self._under_way -= 1
+
+
+class _Watched:
+    """A body that tells when it has been read to its end, and when it is closed."""
+
+    def __init__(
+        self,
+        raw: Any,
+        *,
+        at_end: Callable[[bytes], None] | None = None,
+        at_close: Callable[[], None] | None = None,
+    ) -> None:
+        self._raw = raw
+        self._at_end = at_end
+        self._at_close = at_close
+        self._read = bytearray()
+
+    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
+        """Read on."""
+        chunk: bytes = self._raw.read1(amt, decode_content=decode_content)
+        if self._at_end:
+            self._read += chunk
+            if not chunk:
+                self._at_end(bytes(self._read))
+                self._at_end = None
+        return chunk
+
+    def close(self) -> None:
+        """Close the body."""
+        self._raw.close()
+        if self._at_close:
+            self._at_close()
+            self._at_close = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
