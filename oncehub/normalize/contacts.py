@@ -9,7 +9,7 @@ import polars as pl
 from oncehub.normalize.transform import transform
 
 # Mobile numbers have nine digits after the trunk 0, fixed lines begin with 2 and have ten.
-_PHONE: Final = r"^(?:\+?84|0084|0)(?:\(0\))?([35789][0-9]{8}|2[0-9]{9})$"
+_PHONE: Final = r"^(?:(?:\+?84|0084)0?|0)([35789][0-9]{8}|2[0-9]{9})$"
 
 
 @transform
@@ -24,10 +24,11 @@ def phone_vn(value: pl.Expr) -> pl.Expr:
         "0912.345.678" -> "+84912345678"
         "84912345678" -> "+84912345678"
         "+84-912345678" -> "+84912345678"
-        "02438255555" -> "+842438255555"
+        "+84 (0)912 345 678" -> "+84912345678"
+        "(024) 3825 5555" -> "+842438255555"
         "091234567" -> failure
     """
-    compact = value.str.replace_all(r"[\s.\-]", "")
+    compact = value.str.replace_all(r"[\s.\-()]", "")
     return pl.lit("+84") + compact.str.extract(_PHONE, 1)
 
 

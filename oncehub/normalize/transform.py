@@ -43,7 +43,11 @@ class Example:
     def __str__(self) -> str:
         """As docstrings write it."""
         given = f"{json.dumps(self.value, ensure_ascii=False)} -> {self._shown_result()}"
-        return given if isinstance(self.written, str) else f"{json.dumps(self.written)}: {given}"
+        return (
+            given
+            if isinstance(self.written, str)
+            else f"{json.dumps(self.written, ensure_ascii=False)}: {given}"
+        )
 
     def _shown_result(self) -> str:
         if self.result is None:

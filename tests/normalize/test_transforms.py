@@ -141,7 +141,9 @@ def test_a_day_no_calendar_has_is_not_read(impossible):
     assert apply({"partial_date": ["dd/MM/yyyy", "d/M/yyyy", "MM/yyyy", "yyyy"]}, impossible)[0] is None
 
 
-@pytest.mark.parametrize("odd", ["0912345678\n", "٠٩١٢٣٤٥٦٧٨", "12345", "+1 202 555 0100"])
+@pytest.mark.parametrize(
+    "odd", ["0912345678\n", "٠٩١٢٣٤٥٦٧٨", "12345", "+1 202 555 0100", "912345678", "00912345678"]
+)
 def test_what_is_no_vietnamese_number_is_not_read(odd):
     expected = "+84912345678" if odd.strip() != odd else None
     assert apply("phone_vn", odd)[0] == expected

@@ -78,8 +78,9 @@ def test_a_code_of_the_other_catalogue_or_of_none_is_no_code_of_the_day():
     gone = sorted(set(FORMER) - set(PRESENT))
     assert apply({"unit_code": "2025-07-01"}, [*gone[:50], "1", "0000a", None]) == [None] * 53
     assert apply({"unit_as_of": "2025-07-01"}, ["99999", "1", None]) == [None] * 3
-    island_without_former_communes = "11948"
-    assert apply({"unit_candidates": ["2025-01-01", "2025-07-01"]}, [island_without_former_communes]) == [None]
+    island_without_former_communes = ["11948"]
+    back = {"unit_candidates": ["2025-01-01", "2025-07-01"]}
+    assert apply(back, island_without_former_communes) == [None]
 
 
 @pytest.mark.parametrize(
