@@ -60,14 +60,13 @@ def listing_pages(
         return _fetched(requester, reader, listing, url, number)
 
     number, state = 1, _BEGINNING
-    if resume is not None:
-        before = resume["number"] - 1
-        if resume["form"] != listing.form() or not walk.rejoins(
-            resume["at"], lambda url: fetched(url, before)
-        ):
-            logger.info("%s: changed since it was last read; starting anew", listing.name)
-        else:
-            number, state = resume["number"], resume["at"]
+    if resume is not None and resume["form"] == listing.form():
+        before: int = resume["number"] - 1
+        rejoined = walk.rejoined(resume["at"], lambda url: fetched(url, before))
+        if rejoined is not None:
+            number, state = before + 1, rejoined
+    if resume is not None and number == 1:
+        logger.info("%s: changed since it was last read; starting anew", listing.name)
     while True:
         page = fetched(walk.url(state), number)
         following = walk.after(state, page)

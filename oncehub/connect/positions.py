@@ -12,6 +12,9 @@ from oncehub.connect.walks import Fetch, check_total
 from oncehub.model.errors import ContractBroken
 from oncehub.model.reading import NumberPages, OffsetPages
 
+_STANDSTILL = 100
+"""Steps back without getting any further."""
+
 
 class ByPosition:
     """Page numbers from 0 or 1, or offsets from 0.
@@ -31,35 +34,39 @@ class ByPosition:
         """The page at the state's position, counted from 0."""
         return self._listing.url({self._parameter: str(self._first + state.get("at", 0))})
 
-    def rejoins(self, state: PageState, fetch: Fetch) -> bool:
-        """Whether the page before the state's one has not moved."""
+    def rejoined(self, state: PageState, fetch: Fetch) -> PageState | None:
+        """The state with the total of now, if the page before its own has not moved."""
         before = state.get("before")
-        if before is None:
-            return False
-        return bool(_marks(fetch(self.url(before))) == before["marks"])
+        page = None if before is None else fetch(self.url(before))
+        if before is None or page is None or _marks(page) != before["marks"]:
+            return None
+        return state if page.total is None else {**state, "total": page.total}
 
     def after(self, state: PageState, page: Received) -> PageState | None:
         """The next position, or one further back when the total has shrunk."""
         at, read, count = state.get("at", 0), state["read"], len(page.records)
         total = page.total
-        if total is not None and state.get("total", total) > total:
-            return self._stepped_back(state, state["total"] - total, total)
+        if at and total is not None and state["total"] > total:
+            return self._stepped_back(state, page.what, total)
         if self._is_last(state, page):
-            check_total(page, read + count)
+            check_total(page.what, total, read + count)
             return None
         self._check_progress(state, page)
         return {
             "at": at + (1 if self._numbered else count),
             "read": read + count,
-            "held": state.get("held", count),
+            # What a full page holds may be less than it was asked for.
+            "held": state["held"] if at else count,
             "before": {"at": at, "marks": _marks(page)},
-            **({} if total is None else {"total": total}),
+            "total": total,
+            **{name: state[name] for name in ("far", "backs") if name in state},
         }
 
     def _is_last(self, state: PageState, page: Received) -> bool:
         if page.more is not None:
             return not page.more
-        if page.total is not None:
+        # A total that fell once may fall below what is there, so it ends nothing any more.
+        if page.total is not None and "far" not in state:
             return not page.records or bool(state["read"] + len(page.records) >= page.total)
         return not page.records
 
@@ -71,9 +78,15 @@ class ByPosition:
         if again or not (page.records or self._numbered):
             raise ContractBroken(f"{page.what}: is the same as the page before it")
 
-    def _stepped_back(self, state: PageState, gone: int, total: int) -> PageState:
+    def _stepped_back(self, state: PageState, what: str, total: int) -> PageState:
         """Before the page that told of the shrinking: as many may have slipped past its start."""
-        at, held = state.get("at", 0), state.get("held", 0)
+        at, held, gone = state["at"], state["held"], state["total"] - total
+        far = max(at, state.get("far", 0))
+        backs = 1 + (state.get("backs", 0) if far == state.get("far") else 0)
+        if backs > _STANDSTILL:
+            raise ContractBroken(
+                f"{what}: the declared total falls with every page, so no position can be kept"
+            )
         if not self._numbered:
             at = read = max(0, at - gone)
         elif held and state["read"] == at * held:
@@ -82,7 +95,7 @@ class ByPosition:
         else:
             # How many records lie before a page is known only where pages are of one size.
             at = read = 0
-        return {"at": at, "read": read, "total": total, **({"held": held} if at else {})}
+        return {"at": at, "read": read, "held": held, "total": total, "far": far, "backs": backs}
 
 
 def _marks(page: Received) -> str:

@@ -25,9 +25,9 @@ class _Named:
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
 
-    def rejoins(self, state: PageState, fetch: Fetch) -> bool:  # noqa: ARG002
-        """Always."""
-        return True
+    def rejoined(self, state: PageState, fetch: Fetch) -> PageState | None:  # noqa: ARG002
+        """As it was."""
+        return state
 
 
 class ByCursor(_Named):

@@ -25,8 +25,8 @@ class Walk(Protocol):
     def url(self, state: PageState) -> str:
         """Address of the page that `state` stands for."""
 
-    def rejoins(self, state: PageState, fetch: Fetch) -> bool:
-        """Whether what lies behind the state of an earlier process is still what lay there then."""
+    def rejoined(self, state: PageState, fetch: Fetch) -> PageState | None:
+        """The state of an earlier process as of now; None when what lies behind it is no longer the same."""
 
     def after(self, state: PageState, page: Received) -> PageState | None:
         """The state of the page after this one; None when this one is the last.
@@ -46,26 +46,26 @@ class SingleAnswer:
         """The only address."""
         return self._listing.url()
 
-    def rejoins(self, state: PageState, fetch: Fetch) -> bool:  # noqa: ARG002
+    def rejoined(self, state: PageState, fetch: Fetch) -> PageState | None:  # noqa: ARG002
         """There is nothing to go on with."""
-        return False
+        return None
 
     def after(self, state: PageState, page: Received) -> PageState | None:
         """Nothing follows."""
         if page.more:
             raise ContractBroken(f"{page.what}: says that more follows, but its `pages` are of kind none")
-        check_total(page, state["read"] + len(page.records))
+        check_total(page.what, page.total, state["read"] + len(page.records))
         return None
 
 
-def check_total(page: Received, read: int) -> None:
+def check_total(what: str, total: int | None, read: int) -> None:
     """Refuse a listing that ended before its total.
 
     Raises:
-        ContractBroken: when `read`, up to this last page, is less than what it declares.
+        ContractBroken: when `read`, up to the last page, is less than what is declared.
     """
-    if page.total is not None and read < page.total:
-        raise ContractBroken(f"{page.what}: the source declares {page.total} records but ended after {read}")
+    if total is not None and read < total:
+        raise ContractBroken(f"{what}: the source declares {total} records but ended after {read}")
 
 
 def after_token(state: PageState, page: Received, token: str | None) -> PageState | None:
@@ -75,12 +75,15 @@ def after_token(state: PageState, page: Received, token: str | None) -> PageStat
         ContractBroken: when there is none though more is promised, or it leads back to a page already read.
     """
     read = state["read"] + len(page.records)
+    # What joined behind the reader is in the latest total, what left before it in the first.
+    totals = [total for total in (state.get("total"), page.total) if total is not None]
+    least = min(totals, default=None)
     if page.more and not token:
         raise ContractBroken(f"{page.what}: says that more follows, but names no next page")
     if page.more is False or not token:
-        check_total(page, read)
+        check_total(page.what, least, read)
         return None
     watch = seen_again(state.get("watch"), token)
     if watch is None:
         raise ContractBroken(f"{page.what}: leads back to a page that was already read")
-    return {"token": token, "read": read, "watch": watch}
+    return {"token": token, "read": read, "watch": watch, "total": least}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -286,3 +288,147 @@ def test_a_stream_that_is_not_there_is_told_with_those_that_are(
         ConfigError, match=r"connector\.yaml:\d+:1: there is no stream 'item'; known are items"
     ):
         open_served(connector_of(), "http://127.0.0.1:1").pages("item", ALL)
+
+
+def listing(answers: dict[str, Reply], by: str) -> Answering:
+    """Answers by the value of one parameter; "" stands for its absence."""
+    return lambda asked: answers[asked.query.get(by, "")]
+
+
+BROKEN: dict[str, tuple[dict[str, Any], dict[str, Reply], str, str]] = {
+    "a page that counts more records than it holds": (
+        KINDS["cursor"] | {"count": "count"},
+        {"": as_json({"items": [{"id": 1}], "count": 2})},
+        "cursor",
+        "page 1: counts 2 records but holds 1",
+    ),
+    "more without a token": (
+        KINDS["cursor"] | {"more": "more"},
+        {"": as_json({"items": [{"id": 1}], "more": True, "next": None})},
+        "cursor",
+        "page 1: says that more follows, but names no next page",
+    ),
+    "more of what comes in one answer": (
+        {"kind": "none", "more": "more"},
+        {"": as_json({"items": [{"id": 1}], "more": True})},
+        "cursor",
+        "page 1: says that more follows, but its `pages` are of kind none",
+    ),
+    "an empty page by offset that promises more": (
+        KINDS["offset"] | {"more": "more"},
+        {"0": as_json({"items": [], "more": True})},
+        "from",
+        "page 1: is the same as the page before it",
+    ),
+    "an empty page by number that repeats": (
+        KINDS["number"] | {"more": "more"},
+        {page: as_json({"items": [], "more": True}) for page in "12"},
+        "page",
+        "page 2: is the same as the page before it",
+    ),
+    "a source that does not heed the position": (
+        KINDS["offset"],
+        {position: as_json({"items": [{"id": 1}, {"id": 2}]}) for position in "02"},
+        "from",
+        "page 2: is the same as the page before it",
+    ),
+    "more that is no truth": (
+        KINDS["cursor"] | {"more": "more"},
+        {"": as_json({"items": [], "more": "perhaps"})},
+        "cursor",
+        "page 1: holds no true or false at `more`",
+    ),
+    "a next address that is none": (
+        {"kind": "next_url", "next": "next"},
+        {"": as_json({"items": [], "next": {"href": "/items"}})},
+        "cursor",
+        "page 1: holds no address at `next`",
+    ),
+    "a next address elsewhere": (
+        {"kind": "next_url", "next": "next"},
+        {"": as_json({"items": [], "next": "http://127.0.0.2/items"})},
+        "cursor",
+        "page 1: its next link leads to another host than the connection's",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_promise_that_is_not_kept_is_named(
+    fault: str, serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    pages, answers, by, complaint = BROKEN[fault]
+    served = serve(listing(answers, by))
+    with pytest.raises(ContractBroken, match=re.escape(f"tax.items: {complaint}")):
+        pages_of(open_served(connector_of({"pages": pages}), served.host))
+
+
+def test_an_empty_page_among_others_ends_nothing_where_more_is_promised(
+    serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    answers = {
+        "1": as_json({"items": [{"id": 1}], "more": True}),
+        "2": as_json({"items": [], "more": True}),
+        "3": as_json({"items": [{"id": 3}], "more": False}),
+    }
+    served = serve(listing(answers, "page"))
+    pages = pages_of(open_served(connector_of({"pages": KINDS["number"] | {"more": "more"}}), served.host))
+    assert ids(pages) == [1, 3]
+
+
+def test_a_token_after_the_last_page_is_not_followed_where_more_says_no(
+    serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    served = serve(in_turn(as_json({"items": [{"id": 1}], "more": False, "next": "x"})))
+    pages = pages_of(open_served(connector_of({"pages": KINDS["cursor"] | {"more": "more"}}), served.host))
+    assert ids(pages) == [1]
+    assert len(served.asked) == 1
+
+
+def test_a_total_that_falls_without_end_breaks_the_contract(
+    serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    total = itertools.count(500, -1)
+    catalogue = Catalogue(20)
+
+    def falling(asked: Asked) -> Reply:
+        return as_json(orjson.loads(catalogue(asked).body) | {"total": next(total)})
+
+    for kind in ("number with total", "offset with total"):
+        served = serve(falling)
+        with pytest.raises(ContractBroken, match="the declared total falls with every page"):
+            pages_of(open_served(connector_of({"pages": KINDS[kind]}), served.host))
+
+
+def test_more_records_than_declared_are_taken_as_they_come(
+    serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    served = serve(in_turn(as_json({"items": [{"id": 1}, {"id": 2}], "total": 1})))
+    pages = pages_of(open_served(connector_of({"pages": {"kind": "none", "total": "total"}}), served.host))
+    assert ids(pages) == [1, 2]
+
+
+def test_the_key_that_a_next_address_repeats_is_not_kept(
+    serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    following = {"items": [{"id": 1}], "next": "/items?key=hush&cursor=2"}
+    served = serve(in_turn(as_json(following), as_json({"items": [{"id": 2}]})))
+    connector = connector_of(
+        {"pages": {"kind": "next_url", "next": "next"}}, auth={"kind": "api_key", "query": "key"}
+    )
+    pages = pages_of(open_served(connector, served.host, password="hush"))
+    assert ids(pages) == [1, 2]
+    assert "hush" not in str(pages[0].next)
+    assert [asked.query for asked in served.asked] == [{"key": "hush"}, {"key": "hush", "cursor": "2"}]
+
+
+def test_query_and_headers_of_the_connector_go_with_every_page(
+    serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    served = serve(Catalogue(7))
+    read = {"query": {"fields": "a b"}, "headers": {"X-Agency": "hub"}}
+    stream = {"read": {"format": "json", "path": "/items", "records": "items", **read}}
+    pages_of(open_served(connector_of(stream | {"pages": KINDS["cursor"]}), served.host))
+    assert len(served.asked) == 3
+    assert all(asked.query["fields"] == "a b" for asked in served.asked)
+    assert all(asked.headers["X-Agency"] == "hub" for asked in served.asked)
