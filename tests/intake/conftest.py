@@ -209,8 +209,9 @@ class Hub:
         """What the records state, by entity, but for when it was received."""
         return {
             name: self.query(
-                f"select to_jsonb(row) - 'received_at' from record.{name} as row "
-                "where deleted_at is null order by source, stream, source_key, (to_jsonb(row) - 'received_at')::text"
+                f"select content from record.{name} as row, "
+                "lateral (select to_jsonb(row) - 'received_at') as plain (content) "
+                "where deleted_at is null order by source, stream, source_key, content::text"
             )
             for name in load_entities(self.settings.schemas)
         }

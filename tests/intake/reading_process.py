@@ -1,6 +1,8 @@
-"""Reads one stream in a process of its own, for tests that kill it: ROOT HOME DATABASE SOURCE STREAM SIZE.
+"""Works on one stream in a process of its own, for tests that kill it.
 
-The source's connection comes as JSON on the standard input.
+Arguments: ROOT HOME DATABASE SOURCE STREAM SIZE TASK. TASK is `read`, `backfill` with SINCE and UNTIL, or
+`replay`; SIZE is how many records a page or a replay's batch holds. The source's connection comes as JSON on
+the standard input.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from oncehub.intake import sync
+from oncehub.intake import rejections, sync
+from oncehub.intake.backfill import window_asked
 from oncehub.model.catalogue import load_connector
 from oncehub.model.connection import connection_from_document
 from oncehub.model.connector import Connector
@@ -26,11 +29,16 @@ def with_pages_of(connector: Connector, stream: str, size: int) -> Connector:
 
 
 def main() -> None:
-    root, home, database, source, stream, size = sys.argv[1:]
+    root, home, database, source, stream, size, task, *window = sys.argv[1:]
     settings = Settings(Path(root), Path(home), database)
     connector = with_pages_of(load_connector(settings, source), stream, int(size))
+    if task == "replay":
+        rejections._BATCH = int(size)
+        rejections.replay(settings, connector, stream)
+        return
     connection = connection_from_document(json.load(sys.stdin), source)
-    sync(settings, connector, connection, streams=[stream])
+    backfill = window_asked(connector, stream, *window) if task == "backfill" else None
+    sync(settings, connector, connection, streams=[stream], backfill=backfill)
 
 
 if __name__ == "__main__":

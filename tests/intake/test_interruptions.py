@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from oncehub.model.errors import (
 from oncehub.store.connection import connect
 
 PROCESS = Path(__file__).with_name("reading_process.py")
+ROOT = Path(__file__).resolve().parents[2]
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
 COUNTERS = "select state, pages, read, accepted, unchanged, quarantined, deleted, error from intake.run"
 
@@ -189,12 +192,67 @@ def test_a_read_that_is_killed_and_restarted_ends_like_one_that_never_was(
     assert killed.query("select * from intake.checkpoint") == []
 
 
-def start_reading(hub: Any, systems: Any, source: str, stream: str) -> subprocess.Popen[bytes]:
-    """Read a stream, 30 records a page, in a process of its own."""
+@pytest.mark.parametrize("kills", [[1], [2, 3]])
+def test_a_backfill_that_is_killed_and_asked_for_again_ends_like_one_that_never_was(
+    new_hub, calm, kills
+) -> None:
+    killed, whole = new_hub(), new_hub()
+    window = ("backfill", "2000-01-01", "2026-04-01")
+    for pages in kills:
+        process = start_reading(killed, calm, "population", "citizens", *window)
+        wait_for_pages(killed, pages, process)
+        process.kill()
+        process.wait()
+    for hub in (killed, whole):
+        assert start_reading(hub, calm, "population", "citizens", *window).wait(60) == 0
+    assert killed.everything() == whole.everything()
+    assert killed.query(COUNTERS) == whole.query(COUNTERS)
+    assert (
+        killed.query("select * from intake.checkpoint") == killed.query("select * from intake.cursor") == []
+    )
+
+
+def test_a_replay_that_is_killed_leaves_the_rest_to_the_next(new_hub, calm, tmp_path) -> None:
+    killed, whole = new_hub(), new_hub()
+    for hub in (killed, whole):
+        hub.read(calm, "population", misread(hub, tmp_path))
+        assert hub.rows()["person"] == []
+        hub.settings = replace(hub.settings, root=ROOT)
+    process = start_reading(killed, calm, "population", "citizens", "replay")
+    wait_for_pages(killed, 3, process, mode="replay")
+    process.kill()
+    process.wait()
+    for hub in (killed, whole):
+        assert start_reading(hub, calm, "population", "citizens", "replay").wait(60) == 0
+    assert killed.everything() == whole.everything()
+    assert len(killed.rows()["person"]) > 500
+    unresolved = "select count(*) from intake.rejected where resolved_at is null"
+    assert killed.query(unresolved) == whole.query(unresolved)
+
+
+def misread(hub: Any, folder: Path) -> Any:
+    """Let the hub take every citizen for broken, by a contract that none of them meets."""
+    root = folder / f"root-{hub.settings.home.name}"
+    shutil.copytree(ROOT / "schemas", root / "schemas")
+    for name in ("connectors", "mappings"):
+        (root / name).symlink_to(ROOT / name)
+    path = root / "schemas" / "sources" / "population" / "citizens.json"
+    schema = json.loads(path.read_text("utf-8"))
+    schema["minProperties"] = 1000
+    path.write_text(json.dumps(schema), "utf-8")
+    hub.settings = replace(hub.settings, root=root)
+    connector = hub.connector("population")
+    spec = connector.streams["citizens"]
+    tolerant = spec.model_copy(update={"quarantine": spec.quarantine.model_copy(update={"at_most": 1.0})})
+    return connector.model_copy(update={"streams": {"citizens": tolerant}})
+
+
+def start_reading(hub: Any, systems: Any, source: str, stream: str, *task: str) -> subprocess.Popen[bytes]:
+    """Read a stream, 30 records a page, in a process of its own, or do another task."""
     settings = hub.settings
     places = [str(settings.root), str(settings.home), settings.database_url]
     process = subprocess.Popen(
-        [sys.executable, str(PROCESS), *places, source, stream, "30"],
+        [sys.executable, str(PROCESS), *places, source, stream, "30", *(task or ["read"])],
         env={"PYTHONPATH": str(settings.root)},
         stdin=subprocess.PIPE,
     )
@@ -204,13 +262,13 @@ def start_reading(hub: Any, systems: Any, source: str, stream: str) -> subproces
     return process
 
 
-def wait_for_pages(hub: Any, pages: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_pages(hub: Any, pages: int, process: subprocess.Popen[bytes], mode: str = "%") -> None:
     """Wait until that many pages have landed: an instant that the process knows nothing of."""
     connection = connect(hub.settings.database_url)
     try:
         while process.poll() is None:
             with connection, connection.cursor() as cursor:
-                cursor.execute("select coalesce(max(pages), 0) from intake.run")
+                cursor.execute("select coalesce(max(pages), 0) from intake.run where mode like %s", (mode,))
                 row = cursor.fetchone()
             if row and row[0] >= pages:
                 return
