@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import polars as pl
 import yaml
 
+from oncehub.authoring.trial import Trial
 from oncehub.model.entities import load_entities
 from oncehub.model.mapping import FieldRule, StreamMapping, Transform
 from oncehub.model.settings import Settings
-from oncehub.normalize import codes, dates, transforms
+from oncehub.normalize import codes
 from oncehub.normalize.contract import Contract, Node
 
 _BY_CONTENT: Final[tuple[tuple[str, tuple[Transform, ...]], ...]] = (
@@ -26,7 +26,6 @@ _BY_CONTENT: Final[tuple[tuple[str, tuple[Transform, ...]], ...]] = (
 """Attributes of a person that a value's form alone gives away."""
 
 _CLEAR = 0.95
-_MOST_FORMS = 3
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,14 @@ class Namesakes:
 
     Attributes:
         required: by entity, the attributes that a record of it must have.
+        trial: tries rules on samples.
     """
 
     def __init__(self, settings: Settings, without: str | None = None) -> None:
         """Learn from all mappings but those of the source `without`, whose own are in the making."""
         self._rules: dict[str, list[tuple[str, FieldRule]]] = {}
         self._codes = codes.CodeLists(settings.mappings / "codes")
+        self.trial = Trial(settings.mappings)
         self.required = {name: each.required for name, each in load_entities(settings.schemas).items()}
         for path in sorted((settings.mappings / "sources").glob("*/*.yaml")):
             if path.parent.name == without:
@@ -98,13 +99,13 @@ class Namesakes:
         self._rules.setdefault(plain_name(target.partition(".")[2]), []).append((target, rule))
 
     def _suited(self, path: str, target: str, rule: FieldRule, values: Sequence[Any]) -> Proposal:
-        via = tuple(_refitted(step, values) for step in rule.via)
-        read = len(values) - _failures(via, values)
+        via = tuple(self.trial.refitted(step, values) for step in rule.via)
+        read = len(values) - self.trial.failures(via, values)
         written: dict[str, Any] = {"from": path} | ({"via": list(via)} if via else {})
         if rule.codes:
             written["codes"] = rule.codes.name
             known = self._codes.named(rule.codes.name).values
-            read = sum(str(value) in known for value in _read(via, values) if value is not None)
+            read = sum(str(value) in known for value in self.trial.read(via, values) if value is not None)
         return Proposal(target, written, read, len(values), "name")
 
 
@@ -112,7 +113,7 @@ def proposed(namesakes: Namesakes, path: str, values: Sequence[Any]) -> Proposal
     """Return the best way to read a field from its stated `values`, None where nothing suggests one."""
     found = list(namesakes.proposals(path, values))
     if all(isinstance(value, str) for value in values):
-        found += _by_content(path, values)
+        found += _by_content(namesakes.trial, path, values)
     found = [each for each in found if each.read or not each.stated]
     if not found:
         return None
@@ -233,48 +234,10 @@ def _at(record: Any, path: tuple[str, ...]) -> Any:
     return record
 
 
-def _by_content(path: str, values: Sequence[str]) -> Iterator[Proposal]:
+def _by_content(trial: Trial, path: str, values: Sequence[str]) -> Iterator[Proposal]:
     for attribute, via in _BY_CONTENT:
-        read = len(values) - _failures(via, values)
+        read = len(values) - trial.failures(via, values)
         if values and read >= _CLEAR * len(values):
             yield Proposal(
                 f"person.{attribute}", {"from": path, "via": list(via)}, read, len(values), "content"
             )
-
-
-def _refitted(step: Transform, values: Sequence[Any]) -> Transform:
-    """A step that reads dates, with the forms in which these are written."""
-    if isinstance(step, dict) and set(step) <= {"date", "partial_date"} and values:
-        (name,) = step
-        forms = fitting_forms(values, whole=name == "date")
-        return {name: forms[0] if len(forms) == 1 else forms} if forms else step
-    return step
-
-
-def fitting_forms(values: Sequence[Any], *, whole: bool) -> list[str]:
-    """The fewest forms of a date that read these values, most telling first; none where three do not do."""
-    known = [name for name, form in dates.FORMS.items() if form.whole or not whole]
-    left = list(values)
-    chosen: list[str] = []
-    while left and known and len(chosen) < _MOST_FORMS:
-        best = min(known, key=lambda form: _failures(({"partial_date": form},), left))
-        read = _read(({"partial_date": best},), left)
-        rest = [value for value, got in zip(left, read, strict=True) if got is None]
-        if len(rest) == len(left):
-            break
-        chosen.append(best)
-        left = rest
-    return chosen
-
-
-def _failures(via: Sequence[Transform], values: Sequence[Any]) -> int:
-    return sum(value is None for value in _read(via, values))
-
-
-def _read(via: Sequence[Transform], values: Sequence[Any]) -> list[Any]:
-    series = pl.Series("value", [str(value) for value in values], dtype=pl.String)
-    expression = pl.col("value")
-    for step in via:
-        _, change, _ = transforms.named(step)
-        expression = change(expression)
-    return series.to_frame().select(expression.alias("read"))["read"].to_list()

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from oncehub.authoring.inference import inferred_contract
-from oncehub.authoring.proposal import Namesakes, fitting_forms, mapping_text, plain_name, proposed
+from oncehub.authoring.proposal import Namesakes, mapping_text, plain_name, proposed
+from oncehub.authoring.trial import Trial
 from oncehub.model.mapping import StreamMapping
 from oncehub.model.settings import load_settings
 from oncehub.normalize.contract import Contract
@@ -45,11 +46,12 @@ def test_nothing_is_proposed_for_what_says_nothing(namesakes: Namesakes) -> None
     [
         (["07/05/1984", "31/12/1990"], ["dd/MM/yyyy"]),
         (["07/05/1984", "1990", "05/1991"], ["dd/MM/yyyy", "MM/yyyy", "yyyy"]),
+        (["12/31/1990", "02/03/1990"], ["M/d/yyyy"]),
         (["không rõ"], []),
     ],
 )
 def test_the_forms_of_dates_are_those_that_read_them(values: list[str], forms: list[str]) -> None:
-    assert sorted(fitting_forms(values, whole=False)) == sorted(forms)
+    assert sorted(Trial(SETTINGS.mappings).fitting_forms(values, whole=False)) == sorted(forms)
 
 
 def test_code_lists_that_may_mean_something_else_are_told(namesakes: Namesakes) -> None:
