@@ -13,6 +13,7 @@ from stubs.servers.credentials import Credentials, connections
 from stubs.servers.hosted_world import SYSTEMS, HostedWorld
 from stubs.servers.listening import PortInUseError, base_urls, bind_sockets, serve_all
 from stubs.servers.parent import end_with
+from stubs.servers.signed_answers import AnswerSigner
 from stubs.world import World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -44,6 +45,7 @@ def serve(
             file.unlink(missing_ok=True)
         sockets = bind_sockets((*SYSTEMS, "control"), port_base)
         tls = make_tls_files(state / "tls")
+        signer = AnswerSigner(state / "tls")
     except (OSError, PortInUseError) as problem:
         _fail(str(problem))
     typer.echo(f"stubs: making a world of {people} people", err=True)
@@ -52,11 +54,11 @@ def serve(
     urls = base_urls(sockets, tls="banking")
 
     def announce() -> None:
-        write_private(ready_files[0], orjson.dumps(connections(urls, credentials, tls)))
+        write_private(ready_files[0], orjson.dumps(connections(urls, credentials, tls, signer.public_key)))
         write_private(ready_files[1], orjson.dumps({"url": urls["control"], "token": credentials.control}))
         typer.echo(f"stubs: ready, {people} people, connections in {ready_files[0]}")
 
-    apps = applications(world, credentials, calm=calm)
+    apps = applications(world, credentials, signer, calm=calm)
     try:
         asyncio.run(serve_all(apps, sockets, {"banking": tls}, when_ready=announce))
     except ExceptionGroup as problems:

@@ -167,7 +167,7 @@ def _only_function(
 def _called(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
-    except OncehubError:
+    except (OncehubError, TryAgain):
         raise
     except Exception as error:  # noqa: BLE001 - the text may quote records, so only the kind is told
         raise ContractBroken(f"{what} failed with {type(error).__name__}") from None

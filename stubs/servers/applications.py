@@ -15,14 +15,20 @@ from stubs.servers.hosted_world import SYSTEMS, HostedWorld
 from stubs.servers.population import PopulationServer
 from stubs.servers.portal import PortalServer
 from stubs.servers.refusals import Refusal, answer_http_error, answer_refusal
+from stubs.servers.signed_answers import AnswerSigner
 from stubs.servers.tax import SignatureCheck, TaxServer
 from stubs.servers.tokens import TokenIssuer
 
 _TOKEN_PATHS = (population.TOKEN_PATH, portal.TOKEN_PATH)
 
 
-def applications(world: HostedWorld, credentials: Credentials, *, calm: bool) -> dict[str, ASGIApp]:
-    """The ASGI applications by system, and `control`; `calm` leaves out what systems do wrong by default."""
+def applications(
+    world: HostedWorld, credentials: Credentials, signer: AnswerSigner, *, calm: bool
+) -> dict[str, ASGIApp]:
+    """The ASGI applications by system, and `control`.
+
+    `signer` is the banks'; `calm` leaves out what systems do wrong by default.
+    """
     issuers = {
         "population": TokenIssuer(*credentials.population),
         "portal": TokenIssuer(*credentials.portal, required_scope=portal.SCOPE),
@@ -32,7 +38,7 @@ def applications(world: HostedWorld, credentials: Credentials, *, calm: bool) ->
         "portal": PortalServer(world, issuers["portal"]).routes(),
         "tax": TaxServer(world, SignatureCheck(*credentials.tax)).routes(),
         "customs": CustomsServer(world, credentials.customs).routes(),
-        "banking": BankingServer(world, calm=calm).routes(),
+        "banking": BankingServer(world, signer, calm=calm).routes(),
     }
     plans = {system: FaultPlan() for system in SYSTEMS}
     logs = {system: RequestLog() for system in SYSTEMS}

@@ -1,4 +1,4 @@
-"""The banks' open API: mutual TLS, ISO 20022 party names, Link-header pages, 429 with Retry-After."""
+"""The banks' open API: mutual TLS, signed answers, ISO 20022 names, Link pages, 429 with Retry-After."""
 
 from itertools import count
 
@@ -10,6 +10,7 @@ from stubs.servers.cursors import decode_cursor, encode_cursor
 from stubs.servers.hosted_world import HostedWorld
 from stubs.servers.parameters import Query, utc_instant
 from stubs.servers.refusals import Refusal, json_answer
+from stubs.servers.signed_answers import AnswerSigner
 from stubs.servers.windows import wire_records
 
 PAGE_MAXIMUM = 1000
@@ -22,8 +23,9 @@ class BankingServer:
     Unless `calm`, every 25th request is answered 429 with `Retry-After: 1`.
     """
 
-    def __init__(self, world: HostedWorld, *, calm: bool) -> None:
+    def __init__(self, world: HostedWorld, signer: AnswerSigner, *, calm: bool) -> None:
         self._world = world
+        self._signer = signer
         self._calm = calm
         self._requests = count(1)
 
@@ -51,7 +53,7 @@ class BankingServer:
                     page_token=encode_cursor(selection.position(end - 1))
                 )
                 headers["Link"] = f'<{following}>; rel="next"'
-        return json_answer({"Accounts": accounts}, headers=headers)
+        return self._signer.sign(json_answer({"Accounts": accounts}, headers=headers))
 
     def _throttle(self) -> None:
         if next(self._requests) % THROTTLE_EVERY == 0 and not self._calm:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from stubs.servers import population, portal
 from stubs.servers.certificates import TlsFiles
@@ -23,9 +24,12 @@ class Credentials:
 
 
 def connections(
-    urls: Mapping[str, str], credentials: Credentials, tls: TlsFiles
+    urls: Mapping[str, str], credentials: Credentials, tls: TlsFiles, jws_public_key: Path
 ) -> dict[str, dict[str, object]]:
-    """One Airflow-style connection object a source; `urls` are the base URLs by system."""
+    """One Airflow-style connection object a source; `urls` are the base URLs by system.
+
+    `jws_public_key` is the PEM file by which the banks' answers are verified.
+    """
     return {
         "population": {
             **_login(urls["population"], *credentials.population),
@@ -49,6 +53,7 @@ def connections(
                 "client_certificate": str(tls.client_certificate),
                 "client_key": str(tls.client_key),
                 "ca": str(tls.authority),
+                "jws_public_key": str(jws_public_key),
             },
         },
     }

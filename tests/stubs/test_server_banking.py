@@ -1,9 +1,15 @@
 """The banks: mutual TLS, Link headers, 429 with Retry-After."""
 
+import base64
+import json
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 import requests
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from stubs.servers.certificates import make_tls_files
 
@@ -100,3 +106,20 @@ def test_the_server_answers_to_the_name_localhost_too(reader):
 def test_a_wrong_parameter_is_named(reader, parameter, value):
     answer = reader.banking_get(**{parameter: value})
     assert (answer.status_code, answer.json()["parameter"]) == (400, parameter)
+
+
+def test_every_page_is_signed_over_its_body_as_sent(reader):
+    key = serialization.load_pem_public_key(
+        Path(reader.connections["banking"]["extra"]["jws_public_key"]).read_bytes()
+    )
+    answer = reader.banking_get(limit=50)
+    protected, body, signature = answer.headers["x-jws-signature"].split(".")
+    assert body == ""
+    assert json.loads(decoded(protected)) == {"alg": "ES256", "b64": False, "crit": ["b64"]}
+    r, s = (int.from_bytes(half, "big") for half in (decoded(signature)[:32], decoded(signature)[32:]))
+    signed = protected.encode() + b"." + answer.content
+    key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
