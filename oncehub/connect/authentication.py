@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
-from urllib.parse import quote_plus, urlsplit
+import re
+from dataclasses import replace
+from typing import Any, Protocol
 
 import requests
 
+from oncehub.connect.auth.clients import client_secret_basic, client_secret_post, private_key_jwt
 from oncehub.connect.auth.fixed import (
     KeyInCookie,
     KeyInHeader,
@@ -21,14 +17,18 @@ from oncehub.connect.auth.fixed import (
     bearer,
     without_parameter,
 )
-from oncehub.connect.failures import TryAgain
-from oncehub.connect.requesting import Answer, Authentication, Requester
-from oncehub.model.access import ApiKey, Auth, Basic, Bearer, Hmac, OAuth2
+from oncehub.connect.auth.private_keys import private_key_of
+from oncehub.connect.auth.signatures import MessageSignatures, SignedRequests
+from oncehub.connect.auth.tokens import BearerTokens
+from oncehub.connect.requesting import Authentication, Requester
+from oncehub.model.access import ApiKey, Auth, Basic, Bearer, Hmac, HttpSignature, OAuth2
 from oncehub.model.connection import Connection
 from oncehub.model.connector import Connector
-from oncehub.model.errors import AuthenticationError, ConfigError, ContractBroken
+from oncehub.model.errors import ConfigError
 
-Clock = Callable[[], float]
+_FIT_FOR_HEADER = re.compile(r"[\x21-\x7e]+")
+_FIT_FOR_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")
+"""RFC 6265 section 4.1.1: no blank, quote, comma, semicolon or backslash."""
 
 
 class Signer(Protocol):
@@ -36,19 +36,6 @@ class Signer(Protocol):
 
     def __call__(self, request: requests.PreparedRequest, connection: Connection, /) -> None:
         """Add what the source asks for to a request that is otherwise complete."""
-
-
-# A token is renewed this long before it ends, so that it does not end on its way.
-_MARGIN_SECONDS = 30.0
-_TOKEN_ERRORS = {
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-}
-"""RFC 6749 section 5.2; nothing else of an error answer is repeated."""
 
 
 def authentication_of(
@@ -72,47 +59,6 @@ def authentication_of(
 def without_key(auth: Auth, url: str) -> str:
     """Return an address that a source has given, without the key it may repeat, so that it may be kept."""
     return without_parameter(url, auth.query) if isinstance(auth, ApiKey) and auth.query else url
-
-
-def _own(connector: Connector, connection: Connection, requester: Requester) -> Authentication | None:
-    match connector.auth:
-        case ApiKey() as place:
-            return _key(place, _needed(connector, connection, "password", "API key"))
-        case Basic():
-            login = _needed(connector, connection, "login", "user name")
-            return basic(login, _needed(connector, connection, "password", "password"))
-        case Bearer():
-            return bearer(_needed(connector, connection, "password", "token"))
-        case Hmac() as headers:
-            key_id = _needed(connector, connection, "login", "key id")
-            secret = _needed(connector, connection, "password", "signing secret")
-            return SignedRequests(headers, key_id, secret)
-        case OAuth2(token_path=path, scope=scope):
-            client = (
-                _needed(connector, connection, "login", "client id"),
-                _needed(connector, connection, "password", "client secret"),
-            )
-            what = f"{connector.source}: token"
-            return BearerTokens(requester, connection.host + path, client, scope=scope, what=what)
-        case _:
-            return None
-
-
-def _needed(connector: Connector, connection: Connection, name: str, meaning: str) -> str:
-    value = connection.login if name == "login" else connection.password
-    if not value:
-        raise ConfigError(f"connection of {connector.source}: {name} is missing; give the {meaning}")
-    return value
-
-
-def _key(place: ApiKey, key: str) -> Authentication:
-    match place:
-        case ApiKey(header=str(header)):
-            return KeyInHeader(header, key)
-        case ApiKey(query=str(parameter)):
-            return KeyInQuery(parameter, key)
-        case _:
-            return KeyInCookie(str(place.cookie), key)
 
 
 class AlsoSigned:
@@ -139,111 +85,88 @@ class AlsoSigned:
         return self._inner is not None and self._inner.renew(refused)
 
 
-class SignedRequests:
-    """HMAC-SHA256 over method, path, query, timestamp and the body's SHA-256, one a line; lower-case hex."""
-
-    def __init__(self, headers: Hmac, key_id: str, secret: str, clock: Clock = time.time) -> None:
-        self._headers = headers
-        self._key_id = key_id
-        self._secret = secret.encode()
-        self._clock = clock
-
-    def sign(self, request: requests.PreparedRequest) -> None:
-        """Add key id, timestamp and signature; the query counts as it is sent, escapes included."""
-        timestamp = str(int(self._clock()))
-        url = urlsplit(request.url or "")
-        body = request.body or b""
-        digest = hashlib.sha256(body if isinstance(body, bytes) else str(body).encode()).hexdigest()
-        text = "\n".join([request.method or "", str(url.path), str(url.query), timestamp, digest])
-        request.headers[self._headers.key_id_header] = self._key_id
-        request.headers[self._headers.timestamp_header] = timestamp
-        request.headers[self._headers.signature_header] = hmac.new(
-            self._secret, text.encode(), hashlib.sha256
-        ).hexdigest()
-
-    def prepare(self) -> None:
-        """There is nothing to fetch."""
-
-    def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002
-        """Every request is signed afresh already."""
-        return False
+def _own(connector: Connector, connection: Connection, requester: Requester) -> Authentication | None:
+    source = connector.source
+    match connector.auth:
+        case ApiKey() | Basic() | Bearer() as stated:
+            return _fixed(stated, source, connection)
+        case Hmac() as headers:
+            key_id = _login(source, connection, "key id", _FIT_FOR_HEADER)
+            return SignedRequests(headers, key_id, _password(source, connection, "signing secret"))
+        case HttpSignature() as stated:
+            return _message_signatures(stated, connector, connection)
+        case OAuth2() as stated:
+            return _tokens(stated, source, connection, requester)
+        case _:
+            return None
 
 
-@dataclass(frozen=True)
-class _Token:
-    text: str = field(repr=False)
-    renew_at: float
+def _fixed(stated: ApiKey | Basic | Bearer, source: str, connection: Connection) -> Authentication:
+    match stated:
+        case Basic():
+            login = _login(source, connection, "user name")
+            return basic(login, _password(source, connection, "password"))
+        case Bearer():
+            return bearer(_password(source, connection, "token", _FIT_FOR_HEADER))
+        case ApiKey(header=str(header)):
+            return KeyInHeader(header, _password(source, connection, "API key", _FIT_FOR_HEADER))
+        case ApiKey(query=str(parameter)):
+            return KeyInQuery(parameter, _password(source, connection, "API key"))
+        case _:
+            return KeyInCookie(str(stated.cookie), _password(source, connection, "API key", _FIT_FOR_COOKIE))
 
 
-class BearerTokens:
-    """OAuth 2.0 client credentials (RFC 6749 section 4.4), each token used until shortly before it ends."""
-
-    def __init__(
-        self,
-        requester: Requester,
-        url: str,
-        client: tuple[str, str],
-        *,
-        scope: str | None,
-        what: str,
-        clock: Clock = time.monotonic,
-    ) -> None:
-        self._requester = requester
-        self._url = url
-        self._client = client
-        self._scope = scope
-        self._what = what
-        self._clock = clock
-        self._token: _Token | None = None
-
-    def prepare(self) -> None:
-        """Fetch a token where there is no live one."""
-        if self._token is None or self._clock() >= self._token.renew_at:
-            self._token = self._fetch()
-
-    def sign(self, request: requests.PreparedRequest) -> None:
-        """Add the token."""
-        assert self._token is not None
-        request.headers["Authorization"] = f"Bearer {self._token.text}"
-
-    def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002
-        """Forget the token, so that the next request fetches one."""
-        self._token = None
-        return True
-
-    def _fetch(self) -> _Token:
-        form = {"grant_type": "client_credentials"} | ({"scope": self._scope} if self._scope else {})
-        # RFC 6749 section 2.3.1: both halves are form-encoded before they are joined.
-        pair = ":".join(quote_plus(part) for part in self._client).encode()
-        headers = {"Authorization": f"Basic {base64.b64encode(pair).decode()}", "Accept": "application/json"}
-        request = requests.Request("POST", self._url, data=form, headers=headers)
-        return self._requester.send(request, self._what, self._read, accept=(200, 400, 401, 403))
-
-    def _read(self, answer: Answer) -> _Token:
-        if answer.status != 200:
-            raise AuthenticationError(
-                f"{self._what}: answered {answer.status}{_token_error(answer)}; check login and password in"
-                " the source's connection, and the scope in its connector.yaml"
-            )
-        content = answer.json()
-        match content:
-            case {"access_token": str(text)} if text:
-                return _Token(text, self._clock() + _lifetime(content.get("expires_in")))
-            case _:
-                raise ContractBroken(f"{self._what}: the answer holds no access_token")
+def _message_signatures(
+    stated: HttpSignature, connector: Connector, connection: Connection
+) -> MessageSignatures:
+    source = connector.source
+    key_id = _login(source, connection, "key id", _FIT_FOR_HEADER)
+    key: Any
+    if stated.algorithm == "hmac-sha256":
+        key = _password(source, connection, "signing secret").encode()
+    else:
+        key = private_key_of(source, connection).private_key
+    return MessageSignatures(stated, key_id, key, str(connector.where("auth")))
 
 
-def _lifetime(expires_in: object) -> float:
-    """Seconds to use a token; one of untold life is used until it is refused."""
-    if not isinstance(expires_in, int | float):
-        return float("inf")
-    return max(float(expires_in) - _MARGIN_SECONDS, expires_in / 2)
+def _tokens(stated: OAuth2, source: str, connection: Connection, requester: Requester) -> BearerTokens:
+    url = stated.token_path
+    if url.startswith("/"):
+        url = connection.host + url
+    client = _client(stated, source, connection, url)
+    requester = replace(requester, authentication=client)
+    return BearerTokens(requester, url, scope=stated.scope, what=f"{source}: token")
 
 
-def _token_error(answer: Answer) -> str:
-    try:
-        content = answer.json()
-    except TryAgain:
-        return ""
-    error = content.get("error") if isinstance(content, dict) else None
-    return f" ({error})" if error in _TOKEN_ERRORS else ""
+def _client(stated: OAuth2, source: str, connection: Connection, url: str) -> Authentication:
+    client_id = _login(source, connection, "client id")
+    if stated.client_auth == "private_key_jwt":
+        key = private_key_of(source, connection)
+        key_id = connection.extra.get("key_id")
+        try:
+            return private_key_jwt(client_id, key, key_id, stated.audience or url)
+        except ConfigError as error:
+            raise ConfigError(f"connection of {source}: {error}") from None
+    secret = _password(source, connection, "client secret")
+    if stated.client_auth == "client_secret_post":
+        return client_secret_post(client_id, secret)
+    return client_secret_basic(client_id, secret)
+
+
+def _login(source: str, connection: Connection, meaning: str, fit: re.Pattern[str] | None = None) -> str:
+    return _fit(source, "login", connection.login, meaning, fit)
+
+
+def _password(source: str, connection: Connection, meaning: str, fit: re.Pattern[str] | None = None) -> str:
+    return _fit(source, "password", connection.password, meaning, fit)
+
+
+def _fit(source: str, name: str, value: str | None, meaning: str, fit: re.Pattern[str] | None) -> str:
+    if not value:
+        raise ConfigError(f"connection of {source}: {name} is missing; give the {meaning}")
+    if fit and not fit.fullmatch(value):
+        raise ConfigError(
+            f"connection of {source}: {name} holds a sign that its place in a request cannot carry;"
+            f" give the {meaning} without blanks, line ends and accents"
+        )
+    return value

@@ -8,10 +8,14 @@ from contextlib import AbstractContextManager, contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import Protocol
 
+from oncehub.connect.failures import TryAgain
 from oncehub.model.access import Limits
 
 Pause = Callable[[float], None]
 """Waits so many seconds; may raise when reading was given up."""
+
+LONGEST_HOLD = 86_400.0
+"""Seconds; a source that asks for more is asked again after a day."""
 
 _LOOK_AROUND_SECONDS = 0.1
 
@@ -20,20 +24,35 @@ class Pace(Protocol):
     """Decides when requests to one connection may begin; shared by all that read it."""
 
     def turn(self, pause: Pause) -> AbstractContextManager[None]:
-        """Enter when the rate and `limits.concurrency` allow a request; leave when it was answered."""
+        """Enter when the rate and `limits.concurrency` allow a request; leave when it was answered.
+
+        Raises:
+            TryAgain: when the source has asked for peace for longer than `limits.longest_wait`.
+        """
 
     def hold(self, seconds: float) -> None:
-        """Let nobody begin for so long: the source asked to wait."""
+        """Let nobody begin for so long, at most `LONGEST_HOLD`: the source asked to wait."""
+
+
+def check_hold(seconds: float, limits: Limits) -> None:
+    """Check how long the source still wants to be left alone.
+
+    Raises:
+        TryAgain: when that is longer than anybody sleeps.
+    """
+    if seconds > limits.longest_wait.total_seconds():
+        raise TryAgain("the source has asked for peace", retry_after=seconds)
 
 
 class LocalPace:
     """A token bucket and the places for requests under way, for the threads of one process.
 
-    The bucket is kept as the time at which it would be full of debt again (the generic cell rate algorithm):
+    The bucket is kept as the time at which it would be full again (the generic cell rate algorithm):
     `limits.burst` requests may begin at once after a pause, then one each `1 / limits.requests` seconds.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
         self._interval = 1 / limits.requests
         self._slack = (limits.burst - 1) * self._interval
         self._places = BoundedSemaphore(limits.concurrency)
@@ -56,7 +75,7 @@ class LocalPace:
     def hold(self, seconds: float) -> None:
         """Let nobody begin for so long."""
         with self._lock:
-            self._held_until = max(self._held_until, self._clock() + seconds)
+            self._held_until = max(self._held_until, self._clock() + min(seconds, LONGEST_HOLD))
 
     def _wait(self, pause: Pause) -> None:
         begin = self._token(pause)
@@ -67,16 +86,10 @@ class LocalPace:
     def _token(self, pause: Pause) -> float:
         with self._lock:
             now = self._clock()
+            check_hold(self._held_until - now, self._limits)
             free = max(now, self._held_until)
             begin = max(free, self._next - self._slack)
             self._next = max(free, self._next) + self._interval
         if begin > now:
             pause(begin - now)
         return begin
-
-
-class RateLimit(LocalPace):
-    """Lets at most `per_second` requests begin in a second, evenly spaced."""
-
-    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(Limits.model_construct(requests=per_second), clock)

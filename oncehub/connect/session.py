@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 
+from oncehub.connect.wire import PatientAdapter
 from oncehub.model.access import MutualTls
 from oncehub.model.connection import Connection
 from oncehub.model.connector import Connector
@@ -34,18 +35,19 @@ def open_session(
         ConfigError: when the host is no http(s) address or a named file cannot serve.
     """
     scheme = _checked_scheme(connector, connection.host)
-    # Its debug lines show whole URLs, and cursors in them may hold keys of records.
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    # Its lines show whole URLs, and cursors in them may hold keys of records, or credentials.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     session = requests.Session()
     # A .netrc or a proxy variable must not redirect or replace the connection's credentials.
     session.trust_env = False
     session.headers["User-Agent"] = "oncehub"
     # What is not offered is not unpacked: gzip is the form whose growth is bounded as it is read.
     session.headers["Accept-Encoding"] = "gzip"
+    carrier: BaseAdapter = PatientAdapter(pool_maxsize=max(10, connector.limits.concurrency))
     if transport is not None:
-        carrier = transport(HTTPAdapter())
-        session.mount("https://", carrier)
-        session.mount("http://", carrier)
+        carrier = transport(carrier)
+    session.mount("https://", carrier)
+    session.mount("http://", carrier)
     if isinstance(connector.auth, MutualTls):
         if scheme != "https":
             raise ConfigError(f"connection of {connector.source}: mutual_tls needs an https:// host")

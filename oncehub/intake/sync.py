@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 
 from oncehub.connect import Source, Window, open_source
+from oncehub.connect.shared_pace import shared_pace
 from oncehub.intake.backfill import check_backfill
 from oncehub.intake.reading import Listener, Reading
 from oncehub.intake.runs import RunReport
@@ -71,7 +72,8 @@ def sync(
     with ExitStack() as stack:
         store = stack.enter_context(opened(settings, database))
         _attach(store, connector.source)
-        source = stack.enter_context((opener or open_source)(connector, connection))
+        opening = opener(connector, connection) if opener else _paced(settings, connector, connection)
+        source = stack.enter_context(opening)
         for stream in chosen:
             reading = Reading(
                 settings=settings,
@@ -92,6 +94,16 @@ def sync(
     if failures:
         raise failures[0]
     return reports
+
+
+@contextmanager
+def _paced(settings: Settings, connector: Connector, connection: SourceConnection) -> Iterator[Source]:
+    """Open a source at the pace of all that read it."""
+    with (
+        shared_pace(settings, connector) as pace,
+        open_source(connector, connection, pace=pace) as source,
+    ):
+        yield source
 
 
 def _chosen(connector: Connector, streams: Sequence[str] | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from oncehub.connect.rates import LocalPace
 from oncehub.connect.source import Source
 from oncehub.model.connection import Connection, connection_from_document
 from oncehub.model.connector import Connector
@@ -66,11 +68,16 @@ def connector_of(tmp_path: Path) -> Callable[..., Connector]:
 
 @dataclass
 class Pauses:
-    """Stands for sleep: remembers how long, and waits not at all."""
+    """Stands for sleep: remembers how long, and moves a clock of its own instead of waiting."""
 
     seconds: list[float] = field(default_factory=list)
+    slept: float = 0
+
+    def clock(self) -> float:
+        return time.monotonic() + self.slept
 
     def __call__(self, seconds: float) -> None:
+        self.slept += seconds
         # The pace of requests pauses for milliseconds; only waits before another try count here.
         if seconds > 0.01:
             self.seconds.append(seconds)
@@ -87,7 +94,8 @@ def open_served(pauses: Pauses) -> Iterator[Callable[..., Source]]:
     opened: list[Source] = []
 
     def start(connector: Connector, host: str, **connection: Any) -> Source:
-        opened.append(Source(connector, Connection(host, **connection), pause=pauses))
+        pace = LocalPace(connector.limits, pauses.clock)
+        opened.append(Source(connector, Connection(host, **connection), pace=pace, pause=pauses))
         return opened[-1]
 
     yield start
@@ -121,7 +129,9 @@ def open_real(systems: Systems, pauses: Pauses) -> Iterator[Callable[..., Source
 
     def start(source: str, connection: Connection | None = None, **changes: Any) -> Source:
         connector = real_connector(source, **changes)
-        opened.append(Source(connector, connection or real_connection(systems, source), pause=pauses))
+        connection = connection or real_connection(systems, source)
+        pace = LocalPace(connector.limits, pauses.clock)
+        opened.append(Source(connector, connection, pace=pace, pause=pauses))
         return opened[-1]
 
     systems.clear_faults()

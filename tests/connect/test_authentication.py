@@ -19,7 +19,8 @@ import pytest
 import requests
 
 from oncehub.connect import Window
-from oncehub.connect.authentication import BearerTokens
+from oncehub.connect.auth.clients import client_secret_basic
+from oncehub.connect.auth.tokens import BearerTokens
 from oncehub.connect.rates import LocalPace
 from oncehub.connect.requesting import Requester
 from oncehub.connect.source import Source
@@ -91,9 +92,8 @@ def test_a_token_is_used_until_shortly_before_it_ends(expires_in: int, lives: in
     served = serve(guarded)
     now = [1000.0]
     tokens = BearerTokens(
-        requester(),
+        replace(requester(), authentication=client_secret_basic("hub", SECRET)),
         f"{served.host}/token",
-        ("hub", SECRET),
         scope=None,
         what="tax: token",
         clock=lambda: now[0],

@@ -1,0 +1,58 @@
+"""The private key that a source knows the hub by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+
+from oncehub.model.connection import Connection
+from oncehub.model.errors import ConfigError
+
+PrivateKey = ECKey | OKPKey | RSAKey
+
+_UNREADABLE = (JoseError, ValueError, TypeError)
+
+
+def private_key_of(source: str, connection: Connection) -> PrivateKey:
+    """Read the key in the file that `private_key` in the connection's extra names: PEM, or a JWK (RFC 7517).
+
+    Raises:
+        ConfigError: when there is no such file, or it holds no private key that can be used.
+    """
+    where = f"connection of {source}"
+    path = connection.extra.get("private_key")
+    if not isinstance(path, str) or not path:
+        raise ConfigError(f"{where}: extra lacks private_key; give the path of a PEM or JWK file")
+    try:
+        content = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{where}: private_key in extra is no file that can be read") from None
+    key = _from_jwk(content) if content.lstrip().startswith("{") else _from_pem(content)
+    if key is None or not key.is_private:
+        raise ConfigError(
+            f"{where}: private_key in extra must be an unencrypted private key,"
+            " EC, Ed25519 or RSA, as PEM or JWK"
+        )
+    return key
+
+
+def _from_jwk(content: str) -> PrivateKey | None:
+    try:
+        key = import_key(orjson.loads(content))
+    except _UNREADABLE:
+        return None
+    return key if isinstance(key, PrivateKey) else None
+
+
+def _from_pem(content: str) -> PrivateKey | None:
+    for kind in ("EC", "OKP", "RSA"):
+        try:
+            key = import_key(content, kind)
+        except _UNREADABLE:
+            continue
+        if isinstance(key, PrivateKey):
+            return key
+    return None
