@@ -1,7 +1,7 @@
 """The bank's answers are taken only where their signature fits (`part: reader`).
 
-Each carries in `x-jws-signature` a detached JWS over its body as sent (RFC 7515 appendix F, RFC 7797). The PEM
-file of the key to verify it is named by `jws_public_key` in the connection's extra.
+Each carries in `x-jws-signature` a detached JWS over its body as sent (RFC 7515 appendix F, RFC 7797). It is
+verified with the PEM file that `jws_public_key` in the connection's extra names.
 """
 
 from __future__ import annotations
