@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from oncehub.model.connector import Contract as Modes
 
 ABSENT = object()
+
+
+def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    # Python's $ also matches before a last line break, JSON Schema's (ECMA-262) does not.
+    if isinstance(instance, str) and not re.search(re.sub(r"\$(?=$|\))", r"\\Z", pattern), instance):
+        yield ValidationError("pattern")
+
+
+Oracle = extend(Draft202012Validator, {"pattern": _pattern})
 LANDS = ("evolve", "ignore")
 
 
@@ -25,7 +37,7 @@ class Verdict:
 
 def judge(schema: dict[str, Any], modes: Modes, record: Any) -> Verdict:
     """Judge a record by a schema of types, properties, items, `$ref` and keywords of scalars."""
-    validator = Draft202012Validator(schema)
+    validator = Oracle(schema)
     changed = {
         (tuple(error.absolute_path), "changed_type", kind_of(error.instance))
         for error in validator.iter_errors(record)
@@ -59,9 +71,9 @@ def judge(schema: dict[str, Any], modes: Modes, record: Any) -> Verdict:
 def read(schema: Any, node: Any, value: Any) -> Any:
     """The value as the node's type, ABSENT where that loses something."""
     node = resolved(schema, node)
-    if not any(Draft202012Validator({"type": kind}).is_valid(value) for kind in types(node)):
+    if not any(Oracle({"type": kind}).is_valid(value) for kind in types(node)):
         value = as_another(value, types(node))
-        fits = value is not ABSENT and Draft202012Validator(node).is_valid(value)
+        fits = value is not ABSENT and Oracle(node).is_valid(value)
         return value if fits else ABSENT
     if isinstance(value, dict):
         parts = {
