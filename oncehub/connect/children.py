@@ -46,6 +46,10 @@ class _Gathered:
     records: list[Any] = field(default_factory=list)
     answers: int = 0
 
+    def add(self, records: list[Any]) -> None:
+        self.records += records
+        self.answers += 1
+
     def is_full(self) -> bool:
         return len(self.records) >= PAGE or self.answers >= PAGE
 
@@ -85,50 +89,52 @@ class Children:
         gathered = _Gathered(resume["number"] if resume else 1)
         watermark: int | None = None
         before = resume["parents"] if resume else None
-        for parents in self._parents.pages(self._parents_window(window), before):
+        asked = window if self._parent.of == "changed" else Window(None, None)
+        parameters = self._parameters(window)
+        for parents in self._parents.pages(asked, before):
             if parents.number == 1 and before is not None:
                 before, resume, gathered.number = None, None, 1
             watermark = _higher(watermark, self._highest(parents))
-            for page, index, inner in self._of_page(parents, window, resume, pool):
-                gathered.records += page
-                gathered.answers += 1
+            families = self._families(parents)
+            begin, inner = _taken_up(families, resume)
+            listed = self._listed(families, parents.number, parameters, begin, inner)
+            for records, index, inside in self._children(families, begin, listed, pool):
+                gathered.add(records)
                 if gathered.is_full():
-                    state = self._state(parents, before, index, inner)
+                    state = _state(parents, families, before, index, inside)
                     yield gathered.page({**state, "number": gathered.number + 1}, watermark)
             resume, before = None, parents.next
         yield gathered.page(None, watermark)
 
-    def _parents_window(self, window: Window) -> Window:
-        return window if self._parent.of == "changed" else Window(None, None)
+    def _listed(
+        self,
+        families: list[Family],
+        number: int,
+        parameters: dict[str, str],
+        begin: int,
+        inner: PageState | None,
+    ) -> Iterator[Iterator[Page]]:
+        """Yield each family's children, unread; those of the first from `inner` on."""
+        host, spec = self._source.connection.host, self._spec
+        for index in range(begin, len(families)):
+            name = f"{self._name} of parent {index + 1} on page {number}"
+            values = {key: str(value) for key, value in families[index].items()}
+            listing = Listing(name, host, spec.read, spec.pages, parameters, values, may_be_gone=True)
+            yield self._alive(listing, inner if index == begin else None)
 
-    def _of_page(
-        self, parents: Page, window: Window, resume: PageState | None, pool: ThreadPoolExecutor
+    def _children(
+        self,
+        families: list[Family],
+        begin: int,
+        listed: Iterator[Iterator[Page]],
+        pool: ThreadPoolExecutor,
     ) -> Iterator[tuple[list[Any], int, PageState | None]]:
-        """Yield children, the parent on the page to go on with, and where in its children."""
-        families = self._families(parents)
-        begin, inner = _taken_up(families, resume)
-        parameters = self._parameters(window)
-
-        def listed(index: int) -> Iterator[Page]:
-            name = f"{self._name} of parent {index + 1} on page {parents.number}"
-            values = {name: str(value) for name, value in families[index].items()}
-            listing = Listing(
-                name,
-                self._source.connection.host,
-                self._spec.read,
-                self._spec.pages,
-                parameters,
-                values,
-                True,
-            )
-            return self._alive(listing, inner if index == begin else None)
-
-        asked = (listed(index) for index in range(begin, len(families)))
-        ahead = first_pages_ahead(asked, pool, self._source.requester.limits.concurrency)
-        for index, children in enumerate(ahead, begin):
+        """Yield children, the family to go on with, and where in its children."""
+        ahead = first_pages_ahead(listed, pool, self._source.requester.limits.concurrency)
+        for index, pages in enumerate(ahead, begin):
             self._asked += 1
             came = False
-            for page in children:
+            for page in pages:
                 came = True
                 records = [_adopted(record, families[index]) for record in page.records]
                 yield records, index + (page.next is None), page.next
@@ -169,14 +175,15 @@ class Children:
         highest = latest(parents.records, spec, None)
         return highest if isinstance(highest, int) else None
 
-    def _state(
-        self, parents: Page, before: PageState | None, index: int, inner: PageState | None
-    ) -> PageState:
-        families = self._families(parents)
-        if index == len(families) and inner is None and parents.next is not None:
-            return {"parents": parents.next, "index": 0, "digest": _digest([]), "child": None}
-        known = _digest(families[: index + (inner is not None)])
-        return {"parents": before, "index": index, "digest": known, "child": inner}
+
+def _state(
+    parents: Page, families: list[Family], before: PageState | None, index: int, inner: PageState | None
+) -> PageState:
+    """Where to go on: the page of parents, the family on it, and what made sure that it is still the same."""
+    if index == len(families) and parents.next is not None:
+        return {"parents": parents.next, "index": 0, "digest": _digest([]), "child": None}
+    known = _digest(families[: index + (inner is not None)])
+    return {"parents": before, "index": index, "digest": known, "child": inner}
 
 
 def _taken_up(families: list[Family], resume: PageState | None) -> tuple[int, PageState | None]:
