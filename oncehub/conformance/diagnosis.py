@@ -86,14 +86,14 @@ _KNOWN: Final = (
         "check `read.encoding`, and ask the agency which one it sends",
     ),
     _known(
-        "wrong_checksum", "SHA-256|checksum", "the file is not the one whose sum is stated; ask the agency"
-    ),
-    _known("wrong_row_count", r"declared to hold \d+ rows", "the file must hold what its listing counts"),
-    _known(
         "half_written_file",
         "not complete yet",
         "let the source write its sum beside a file when the file is complete",
     ),
+    _known(
+        "wrong_checksum", "SHA-256|checksum", "the file is not the one whose sum is stated; ask the agency"
+    ),
+    _known("wrong_row_count", r"declared to hold \d+ rows", "the file must hold what its listing counts"),
     _known(
         "unlike_stated",
         "holds no ",

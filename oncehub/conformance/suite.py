@@ -127,8 +127,8 @@ def judged(name: str, stream: str | None, case: Callable[[], str]) -> Verdict:
     except NotShown as why:
         return Verdict(name, stream, "not shown", str(why))
     except OncehubError as error:
-        fault = diagnosed(error)
-        return Verdict(name, stream, "failed", str(fault), fault.name)
+        named = diagnosed(error)
+        return Verdict(name, stream, "failed", str(named), named.name)
 
 
 def prepared(connector: Connector, options: Options) -> Connector:

@@ -63,8 +63,7 @@ def response_of(
 ) -> requests.Response:
     """Return a response whose body is still to be read from a file."""
     raw = urllib3.HTTPResponse(body=body, headers=dict(headers), status=status, preload_content=False)
-    response: requests.Response = HTTPAdapter().build_response(request, raw)  # type: ignore[no-untyped-call]
-    return response
+    return HTTPAdapter().build_response(request, raw)
 
 
 class Tape:
@@ -115,12 +114,12 @@ class Adapter(BaseAdapter):
     """An adapter around another."""
 
     def __init__(self, inner: BaseAdapter) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.inner = inner
 
     def close(self) -> None:
         """Close the inner one."""
-        self.inner.close()  # type: ignore[no-untyped-call]
+        self.inner.close()
 
 
 class Recording(Adapter):
@@ -148,7 +147,7 @@ class Replaying(BaseAdapter):
     """Answers from a tape, and refuses what is not on it."""
 
     def __init__(self, tape: Tape) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._tape = tape
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]

@@ -60,9 +60,9 @@ def arrivals(subject: Subject, aftermath: Aftermath) -> str:
     if missed:
         raise Fault(
             "late_rows",
-            f"{len(missed)} of {len(changed)} records that were added or changed did not come by reading changes: "
-            "they were committed later than `changes.overlap` after the time that they state; raise the overlap, "
-            "or read in full now and then",
+            f"{len(missed)} of {len(changed)} records that were added or changed did not come by reading "
+            "changes: they were committed later than `changes.overlap` after the time that they state; raise "
+            "the overlap, or read in full now and then",
         )
     return f"{len(changed)} records that were added or changed meanwhile came with the next reading"
 

@@ -55,7 +55,14 @@ def agreement(subject: Subject) -> str:
     """Records meet their contract and can be mapped, but for a few that are wrong by themselves."""
     read = subject.known()
     normalizer = subject.normalizer()
-    batches = [normalizer.normalize(page.records, deletions=page.kind == "deletions") for page in read.pages]
+    # All at once, as a difference is noted with the first batch that shows it only.
+    batches = [
+        normalizer.normalize(
+            [record for page in read.pages if page.kind == kind for record in page.records],
+            deletions=kind == "deletions",
+        )
+        for kind in {page.kind for page in read.pages}
+    ]
     stop = next((batch.stop for batch in batches if batch.stop), None)
     if stop:
         raise Fault("contract_stopped", f"the contract stops the run: {stop}")

@@ -19,7 +19,8 @@ def limits(reach: Reach) -> str:
     if meter.most_at_once > stated.concurrency:
         raise Fault(
             "too_many_at_once",
-            f"{meter.most_at_once} requests were under way at a time, limits.concurrency is {stated.concurrency}",
+            f"{meter.most_at_once} requests were under way at a time, limits.concurrency is "
+            f"{stated.concurrency}",
         )
     seconds = begun[-1] - begun[0]
     least = (len(begun) - stated.burst) / stated.requests - _SLACK_SECONDS

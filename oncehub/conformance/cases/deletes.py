@@ -55,7 +55,7 @@ def _after(subject: Subject, gone: Stated, living: list[Stated]) -> Remembered:
             tombstone = _tombstone(spec, gone, key or spec.key, updated or spec.updated)
             return single_page([tombstone], kind="deletions")
         case AbsenceDeletes(at_most=at_most):
-            if 1 > at_most * len(living):
+            if at_most * len(living) < 1:
                 raise NotShown("one record is more than `deletes.at_most` of them all")
             return single_page([each.content for each in living if each is not gone])
 

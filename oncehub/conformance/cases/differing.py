@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,8 +12,9 @@ from oncehub.conformance.subject import Landed, Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.connect import Page
 from oncehub.connect.formats import at
+from oncehub.model.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes
 from oncehub.model.errors import ContractStopped
-from oncehub.normalize.contract import Contract, load_contract
+from oncehub.normalize.contract import load_contract
 
 Kind = Literal["unknown", "changed_type", "missing"]
 Change = Callable[[Any], Any]
@@ -74,21 +75,15 @@ def _wrong(mode: str, keys: Collection[str], before: Landed, after: Landed) -> s
     """What is not as the mode says; the mapping may still refuse what lacks a value."""
     if before.contents.unlike(after.contents) - set(keys):
         return "others did not land as before"
+    if mode == "stop":
+        return "none stopped the run"
     refused = after.refused - before.refused
+    if refused != (len(keys) if mode == "quarantine" else 0):
+        return f"{refused} of {len(keys)} were kept aside"
     noted = after.report.drift - before.report.drift
-    match mode:
-        case "stop":
-            return "none stopped the run"
-        case "quarantine" if refused != len(keys):
-            return f"{refused} of {len(keys)} were kept aside"
-        case "evolve" | "ignore" if refused:
-            return f"{refused} were kept aside"
-        case "evolve" if not noted:
-            return "none was noted"
-        case "ignore" if noted:
-            return f"{noted} were noted"
-        case _:
-            return None
+    if (noted > 0) != (mode == "evolve"):
+        return "the difference was noted" if noted else "the difference was not noted"
+    return None
 
 
 def _edited(subject: Subject, before: Landed, change: Change) -> _Edited:
@@ -108,25 +103,25 @@ def _edited(subject: Subject, before: Landed, change: Change) -> _Edited:
 
 def _field(subject: Subject, *, required: bool) -> str:
     """A field at the top of all records that is neither key, time nor mark, and required or not."""
-    spec = subject.spec
-    settings = subject.scratch.settings
-    contract: Contract = load_contract(
-        settings.schemas / "sources" / subject.connector.source / f"{subject.stream}.json"
-    )
-    own = {path.partition(".")[0] for path in (*spec.key, spec.updated.field, "parent")}
-    if spec.deletes and spec.deletes.kind in ("flag", "tombstone"):
-        own.add(spec.deletes.field.partition(".")[0])
+    files = subject.scratch.settings.schemas / "sources" / subject.connector.source
+    contract = load_contract(files / f"{subject.stream}.json")
     asked = set(contract.schema.get("required", ()))
-    names = [
-        name
-        for name in contract.schema.get("properties", {})
-        if name not in own
-        and (name in asked) is required
-        and "object" not in contract.types(contract.at(name))
-    ]
-    living = [each.content for each in subject.known().latest.values() if each.lives]
-    if not required:
-        names = [name for name in names if all(at(record, name) is not None for record in living[:_CHANGED])]
-    if not names:
-        raise NotShown(f"the contract has no {'required' if required else 'optional'} field to show it on")
-    return names[0]
+    fields: Iterable[str] = contract.schema.get("properties", {})
+    living = [each.content for each in subject.known().latest.values() if each.lives][:_CHANGED]
+    for field in fields:
+        types = contract.types(contract.at(field))
+        fits = (field in asked) is required and types and "object" not in types
+        stated = required or all(at(record, field) is not None for record in living)
+        if fits and stated and field not in _own_fields(subject.spec):
+            return field
+    raise NotShown(f"the contract has no {'required' if required else 'optional'} field to show it on")
+
+
+def _own_fields(spec: Stream) -> set[str]:
+    """Fields at the top of records that reading itself needs."""
+    paths = [*spec.key, spec.updated.field, "parent"]
+    if isinstance(spec.deletes, FlagDeletes | TombstoneDeletes):
+        paths.append(spec.deletes.field)
+    if isinstance(spec.changes, SequenceChanges):
+        paths.append(spec.changes.field)
+    return {path.partition(".")[0] for path in paths}

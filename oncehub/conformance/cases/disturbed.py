@@ -29,8 +29,8 @@ def survives(subject: Subject, hardship: Hardship) -> str:
     if unlike := expected.unlike(subject.held()):
         raise Fault(
             hardship.name,
-            f"{hardship.told}: {len(unlike)} records are missing or otherwise, so a broken answer was taken for a "
-            "whole one; let pages declare a count or total, or files a sum",
+            f"{hardship.told}: {len(unlike)} records are missing or otherwise, so a broken answer was taken "
+            "for a whole one; let pages declare a count or total, or files a sum",
         )
     return f"{failing.met} times {hardship.told}: the same rows"
 

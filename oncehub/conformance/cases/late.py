@@ -17,7 +17,7 @@ _HELD_BACK = 5
 
 
 def late_rows(subject: Subject) -> str:
-    """Some records are held back from the first reading, as if not committed yet; the next one brings them."""
+    """Records held back from the first reading, as if not committed yet, come with the next one."""
     known = subject.known()
     expected = subject.landed().contents
     late = [each for each in _late(subject, known) if each.key in expected.rows]

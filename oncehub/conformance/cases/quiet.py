@@ -21,7 +21,7 @@ _MOST_RECORDS: Final = 2_000
 def quiet(said: Iterable[str], secrets: Iterable[str], subjects: Iterable[Subject]) -> str:
     """No secret and no value of a record stands in any log, warning, error or table meant for people.
 
-    Looked for are secrets, and of the first records of each stream keys, texts of more than three characters
+    Looked for are secrets, and of the first records of each stream keys, texts of more than three letters
     and numbers of more than five digits, each as it is, as in an address and in base64. What the connector's
     own files say, and times of statement, are no personal values. Page tokens in checkpoints are the source's
     and may hold anything; they are in no log.
@@ -36,8 +36,8 @@ def quiet(said: Iterable[str], secrets: Iterable[str], subjects: Iterable[Subjec
         if found := sum(_is_told(value, everything) for value in values):
             raise Fault(
                 "value_told",
-                f"{found} values of records of {subject.name} were logged or written down; where the connector "
-                "has a part of its own, look there",
+                f"{found} values of records of {subject.name} were logged or written down; where the "
+                "connector has a part of its own, look there",
             )
     return f"{len(everything.splitlines())} lines hold none of {told} values and no secret"
 

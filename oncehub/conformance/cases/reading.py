@@ -9,7 +9,7 @@ from oncehub.model.connector import TombstoneStream
 
 
 def reads(subject: Subject) -> str:
-    """Credentials work, and every page is as the connector says, up to the end or the number that was asked."""
+    """Credentials work, and every page is as the connector says, as far as is to be read."""
     noted: list[Noted] = []
     report = subject.kept.read(
         subject.connector, subject.stream, subject.live(noted), now=subject.now, full=True

@@ -39,8 +39,8 @@ def _compared(first: Read, second: Read) -> str:
         raise Fault(
             "restless",
             f"{len(changed)} of {len(both)} records came otherwise when asked for again at once, in "
-            f"{_fields(changed)}: a second run would write them all; ask the agency to state times and values "
-            "that stay while nothing changes",
+            f"{_fields(changed)}: a second run would write them all; ask the agency to state times and "
+            "values that stay while nothing changes",
         )
     unstated = {key: pair for key, pair in changed.items() if pair[0].at == pair[1].at}
     if unstated:
@@ -77,7 +77,8 @@ def doubles(subject: Subject) -> str:
         raise Fault(
             "duplicate_key",
             f"{len(conflicting)} keys came with different contents and the same time of statement in one "
-            "reading: which is true cannot be told; choose the `key` that names one record, or ask the agency",
+            "reading: which is true cannot be told; choose the `key` that names one record, or ask the "
+            "agency",
         )
     return f"{repeated} records came again, with the same content" if repeated else "every key came once"
 
@@ -100,7 +101,7 @@ def order(subject: Subject) -> str:
     if lost and (lost := lost & subject.read(subject.whole).latest.keys()):
         raise Fault(
             "unstable_order",
-            f"{len(lost)} of {len(first.latest)} records did not come in pages of another size: pages are cut "
-            "from an order that does not last; ask the agency for one by key or time",
+            f"{len(lost)} of {len(first.latest)} records did not come in pages of another size: pages "
+            "are cut from an order that does not last; ask the agency for one by key or time",
         )
     return f"the same {len(first.latest)} records in pages of {size} and of {smaller}"

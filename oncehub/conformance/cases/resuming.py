@@ -74,8 +74,8 @@ def _go_on(subject: Subject, boundary: int) -> None:
     except RequestRefused as refused:
         raise Fault(
             "expired_cursor",
-            f"taken up after page {boundary}, the source refused the page token: {refused}; an interrupted run "
-            "must begin anew; ask the agency to let tokens live for a day",
+            f"taken up after page {boundary}, the source refused the page token: {refused}; an interrupted "
+            "run must begin anew; ask the agency to let tokens live for a day",
         ) from None
     except OncehubError as error:
         raise Fault("not_resumable", f"taken up after page {boundary}, the reading failed: {error}") from None

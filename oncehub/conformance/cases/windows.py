@@ -17,7 +17,7 @@ _MOMENTS = 3
 
 
 def since(subject: Subject) -> str:
-    """Asked from a moment on, the source gives all that was stated at it or later, and nothing earlier."""
+    """Asked from a moment on, the source gives all that was stated since, and nothing earlier."""
     known, moments = _shown(subject)
     for moment in moments:
         window = Window(moment, subject.whole.until)
@@ -26,7 +26,8 @@ def since(subject: Subject) -> str:
             raise Fault(
                 "ignores_since",
                 f"asked from a moment on, {len(earlier)} of {len(read.stated)} records came that were stated "
-                "before it: every run will read more than it needs; check `changes.since`, and ask the agency",
+                "before it: every run will read more than it needs; check `changes.since`, and ask the "
+                "agency",
             )
         if read.complete:
             _check_all_came(subject, known, read, window)
