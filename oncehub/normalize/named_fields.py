@@ -52,21 +52,44 @@ def absence_faults(connector: Connector, name: str, contract: Contract) -> list[
     The contract must describe every field that `field_faults` asks for.
     """
     stream = connector.streams[name]
-    needed = [*_key_and_time(stream), *_of_sequence(stream)]
     faults = [
-        (
-            named.keys,
-            f"{named.path} may be absent or null; {named.says} never is, so require it in the contract",
-        )
-        for named in needed
+        _line(connector, name, named.keys, _absent(named.path, named.says))
+        for named in (*_key_and_time(stream), *_of_sequence(stream))
         if not contract.assures(named.path)
     ]
-    for taken in stream.parent.take if stream.parent else ():
-        try:
-            contract.at(f"parent.{taken}")
-        except ValueError as fault:
-            faults.append((("parent", "take", taken), str(fault)))
-    return [_line(connector, name, keys, fault) for keys, fault in faults]
+    own = [(name, taken, f"parent.{taken}", False) for taken in (stream.parent.take if stream.parent else ())]
+    childrens = [(child, taken, path, True) for child, taken, path in _taken_by_children(connector, name)]
+    for child, taken, path, always in (*own, *childrens):
+        if fault := _taken_fault(contract, path, always=always):
+            faults.append(_line(connector, child, ("parent", "take", taken), fault))
+    return faults
+
+
+def named_paths(connector: Connector, name: str) -> list[str]:
+    """Every field of a stream's records that the connector names, for this stream or for its children."""
+    own = [named.path for named in _named(connector.streams[name])]
+    return [*own, *(path for _, _, path in _taken_by_children(connector, name))]
+
+
+def _taken_by_children(connector: Connector, name: str) -> Iterator[tuple[str, str, str]]:
+    """Child stream, name and path of what children take of this stream's records."""
+    for child, stream in connector.streams.items():
+        if stream.parent and stream.parent.stream == name:
+            for taken, path in stream.parent.take.items():
+                yield child, taken, path
+
+
+def _taken_fault(contract: Contract, path: str, *, always: bool) -> str | None:
+    """What is wrong with a field that children take, in the parent's contract or, as `parent.…`, their own."""
+    try:
+        assured = contract.assures(path)
+    except ValueError as fault:
+        return str(fault)
+    return None if assured or not always else _absent(path, "what children are asked for with")
+
+
+def _absent(path: str, says: str) -> str:
+    return f"{path} may be absent or null; {says} never is, so require it in the contract"
 
 
 def _named(stream: Stream) -> Iterator[_Named]:
@@ -92,7 +115,7 @@ def _key_and_time(stream: Stream) -> Iterator[_Named]:
 
 def _of_sequence(stream: Stream) -> Iterator[_Named]:
     if isinstance(stream.changes, SequenceChanges):
-        yield _Named(("changes", "field"), stream.changes.field, ("integer",), "a sequence")
+        yield _Named(("changes", "field"), stream.changes.field, ("integer", "string"), "a sequence")
 
 
 def time_kinds(updated: Updated) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class PageReader:
             ContractBroken: when it is otherwise not as the connector says.
         """
         body = answer.body
-        if self.read.compression == "gzip":
+        if self.read.compression == "gzip" and not _HTML.match(body):
             body = unzipped(body, self.most, what)
         if _HTML.match(body):
             raise TryAgain("the answer is an HTML page")
