@@ -85,7 +85,9 @@ class Watermark(Part):
 class Snapshot(Part):
     """Where everything is read from, for a stream that tells its changes elsewhere.
 
-    The watermark is taken before the snapshot, and the changes since then are read after it.
+    The watermark is taken before the snapshot. The changes read after it begin at the latest statement that the
+    snapshot shows up to the watermark, less `overlap`, so a dump may have been made hours before it is read.
+    By number or offset, its pages must keep their order while records change.
 
     Attributes:
         watermark: for changes by sequence; changes by time take the clock.
@@ -113,7 +115,9 @@ class TombstoneDeletes(Part):
 
 
 class TombstoneStream(Part):
-    """Deleted records are listed apart, asked for with the parameters of `changes`.
+    """Deleted records are listed apart, asked for after the others with the same parameters of `changes`.
+
+    A full read asks for all of them.
 
     Attributes:
         key: fields that name the record, in the order of the stream's key; that key unless given.
@@ -149,8 +153,8 @@ class Parent(Part):
     Attributes:
         stream: the parent stream.
         take: names for fields of the parent record; `{name}` stands for it in `read.path` and `read.query`,
-            and each record carries them under `parent`.
-        of: `all`: every parent is asked each time; `changed`: those that changed in the parent's window.
+            and each record carries them under `parent`, in the place of a field of its own by that name.
+        of: `all`: every parent is asked each time; `changed`: those that changed since they were last asked.
     """
 
     stream: Name

@@ -205,7 +205,7 @@ class LinkPages(_Declared):
 
 
 class SinglePage(_Declared):
-    """Everything in one answer, or in files."""
+    """Everything in one answer or in files, or on pages to which the connector's own pager finds the way."""
 
     kind: Literal["none"]
 
