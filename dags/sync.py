@@ -19,7 +19,9 @@ _BOUND = "2026-01-31 or 2026-01-31T08:00+07:00, or the number of a change"
 
 
 @task
-def land(source: str, stream: str, params: dict[str, Any] | None = None) -> dict[str, int]:
+def land(
+    source: str, stream: str, params: dict[str, Any] | None = None, dag_run: Any = None
+) -> dict[str, int]:
     """Land one stream, or with `since` and `until` a window of it; the counts go on to XCom."""
     from oncehub.intake import sync
     from oncehub.model.catalogue import load_connector
@@ -29,7 +31,7 @@ def land(source: str, stream: str, params: dict[str, Any] | None = None) -> dict
     from oncehub.orchestrate.task_log import landed
 
     settings = load_settings()
-    with clear_failures():
+    with clear_failures(begun=dag_run and dag_run.start_date):
         connector = load_connector(settings, source)
         asked = params or {}
         runs = sync(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import psycopg2
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 
 from oncehub.model.errors import (
     AuthenticationError,
@@ -50,6 +52,27 @@ def test_what_a_retry_may_cure_is_retried(error: OncehubError) -> None:
 def test_what_no_retry_cures_fails_at_once(error: OncehubError) -> None:
     assert isinstance(raised_by(error), AirflowFailException)
     assert str(raised_by(error)) == str(error)
+
+
+def postponed_by(error: Throttled, began: timedelta) -> Exception:
+    with pytest.raises(AirflowException) as caught, clear_failures(begun=datetime.now(UTC) - began):
+        raise error
+    return caught.value
+
+
+def test_a_source_that_asks_for_peace_postpones_the_task(caplog: pytest.LogCaptureFixture) -> None:
+    postponed = postponed_by(Throttled("tax: answered 429", 3600), timedelta(hours=22))
+    assert isinstance(postponed, AirflowRescheduleException)
+    assert abs(postponed.reschedule_date - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
+    due = postponed.reschedule_date.isoformat(timespec="seconds")
+    assert f"tax: answered 429; the task goes on at {due}" in caplog.text
+
+
+@pytest.mark.parametrize("seconds", [7201, 1e9, 3e11])
+def test_a_source_that_asks_for_peace_for_ever_fails_the_task_some_day(seconds: float) -> None:
+    failure = postponed_by(Throttled("tax: answered 429", seconds), timedelta(hours=22))
+    assert isinstance(failure, AirflowFailException)
+    assert str(failure) == "tax: answered 429; that is over 24 hours after the run began"
 
 
 def test_a_failure_does_not_drag_its_cause_into_the_log() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from types import ModuleType
+from datetime import UTC, datetime, timedelta
+from types import ModuleType, SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
 from oncehub.store.connection import Connection
 from stubs.client import Systems
@@ -88,6 +89,25 @@ def test_the_log_of_a_landing_shows_window_and_counts_and_nobody(
         people = cursor.fetchall()
     assert people
     assert not [person for person in people if any(value and value in caplog.text for value in person)]
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_source_that_asks_for_peace_is_left_alone_by_all_its_tasks(
+    dag_file: DagFile, systems: Systems, database: Connection
+) -> None:
+    land = dag_file("sync").land.function
+    run = SimpleNamespace(start_date=datetime.now(UTC))
+    systems.clear_faults()
+    asked = systems.request_counts()["portal"]
+    before = sum(entry["count"] for entry in asked if entry["status"] == 429)
+    systems.faults("portal", "status", status=429, retry_after=3600)
+    for stream in ("accounts", "dossiers"):
+        with pytest.raises(AirflowRescheduleException) as postponed:
+            land("portal", stream, dag_run=run)
+        wait = postponed.value.reschedule_date - datetime.now(UTC)
+        assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+    asked = systems.request_counts()["portal"]
+    assert sum(entry["count"] for entry in asked if entry["status"] == 429) - before == 1
 
 
 def test_refused_credentials_fail_at_once(
