@@ -15,7 +15,7 @@ from oncehub.model.catalogue import config_files, load_connectors, stale_config_
 from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings, load_settings
-from oncehub.normalize import load_normalizer
+from oncehub.normalize.stream_check import check_stream
 from oncehub.reconcile.rulebook import load_rulebook
 from oncehub.share import load_agreements
 
@@ -60,7 +60,7 @@ def _faults(settings: Settings) -> list[str]:
         faults += _raised(check_reading, connector)
         faults += _raised(load_part, connector)
         for stream in connector.streams:
-            faults += _raised(load_normalizer, settings, connector, stream)
+            faults += _raised(check_stream, settings, connector, stream)
     faults += _raised(load_rulebook, settings)
     faults += _raised(load_agreements, settings)
     return faults

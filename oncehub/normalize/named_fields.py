@@ -21,17 +21,30 @@ from oncehub.normalize.statement import Statement
 KEY_KINDS: Final = ("string", "integer")
 """The JSON types in which a field of a key comes; numbers and texts count alike."""
 
+_KINDS_OF: Final[dict[type, tuple[str, ...]]] = {
+    bool: ("boolean",),
+    int: ("integer", "number"),
+    str: ("string",),
+}
 _NUMBERED: Final = ("unix", "unix_ms")
 
 
 @dataclass(frozen=True)
 class _Named:
-    """A field that `connector.yaml` names at `keys`, and the JSON types of which it must be one."""
+    """A field that `connector.yaml` names.
+
+    Attributes:
+        keys: where it does, from `streams` on.
+        kinds: the JSON types of which the field must be one.
+        says: what stands there.
+        always: whether every record must have it.
+    """
 
     keys: tuple[str | int, ...]
     path: str
     kinds: tuple[str, ...]
     says: str
+    always: bool = True
 
 
 def field_faults(connector: Connector, name: str, contract: Contract) -> list[str]:
@@ -41,9 +54,10 @@ def field_faults(connector: Connector, name: str, contract: Contract) -> list[st
         One line a fault, each `file:line:column: what is wrong; what to write`.
     """
     stream = connector.streams[name]
-    faults = [(named.keys, fault) for named in _named(stream) for fault in _misfit(named, contract)]
-    faults += [*_other_forms(stream), *_other_keys(stream)]
-    return [_line(connector, name, keys, fault) for keys, fault in faults]
+    faults = [(named.keys, fault) for named in _named(connector, name) for fault in _misfit(named, contract)]
+    others = [*_other_forms(stream), *_other_keys(stream)]
+    faults += [(("streams", name, *keys), fault) for keys, fault in others]
+    return [_line(connector, keys, fault) for keys, fault in faults]
 
 
 def absence_faults(connector: Connector, name: str, contract: Contract) -> list[str]:
@@ -51,71 +65,46 @@ def absence_faults(connector: Connector, name: str, contract: Contract) -> list[
 
     The contract must describe every field that `field_faults` asks for.
     """
-    stream = connector.streams[name]
-    faults = [
-        _line(connector, name, named.keys, _absent(named.path, named.says))
-        for named in (*_key_and_time(stream), *_of_sequence(stream))
-        if not contract.assures(named.path)
+    return [
+        _line(
+            connector,
+            named.keys,
+            f"{named.path} may be absent or null; {named.says} never is, so require it in the contract",
+        )
+        for named in _named(connector, name)
+        if named.always and not contract.assures(named.path)
     ]
-    own = [(name, taken, f"parent.{taken}", False) for taken in (stream.parent.take if stream.parent else ())]
-    childrens = [(child, taken, path, True) for child, taken, path in _taken_by_children(connector, name)]
-    for child, taken, path, always in (*own, *childrens):
-        if fault := _taken_fault(contract, path, always=always):
-            faults.append(_line(connector, child, ("parent", "take", taken), fault))
-    return faults
 
 
 def named_paths(connector: Connector, name: str) -> list[str]:
     """Every field of a stream's records that the connector names, for this stream or for its children."""
-    own = [named.path for named in _named(connector.streams[name])]
-    return [*own, *(path for _, _, path in _taken_by_children(connector, name))]
+    return [named.path for named in _named(connector, name)]
 
 
-def _taken_by_children(connector: Connector, name: str) -> Iterator[tuple[str, str, str]]:
-    """Child stream, name and path of what children take of this stream's records."""
+def _named(connector: Connector, name: str) -> Iterator[_Named]:
+    stream, here = connector.streams[name], ("streams", name)
+    for place, path in enumerate(stream.key):
+        yield _Named((*here, "key", place), path, KEY_KINDS, "a key")
+    updated = stream.updated
+    yield _Named((*here, "updated", "field"), updated.field, time_kinds(updated), "a time of statement")
+    if isinstance(stream.changes, SequenceChanges):
+        yield _Named((*here, "changes", "field"), stream.changes.field, ("integer",), "a sequence")
+    if isinstance(stream.deletes, FlagDeletes | TombstoneDeletes):
+        value = stream.deletes.equals
+        kinds, says = _KINDS_OF[type(value)], f"what equals {value!r}"
+        yield _Named((*here, "deletes", "field"), stream.deletes.field, kinds, says, always=False)
+    for taken in stream.parent.take if stream.parent else ():
+        keys = (*here, "parent", "take", taken)
+        yield _Named(keys, f"parent.{taken}", KEY_KINDS, "what is taken of a parent", always=False)
+    yield from _taken_by_children(connector, name)
+
+
+def _taken_by_children(connector: Connector, name: str) -> Iterator[_Named]:
     for child, stream in connector.streams.items():
         if stream.parent and stream.parent.stream == name:
             for taken, path in stream.parent.take.items():
-                yield child, taken, path
-
-
-def _taken_fault(contract: Contract, path: str, *, always: bool) -> str | None:
-    """What is wrong with a field that children take, in the parent's contract or, as `parent.…`, their own."""
-    try:
-        assured = contract.assures(path)
-    except ValueError as fault:
-        return str(fault)
-    return None if assured or not always else _absent(path, "what children are asked for with")
-
-
-def _absent(path: str, says: str) -> str:
-    return f"{path} may be absent or null; {says} never is, so require it in the contract"
-
-
-def _named(stream: Stream) -> Iterator[_Named]:
-    yield from _key_and_time(stream)
-    yield from _of_sequence(stream)
-    if isinstance(stream.deletes, FlagDeletes | TombstoneDeletes):
-        kinds: dict[type, tuple[str, ...]] = {
-            bool: ("boolean",),
-            int: ("integer", "number"),
-            str: ("string",),
-        }
-        value = stream.deletes.equals
-        yield _Named(("deletes", "field"), stream.deletes.field, kinds[type(value)], f"what equals {value!r}")
-
-
-def _key_and_time(stream: Stream) -> Iterator[_Named]:
-    for place, path in enumerate(stream.key):
-        yield _Named(("key", place), path, KEY_KINDS, "a key")
-    yield _Named(
-        ("updated", "field"), stream.updated.field, time_kinds(stream.updated), "a time of statement"
-    )
-
-
-def _of_sequence(stream: Stream) -> Iterator[_Named]:
-    if isinstance(stream.changes, SequenceChanges):
-        yield _Named(("changes", "field"), stream.changes.field, ("integer", "string"), "a sequence")
+                keys = ("streams", child, "parent", "take", taken)
+                yield _Named(keys, path, KEY_KINDS, "what children are asked for with")
 
 
 def time_kinds(updated: Updated) -> tuple[str, ...]:
@@ -154,6 +143,6 @@ def _other_keys(stream: Stream) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("deletes", "key"), f"names {len(deletes.key)} of {count} fields; give one for each of key"
 
 
-def _line(connector: Connector, name: str, keys: tuple[str | int, ...], fault: str) -> str:
+def _line(connector: Connector, keys: tuple[str | int, ...], fault: str) -> str:
     shown = ".".join(str(key) for key in keys if isinstance(key, str))
-    return f"{connector.where('streams', name, *keys)}: streams.{name}.{shown}: {fault}"
+    return f"{connector.where(*keys)}: {shown}: {fault}"

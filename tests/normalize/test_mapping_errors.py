@@ -141,6 +141,48 @@ def test_a_form_of_time_that_cannot_be_read_is_refused_at_its_line(spoilt_root):
     assert "'%d/%m %H:%M:%S' is no form of a moment" in refusal(spoilt_root)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "advice"),
+    [
+        ("key: [mst]", "key: [diaChi]", "key: diaChi is object; a key is string or integer"),
+        (
+            "updated: {field: ngayCapNhat",
+            "updated: {field: diaChi",
+            "updated.field: diaChi is object; a time of statement is string",
+        ),
+        (
+            'equals: "03"}',
+            "equals: 3}",
+            "deletes.field: trangThai is string; what equals 3 is integer or number",
+        ),
+        (
+            "changes: {since: tuNgay, until: denNgay, overlap: 1h}",
+            "changes: {kind: sequence, field: mst, since: tuNgay}",
+            "changes.field: mst is string; a sequence is integer",
+        ),
+        (
+            'deletes: {kind: flag, field: trangThai, equals: "03"}',
+            "deletes: {kind: stream, key: [a, b], read: {format: json, path: /x}, pages: {kind: none}}",
+            "deletes.key: names 2 of 1 fields; give one for each of key",
+        ),
+        (
+            'deletes: {kind: flag, field: trangThai, equals: "03"}',
+            "deletes: {kind: stream, updated: {field: a, format: x}, read: {format: json, path: /x},"
+            " pages: {kind: none}}",
+            "deletes.updated.format: 'x' is no form of a moment",
+        ),
+    ],
+)
+def test_a_field_that_cannot_serve_as_the_connector_says_is_refused_at_its_line(
+    spoilt_root, old, new, advice
+):
+    path = spoilt_root / "connectors/tax/connector.yaml"
+    replace(path, old, new)
+    message = refusal(spoilt_root)
+    assert message.startswith(f"{path}:")
+    assert f"streams.registrations.{advice}" in message
+
+
 def test_a_contract_that_is_no_schema_is_refused(spoilt_root):
     path = spoilt_root / "schemas/sources/tax/registrations.json"
     schema = orjson.loads(path.read_bytes())

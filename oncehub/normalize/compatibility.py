@@ -1,0 +1,88 @@
+"""What a change of a contract would break: told before the new one is put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from oncehub.model.errors import ConfigError
+from oncehub.normalize.contract import Contract, Node
+from oncehub.normalize.coverage import gaps
+from oncehub.normalize.definition import Definition
+from oncehub.normalize.mapping import MappingCompiler
+from oncehub.normalize.named_fields import absence_faults, field_faults, named_paths
+
+
+def breaking_changes(old: Contract, new: Contract, definition: Definition) -> list[str]:
+    """Tell what of a mapping and a connector works with the old contract and would not with the new one.
+
+    That is a field they read which is gone or of another type, a listed value that the mapping cannot read,
+    and a field that every record needs and the new contract does not require any more.
+
+    Args:
+        old: the contract that the files of `definition` were written for.
+        new: the contract that would take its place.
+        definition: connector and mapping; its own contract is not looked at.
+
+    Returns:
+        One line a change; empty where nothing breaks.
+
+    Raises:
+        ConfigError: when the mapping does not even fit the old contract.
+    """
+    before, after = replace(definition, contract=old), replace(definition, contract=new)
+    changed = list(_changed_fields(old, new, _read_paths(before)))
+    return changed or [fault for fault in _faults(after) if fault not in set(_faults(before))]
+
+
+def _read_paths(definition: Definition) -> list[str]:
+    compiler = _compiler(definition)
+    compiler.compile()
+    return sorted(compiler.used | set(named_paths(definition.connector, definition.name)))
+
+
+def _changed_fields(old: Contract, new: Contract, paths: list[str]) -> Iterator[str]:
+    for path in paths:
+        was, now = _reached(old, path), _reached(new, path)
+        if was is None:
+            continue
+        if now is None:
+            yield f"{path}: is no longer in the contract, but is read"
+        elif old.kinds(was) != new.kinds(now):
+            yield f"{path}: was {_words(old, was)}, is now {_words(new, now)}, and is read"
+
+
+def _faults(definition: Definition) -> list[str]:
+    wrong = field_faults(definition.connector, definition.name, definition.contract)
+    try:
+        _compiler(definition).compile()
+    except ConfigError as error:
+        wrong += str(error).splitlines()
+    if wrong:
+        return wrong
+    return [
+        *absence_faults(definition.connector, definition.name, definition.contract),
+        *(f"{'.'.join(gap.keys)}: {gap.fault}" for gap in gaps(definition)),
+    ]
+
+
+def _compiler(definition: Definition) -> MappingCompiler:
+    return MappingCompiler(
+        definition.mapping, definition.contract, definition.entities, definition.vocabulary
+    )
+
+
+def _reached(contract: Contract, path: str) -> Node | None:
+    """The schema at a path, which goes on in the items of a list on its way."""
+    node = contract.resolve(contract.schema)
+    for name in path.split("."):
+        while "array" in contract.kinds(node):
+            node = contract.items(node)
+        if name not in node.get("properties", {}):
+            return None
+        node = contract.resolve(node["properties"][name])
+    return node
+
+
+def _words(contract: Contract, node: Node) -> str:
+    return " or ".join(sorted(contract.kinds(node))) or "of no stated type"
