@@ -81,6 +81,7 @@ def test_a_live_read_that_was_killed_and_a_backfill_do_not_take_each_other_up(la
     with pytest.raises(Killed):
         land.take(report=killing(2))
     assert land.take(backfill=WEEK).read == 7
+    assert land.cursor() == []
     live = land.take()
     assert (live.run_id, live.mode, live.read) == (1, "full", 8)
 

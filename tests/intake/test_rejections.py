@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from oncehub.connect import Window
 from oncehub.intake.rejections import ReplayReport, list_rejected, replay, show_rejected
 from oncehub.model.errors import ConfigError, RunBusy
 from oncehub.store.connection import connect, locked
@@ -131,6 +132,9 @@ def test_a_good_version_resolves_the_bad_ones_before_it_and_not_the_one_after(la
     land.register.state("b", START + 9 * DAY, SECRET)
     land.take()
     held = "select stated_at, resolved_at is not null from intake.rejected where source_key = 'b' order by 1"
+    assert land.query(held) == [(START + DAY, True), (START + 9 * DAY, False)]
+    # Only the good one comes again, then all of them.
+    assert land.take(backfill=Window(START + 8 * DAY, START + 9 * DAY)).read == 1
     assert land.query(held) == [(START + DAY, True), (START + 9 * DAY, False)]
     land.take(full=True)
     assert land.query(held) == [(START + DAY, True), (START + 9 * DAY, False)]
