@@ -166,12 +166,14 @@ class Contract(Part):
     """What becomes of a record that differs from its schema.
 
     `evolve`: it lands, and the difference is noted for the engineer; `ignore`: it lands; `quarantine`: it is
-    kept aside; `stop`: the run ends before its page lands. Any other fault of a record is quarantined.
+    kept aside; `stop`: the run ends before its page lands. Of several differences the strictest decides. Any
+    other fault of a record is quarantined, as is a record whose key or time cannot be read.
 
     Attributes:
-        unknown: a field that the schema does not know.
-        changed_type: a value of another JSON type; landing, it is read in the type agreed where nothing is
-            lost (e.g. 12 for "12"), else as absent.
+        unknown: a field that the schema neither describes nor requires of its object.
+        changed_type: a value of another JSON type, null included; landing, it is read in the type agreed
+            where nothing is lost (12 for "12" and the other way about) and the schema is then met, else as
+            absent: an item of a list is left out, a required field counts as missing.
         missing: a required field is not there; landing, it is read as absent.
     """
 
