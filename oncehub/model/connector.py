@@ -85,9 +85,9 @@ class Watermark(Part):
 class Snapshot(Part):
     """Where everything is read from, for a stream that tells its changes elsewhere.
 
-    The watermark is taken before the snapshot. The changes read after it begin at the latest statement that the
-    snapshot shows up to the watermark, less `overlap`, so a dump may have been made hours before it is read.
-    By number or offset, its pages must keep their order while records change.
+    The watermark is taken before the snapshot. The changes read after it begin at the latest statement that
+    the snapshot shows up to the watermark, less `overlap`, so a dump may have been made hours before it is
+    read. By number or offset, its pages must keep their order while records change.
 
     Attributes:
         watermark: for changes by sequence; changes by time take the clock.
