@@ -15,9 +15,10 @@ import oncehub.reconcile as reconcile_step
 import oncehub.share as share_step
 from oncehub.cli.output import Json, show, show_one
 from oncehub.cli.progress import RunsShown, reading_progress
-from oncehub.cli.windows import window_asked
 from oncehub.connect import Window
 from oncehub.intake import RunReport
+from oncehub.intake.backfill import window_asked
+from oncehub.intake.cursor import changes_of
 from oncehub.model.catalogue import load_connector, load_connectors
 from oncehub.model.connection import connection_from_environment
 from oncehub.model.connector import Connector
@@ -130,7 +131,7 @@ def _asked(
     if since is None and until is None:
         yield streams, None
         return
-    for stream in streams or [name for name, spec in connector.streams.items() if spec.changes]:
+    for stream in streams or [name for name in connector.streams if changes_of(connector, name)]:
         if stream not in connector.streams:
             raise ConfigError(f"{connector.source} has no stream {stream!r}")
         yield [stream], window_asked(connector, stream, since, until)

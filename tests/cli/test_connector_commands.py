@@ -203,7 +203,7 @@ def test_mistakes_are_told_with_what_to_write(oncehub: Command) -> None:
         (("connector", "read", "portal"), "portal.accounts, portal.dossiers"),
         (("connector", "check", "tax"), "ONCEHUB_CONN_TAX is not set"),
         (("sync", "tax", "--since", "2026-01-01"), "a backfill has two ends"),
-        (("sync", "tax", "--since", "x", "--until", "y"), "'x' is no time"),
+        (("sync", "tax", "--since", "x", "--until", "y"), "since is no time"),
         (("sync", "tax", "--full", "--since", "2026-01-01"), "leave --since and --until out"),
         (("quarantine", "show", "99"), "there is no rejected record 99"),
         (("mapping", "diff", "tax", "--old", "no-such-revision"), "name another revision with --old"),
