@@ -31,7 +31,7 @@ from oncehub.model.errors import ContractBroken
 
 logger = logging.getLogger(__name__)
 
-PAGE = 1000
+PAGE, ANSWERS = 1000, 100
 """Answers about single parents are gathered until they hold so many records, or are so many themselves."""
 
 Family = dict[str, Any]
@@ -228,4 +228,6 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     try:
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
+        # Its threads may be waiting until a source that asked for peace may be asked again; whoever gives up
+        # reading ends their pauses only after this.
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -12,6 +12,7 @@ import orjson
 import yaml
 
 from oncehub.connect import Page, PageState, Window
+from oncehub.connect.rates import Pause
 from oncehub.connect.source import Source
 from oncehub.model.connection import Connection
 from oncehub.model.connector import Connector
@@ -133,12 +134,12 @@ def connector(streams: dict[str, dict[str, Any]]) -> Connector:
     return Connector.model_validate(document)
 
 
-def opened(source: Changing, read_by: Connector) -> Source:
+def opened(source: Changing, read_by: Connector, pause: Pause | None = lambda _seconds: None) -> Source:
     return Source(
         read_by,
         Connection("http://127.0.0.1:1"),
         transport=lambda _inner: Carrier(source),
-        pause=lambda _seconds: None,
+        pause=pause,
         clock=source.now,
     )
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncehub.connect import Page, Window, children
-from oncehub.model.errors import ConfigError, ContractBroken, RequestRefused
+from oncehub.model.errors import ConfigError, ContractBroken, RequestRefused, Throttled
 
 from .changing import BEGUN, BY_SEQUENCE, BY_TIME, MINUTE, Changing, connector, opened, place, read
 from .serving import Asked, Reply, as_json
@@ -99,6 +99,22 @@ def test_any_other_refusal_ends_the_read_without_telling_the_parent() -> None:
     )
     with pytest.raises(RequestRefused, match=r"^tax\.papers of parent 2 on page 1: page 1: answered 400;"):
         read(source, of(PARENTS["known by nothing"]), "papers", ALL)
+
+
+def test_a_source_that_asks_for_a_day_of_peace_is_left_at_once() -> None:
+    source = source_of({key: [key] for key in range(20)})
+    answer = source._answer
+    source._answer = (  # type: ignore[method-assign]
+        lambda asked: (
+            Reply(status=429, headers={"Retry-After": "86400"}) if "children" in asked.path else answer(asked)
+        )
+    )
+    with (
+        opened(source, of(PARENTS["known by nothing"]), pause=None) as reader,
+        pytest.raises(Throttled) as asked_for,
+    ):
+        list(reader.pages("papers", ALL))
+    assert asked_for.value.retry_after == 86400
 
 
 @pytest.mark.parametrize("bad", [None, "", ".", "..", True, 1.5, {"a": 1}])
@@ -191,24 +207,20 @@ def test_no_parents_changed_leaves_the_cursor_of_their_children() -> None:
     assert [(page.records, page.watermark) for page in pages] == [([], None)]
 
 
-Event = Callable[[Changing], None]
 KEYS = st.integers(0, 7)
+Event = tuple[int, bool]
+"""A parent's key, and whether it is deleted rather than stated anew."""
 
 
-def stating(key: int) -> Event:
-    def event(source: Changing) -> None:
+def happening(event: Event) -> Callable[[Changing], None]:
+    key, deleted = event
+
+    def happen(source: Changing) -> None:
         source.children.setdefault(key, [])
-        source.state(key)
+        if not deleted or key in source.entries:
+            source.state(key, deleted=deleted)
 
-    return event
-
-
-def deleting(key: int) -> Event:
-    def event(source: Changing) -> None:
-        if key in source.entries:
-            source.state(key, deleted=True)
-
-    return event
+    return happen
 
 
 @settings(deadline=None, max_examples=150)
@@ -217,7 +229,7 @@ def deleting(key: int) -> Event:
     size=st.integers(1, 4),
     page=st.integers(1, 6),
     families=st.dictionaries(KEYS, st.lists(st.integers(0, 99), max_size=6, unique=True), max_size=8),
-    meanwhile=st.lists(st.builds(stating, KEYS) | st.builds(deleting, KEYS), max_size=12),
+    meanwhile=st.lists(st.tuples(KEYS, st.booleans()), max_size=12),
     kills=st.lists(st.integers(1, 3), max_size=6),
 )
 def test_of_parents_that_stay_no_child_is_missed(
@@ -231,11 +243,11 @@ def test_of_parents_that_stay_no_child_is_missed(
     usual, children.PAGE = children.PAGE, page
     try:
         source = source_of({key: sorted(found) for key, found in families.items()}, size)
-        source.events = iter(meanwhile)
+        source.events = map(happening, meanwhile)
         pages = read(source, of(PARENTS[kind]), "papers", ALL, kills)
     finally:
         children.PAGE = usual
-    stayed = {key for key in families if not source.entries[key].deleted}
+    stayed = set(families) - {key for key, deleted in meanwhile if deleted}
     came = told(pages)
     assert set(came) >= truth(source, stayed)
     assert set(came) <= truth(source, set(source.children))
