@@ -69,7 +69,8 @@ def _checked_scheme(connector: Connector, host: str) -> str:
         usable = False
     if not usable or parts.query or parts.fragment or parts.username:
         raise ConfigError(
-            f"connection of {connector.source}: host must be a base address such as https://api.example"
+            f"connection of {connector.source}: host must be a base address such as https://api.example;"
+            " the folder of its other streams, if any, is given as `folder` in extra"
         )
     if parts.scheme == "http" and not _on_this_machine(parts.hostname or ""):
         raise ConfigError(

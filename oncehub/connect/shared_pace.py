@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 
@@ -18,25 +19,30 @@ from oncehub.store.failures import told_without_values
 
 _POLL_SECONDS = 0.05
 
-_TAKE_PLACE = """
-select number
-from unnest(%(free)s::int[]) as number
-where pg_try_advisory_lock(hashtextextended(%(lock)s || number, 0))
-limit 1
-"""
-_GIVE_PLACE = "select pg_advisory_unlock(hashtextextended(%(lock)s || %(number)s::int, 0))"
-
-# The times are the database's, read once the row is locked, so that clocks of machines need not agree.
-_DRAW = """
-insert into connect.pace as pace (source, next_at)
-values (%(source)s, clock_timestamp() + make_interval(secs => %(interval)s))
-on conflict (source) do update
-set next_at = greatest(clock_timestamp(), pace.held_until, pace.next_at) + make_interval(secs => %(interval)s)
-returning
-    greatest(clock_timestamp(), held_until, next_at - make_interval(secs => %(burst)s * %(interval)s)),
-    extract(epoch from next_at - make_interval(secs => %(burst)s * %(interval)s) - clock_timestamp())::float8,
+# A free place and a token in one round trip. Times are the database's, read once the row is locked: clocks of
+# machines need not agree.
+_TAKE = """
+with place as materialized (
+    select number
+    from unnest(%(free)s::int[]) as number
+    where pg_try_advisory_lock(hashtextextended(%(lock)s || number, 0))
+    limit 1
+), token as (
+    insert into connect.pace as pace (source, next_at)
+    select %(source)s, clock_timestamp() + make_interval(secs => %(interval)s) from place
+    on conflict (source) do update
+    set next_at = greatest(clock_timestamp(), pace.held_until, pace.next_at)
+        + make_interval(secs => %(interval)s)
+    returning held_until, next_at - make_interval(secs => %(burst)s * %(interval)s) as free_at
+)
+select
+    number,
+    greatest(clock_timestamp(), held_until, free_at),
+    extract(epoch from greatest(held_until, free_at) - clock_timestamp())::float8,
     coalesce(extract(epoch from held_until - clock_timestamp()), 0)::float8
+from place, token
 """
+_GIVE = "select pg_advisory_unlock(hashtextextended(%(lock)s || %(number)s::int, 0))"
 _IS_HELD = "select held_until > %(begins)s from connect.pace where source = %(source)s"
 _HOLD = """
 insert into connect.pace as pace (source, next_at, held_until)
@@ -57,10 +63,19 @@ def shared_pace(settings: Settings, connector: Connector) -> Iterator[SharedPace
         yield SharedPace(connection, connector)
 
 
+class _Turn(NamedTuple):
+    """A place, and when its request may begin; `wait` and `held` in seconds from now, negative when past."""
+
+    place: int
+    begins: datetime
+    wait: float
+    held: float
+
+
 class SharedPace:
     """A token bucket in a row of the database, and places that are locks of this session.
 
-    Whatever becomes of a process, its places are free again with its session. A request costs three short
+    Whatever becomes of a process, its places are free again with its session. A request costs two short
     statements.
     """
 
@@ -89,12 +104,17 @@ class SharedPace:
             TryAgain: see `Pace.turn`.
             StoreUnavailable: when the database is lost.
         """
-        place = self._place(pause)
-        try:
-            self._wait(pause)
-            yield
-        finally:
-            self._give(place)
+        while True:
+            turn = self._taken()
+            if turn is None:
+                pause(_POLL_SECONDS)
+                continue
+            try:
+                if self._has_come(turn, pause):
+                    yield
+                    return
+            finally:
+                self._give(turn.place)
 
     def hold(self, seconds: float) -> None:
         """Let nobody begin for so long.
@@ -104,36 +124,27 @@ class SharedPace:
         """
         self._run(_HOLD, seconds=min(seconds, LONGEST_HOLD))
 
-    def _place(self, pause: Pause) -> int:
-        while (place := self._free_place()) is None:
-            pause(_POLL_SECONDS)
-        return place
-
-    def _free_place(self) -> int | None:
+    def _taken(self) -> _Turn | None:
         with self._lock:
-            row = self._asked(_TAKE_PLACE, free=self._free) if self._free else None
+            row = self._asked(_TAKE, free=self._free) if self._free else None
             if row is None:
                 return None
             self._free.remove(row[0])
-            return int(row[0])
+            return _Turn(*row)
+
+    def _has_come(self, turn: _Turn, pause: Pause) -> bool:
+        check_hold(turn.held, self._limits)
+        if turn.wait <= 0:
+            return True
+        pause(turn.wait)
+        # Whoever was waiting when the source asked for peace waits for another turn.
+        return not self._run(_IS_HELD, begins=turn.begins)[0]
 
     def _give(self, place: int) -> None:
         # A lost session has given its places back already; the next turn will tell.
         with self._lock, suppress(psycopg2.Error), self._connection.cursor() as cursor:
-            cursor.execute(_GIVE_PLACE, {**self._values, "number": place})
+            cursor.execute(_GIVE, {**self._values, "number": place})
             self._free.insert(0, place)
-
-    def _wait(self, pause: Pause) -> None:
-        while True:
-            begins, seconds, held = self._run(_DRAW)
-            check_hold(held, self._limits)
-            wait = max(seconds, held)
-            if wait <= 0:
-                return
-            pause(wait)
-            # Whoever waits for a token while the source asks for peace waits for another one.
-            if not self._run(_IS_HELD, begins=begins)[0]:
-                return
 
     def _run(self, statement: str, **values: Any) -> Any:
         with self._lock:

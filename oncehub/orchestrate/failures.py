@@ -60,4 +60,4 @@ def _postponed(error: Throttled, begun: datetime | None) -> AirflowException:
         return AirflowFailException(f"{error}; that is over {hours} hours after the run began")
     due = now + timedelta(seconds=error.retry_after)
     logger.warning("%s; the task goes on at %s", error, due.isoformat(timespec="seconds"))
-    return AirflowRescheduleException(due)
+    return AirflowRescheduleException(due)  # type: ignore[no-untyped-call]
