@@ -176,9 +176,15 @@ def _place(record: Any, error: jsonschema_rs.ValidationError) -> _Place | None:
 
 
 def _meant(holder: Any, step: str | int) -> list[str | int]:
-    if isinstance(step, str) or isinstance(holder, list):
-        return [step]
-    return [name for name in holder if _AS_NUMBER.fullmatch(name) and int(name) == step]
+    """The names or the index in `holder` that a step of an error's path may mean."""
+    match holder, step:
+        case list(), int():
+            return [step]
+        case dict(), str():
+            return [step] if step in holder else []
+        case dict(), int():
+            return [name for name in holder if _AS_NUMBER.fullmatch(name) and int(name) == step]
+    return []
 
 
 def _at(record: Any, place: _Place) -> Any:

@@ -35,9 +35,10 @@ class _Named:
 
     Attributes:
         keys: where it does, from `streams` on.
-        kinds: the JSON types of which the field must be one.
+        kinds: the JSON types that serve.
         says: what stands there.
         always: whether every record must have it.
+        framed: whether it is read from a frame, so that the contract must give it one type.
     """
 
     keys: tuple[str | int, ...]
@@ -45,6 +46,7 @@ class _Named:
     kinds: tuple[str, ...]
     says: str
     always: bool = True
+    framed: bool = False
 
 
 def field_faults(connector: Connector, name: str, contract: Contract) -> list[str]:
@@ -84,9 +86,10 @@ def named_paths(connector: Connector, name: str) -> list[str]:
 def _named(connector: Connector, name: str) -> Iterator[_Named]:
     stream, here = connector.streams[name], ("streams", name)
     for place, path in enumerate(stream.key):
-        yield _Named((*here, "key", place), path, KEY_KINDS, "a key")
+        yield _Named((*here, "key", place), path, KEY_KINDS, "a key", framed=True)
     updated = stream.updated
-    yield _Named((*here, "updated", "field"), updated.field, time_kinds(updated), "a time of statement")
+    kinds, says = time_kinds(updated), "a time of statement"
+    yield _Named((*here, "updated", "field"), updated.field, kinds, says, framed=True)
     if isinstance(stream.changes, SequenceChanges):
         yield _Named((*here, "changes", "field"), stream.changes.field, ("integer",), "a sequence")
     if isinstance(stream.deletes, FlagDeletes | TombstoneDeletes):
@@ -118,7 +121,7 @@ def _misfit(named: _Named, contract: Contract) -> Iterator[str]:
     except ValueError as fault:
         yield str(fault)
         return
-    if len(kinds) != 1 or not kinds <= set(named.kinds):
+    if (named.framed and len(kinds) != 1) or not kinds & set(named.kinds):
         stated = " or ".join(sorted(kinds)) or "of no stated type"
         yield f"{named.path} is {stated}; {named.says} is {' or '.join(named.kinds)}"
 

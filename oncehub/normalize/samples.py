@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,13 +12,8 @@ from oncehub.normalize.definition import Definition
 from oncehub.normalize.normalizer import Normalizer
 
 
-def samples_path(definition: Definition) -> Path:
-    """Where a stream's samples lie: `samples/<stream>.json` beside the connector."""
-    return definition.connector.path.parent / "samples" / f"{definition.name}.json"
-
-
 def sample_faults(definition: Definition) -> list[str]:
-    """What is wrong with a stream's samples; nothing where it has none.
+    """What is wrong with the samples that lie in `samples/<stream>.json` beside the connector, if any do.
 
     Returns:
         One line a fault, each with the file, the number of the record (from 1), a path and a reason; no
@@ -28,7 +22,7 @@ def sample_faults(definition: Definition) -> list[str]:
     Raises:
         ConfigError: when the mapping does not compile.
     """
-    path = samples_path(definition)
+    path = definition.connector.path.parent / "samples" / f"{definition.name}.json"
     if not path.exists():
         return []
     try:

@@ -318,6 +318,15 @@ def test_names_that_a_path_cannot_tell_apart_lose_no_other_value(names):
         assert [fault.reason for fault in passed.faults] == ["breaks 'type' of the contract"]
 
 
+@pytest.mark.parametrize("inner", [{"x": 5}, {"": {"x": 5}}, {"": {"": 5}}, [{"x": 5}]])
+def test_an_error_below_a_name_that_is_empty_rejects_its_record_alone(inner):
+    node = {"type": ["object", "string"], "additionalProperties": {"$ref": "#/$defs/node"}}
+    schema = record_schema({"map": {"$ref": "#/$defs/node"}}) | {"$defs": {"node": node}}
+    passed, _ = passage(schema, Modes(changed_type="quarantine"), [{"map": {"": inner}}, {"map": "x"}])
+    assert passed.sound == [1]
+    assert [fault.reason for fault in passed.faults] == ["breaks 'type' of the contract"]
+
+
 @pytest.mark.parametrize("name", ["0", "007", "+84"])
 def test_a_name_of_digits_is_a_name(name):
     schema = record_schema({"map": {"type": "object", "additionalProperties": {"type": "string"}}})

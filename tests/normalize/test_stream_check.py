@@ -223,6 +223,14 @@ def test_what_is_taken_of_a_parent_is_described_by_the_contract(with_papers):
     )
 
 
+def test_a_field_that_no_frame_holds_may_come_in_several_types(with_papers):
+    either = {"type": "object", "properties": {"number": {"type": ["integer", "string"]}}}
+    describe(with_papers, "parent", stream="papers", required=None, **either)
+    edit(with_papers / CONNECTOR, "key: [parent.number, code]", "key: [code]")
+    edit(with_papers / "mappings/sources/tax/papers.yaml", "from: parent.number", 'value: "8000000011"')
+    assert faults(with_papers, stream="papers") == []
+
+
 def test_what_children_are_asked_for_with_is_in_every_parent(with_papers):
     assert faults(with_papers) == []
     edit(with_papers / CONNECTOR, "take: {number: mst}", "take: {number: soDinhDanh}")
