@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from oncehub.model.documents import Part
-from oncehub.model.units import Duration, Rate
+from oncehub.model.units import Duration, Rate, Written
 
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+UrlPath = Annotated[str, Written(r"^/\S*$", "write a path that begins with /; the host is the connection's")]
+HeaderName = Annotated[
+    str, Written(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "write a header's name such as X-Api-Key")
+]
 
 
 class NoAuth(Part):
@@ -59,7 +61,9 @@ class OAuth2(Part):
     """
 
     kind: Literal["oauth2"]
-    token_path: Annotated[str, StringConstraints(pattern=r"^(/|https://)\S*$")]
+    token_path: Annotated[
+        str, Written(r"^(/|https://)\S*$", "write a path that begins with /, or an https:// address")
+    ]
     scope: str | None = None
     client_auth: Literal["client_secret_basic", "client_secret_post", "private_key_jwt"] = (
         "client_secret_basic"

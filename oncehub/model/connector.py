@@ -6,14 +6,19 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from oncehub.model.access import Auth, Limits, UrlPath
 from oncehub.model.documents import Document, Part
 from oncehub.model.reading import Pages, Place, Read, RecordPath, SinglePage
-from oncehub.model.units import Duration
+from oncehub.model.units import Duration, Written
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+Name = Annotated[
+    str,
+    Written(
+        r"^[a-z][a-z0-9_]{0,30}$", "write a name of at most 31 small letters, digits and _, a letter first"
+    ),
+]
 
 
 class Updated(Part):
@@ -265,7 +270,9 @@ class Connector(Document):
 
     source: Name
     title: str
-    schedule: Annotated[str, StringConstraints(pattern=r"^(\S+\s+){4}\S+$")]
+    schedule: Annotated[
+        str, Written(r"^(\S+\s+){4}\S+$", 'write the five fields of cron such as "10 3 * * *", at 03:10')
+    ]
     auth: Auth
     limits: Limits = Limits()
     part: Literal["pager", "signer", "reader"] | None = None

@@ -16,6 +16,15 @@ from oncehub.model.errors import ConfigError
 KeyPath = tuple[str | int, ...]
 Marks = dict[KeyPath, tuple[int, int]]
 
+_OTHER_KIND = {
+    "tuple_type": "write a list: [one, another]",
+    "list_type": "write a list: [one, another]",
+    "model_type": "write keys and values: {key: value}",
+    "dict_type": "write keys and values: {key: value}",
+    "string_type": 'write a text; of digits, in quotes: "1"',
+}
+"""What to write in the place of a value of another type, by pydantic's names of the errors."""
+
 
 class Part(BaseModel):
     """A piece of a configuration document: unknown keys are errors, values never change after loading."""
@@ -79,9 +88,7 @@ def read_yaml(path: Path) -> tuple[Any, Marks]:
     try:
         node, content = _composed(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(f"{place}: is not valid YAML: {error.problem}") from None
+        raise ConfigError(_no_yaml(path, text, error)) from None
     if node is None:
         raise ConfigError(f"{path}:1:1: is empty")
     marks: Marks = {}
@@ -90,6 +97,15 @@ def read_yaml(path: Path) -> tuple[Any, Marks]:
             raise ConfigError(f"{path}:{_position(mark_node)}: key {keys[-1]!r} is repeated; keep one")
         marks[keys] = (mark_node.start_mark.line + 1, mark_node.start_mark.column + 1)
     return content, marks
+
+
+def _no_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    if mark is None:
+        return f"{path}: is not valid YAML: {error.problem}"
+    line = next(iter(text.splitlines()[mark.line : mark.line + 1]), "")
+    tabbed = "; it holds a tab, indent with spaces" if line[: mark.column + 1].endswith("\t") else ""
+    return f"{path}:{mark.line + 1}:{mark.column + 1}: is not valid YAML: {error.problem}{tabbed}"
 
 
 def _composed(text: str) -> tuple[yaml.Node | None, Any]:
@@ -125,18 +141,18 @@ def _place(path: Path, marks: Marks, keys: KeyPath) -> str:
 
 
 def _describe(path: Path, marks: Marks, content: Any, model: type[BaseModel], detail: ErrorDetails) -> str:
-    keys = _written_keys(content, detail["loc"])
+    keys = _written_keys(content, detail["loc"], key_may_be_absent=detail["type"] == "missing")
     name = ".".join(str(key) for key in keys) or "document"
     return f"{_place(path, marks, keys)}: {name}: {_advice(model, detail)}"
 
 
-def _written_keys(content: Any, location: KeyPath) -> KeyPath:
+def _written_keys(content: Any, location: KeyPath, *, key_may_be_absent: bool) -> KeyPath:
     """Drop from pydantic's location the names of union members, which nobody wrote."""
     keys: list[str | int] = []
     here = content
     for index, key in enumerate(location):
-        last = index == len(location) - 1
-        if isinstance(here, dict) and (key in here or last):
+        absent = key_may_be_absent and index == len(location) - 1
+        if isinstance(here, dict) and (key in here or absent):
             keys.append(key)
             here = here.get(key)
         elif isinstance(here, list) and isinstance(key, int) and key < len(here):
@@ -149,7 +165,7 @@ def _advice(model: type[BaseModel], detail: ErrorDetails) -> str:
     key = str(detail["loc"][-1]) if detail["loc"] else ""
     match detail["type"]:
         case "extra_forbidden":
-            close = difflib.get_close_matches(key, _field_names(model), n=1)
+            close = difflib.get_close_matches(key, _field_names(model) - {key}, n=1)
             return "is not known here" + (f"; did you mean {close[0]!r}?" if close else "; remove it")
         case "missing":
             return "is missing; add it"
@@ -159,8 +175,9 @@ def _advice(model: type[BaseModel], detail: ErrorDetails) -> str:
             return f"{_shown(detail)} is not one of {expected}"
         case "union_tag_not_found":
             return f"needs the key {detail.get('ctx', {}).get('discriminator')}"
-        case _:
-            return f"{_shown(detail)}: {detail['msg'].removeprefix('Value error, ')}"
+        case kind:
+            otherwise = detail["msg"].removeprefix("Value error, ")
+            return f"{_shown(detail)}: {_OTHER_KIND.get(kind, otherwise)}"
 
 
 def _shown(detail: ErrorDetails) -> str:

@@ -8,11 +8,14 @@ from pydantic import Field, StringConstraints, model_validator
 
 from oncehub.model.access import HeaderName, UrlPath
 from oncehub.model.documents import Part
+from oncehub.model.units import Written
 
-RecordPath = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
+RecordPath = Annotated[str, Written(r"^[^.\s]+(\.[^.\s]+)*$", "write a dotted path such as data.items")]
 """Dotted path into a record or a page, e.g. `data.items`."""
 
-ElementPath = Annotated[str, StringConstraints(pattern=r"^[^/\s]+(/[^/\s]+)*$")]
+ElementPath = Annotated[
+    str, Written(r"^[^/\s]+(/[^/\s]+)*$", "write a path of elements below the root such as DanhSach/Nguoi")
+]
 """Path of XML elements below the root, e.g. `DanhSach/Nguoi`; a prefix is one of `namespaces`."""
 
 _SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization"}
@@ -53,7 +56,7 @@ class Folder(Part):
             alone or with the name; `none`: once it has not changed for a minute.
     """
 
-    files: Annotated[str, StringConstraints(pattern=r"^[^/\\]+$")]
+    files: Annotated[str, Written(r"^[^/\\]+$", "write a pattern of names in the folder such as *.csv.gz")]
     checksum: Literal["sidecar", "none"] = "sidecar"
 
 
@@ -114,8 +117,8 @@ class Csv(_Placed):
     """CSV with a header line; every value is a string.
 
     Attributes:
-        last_line: `ended`: one without a line end counts as cut, for it might still look whole, unless gzip or
-            a checksum vouches for the file; `open`: the source ends its last line so.
+        last_line: `ended`: one without a line end counts as cut, for it might still look whole, unless gzip
+            or a checksum vouches for the file; `open`: the source ends its last line so.
     """
 
     format: Literal["csv"]

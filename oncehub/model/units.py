@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -40,3 +42,26 @@ def in_words(quantity: timedelta | float) -> str:
         return f"{seconds // _SECONDS[unit]}{unit}"
     unit = next((unit for unit, size in _SECONDS.items() if (quantity * size).is_integer()), "h")
     return f"{quantity * _SECONDS[unit]:g}/{unit}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Refuses a text that does not match `pattern`, and says what to write instead of quoting the pattern."""
+
+    pattern: str
+    advice: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check what is otherwise a text."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Editors check by the pattern."""
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _checked(self, text: str) -> str:
+        if not re.search(self.pattern, text):
+            raise ValueError(self.advice)
+        return text

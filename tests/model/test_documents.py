@@ -53,8 +53,18 @@ def test_a_right_connector_loads_and_knows_where_its_keys_stand(tmp_path: Path) 
         ),
         ("    key: [mst]\n", "", "6:3: streams.registrations.key:", "is missing; add it"),
         ("value: 1000", "value: many", "8:71: streams.registrations.pages.size.value:", "'many'"),
-        ("path: /v2", "path: v2", "7:26: streams.registrations.read.path:", "'v2/taxpayers'"),
-        ('"15 1 * * *"', "nightly", "3:1: schedule:", "'nightly'"),
+        ("path: /v2", "path: v2", "7:26: streams.registrations.read.path:", "a path that begins with /"),
+        ('"15 1 * * *"', "nightly", "3:1: schedule:", "the five fields of cron"),
+        ("key: [mst]", "key: mst", "9:5: streams.registrations.key:", "write a list"),
+        ("key: [mst]", "key: [1]", "9:11: streams.registrations.key.0:", "in quotes"),
+        (
+            "{parameter: soDong, value: 1000}",
+            "1000",
+            "8:45: streams.registrations.pages.size:",
+            "{key: value}",
+        ),
+        ("streams:", "stream:", "5:1: stream:", "did you mean 'streams'?"),
+        ("kind: none}\nstreams", "kind: api_key}\nstreams", "4:1: auth:", "exactly one of header"),
     ],
 )
 def test_a_wrong_key_is_told_with_line_column_and_a_way_out(
@@ -73,6 +83,10 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("source: [tax\n", ".yaml:2:1: is not valid YAML"),
+        (
+            "auth:\n\tkind: none\n",
+            ".yaml:2:1: is not valid YAML: found character that cannot start any token; it",
+        ),
         ("", ":1:1: is empty"),
         ("source: tax\nsource: bank\n", ":2:1: key 'source' is repeated; keep one"),
         ("- 1\n", "this value"),
