@@ -31,8 +31,11 @@ from oncehub.model.errors import ContractBroken
 
 logger = logging.getLogger(__name__)
 
-PAGE, ANSWERS = 1000, 100
-"""Answers about single parents are gathered until they hold so many records, or are so many themselves."""
+RECORDS, ANSWERS = 1000, 100
+"""Answers about single parents are gathered until they hold so many records, or are so many themselves.
+
+An answer takes a request, so that a hundred are some seconds' work: what a killed run does again.
+"""
 
 Family = dict[str, Any]
 """What of a parent its children are asked for with, by the names of `take`."""
@@ -51,7 +54,7 @@ class _Gathered:
         self.answers += 1
 
     def is_full(self) -> bool:
-        return len(self.records) >= PAGE or self.answers >= PAGE
+        return len(self.records) >= RECORDS or self.answers >= ANSWERS
 
     def page(self, following: PageState | None, watermark: int | None) -> Page:
         """Give it away as one page."""

@@ -154,7 +154,7 @@ def test_what_is_taken_is_quoted_into_path_and_query() -> None:
 def test_small_answers_are_gathered_and_large_ones_are_not_held_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(children, "PAGE", 4)
+    monkeypatch.setattr(children, "RECORDS", 4)
     source = source_of({1: [1, 2], 2: [3], 3: list(range(10, 19)), 4: [20]}, size=3)
     pages = read(source, of(PARENTS["known by nothing"]), "papers", ALL)
     assert [len(page.records) for page in pages] == [6, 6, 1]
@@ -162,11 +162,20 @@ def test_small_answers_are_gathered_and_large_ones_are_not_held_back(
 
 
 def test_many_parents_without_children_leave_checkpoints_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "PAGE", 4)
+    monkeypatch.setattr(children, "ANSWERS", 4)
     source = source_of({key: [] for key in range(10)}, size=3)
     pages = read(source, of(PARENTS["known by nothing"]), "papers", ALL)
     assert [len(page.records) for page in pages] == [0, 0, 0]
     assert pages[0].next is not None
+
+
+def test_a_look_at_children_asks_for_those_of_few_parents_only() -> None:
+    source = source_of({key: [key] for key in range(1, 400)}, size=500)
+    with opened(source, of(PARENTS["known by nothing"])) as reader:
+        first = next(reader.pages("papers", ALL))
+    assert len(first.records) == children.ANSWERS
+    # The page after it is fetched ahead, and no other.
+    assert len([asked for asked in source.asked if "children" in asked.path]) < 3 * children.ANSWERS
 
 
 def test_children_are_asked_for_with_their_own_window() -> None:
@@ -195,7 +204,7 @@ def test_a_window_of_changed_parents_is_of_their_kind() -> None:
 
 
 def test_pages_of_children_tell_how_far_their_changed_parents_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "PAGE", 2)
+    monkeypatch.setattr(children, "RECORDS", 2)
     source = source_of({key: [10 * key, 10 * key + 1] for key in range(1, 5)}, size=2)
     pages = read(source, of(PARENTS["known by sequence"], of=True), "papers", Window(0, None))
     assert [page.watermark for page in pages] == [2, 2, 4, 4, 4]
@@ -240,13 +249,14 @@ def test_of_parents_that_stay_no_child_is_missed(
     meanwhile: list[Event],
     kills: list[int],
 ) -> None:
-    usual, children.PAGE = children.PAGE, page
+    usual = children.RECORDS, children.ANSWERS
+    children.RECORDS = children.ANSWERS = page
     try:
         source = source_of({key: sorted(found) for key, found in families.items()}, size)
         source.events = map(happening, meanwhile)
         pages = read(source, of(PARENTS[kind]), "papers", ALL, kills)
     finally:
-        children.PAGE = usual
+        children.RECORDS, children.ANSWERS = usual
     stayed = set(families) - {key for key, deleted in meanwhile if deleted}
     came = told(pages)
     assert set(came) >= truth(source, stayed)
