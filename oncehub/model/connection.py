@@ -29,6 +29,10 @@ class Connection:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+_KEYS = {"host", "login", "password", "extra"}
+_IGNORED = {"conn_type", "description"}
+"""Keys of an Airflow connection that say nothing here."""
+
 ConnectionLookup = Callable[[str], Connection]
 """Finds the connection of a source by its name; DAGs look in Airflow, the command line in the environment."""
 
@@ -37,7 +41,7 @@ def connection_from_environment(source: str) -> Connection:
     """Read `ONCEHUB_CONN_<SOURCE>`: a JSON object with host, login, password, extra.
 
     Raises:
-        ConfigError: when the variable is absent, no JSON, or lacks a host.
+        ConfigError: when the variable is absent or no JSON; see `connection_from_document`.
     """
     variable = f"ONCEHUB_CONN_{source.upper()}"
     text = os.environ.get(variable)
@@ -57,13 +61,22 @@ def connection_from_document(document: object, where: str) -> Connection:
     """Build a connection from an Airflow-style JSON object; `where` names it in errors.
 
     Raises:
-        ConfigError: when it is no object or lacks a host.
+        ConfigError: when it is no object, lacks a host, or states what would be left unread.
     """
     if not isinstance(document, dict) or not document.get("host"):
         raise ConfigError(f'{where} must be a JSON object with at least "host"')
+    if any(value for name, value in document.items() if name not in _KEYS | _IGNORED):
+        # Neither the value nor the name is told: a secret may stand in the place of either.
+        raise ConfigError(
+            f"{where} states more than host, login, password and extra; host takes scheme and port,"
+            " anything else belongs into extra"
+        )
+    extra = document.get("extra") or {}
+    if not isinstance(extra, dict):
+        raise ConfigError(f"{where}: extra must be a JSON object, not a text")
     return Connection(
         host=str(document["host"]).rstrip("/"),
         login=document.get("login"),
         password=document.get("password"),
-        extra=document.get("extra") or {},
+        extra=extra,
     )

@@ -1,4 +1,5 @@
 import base64
+import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,7 +49,24 @@ def test_a_connection_comes_from_the_environment_and_never_shows_its_secret(
     assert "hush" not in repr(connection)
 
 
-@pytest.mark.parametrize("text", ["", "{broken hush", "[]", '{"login": "hush"}'])
+def test_a_connection_as_airflow_exports_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    exported = {"conn_type": "http", "description": "", "host": "https://h", "port": None, "schema": ""}
+    monkeypatch.setenv("ONCEHUB_CONN_TAX", json.dumps(exported))
+    assert connection_from_environment("tax") == Connection("https://h")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{broken hush",
+        "[]",
+        '{"login": "hush"}',
+        '{"host": "https://h", "user": "hush"}',
+        '{"host": "https://h", "port": 8443, "password": "hush"}',
+        '{"host": "https://h", "extra": "hush"}',
+    ],
+)
 def test_a_bad_connection_is_told_by_name_without_its_content(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
