@@ -17,6 +17,7 @@ from oncehub.authoring.masking import masked, shown_attributes, shown_fields
 from oncehub.authoring.openapi import draft_from_openapi
 from oncehub.authoring.pages import stale_pages
 from oncehub.authoring.sampling import Finding, look, sample
+from oncehub.cli import connector_test
 from oncehub.cli.naming import (
     ShowPersonalData,
     SourceName,
@@ -136,6 +137,9 @@ def drift(name: SourceName, as_json: Json = False) -> None:
         rows = [row for row in list_drift(connection, connector.source) if row.stream in streams]
     columns = ("stream", "path", "kind", "found", "records", "first_seen", "last_seen")
     show(rows, title=f"drift of {name}", columns=columns, as_json=as_json)
+
+
+app.command("test")(connector_test.try_connector)
 
 
 @app.command("docs")

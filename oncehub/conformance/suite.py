@@ -15,11 +15,9 @@ from oncehub.conformance.cases.quiet import quiet, secrets_of
 from oncehub.conformance.diagnosis import diagnosed
 from oncehub.conformance.hub import Hub
 from oncehub.conformance.listening import Heard, listening
-from oncehub.conformance.pages import resized
 from oncehub.conformance.reach import Reach
 from oncehub.conformance.subject import Options, Subject
 from oncehub.conformance.verdict import Fault, NotShown, Verdict
-from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError, OncehubError
 
 Listener = Callable[[Verdict], None]
@@ -129,13 +127,6 @@ def judged(name: str, stream: str | None, case: Callable[[], str]) -> Verdict:
     except OncehubError as error:
         named = diagnosed(error)
         return Verdict(name, stream, "failed", str(named), named.name)
-
-
-def prepared(connector: Connector, options: Options) -> Connector:
-    """The connector with pages as small as the options say."""
-    for stream in connector.streams:
-        connector = resized(connector, stream, options.page_size)
-    return connector
 
 
 def _raising(problem: Exception) -> Callable[[], str]:

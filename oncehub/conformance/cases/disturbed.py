@@ -32,7 +32,7 @@ def survives(subject: Subject, hardship: Hardship) -> str:
             f"{hardship.told}: {len(unlike)} records are missing or otherwise, so a broken answer was taken "
             "for a whole one; let pages declare a count or total, or files a sum",
         )
-    return f"{failing.met} times {hardship.told}: the same rows"
+    return f"{hardship.told}, {failing.met} x: the same rows"
 
 
 def waits_no_longer(subject: Subject) -> str:
@@ -46,7 +46,7 @@ def waits_no_longer(subject: Subject) -> str:
         raise Fault("waits_too_long", "asked to wait for more than an hour, the run did not end saying so")
     if expected.unlike(subject.held()):
         raise Fault("waits_too_long", "ended by a long Retry-After and taken up, the rows are not the same")
-    return f"asked {len(ended)} times to wait for an hour: the run ended, the next went on to the same rows"
+    return f"asked {len(ended)} x to wait for an hour: the run ended, the next went on to the same rows"
 
 
 def _ended_runs(subject: Subject, opener: Opener) -> Iterator[Throttled]:

@@ -17,7 +17,7 @@ def reads(subject: Subject) -> str:
     [reading] = noted
     read = Read(subject.spec, tuple(reading.passed), complete=not reading.cut)
     subject.first, subject.taped = read, subject.reach.tape.copied()
-    told = f"{report.pages} pages, {report.read} records"
+    told = f"{report.read} records, pages: {report.pages}"
     return told if read.complete else f"{told}; what follows was left unread (--limit-pages)"
 
 

@@ -1,0 +1,109 @@
+"""The file of a recorded source: `connectors/<source>/cassette.json.gz`."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from oncehub.conformance.subject import Options
+from oncehub.conformance.wire import Asked, Tape, Taped
+from oncehub.model.access import NoAuth
+from oncehub.model.connector import Connector
+from oncehub.model.errors import ConfigError
+
+_FORM = 1
+
+
+@dataclass(frozen=True)
+class Cassette:
+    """A redacted recording.
+
+    Attributes:
+        recorded_at: the present of all its requests.
+        options: with which the suite made them.
+        tape: every request and its answer.
+    """
+
+    recorded_at: datetime
+    options: Options
+    tape: Tape
+
+    def save(self, path: Path) -> None:
+        """Write it; the same recording gives the same bytes."""
+        document = {
+            "form": _FORM,
+            "recorded_at": self.recorded_at.isoformat(),
+            "options": asdict(self.options),
+            "answers": list(_written(self.tape)),
+        }
+        text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        path.write_bytes(gzip.compress(text, mtime=0))
+
+    @classmethod
+    def load(cls, path: Path) -> Cassette:
+        """Read one.
+
+        Raises:
+            ConfigError: when there is none, or it cannot be read.
+        """
+        try:
+            document = orjson.loads(gzip.decompress(path.read_bytes()))
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{path} is not there; record the source with: oncehub connector test NAME --record"
+            ) from None
+        except (OSError, EOFError, zlib.error, orjson.JSONDecodeError):
+            raise ConfigError(f"{path} is no recording; make it again with --record") from None
+        if document.get("form") != _FORM:
+            raise ConfigError(f"{path} is of another version; make it again with --record")
+        tape = Tape()
+        for each in document["answers"]:
+            asked, answer = _read(each)
+            tape.keep(asked, answer)
+        return cls(datetime.fromisoformat(document["recorded_at"]), Options(**document["options"]), tape)
+
+
+def cassette_path(connector: Connector) -> Path:
+    """Where a connector's recording lies."""
+    return connector.path.parent / "cassette.json.gz"
+
+
+def recorded_connector(connector: Connector) -> Connector:
+    """The connector as it reads a recording: no credentials, and answers as its own reader gave them."""
+    changed: dict[str, Any] = {"auth": NoAuth(kind="none")}
+    if connector.part == "pager":
+        return connector.model_copy(update=changed)
+    recorded = connector.model_copy(update=changed | {"part": None})
+    # Beside the file that it names lies no connector.py, which would have to be stated.
+    recorded._path = connector.path.parent / "recorded" / connector.path.name
+    return recorded
+
+
+def _written(tape: Tape) -> Iterable[dict[str, Any]]:
+    for asked in sorted(tape.answers, key=lambda asked: (asked.path, asked.query)):
+        answer = tape.answers[asked]
+        try:
+            body = {"text": answer.body.decode()}
+        except UnicodeDecodeError:
+            body = {"base64": base64.b64encode(answer.body).decode()}
+        yield {
+            "method": asked.method,
+            "path": asked.path,
+            "query": asked.query,
+            "headers": dict(answer.headers),
+            **body,
+        }
+
+
+def _read(each: dict[str, Any]) -> tuple[Asked, Taped]:
+    body = each["text"].encode() if "text" in each else base64.b64decode(each["base64"])
+    query = tuple((name, value) for name, value in each["query"])
+    return Asked(each["method"], each["path"], query), Taped(200, each["headers"], body)

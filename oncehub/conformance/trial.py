@@ -1,0 +1,115 @@
+"""A connector tried: on its source, on its recording, or to make one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from oncehub.conformance.hub import Hub
+from oncehub.conformance.pages import resized
+from oncehub.conformance.reach import Reach, secret_parameter
+from oncehub.conformance.recording import Cassette, cassette_path, recorded_connector, redacted
+from oncehub.conformance.subject import Options
+from oncehub.conformance.suite import Listener, Suite
+from oncehub.conformance.verdict import Verdict
+from oncehub.conformance.wire import Tape
+from oncehub.connect.rates import Pause
+from oncehub.model.connection import Connection
+from oncehub.model.connector import Connector
+from oncehub.model.errors import ConfigError
+
+RECORDED_FROM = Connection(host="https://recorded.invalid")
+"""Stands for the source of a recording, which is never asked."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is to be tried.
+
+    Attributes:
+        connector: as its file states it.
+        hubs: databases of the suite's own: one that cases empty, and one that they do not.
+        streams: all when empty.
+        only: names of cases; all when empty.
+        listener: hears each verdict.
+        pause: waits between tries where the source fails.
+    """
+
+    connector: Connector
+    hubs: tuple[Hub, Hub]
+    streams: Sequence[str] = ()
+    only: Sequence[str] = ()
+    listener: Listener = lambda _: None
+    pause: Pause = time.sleep
+
+    def of_source(self, connection: Connection, options: Options) -> list[Verdict]:
+        """Try the source itself.
+
+        Raises:
+            ConfigError: when a file, the connection, or the name of a stream or case is wrong.
+        """
+        reach = self._reach(connection, options)
+        return self._suite(reach, options, lambda: datetime.now(UTC)).run(self.streams, self.listener)
+
+    def of_recording(self) -> list[Verdict]:
+        """Try the recording beside the connector; nothing is asked of anybody.
+
+        Raises:
+            ConfigError: when there is none, or as `of_source`.
+        """
+        return self._played(Cassette.load(cassette_path(self.connector)))
+
+    def record(self, connection: Connection, options: Options) -> list[Verdict]:
+        """Try the source, and write what it answered without what that says about anybody.
+
+        The verdicts are those on the recording. Nothing is written when they are worse than on the source.
+
+        Raises:
+            ConfigError: as `of_source`, or when the source cannot be recorded.
+        """
+        if any(stream.read.folder for stream in self.connector.streams.values()):
+            raise ConfigError(
+                f"{self.connector.path}: files of a folder come without requests, so nothing can be recorded"
+            )
+        options = replace(options, kills=0, wait=0)
+        reach = self._reach(connection, options)
+        silent = replace(self, listener=lambda _: None)
+        on_source = silent._suite(reach, options, reach.clock).run(self.streams, silent.listener)
+        tape = redacted(self.hubs[0].settings, reach.connector, connection, reach.tape)
+        cassette = Cassette(reach.clock(), options, tape)
+        verdicts = self._played(cassette)
+        before = {(each.stream, each.case) for each in on_source if each.outcome == "failed"}
+        failed = [each for each in verdicts if each.outcome == "failed"]
+        if worse := [each for each in failed if (each.stream, each.case) not in before]:
+            raise ConfigError(
+                f"{self.connector.source}: the recording was not written, as on it fails what did not "
+                f"fail on the source: {worse[0].case} of {worse[0].stream}: {worse[0].told}; if the source changed "
+                "meanwhile, record again"
+            )
+        cassette.save(cassette_path(self.connector))
+        return verdicts
+
+    def _played(self, cassette: Cassette) -> list[Verdict]:
+        connector = _prepared(recorded_connector(self.connector), cassette.options)
+        reach = Reach(
+            connector, RECORDED_FROM, cassette.tape, recorded=True, clock=lambda: cassette.recorded_at
+        )
+        return self._suite(reach, cassette.options, reach.clock).run(self.streams, self.listener)
+
+    def _reach(self, connection: Connection, options: Options) -> Reach:
+        now = datetime.now(UTC).replace(microsecond=0)
+        connector = _prepared(self.connector, options)
+        tape = Tape(secret_parameter(connector))
+        return Reach(connector, connection, tape, recorded=False, clock=lambda: now, pause=self.pause)
+
+    def _suite(self, reach: Reach, options: Options, clock: Callable[[], datetime]) -> Suite:
+        return Suite(reach, self.hubs, options, clock, self.only)
+
+
+def _prepared(connector: Connector, options: Options) -> Connector:
+    """The connector with pages as small as the options say."""
+    for stream in connector.streams:
+        connector = resized(connector, stream, options.page_size)
+    return connector
