@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 import urllib3
@@ -92,8 +93,15 @@ def _is_refusal(cause: BaseException) -> bool:
     return isinstance(cause, ssl.SSLError) and "ALERT" in (getattr(cause, "reason", None) or "")
 
 
-def check_status(status: int, headers: Mapping[str, str], what: str, now: float) -> None:
-    """Raise for a status that is no answer; `now` is Unix seconds.
+def check_status(status: int, headers: Mapping[str, str], what: str, now: float, url: str = "") -> None:
+    """Raise for a status that is no answer.
+
+    Args:
+        status: of the answer.
+        headers: of the answer.
+        what: names it in errors.
+        now: Unix seconds.
+        url: that was asked; of it errors tell nothing but names of parameters.
 
     Raises:
         TryAgain: 408, 429 and 5xx.
@@ -106,7 +114,15 @@ def check_status(status: int, headers: Mapping[str, str], what: str, now: float)
         raise TryAgain(f"answered {status}", retry_after(headers.get("Retry-After"), now))
     if 300 <= status <= 399:
         raise RequestRefused(f"{what}: answered {status}, a redirect, which credentials do not follow")
-    raise RequestRefused(f"{what}: answered {status}; check paths and parameters in its connector.yaml")
+    raise RequestRefused(f"{what}: answered {status}; check {_suspects(status, url)} in its connector.yaml")
+
+
+def _suspects(status: int, url: str) -> str:
+    # An address that the source gave may hold anything, also in the place of a name.
+    names = [name for name in parse_qs(urlsplit(url).query) if re.fullmatch(r"[A-Za-z_.-]{1,40}", name)]
+    if status in {404, 405, 410}:
+        return "the path"
+    return f"the path and the parameters sent ({', '.join(names)})" if names else "the path and parameters"
 
 
 def retry_after(text: str | None, now: float) -> float | None:

@@ -131,7 +131,8 @@ class Requester:
             except CredentialsRefused as refused:
                 if renewed or not refused.renewable:
                     raise AuthenticationError(
-                        f"{what}: answered {refused.status}; check the credentials in the source's connection"
+                        f"{what}: answered {refused.status}; check auth in its connector.yaml, and the"
+                        " credentials in the source's connection"
                     ) from None
                 renewed = True
             except TryAgain as failure:
@@ -190,7 +191,8 @@ class Requester:
             response = self.session.send(prepared, stream=True, timeout=timeout, allow_redirects=False)
             with response:
                 if response.status_code not in accept:
-                    check_status(response.status_code, response.headers, what, self.clock())
+                    url = prepared.url or ""
+                    check_status(response.status_code, response.headers, what, self.clock(), url)
                 return take(response)
         except HTTP_ERRORS as error:
             raise network_failure(error, what) from None

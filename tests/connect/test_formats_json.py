@@ -48,6 +48,20 @@ def test_no_list_is_an_empty_one_only_where_the_page_declares_none(data: Any) ->
         page(read, body, COUNT_IN_HEADER, X_Count="1")
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"data": {"items": [], "total": 0}}, r"holds no list at `ds`; there is one at `data\.items`$"),
+        ({"rows": [], "errors": []}, r"holds no list at `ds`; there is one at `rows` and at `errors`$"),
+        ([], r"holds no list at `ds`; the whole answer is one, leave `records` out$"),
+        ({"079301000123": [], "Bà Lan": [], "a": {"b": {"c": {"d": []}}}}, r"holds no list at `ds`$"),
+    ],
+)
+def test_where_a_list_stands_instead_is_told_by_plain_words_only(body: Any, told: str) -> None:
+    with pytest.raises(ContractBroken, match=told):
+        page(json_read(records="ds"), orjson.dumps(body))
+
+
 def test_something_else_than_a_list_breaks_the_contract() -> None:
     with pytest.raises(ContractBroken, match="holds no list at its top"):
         page(json_read(), b'{"error": "secret"}')

@@ -159,7 +159,7 @@ def test_refused_credentials_are_not_tried_again(
     status: int, serve: Serve, connector_of: Make, open_served: Open
 ) -> None:
     served = serve(in_turn(Reply(status=status)))
-    with pytest.raises(AuthenticationError, match=f"page 1: answered {status}; check the credentials"):
+    with pytest.raises(AuthenticationError, match=f"page 1: answered {status}; check auth in its connector"):
         read(open_served(connector_of(), served.host))
     assert len(served.asked) == 1
 
@@ -169,9 +169,19 @@ def test_a_refused_request_is_not_tried_again(
     status: int, serve: Serve, connector_of: Make, open_served: Open
 ) -> None:
     served = serve(in_turn(Reply(status=status)))
-    with pytest.raises(RequestRefused, match=f"page 1: answered {status}; check paths"):
+    with pytest.raises(RequestRefused, match=f"page 1: answered {status}; check the path"):
         read(open_served(connector_of(), served.host))
     assert len(served.asked) == 1
+
+
+def test_of_what_was_sent_a_refusal_names_the_parameters_and_no_more(
+    serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    served = serve(in_turn(Reply(status=400)))
+    connector = connector_of({"read": {"format": "json", "path": "/items", "query": {"unit": SENTINEL}}})
+    with pytest.raises(RequestRefused, match=r"check the path and the parameters sent \(unit") as refused:
+        read(open_served(connector, served.host))
+    assert SENTINEL not in str(refused.value)
 
 
 def test_a_redirect_is_not_followed(serve: Serve, connector_of: Make, open_served: Open) -> None:

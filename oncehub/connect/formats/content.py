@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from oncehub.model.errors import ContractBroken
 from oncehub.model.reading import InHeader, Place
+
+_PLAIN_WORD = re.compile(r"[A-Za-z_]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,19 @@ def at(content: Any, path: str) -> Any:
             return None
         content = content.get(name)
     return content
+
+
+def lists_in(body: Any, depth: int = 3) -> list[str]:
+    """The dotted paths at which lists stand, where their names are plain words and so tell of nobody."""
+    found = []
+    for name, part in body.items() if isinstance(body, dict) else ():
+        if not _PLAIN_WORD.fullmatch(name):
+            continue
+        if isinstance(part, list):
+            found.append(name)
+        elif depth > 1:
+            found += [f"{name}.{path}" for path in lists_in(part, depth - 1)]
+    return found
 
 
 def shown(place: Place | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from oncehub.connect.failures import TryAgain
-from oncehub.connect.formats.content import Content, at, shown
+from oncehub.connect.formats.content import Content, at, lists_in, shown
 from oncehub.connect.formats.json import parsed
 from oncehub.connect.formats.rows import records_in
 from oncehub.connect.formats.unpacking import unzipped
@@ -21,6 +21,13 @@ ReadPart = Callable[[bytes, Mapping[str, str]], Any]
 """A connector's own reader, already bound to its connection: (body, headers) -> content."""
 
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?html\b", re.IGNORECASE)
+
+
+def _elsewhere(body: Any) -> str:
+    if isinstance(body, list):
+        return "; the whole answer is one, leave `records` out"
+    paths = lists_in(body)[:3]
+    return f"; there is one at {' and at '.join(map(shown, paths))}" if paths else ""
 
 
 def reader_of(read: Read, pages: Pages, *, most: int, part: ReadPart | None = None) -> PageReader:
@@ -78,7 +85,7 @@ class PageReader:
         if records is None and self._declares_nothing(content):
             return content
         if not isinstance(records, list):
-            raise ContractBroken(f"{content.what}: holds no list at {shown(path)}")
+            raise ContractBroken(f"{content.what}: holds no list at {shown(path)}{_elsewhere(content.body)}")
         return replace(content, records=records)
 
     def _lines(self, read: JsonLines | Csv, body: bytes, empty: Content) -> Content:
