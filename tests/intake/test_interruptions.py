@@ -50,12 +50,16 @@ def test_what_had_landed_stays_and_the_next_run_completes(new_hub, calm, fault, 
     with pytest.raises(failure):
         disturbed.read(calm, "population", connector)
     calm.clear_faults()
+    # As if the time had passed for which the source asked for peace.
+    disturbed.query("delete from connect.pace")
     [(run_id, mode, state, pages, error)] = disturbed.runs()
     assert (mode, state, pages) == ("full", "failed", 3)
     assert error
     assert "\n" not in error
     assert disturbed.query("select count(*) from intake.held")[0][0] > 250
     assert disturbed.query("select * from intake.cursor") == []
+    # The time that the source may have asked for passes.
+    disturbed.query("update connect.pace set held_until = now()")
     [report] = disturbed.read(calm, "population", connector)
     undisturbed.read(calm, "population", connector)
     assert disturbed.everything() == undisturbed.everything()
