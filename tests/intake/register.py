@@ -41,7 +41,7 @@ _SCHEMA = {
         "at": {"type": "string"},
         "no": {"type": "integer"},
         "name": {"type": "string", "maxLength": 30},
-        "parent": {"type": "object"},
+        "parent": {"type": "object", "properties": {"holder": {"type": "string"}}},
     },
 }
 _MAPPING = {"person": {"full_name": {"from": "name"}}}
@@ -196,7 +196,8 @@ class Open:
 
 def _child(parent: Stated) -> dict[str, Any]:
     """The one deed of a holder, stated long before."""
-    return {"id": f"deed of {parent.key}", "at": "2020-01-01T00:00:00+00:00", "name": f"Deed {parent.key}"}
+    stated = {"id": f"deed of {parent.key}", "at": "2020-01-01T00:00:00+00:00", "name": f"Deed {parent.key}"}
+    return stated | {"parent": {"holder": parent.key}}
 
 
 def _by_number(spec: Stream) -> bool:

@@ -128,7 +128,7 @@ def take(land: Any, step: Step) -> None:
 def read(land: Any, step: Step) -> None:
     def before(phase: str, number: int) -> None:
         if step.inside and number >= step.inside_before:
-            land.register.before = lambda phase, number: None
+            land.register.before = nothing
             take(land, step.inside)
 
     land.register.before = before
@@ -136,4 +136,11 @@ def read(land: Any, step: Step) -> None:
     if step.kind == "backfill":
         window = Window(START + step.since * DAY, START + max(step.until, step.since + 1) * DAY)
         how["backfill"] = window
-    land.takes(full=step.kind == "full", **how)
+    try:
+        land.takes(full=step.kind == "full", **how)
+    finally:
+        land.register.before = nothing
+
+
+def nothing(phase: str, number: int) -> None:
+    """What happens before a page in a register that is left in peace."""

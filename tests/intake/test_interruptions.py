@@ -58,8 +58,6 @@ def test_what_had_landed_stays_and_the_next_run_completes(new_hub, calm, fault, 
     assert "\n" not in error
     assert disturbed.query("select count(*) from intake.held")[0][0] > 250
     assert disturbed.query("select * from intake.cursor") == []
-    # The time that the source may have asked for passes.
-    disturbed.query("update connect.pace set held_until = now()")
     [report] = disturbed.read(calm, "population", connector)
     undisturbed.read(calm, "population", connector)
     assert disturbed.everything() == undisturbed.everything()
