@@ -1,9 +1,10 @@
-"""Reading one stream, page by page into the store: a kill at any instant loses and repeats nothing."""
+"""Reading one stream, portion by portion into the store: a kill at any instant loses and repeats nothing."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,6 +15,7 @@ from oncehub.intake.cursor import advance, changes_of
 from oncehub.intake.drift import note_drift
 from oncehub.intake.landing import Landing
 from oncehub.intake.lanes import alone, lane_of, take_turn
+from oncehub.intake.portions import Portion, Size, portions
 from oncehub.intake.quarantine import Quarantine, refuse_excess
 from oncehub.intake.runs import Counts, Marks, Run, RunReport
 from oncehub.intake.sweep import WHENEVER, Snapshot
@@ -49,6 +51,7 @@ class Reading:
         source: Source,
         normalizer: Normalizer,
         listener: Listener | None = None,
+        size: Size = Size(),  # noqa: B008 - frozen
     ) -> None:
         names = (connector.source, stream)
         self._names = names
@@ -60,6 +63,7 @@ class Reading:
         self._source = source
         self._normalizer = normalizer
         self._listener = listener
+        self._size = size
         self._quarantine = Quarantine(settings, *names)
         self._landing = Landing(store, *names, load_entities(settings.schemas))
 
@@ -97,8 +101,7 @@ class Reading:
     def _read(self, run: Run) -> RunReport:
         if not run.all_landed:
             with _ended(self._source.pages(run.stream, run.window, run.resume)) as pages:
-                for page in pages:
-                    self._land(run, page)
+                self._land_all(run, portions(pages, self._size))
         with self._store:
             take_turn(self._store, self._name)
             swept = self._sweep(run)
@@ -108,27 +111,46 @@ class Reading:
         self._tell(report)
         return report
 
-    def _land(self, run: Run, page: Page) -> None:
-        batch = self._normalizer.normalize(page.records, deletions=page.kind == "deletions")
+    def _land_all(self, run: Run, coming: Iterator[Portion]) -> None:
+        """Land portions in their order, each while the next one is fetched and normalized.
+
+        What a portion's landing fails with is told before what comes after it is landed.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="oncehub-land") as thread:
+            landing: Future[None] | None = None
+            try:
+                for portion in coming:
+                    deletions = portion.last.kind == "deletions"
+                    batch = self._normalizer.normalize(portion.records, deletions=deletions)
+                    if landing:
+                        landing.result()
+                    landing = thread.submit(self._land, run, portion, batch)
+            finally:
+                # A landing that failed says more than what came of the source meanwhile.
+                if landing:
+                    landing.result()
+
+    def _land(self, run: Run, portion: Portion, batch: Batch) -> None:
         if batch.stop:
             raise ContractStopped(f"{self._name}: {batch.stop}")
         with self._store:
             take_turn(self._store, self._name)
             self._refuse_excess(run, batch)
             landed = self._landing.land(batch)
-            self._quarantine.keep(self._store, run.run_id, batch.rejected, page.kind)
-            self._remember(run, page, batch)
+            self._quarantine.keep(self._store, run.run_id, batch.rejected, portion.last.kind)
+            self._remember(run, portion, batch)
             counts = Counts(
+                pages=portion.pages,
                 read=batch.read,
                 accepted=landed.accepted,
                 quarantined=len(batch.rejected),
                 deleted_read=batch.deleted.height,
                 deleted=landed.deleted,
                 drift=note_drift(self._store, run.run_id, *self._names, batch.drift),
-                total=page.total,
+                total=portion.last.total,
             )
             report = run.count(counts)
-            run.save_checkpoint(page.next, _marks(page, batch))
+            run.save_checkpoint(portion.next, _marks(portion, batch))
         self._tell(report)
 
     def _refuse_excess(self, run: Run, batch: Batch) -> None:
@@ -142,13 +164,13 @@ class Reading:
             after=self._spec.quarantine.after,
         )
 
-    def _remember(self, run: Run, page: Page, batch: Batch) -> None:
+    def _remember(self, run: Run, portion: Portion, batch: Batch) -> None:
         """Note what a full read shows; a backfill beside it shows that its records are there too."""
         if not isinstance(self._spec.deletes, AbsenceDeletes):
             return
         if run.mode == "full":
             snapshot = Snapshot(self._store, run.run_id, *self._names)
-            if page.number == 1:
+            if portion.first.number == 1:
                 snapshot.forget()
             snapshot.remember(batch)
         elif beside := Snapshot.in_progress(self._store, *self._names):
@@ -190,16 +212,16 @@ def _goes_on(error: OncehubError) -> bool:
     return not isinstance(error, ContractBroken | RequestRefused)
 
 
-def _marks(page: Page, batch: Batch) -> Marks:
-    high_sequence = page.watermark
-    if high_sequence is None and page.kind == "records":
+def _marks(portion: Portion, batch: Batch) -> Marks:
+    high_sequence = portion.last.watermark
+    if high_sequence is None and portion.last.kind == "records":
         # Deletions are listed after the records, so their numbers say nothing of records in between.
         high_sequence = batch.high_sequence
     return Marks(
         high_mark=batch.high_mark,
         high_sequence=high_sequence,
-        shown_until=batch.high_mark if page.of_snapshot else None,
-        anew=page.number == 1,
+        shown_until=batch.high_mark if portion.last.of_snapshot else None,
+        anew=portion.first.number == 1,
     )
 
 

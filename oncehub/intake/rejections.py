@@ -236,6 +236,7 @@ class _Replay:
         self._resolve([row["rejected_id"] for row in rows if bytes(row["digest"]) not in bad])
         run.count(
             Counts(
+                pages=1,
                 read=batch.read,
                 accepted=landed.accepted,
                 quarantined=len(batch.rejected),

@@ -23,7 +23,7 @@ _READ_TOTALS = f"select {_TOTALS} from intake.run where run_id = %(run_id)s"
 
 _COUNT = f"""
 update intake.run
-set pages = pages + 1, read = read + %(read)s, accepted = accepted + %(accepted)s,
+set pages = pages + %(pages)s, read = read + %(read)s, accepted = accepted + %(accepted)s,
     unchanged = unchanged + %(read)s - %(accepted)s - %(quarantined)s - %(deleted_read)s,
     quarantined = quarantined + %(quarantined)s, deleted_read = deleted_read + %(deleted_read)s,
     deleted = deleted + %(deleted)s, drift = drift + %(drift)s, total = coalesce(%(total)s, total)
@@ -94,8 +94,9 @@ class RunReport:
 
 @dataclass(frozen=True)
 class Counts:
-    """What one page adds to its run, in records; see `RunReport`."""
+    """What pages that land together add to their run, in records; see `RunReport`."""
 
+    pages: int
     read: int
     accepted: int
     quarantined: int
@@ -107,7 +108,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Marks:
-    """How far one page goes.
+    """How far pages go that land together.
 
     Attributes:
         high_mark: its latest statement time.
@@ -158,7 +159,7 @@ class Run:
                 return self.taken_over
 
     def count(self, counts: Counts) -> RunReport:
-        """Add one page to the counters, and return them."""
+        """Add pages to the counters, and return them."""
         return self._report(_COUNT, **asdict(counts))
 
     def save_checkpoint(self, page: PageState | None, marks: Marks) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from oncehub.connect import Source, Window, open_source
 from oncehub.connect.shared_pace import shared_pace
 from oncehub.intake.backfill import check_backfill
+from oncehub.intake.portions import Size
 from oncehub.intake.reading import Listener, Reading
 from oncehub.intake.runs import RunReport
 from oncehub.model.connection import Connection as SourceConnection
@@ -45,6 +46,7 @@ def sync(
     database: Connection | None = None,
     clock: Clock = utc_now,
     opener: Opener | None = None,
+    size: Size = Size(),  # noqa: B008 - frozen
 ) -> list[RunReport]:
     """Read a source's streams (all unless named), and return a report a run.
 
@@ -54,7 +56,7 @@ def sync(
     go on beside the others and leave the cursor where it is; interrupted, the same window is taken up, and
     another one given up for it. `report` hears the running totals after every batch.
     A `database` given by the caller must not be in a transaction. `opener` opens the source in another way
-    than over the network.
+    than over the network. `size` says how much lands in one transaction.
 
     Raises:
         SourceError: what the source did wrong; what had landed stays, and the next call goes on from there,
@@ -83,6 +85,7 @@ def sync(
                 source=source,
                 normalizer=normalizers[stream],
                 listener=report,
+                size=size,
             )
             try:
                 if backfill is None:

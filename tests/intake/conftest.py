@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from psycopg2 import sql
 
-from oncehub.intake import RunReport, sync
+from oncehub.intake import RunReport, Size, sync
 from oncehub.intake.landing import Landed, Landing
 from oncehub.model.catalogue import load_connector
 from oncehub.model.connection import connection_from_document
@@ -26,6 +26,9 @@ from oncehub.store.connection import Connection, connect
 from stubs.client import Systems
 
 from .register import CHILD, SOURCE, STREAM, Register, configuration
+
+PAGEWISE = Size(pages=1)
+"""What lands in one transaction, so that a test may end one at every page."""
 
 NOWHERE = connection_from_document({"host": "http://127.0.0.1:9"}, SOURCE)
 
@@ -193,7 +196,7 @@ class Hub:
     ) -> list[RunReport]:
         connection = connection_from_document(systems.connections[source], source)
         chosen = connector or self.connector(source)
-        return sync(self.settings, chosen, connection, **{"clock": lambda: LATER, **how})
+        return sync(self.settings, chosen, connection, **{"clock": lambda: LATER, "size": PAGEWISE, **how})
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         assert self.settings.database_url is not None
@@ -273,7 +276,7 @@ class Land(Hub):
 
     def takes(self, **how: Any) -> list[RunReport]:
         now = max((each.at for each in self.register.history), default=START) + timedelta(days=1)
-        given = {"clock": lambda: now, "opener": self.register.open, **how}
+        given = {"clock": lambda: now, "opener": self.register.open, "size": PAGEWISE, **how}
         return sync(self.settings, self.land, NOWHERE, **given)
 
     def living(self) -> dict[str, str]:

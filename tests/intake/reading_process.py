@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from oncehub.intake import rejections, sync
+from oncehub.intake import Size, rejections, sync
 from oncehub.intake.backfill import window_asked
 from oncehub.model.catalogue import load_connector
 from oncehub.model.connection import connection_from_document
@@ -38,7 +38,7 @@ def main() -> None:
         return
     connection = connection_from_document(json.load(sys.stdin), source)
     backfill = window_asked(connector, stream, *window) if task == "backfill" else None
-    sync(settings, connector, connection, streams=[stream], backfill=backfill)
+    sync(settings, connector, connection, streams=[stream], backfill=backfill, size=Size(pages=1))
 
 
 if __name__ == "__main__":
