@@ -91,7 +91,7 @@ def _named(connector: Connector, name: str) -> Iterator[_Named]:
     kinds, says = time_kinds(updated), "a time of statement"
     yield _Named((*here, "updated", "field"), updated.field, kinds, says, framed=True)
     if isinstance(stream.changes, SequenceChanges):
-        yield _Named((*here, "changes", "field"), stream.changes.field, ("integer",), "a sequence")
+        yield _Named((*here, "changes", "field"), stream.changes.field, ("integer", "string"), "a sequence")
     if isinstance(stream.deletes, FlagDeletes | TombstoneDeletes):
         value = stream.deletes.equals
         kinds, says = _KINDS_OF[type(value)], f"what equals {value!r}"
