@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
-from oncehub.intake import RunReport, sync
+from oncehub.intake import RunReport, Size, sync
 from oncehub.intake.reading import Listener
 from oncehub.intake.sync import Opener
 from oncehub.model.connection import Connection as SourceConnection
@@ -147,6 +147,7 @@ class Hub:
             database=self._store,
             clock=lambda: now,
             opener=opener,
+            size=Size(pages=1),
         )
         return last
 

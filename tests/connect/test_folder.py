@@ -140,7 +140,7 @@ def test_a_file_without_checksum_counts_once_it_has_rested(drop: Drop) -> None:
 
 def test_a_rested_file_that_is_cut_may_still_grow(drop: Drop) -> None:
     drop.put_bare("a.csv", "a\n1\n2", age=3600)
-    with pytest.raises(SourceUnavailable, match="its last line has no end, .*; it may not be complete yet"):
+    with pytest.raises(SourceUnavailable, match=r"its last line has no end, .*; it may not be complete yet"):
         drop.read(checksum="none")
 
 
