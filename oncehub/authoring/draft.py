@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from oncehub.authoring.proposal import Namesakes, flow, mapping_text
 from oncehub.model.connector import Connector
@@ -72,11 +73,11 @@ def _check_name(name: str, draft: Draft) -> None:
     content = {"source": name, "title": draft.title, "schedule": "0 3 * * *", "auth": draft.auth}
     try:
         Connector.model_validate(content | {"streams": streams})
-    except ValueError as error:
-        first = str(error).splitlines()
-        raise ConfigError(
-            f"no connector can be written for {name!r}: {'; '.join(first[1:3]).strip()}"
-        ) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        advice = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"no connector can be written for {name!r}: {place}: {advice}") from None
 
 
 def _files(settings: Settings, name: str, draft: Draft) -> Iterator[tuple[Path, bytes]]:
@@ -109,19 +110,19 @@ def connector_text(name: str, draft: Draft) -> str:
     return "\n".join(lines) + "\n"
 
 
-def template() -> Draft:
+def template(stream: str = "records") -> Draft:
     """The draft for a source of which nothing is known yet: one stream, to be overwritten."""
     record = {"id": "A-1", "fullName": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}
     text = {"type": "string"}
     contract: Node = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "records",
+        "title": stream,
         "type": "object",
         "required": ["id", "fullName", "updatedAt"],
         "properties": {"id": text, "fullName": {"type": "string", "minLength": 1}, "updatedAt": text},
     }
     settings = {
-        "read": {"format": "json", "path": "/records", "records": "items"},
+        "read": {"format": "json", "path": f"/{stream}", "records": "items"},
         "pages": {"kind": "cursor", "parameter": "cursor", "next": "next"},
         "key": ["id"],
         "updated": {"field": "updatedAt", "format": "iso8601", "zone": "Asia/Ho_Chi_Minh"},
@@ -134,10 +135,10 @@ def template() -> Draft:
         "updated": "when the source stated the record; format: iso8601, unix, unix_ms or a strptime form",
         "changes": "how to ask for what changed; remove it when every read is everything",
     }
-    stream = StreamDraft(settings, contract, notes, [record])
+    draft = StreamDraft(settings, contract, notes, [record])
     remarks = [
         "A template: replace what the source's documentation says otherwise; docs/connectors.md explains.",
         "Credentials never stand here: ONCEHUB_CONN_<SOURCE>, or the Airflow connection oncehub_<source>.",
         "How deletions arrive: deletes: {kind: flag | tombstone | stream | absence, ...}",
     ]
-    return Draft("Title of the source", {"kind": "none"}, {"records": stream}, remarks)
+    return Draft("Title of the source", {"kind": "none"}, {stream: draft}, remarks)

@@ -60,7 +60,8 @@ class Seen:
         if self.items and self.items.times:
             node["items"] = self.items.schema()
         if self.digits and len(self.digits) == 1 and self.times >= _ENOUGH:
-            node["pattern"] = f"^[0-9]{{{next(iter(self.digits))}}}$"
+            (length,) = self.digits
+            node["pattern"] = "^[0-9]$" if length == 1 else f"^[0-9]{{{length}}}$"
         return node
 
     def _object(self) -> Node:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
-from oncehub.model.connector import Stream
+from oncehub.model.connector import Connector, Stream
 from oncehub.model.entities import Entity
 from oncehub.model.mapping import FieldRule, StreamMapping
 from oncehub.model.reading import RecordPath
-from oncehub.normalize.contract import Contract, Node, UnknownPath
+from oncehub.model.settings import Settings
+from oncehub.normalize.contract import Contract, Node, UnknownPath, load_contract
 
 
 def masked_text(text: str) -> str:
@@ -46,6 +48,25 @@ def shown_fields(stream: Stream, mapping: StreamMapping, contract: Contract) -> 
         for rule in entity.attributes.values():
             shown |= {path for path in _origins(rule) if rule.codes or _listed(contract, path)}
     return shown
+
+
+def showable(settings: Settings, connector: Connector, stream: str) -> set[RecordPath]:
+    """`shown_fields` by the files of a stream; of one that has none yet, the time of statement only.
+
+    Raises:
+        ConfigError: when a file is there and cannot be read.
+    """
+    definition = connector.streams[stream]
+    mapping, contract = files_of(settings, connector, stream)
+    if not (mapping.exists() and contract.exists()):
+        return {definition.updated.field}
+    return shown_fields(definition, StreamMapping.load(mapping), load_contract(contract))
+
+
+def files_of(settings: Settings, connector: Connector, stream: str) -> tuple[Path, Path]:
+    """Where a stream's mapping and contract belong."""
+    within = Path("sources") / connector.source
+    return settings.mappings / within / f"{stream}.yaml", settings.schemas / within / f"{stream}.json"
 
 
 def shown_attributes(entities: Mapping[str, Entity]) -> dict[str, set[str]]:

@@ -39,6 +39,7 @@ class Proposal:
         stated: how many state it.
         by: `name` or `content`.
         rivals: other code lists that know these codes too, perhaps by another meaning.
+        telling: of those read, how many come to mean something.
     """
 
     target: str
@@ -47,6 +48,7 @@ class Proposal:
     stated: int
     by: str
     rivals: tuple[str, ...] = ()
+    telling: int = 0
 
     @property
     def share(self) -> float:
@@ -100,13 +102,17 @@ class Namesakes:
 
     def _suited(self, path: str, target: str, rule: FieldRule, values: Sequence[Any]) -> Proposal:
         via = tuple(self.trial.refitted(step, values) for step in rule.via)
-        read = len(values) - self.trial.failures(via, values)
+        telling = read = len(values) - self.trial.failures(via, values)
         written: dict[str, Any] = {"from": path} | ({"via": list(via)} if via else {})
         if rule.codes:
             written["codes"] = rule.codes.name
             known = self._codes.named(rule.codes.name).values
-            read = sum(str(value) in known for value in self.trial.read(via, values) if value is not None)
-        return Proposal(target, written, read, len(values), "name")
+            found = [str(value) for value in self.trial.read(via, values) if value is not None]
+            read = sum(value in known for value in found)
+            # A list in which a code in use means "not known" is rather another one's.
+            says = {code for code, each in known.items() if any(one.means is not None for one in each)}
+            telling = sum(value in says for value in found)
+        return Proposal(target, written, read, len(values), "name", telling=telling)
 
 
 def proposed(namesakes: Namesakes, path: str, values: Sequence[Any]) -> Proposal | None:
@@ -117,7 +123,7 @@ def proposed(namesakes: Namesakes, path: str, values: Sequence[Any]) -> Proposal
     found = [each for each in found if each.read or not each.stated]
     if not found:
         return None
-    best = max(found, key=lambda each: (each.read, _entity(each.target) == "person"))
+    best = max(found, key=lambda each: (each.read, each.telling, _entity(each.target) == "person"))
     lists = {each.rule.get("codes") for each in found if (each.target, each.read) == (best.target, best.read)}
     return replace(best, rivals=tuple(sorted(filter(None, lists - {best.rule.get("codes")}))))
 
@@ -142,6 +148,7 @@ def mapping_text(
             chosen[proposal.target] = proposal
         else:
             left.append(path)
+    left += [f"{path} (a list: see each and pick)" for path in list_fields(contract)]
     heading = f"# {title}: proposed from {len(records)} samples; check every line"
     return "\n".join([heading, *_lines(chosen, left, namesakes.required)])
 
@@ -162,7 +169,7 @@ def _lines(
         lacking = sorted({f"{entity}.{name}" for name in required[entity]} - clear)
         yield f"{silent}{entity}:" + (f"  # requires {', '.join(lacking)}" if lacking else "")
         for target in lacking if entity in begun else ():
-            yield f"  {target.partition('.')[2]}: {{from: {_first_field(chosen, left)}}}  # choose the field"
+            yield f"  {target.partition('.')[2]}: {{from: choose_a_field}}  # or map another entity"
         for target, each in chosen.items():
             if _entity(target) == entity:
                 mark = silent or ("" if each.clear else "# ")
@@ -189,10 +196,6 @@ def _entity(target: str) -> str:
     return target.partition(".")[0]
 
 
-def _first_field(chosen: dict[str, Proposal], left: list[str]) -> str:
-    return next(iter([*left, *(str(each.rule["from"]) for each in chosen.values())]), "name")
-
-
 def flow(content: Any) -> str:
     """One line of YAML."""
     text = yaml.safe_dump(content, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000)
@@ -214,18 +217,29 @@ def _better(one: Proposal, other: Proposal) -> bool:
 
 def stated_fields(contract: Contract, records: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
     """Every single value of the contract outside lists, with what the samples state there."""
-    for path in _paths(contract, contract.schema, ()):
+    for path, kinds in _leaves(contract, contract.schema, ()):
+        if len(kinds) != 1 or kinds == {"array"}:
+            continue
         stated = [_at(record, path) for record in records]
         yield ".".join(path), [value for value in stated if value not in (None, "")]
 
 
-def _paths(contract: Contract, node: Node, done: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def list_fields(contract: Contract) -> Iterator[str]:
+    """Every list of the contract that lies in no other."""
+    for path, kinds in _leaves(contract, contract.schema, ()):
+        if kinds == {"array"}:
+            yield ".".join(path)
+
+
+def _leaves(
+    contract: Contract, node: Node, done: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], set[str]]]:
     for name, part in contract.resolve(node).get("properties", {}).items():
         kinds = contract.kinds(part)
         if kinds == {"object"}:
-            yield from _paths(contract, part, (*done, name))
-        elif len(kinds) == 1 and kinds != {"array"}:
-            yield (*done, name)
+            yield from _leaves(contract, part, (*done, name))
+        else:
+            yield (*done, name), kinds
 
 
 def _at(record: Any, path: tuple[str, ...]) -> Any:

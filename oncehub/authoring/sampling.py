@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
+from oncehub.authoring.masking import files_of
 from oncehub.connect import Source, Window
-from oncehub.model.connector import Connector, TimeChanges
-from oncehub.model.errors import OncehubError
+from oncehub.model.connector import Connector, SequenceChanges, Stream, TimeChanges
+from oncehub.model.errors import OncehubError, SourceError
 from oncehub.model.settings import Settings
 from oncehub.normalize import load_normalizer
+from oncehub.normalize.batch import Batch
+
+_NO_FILES = (
+    "it can be read, but has no contract or mapping yet;"
+    " to propose them: oncehub connector discover {stream} --write"
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Finding:
         stream: its name.
         problem: why it could not be read; None when it could.
         read: records on the first page.
+        repeated: how many of them share their key with another one.
         total: how many the source declares.
         meets: of those read, how many meet contract and mapping.
         rejected: reason -> how many, most frequent first.
@@ -47,6 +56,7 @@ class Finding:
     stream: str
     problem: str | None = None
     read: int = 0
+    repeated: int = 0
     total: int | None = None
     meets: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
@@ -77,19 +87,55 @@ def sample(source: Source, connector: Connector, stream: str, limit: int) -> Sam
 
 
 def look(settings: Settings, source: Source, connector: Connector, stream: str) -> Finding:
-    """Read the first page of a stream and normalise it; what goes wrong is told, not raised."""
+    """Read the first page of a stream, normalise it, and try to go on; what goes wrong is told, not raised.
+
+    The second page and what changed since are asked for too, but not of children, whose page takes many
+    requests.
+    """
     try:
         page = sample(source, connector, stream, limit=1)
+        if not all(path.exists() for path in files_of(settings, connector, stream)):
+            return Finding(stream, _NO_FILES.format(stream=f"{connector.source}.{stream}"), len(page.records))
         batch = load_normalizer(settings, connector, stream).normalize(page.records)
+        problem = _cannot_go_on(source, connector, stream, batch)
     except OncehubError as error:
         return Finding(stream, problem=str(error))
+    return _finding(stream, page, batch, problem)
+
+
+def _cannot_go_on(source: Source, connector: Connector, stream: str, batch: Batch) -> str | None:
+    """Why the parameters of pages or changes are not taken, of which the first page needs none."""
+    if connector.streams[stream].parent:
+        return None
+    deque(islice(source.pages(stream, _everything(connector, stream)), 2), maxlen=0)
+    window = _since(connector.streams[stream], batch)
+    try:
+        next(source.pages(stream, window)) if window else None
+    except SourceError as error:
+        return f"asked for what changed since: {error}"
+    return None
+
+
+def _since(spec: Stream, batch: Batch) -> Window | None:
+    """What changed after the records of a batch, where the source can be asked for it."""
+    if isinstance(spec.changes, SequenceChanges):
+        return None if batch.high_sequence is None else Window(batch.high_sequence, None)
+    now = datetime.now(UTC)
+    if spec.changes is None or batch.high_mark is None or batch.high_mark >= now:
+        return None
+    return Window(batch.high_mark, now)
+
+
+def _finding(stream: str, page: Sample, batch: Batch, problem: str | None) -> Finding:
+    kept = batch.read - len(batch.rejected)
     reasons = Counter(f"{each.stage} {each.path}: {each.reason}" for each in batch.rejected)
     return Finding(
         stream,
-        problem=f"the run would stop: {batch.stop}" if batch.stop else None,
+        problem=f"the run would stop: {batch.stop}" if batch.stop else problem,
         read=batch.read,
+        repeated=kept - batch.accepted_keys.height - batch.deleted.height,
         total=page.total,
-        meets=batch.read - len(batch.rejected),
+        meets=kept,
         rejected=dict(reasons.most_common()),
         unknown=tuple(sorted({each.path for each in batch.drift if each.kind == "unknown"})),
         newest=batch.high_mark,

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from oncehub.authoring.discovery import Discovery, discovered
 from oncehub.authoring.draft import template, write_draft
-from oncehub.authoring.masking import masked, shown_attributes, shown_fields
+from oncehub.authoring.masking import masked, showable, shown_attributes
 from oncehub.authoring.openapi import draft_from_openapi
 from oncehub.authoring.pages import stale_pages
 from oncehub.authoring.sampling import Finding, look, sample
@@ -33,10 +33,8 @@ from oncehub.model.catalogue import load_connectors
 from oncehub.model.connection import connection_from_environment
 from oncehub.model.connector import Connector
 from oncehub.model.entities import load_entities
-from oncehub.model.mapping import StreamMapping
 from oncehub.model.settings import Settings, load_settings
 from oncehub.normalize import load_normalizer
-from oncehub.normalize.contract import load_contract
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="Describe a source: begin, look, propose, read, test, document.")
@@ -55,10 +53,13 @@ def new(
     from_openapi: Annotated[
         Path | None, typer.Option(help="OpenAPI 3 description of the source, JSON or YAML.")
     ] = None,
+    stream: Annotated[str, typer.Option(help="Name of the first stream, where there is no description.")] = (
+        "records"
+    ),
 ) -> None:
     """Write the files of a new source: connector, contract and mapping, each to be checked and edited."""
     settings = load_settings()
-    draft = draft_from_openapi(from_openapi) if from_openapi else template()
+    draft = draft_from_openapi(from_openapi) if from_openapi else template(stream)
     files = write_draft(settings, name, draft)
     sys.stdout.write("".join(f"wrote: {path}\n" for path in files))
     sys.stdout.write(_NEXT_STEPS.format(connector=files[0], name=name, variable=name.upper()))
@@ -66,7 +67,7 @@ def new(
 
 @app.command("check")
 def check(name: SourceName, as_json: Json = False) -> None:
-    """Reach the source, try the credentials, read a page of each stream, and say what was seen."""
+    """Reach the source, try credentials, pages and changes of each stream, and say what was seen."""
     settings = load_settings()
     connector, streams = named_streams(settings, name)
     connection = connection_from_environment(connector.source)
@@ -176,6 +177,8 @@ def _told(connector: Connector, each: Finding) -> list[str]:
     newest = f", stated up to {each.newest:%Y-%m-%d %H:%M} UTC" if each.newest else ""
     lines = [f"{name}: read {each.read:,} records{declared}; {each.meets:,} can be landed{newest}"]
     lines += [f"  {count:,} cannot: {reason}" for reason, count in each.rejected.items()]
+    if each.repeated:
+        lines.append(f"  {each.repeated:,} share their key with another one: is key right?")
     if each.unknown:
         lines.append(f"  fields that the contract does not know: {', '.join(each.unknown)}")
     if not each.read:
@@ -188,10 +191,7 @@ def _received(
 ) -> list[Any]:
     if plain:
         return records
-    within = Path("sources") / connector.source
-    mapping = StreamMapping.load(settings.mappings / within / f"{stream}.yaml")
-    contract = load_contract(settings.schemas / within / f"{stream}.json")
-    shown = shown_fields(connector.streams[stream], mapping, contract)
+    shown = showable(settings, connector, stream)
     return [masked(record, shown) for record in records]
 
 

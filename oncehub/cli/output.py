@@ -10,10 +10,15 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
+
+_SHORT = {"stream", "mode", "state"}
+"""Columns that are not broken into lines."""
+_DAY = len("2026-01-31")
 
 
 def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bool) -> None:
@@ -22,10 +27,20 @@ def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bo
     if as_json:
         write_json(content)
         return
-    table = Table(title=title, title_justify="left")
+    if not content:
+        sys.stdout.write(f"{title}: none\n")
+        return
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in columns:
-        numeric = any(isinstance(row.get(column), int | float) for row in content)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        values = [row.get(column) for row in content]
+        numeric = any(isinstance(value, int | float) for value in values)
+        table.add_column(
+            column.replace("_", " "),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=numeric or column in _SHORT,
+            min_width=_DAY if any(isinstance(value, datetime) for value in values) else None,
+        )
     for row in content:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     Console().print(table)

@@ -13,13 +13,14 @@ from psycopg2.extras import RealDictCursor
 import oncehub.intake as intake_step
 import oncehub.reconcile as reconcile_step
 import oncehub.share as share_step
+from oncehub.cli.naming import named_streams
 from oncehub.cli.output import Json, show, show_one
 from oncehub.cli.progress import RunsShown, reading_progress
 from oncehub.connect import Window
 from oncehub.intake import RunReport
 from oncehub.intake.backfill import window_asked
 from oncehub.intake.cursor import changes_of
-from oncehub.model.catalogue import load_connector, load_connectors
+from oncehub.model.catalogue import load_connectors
 from oncehub.model.connection import connection_from_environment
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError
@@ -46,7 +47,7 @@ def init() -> None:
 
 def sync(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="Sources to read; all when none is named.")
+        list[str] | None, typer.Argument(help="Sources, or source.stream; all when none is named.")
     ] = None,
     stream: Annotated[list[str] | None, typer.Option(help="Only these streams.")] = None,
     *,
@@ -61,13 +62,14 @@ def sync(
     if full and (since or until):
         raise ConfigError("--full reads everything; leave --since and --until out")
     settings = load_settings()
-    connectors = [load_connector(settings, name) for name in sources or load_connectors(settings)]
+    named = [(name, *named_streams(settings, name)) for name in sources or load_connectors(settings)]
     reports: list[RunReport] = []
     with reading_progress() as progress:
         shown = RunsShown(progress)
-        for connector in connectors:
+        for name, connector, found in named:
             connection = connection_from_environment(connector.source)
-            for streams, window in _asked(connector, stream, since, until):
+            only = stream or (found if "." in name else None)
+            for streams, window in _asked(connector, only, since, until):
                 reports += intake_step.sync(
                     settings,
                     connector,
@@ -107,8 +109,17 @@ def status(as_json: Json = False) -> None:
     with opened(load_settings()) as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_STATUS)
         rows = [_with_cursor(dict(row)) for row in cursor.fetchall()]
-    columns = ("stream", "mode", "state", "started_at", "read", "cursor", "error")
-    show(_full_names(rows, as_json), title="last runs", columns=columns, as_json=as_json)
+    columns = ("stream", "state", "started_at", "read", "quarantined", "cursor")
+    named = _full_names(rows, as_json)
+    show(named, title="last runs", columns=columns, as_json=as_json)
+    if not as_json:
+        # A column of its own would be too narrow to be read.
+        sys.stdout.write("".join(f"{_named_error(row)}\n" for row in named if row["error"]))
+
+
+def _named_error(row: dict[str, Any]) -> str:
+    error: str = row["error"]
+    return error if error.startswith(row["stream"]) else f"{row['stream']}: {error}"
 
 
 def _with_cursor(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
 
-from oncehub.authoring.masking import masked
-from oncehub.cli.naming import ShowPersonalData, SourceName, named_streams, note_disclosure
+from oncehub.authoring.masking import masked, showable
+from oncehub.cli.naming import (
+    ShowPersonalData,
+    SourceName,
+    named_stream,
+    named_streams,
+    note_disclosure,
+)
 from oncehub.cli.output import Json, show, write_json
 from oncehub.intake.rejections import list_rejected, replay, show_rejected
 from oncehub.model.settings import load_settings
@@ -18,7 +24,7 @@ from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="Rejected records: list, show, replay after a fix.")
 
-_COLUMNS = ("rejected_id", "stream", "stage", "path", "reason", "received_at", "resolved_at")
+_COLUMNS = ("id", "stream", "where", "reason", "received_at")
 _REPLAYED = ("stream", "tried", "landed", "outdated", "rejected")
 
 
@@ -40,8 +46,19 @@ def list_(
         )
     content = [dataclasses.asdict(row) for row in rows]
     if not as_json:
-        content = [row | {"stream": f"{row['source']}.{row['stream']}"} for row in content]
-    show(content, title="quarantine", columns=_COLUMNS, as_json=as_json)
+        content = [_brief(row) for row in content]
+    columns = (*_COLUMNS, "resolved_at") if everything else _COLUMNS
+    show(content, title="quarantine", columns=columns, as_json=as_json)
+    if not as_json and len(rows) == limit:
+        sys.stdout.write(f"the newest {limit} only; more with --limit\n")
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {
+        "id": row["rejected_id"],
+        "stream": f"{row['source']}.{row['stream']}",
+        "where": f"{row['stage']} {row['path']}",
+    }
 
 
 @app.command("show")
@@ -55,7 +72,11 @@ def show_one(
         found = show_rejected(settings, connection, rejected_id)
     if show_personal_data:
         note_disclosure(settings, "quarantine show", found.source, found.stream, 1)
-    payload = found.payload if show_personal_data else masked(found.payload)
+    if show_personal_data:
+        payload = found.payload
+    else:
+        connector, stream = named_stream(settings, f"{found.source}.{found.stream}")
+        payload = masked(found.payload, showable(settings, connector, stream))
     sys.stdout.buffer.write(orjson.dumps(payload, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 

@@ -184,7 +184,13 @@ def test_the_template_is_sound_and_is_written_once(extendable: Settings) -> None
         write_draft(extendable, "land", template())
 
 
+def test_the_template_takes_the_name_of_its_stream(extendable: Settings) -> None:
+    write_draft(extendable, "land", template("holders"))
+    assert list(load_connector(extendable, "land").streams) == ["holders"]
+
+
 def test_a_name_that_is_none_writes_nothing(extendable: Settings) -> None:
-    with pytest.raises(ConfigError, match="no connector can be written for 'Land-Use'"):
+    told = "no connector can be written for 'Land-Use': source: write a name of at most 31 small letters"
+    with pytest.raises(ConfigError, match=told):
         write_draft(extendable, "Land-Use", template())
     assert not (extendable.connectors / "Land-Use").exists()

@@ -86,3 +86,24 @@ def test_a_stream_of_which_nothing_is_known_still_gets_a_mapping_to_edit() -> No
 def test_names_are_compared_without_accents_case_and_separators() -> None:
     assert plain_name("Ngày_Sinh") == plain_name("ngaySinh") == "ngaysinh"
     assert plain_name("ĐịaChỉ") == "diachi"
+
+
+def test_of_two_code_lists_the_one_that_knows_a_meaning_for_every_code_is_chosen(
+    namesakes: Namesakes,
+) -> None:
+    found = proposed(namesakes, "gioiTinh", ["0", "1", "0"])
+    assert found is not None
+    assert found.rule["codes"] == "sex_1_0"
+    assert "sex_1_2" in found.rivals
+
+
+def test_lists_are_told_as_not_mapped(namesakes: Namesakes) -> None:
+    records = [{"hoTen": "Nguyễn Văn Mẫu", "thuaDat": ["33/737"]}]
+    text = mapping_text("land", Contract(inferred_contract("land", records)), namesakes, records, own=set())
+    assert "# not mapped: thuaDat (a list: see each and pick)" in text
+
+
+def test_what_an_entity_requires_is_never_taken_from_just_any_field(namesakes: Namesakes) -> None:
+    records = [{"xyz": "SDC1", "dienThoai": "0912345678"}]
+    text = mapping_text("land", Contract(inferred_contract("land", records)), namesakes, records, own=set())
+    assert "full_name: {from: choose_a_field}" in text

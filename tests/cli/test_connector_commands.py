@@ -74,6 +74,11 @@ def personal_values(landuse: HostileSource) -> set[str]:
 def test_from_a_description_to_records_that_land(
     oncehub: Command, landuse: HostileSource, extendable: Settings, database: Connection
 ) -> None:
+    # Nothing about documents is known by name, and no field is taken for a person's name on a guess.
+    refused = oncehub("check")
+    assert "documents.yaml:3:3: person.full_name:" in refused.stderr + refused.stdout
+    documents = extendable.mappings / "sources/landuse/documents.yaml"
+    documents.write_text("document:\n  file_id: {from: soPhatHanh}\n", "utf-8")
     done(oncehub("check"))
     told = done(oncehub("connector", "check", "landuse.holders"))
     assert f"{PEOPLE} can be landed" in told
@@ -138,7 +143,7 @@ def test_a_change_of_the_mapping_is_told_field_by_field(
     before = path.read_text("utf-8")
     frozen = tmp_path / "frozen"
     subprocess.run(["cp", "-rL", str(extendable.root), str(frozen)], check=True)
-    path.write_text(re.sub(r"(?m)^  phone:.*\n", "", before).replace("sex_1_2", "sex_1_0"), "utf-8")
+    path.write_text(re.sub(r"(?m)^  phone:.*\n", "", before).replace("sex_1_0", "sex_1_2"), "utf-8")
     command = (
         "mapping",
         "diff",
@@ -175,6 +180,11 @@ def test_a_refused_record_is_listed_shown_masked_and_lands_after_the_fix(
     assert len(listed) == PEOPLE
     assert {each["path"] for each in listed} == {"person.birth_date"}
     payload = done(oncehub("quarantine", "show", str(listed[0]["rejected_id"])))
+    # What a code list may have refused can be seen; it says nothing about anybody.
+    assert json.loads(payload)["gioiTinh"] in ("0", "1")
+    told = done(oncehub("quarantine", "list", "landuse", "--limit", "3"))
+    assert "mapping person.birth_date" in told
+    assert "the newest 3 only" in told
     assert not [value for value in personal_values(landuse) if value in payload]
     wrong = oncehub(
         "quarantine", "show", str(listed[0]["rejected_id"]), ONCEHUB_KEY_QUARANTINE="A" * 43 + "="
@@ -186,6 +196,60 @@ def test_a_refused_record_is_listed_shown_masked_and_lands_after_the_fix(
     [report] = json.loads(done(oncehub("quarantine", "replay", "landuse.holders", "--json")))
     assert (report["tried"], report["landed"], report["rejected"]) == (PEOPLE, PEOPLE, 0)
     assert json.loads(done(oncehub("quarantine", "list", "landuse", "--json"))) == []
+
+
+WRONG = {
+    "parameter: cursor": ("parameter: trang", "page 2: answered 400; check the path and the parameters sent"),
+    "since: since": ("since: from", "asked for what changed since: landuse.holders: page 1: answered 400"),
+    "records: data.items": ("records: items", "holds no list at `items`; there is one at `data.items`"),
+    "key: [maSo]": ("key: [gioiTinh]", "share their key with another one"),
+    "path: /holders,": ("path: /holder,", "answered 404; check the path"),
+    "scope: sodiachinh.read": ("scope: sodiachinh.write", "(invalid_scope)"),
+}
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize("right", WRONG)
+def test_a_look_finds_what_a_newcomer_writes_wrong(
+    right: str, oncehub: Command, extendable: Settings, landuse: HostileSource
+) -> None:
+    path = extendable.connectors / "landuse" / "connector.yaml"
+    text = re.sub(r"value: \d+", "value: 20", path.read_text("utf-8"))
+    wrong, told = WRONG[right]
+    assert right in text
+    path.write_text(text.replace(right, wrong, 1), "utf-8")
+    result = oncehub("connector", "check", "landuse.holders")
+    assert told in result.stdout
+    assert not [value for value in personal_values(landuse) if value in result.stdout + result.stderr]
+    assert str(landuse.connection["password"]) not in result.stdout + result.stderr
+
+
+@pytest.mark.usefixtures("described")
+def test_a_stream_is_read_before_it_has_a_contract(oncehub: Command, extendable: Settings) -> None:
+    (extendable.schemas / "sources/landuse/holders.json").unlink()
+    line = json.loads(done(oncehub("connector", "read", "landuse.holders", "--limit", "1")).splitlines()[0])
+    assert line["gioiTinh"] == "9"
+    looked = oncehub("connector", "check", "landuse.holders")
+    assert looked.returncode == 1
+    assert "oncehub connector discover landuse.holders --write" in looked.stdout
+
+
+@pytest.mark.usefixtures("described")
+def test_a_failed_run_is_told_whole_at_any_width(
+    oncehub: Command, extendable: Settings, landuse: HostileSource
+) -> None:
+    path = extendable.connectors / "landuse" / "connector.yaml"
+    once = re.sub(r"limits: \{", "limits: {attempts: 1, ", path.read_text("utf-8"))
+    path.write_text(once, "utf-8")
+    nowhere = json.dumps(landuse.connection | {"host": "http://127.0.0.1:9"})
+    failed = oncehub("sync", "landuse.holders", ONCEHUB_CONN_LANDUSE=nowhere)
+    assert failed.returncode == 1
+    *table, error = done(oncehub("status", COLUMNS="80")).splitlines()
+    assert any("landuse.holders  failed" in line for line in table)
+    assert max(map(len, table)) <= 80
+    assert error.startswith("landuse.holders: ")
+    assert error.endswith("tried once")
+    assert "127.0.0.1" not in error
 
 
 def test_the_template_begins_a_source_that_checks(oncehub: Command, extendable: Settings) -> None:
