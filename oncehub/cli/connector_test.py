@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections import Counter
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -19,8 +20,8 @@ from oncehub.model.connection import connection_from_environment
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import load_settings
 
-_RECORDED_PAGES, _RECORDED_SIZE = 12, 15
-"""Small enough for a recording to be kept beside the connector."""
+_RECORDING = Options(pages=6, page_size=15, boundaries=3)
+"""Small enough for a recording to be kept beside the connector, and tried often."""
 
 _FAILED = 1
 
@@ -38,7 +39,8 @@ def try_connector(
         bool, typer.Option("--record", help="Record the source, without what it says about anybody.")
     ] = False,
     limit_pages: Annotated[
-        int | None, typer.Option(min=1, help="Pages of each stream to read at most.", show_default="20")
+        int | None,
+        typer.Option(min=1, help="Pages of each stream to read.", show_default="20, to record 6"),
     ] = None,
     wait: Annotated[
         float,
@@ -61,8 +63,7 @@ def try_connector(
         if recorded:
             verdicts = trial.of_recording()
         elif record:
-            pages = limit_pages or _RECORDED_PAGES
-            options = Options(pages=pages, page_size=_RECORDED_SIZE)
+            options = replace(_RECORDING, pages=limit_pages or _RECORDING.pages)
             verdicts = trial.record(connection_from_environment(name), options)
         else:
             options = Options(pages=limit_pages or Options.pages, wait=wait)

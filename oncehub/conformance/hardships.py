@@ -130,7 +130,8 @@ class _Cut(io.RawIOBase):
 
 
 _cut = _changed(lambda body: io.BufferedReader(_Cut(body)))
-_truncated = _changed(lambda body: io.BytesIO(body[: len(body) // 2]))
+# Within a line, for where one ends nothing tells whether another should follow.
+_truncated = _changed(lambda body: io.BytesIO(body[: len(body) // 2].rstrip()[:-1]))
 _html = _changed(lambda _: io.BytesIO(_HTML))
 
 

@@ -83,10 +83,10 @@ class Trial:
         before = {(each.stream, each.case) for each in on_source if each.outcome == "failed"}
         failed = [each for each in verdicts if each.outcome == "failed"]
         if worse := [each for each in failed if (each.stream, each.case) not in before]:
+            told = f"{worse[0].case} of {worse[0].stream}: {worse[0].told}"
             raise ConfigError(
-                f"{self.connector.source}: the recording was not written, as on it fails what did not "
-                f"fail on the source: {worse[0].case} of {worse[0].stream}: {worse[0].told}; if the source changed "
-                "meanwhile, record again"
+                f"{self.connector.source}: the recording was not written, as on it fails what did not fail "
+                f"on the source: {told}; if the source changed meanwhile, record again"
             )
         cassette.save(cassette_path(self.connector))
         return verdicts

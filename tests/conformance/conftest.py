@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
-from oncehub.conformance import Hub, Options, Reach, Suite, Verdict, prepared
-from oncehub.conformance.reach import secret_parameter
-from oncehub.conformance.wire import Tape
+from oncehub.conformance import Hub, Options, Trial, Verdict
 from oncehub.model.catalogue import load_connector
 from oncehub.model.connection import connection_from_document
 from oncehub.model.settings import Settings
@@ -120,16 +117,12 @@ def examined(
     only: Sequence[str],
     during: Callable[[HostileSource, str], object],
 ) -> list[Verdict]:
-    connector = prepared(load_connector(hubs[0].settings, SOURCE), options)
-    connection = connection_from_document(source.connection, SOURCE)
-    now = datetime.now(UTC).replace(microsecond=0)
-    reach = Reach(
-        connector,
-        connection,
-        Tape(secret_parameter(connector)),
-        recorded=False,
-        clock=lambda: now,
+    trial = Trial(
+        load_connector(hubs[0].settings, SOURCE),
+        (hubs[0], hubs[1]),
+        streams=[STREAM],
+        only=only,
+        listener=lambda verdict: during(source, verdict.case) and None,
         pause=lambda seconds: None,
     )
-    suite = Suite(reach, (hubs[0], hubs[1]), options, clock=lambda: now, only=only)
-    return suite.run([STREAM], lambda verdict: during(source, verdict.case) and None)
+    return trial.of_source(connection_from_document(source.connection, SOURCE), options)

@@ -50,7 +50,6 @@ class Fitting:
             ConfigError: when that is a key, or no sample states the field.
         """
         once = list({orjson.dumps(record): record for record in records}.values())
-        self._learn(once)
         bad = self._rejected(once, deletions)
         waiting = [record for number, record in enumerate(once) if number not in bad]
         for _ in range(_MOST_ROUNDS):
@@ -63,14 +62,6 @@ class Fitting:
                 self._substitutes.draw_again(value)
             waiting = [waiting[number] for number in rejected]
         self._take_from_samples(waiting, deletions)
-
-    def _learn(self, records: Sequence[Any]) -> None:
-        by_path: dict[str, set[str]] = defaultdict(set)
-        for record in records:
-            for path, value in leaves(record):
-                by_path[path].add(str(value))
-        for values in by_path.values():
-            self._substitutes.learn(values)
 
     def _replaced(self, record: Any) -> Any:
         return substituted(record, self._substitutes, self._keep.__contains__)

@@ -113,18 +113,17 @@ class _Redaction:
 
     def _fit(self, held: list[_Held]) -> None:
         """Choose substitutes that contract and mapping accept as they accept what they stand for."""
-        for stream in self.connector.streams:
-            own = [each for each in held if each.place.stream == stream and each.content]
+        listed = {each: _records(held, each) for each in self._lists()}
+        for records in listed.values():
+            self.substitutes.learn(records)
+        for (stream, deletions), records in listed.items():
             keep = open_fields(self.settings, self.connector, stream)
             fitting = Fitting(self.settings, self.connector, stream, self.substitutes, keep)
-            for deletions in (False, True):
-                records = [
-                    _adopted(record, each)
-                    for each in own
-                    if each.place.deletions is deletions and each.content
-                    for record in each.content.records
-                ]
-                fitting.fit(records, deletions=deletions)
+            fitting.fit(records, deletions=deletions)
+
+    def _lists(self) -> list[tuple[str, bool]]:
+        """Each stream, and whether its records or its tombstones."""
+        return [(stream, deletions) for stream in self.connector.streams for deletions in (False, True)]
 
     def _name_links(self, held: _Held) -> None:
         """Give the token or address that an answer leads to a name of its own."""
@@ -246,6 +245,15 @@ class _Redaction:
                 stated[listing.rows] = rows
             entries.append(_nested(stated))
         return Taped(200, {}, orjson.dumps(_nested({listing.files: entries})))
+
+
+def _records(held: list[_Held], of: tuple[str, bool]) -> list[Any]:
+    return [
+        _adopted(record, each)
+        for each in held
+        if each.content and (each.place.stream, each.place.deletions) == of
+        for record in each.content.records
+    ]
 
 
 def _adopted(record: Any, held: _Held) -> Any:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hmac
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from itertools import count
 from string import ascii_lowercase, ascii_uppercase
-from typing import Final
+from typing import Any, Final
+
+from oncehub.conformance.records import leaves
 
 _DATES: Final = tuple(
     (re.compile(pattern), form)
@@ -44,22 +46,31 @@ class Substitutes:
         self._taken: set[str] = set()
         self._draws: Counter[str] = Counter()
         self._common: dict[str, frozenset[int]] = {}
+        self._real: set[str] = set()
 
-    def learn(self, values: Collection[str]) -> None:
-        """Let the letters stay that all values of one length of a field share, as in SDC0000001, SDC0000002.
+    def learn(self, records: Iterable[Any]) -> None:
+        """Take note of all values of one kind of records: none of them is to stand for another.
 
-        They say nothing of any of them, and contracts ask for them. Of few values, or of words, none stays.
+        Letters stay that all values of a field of one length share, as in SDC0000001, SDC0000002: they say
+        nothing of any of them, and contracts ask for them. Of few values, or of words, none stays.
         """
-        by_length: dict[int, set[str]] = defaultdict(set)
+        alike: dict[tuple[str, int], set[str]] = defaultdict(set)
+        for record in records:
+            for path, value in leaves(record):
+                alike[path, len(str(value))].add(str(value))
+        for values in alike.values():
+            self._real |= values
+            if len(values) >= _ENOUGH and not any(" " in value for value in values):
+                self._share(values)
+
+    def _share(self, values: set[str]) -> None:
+        shared = frozenset(
+            place
+            for place, letter in enumerate(min(values))
+            if not letter.isdigit() and all(value[place] == letter for value in values)
+        )
         for value in values:
-            by_length[len(value)].add(value)
-        for length, alike in by_length.items():
-            if len(alike) >= _ENOUGH and not any(" " in value for value in alike):
-                places = frozenset(
-                    place for place in range(length) if len({value[place] for value in alike}) == 1
-                )
-                for value in alike:
-                    self._common[value] = self._common.get(value, places) & places
+            self._common[value] = self._common.get(value, shared) & shared
 
     def of(self, text: str) -> str:
         """The substitute of a text."""
@@ -86,7 +97,7 @@ class Substitutes:
         drawn = ""
         for _ in range(_MOST_DRAWS):
             drawn = self._drawn(text)
-            if drawn not in self._taken and drawn != text:
+            if drawn not in self._taken and drawn not in self._real:
                 break
         self._taken.add(drawn)
         return drawn

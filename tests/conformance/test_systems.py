@@ -1,0 +1,27 @@
+"""The suite on the five simulated systems, by their shipped connectors."""
+
+from __future__ import annotations
+
+import pytest
+
+from oncehub.conformance import Options, Trial
+from oncehub.model.catalogue import load_connector
+from oncehub.model.connection import connection_from_document
+
+from .conftest import ROOT
+
+FIVE = ["population", "portal", "tax", "customs", "banking"]
+BRIEF = Options(pages=4, page_size=25, boundaries=2, kills=0)
+
+
+@pytest.mark.parametrize("name", FIVE)
+def test_every_case_passes_or_cannot_be_shown(systems, hubs_over, name: str) -> None:
+    scratch, kept = hubs_over(ROOT)
+    systems.clear_faults()
+    connector = load_connector(scratch.settings, name)
+    limits = connector.limits.model_copy(update={"requests": 200.0})
+    trial = Trial(connector.model_copy(update={"limits": limits}), (scratch, kept))
+    verdicts = trial.of_source(connection_from_document(systems.connections[name], name), BRIEF)
+    assert [each for each in verdicts if each.outcome == "failed"] == []
+    shown = {each.case for each in verdicts if each.outcome == "passed"}
+    assert shown >= {"samples", "reads", "agreement", "twice", "deletes", "truncated", "long_wait", "quiet"}
