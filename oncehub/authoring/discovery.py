@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from oncehub.authoring.draft import as_file
+from oncehub.authoring.draft import TEMPLATE_SAMPLES, as_file
 from oncehub.authoring.inference import inferred_contract
 from oncehub.authoring.proposal import Namesakes, flow, mapping_text, stated_fields
 from oncehub.model.connector import Connector
@@ -51,6 +51,7 @@ class Discovery:
     changes: tuple[str, ...]
     contract_path: Path
     mapping_path: Path
+    samples_path: Path
 
     def as_mapping(self) -> dict[str, Any]:
         """For a script."""
@@ -69,7 +70,9 @@ class Discovery:
         return "\n".join(lines) + "\n"
 
     def write(self) -> None:
-        """Replace contract and mapping."""
+        """Replace contract and mapping, and drop the template's sample, which meets them no longer."""
+        if self.samples_path.exists() and self.samples_path.read_bytes() == as_file(TEMPLATE_SAMPLES):
+            self.samples_path.unlink()
         for path, content in (
             (self.contract_path, as_file(self.contract)),
             (self.mapping_path, self.mapping.encode()),
@@ -101,6 +104,7 @@ def discovered(settings: Settings, connector: Connector, stream: str, records: S
         tuple(_changes(held, contract)) if held else (),
         path,
         settings.mappings / within / f"{stream}.yaml",
+        settings.connectors / connector.source / "samples" / f"{stream}.json",
     )
 
 

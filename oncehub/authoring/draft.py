@@ -17,6 +17,8 @@ from oncehub.model.settings import Settings
 from oncehub.normalize.contract import Contract, Node
 
 _INDENT = "    "
+TEMPLATE_SAMPLES = [{"id": "A-1", "fullName": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}]
+DELETIONS_ASKED = "Add how deletions arrive: deletes: {kind: flag | tombstone | stream | absence, ...}"
 
 
 @dataclass
@@ -112,7 +114,6 @@ def connector_text(name: str, draft: Draft) -> str:
 
 def template(stream: str = "records") -> Draft:
     """The draft for a source of which nothing is known yet: one stream, to be overwritten."""
-    record = {"id": "A-1", "fullName": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}
     text = {"type": "string"}
     contract: Node = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -135,10 +136,10 @@ def template(stream: str = "records") -> Draft:
         "updated": "when the source stated the record; format: iso8601, unix, unix_ms or a strptime form",
         "changes": "how to ask for what changed; remove it when every read is everything",
     }
-    draft = StreamDraft(settings, contract, notes, [record])
+    draft = StreamDraft(settings, contract, notes, TEMPLATE_SAMPLES)
     remarks = [
         "A template: replace what the source's documentation says otherwise; docs/connectors.md explains.",
         "Credentials never stand here: ONCEHUB_CONN_<SOURCE>, or the Airflow connection oncehub_<source>.",
-        "How deletions arrive: deletes: {kind: flag | tombstone | stream | absence, ...}",
+        DELETIONS_ASKED,
     ]
     return Draft("Title of the source", {"kind": "none"}, {stream: draft}, remarks)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 import yaml
 
-from oncehub.authoring.draft import Draft, StreamDraft
+from oncehub.authoring.draft import DELETIONS_ASKED, Draft, StreamDraft
 from oncehub.authoring.parameters import asked_changes, asked_pages, fixed_query
 from oncehub.authoring.proposal import plain_name
 from oncehub.model.errors import ConfigError
@@ -149,6 +149,7 @@ def draft_from_openapi(path: Path) -> Draft:
     notes = [f"From {path.name}. A remark marks what was guessed; `oncehub connector check` tries it."]
     notes += [f"auth: {remark}"] if remark else []
     notes += [f"not a list of records: GET {url}" for url in left]
+    notes.append(DELETIONS_ASKED)
     return Draft(description.title, auth, streams, notes)
 
 

@@ -33,6 +33,7 @@ from oncehub.model.catalogue import load_connectors
 from oncehub.model.connection import connection_from_environment
 from oncehub.model.connector import Connector
 from oncehub.model.entities import load_entities
+from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings, load_settings
 from oncehub.normalize import load_normalizer
 from oncehub.store.connection import opened
@@ -119,6 +120,8 @@ def discover(
     with open_source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
         for stream in streams:
             records = sample(source, connector, stream, limit).records[:limit]
+            if not records:
+                raise ConfigError(f"{connector.source}.{stream} holds no records, so nothing can be proposed")
             found.append(discovered(settings, connector, stream, records))
     if as_json:
         write_json([each.as_mapping() for each in found])

@@ -261,6 +261,27 @@ def test_the_template_begins_a_source_that_checks(oncehub: Command, extendable: 
     assert "is there already" in again.stderr
 
 
+def test_what_is_discovered_takes_the_place_of_the_template_whole(
+    oncehub: Command, extendable: Settings, landuse: HostileSource
+) -> None:
+    done(oncehub("connector", "new", "landuse", "--stream", "holders"))
+    path = extendable.connectors / "landuse" / "connector.yaml"
+    text = path.read_text("utf-8")
+    for wrong, right in {
+        "{kind: none}": "{kind: oauth2, token_path: /oauth2/token, scope: sodiachinh.read}",
+        "records: items": "records: data.items",
+        "next: next": "next: data.next",
+        "key: [id]": "key: [maSo]",
+        "field: updatedAt": "field: capNhat",
+    }.items():
+        assert wrong in text
+        text = text.replace(wrong, right)
+    path.write_text(text, "utf-8")
+    done(oncehub("connector", "discover", "landuse", "--write"))
+    done(oncehub("check"))
+    assert f"{PEOPLE} can be landed" in done(oncehub("connector", "check", "landuse"))
+
+
 def test_mistakes_are_told_with_what_to_write(oncehub: Command) -> None:
     for arguments, told in (
         (("connector", "check", "nothing"), "there are: banking, customs"),

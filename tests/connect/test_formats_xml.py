@@ -103,6 +103,11 @@ def test_values_of_a_page_lead_from_the_children_of_its_root() -> None:
     assert content.value("ds.r") is None
 
 
+def test_where_several_elements_stand_instead_is_told() -> None:
+    with pytest.raises(ContractBroken, match=r"holds no element at `ds`; there is one at `trang/muc`$"):
+        page("<kq><trang><muc/><muc/></trang></kq>")
+
+
 def test_without_the_element_that_holds_records_a_page_is_no_answer() -> None:
     total = SinglePage.model_validate({"kind": "none", "total": "tong"})
     assert page("<kq><ds/></kq>").records == []

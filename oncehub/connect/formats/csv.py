@@ -83,4 +83,6 @@ def _lines(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: bool) ->
     except UnicodeError as error:
         if getattr(error, "reason", "") in _CUT:
             raise TryAgain("ends within a letter") from None
-        raise ContractBroken(f"{what}: is not {read.encoding} text") from None
+        raise ContractBroken(
+            f"{what}: is not {read.encoding} text; check `encoding`, and `compression` where it is packed"
+        ) from None

@@ -98,7 +98,9 @@ class PageReader:
         document.feed(body, last=True)
         content = replace(empty, records=document.records, body=document.body)
         if not document.listed and not self._declares_nothing(content):
-            raise ContractBroken(f"{empty.what}: holds no element at `{read.records.rpartition('/')[0]}`")
+            within = read.records.rpartition("/")[0]
+            hint = _elsewhere(document.body).replace(".", "/")
+            raise ContractBroken(f"{empty.what}: holds no element at `{within}`{hint}")
         return content
 
     def _declares_nothing(self, content: Content) -> bool:
