@@ -141,10 +141,11 @@ class SharedPace:
         return not self._run(_IS_HELD, begins=turn.begins)[0]
 
     def _give(self, place: int) -> None:
-        # A lost session has given its places back already; the next turn will tell.
-        with self._lock, suppress(psycopg2.Error), self._connection.cursor() as cursor:
-            cursor.execute(_GIVE, {**self._values, "number": place})
+        with self._lock:
             self._free.insert(0, place)
+            # A lost session has given its places back already; the next turn will tell.
+            with suppress(psycopg2.Error), self._connection.cursor() as cursor:
+                cursor.execute(_GIVE, {**self._values, "number": place})
 
     def _run(self, statement: str, **values: Any) -> Any:
         with self._lock:

@@ -218,8 +218,9 @@ def test_requests_begin_at_the_agreed_distance(open_pace: Open, database: Connec
     assert [later - earlier for earlier, later in pairwise(begun)] == pytest.approx([1000] * 3)
 
 
-def test_a_lost_database_is_told_plainly(open_pace: Open, database: Connection) -> None:
-    pace = open_pace(**FAST)
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_lost_database_is_told_plainly(open_pace: Open, database: Connection, concurrency: int) -> None:
+    pace = open_pace(**FAST, concurrency=concurrency)
     with pace.turn(never), database, database.cursor() as cursor:
         cursor.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
