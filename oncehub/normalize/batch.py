@@ -41,7 +41,8 @@ class Rejected:
 class Batch:
     """What a batch of records says.
 
-    Of records with the same key only the one stated last is here (of equals the later in the batch).
+    Of records with the same key only the one stated last is here; of equals a deletion, as where they land in
+    two batches, else the later in the batch.
 
     Attributes:
         frames: by entity: source_key, stated_at (Datetime us UTC) and every canonical attribute.
@@ -112,7 +113,7 @@ def assembled(
     """
     everything = statements.everything()
     first = {fault.row: fault for fault in reversed(found)}
-    left_out = {*first, *_superseded(drop_rows(everything, set(first)))}
+    left_out = {*first, *_superseded(drop_rows(everything, set(first)), statements.deletions)}
     return Batch(
         frames={name: drop_rows(frame, left_out).drop(ROW) for name, frame in made.items()},
         deleted=_keys(drop_rows(statements.erased, left_out)),
@@ -126,12 +127,13 @@ def assembled(
     )
 
 
-def _superseded(sound: pl.DataFrame) -> set[int]:
-    """Places of records of which a later statement is in the same batch."""
+def _superseded(sound: pl.DataFrame, deletions: frozenset[int]) -> set[int]:
+    """Places of records of which a later statement is in the same batch, or a deletion of the same time."""
     key = CARRIED[KEY]
     if sound[key].n_unique() == sound.height:
         return set()
-    latest = sound.sort(CARRIED[STATED], ROW).unique(key, keep="last")
+    deletes = pl.col(ROW).is_in(list(deletions))
+    latest = sound.sort(CARRIED[STATED], deletes, ROW).unique(key, keep="last", maintain_order=True)
     return set(sound[ROW]) - set(latest[ROW])
 
 

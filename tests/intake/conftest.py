@@ -68,9 +68,9 @@ class Bench:
             self.landing.prepare()
 
     def batch(self, statements: Iterable[Statement], rejected: Iterable[Rejected] = ()) -> Batch:
-        """What the normalizer makes of a page: of a record repeated in it, the latest counts."""
+        """What the normalizer makes of a page: of a record repeated in it, the latest counts, or its deletion."""
         page, bad = list(statements), list(rejected)
-        latest = {each.key: each for each in sorted(page, key=lambda each: each.day)}
+        latest = {each.key: each for each in sorted(page, key=lambda each: (each.day, each.deleted))}
         living = [each for each in latest.values() if not each.deleted]
         return Batch(
             frames={name: entity_frame(entity, living) for name, entity in self.entities.items()},

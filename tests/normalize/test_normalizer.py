@@ -311,10 +311,16 @@ def test_of_records_with_one_key_the_latest_statement_counts():
 
 
 def test_of_equally_old_statements_the_later_in_the_batch_counts():
-    first, last = tax_record(), tax_record(trangThai="03")
-    assert normalize("tax", "registrations", [first, last]).deleted.height == 1
-    assert normalize("tax", "registrations", [last, first]).deleted.height == 0
-    assert normalize("tax", "registrations", [last, first]).accepted_keys.height == 1
+    first, last = tax_record(), tax_record(dienThoai="0912000009")
+    batch = normalize("tax", "registrations", [first, last])
+    assert rows(batch.frames["person"], "phone") == [("+84912000009",)]
+
+
+def test_of_a_statement_and_a_deletion_equally_old_the_deletion_counts_in_any_order():
+    living, gone = tax_record(), tax_record(trangThai="03")
+    for records in ([living, gone], [gone, living]):
+        batch = normalize("tax", "registrations", records)
+        assert (batch.deleted.height, batch.accepted_keys.height) == (1, 0)
 
 
 def test_a_rejected_statement_supersedes_nothing():
