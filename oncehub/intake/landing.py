@@ -53,6 +53,7 @@ class Landing:
         self._names: dict[str, Any] = {"source": source, "stream": stream, "of_person": OF_PERSON}
         # One order everywhere, so that two processes never wait for each other's tables.
         self._entities = {name: entities[name] for name in sorted(entities)}
+        self._formerly_made: list[Entity] | None = None
 
     def prepare(self) -> None:
         """Make the temporary tables of this session; they empty themselves at every commit."""
@@ -118,7 +119,16 @@ class Landing:
                 self._run(statements.upsert(entity))
             if entity.item_key or frame.height < restated.height:
                 self._run(statements.drop_unstated(entity))
+        for entity in self._no_longer_made(frames):
+            self._run(statements.drop_unstated(entity))
         return self._count(statements.COUNT_TOUCHED)
+
+    def _no_longer_made(self, frames: Mapping[str, pl.DataFrame]) -> list[Entity]:
+        """Entities of which the stream has rows from an earlier mapping; asked for once, as none are added."""
+        if self._formerly_made is None:
+            others = [entity for name, entity in self._entities.items() if name not in frames]
+            self._formerly_made = [each for each in others if self._count(statements.count_any(each))]
+        return self._formerly_made
 
     def _delete_stated(self) -> int:
         leaving = self._run(statements.FIND_LEAVING)
@@ -140,12 +150,12 @@ class Landing:
             cursor.execute(statement, {**self._names, **more})
             return int(cursor.rowcount)
 
-    def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
+    def _fetch(self, statement: str | sql.Composed) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, self._names)
             return cursor.fetchall()
 
-    def _count(self, statement: str) -> int:
+    def _count(self, statement: str | sql.Composed) -> int:
         return int(self._fetch(statement)[0][0])
 
 

@@ -175,6 +175,15 @@ insert into pg_temp.touched select {entity}, source_key from dropped
     )
 
 
+def count_any(entity: Entity) -> sql.Composed:
+    """Give 1 when the stream has any living row of an entity, else 0."""
+    return sql.SQL("""
+select count(*) from (
+    select from {held} where source = %(source)s and stream = %(stream)s and deleted_at is null limit 1
+) as living
+""").format(held=table_of(entity))
+
+
 def delete_leaving(entity: Entity) -> sql.Composed:
     """Mark deleted all rows of the records in `leaving`."""
     return sql.SQL("""

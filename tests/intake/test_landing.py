@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -70,6 +71,16 @@ def test_the_same_statement_read_through_a_changed_mapping_replaces_its_row(benc
     bench.land(statement("a", 1, person(sex="male")))
     assert bench.land(statement("a", 1, person(sex="female"))).accepted == 1
     assert column(bench, "person", "sex") == ["female"]
+
+
+def test_rows_of_an_entity_that_the_mapping_makes_no_more_go_with_the_next_reading(bench, statement) -> None:
+    bench.land(statement("a", 1, {**person(), "tax_registration": [{"tax_code": "0100109106"}]}))
+    batch = bench.batch([statement("a", 1, person())])
+    with bench.database:
+        landed = bench.landing.land(replace(batch, frames={"person": batch.frames["person"]}))
+    assert landed.accepted == 1
+    assert bench.living("tax_registration") == []
+    assert column(bench, "person", "full_name") == ["Trần Văn Bình"]
 
 
 def test_a_record_marked_again_gets_a_new_mark(bench, statement) -> None:
