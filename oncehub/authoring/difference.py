@@ -92,6 +92,9 @@ def at_revision(settings: Settings, revision: str) -> Iterator[Settings]:
     Raises:
         ConfigError: when there is no repository or no such revision.
     """
+    # No revision begins so; git would take it for an option, as --output=FILE, and overwrite the file.
+    if revision.startswith("-"):
+        raise ConfigError(f"{revision!r} names no revision of git; give a commit, tag or branch")
     folders = [folder.name for folder in (settings.connectors, settings.mappings, settings.schemas)]
     command = ["git", "-C", str(settings.root), "archive", "--format=tar", revision, "--", *folders]
     try:
