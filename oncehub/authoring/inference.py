@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from oncehub.authoring.masking import names_somebody
 from oncehub.normalize.contract import Node
 
 _JSON_TYPES: dict[type, str] = {
@@ -41,7 +42,8 @@ class Seen:
         self.kinds.add(_JSON_TYPES[type(value)])
         if isinstance(value, dict):
             self.objects += 1
-            for name, part in value.items():
+            for name in filter(_is_name, value):
+                part = value[name]
                 self.properties.setdefault(name, Seen()).add(part)
         elif isinstance(value, list):
             self.items = self.items or Seen()
@@ -79,10 +81,15 @@ class Seen:
 def inferred_contract(title: str, records: Iterable[Any]) -> Node:
     """Return a JSON Schema 2020-12 that every sample meets; nothing else may be concluded from it.
 
-    A text that was always of so many digits gets a pattern; no list of values is ever concluded.
+    A text that was always of so many digits gets a pattern; no list of values is ever concluded. A name that
+    is data itself, as in a map by personal number, is left out, and so is one that cannot be printed.
     """
     seen = Seen()
     for record in records:
         seen.add(record)
     shape = seen.schema() if seen.times else {"type": "object", "properties": {}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **shape}
+
+
+def _is_name(key: str) -> bool:
+    return key.isprintable() and not names_somebody(key)

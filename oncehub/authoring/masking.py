@@ -15,6 +15,9 @@ from oncehub.model.reading import RecordPath
 from oncehub.model.settings import Settings
 from oncehub.normalize.contract import Contract, Node, UnknownPath, load_contract
 
+_LARGEST = 2**63 - 1
+"""What every reader of JSON takes for an integer."""
+
 
 def masked_text(text: str) -> str:
     """Keep length, case and punctuation: `Bà Lan, 0912` -> `Xx Xxx, 9999`."""
@@ -36,7 +39,7 @@ def masked(value: Any, shown: Collection[str] = (), path: str = "") -> Any:
         return masked_text(value)
     if isinstance(value, date | datetime):
         return masked_text(value.isoformat())
-    return int(masked_text(str(value))) if isinstance(value, int) else 9.9
+    return _masked_number(value) if isinstance(value, int) else 9.9
 
 
 def shown_fields(stream: Stream, mapping: StreamMapping, contract: Contract) -> set[RecordPath]:
@@ -89,13 +92,24 @@ def _listed(contract: Contract, path: RecordPath) -> bool:
     return "enum" in node or "const" in node
 
 
+def names_somebody(key: str) -> bool:
+    """Whether a field's name is data itself, as in a map by personal number or address of mail."""
+    return sum(letter.isdigit() for letter in key) > 5 or "@" in key[1:]
+
+
 def _name(key: str) -> str:
-    """A field's name; one that holds many digits may itself be a number of somebody."""
-    return masked_text(key) if sum(letter.isdigit() for letter in key) > 5 else key
+    return masked_text(key) if names_somebody(key) else key
+
+
+def _masked_number(number: int) -> int:
+    return max(-_LARGEST, min(_LARGEST, int(masked_text(str(number)))))
 
 
 def _masked_letter(letter: str) -> str:
     kind = unicodedata.category(letter)
     if kind[0] in "LM":  # a tone mark by itself tells as much as its letter
         return "X" if kind == "Lu" else "x"
-    return "9" if kind[0] == "N" else letter
+    if kind[0] == "N":
+        return "9"
+    # In TCVN3 and VNI, letters with tones look like signs: ¸ is á.
+    return letter if letter.isascii() or letter.isspace() else "x"

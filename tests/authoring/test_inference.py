@@ -50,3 +50,11 @@ def test_no_values_are_repeated_in_the_contract() -> None:
     records = [{"ten": "Nguyễn Văn Kín", "gioi": "1"}] * 50
     assert "Kín" not in str(inferred_contract("s", records))
     assert "enum" not in str(inferred_contract("s", records))
+
+
+@pytest.mark.parametrize("name", ["079099001234", "0790-9900-1234", "an@mail.example", "ten\nauth: {}"])
+def test_a_name_that_is_data_or_breaks_a_line_is_not_written_down(name: str) -> None:
+    records = [{"so": "1", "theoNguoi": {name: {"ten": "A"}}}] * 3
+    schema = inferred_contract("s", records)
+    assert schema["properties"]["theoNguoi"] == {"type": "object", "properties": {}}
+    assert all(Draft202012Validator(schema).is_valid(record) for record in records)

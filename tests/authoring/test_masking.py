@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +60,19 @@ def test_codes_marks_and_times_are_shown_and_names_are_not() -> None:
 
 def test_a_field_called_by_somebodys_number_is_masked_too() -> None:
     assert masked({"001084000999": True, "line2": True}) == {"999999999999": True, "line2": True}
+
+
+def test_a_field_called_by_somebodys_address_is_masked_too() -> None:
+    assert masked({"an.nguyen@mail.example": True, "@id": True}) == {
+        "xx.xxxxxx@xxxx.xxxxxxx": True,
+        "@id": True,
+    }
+
+
+def test_a_letter_that_an_old_encoding_shows_as_a_sign_is_masked() -> None:
+    assert masked_text("NguyÔn V¨n ¸n") == "XxxxXx Xxx xx"
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, -(2**63)])
+def test_the_longest_number_of_json_is_masked_to_one_that_can_be_printed(number: int) -> None:
+    assert orjson.loads(orjson.dumps(masked({"so": number}))) != {"so": number}
