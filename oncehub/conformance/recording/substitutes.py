@@ -14,6 +14,7 @@ from itertools import count
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
 
+from oncehub.authoring.masking import names_somebody
 from oncehub.conformance.records import leaves
 
 _DATES: Final = tuple(
@@ -154,10 +155,15 @@ Keep = Callable[[str], bool]
 
 
 def substituted(value: object, substitutes: Substitutes, keep: Keep, path: str = "") -> object:
-    """A JSON value with every text and number replaced, but for those at paths that are kept."""
+    """A JSON value with every text and number replaced, but for those at paths that are kept.
+
+    So is the name of a field that is data itself, as in a map by personal number.
+    """
     if isinstance(value, dict):
         return {
-            name: substituted(part, substitutes, keep, f"{path}.{name}".lstrip("."))
+            (substitutes.of(name) if names_somebody(name) else name): substituted(
+                part, substitutes, keep, f"{path}.{name}".lstrip(".")
+            )
             for name, part in value.items()
         }
     if isinstance(value, list):
