@@ -58,11 +58,13 @@ class ByAddress(_Named):
         self._pages = pages
         self._strip = strip
         self._origin = _origin(listing.host)
+        base = urlsplit(listing.host)
+        self._base = f"{base.scheme}://{base.netloc}"
 
     def url(self, state: PageState) -> str:
         """The page of the state's address."""
         token = state.get("token")
-        return self._listing.url() if token is None else "{}://{}:{}".format(*self._origin) + str(token)
+        return self._listing.url() if token is None else self._base + str(token)
 
     def after(self, state: PageState, page: Received) -> PageState | None:
         """The address's path and query, on the same host: credentials go nowhere else."""

@@ -17,10 +17,10 @@ from oncehub.connect.formats import Content
 from oncehub.connect.listing import Listing, Received
 from oncehub.connect.positions import ByPosition
 from oncehub.connect.source import Source
-from oncehub.connect.tokens import next_link
+from oncehub.connect.tokens import ByAddress, next_link
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError, ContractBroken
-from oncehub.model.reading import Json, NumberPages, OffsetPages, PageSize
+from oncehub.model.reading import Json, LinkPages, NumberPages, OffsetPages, PageSize
 
 from .serving import Answering, Asked, Reply, Served, as_json, in_turn
 
@@ -432,3 +432,10 @@ def test_query_and_headers_of_the_connector_go_with_every_page(
     assert len(served.asked) == 3
     assert all(asked.query["fields"] == "a b" for asked in served.asked)
     assert all(asked.headers["X-Agency"] == "hub" for asked in served.asked)
+
+
+def test_a_next_page_is_asked_of_a_host_that_is_an_address_of_ipv6() -> None:
+    host = "https://[2001:db8::1]:8443"
+    listing = Listing("s.t", host, Json(format="json", path="/items"), LinkPages(kind="link"), {})
+    walk = ByAddress(listing, None, strip=str)
+    assert walk.url({"read": 1, "token": "/items?from=2"}) == f"{host}/items?from=2"
