@@ -124,7 +124,7 @@ class Landing:
         return self._count(statements.COUNT_TOUCHED)
 
     def _no_longer_made(self, frames: Mapping[str, pl.DataFrame]) -> list[Entity]:
-        """Entities of which the stream has rows from an earlier mapping; asked for once, as none are added."""
+        """Entities of which the stream has rows from an earlier mapping; asked once, as none are added."""
         if self._formerly_made is None:
             others = [entity for name, entity in self._entities.items() if name not in frames]
             self._formerly_made = [each for each in others if self._count(statements.count_any(each))]

@@ -68,7 +68,7 @@ class Bench:
             self.landing.prepare()
 
     def batch(self, statements: Iterable[Statement], rejected: Iterable[Rejected] = ()) -> Batch:
-        """What the normalizer makes of a page: of a record repeated in it, the latest counts, or its deletion."""
+        """What the normalizer makes of a page: of a repeated record the latest counts, or its deletion."""
         page, bad = list(statements), list(rejected)
         latest = {each.key: each for each in sorted(page, key=lambda each: (each.day, each.deleted))}
         living = [each for each in latest.values() if not each.deleted]
