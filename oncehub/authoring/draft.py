@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from oncehub.authoring.proposal import Namesakes, flow, mapping_text
+from oncehub.authoring.proposal import Namesakes, flow, mapping_text, remark
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
@@ -101,14 +101,14 @@ def as_file(content: Any) -> bytes:
 
 def connector_text(name: str, draft: Draft) -> str:
     """Write `connector.yaml`, each guess with a remark beside it."""
-    lines = [f"# {note}" for note in draft.notes]
+    lines = [remark(note) for note in draft.notes]
     lines += [f"source: {name}", f"title: {flow(draft.title)}", 'schedule: "0 3 * * *"  # Vietnam time']
     lines += [f"auth: {flow(draft.auth)}", "limits: {requests: 10/s, timeout: 30s}", "streams:"]
     for stream, each in draft.streams.items():
         lines.append(f"  {stream}:")
         for key, value in each.settings.items():
-            remark = f"  # {each.notes[key]}" if key in each.notes else ""
-            lines.append(f"{_INDENT}{key}: {flow(value)}{remark}")
+            aside = f"  {remark(each.notes[key])}" if key in each.notes else ""
+            lines.append(f"{_INDENT}{key}: {flow(value)}{aside}")
     return "\n".join(lines) + "\n"
 
 

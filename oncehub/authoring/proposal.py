@@ -176,7 +176,7 @@ def _lines(
                 yield f"  {mark}{target.partition('.')[2]}: {flow(each.rule)}  # {_seen(each)}"
                 yield from _catalogue_asked(target, chosen)
     for path in left:
-        yield f"# not mapped: {path}"
+        yield remark(f"not mapped: {path}")
     yield ""
 
 
@@ -200,6 +200,11 @@ def flow(content: Any) -> str:
     """One line of YAML."""
     text = yaml.safe_dump(content, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000)
     return text.removesuffix("...\n").strip()
+
+
+def remark(text: str) -> str:
+    """One line of YAML that says nothing to a program, whatever names the text quotes."""
+    return "# " + " ".join(text.split())
 
 
 def plain_name(path: str) -> str:

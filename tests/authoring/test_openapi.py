@@ -194,3 +194,23 @@ def test_a_name_that_is_none_writes_nothing(extendable: Settings) -> None:
     with pytest.raises(ConfigError, match=told):
         write_draft(extendable, "Land-Use", template())
     assert not (extendable.connectors / "Land-Use").exists()
+
+
+def test_names_in_a_description_that_break_lines_add_nothing_to_the_files(
+    extendable: Settings, tmp_path: Path
+) -> None:
+    told = description()
+    told["paths"]["/other\nauth: {kind: none}"] = {"get": {"responses": {"200": {"description": "no list"}}}}
+    item = {
+        "type": "object",
+        "required": ["id"],
+        "properties": {"id": {}, "x\nevil: {y: 1}": {"type": "string"}},
+    }
+    answer = {"schema": {"type": "array", "items": item}}
+    told["paths"]["/plots2"] = {"get": {"responses": {"200": {"content": {"application/json": answer}}}}}
+    files = write_draft(extendable, "land", draft_from_openapi(written(tmp_path / "api.json", told)))
+    written_lines = [
+        line for path in files if path.suffix == ".yaml" for line in path.read_text().splitlines()
+    ]
+    assert not [line for line in written_lines if line.startswith(("auth: {kind: none}", "evil"))]
+    assert [line for line in written_lines if line.startswith("# not mapped: x evil")]
