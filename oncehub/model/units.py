@@ -46,7 +46,7 @@ def in_words(quantity: timedelta | float) -> str:
 
 @dataclass(frozen=True)
 class Written:
-    """Refuses a text that does not match `pattern`, and says what to write instead of quoting the pattern."""
+    """Refuses a text that is not all of `pattern`, and says what to write instead of quoting the pattern."""
 
     pattern: str
     advice: str
@@ -62,6 +62,7 @@ class Written:
         return {**handler(schema), "pattern": self.pattern}
 
     def _checked(self, text: str) -> str:
-        if not re.search(self.pattern, text):
+        # Unlike at `$`, no line end may follow.
+        if not re.fullmatch(self.pattern, text):
             raise ValueError(self.advice)
         return text

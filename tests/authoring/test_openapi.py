@@ -189,6 +189,14 @@ def test_the_template_takes_the_name_of_its_stream(extendable: Settings) -> None
     assert list(load_connector(extendable, "land").streams) == ["holders"]
 
 
+@pytest.mark.parametrize("name", ["../land", "land/use", "land\n", "-land"])
+def test_a_name_that_leads_elsewhere_or_breaks_a_line_writes_nothing(extendable: Settings, name: str) -> None:
+    before = set(extendable.root.rglob("*"))
+    with pytest.raises(ConfigError, match="no connector can be written"):
+        write_draft(extendable, name, template())
+    assert set(extendable.root.rglob("*")) == before
+
+
 def test_a_name_that_is_none_writes_nothing(extendable: Settings) -> None:
     told = "no connector can be written for 'Land-Use': source: write a name of at most 31 small letters"
     with pytest.raises(ConfigError, match=told):
