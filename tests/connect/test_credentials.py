@@ -120,7 +120,7 @@ def test_a_renewed_token_that_may_not_see_it_either_is_refused(
     start: Start, connector_of: Make, open_served: Open
 ) -> None:
     _, connection = start("oauth2_basic", "forbidden_token")
-    with pytest.raises(AuthenticationError, match=r"page 2: answered 403; check the credentials"):
+    with pytest.raises(AuthenticationError, match=r"page 2: answered 403; check auth in its connector"):
         keys(opened(open_served, connector_of(STREAM, auth=OAUTH), connection))
 
 
