@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from oncehub.authoring.masking import names_somebody
+from oncehub.authoring.masking import DEEPEST, names_somebody
 from oncehub.normalize.contract import Node
 
 _JSON_TYPES: dict[type, str] = {
@@ -36,19 +36,21 @@ class Seen:
     digits: set[int] | None = field(default_factory=set)
     """Lengths of the texts while all of them are digits; None once one is not."""
 
-    def add(self, value: Any) -> None:
-        """Take one value in."""
+    def add(self, value: Any, depth: int = 0) -> None:
+        """Take one value in; of what lies deeper than any record has reason to, only that it is there."""
         self.times += 1
         self.kinds.add(_JSON_TYPES[type(value)])
+        if depth > DEEPEST:
+            return
         if isinstance(value, dict):
             self.objects += 1
             for name in filter(_is_name, value):
                 part = value[name]
-                self.properties.setdefault(name, Seen()).add(part)
+                self.properties.setdefault(name, Seen()).add(part, depth + 1)
         elif isinstance(value, list):
             self.items = self.items or Seen()
             for item in value:
-                self.items.add(item)
+                self.items.add(item, depth + 1)
         elif isinstance(value, str):
             self._add_text(value)
 

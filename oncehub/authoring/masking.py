@@ -19,22 +19,34 @@ _LARGEST = 2**63 - 1
 """What every reader of JSON takes for an integer."""
 
 
+DEEPEST = 100
+"""Levels of a record that are looked at."""
+
+
 def masked_text(text: str) -> str:
     """Keep length, case and punctuation: `Bà Lan, 0912` -> `Xx Xxx, 9999`."""
     return "".join(map(_masked_letter, text))
 
 
-def masked(value: Any, shown: Collection[str] = (), path: str = "") -> Any:
+def masked(value: Any, shown: Collection[str] = (), path: str = "", depth: int = 0) -> Any:
     """Mask every text and number of a JSON value, but for the fields at the dotted paths `shown`.
 
-    Items of a list stand under the list's own path. Booleans and null say nothing by themselves.
+    Items of a list stand under the list's own path. Booleans and null say nothing by themselves; null also
+    stands for what lies deeper than any record has reason to.
     """
+    if depth > DEEPEST:
+        return None
     if isinstance(value, dict):
-        return {_name(key): masked(part, shown, f"{path}.{key}".lstrip(".")) for key, part in value.items()}
+        return {
+            _name(key): masked(part, shown, f"{path}.{key}".lstrip("."), depth + 1)
+            for key, part in value.items()
+        }
     if isinstance(value, list):
-        return [masked(item, shown, path) for item in value]
-    if path in shown or isinstance(value, bool) or value is None:
-        return value
+        return [masked(item, shown, path, depth + 1) for item in value]
+    return value if path in shown or isinstance(value, bool) or value is None else _masked_scalar(value)
+
+
+def _masked_scalar(value: Any) -> Any:
     if isinstance(value, str):
         return masked_text(value)
     if isinstance(value, date | datetime):

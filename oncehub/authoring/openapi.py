@@ -30,6 +30,8 @@ _KEPT: Final = {
     "maxLength",
 }
 _DEEPEST: Final = 12
+_MOST: Final = 20_000
+"""Schemas taken over from one description; more come only of references that fan out."""
 _KEY_NAMES: Final = ("id", "ma", "code", "number", "so")
 _TIME_NAMES: Final = ("updated", "modified", "changed", "capnhat", "lastchange", "thaydoi")
 
@@ -40,6 +42,7 @@ class Description:
     def __init__(self, content: Node, where: Path) -> None:
         self._content = content
         self._where = where
+        self._taken = 0
 
     @property
     def title(self) -> str:
@@ -84,6 +87,7 @@ class Description:
         """A schema as a contract keeps it: no references, no OpenAPI keywords."""
         if depth > _DEEPEST:
             return {}
+        self._count()
         node = self._merged(self.follow(node))
         kept = {key: value for key, value in node.items() if key in _KEPT}
         if "properties" in kept:
@@ -96,8 +100,16 @@ class Description:
             kept["type"] = [kept["type"], "null"]
         return kept
 
+    def _count(self) -> None:
+        self._taken += 1
+        if self._taken > _MOST:
+            raise ConfigError(
+                f"{self._where}: its schemas refer to each other without end; describe the records alone"
+            )
+
     def _merged(self, node: Node) -> Node:
         """The parts of an `allOf` as one; of alternatives the first that is not null."""
+        self._count()
         for part in map(self.follow, node.get("allOf", [])):
             inner = self._merged(part)
             node = {

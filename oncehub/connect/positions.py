@@ -15,6 +15,9 @@ from oncehub.model.reading import NumberPages, OffsetPages
 _STANDSTILL = 100
 """Steps back without getting any further."""
 
+_ANEW = 10
+"""Times that a listing from which records left is read again, before its total counts as untrue."""
+
 
 class ByPosition:
     """Page numbers from 0 or 1, or offsets from 0.
@@ -49,6 +52,8 @@ class ByPosition:
         if at and total is not None and state["total"] > total:
             return self._stepped_back(state, page.what, total)
         if self._is_last(state, page):
+            if "far" in state and total is not None and read + count < total and state.get("anew", 0) < _ANEW:
+                return self._begun_anew(state, total)
             check_total(page.what, total, read + count)
             return None
         self._check_progress(state, page)
@@ -59,7 +64,7 @@ class ByPosition:
             "held": state["held"] if at else count,
             "before": {"at": at, "marks": _marks(page)},
             "total": total,
-            **{name: state[name] for name in ("far", "backs") if name in state},
+            **{name: state[name] for name in ("far", "backs", "anew") if name in state},
         }
 
     def _is_last(self, state: PageState, page: Received) -> bool:
@@ -95,7 +100,12 @@ class ByPosition:
         else:
             # How many records lie before a page is known only where pages are of one size.
             at = read = 0
-        return {"at": at, "read": read, "held": held, "total": total, "far": far, "backs": backs}
+        kept = {"anew": state["anew"]} if "anew" in state else {}
+        return {"at": at, "read": read, "held": held, "total": total, "far": far, "backs": backs, **kept}
+
+    def _begun_anew(self, state: PageState, total: int) -> PageState:
+        """From the beginning: records left and others joined, and the total does not tell how many."""
+        return {**state, "at": 0, "read": 0, "total": total, "anew": state.get("anew", 0) + 1}
 
 
 def _marks(page: Received) -> str:

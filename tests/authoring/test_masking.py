@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oncehub.authoring.inference import inferred_contract
 from oncehub.authoring.masking import masked, masked_text, shown_fields
 from oncehub.model.catalogue import load_connector
 from oncehub.model.mapping import StreamMapping
@@ -38,6 +39,14 @@ def test_a_masked_value_has_the_same_shape_and_none_of_the_letters(value: Any) -
         if isinstance(before, str):
             assert len(after) == len(before)
             assert all(letter in "xX9" for letter in after if unicodedata.category(letter)[0] in "LMN")
+
+
+def test_what_lies_deeper_than_a_record_has_reason_to_ends_no_command() -> None:
+    deep: Any = "Lan"
+    for _ in range(5000):
+        deep = [deep]
+    assert "Lan" not in str(masked(deep))
+    assert "Lan" not in str(inferred_contract("s", [{"a": deep}]))
 
 
 def test_form_case_and_punctuation_stay() -> None:

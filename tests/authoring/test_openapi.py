@@ -176,6 +176,24 @@ def test_a_reference_in_a_circle_or_to_nowhere_is_no_endless_work(tmp_path: Path
         draft_from_openapi(written(tmp_path / "nowhere.json", content))
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        lambda name, other: {"properties": {f"{name}{each}": other for each in range(9)}},
+        lambda name, other: {"allOf": [other, other]},
+    ],
+)
+def test_references_that_fan_out_are_told_instead_of_followed(schema: Any, tmp_path: Path) -> None:
+    content = description()
+    for level in range(40):
+        other = {"$ref": f"#/components/schemas/L{level + 1}"}
+        content["components"]["schemas"][f"L{level}"] = {"type": "object"} | schema(f"a{level}", other)
+    content["components"]["schemas"]["L40"] = {"type": "string"}
+    content["components"]["schemas"]["Holder"] = {"$ref": "#/components/schemas/L0"}
+    with pytest.raises(ConfigError, match="without end"):
+        draft_from_openapi(written(tmp_path / "api.json", content))
+
+
 def test_the_template_is_sound_and_is_written_once(extendable: Settings) -> None:
     write_draft(extendable, "land", template())
     connector = load_connector(extendable, "land")

@@ -157,8 +157,8 @@ def test_a_form_of_time_that_cannot_be_read_is_refused_at_its_line(spoilt_root):
         ),
         (
             "changes: {since: tuNgay, until: denNgay, overlap: 1h}",
-            "changes: {kind: sequence, field: mst, since: tuNgay}",
-            "changes.field: mst is string; a sequence is integer",
+            "changes: {kind: sequence, field: diaChi, since: tuNgay}",
+            "changes.field: diaChi is object; a sequence is",
         ),
         (
             'deletes: {kind: flag, field: trangThai, equals: "03"}',
