@@ -11,6 +11,7 @@ import orjson
 
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.records import leaves
+from oncehub.connect.formats import at
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import FieldRule, StreamMapping
@@ -51,16 +52,19 @@ class Fitting:
         """
         once = list({orjson.dumps(record): record for record in records}.values())
         bad = self._rejected(once, deletions)
-        waiting = [record for number, record in enumerate(once) if number not in bad]
+        good = waiting = [record for number, record in enumerate(once) if number not in bad]
         for _ in range(_MOST_ROUNDS):
             rejected = self._rejected([self._replaced(record) for record in waiting], deletions)
-            if not rejected:
+            if not rejected and len(waiting) == len(good):
                 return
             for value in {
-                value for number, why in rejected.items() for value in self._blamed(waiting[number], why)
+                str(value)
+                for number, why in rejected.items()
+                for value in self._made_of(waiting[number], why)
             }:
                 self._substitutes.draw_again(value)
-            waiting = [waiting[number] for number in rejected]
+            # What was drawn again may stand in a record that was accepted before.
+            waiting = [waiting[number] for number in rejected] or good
         self._take_from_samples(waiting, deletions)
 
     def _replaced(self, record: Any) -> Any:
@@ -77,52 +81,49 @@ class Fitting:
         batch = normalizer.normalize(list(records), deletions=deletions)
         return {number: each for each in batch.rejected for number in numbers[each.payload]}
 
-    def _blamed(self, record: Any, rejected: Rejected) -> Iterator[str]:
-        """Values that the rejected field was made of."""
-        paths = self._fields(rejected)
-        for path, value in leaves(record):
-            blamed = any(path == each or path.startswith(f"{each}.") for each in paths)
-            if blamed and path not in self._keep and not isinstance(value, bool):
-                yield str(value)
-
-    def _fields(self, rejected: Rejected) -> list[str]:
-        if rejected.stage == "contract":
-            return [rejected.path.replace("[]", "")]
+    def _made_of(self, record: Any, rejected: Rejected) -> Iterator[Any]:
+        """The values in a record that the rejected field was made of."""
         entity, _, attribute = rejected.path.partition(".")
         mapping = self._mapping.entities.get(entity)
-        if mapping is None:
-            return [part.strip() for part in rejected.path.split(",")]
-        rules = [
-            rule
-            for name, rule in mapping.attributes.items()
-            if name == attribute or name.startswith(f"{attribute}.")
-        ]
-        own = [path for rule in rules for path in _origins(rule)]
-        return [f"{mapping.each}.{path}" if mapping.each else path for path in own]
+        if rejected.stage == "contract" or mapping is None:
+            for path in rejected.path.replace("[]", "").split(","):
+                yield from _under(record, path.strip())
+            return
+        for name, rule in mapping.attributes.items():
+            if name == attribute or name.startswith(f"{attribute}."):
+                for scope in [record] if mapping.each is None else at(record, mapping.each) or []:
+                    yield from _origins(rule, scope)
 
     def _take_from_samples(self, waiting: Sequence[Any], deletions: bool) -> None:
         rejected = self._rejected([self._replaced(record) for record in waiting], deletions)
         for number, why in rejected.items():
-            for path in self._fields(why):
-                self._take_from_sample(waiting[number], path)
-
-    def _take_from_sample(self, record: Any, path: str) -> None:
-        known = next((value for sample in self._samples for at, value in leaves(sample) if at == path), None)
-        if known is None or path in self._connector.streams[self._stream].key:
-            raise ConfigError(
-                f"{self._connector.source}.{self._stream}: no other value of {path} is accepted in its "
-                f"place, so it cannot be recorded; state one in samples/{self._stream}.json"
-            )
-        for at, value in leaves(record):
-            if at == path:
-                self._substitutes.put(str(value), str(known))
+            record = waiting[number]
+            key = {str(at(record, path)) for path in self._connector.streams[self._stream].key}
+            known = [value for sample in self._samples for value in self._made_of(sample, why)]
+            values = list(self._made_of(record, why))
+            if not known or not key.isdisjoint(map(str, values)):
+                raise ConfigError(
+                    f"{self._connector.source}.{self._stream}: no other value is accepted for {why.path}, so it "
+                    f"cannot be recorded; state one in samples/{self._stream}.json"
+                )
+            for value in values:
+                self._substitutes.put(str(value), str(known[0]))
 
 
-def _origins(rule: FieldRule) -> Sequence[RecordPath]:
-    """The fields of a record that a rule takes its value from."""
-    if isinstance(rule.source, str):
-        return (rule.source,)
-    return rule.source or rule.join or ()
+def _origins(rule: FieldRule, scope: Any) -> Iterator[Any]:
+    """The values of a record, or of an item of its list, that a rule chooses from."""
+    pick = rule.pick
+    if pick:
+        items = at(scope, str(rule.source)) or []
+        yield from (at(item, pick.take) for item in items if str(at(item, pick.where)) == pick.equals)
+        return
+    source = (rule.source,) if isinstance(rule.source, str) else rule.source
+    for path in source or rule.join or ():
+        yield from _under(scope, path)
+
+
+def _under(scope: Any, path: str) -> Iterator[Any]:
+    yield from (value for _, value in leaves(at(scope, path)) if not isinstance(value, bool))
 
 
 def _samples(connector: Connector, stream: str) -> list[Any]:

@@ -84,7 +84,9 @@ class Substitutes:
         return self._chosen.get(text)
 
     def draw_again(self, text: str) -> None:
-        """Give a text another substitute."""
+        """Give a text another substitute, if it has one."""
+        if text not in self._chosen:
+            return
         self._taken.discard(self._chosen[text])
         self._chosen[text] = self._next(text)
 
