@@ -103,8 +103,8 @@ class Fitting:
             values = list(self._made_of(record, why))
             if not known or not key.isdisjoint(map(str, values)):
                 raise ConfigError(
-                    f"{self._connector.source}.{self._stream}: no other value is accepted for {why.path}, so it "
-                    f"cannot be recorded; state one in samples/{self._stream}.json"
+                    f"{self._connector.source}.{self._stream}: no other value is accepted for {why.path}, so"
+                    f" it cannot be recorded; state one in samples/{self._stream}.json"
                 )
             for value in values:
                 self._substitutes.put(str(value), str(known[0]))
