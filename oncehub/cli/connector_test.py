@@ -20,7 +20,7 @@ from oncehub.model.connection import connection_from_environment
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import load_settings
 
-_RECORDING = Options(pages=6, page_size=15, boundaries=3)
+_RECORDING = Options(pages=4, page_size=15, boundaries=2)
 """Small enough for a recording to be kept beside the connector, and tried often."""
 
 _FAILED = 1
@@ -40,7 +40,7 @@ def try_connector(
     ] = False,
     limit_pages: Annotated[
         int | None,
-        typer.Option(min=1, help="Pages of each stream to read.", show_default="20, to record 6"),
+        typer.Option(min=1, help="Pages of each stream to read.", show_default="20, to record 4"),
     ] = None,
     wait: Annotated[
         float,

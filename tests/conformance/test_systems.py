@@ -11,7 +11,7 @@ from oncehub.model.connection import connection_from_document
 from .conftest import ROOT
 
 FIVE = ["population", "portal", "tax", "customs", "banking"]
-BRIEF = Options(pages=4, page_size=25, boundaries=2, kills=0)
+BRIEF = Options(pages=3, page_size=25, boundaries=1, kills=0)
 
 
 @pytest.mark.parametrize("name", FIVE)

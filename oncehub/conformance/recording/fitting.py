@@ -57,12 +57,9 @@ class Fitting:
             rejected = self._rejected([self._replaced(record) for record in waiting], deletions)
             if not rejected and len(waiting) == len(good):
                 return
-            for value in {
-                str(value)
-                for number, why in rejected.items()
-                for value in self._made_of(waiting[number], why)
-            }:
-                self._substitutes.draw_again(value)
+            blamed = (self._made_of(waiting[number], why) for number, why in rejected.items())
+            for text in {str(value) for values in blamed for value in values}:
+                self._substitutes.draw_again(text)
             # What was drawn again may stand in a record that was accepted before.
             waiting = [waiting[number] for number in rejected] or good
         self._take_from_samples(waiting, deletions)
