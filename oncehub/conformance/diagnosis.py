@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from oncehub.conformance.verdict import Fault
+from oncehub.conformance.wire import Unmatched
 from oncehub.model.errors import (
     AuthenticationError,
     ConfigError,
@@ -33,11 +34,6 @@ def _known(name: str, said: str, advice: str) -> _Known:
 
 # The first that fits counts.
 _KNOWN: Final = (
-    _known(
-        "unmatched_request",
-        "unmatched request",
-        "the recording holds no answer to what the connector asks for now",
-    ),
     _known(
         "repeated_token", "leads back to a page", "a page token must lead on; ask the agency to correct it"
     ),
@@ -118,6 +114,7 @@ _KNOWN: Final = (
 )
 
 _BY_KIND: Final[tuple[tuple[type[OncehubError], str, str], ...]] = (
+    (Unmatched, "unmatched_request", "it holds no answer to what the connector asks for now"),
     (Throttled, "throttled_too_long", "lower limits.requests, or ask the agency for more"),
     (AuthenticationError, "refused_credentials", "check the connection, and ask what the account may read"),
     (RequestRefused, "refused_request", "the source calls the request wrong"),

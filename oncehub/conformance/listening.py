@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 from collections.abc import Iterator
@@ -37,8 +36,8 @@ class _Ear(logging.Handler):
         self._heard.add(self.format(record))
 
 
-class _Both(io.TextIOBase):
-    """Writes where it always went, and is heard."""
+class _Both:
+    """Writes where it always went, and is heard; in all else it is the stream it stands for."""
 
     def __init__(self, shown: TextIO, heard: Heard) -> None:
         self._shown = shown

@@ -96,7 +96,6 @@ class Subject:
         now: the present, the same for all readings but the last.
         first: the first full reading, once it was made.
         taped: what the source answered in it; None when that was too large to keep.
-        second: another one after it.
     """
 
     connector: Connector
@@ -108,7 +107,7 @@ class Subject:
     now: datetime
     first: Read | None = None
     taped: Tape | None = None
-    second: Read | None = None
+    _again: Read | None = field(default=None, repr=False)
     _landed: Landed | None = field(default=None, repr=False)
 
     @property
@@ -156,6 +155,15 @@ class Subject:
         if not self.first.stated:
             raise NotShown("the stream holds no records; run again when it does")
         return self.first
+
+    def again(self) -> Read:
+        """Another full reading, made after the first and landed nowhere.
+
+        Raises:
+            OncehubError: see `Source.pages`.
+        """
+        self._again = self._again or self.read(self.whole)
+        return self._again
 
     def landed(self) -> Landed:
         """What the first reading lands, nothing coming between."""

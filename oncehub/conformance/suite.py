@@ -103,13 +103,13 @@ class Suite:
     def _subject(self, stream: str) -> Subject:
         scratch, kept = self.hubs
         return Subject(
-            self.reach.connector,
-            stream,
-            self.reach,
-            scratch,
-            kept,
-            self.options,
-            self.reach.clock(),
+            connector=self.reach.connector,
+            stream=stream,
+            reach=self.reach,
+            scratch=scratch,
+            kept=kept,
+            options=self.options,
+            now=self.reach.clock(),
         )
 
     def _wanted(self, name: str) -> bool:

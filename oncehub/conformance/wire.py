@@ -20,6 +20,10 @@ _OF_THE_WIRE = {"content-encoding", "content-length", "transfer-encoding", "conn
 _CREDENTIAL_HEADERS = ("Authorization", "Cookie")
 
 
+class Unmatched(RequestRefused):
+    """A recording holds no answer to a request."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What tells one request from another; only requests for tokens have bodies, which are never the same."""
@@ -154,12 +158,12 @@ class Replaying(BaseAdapter):
         """Answer.
 
         Raises:
-            RequestRefused: when the tape holds no such request.
+            Unmatched: when the tape holds no such request.
         """
         asked = self._tape.asked(request)
         answer = self._tape.answers.get(asked)
         if answer is None:
-            raise RequestRefused(f"unmatched request: {asked.told()}; record the source again")
+            raise Unmatched(f"unmatched request: {asked.told()}; record the source again")
         return answer.played(request)
 
     def close(self) -> None:

@@ -13,14 +13,14 @@ from oncehub.conformance import Options
 from oncehub.conformance.cases.bounds import limits
 from oncehub.conformance.diagnosis import diagnosed
 from oncehub.conformance.reach import Reach
-from oncehub.conformance.suite import judged
+from oncehub.conformance.suite import NAMES, judged
 from oncehub.conformance.wire import Meter, Tape
 from oncehub.model.connection import Connection
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError, SourceUnavailable
 from stubs.hostile.client import HostileSource
 
-from .conftest import BRIEF
+from .conftest import BRIEF, ROOT
 
 log = logging.getLogger("a.careless.part")
 
@@ -140,3 +140,8 @@ def test_an_error_that_nothing_is_known_of_is_told_as_it_is() -> None:
     fault = diagnosed(SourceUnavailable("landuse.holders: page 3: connection refused; tried 5 times"))
     assert fault.name == "unreachable"
     assert "page 3: connection refused; tried 5 times" in str(fault)
+
+
+def test_every_case_is_described() -> None:
+    text = (ROOT / "docs" / "conformance.md").read_text("utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in text] == []

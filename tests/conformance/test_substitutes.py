@@ -1,18 +1,106 @@
-"""What stands for real values in a recording leads back to none of them."""
+"""What stands for values in a recording, and answers written anew in every form."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
+from oncehub.conformance.recording.writing import written
+from oncehub.connect.formats import reader_of
+from oncehub.connect.requesting import Answer
+from oncehub.model.reading import Read, SinglePage
+
+KEY = b"k" * 32
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=30)
 
 
-@pytest.mark.parametrize("name", ["079099001234", "an.nguyen@mail.example"])
-def test_a_field_called_by_somebodys_number_or_address_is_called_otherwise(name: str) -> None:
-    record = {"theoNguoi": {name: {"ten": "An"}}}
-    replaced = substituted(record, Substitutes(b"k" * 32), lambda _: False)
-    assert isinstance(replaced, dict)
-    (other,) = replaced["theoNguoi"]
-    assert other != name
-    assert len(other) == len(name)
-    assert list(replaced["theoNguoi"][other]) == ["ten"]
+@given(TEXTS)
+def test_a_substitute_is_as_long_and_of_the_same_form(text: str) -> None:
+    drawn = Substitutes(KEY).of(text)
+    assert len(drawn) == len(text)
+    for mine, theirs in zip(drawn, text, strict=True):
+        if theirs.isdigit():
+            assert mine.isdigit()
+        elif theirs.isalpha():
+            assert mine.isalpha()
+            assert mine.isupper() == theirs.isupper()
+        elif theirs.isascii():
+            assert mine == theirs
+
+
+@given(st.lists(TEXTS, min_size=2, max_size=20))
+def test_the_same_value_has_the_same_substitute_and_another_key_gives_others(texts: list[str]) -> None:
+    one, again, other = Substitutes(KEY), Substitutes(KEY), Substitutes(b"o" * 32)
+    assert [one.of(text) for text in texts] == [again.of(text) for text in texts]
+    long = [text for text in texts if sum(letter.isalnum() for letter in text) > 8]
+    assert all(one.of(text) != other.of(text) for text in long)
+
+
+def test_different_values_have_different_substitutes_and_none_is_a_real_one() -> None:
+    numbers = [f"SDC{number:04}" for number in range(500)]
+    substitutes = Substitutes(KEY)
+    substitutes.learn([{"maSo": number} for number in numbers])
+    drawn = {substitutes.of(number) for number in numbers}
+    assert len(drawn) == 500
+    assert drawn.isdisjoint(numbers)
+    assert {each[:3] for each in drawn} == {"SDC"}
+
+
+@pytest.mark.parametrize(
+    "text", ["31/12/1980", "7/5/1984", "1980-12-31", "19801231", "05/1984", "1983", "2026-05-01 08:12:33"]
+)
+def test_a_date_stands_for_a_date(text: str) -> None:
+    forms = ["%d/%m/%Y", "%Y-%m-%d", "%Y%m%d", "%m/%Y", "%Y", "%Y-%m-%d %H:%M:%S"]
+    drawn = Substitutes(KEY).of(text)
+    assert drawn != text
+
+    def fits(form: str, value: str) -> bool:
+        try:
+            datetime.strptime(value, form)  # noqa: DTZ007
+        except ValueError:
+            return False
+        return True
+
+    assert any(fits(form, drawn) and fits(form, text) for form in forms)
+
+
+def test_what_is_kept_stays_and_the_rest_keeps_its_type() -> None:
+    record = {"ten": "An", "so": 1234, "ty": 12.5, "co": True, "ma": None, "gt": "1", "ds": ["a1", "b2"]}
+    drawn: Any = substituted(record, Substitutes(KEY), {"gt"}.__contains__)
+    assert drawn["gt"] == "1"
+    assert (drawn["co"], drawn["ma"]) == (True, None)
+    assert (len(str(drawn["so"])), type(drawn["ty"]), len(drawn["ds"])) == (4, float, 2)
+    assert drawn["ten"] != "An"
+
+
+VALUE = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+VIETNAMESE = st.sampled_from(["Nguyễn Văn Ấn", "ĐẶNG THỊ ỸÊN", 'ưỡng; "ộ"', "a\tb"])
+
+
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [
+        ({"format": "json", "records": "data.items"}, VALUE),
+        ({"format": "json", "compression": "gzip"}, VALUE),
+        ({"format": "jsonl"}, VALUE),
+        ({"format": "csv", "delimiter": ";"}, VALUE),
+        ({"format": "csv", "encoding": "cp1258"}, VIETNAMESE),
+        ({"format": "csv", "encoding": "utf-16", "compression": "gzip"}, VIETNAMESE),
+        ({"format": "xml", "records": "ds/muc", "namespaces": {"v": "urn:v"}}, VALUE),
+    ],
+)
+@given(data=st.data())
+def test_what_is_written_is_read_again(form: dict[str, Any], values: Any, data: Any) -> None:
+    read = TypeAdapter(Read).validate_python({**form, "path": "/x"})
+    names = ["v:a", "b", "@c"] if form["format"] == "xml" else ["a", "b", "c"]
+    record = st.fixed_dictionaries(dict.fromkeys(names, values))
+    records = data.draw(st.lists(record, min_size=1, max_size=5))
+    body = written(read, records, {})
+    reader = reader_of(read, SinglePage(kind="none"), most=1_000_000)
+    assert reader.page(Answer(200, {}, body), "page").records == records

@@ -35,9 +35,8 @@ def totals(subject: Subject) -> str:
             "the declared total differs from page to page in the same way at every reading: "
             "ask the agency, or do not name it in `pages.total`",
         )
-    different = len({each.key for each in first.stated if each.key}) + sum(
-        each.key is None for each in first.stated
-    )
+    unnamed = sum(not each.key for each in first.stated)
+    different = len(first.latest) + unnamed
     if first.complete and different < declared[-1]:
         raise Fault(
             "unstable_order",
@@ -50,5 +49,4 @@ def totals(subject: Subject) -> str:
 
 def _says_the_same_again(subject: Subject, declared: list[int]) -> bool:
     """Whether another reading tells that nothing really came or went."""
-    subject.second = subject.second or subject.read(subject.whole)
-    return [page.total for page in subject.second.pages] == declared
+    return [page.total for page in subject.again().pages] == declared

@@ -27,8 +27,7 @@ def twice(subject: Subject) -> str:
             f"the same pages landed again write {again.accepted + again.deleted} records: the mapping gives "
             "another result each time; look at its transforms",
         )
-    subject.second = subject.read(subject.whole)
-    return _compared(first, subject.second)
+    return _compared(first, subject.again())
 
 
 def _compared(first: Read, second: Read) -> str:

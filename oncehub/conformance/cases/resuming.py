@@ -6,6 +6,7 @@ from oncehub.conformance.killed import land_until_killed
 from oncehub.conformance.readings import Remembered
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
+from oncehub.conformance.wire import Unmatched
 from oncehub.intake import RunReport
 from oncehub.model.errors import OncehubError, RequestRefused
 
@@ -71,6 +72,8 @@ def _land_until(subject: Subject, boundary: int) -> None:
 def _go_on(subject: Subject, boundary: int) -> None:
     try:
         subject.land(subject.live())
+    except Unmatched:
+        raise
     except RequestRefused as refused:
         raise Fault(
             "expired_cursor",

@@ -63,7 +63,8 @@ def _csv(read: Csv, records: Sequence[Any]) -> bytes:
     )
     header = next((list(record) for record in records if isinstance(record, dict)), ["none"])
     writer.writerow(header)
-    writer.writerows(list(record.values()) if isinstance(record, dict) else record for record in records)
+    for record in records:
+        writer.writerow([record[name] for name in header] if isinstance(record, dict) else record)
     return b"".join(_encoded(letter, read.encoding) for letter in _whole(text.getvalue(), read.encoding))
 
 
