@@ -81,11 +81,13 @@ class Discovery:
             path.write_bytes(content)
 
 
-def discovered(settings: Settings, connector: Connector, stream: str, records: Sequence[Any]) -> Discovery:
-    """Look at samples.
+def discovered(
+    settings: Settings, namesakes: Namesakes, connector: Connector, stream: str, records: Sequence[Any]
+) -> Discovery:
+    """Look at samples; `namesakes` knows the other sources' fields.
 
     Raises:
-        ConfigError: when the contract in place, or another mapping that is learnt from, cannot be read.
+        ConfigError: when the contract in place cannot be read.
     """
     within = Path("sources") / connector.source
     path = settings.schemas / within / f"{stream}.json"
@@ -99,7 +101,7 @@ def discovered(settings: Settings, connector: Connector, stream: str, records: S
         name,
         len(records),
         contract.schema,
-        mapping_text(name, contract, Namesakes(settings, without=connector.source), records, own=own),
+        mapping_text(name, contract, namesakes, records, own=own),
         tuple(_advice(contract, records)),
         tuple(_changes(held, contract)) if held else (),
         path,

@@ -301,10 +301,3 @@ def _auth(scheme: Node) -> tuple[Node, str | None]:
             return {"kind": "mutual_tls"}, None
         case _:
             return {"kind": "none"}, f"credentials of type {scheme.get('type')!r} are not known here"
-
-
-def _client_credentials(url: str, scopes: Any) -> tuple[Node, str]:
-    auth = {"kind": "oauth2", "token_path": re.sub(r"^\w+://[^/]*", "", url)}
-    if isinstance(scopes, dict) and scopes:
-        auth["scope"] = " ".join(scopes)
-    return auth, "tokens are asked for on the connection's host; write https://… for another"

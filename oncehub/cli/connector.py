@@ -16,6 +16,7 @@ from oncehub.authoring.draft import template, write_draft
 from oncehub.authoring.masking import masked, showable, shown_attributes
 from oncehub.authoring.openapi import draft_from_openapi
 from oncehub.authoring.pages import stale_pages
+from oncehub.authoring.proposal import Namesakes
 from oncehub.authoring.sampling import Finding, look, sample
 from oncehub.cli import connector_test
 from oncehub.cli.naming import (
@@ -116,13 +117,14 @@ def discover(
     settings = load_settings()
     connector, streams = named_streams(settings, name)
     connection = connection_from_environment(connector.source)
+    namesakes = Namesakes(settings, without=connector.source)
     found: list[Discovery] = []
     with open_source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
         for stream in streams:
             records = sample(source, connector, stream, limit).records[:limit]
             if not records:
                 raise ConfigError(f"{connector.source}.{stream} holds no records, so nothing can be proposed")
-            found.append(discovered(settings, connector, stream, records))
+            found.append(discovered(settings, namesakes, connector, stream, records))
     if as_json:
         write_json([each.as_mapping() for each in found])
     for each in found:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections import Counter
-from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,14 +13,15 @@ from rich.status import Status
 
 from oncehub.cli.naming import SourceName
 from oncehub.cli.output import Json, show
-from oncehub.conformance import Options, Trial, Verdict, throwaway_hubs
 from oncehub.model.catalogue import load_connector
 from oncehub.model.connection import connection_from_environment
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import load_settings
 
-_RECORDING = Options(pages=4, page_size=15, boundaries=2)
-"""Small enough for a recording to be kept beside the connector, and tried often."""
+if TYPE_CHECKING:
+    from oncehub.conformance import Verdict
+
+_RECORDED_PAGES = 4
 
 _FAILED = 1
 
@@ -53,6 +53,9 @@ def try_connector(
 
     Statuses: 0 all passed or could not be shown, 1 some failed, 2 a file, setting or argument is wrong.
     """
+    # The suite takes time to import, which the other commands need not pay.
+    from oncehub.conformance import Options, Trial, throwaway_hubs  # noqa: PLC0415
+
     if recorded and record:
         raise ConfigError("--record asks the source and --recorded does not; leave one of the two out")
     settings = load_settings()
@@ -63,7 +66,8 @@ def try_connector(
         if recorded:
             verdicts = trial.of_recording()
         elif record:
-            options = replace(_RECORDING, pages=limit_pages or _RECORDING.pages)
+            # Small enough for a recording to be kept beside the connector, and tried often.
+            options = Options(pages=limit_pages or _RECORDED_PAGES, page_size=15, boundaries=2)
             verdicts = trial.record(connection_from_environment(name), options)
         else:
             options = Options(pages=limit_pages or Options.pages, wait=wait)

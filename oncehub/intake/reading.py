@@ -139,16 +139,8 @@ class Reading:
             landed = self._landing.land(batch)
             self._quarantine.keep(self._store, run.run_id, batch.rejected, portion.last.kind)
             self._remember(run, portion, batch)
-            counts = Counts(
-                pages=portion.pages,
-                read=batch.read,
-                accepted=landed.accepted,
-                quarantined=len(batch.rejected),
-                deleted_read=batch.deleted.height,
-                deleted=landed.deleted,
-                drift=note_drift(self._store, run.run_id, *self._names, batch.drift),
-                total=portion.last.total,
-            )
+            drift = note_drift(self._store, run.run_id, *self._names, batch.drift)
+            counts = Counts.of(batch, landed, drift=drift, pages=portion.pages, total=portion.last.total)
             report = run.count(counts)
             run.save_checkpoint(portion.next, _marks(portion, batch))
         self._tell(report)

@@ -234,18 +234,8 @@ class _Replay:
         self._quarantine.keep(self._store, run.run_id, batch.rejected, kind)
         bad = {self._quarantine.digest(each.payload) for each in batch.rejected}
         self._resolve([row["rejected_id"] for row in rows if bytes(row["digest"]) not in bad])
-        run.count(
-            Counts(
-                pages=1,
-                read=batch.read,
-                accepted=landed.accepted,
-                quarantined=len(batch.rejected),
-                deleted_read=batch.deleted.height,
-                deleted=landed.deleted,
-                drift=note_drift(self._store, run.run_id, *self._names, batch.drift),
-                total=None,
-            )
-        )
+        drift = note_drift(self._store, run.run_id, *self._names, batch.drift)
+        run.count(Counts.of(batch, landed, drift=drift))
         outdated = len(rows) - len(batch.rejected) - held
         return ReplayReport(len(rows), held, outdated, len(batch.rejected))
 

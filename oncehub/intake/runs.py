@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.connect import PageState, Window
+from oncehub.intake.landing import Landed
 from oncehub.intake.lanes import Mode, lane_of
 from oncehub.model.connector import SequenceChanges, TimeChanges
 from oncehub.model.errors import OncehubError, StoreUnavailable
+from oncehub.normalize import Batch
 from oncehub.store.connection import Connection
 
 _TOTALS = "pages, read, accepted, unchanged, quarantined, deleted, drift, total, state = 'succeeded' as done"
@@ -104,6 +106,22 @@ class Counts:
     deleted: int
     drift: int
     total: int | None
+
+    @classmethod
+    def of(
+        cls, batch: Batch, landed: Landed, *, drift: int, pages: int = 1, total: int | None = None
+    ) -> Self:
+        """What a batch and its landing add; `drift` is how much of it is new in the run."""
+        return cls(
+            pages=pages,
+            read=batch.read,
+            accepted=landed.accepted,
+            quarantined=len(batch.rejected),
+            deleted_read=batch.deleted.height,
+            deleted=landed.deleted,
+            drift=drift,
+            total=total,
+        )
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,8 @@ from oncehub.store.connection import Connection
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+from .conftest import Command
+
 PEOPLE = 60
 
 
@@ -32,10 +31,11 @@ def landuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileSource]
 
 
 @pytest.fixture
-def oncehub(extendable: Settings, landuse: HostileSource) -> Command:
+def oncehub(
+    command_in: Callable[[Mapping[str, str]], Command], extendable: Settings, landuse: HostileSource
+) -> Command:
     """Run `oncehub` with a configuration of its own and the land-use register's credentials."""
     environment = {
-        **os.environ,
         "ONCEHUB_ROOT": str(extendable.root),
         "ONCEHUB_DATABASE_URL": str(extendable.database_url),
         "ONCEHUB_HOME": str(extendable.home),
@@ -43,13 +43,7 @@ def oncehub(extendable: Settings, landuse: HostileSource) -> Command:
         "COLUMNS": "140",
     }
 
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "oncehub.cli", *arguments]
-        return subprocess.run(
-            command, env=environment | variables, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    return run
+    return command_in(environment)
 
 
 def done(result: subprocess.CompletedProcess[str]) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +14,22 @@ import pytest
 from oncehub.model.settings import Settings
 from stubs.client import Systems
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+from .conftest import Command
 
 
 @pytest.fixture
-def oncehub(settings: Settings, systems: Systems) -> Command:
+def oncehub(
+    command_in: Callable[[Mapping[str, str]], Command], settings: Settings, systems: Systems
+) -> Command:
     """Run `oncehub` with the test's database and the simulated systems' credentials."""
     environment = {
-        **os.environ,
         "ONCEHUB_DATABASE_URL": str(settings.database_url),
         "ONCEHUB_HOME": str(settings.home),
         "COLUMNS": "120",
         **{f"ONCEHUB_CONN_{name.upper()}": json.dumps(part) for name, part in systems.connections.items()},
     }
 
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "oncehub.cli", *arguments]
-        return subprocess.run(
-            command, env=environment | variables, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    return run
+    return command_in(environment)
 
 
 def answered(done: subprocess.CompletedProcess[str]) -> Any:

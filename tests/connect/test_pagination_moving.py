@@ -84,17 +84,22 @@ def connector(pages: dict[str, Any]) -> Connector:
     return Connector.model_validate(document)
 
 
+def opened(moving: Moving, pages: dict[str, Any]) -> Source:
+    """A source whose answers are the listing's, without any waiting."""
+    return Source(
+        connector(pages),
+        Connection("http://127.0.0.1:1"),
+        transport=lambda _inner: Carrier(moving),
+        pause=lambda _seconds: None,
+    )
+
+
 def read(moving: Moving, pages: dict[str, Any], kills: list[int]) -> list[Page]:
     """Read to the end, by a new process after so many pages each."""
     state: PageState | None = None
     came: list[Page] = []
     for most in [*kills, 1000]:
-        with Source(
-            connector(pages),
-            Connection("http://127.0.0.1:1"),
-            transport=lambda _inner: Carrier(moving),
-            pause=lambda _seconds: None,
-        ) as source:
+        with opened(moving, pages) as source:
             reading = source.pages("items", ALL, state)
             came += islice(reading, most)
             reading.close()  # type: ignore[attr-defined]
@@ -202,12 +207,7 @@ def test_a_position_without_total_is_not_taken_up_when_records_left_before_it(
 ) -> None:
     pages = KINDS[kind]
     moving = Moving(list(range(1, count + 1)), cap, first=pages.get("first", 1))
-    with Source(
-        connector(pages),
-        Connection("http://127.0.0.1:1"),
-        transport=lambda _inner: Carrier(moving),
-        pause=lambda _seconds: None,
-    ) as source:
+    with opened(moving, pages) as source:
         reading = source.pages("items", ALL)
         came = list(islice(reading, kills[0]))
         reading.close()  # type: ignore[attr-defined]

@@ -333,3 +333,12 @@ def _no_fault_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "calm" in request.fixturenames:
         request.getfixturevalue("calm").clear_faults()
+
+
+@pytest.fixture
+def store(land: Land) -> Iterator[Connection]:
+    """A connection to the database of the test's own `land`."""
+    assert land.settings.database_url is not None
+    connection = connect(land.settings.database_url)
+    yield connection
+    connection.close()

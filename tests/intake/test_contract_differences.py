@@ -9,7 +9,6 @@ import pytest
 from oncehub.intake.drift import list_drift, note_drift
 from oncehub.model.errors import ContractStopped
 from oncehub.normalize import Drift
-from oncehub.store.connection import connect
 
 from .conftest import START
 from .register import BY_TIME, SOURCE, STREAM
@@ -24,13 +23,6 @@ def stopping(new_land):
     for day, key in enumerate("abcdef"):
         land.register.state(key, START + day * DAY, f"An {key}", **({"plot": 7} if key == "d" else {}))
     return land
-
-
-@pytest.fixture
-def store(land):
-    connection = connect(land.settings.database_url)
-    yield connection
-    connection.close()
 
 
 @pytest.fixture

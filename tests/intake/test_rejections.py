@@ -10,7 +10,7 @@ import pytest
 from oncehub.connect import Window
 from oncehub.intake.rejections import ReplayReport, list_rejected, replay, show_rejected
 from oncehub.model.errors import ConfigError, RunBusy
-from oncehub.store.connection import connect, locked
+from oncehub.store.connection import locked
 
 from .conftest import START, Killed
 from .register import BY_TIME, SOURCE, STREAM, TOMBSTONES
@@ -27,13 +27,6 @@ def land(new_land):
         land.register.state(key, START + day * DAY, SECRET if key in "bd" else f"An {key}")
     land.take()
     return land
-
-
-@pytest.fixture
-def store(land):
-    connection = connect(land.settings.database_url)
-    yield connection
-    connection.close()
 
 
 def replayed(land, **how) -> ReplayReport:

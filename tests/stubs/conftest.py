@@ -21,6 +21,8 @@ from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant
 from stubs.world import World
 
+from .hostile_reading import PlainReader
+
 PEOPLE = 2000
 SEED = 7
 
@@ -233,3 +235,14 @@ def hostile(tmp_path: Path) -> Iterator[Callable[..., HostileSource]]:
     yield starting
     for source in started:
         source.stop()
+
+
+@pytest.fixture
+def start(hostile: Callable[..., HostileSource]) -> Callable[..., tuple[HostileSource, PlainReader]]:
+    """Starts a source of a variant, and gives it with its reader."""
+
+    def starting(**variant: Any) -> tuple[HostileSource, PlainReader]:
+        source = hostile(**variant)
+        return source, PlainReader(source)
+
+    return starting

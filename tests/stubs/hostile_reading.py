@@ -256,3 +256,19 @@ def hmac_headers(request: requests.PreparedRequest, key_id: str, secret: str) ->
     text = "\n".join([request.method, url.path, url.query, timestamp, hashlib.sha256(b"").hexdigest()])
     signature = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
     return {"X-Key-Id": key_id, "X-Timestamp": timestamp, "X-Signature": signature}
+
+
+def with_plant(source: HostileSource, plant: str) -> tuple[HostileSource, PlainReader]:
+    """Let something be wrong with a source, and give it with its reader."""
+    source.plant(plant)
+    return source, PlainReader(source)
+
+
+def truth(source: HostileSource) -> list[Record]:
+    """All living records as the source should send them."""
+    return [as_sent(record, source.variant) for record in source.records()]
+
+
+def by_key(records: list[Record]) -> list[Record]:
+    """In the order of their keys."""
+    return sorted(records, key=lambda record: record["maSo"])

@@ -7,7 +7,7 @@ import pytest
 from stubs.hostile.plants.changes import BACKWARDS, LATE, LATE_RECORDS, VERY_LATE
 from stubs.hostile.register import Hidden
 
-from .hostile_reading import PlainReader
+from .hostile_reading import PlainReader, with_plant
 
 PEOPLE = 60
 
@@ -15,13 +15,7 @@ PEOPLE = 60
 @pytest.fixture
 def planted(hostile):
     """A source that asks for no credentials, with one plant, and its reader."""
-
-    def starting(plant, **variant):
-        source = hostile(people=PEOPLE, auth="none", **variant)
-        source.plant(plant)
-        return source, PlainReader(source)
-
-    return starting
+    return lambda plant, **variant: with_plant(hostile(people=PEOPLE, auth="none", **variant), plant)
 
 
 def keys(records):

@@ -4,29 +4,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from .hostile_reading import PlainReader, as_sent
+from .hostile_reading import as_sent, by_key, truth
 
 PEOPLE = 100
 VIETNAM = timezone(timedelta(hours=7))
-
-
-@pytest.fixture
-def start(hostile):
-    """Starts a source of a variant, and gives it with its reader."""
-
-    def starting(**variant):
-        source = hostile(people=PEOPLE, **variant)
-        return source, PlainReader(source)
-
-    return starting
-
-
-def truth(source):
-    return [as_sent(record, source.variant) for record in source.records()]
-
-
-def by_key(records):
-    return sorted(records, key=lambda record: record["maSo"])
 
 
 WRITERS = {

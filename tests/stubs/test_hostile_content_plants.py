@@ -13,7 +13,7 @@ import pytest
 
 from stubs.hostile.plants.content import BOMB_BYTES
 
-from .hostile_reading import PlainReader
+from .hostile_reading import with_plant
 
 PEOPLE = 100
 
@@ -25,9 +25,7 @@ def planted(hostile):
     def starting(plant, **variant):
         form = variant.get("format", "json")
         rooms = {} if form in ("json", "xml") else {"total": "none", "pages": "link"}
-        source = hostile(people=PEOPLE, **{"auth": "none", **rooms, **variant})
-        source.plant(plant)
-        return source, PlainReader(source)
+        return with_plant(hostile(people=PEOPLE, **{"auth": "none", **rooms, **variant}), plant)
 
     return starting
 

@@ -7,7 +7,7 @@ import pytest
 
 from stubs.hostile.plants.paging import SURPLUS
 
-from .hostile_reading import PlainReader
+from .hostile_reading import with_plant
 
 PEOPLE = 100
 PAGE = 20
@@ -16,13 +16,7 @@ PAGE = 20
 @pytest.fixture
 def planted(hostile):
     """A source that asks for no credentials, with one plant, and its reader."""
-
-    def starting(plant, **variant):
-        source = hostile(people=PEOPLE, auth="none", **variant)
-        source.plant(plant)
-        return source, PlainReader(source)
-
-    return starting
+    return lambda plant, **variant: with_plant(hostile(people=PEOPLE, auth="none", **variant), plant)
 
 
 def keys(reader, answers):

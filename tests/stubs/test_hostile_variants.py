@@ -13,29 +13,10 @@ from pydantic import ValidationError
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant
 
-from .hostile_reading import PlainReader, as_sent, parsed
+from .hostile_reading import by_key, parsed, truth
 
 PEOPLE = 100
 VIETNAM = timezone(timedelta(hours=7))
-
-
-@pytest.fixture
-def start(hostile):
-    """Starts a source of a variant, and gives it with its reader."""
-
-    def starting(**variant):
-        source = hostile(people=PEOPLE, **variant)
-        return source, PlainReader(source)
-
-    return starting
-
-
-def truth(source):
-    return [as_sent(record, source.variant) for record in source.records()]
-
-
-def by_key(records):
-    return sorted(records, key=lambda record: record["maSo"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""The command line as an engineer runs it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+import pytest
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def command_in() -> Callable[[Mapping[str, str]], Command]:
+    """Gives `oncehub` in an environment beside this process's own; a call may state further variables."""
+
+    def make(environment: Mapping[str, str]) -> Command:
+        def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-m", "oncehub.cli", *arguments],
+                env={**os.environ, **environment, **variables},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+
+        return run
+
+    return make
