@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from airflow.sdk import AssetAny, dag, task
@@ -14,15 +15,33 @@ from oncehub.orchestrate.assets import TRUTH, records
 from oncehub.orchestrate.schedule import ONE_AT_A_TIME
 
 
-@task(outlets=[TRUTH])
-def reconcile() -> dict[str, Any]:
-    """Reconcile all dirty records; the counts go on to XCom."""
-    import oncehub.reconcile
+@task
+def link() -> list[dict[str, int]]:
+    """Link all dirty records; the parts in which to settle the people they touch go on to XCom."""
     from oncehub.orchestrate.failures import clear_failures
     from oncehub.orchestrate.task_log import counted
+    from oncehub.reconcile import PARTS, link_changes, parts_for
 
     with clear_failures():
-        return counted(oncehub.reconcile.reconcile(load_settings()))
+        linked = link_changes(load_settings())
+        counted(linked)
+    return [asdict(part) for part in parts_for(linked.pending, PARTS)]
+
+
+@task
+def settle(part: dict[str, int]) -> dict[str, Any]:
+    """Believe and compare anew one part of the people that linking touched; the counts go on to XCom."""
+    from oncehub.orchestrate.failures import clear_failures
+    from oncehub.orchestrate.task_log import counted
+    from oncehub.reconcile import Part, settle_people
+
+    with clear_failures():
+        return counted(settle_people(load_settings(), Part(**part)))
+
+
+@task(outlets=[TRUTH])
+def finish() -> None:
+    """Tell the feeds, once, that what is believed has changed."""
 
 
 def reconcile_dag() -> None:
@@ -41,7 +60,7 @@ def reconcile_dag() -> None:
         **ONE_AT_A_TIME,
     )
     def define() -> None:
-        reconcile()
+        settle.expand(part=link()) >> finish()
 
     define()
 

@@ -1,15 +1,11 @@
 -- Beside what changed itself: what was linked to, or refused for, a person of the register who changed.
-insert into affected
-select source, stream, source_key from dirty_record where source <> %(register)s;
-
-insert into affected
+insert into drawn
+select source, stream, source_key from dirty_record where source <> %(register)s
+union
 select k.source, k.stream, k.source_key
 from founder f join truth.link k using (person_key)
 where k.source <> %(register)s
-on conflict do nothing;
-
-insert into affected
+union
 select d.source, d.stream, d.source_key
 from founder f join truth.discrepancy d using (person_key)
-where d.closed_at is null and d.kind = 'wrong_person'
-on conflict do nothing;
+where d.closed_at is null and d.kind = 'wrong_person';

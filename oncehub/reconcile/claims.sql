@@ -47,5 +47,6 @@ from (
     select i.scheme, i.value, i.current, count(*) > 1 as contested
     from touched_value v join truth.identifier i using (scheme, value)
     group by i.scheme, i.value, i.current
+    having count(*) > 1 or bool_or(i.contested)
 ) s
 where (i.scheme, i.value, i.current) = (s.scheme, s.value, s.current) and i.contested <> s.contested;

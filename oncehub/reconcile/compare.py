@@ -9,7 +9,6 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 
 from oncehub.model.rules import ComparisonRule
 from oncehub.reconcile.rulebook import Rulebook
-from oncehub.reconcile.statements import statement
 
 # Whether a stated value is the other one, but for its form. The address: a commune of an earlier catalogue is
 # the later one it became (a split one, any of them); what one side leaves out is no difference, the catalogue
@@ -53,7 +52,7 @@ select
     to_jsonb(s.{attribute}), to_jsonb(p.{attribute}), s.stated_at, p.as_of
 from statement s
 join (
-    select *, (provenance -> {name} ->> 'as_of')::timestamptz as as_of from believed
+    select *, (truth.origin(provenance, {name}) ->> 'as_of')::timestamptz as as_of from believed
 ) p using (person_key)
 where s.source <> {register} and s.{attribute} is not null and p.{attribute} is not null
     and ({agrees}) is not true
@@ -82,7 +81,7 @@ where f.attribute = {name} and f.kind = 'conflict' and {agrees}
 
 
 def find_differences(cursor: Cursor, rules: Rulebook) -> None:
-    """Fill `found` with every disagreement of the touched people's records, and the refused links."""
+    """Fill `found` with every disagreement of the touched people's records."""
     for name, rule in rules.comparison.attributes.items():
         cursor.execute(_differences(rules, name, rule))
     cursor.execute("analyze found")
@@ -93,7 +92,6 @@ def find_differences(cursor: Cursor, rules: Rulebook) -> None:
         if rules.survivorship.attributes[name].authority:
             cursor.execute(_taken_back(rules, name, rule))
             cursor.execute(_still_late(rules, name, rule))
-    cursor.execute(statement("wrong_persons"))
 
 
 def _differences(rules: Rulebook, name: str, rule: ComparisonRule) -> sql.Composed:

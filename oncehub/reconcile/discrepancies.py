@@ -7,13 +7,29 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.reconcile.statements import statement
 
 
-def settle_discrepancies(cursor: Cursor) -> tuple[int, int]:
-    """Bring `truth.discrepancy` and `truth.case_file` in line with `found`; return (opened, closed)."""
-    cursor.execute(statement("discrepancies"))
+def settle_refusals(cursor: Cursor) -> tuple[int, int]:
+    """Tell of records that bear somebody else's number, in `truth.discrepancy` and as cases.
+
+    Returns:
+        How many discrepancies were opened, and closed.
+    """
+    cursor.execute(statement("wrong_persons"))
+    cursor.execute(statement("open_refusals"))
+    settled = _settle(cursor)
+    cursor.execute(statement("cases"))
+    return settled
+
+
+def settle_differences(cursor: Cursor) -> tuple[int, int]:
+    """Bring `truth.discrepancy` in line with what was found; return (opened, closed)."""
+    cursor.execute(statement("open_differences"))
+    return _settle(cursor)
+
+
+def _settle(cursor: Cursor) -> tuple[int, int]:
+    cursor.execute("analyze open_before; analyze found")
     cursor.execute(statement("discrepancies_close"))
     closed = cursor.rowcount
     cursor.execute(statement("discrepancies_update"))
     cursor.execute(statement("discrepancies_open"))
-    opened = cursor.rowcount
-    cursor.execute(statement("cases"))
-    return opened, closed
+    return cursor.rowcount, closed

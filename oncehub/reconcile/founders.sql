@@ -9,7 +9,6 @@ left join record.person r
     on r.source = %(register)s and r.deleted_at is null
     and (r.source, r.stream, r.source_key) = (d.source, d.stream, d.source_key)
 where d.source = %(register)s;
-create unique index on founder (person_key);
 analyze founder;
 
 delete from truth.link k

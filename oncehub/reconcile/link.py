@@ -13,23 +13,26 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 
 from oncehub.model.rules import IdentifierRule
 from oncehub.reconcile.rulebook import Rulebook
-from oncehub.reconcile.scale import prepare_scale
-from oncehub.reconcile.statements import columns, statement, union
+from oncehub.reconcile.scale import scale_of_records
+from oncehub.reconcile.statements import columns, statement
 
 _CURRENT_CLAIM = sql.SQL("""
 insert into claim
-select {scheme}, text.identifying({scheme}, {attribute}), f.person_key, null, null, true
+select distinct {scheme}, text.identifying({scheme}, {attribute}), f.person_key, null::date, null::date, true
 from founder f join record.person r using (source, stream, source_key)
 where f.registered and r.source = {register} and text.identifying({scheme}, {attribute}) is not null
-on conflict do nothing
 """)
 
+# A number that is also among the person's former ones is in force.
 _FORMER_CLAIM = sql.SQL("""
 insert into claim
-select {scheme}, r.personal_id, f.person_key, r.valid_from, r.valid_until, false
+select {scheme}, r.personal_id, f.person_key, min(r.valid_from), max(r.valid_until), false
 from founder f join record.former_identifier r using (source, stream, source_key)
-where f.registered and r.source = {register} and r.deleted_at is null
-on conflict do nothing
+where f.registered and r.source = {register} and r.deleted_at is null and not exists (
+    select from claim c
+    where (c.scheme, c.value, c.person_key) = ({scheme}, r.personal_id, f.person_key)
+)
+group by r.personal_id, f.person_key
 """)
 
 _BORROWED_CLAIMANTS = """
@@ -44,7 +47,8 @@ select person_key from verdict where source = any(%(lenders)s) and not somebody_
 # Of the claimants' records only those that a number of the register links may lend them a further number.
 _BORROWED_CLAIM = sql.SQL("""
 insert into claim
-select {scheme}, text.identifying({scheme}, {attribute}), bearer.person_key, null, null, true
+select distinct
+    {scheme}, text.identifying({scheme}, {attribute}), bearer.person_key, null::date, null::date, true
 from (
     select source, stream, source_key, person_key
     from verdict
@@ -60,90 +64,100 @@ from (
 join record.person r using (source, stream, source_key)
 where r.source = {lender} and r.deleted_at is null
     and {attribute} is not null and text.identifying({scheme}, {attribute}) is not null
-on conflict do nothing
 """)
 
-_STATING_A_TOUCHED_VALUE = sql.SQL("""
-insert into affected
+_DRAW = sql.SQL("""
+insert into drawn
 select r.source, r.stream, r.source_key
 from touched_value v
 join record.person r on {attribute} is not null and text.identifying({scheme}, {attribute}) = v.value
 where v.scheme = {scheme} and r.source <> {register} and r.deleted_at is null
-on conflict do nothing
+    and not exists (
+        select from affected a
+        where (a.source, a.stream, a.source_key) = (r.source, r.stream, r.source_key)
+    )
+    and not exists (
+        select from drawn d
+        where (d.source, d.stream, d.source_key) = (r.source, r.stream, r.source_key)
+    )
 """)
 
 _STATING = sql.SQL("""
 create temporary table stating on commit drop as
 select source, stream, source_key, stated_at, name_key, birth_date, {identifiers}
 from record.person limit 0;
-create unique index on stating (source, stream, source_key);
 """)
 
 _STATE = sql.SQL("""
-analyze affected;
+analyze drawn;
 insert into stating
 select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, {identifiers}
-from affected a join record.person r using (source, stream, source_key)
-where r.deleted_at is null and not exists (
-    select from stating s where (s.source, s.stream, s.source_key) = (a.source, a.stream, a.source_key)
-);
+from drawn join record.person r using (source, stream, source_key)
+where r.deleted_at is null;
+insert into affected select source, stream, source_key from drawn;
+truncate drawn;
+analyze affected;
 analyze stating;
 """)
 
-# A number in force leads to its bearer or, contested, to nobody: never to who bore it before.
-_CANDIDATE = sql.SQL("""
-select s.*, {rank} as rank, {method} as method, {name} as attribute, i.value, i.person_key
-from stating s
-join truth.identifier i on i.scheme = {scheme} and i.value = text.identifying({scheme}, {attribute})
-where not i.contested and ({current}::boolean is null or i.current = {current}::boolean)
-    and (i.current or not exists (
-        select from truth.identifier o where (o.scheme, o.value) = (i.scheme, i.value) and o.current
-    ))
-    and not exists (
-        select from verdict v where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
-    )
-""")
-
-# The register's own words say who somebody is: what is believed follows from them only later in the run.
+# The first identifier that leads to somebody decides. The register's own words say who that is: what is
+# believed follows from them only later in the run.
 _JUDGE = sql.SQL("""
 insert into verdict
 select
-    c.source, c.stream, c.source_key, c.person_key, c.method, c.attribute, c.value,
-    c.birth_date is not null,
+    s.source, s.stream, s.source_key, i.person_key, {method}, {name}, i.value,
+    s.birth_date is not null,
     coalesce(
-        c.name_key <> f.name_key
-        and public.levenshtein_less_equal(left(c.name_key, 255), left(f.name_key, 255), {distance})
+        s.name_key <> f.name_key
+        and public.levenshtein_less_equal(left(s.name_key, 255), left(f.name_key, 255), {distance})
             > {distance}
-        and truth.same_partial_date(c.birth_date, f.birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, f.birth_date) is not true,
         false
     ),
-    c.stated_at
-from (
-    select distinct on (source, stream, source_key) *
-    from ({candidates}) candidate
-    order by source, stream, source_key, rank, person_key
-) c
-join truth.link k on k.person_key = c.person_key and k.method = 'register'
+    s.stated_at, null
+from stating s
+join truth.identifier i on i.scheme = {scheme} and i.value = text.identifying({scheme}, {attribute})
+join truth.link k on k.person_key = i.person_key and k.method = 'register'
 join record.person f
-    on f.source = {register} and (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key);
+    on f.source = {register} and (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key)
+where {attribute} is not null and not i.contested and {in_force}
+    and not exists (
+        select from verdict v where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
+    );
 analyze verdict;
 """)
+
+# A number in force leads to its bearer or, contested, to nobody: never to who bore it before.
+_BORNE_NOW = sql.SQL("i.current")
+_BORNE_BEFORE = sql.SQL("""(
+    not i.current
+    and not exists (
+        select from truth.identifier o where (o.scheme, o.value) = (i.scheme, i.value) and o.current
+    )
+)""")
+_IN_FORCE = {
+    True: _BORNE_NOW,
+    False: _BORNE_BEFORE,
+    None: sql.SQL("({} or {})").format(_BORNE_NOW, _BORNE_BEFORE),
+}
 
 
 def link_records(cursor: Cursor, rules: Rulebook) -> None:
     """Bring `truth.link`, `truth.identifier` and `truth.unlinked` in line with the changed records.
 
-    Afterwards `affected`, `verdict` and `touched_person` tell the later steps what was decided.
+    Afterwards `affected` and `verdict` tell what was decided, and `truth.pending` has everybody about whom
+    anything may have changed.
     """
     register = {"register": rules.register}
     cursor.execute(statement("work_tables"))
-    scale = prepare_scale(cursor)
+    scale = scale_of_records(cursor)
     cursor.execute(statement("founders"), register)
     scale.filled(cursor, "link")
     cursor.execute(statement("affected"), register)
+    cursor.execute(_STATING.format(identifiers=columns(rules.identifying_attributes)))
+    _state(cursor, rules)
     _settle_register_identifiers(cursor, rules)
     scale.filled(cursor, "identifier")
-    cursor.execute(_STATING.format(identifiers=columns(rules.identifying_attributes)))
     _judge(cursor, rules, rules.register_identifiers)
     if rules.borrowed_identifiers:
         _settle_borrowed_identifiers(cursor, rules)
@@ -181,30 +195,29 @@ def _settle(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRul
     cursor.execute(statement("claims"), {"schemes": [rule.scheme for rule in identifiers]})
     lookups = {(rule.scheme, rule.attribute): rule for rule in identifiers}
     for rule in lookups.values():
-        cursor.execute(_STATING_A_TOUCHED_VALUE.format(**_naming(rule), register=sql.Literal(rules.register)))
+        cursor.execute(_DRAW.format(**_naming(rule), register=sql.Literal(rules.register)))
+    _state(cursor, rules)
+
+
+def _state(cursor: Cursor, rules: Rulebook) -> None:
+    """Note what the records drawn in last state."""
+    cursor.execute(_STATE.format(identifiers=columns(rules.identifying_attributes, of="r")))
 
 
 def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule]) -> None:
     """Decide the affected records that have no verdict yet by these identifiers, in their order."""
-    cursor.execute(_STATE.format(identifiers=columns(rules.identifying_attributes, of="r")))
-    candidates = union(
-        _CANDIDATE.format(
-            rank=sql.Literal(rank),
-            method=sql.Literal(rule.method),
-            name=sql.Literal(rule.attribute),
-            scheme=sql.Literal(rule.scheme),
-            attribute=sql.Identifier("s", rule.attribute),
-            current=sql.Literal(rule.current),
+    for rule in identifiers:
+        cursor.execute(
+            _JUDGE.format(
+                method=sql.Literal(rule.method),
+                name=sql.Literal(rule.attribute),
+                scheme=sql.Literal(rule.scheme),
+                attribute=sql.Identifier("s", rule.attribute),
+                in_force=_IN_FORCE[rule.current],
+                distance=sql.Literal(rules.matching.somebody_else.name_distance),
+                register=sql.Literal(rules.register),
+            )
         )
-        for rank, rule in enumerate(identifiers)
-    )
-    cursor.execute(
-        _JUDGE.format(
-            candidates=candidates,
-            distance=sql.Literal(rules.matching.somebody_else.name_distance),
-            register=sql.Literal(rules.register),
-        )
-    )
 
 
 def _naming(rule: IdentifierRule) -> dict[str, sql.Composable]:

@@ -1,11 +1,11 @@
--- The people who lose or gain a record, or of whom a record changed.
-insert into touched_person
+-- The people who lose or gain a record, or of whom a record changed: settling them is the next phase.
+insert into truth.pending
 select person_key from founder
 union
 select k.person_key from affected a join truth.link k using (source, stream, source_key)
 union
-select person_key from verdict where not somebody_else;
-analyze touched_person;
+select person_key from verdict where not somebody_else
+on conflict do nothing;
 
 delete from truth.link k
 using affected a
@@ -30,8 +30,8 @@ where (u.source, u.stream, u.source_key) = (a.source, a.stream, a.source_key) an
         where (s.source, s.stream, s.source_key) = (a.source, a.stream, a.source_key)
     )
     or exists (
-        select from truth.link k
-        where (k.source, k.stream, k.source_key) = (a.source, a.stream, a.source_key)
+        select from verdict v
+        where (v.source, v.stream, v.source_key) = (a.source, a.stream, a.source_key) and not v.somebody_else
     )
 );
 
@@ -39,6 +39,7 @@ insert into truth.unlinked (source, stream, source_key)
 select s.source, s.stream, s.source_key
 from stating s
 where not exists (
-    select from truth.link k where (k.source, k.stream, k.source_key) = (s.source, s.stream, s.source_key)
+    select from verdict v
+    where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key) and not v.somebody_else
 )
 on conflict do nothing;

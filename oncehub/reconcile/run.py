@@ -1,9 +1,16 @@
-"""One run: what changed since the last is linked, believed, compared and told of, all or nothing."""
+"""One run: what changed since the last is linked, then the people it touches are settled.
+
+Linking is one transaction, and so is settling each part of the people. Whoever is yet to be settled stands in
+`truth.pending`, written with the links: a run that is cut short anywhere is finished by the next.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
@@ -11,16 +18,21 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.model.errors import RunBusy
 from oncehub.model.settings import Settings
 from oncehub.reconcile.compare import find_differences
-from oncehub.reconcile.discrepancies import settle_discrepancies
+from oncehub.reconcile.discrepancies import settle_differences, settle_refusals
 from oncehub.reconcile.link import link_records
 from oncehub.reconcile.outbox import announce
+from oncehub.reconcile.parts import EVERYBODY, Part, parts_for
 from oncehub.reconcile.rulebook import Rulebook, load_rulebook
+from oncehub.reconcile.scale import scale_of_people
 from oncehub.reconcile.statements import statement
 from oncehub.reconcile.survive import believe
 from oncehub.store.connection import Connection, locked, opened
 from oncehub.store.failures import told_without_values
 
 _log = logging.getLogger(__name__)
+
+PARTS = 8
+"""Into how many parts many people are divided: as many workers can settle them at once."""
 
 # Temporary tables are large on the first run and need no more than this run's memory.
 _SESSION = "set local timezone = 'UTC'; set local work_mem = '64MB'; set local jit = off"
@@ -33,6 +45,8 @@ select 'unlinked', count(*) from truth.unlinked
 
 _OPEN = "select kind, count(*) from truth.discrepancy where closed_at is null group by kind"
 
+_PENDING = "select count(*) from truth.pending"
+
 # In the order in which a landing batch marks, so that neither waits for the other in a circle.
 _MARK_ALL = """
 insert into intake.dirty (source, stream, source_key)
@@ -43,8 +57,48 @@ on conflict (source, stream, source_key) do update set mark = excluded.mark
 
 
 @dataclass(frozen=True)
+class LinkReport:
+    """What linking did.
+
+    Attributes:
+        dirty: records that had changed.
+        pending: people to settle now.
+        opened: refused links, told as discrepancies, that this run found.
+        closed: refused links that are none any more.
+        seconds: wall clock.
+    """
+
+    dirty: int
+    pending: int
+    opened: int
+    closed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SettleReport:
+    """What settling one part of the people did.
+
+    Attributes:
+        people_created: people who came.
+        people_changed: people of whom another value is believed.
+        people_removed: people whose record the register deleted.
+        opened: discrepancies opened.
+        closed: discrepancies closed.
+        seconds: wall clock.
+    """
+
+    people_created: int
+    people_changed: int
+    people_removed: int
+    opened: int
+    closed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ReconcileReport:
-    """What a run did, and what stands after it.
+    """What a whole run did, and what stands after it.
 
     Attributes:
         dirty: records that had changed.
@@ -70,25 +124,35 @@ class ReconcileReport:
 
 
 def reconcile(settings: Settings, database: Connection | None = None) -> ReconcileReport:
-    """Decide anew about every record marked dirty and everything it touches, in one transaction.
+    """Decide anew about every record marked dirty and everybody it touches.
 
-    A transaction left open on `database` is committed first.
+    Many people are settled in parts, as many at once as this machine has processors. A transaction left open
+    on `database` is committed first.
 
     Raises:
-        RunBusy: when another process reconciles.
+        RunBusy: when another process links.
         ConfigError: when a rule file is wrong.
-        StoreError: when the database cannot be used; nothing of the run is kept.
+        StoreError: when the database cannot be used; what was committed until then stands, and the next run
+            goes on from there.
     """
+    began = time.monotonic()
     rules = load_rulebook(settings)
-    with (
-        told_without_values("reconciling"),
-        opened(settings, database) as connection,
-        locked(connection, "reconcile") as alone,
-    ):
-        if not alone:
-            raise RunBusy("another process is reconciling; its run covers what has landed until it began")
+    with told_without_values("reconciling"), opened(settings, database) as connection:
+        linked = _linked_alone(connection, rules)
+        settled = list(_settled(settings, connection, rules, linked.pending))
         with connection, connection.cursor() as cursor:
-            report = _run(cursor, rules)
+            links, open_by_kind = _counted(cursor, _LINKS), _counted(cursor, _OPEN)
+    report = ReconcileReport(
+        dirty=linked.dirty,
+        people_created=sum(part.people_created for part in settled),
+        people_changed=sum(part.people_changed for part in settled),
+        people_removed=sum(part.people_removed for part in settled),
+        links=links,
+        opened=linked.opened + sum(part.opened for part in settled),
+        closed=linked.closed + sum(part.closed for part in settled),
+        open_by_kind=open_by_kind,
+        seconds=time.monotonic() - began,
+    )
     _log.info(
         "reconciled %d changed records: %d people created, %d changed, %d removed; "
         "%d discrepancies opened, %d closed",
@@ -102,6 +166,27 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
     return report
 
 
+def link_changes(settings: Settings, database: Connection | None = None) -> LinkReport:
+    """Link the records marked dirty, and note whom that touches; raises as `reconcile` does."""
+    rules = load_rulebook(settings)
+    with told_without_values("linking"), opened(settings, database) as connection:
+        return _linked_alone(connection, rules)
+
+
+def settle_people(
+    settings: Settings, part: Part = EVERYBODY, database: Connection | None = None
+) -> SettleReport:
+    """Believe and compare anew whoever is pending in a part; several may be settled at once.
+
+    Raises:
+        ConfigError: when a rule file is wrong.
+        StoreError: when the database cannot be used; nothing of this part is kept, and it stays pending.
+    """
+    rules = load_rulebook(settings)
+    with told_without_values("settling"), opened(settings, database) as connection:
+        return _settle(connection, rules, part)
+
+
 def mark_all(database: Connection) -> int:
     """Mark every person record dirty, so that changed rules reach all of them; return their number."""
     with database, database.cursor() as cursor:
@@ -109,27 +194,55 @@ def mark_all(database: Connection) -> int:
         return cursor.rowcount
 
 
-def _run(cursor: Cursor, rules: Rulebook) -> ReconcileReport:
+def _linked_alone(connection: Connection, rules: Rulebook) -> LinkReport:
+    with locked(connection, "reconcile") as alone:
+        if not alone:
+            raise RunBusy("another process is reconciling; its run covers what has landed until it began")
+        with connection, connection.cursor() as cursor:
+            return _link(cursor, rules)
+
+
+def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
     began = time.monotonic()
     cursor.execute(_SESSION)
     link_records(cursor, rules)
-    shifts = believe(cursor, rules)
-    announce(cursor)
-    find_differences(cursor, rules)
-    opened_now, closed_now = settle_discrepancies(cursor)
-    dirty = _counted(cursor, "select 'dirty', count(*) from dirty_record")["dirty"]
+    opened_now, closed_now = settle_refusals(cursor)
     cursor.execute(statement("dirty"))
-    return ReconcileReport(
-        dirty=dirty,
-        people_created=shifts.created,
-        people_changed=shifts.changed,
-        people_removed=shifts.removed,
-        links=_counted(cursor, _LINKS),
-        opened=opened_now,
-        closed=closed_now,
-        open_by_kind=_counted(cursor, _OPEN),
-        seconds=time.monotonic() - began,
-    )
+    cursor.execute("select count(*) from dirty_record")
+    (dirty,) = cursor.fetchone() or (0,)
+    cursor.execute(_PENDING)
+    (pending,) = cursor.fetchone() or (0,)
+    return LinkReport(dirty, pending, opened_now, closed_now, time.monotonic() - began)
+
+
+def _settled(
+    settings: Settings, connection: Connection, rules: Rulebook, pending: int
+) -> Iterable[SettleReport]:
+    parts = parts_for(pending, PARTS)
+    if len(parts) == 1:
+        return [_settle(connection, rules, parts[0])]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
+        return list(workers.map(lambda part: settle_people(settings, part), parts))
+
+
+def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport:
+    began = time.monotonic()
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_SESSION)
+        cursor.execute(statement("people"), {"first": str(part.first), "last": str(part.last)})
+        scale_of_people(cursor, part)
+        shifts = believe(cursor, rules)
+        announce(cursor)
+        find_differences(cursor, rules)
+        opened_now, closed_now = settle_differences(cursor)
+        return SettleReport(
+            people_created=shifts.created,
+            people_changed=shifts.changed,
+            people_removed=shifts.removed,
+            opened=opened_now,
+            closed=closed_now,
+            seconds=time.monotonic() - began,
+        )
 
 
 def _counted(cursor: Cursor, query: str) -> dict[str, int]:

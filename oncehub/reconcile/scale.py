@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
+from oncehub.reconcile.parts import Part
+
 _LARGE_SHARE = 0.02
 
 # A partition that was never analysed has -1 rows here.
@@ -41,15 +43,26 @@ class Scale:
                 cursor.execute(sql.SQL("analyze {}").format(sql.Identifier("truth", table)))
 
 
-def prepare_scale(cursor: Cursor) -> Scale:
+def scale_of_records(cursor: Cursor) -> Scale:
     """Weigh `dirty_record` against all records, and set the transaction up for it."""
-    cursor.execute(_KNOWN)
-    known, unsure = cursor.fetchone() or (0, True)
-    cursor.execute("select count(*) from dirty_record")
-    (dirty,) = cursor.fetchone() or (0,)
-    scale = Scale(large=bool(dirty and (unsure or dirty > _LARGE_SHARE * known)))
+    scale = _prepared(cursor, "dirty_record")
     if scale.large:
         cursor.execute(_RECORDS)
+    return scale
+
+
+def scale_of_people(cursor: Cursor, part: Part) -> Scale:
+    """Weigh the `touched_person` of a part against that part's share of all records."""
+    return _prepared(cursor, "touched_person", part.of)
+
+
+def _prepared(cursor: Cursor, changed: str, shares: int = 1) -> Scale:
+    cursor.execute(_KNOWN)
+    known, unsure = cursor.fetchone() or (0, True)
+    cursor.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(changed)))
+    (count,) = cursor.fetchone() or (0,)
+    scale = Scale(large=bool(count and (unsure or count * shares > _LARGE_SHARE * known)))
+    if scale.large:
         cursor.execute("set local enable_nestloop = off")
     else:
         cursor.execute("set local enable_seqscan = off; set local random_page_cost = 1.1")

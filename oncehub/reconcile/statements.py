@@ -16,8 +16,3 @@ def statement(name: str) -> sql.SQL:
 def columns(names: Iterable[str], of: str | None = None) -> sql.Composed:
     """Return `a, b` or, with `of`, `t.a, t.b`."""
     return sql.SQL(", ").join(sql.Identifier(of, name) if of else sql.Identifier(name) for name in names)
-
-
-def union(parts: Iterable[sql.Composable]) -> sql.Composed:
-    """Return the selects one under the other, repeated rows kept."""
-    return sql.SQL("\nunion all\n").join(parts)

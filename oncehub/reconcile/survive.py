@@ -11,22 +11,21 @@ from oncehub.model.rules import SurvivorshipRule
 from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.statements import columns, statement
 
-# Everything linked to a touched person, with the attributes that are compared or on which several have a say.
+# What others than the register state of the touched people, as far as it is compared or several have a say.
 _STATEMENTS = sql.SQL("""
 create temporary table statement on commit drop as
 select k.person_key, source, stream, source_key, r.stated_at, r.name_key, {attributes}
 from touched_person t
 join truth.link k using (person_key)
 join record.person r using (source, stream, source_key)
-where r.deleted_at is null;
-create index on statement (person_key);
+where r.deleted_at is null and source <> {register};
 analyze statement;
 """)
 
 # A null never wins. Equal times: the source named first, then the key, so that delivery order cannot matter.
 _WINNER = sql.SQL("""
 (
-    select distinct on (person_key) person_key, {attribute} as value, {origin} as origin
+    select distinct on (person_key) person_key, source, stream, source_key, stated_at, {attribute} as value
     from statement
     where {attribute} is not null and source = any({sources})
     order by person_key, stated_at desc, array_position({sources}, source), stream, source_key
@@ -34,25 +33,25 @@ _WINNER = sql.SQL("""
 """)
 
 _ORIGIN = sql.SQL(
-    "jsonb_build_object('source', {table}.source, 'stream', {table}.stream, "
-    "'source_key', {table}.source_key, 'as_of', {table}.stated_at, 'rule', {rule})"
+    "case when {table}.source is not null then jsonb_build_object("
+    "'source', {table}.source, 'stream', {table}.stream, 'source_key', {table}.source_key, "
+    "'as_of', {table}.stated_at, 'rule', {rule}) end"
 )
 
-# `offset 0` keeps the origin from being built again for every attribute.
+# Under `*` stands the register's word, for every attribute that is not named beside it.
 _BELIEVED = sql.SQL("""
 create temporary table believed on commit drop as
 select
     t.person_key, {values}, {name_key} as name_key,
-    jsonb_strip_nulls(jsonb_build_object({provenance})) as provenance
+    jsonb_strip_nulls(jsonb_build_object('*', {origin} {provenance})) as provenance
 from touched_person t
 join truth.link k on k.person_key = t.person_key and k.method = 'register'
 join record.person f
     on f.source = {register} and f.deleted_at is null
     and (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key)
-cross join lateral (select {origin} as origin offset 0) register
 {winners};
 create unique index on believed (person_key);
-analyze believed;
+analyze believed (person_key);
 """)
 
 _SHIFTS = sql.SQL("""
@@ -109,12 +108,14 @@ class Shifts:
 def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
     """Rewrite `truth.person` for the touched people where it changed, and keep the earlier versions.
 
-    Afterwards `statement` holds what their records state, `believed` what is believed of them now, and
-    `shift` what changed.
+    Afterwards `statement` holds what others than the register state of them, `believed` what is believed of
+    them now, and `shift` what changed.
     """
     contested = rules.contested_attributes
     wanted = dict.fromkeys((*rules.comparison.attributes, *contested))
-    cursor.execute(_STATEMENTS.format(attributes=columns(wanted, of="r")))
+    cursor.execute(
+        _STATEMENTS.format(attributes=columns(wanted, of="r"), register=sql.Literal(rules.register))
+    )
     cursor.execute(_believed(rules))
     cursor.execute(_shifts(rules))
     cursor.execute(statement("versions"))
@@ -140,7 +141,10 @@ def _believed(rules: Rulebook) -> sql.Composed:
             sql.SQL("{} as {}").format(_value(rules, name), sql.Identifier(name)) for name in rules.attributes
         ),
         name_key=_name_key(rules),
-        provenance=sql.SQL(", ").join(_provenance(rules, name) for name in rules.attributes),
+        provenance=sql.Composed(
+            sql.SQL(", {}, {}").format(sql.Literal(name), _origin(_winning(name), rule))
+            for name, rule in rules.contested_attributes.items()
+        ),
         register=sql.Literal(rules.register),
         origin=_ORIGIN.format(table=sql.Identifier("f"), rule=sql.Literal("authority")),
         winners=sql.SQL("\n").join(winners),
@@ -148,13 +152,16 @@ def _believed(rules: Rulebook) -> sql.Composed:
 
 
 def _winner(name: str, rule: SurvivorshipRule) -> sql.Composed:
-    kind = "latest" if rule.latest else "authority"
     return _WINNER.format(
         attribute=sql.Identifier("statement", name),
-        origin=_ORIGIN.format(table=sql.Identifier("statement"), rule=sql.Literal(kind)),
         sources=sql.Literal(list(rule.sources)),
         winner=sql.Identifier(_winning(name)),
     )
+
+
+def _origin(table: str, rule: SurvivorshipRule) -> sql.Composed:
+    kind = "latest" if rule.latest else "authority"
+    return _ORIGIN.format(table=sql.Identifier(table), rule=sql.Literal(kind))
 
 
 def _winning(name: str) -> str:
@@ -169,14 +176,6 @@ def _name_key(rules: Rulebook) -> sql.Composable:
     if rules.founded("full_name"):
         return sql.SQL("f.name_key")
     return sql.SQL("text.fold_name({})").format(_value(rules, "full_name"))
-
-
-def _provenance(rules: Rulebook, name: str) -> sql.Composed:
-    if not rules.founded(name):
-        return sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(_winning(name), "origin"))
-    return sql.SQL("{}, case when {} is not null then register.origin end").format(
-        sql.Literal(name), sql.Identifier("f", name)
-    )
 
 
 def _shifts(rules: Rulebook) -> sql.Composed:

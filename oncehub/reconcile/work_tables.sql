@@ -1,37 +1,30 @@
--- What one run holds of its own; gone at commit.
+-- What linking holds of its own; gone at commit. The tables are read whole or joined by hash, so none needs a
+-- key: those who fill them leave out what is there already.
 create temporary table dirty_record on commit drop as
 select source, stream, source_key, mark from intake.dirty;
 analyze dirty_record;
 
--- Records of other sources that this run decides anew.
-create temporary table affected (
-    source text, stream text, source_key text, primary key (source, stream, source_key)
-) on commit drop;
+-- Records of other sources that this run decides anew, and those of them drawn in last.
+create temporary table affected (source text, stream text, source_key text) on commit drop;
+create temporary table drawn (source text, stream text, source_key text) on commit drop;
 
 -- Identifiers whose bearer may have changed.
-create temporary table touched_value (
-    scheme text, value text, primary key (scheme, value)
-) on commit drop;
+create temporary table touched_value (scheme text, value text) on commit drop;
 
 -- The people whose identifiers are set anew, and what they then bear.
-create temporary table claimant (person_key uuid primary key) on commit drop;
+create temporary table claimant (person_key uuid) on commit drop;
 create temporary table claim (
-    scheme text, value text, person_key uuid, valid_from date, valid_until date, current boolean,
-    primary key (scheme, value, person_key)
+    scheme text, value text, person_key uuid, valid_from date, valid_until date, current boolean
 ) on commit drop;
 
 -- Whom each affected record speaks of; somebody_else: the number is theirs, the person is not.
 create temporary table verdict (
     source text, stream text, source_key text, person_key uuid, method text, attribute text, value text,
-    birth_date_stated boolean, somebody_else boolean, stated_at timestamptz,
-    primary key (source, stream, source_key)
+    birth_date_stated boolean, somebody_else boolean, stated_at timestamptz, probability real
 ) on commit drop;
 
--- The people about whom anything may have changed.
-create temporary table touched_person (person_key uuid primary key) on commit drop;
-
+-- Disagreements that linking itself finds.
 create temporary table found (
     person_key uuid, attribute text, source text, stream text, source_key text, kind text,
-    stated jsonb, believed jsonb, stated_at timestamptz, as_of timestamptz,
-    primary key (source, stream, source_key, attribute, person_key)
+    stated jsonb, believed jsonb, stated_at timestamptz, as_of timestamptz
 ) on commit drop;

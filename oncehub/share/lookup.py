@@ -110,7 +110,7 @@ def _identifier(attribute: str, value: str) -> tuple[str, str]:
 def _believed(row: Mapping[str, Any], column: str) -> Believed:
     if row[column] is None:
         return Believed(None)
-    origin = row["provenance"].get(column, {})
+    origin = row["provenance"].get(column) or row["provenance"].get("*", {})
     return Believed(
         value=row[column],
         source=origin.get("source"),

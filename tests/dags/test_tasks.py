@@ -28,13 +28,14 @@ def test_landing_reconciling_and_publishing_hand_on_counts_only(
     dag_file: DagFile, database: Connection
 ) -> None:
     landed = dag_file("sync").land.function("population", "citizens")
-    reconciled = dag_file("reconcile").reconcile.function()
+    (part,) = dag_file("reconcile").link.function()
+    settled = dag_file("reconcile").settle.function(part)
     published = dag_file("publish").publish.function("residence")
 
     assert landed["read"] == landed["accepted"] + landed["quarantined"]
     assert set(landed) == {"pages", "read", "accepted", "unchanged", "quarantined", "deleted", "drift"}
-    assert reconciled["people_created"] == landed["accepted"] == published["changes"]
-    json.dumps([landed, reconciled, published])
+    assert settled["people_created"] == landed["accepted"] == published["changes"]
+    json.dumps([landed, part, settled, published])
 
 
 @pytest.mark.usefixtures("connected")

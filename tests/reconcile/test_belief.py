@@ -22,7 +22,7 @@ def test_the_register_says_who_somebody_is_and_says_it_in_the_provenance(hub):
     hub.reconcile()
     person = hub.person("CD1")
     assert {name: person[name] for name in ANH} == ANH
-    assert person["provenance"]["full_name"] == {
+    assert person["provenance"]["*"] == {
         "source": "population",
         "stream": "citizens",
         "source_key": "CD1",

@@ -78,10 +78,10 @@ def test_a_record_marked_again_while_a_run_is_at_work_stays_marked(hub, monkeypa
     def mark_meanwhile(cursor):
         with closing(connect(hub.settings.database_url)) as other, other, other.cursor() as landing:
             landing.execute("update intake.dirty set mark = nextval('intake.mark') where source_key = 'TK1'")
-        return announce(cursor)
+        return settle_refusals(cursor)
 
-    announce = run.announce
-    monkeypatch.setattr(run, "announce", mark_meanwhile)
+    settle_refusals = run.settle_refusals
+    monkeypatch.setattr(run, "settle_refusals", mark_meanwhile)
     hub.reconcile()
     assert hub.row("select source_key from intake.dirty") == {"source_key": "TK1"}
 

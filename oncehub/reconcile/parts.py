@@ -1,0 +1,41 @@
+"""Shares of the people to settle, for as many workers as there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+_KEYS = 2**128
+_WORTH_SPLITTING = 20_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of `of` equal shares of all people, by their keys, which are digests and so evenly spread.
+
+    Attributes:
+        number: counted from 0.
+        of: how many parts there are; 1 means everybody.
+    """
+
+    number: int = 0
+    of: int = 1
+
+    @property
+    def first(self) -> UUID:
+        """The lowest key of this part."""
+        return UUID(int=self.number * _KEYS // self.of)
+
+    @property
+    def last(self) -> UUID:
+        """The highest key of this part."""
+        return UUID(int=(self.number + 1) * _KEYS // self.of - 1)
+
+
+EVERYBODY = Part()
+
+
+def parts_for(people: int, most: int) -> list[Part]:
+    """Divide a number of people into at most `most` parts; a few are not worth more than one."""
+    of = max(1, min(most, people // _WORTH_SPLITTING))
+    return [Part(number, of) for number in range(of)]
