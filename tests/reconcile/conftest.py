@@ -40,6 +40,7 @@ _DECIDED = (
     "truth.case_file",
     "truth.discrepancy",
     "truth.unlinked",
+    "truth.pending",
     "truth.link",
     "truth.identifier",
     "truth.person_version",
