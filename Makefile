@@ -1,11 +1,13 @@
 # make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, SUMMARY=FILE, PORT_BASE=0
 # make test    all tests, with the same real parts
 # make lint    style, types, layering, configuration documents
-# make bench   how fast records land, and how a cycle's time follows the size of the change; PEOPLE=20000, RECORDS=200000
+# make bench   how fast records land, how a cycle's time follows the size of the change, and what reconciling costs;
+#              PEOPLE=20000, RECORDS=200000, SIZES="100000 1000000"
 # make lock    compile requirements.lock again after a change to pyproject.toml
 PYTHON ?= python3
 PEOPLE ?= 20000
 RECORDS ?= 200000
+SIZES ?= 100000 1000000
 EXIT ?=
 SUMMARY ?=
 PORT_BASE ?= 0
@@ -60,6 +62,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.landing --records $(RECORDS)
 	$(BIN)/python -m benchmarks.cycles --people $(PEOPLE)
+	$(BIN)/python -m benchmarks.reconcile --people $(SIZES)
 
 # The versions that are locked stay unless pyproject.toml asks for others.
 lock: $(READY)

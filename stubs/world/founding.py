@@ -14,11 +14,11 @@ from stubs.world.records import business_addresses, found_records
 from stubs.world.state import SOURCES, State, former_numbers
 
 
-def found(people_count: int, seed: int) -> State:
-    """People, what the sources hold of them, and what is planted in it."""
+def found(people_count: int, seed: int, coverage: float = 1.0) -> State:
+    """People, what the sources hold of them, and what is planted in it; `coverage`: see `World.generate`."""
     numbers = Numbers(seed)
     people, addresses = found_people(seed, people_count, numbers)
-    records = {source: found_records(source, seed, people, numbers) for source in SOURCES}
+    records = {source: found_records(source, seed, people, numbers, coverage) for source in SOURCES}
     business_addresses(records["customs"], addresses, generator(seed, 0, "company-addresses"))
     plant_all(seed, people, records, numbers)
     for table in records.values():

@@ -49,12 +49,13 @@ HABITS = {
 }
 
 
-def found_records(source: str, seed: int, people: Table, numbers: Numbers) -> Table:
+def found_records(source: str, seed: int, people: Table, numbers: Numbers, coverage: float = 1.0) -> Table:
     """A source's records at the world's first moment, nothing planted yet."""
     chance = generator(seed, 0, source)
     habits = HABITS[source]
     age = (START // DAY - people["birth"]) / YEAR
-    covered = np.where(age >= habits.least_age, habits.coverage, np.where(age < 1, 0, habits.children))
+    grown = min(1.0, coverage * habits.coverage)
+    covered = np.where(age >= habits.least_age, grown, np.where(age < 1, 0, habits.children))
     rows = np.flatnonzero((chance.random(len(people)) < covered) & ~people["deleted"])
     if source == "banking":  # some have two accounts
         rows = np.sort(np.concatenate([rows, rows[chance.random(len(rows)) < 0.12]]))

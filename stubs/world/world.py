@@ -33,12 +33,15 @@ class World:
         self._frames: dict[tuple[str, str], pl.DataFrame] = {}
 
     @classmethod
-    def generate(cls, people: int, seed: int = 1) -> World:
-        """A world of `people` register records (at least 500) at 2026-07-06T17:00:00Z."""
+    def generate(cls, people: int, seed: int = 1, *, coverage: float = 1.0) -> World:
+        """A world of `people` register records (at least 500) at 2026-07-06T17:00:00Z.
+
+        `coverage` multiplies the share of grown people each other source knows, at most everybody.
+        """
         if people < 500:
             message = f"a world needs at least 500 people to hold one of everything, not {people}"
             raise ValueError(message)
-        return cls(found(people, seed))
+        return cls(found(people, seed, coverage))
 
     @property
     def now(self) -> datetime:

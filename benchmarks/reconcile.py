@@ -1,0 +1,300 @@
+"""What reconciling costs, of everything and of a little: `make bench` or `python -m benchmarks.reconcile`.
+
+A hub filled with the simulated population (no HTTP) reconciles everything; then the rows it wrote are copied
+by plain `insert … select` into empty twins of the same tables, which is the floor; then one person in a
+hundred changes in every source, several times over, and the hub reconciles that. All in one database of the
+embedded server with its own settings. Of several `--people` the last is set against the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.changes import change_one_in_a_hundred
+from benchmarks.filling import COVERAGE, fill
+from benchmarks.floor import Written, copy_into_twins, drop_twins, make_twins
+from benchmarks.server import Server, Statement
+from oncehub.model.settings import Settings
+from oncehub.reconcile import ReconcileReport, reconcile
+from oncehub.store.connection import Connection, connect
+from oncehub.store.migrate import initialise
+from stubs.world.world import World
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+SEED: Final = 1
+TEN_TIMES: Final = 10
+_AT_LEAST_MS: Final = 5
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds: wall clock, and processor time of the database and of this process."""
+
+    seconds: float
+    database: float
+    process: float
+
+    @property
+    def processor(self) -> float:
+        """Processor time altogether."""
+        return self.database + self.process
+
+
+@dataclass(frozen=True)
+class Increment:
+    """A reconcile of what a hundredth of the people changed."""
+
+    people: int
+    records: int
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One size, measured.
+
+    Attributes:
+        people: records of the register.
+        records: that were dirty at first.
+        full: reconciling all of them.
+        floor: copying the rows that this wrote.
+        written: those rows, by table.
+        increments: what followed.
+        slowest: statements of the full run, the slowest first.
+        slowest_of_increment: those of the first increment.
+    """
+
+    people: int
+    records: int
+    full: Cost
+    floor: Cost
+    written: dict[str, int]
+    increments: list[Increment]
+    slowest: list[Statement]
+    slowest_of_increment: list[Statement]
+
+    @property
+    def of_floor(self) -> float:
+        """How many times the floor a full reconcile takes, by wall clock."""
+        return self.full.seconds / self.floor.seconds
+
+    @property
+    def increment(self) -> Cost:
+        """The cost of the increment that took the median time; of two, the longer one."""
+        return sorted((each.cost for each in self.increments), key=lambda cost: cost.seconds)[
+            len(self.increments) // 2
+        ]
+
+    @property
+    def of_full(self) -> float:
+        """Which part of a full reconcile an increment takes, by wall clock."""
+        return self.increment.seconds / self.full.seconds
+
+
+def ensure_filled(server: Server, home: Path, people: int) -> str:
+    """Give the name of a database with a filled hub, nothing reconciled; fill one when there is none."""
+    name, filling = f"filled_{people}", f"filling_{people}"
+    if not server.has(name):
+        server.create(filling)
+        settings = Settings(ROOT, home, server.url(filling))
+        initialise(settings)
+        fill(settings, World.generate(people, SEED, coverage=COVERAGE))
+        server.settle(filling)
+        server.rename(filling, name)
+    return name
+
+
+def measure(server: Server, home: Path, people: int, increments: int) -> Measured:
+    """Measure one size in a fresh copy of a filled hub, the database `measured_<people>`."""
+    name = f"measured_{people}"
+    server.create(name, template=ensure_filled(server, home, people))
+    settings = Settings(ROOT, home, server.url(name))
+    initialise(settings)
+    with closing(connect(server.url(name))) as connection:
+        before = Written.of(connection)
+        full, report, slowest = _reconciled(server, name, settings)
+        written = Written.of(connection).since(before)
+        floor = _floor(server, name, connection, written)
+        followed, slowest_of_increment = list[Increment](), list[Statement]()
+        for hundredth in range(increments):
+            changed = change_one_in_a_hundred(connection, hundredth)
+            cost, _, statements = _reconciled(server, name, settings)
+            followed.append(Increment(changed.people, changed.records, cost))
+            slowest_of_increment = slowest_of_increment or statements
+    return Measured(people, report.dirty, full, floor, written, followed, slowest, slowest_of_increment)
+
+
+def _reconciled(
+    server: Server, name: str, settings: Settings
+) -> tuple[Cost, ReconcileReport, list[Statement]]:
+    server.settle(name)
+    with server.logging_statements(name, _AT_LEAST_MS) as statements, _costing(server) as cost:
+        report = reconcile(settings)
+    return cost(), report, statements
+
+
+def _floor(server: Server, name: str, connection: Connection, written: dict[str, int]) -> Cost:
+    make_twins(connection, written)
+    server.settle(name)
+    with _costing(server) as cost:
+        copy_into_twins(connection, written)
+    drop_twins(connection)
+    return cost()
+
+
+@contextmanager
+def _costing(server: Server) -> Iterator[Callable[[], Cost]]:
+    """Gives what tells, afterwards, the cost of the block."""
+    taken: list[Cost] = []
+    clocks = (time.perf_counter, server.processor_seconds, time.process_time)
+    begun = [clock() for clock in clocks]
+    yield lambda: taken[0]
+    taken.append(Cost(*(clock() - start for clock, start in zip(clocks, begun, strict=True))))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--people", type=int, nargs="+", default=[100_000])
+    parser.add_argument("--increments", type=int, default=3, help="how often a hundredth changes")
+    parser.add_argument("--home", type=Path, help="where the server keeps its data; else a folder that goes")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep in --home the filled hubs, for the next time"
+    )
+    parser.add_argument("--statements", type=int, default=0, metavar="N", help="show the N slowest ones")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    arguments = parser.parse_args()
+    if arguments.keep and not arguments.home:
+        parser.error("--keep needs --home")
+    with _server(arguments.home) as (server, home):
+        taken = [_measured(server, home, people, arguments) for people in arguments.people]
+        settings = server.settings()
+    if arguments.json:
+        print(json.dumps(_document(taken, settings, arguments.statements), ensure_ascii=False))
+    else:
+        _print(Console(), taken, settings, arguments.statements)
+
+
+def _measured(server: Server, home: Path, people: int, arguments: argparse.Namespace) -> Measured:
+    taken = measure(server, home, people, arguments.increments)
+    if not arguments.keep:
+        for name in (f"filled_{people}", f"measured_{people}"):
+            server.drop(name)
+    return taken
+
+
+@contextmanager
+def _server(given: Path | None) -> Iterator[tuple[Server, Path]]:
+    with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
+        home = given.absolute() if given else Path(folder)
+        server = Server(home / "postgres")
+        try:
+            yield server, home
+        finally:
+            server.stop()
+
+
+def _document(taken: Sequence[Measured], settings: dict[str, str], statements: int) -> dict[str, Any]:
+    sizes = [
+        asdict(each)
+        | {
+            "of_floor": each.of_floor,
+            "of_full": each.of_full,
+            "slowest": [asdict(one) for one in each.slowest[:statements]],
+            "slowest_of_increment": [asdict(one) for one in each.slowest_of_increment[:statements]],
+        }
+        for each in taken
+    ]
+    return {"settings": settings, "sizes": sizes, "growth": _growth(taken)}
+
+
+def _growth(taken: Sequence[Measured]) -> float | None:
+    """How many times the first size's full reconcile the last one's takes."""
+    return taken[-1].full.seconds / taken[0].full.seconds if len(taken) > 1 else None
+
+
+def _print(console: Console, taken: Sequence[Measured], settings: dict[str, str], statements: int) -> None:
+    console.print(", ".join(f"{name} {value}" for name, value in settings.items()))
+    for each in taken:
+        console.print(_cost_table(each))
+        console.print(_written_table(each))
+        if statements:
+            console.print(_statement_table("everything", each.slowest[:statements]))
+            console.print(_statement_table("changed", each.slowest_of_increment[:statements]))
+    console.print(_goal_table(taken))
+
+
+def _cost_table(taken: Measured) -> Table:
+    table = _new_table(
+        f"{taken.people:,} people", "reconciled", "records", "wall s", "database s", "process s", "share"
+    )
+    _add(table, "everything", taken.records, taken.full, "100 %")
+    for each in taken.increments:
+        share = f"{100 * each.cost.seconds / taken.full.seconds:.2f} %"
+        _add(table, f"{each.people:,} people changed", each.records, each.cost, share)
+    share = f"{100 * taken.floor.seconds / taken.full.seconds:.2f} %"
+    _add(table, "floor, rows copied", sum(taken.written.values()), taken.floor, share)
+    return table
+
+
+def _add(table: Table, what: str, records: int, cost: Cost, share: str) -> None:
+    seconds = (f"{each:.2f}" for each in (cost.seconds, cost.database, cost.process))
+    table.add_row(what, f"{records:,}", *seconds, share)
+
+
+def _written_table(taken: Measured) -> Table:
+    table = _new_table(f"{taken.people:,} people: what everything wrote", "table", "rows")
+    for name, rows in taken.written.items():
+        table.add_row(name, f"{rows:,}")
+    return table
+
+
+def _statement_table(what: str, slowest: Sequence[Statement]) -> Table:
+    table = Table("s", "statement", title=f"{what}: slowest statements", title_justify="left")
+    for each in slowest:
+        table.add_row(f"{each.seconds:.3f}", each.beginning)
+    return table
+
+
+def _goal_table(taken: Sequence[Measured]) -> Table:
+    table = _new_table("ratios", "of which to which", "wall", "processor", "goal")
+    for each in taken:
+        _compare(table, f"{each.people:,} people: everything to floor", each.full, each.floor, "4")
+        _compare(
+            table, f"{each.people:,} people: 1 % changed to everything", each.increment, each.full, "0.03"
+        )
+    if len(taken) > 1:
+        times = taken[-1].people / taken[0].people
+        goal = "11" if times == TEN_TIMES else ""
+        _compare(table, f"{times:g} times the people", taken[-1].full, taken[0].full, goal)
+    return table
+
+
+def _compare(table: Table, what: str, one: Cost, other: Cost, goal: str) -> None:
+    wall, processor = one.seconds / other.seconds, one.processor / other.processor
+    table.add_row(what, f"{wall:.4g}", f"{processor:.4g}", goal)
+
+
+def _new_table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first, no_wrap=True)
+    for column in others:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+if __name__ == "__main__":
+    main()

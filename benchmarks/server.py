@@ -1,0 +1,153 @@
+"""A PostgreSQL server of a measurement's own: its databases, its processor time, what its statements took."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg2
+from psycopg2 import sql
+
+from oncehub.store.server import start_embedded, stop_embedded
+
+SETTINGS: Final = (
+    *("server_version", "shared_buffers", "work_mem", "maintenance_work_mem", "effective_cache_size"),
+    *("max_wal_size", "fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"),
+    *("max_parallel_workers_per_gather",),
+)
+
+# Like autovacuum: not the empty tables, which the planner would learn to take for empty, and not partitioned
+# ones as a whole.
+_HOLDING: Final = """
+select c.oid::regclass::text
+from pg_class c join pg_namespace n on n.oid = relnamespace
+where nspname in ('intake', 'record', 'truth', 'share') and relkind = 'r' and pg_relation_size(c.oid) > 0
+order by 1
+"""
+
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+_STATEMENT: Final = re.compile(r"LOG:  duration: ([0-9.]+) ms  statement: (.*(?:\n\t.*)*)")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One execution: seconds, and the text as it was sent."""
+
+    seconds: float
+    text: str
+
+    @property
+    def beginning(self) -> str:
+        """The first words, comments left out."""
+        return " ".join(re.sub(r"--.*", "", self.text).split())[:200]
+
+
+class Server:
+    """The embedded server over a folder, with the settings it comes with."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it, or join the one that runs; it stays up until `stop`."""
+        self.folder = folder
+        self._url = start_embedded(folder, cleanup=None)
+
+    def stop(self) -> None:
+        """Stop it; its data stays."""
+        stop_embedded(self.folder)
+
+    def url(self, database: str) -> str:
+        """The URL of one of its databases."""
+        head, _, query = self._url.partition("?")
+        return f"{head.rpartition('/')[0]}/{database}?{query}"
+
+    def has(self, database: str) -> bool:
+        """Whether there is such a database."""
+        return bool(self._asked("select count(*) from pg_database where datname = %s", database))
+
+    def create(self, database: str, *, template: str = "template1") -> None:
+        """Make a database, in place of one of that name, and write to disk what that leaves to write."""
+        self.drop(database)
+        # Copying files costs a large database two checkpoints; logging every page costs far more.
+        self._administer("create database {} template {} strategy file_copy", database, template)
+
+    def rename(self, database: str, name: str) -> None:
+        """Give a database, to which nobody may be connected, another name."""
+        self._administer("alter database {} rename to {}", database, name)
+
+    def drop(self, database: str) -> None:
+        """Remove a database, where there is one."""
+        self._administer("drop database if exists {} with (force)", database)
+
+    def settle(self, database: str) -> None:
+        """Do at once what autovacuum would do within minutes, and write all of it to disk."""
+        with _committing(self.url(database)) as cursor:
+            cursor.execute(_HOLDING)
+            for (table,) in cursor.fetchall():
+                cursor.execute(sql.SQL("vacuum (analyze) ") + sql.SQL(table))
+            cursor.execute("checkpoint")
+
+    def settings(self) -> dict[str, str]:
+        """What the settings are that speed depends on."""
+        return {name: self._asked("select current_setting(%s)", name) for name in SETTINGS}
+
+    def processor_seconds(self) -> float:
+        """Processor time of all the server's processes, past and present."""
+        postmaster = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
+        return sum(_times(pid) for pid in (postmaster, *_children(postmaster)))
+
+    @contextmanager
+    def logging_statements(self, database: str, at_least_ms: int) -> Iterator[list[Statement]]:
+        """Gather the statements of new connections to a database that take so long, the slowest first."""
+        log, taken = self.folder / "log", list[Statement]()
+        self._administer(f"alter database {{}} set log_min_duration_statement = {at_least_ms:d}", database)
+        begun = log.stat().st_size
+        try:
+            yield taken
+        finally:
+            self._administer("alter database {} reset log_min_duration_statement", database)
+            with log.open("rb") as file:
+                file.seek(begun)
+                text = file.read().decode(errors="replace")
+            found = (Statement(float(each[1]) / 1000, each[2]) for each in _STATEMENT.finditer(text))
+            taken += sorted(found, key=lambda statement: -statement.seconds)
+
+    def _administer(self, statement: str, *names: str) -> None:
+        with _committing(self.url("postgres")) as cursor:
+            cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _asked(self, query: str, *values: str) -> Any:
+        with _committing(self.url("postgres")) as cursor:
+            cursor.execute(query, values)
+            return (cursor.fetchone() or (None,))[0]
+
+
+@contextmanager
+def _committing(url: str) -> Iterator[psycopg2.extensions.cursor]:
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield cursor
+
+
+def _children(parent: int) -> Iterator[int]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (fields := _stat(int(folder.name))) and int(fields[1]) == parent:
+            yield int(folder.name)
+
+
+def _times(pid: int) -> float:
+    """Seconds of a process and of the children it has waited for."""
+    fields = _stat(pid)
+    return sum(map(int, fields[11:15])) / _TICK if fields else 0.0
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of proc_pid_stat(5) from the state on; none when the process has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
