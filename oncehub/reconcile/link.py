@@ -6,14 +6,14 @@ its bearer draws in every record that states it, so the order of delivery does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.rules import IdentifierRule
 from oncehub.reconcile.rulebook import Rulebook
-from oncehub.reconcile.scale import scale_of_records
+from oncehub.reconcile.scale import Scale, scale_of_records
 from oncehub.reconcile.statements import columns, statement
 
 _CURRENT_CLAIM = sql.SQL("""
@@ -156,12 +156,10 @@ def link_records(cursor: Cursor, rules: Rulebook) -> None:
     cursor.execute(statement("affected"), register)
     cursor.execute(_STATING.format(identifiers=columns(rules.identifying_attributes)))
     _state(cursor, rules)
-    _settle_register_identifiers(cursor, rules)
-    scale.filled(cursor, "identifier")
+    _settle_register_identifiers(cursor, rules, scale)
     _judge(cursor, rules, rules.register_identifiers)
     if rules.borrowed_identifiers:
-        _settle_borrowed_identifiers(cursor, rules)
-        scale.filled(cursor, "identifier")
+        _settle_borrowed_identifiers(cursor, rules, scale)
         # What was drawn in just now may state a number of the register too: that still comes first.
         _judge(cursor, rules, rules.register_identifiers)
         _judge(cursor, rules, rules.borrowed_identifiers)
@@ -169,16 +167,16 @@ def link_records(cursor: Cursor, rules: Rulebook) -> None:
     scale.filled(cursor, "link")
 
 
-def _settle_register_identifiers(cursor: Cursor, rules: Rulebook) -> None:
+def _settle_register_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) -> None:
     cursor.execute("insert into claimant select person_key from founder")
     # Numbers in force first: a number that is also among the person's former ones is in force.
     for rule in sorted(rules.register_identifiers, key=lambda rule: rule.current is False):
         claim = _FORMER_CLAIM if rule.current is False else _CURRENT_CLAIM
         cursor.execute(claim.format(**_naming(rule), register=sql.Literal(rules.register)))
-    _settle(cursor, rules, rules.register_identifiers)
+    _settle(cursor, rules, rules.register_identifiers, scale)
 
 
-def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook) -> None:
+def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) -> None:
     lenders = [rule.stated_by for rule in rules.borrowed_identifiers]
     methods = sql.Literal([rule.method for rule in rules.register_identifiers])
     cursor.execute("truncate touched_value, claimant, claim")
@@ -187,12 +185,14 @@ def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook) -> None:
     for rule in rules.borrowed_identifiers:
         lender = sql.Literal(rule.stated_by)
         cursor.execute(_BORROWED_CLAIM.format(**_naming(rule), lender=lender, methods=methods))
-    _settle(cursor, rules, rules.borrowed_identifiers)
+    _settle(cursor, rules, rules.borrowed_identifiers, scale)
 
 
-def _settle(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule]) -> None:
+def _settle(cursor: Cursor, rules: Rulebook, identifiers: Sequence[IdentifierRule], scale: Scale) -> None:
     """Store the claims, and draw in every record that states an identifier they touch."""
     cursor.execute(statement("claims"), {"schemes": [rule.scheme for rule in identifiers]})
+    scale.filled(cursor, "identifier")
+    cursor.execute(statement("contested"))
     lookups = {(rule.scheme, rule.attribute): rule for rule in identifiers}
     for rule in lookups.values():
         cursor.execute(_DRAW.format(**_naming(rule), register=sql.Literal(rules.register)))

@@ -19,7 +19,7 @@ from touched_person t
 join truth.link k using (person_key)
 join record.person r using (source, stream, source_key)
 where r.deleted_at is null and source <> {register};
-analyze statement;
+analyze statement (person_key, source);
 """)
 
 # A null never wins. Equal times: the source named first, then the key, so that delivery order cannot matter.
@@ -60,7 +60,7 @@ select
     n.person_key,
     case when o.person_key is null then 'created' else 'changed' end as kind,
     array_remove(array[{differing}], null) as attributes,
-    exists (
+    o.person_key is not null and exists (
         select from jsonb_each(n.provenance) e
         where e.value - 'as_of' is distinct from (o.provenance -> e.key) - 'as_of'
     ) as resourced
@@ -72,7 +72,7 @@ select o.person_key, 'removed', array_remove(array[{stated}], null), false
 from touched_person t join truth.person o using (person_key)
 where not exists (select from believed n where n.person_key = t.person_key);
 create unique index on shift (person_key);
-analyze shift;
+analyze shift (person_key, kind);
 """)
 
 _CREATE = sql.SQL("""
