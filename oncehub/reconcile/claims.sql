@@ -26,16 +26,25 @@ where i.person_key = c.person_key and i.scheme = any(%(schemes)s) and not exists
     where (n.scheme, n.value, n.person_key, n.current) = (i.scheme, i.value, i.person_key, i.current)
 );
 
+update truth.identifier i
+set valid_from = c.valid_from, valid_until = c.valid_until
+from claim c
+where (i.scheme, i.value, i.person_key) = (c.scheme, c.value, c.person_key)
+    and (i.valid_from, i.valid_until) is distinct from (c.valid_from, c.valid_until);
+
 insert into truth.identifier (scheme, value, person_key, valid_from, valid_until, current, contested)
 select
     c.scheme, c.value, c.person_key, c.valid_from, c.valid_until, c.current,
-    count(*) over (partition by c.scheme, c.value, c.current) > 1 or exists (
+    several.value is not null or exists (
         select from truth.identifier o
         where (o.scheme, o.value, o.current) = (c.scheme, c.value, c.current)
             and o.person_key <> c.person_key
     )
 from claim c
-on conflict (scheme, value, person_key) do update
-set valid_from = excluded.valid_from, valid_until = excluded.valid_until
-where (identifier.valid_from, identifier.valid_until)
-    is distinct from (excluded.valid_from, excluded.valid_until);
+left join (
+    select scheme, value, current from claim group by scheme, value, current having count(*) > 1
+) several using (scheme, value, current)
+where not exists (
+    select from truth.identifier i
+    where (i.scheme, i.value, i.person_key) = (c.scheme, c.value, c.person_key)
+);

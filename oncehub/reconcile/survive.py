@@ -15,9 +15,7 @@ from oncehub.reconcile.statements import columns, statement
 _STATEMENTS = sql.SQL("""
 create temporary table statement on commit drop as
 select k.person_key, source, stream, source_key, r.stated_at, r.name_key, {attributes}
-from touched_person t
-join truth.link k using (person_key)
-join record.person r using (source, stream, source_key)
+from linked k join record.person r using (source, stream, source_key)
 where r.deleted_at is null and source <> {register};
 analyze statement (person_key, source);
 """)
@@ -42,13 +40,12 @@ _ORIGIN = sql.SQL(
 _BELIEVED = sql.SQL("""
 create temporary table believed on commit drop as
 select
-    t.person_key, {values}, {name_key} as name_key,
+    k.person_key, {values}, {name_key} as name_key,
     jsonb_strip_nulls(jsonb_build_object('*', {origin} {provenance})) as provenance
-from touched_person t
-join truth.link k on k.person_key = t.person_key and k.method = 'register'
+from (select person_key, stream, source_key from linked where source = {register}) k
 join record.person f
     on f.source = {register} and f.deleted_at is null
-    and (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key)
+    and (f.stream, f.source_key) = (k.stream, k.source_key)
 {winners};
 create unique index on believed (person_key);
 analyze believed (person_key);
@@ -131,7 +128,7 @@ def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
 
 def _believed(rules: Rulebook) -> sql.Composed:
     winners = [
-        sql.SQL("left join {} on {} = t.person_key").format(
+        sql.SQL("left join {} on {} = k.person_key").format(
             _winner(name, rule), sql.Identifier(_winning(name), "person_key")
         )
         for name, rule in rules.contested_attributes.items()
