@@ -47,4 +47,5 @@ left join (
 where not exists (
     select from truth.identifier i
     where (i.scheme, i.value, i.person_key) = (c.scheme, c.value, c.person_key)
-);
+)
+order by c.scheme, c.value;

@@ -17,6 +17,9 @@ where (k.source, k.stream, k.source_key) = (f.source, f.stream, f.source_key) an
 
 insert into truth.link (source, stream, source_key, person_key, method)
 select source, stream, source_key, person_key, 'register'
-from founder
-where registered
-on conflict (source, stream, source_key) do nothing;
+from founder f
+where registered and not exists (
+    select from truth.link k
+    where (k.source, k.stream, k.source_key) = (f.source, f.stream, f.source_key)
+)
+order by source, stream, source_key;

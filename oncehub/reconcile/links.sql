@@ -1,10 +1,12 @@
--- The people who lose or gain a record, or of whom a record changed: settling them is the next phase.
+-- The people who lose or gain a record, or of whom a record changed: settling them is the next phase. What is
+-- written in the order of its key, here and below, costs half of what comes as a join leaves it.
 insert into truth.pending
 select person_key from founder
 union
 select k.person_key from affected a join truth.link k using (source, stream, source_key)
 union
 select person_key from verdict where not somebody_else
+order by person_key
 on conflict do nothing;
 
 delete from truth.link k
@@ -14,13 +16,20 @@ where (k.source, k.stream, k.source_key) = (a.source, a.stream, a.source_key) an
     where (v.source, v.stream, v.source_key) = (a.source, a.stream, a.source_key) and not v.somebody_else
 );
 
+update truth.link k
+set person_key = v.person_key, method = v.method, linked_at = now()
+from verdict v
+where (k.source, k.stream, k.source_key) = (v.source, v.stream, v.source_key) and not v.somebody_else
+    and (k.person_key, k.method) <> (v.person_key, v.method);
+
 insert into truth.link (source, stream, source_key, person_key, method)
 select source, stream, source_key, person_key, method
-from verdict
-where not somebody_else
-on conflict (source, stream, source_key) do update
-set person_key = excluded.person_key, method = excluded.method, linked_at = excluded.linked_at
-where (link.person_key, link.method) is distinct from (excluded.person_key, excluded.method);
+from verdict v
+where not somebody_else and not exists (
+    select from truth.link k
+    where (k.source, k.stream, k.source_key) = (v.source, v.stream, v.source_key)
+)
+order by source, stream, source_key;
 
 delete from truth.unlinked u
 using affected a

@@ -77,6 +77,7 @@ insert into truth.person (person_key, {attributes}, provenance, believed_from)
 select person_key, {believed}, n.provenance, now()
 from believed n join shift s using (person_key)
 where s.kind = 'created'
+order by person_key
 """)
 
 # A statement that only grew younger is the same belief: neither a version nor a change.
