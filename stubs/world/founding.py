@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from stubs.world.clock import START, generator, local_day
+from stubs.world.dirt import USUAL, Dirt
 from stubs.world.dossiers import found_dossiers
 from stubs.world.numbers import Numbers
 from stubs.world.people import found_people
 from stubs.world.places import REFORM
 from stubs.world.planting import plant_all
 from stubs.world.records import business_addresses, found_records
+from stubs.world.soiling import soil
 from stubs.world.state import SOURCES, State, former_numbers
 
 
-def found(people_count: int, seed: int, coverage: float = 1.0) -> State:
-    """People, what the sources hold of them, and what is planted in it; `coverage`: see `World.generate`."""
+def found(people_count: int, seed: int, coverage: float = 1.0, dirt: Dirt = USUAL) -> State:
+    """People, what the sources hold of them, and what is planted in it; see `World.generate`."""
     numbers = Numbers(seed)
     people, addresses = found_people(seed, people_count, numbers)
     records = {source: found_records(source, seed, people, numbers, coverage) for source in SOURCES}
@@ -23,6 +25,7 @@ def found(people_count: int, seed: int, coverage: float = 1.0) -> State:
     plant_all(seed, people, records, numbers)
     for table in records.values():
         table["addr_old"] = table["updated"] < REFORM  # planting has moved some statement times
+    soil(seed, people, records, dirt)
     reissued = np.flatnonzero(people["reissued_at"] > 0)
     former = former_numbers(people, reissued, local_day(people["reissued_at"][reissued]))
     dossiers = found_dossiers(seed, people, records["portal"], numbers)

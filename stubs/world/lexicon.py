@@ -11,7 +11,16 @@ import numpy as np
 import polars as pl
 
 from stubs.world import names
-from stubs.world.spelling import betrays_tcvn3, fold, other_tone_place, plain_capitals, slips, tcvn3_capitals
+from stubs.world.spelling import (
+    betrays_tcvn3,
+    fold,
+    other_tone,
+    other_tone_place,
+    plain_capitals,
+    slips,
+    tcvn3_capitals,
+    without_accents,
+)
 from stubs.world.table import Array
 
 _SLIPS = 6
@@ -43,12 +52,17 @@ Name: TypeAlias = tuple[Array, Array, Array]
 
 
 class Lexicon:
-    """Words by number: the proper ones first, then six slips of the hand for each. -1 stands for no word."""
+    """Words by number, -1 for no word.
+
+    The proper ones come first, then six slips of the hand for each, then each without its accents, then each
+    with hỏi and ngã exchanged.
+    """
 
     def __init__(self) -> None:
         proper = list(_own_words())
         self.size = len(proper)
         self.words = proper + [slip for word in proper for slip in slips(word)]
+        self.words += [*map(without_accents, proper), *map(other_tone, proper)]
         self._number = {word: number for number, word in enumerate(proper)}
         self.folded_length = np.array([len(fold(word)) for word in self.words])
         folds = {word: number for number, word in enumerate(dict.fromkeys(fold(word) for word in self.words))}
@@ -63,6 +77,18 @@ class Lexicon:
     def slip(self, word: Array, choice: Array) -> Array:
         """A mistyped form of each proper word; `choice` is any integer."""
         return np.asarray(self.size + word.astype(np.int64) * _SLIPS + choice % _SLIPS)
+
+    def accents_lost(self, word: Array) -> Array:
+        """Proper words without accents; others as they are."""
+        return self._careless(word, 1 + _SLIPS)
+
+    def tones_confused(self, word: Array) -> Array:
+        """Proper words with hỏi for ngã and the reverse; others as they are."""
+        return self._careless(word, 2 + _SLIPS)
+
+    def _careless(self, word: Array, block: int) -> Array:
+        proper = (word >= 0) & (word < self.size)
+        return np.where(proper, word.astype(np.int64) + block * self.size, word)
 
     def spell(self, word: Array, spelling: str) -> pl.Series:
         """Each word in a spelling; null for -1."""

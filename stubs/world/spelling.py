@@ -6,6 +6,7 @@ import re
 import unicodedata
 from random import Random
 
+_HOI_NGA = {0x0309: 0x0303, 0x0303: 0x0309}
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _MOVABLE = re.compile(rf"(?<![qQ])([oO])([{_TONES}])([aAeE])(?!\w)|(?<![qQ])([uU])([{_TONES}])([yY])(?!\w)")
 _MOVED = re.compile(rf"(?<![qQ])([oO])([aAeE])([{_TONES}])(?!\w)|(?<![qQ])([uU])([yY])([{_TONES}])(?!\w)")
@@ -21,8 +22,19 @@ _VIETNAMESE_CAPITALS = {letter.upper() for letter in TCVN3}
 
 def fold(word: str) -> str:
     """Lower case without accents; đ becomes d."""
-    plain = unicodedata.normalize("NFD", word.casefold())
-    return "".join(c for c in plain if unicodedata.category(c) != "Mn").replace("đ", "d")
+    return without_accents(word.casefold())
+
+
+def without_accents(word: str) -> str:
+    """The letters alone; case stays."""
+    spread = unicodedata.normalize("NFD", word)
+    letters = "".join(c for c in spread if unicodedata.category(c) != "Mn")
+    return letters.replace("đ", "d").replace("Đ", "D")
+
+
+def other_tone(word: str) -> str:
+    """Hỏi for ngã and the reverse; words with neither unchanged. NFC in, NFC out."""
+    return _compose(unicodedata.normalize("NFD", word).translate(_HOI_NGA))
 
 
 def plain_capitals(word: str) -> str:

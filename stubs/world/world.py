@@ -9,6 +9,7 @@ import polars as pl
 
 from stubs.world import render_banking, render_customs, render_population, render_portal, render_tax
 from stubs.world.clock import instants
+from stubs.world.dirt import USUAL, Dirt
 from stubs.world.founding import found
 from stubs.world.life import live_a_day
 from stubs.world.state import State
@@ -33,15 +34,16 @@ class World:
         self._frames: dict[tuple[str, str], pl.DataFrame] = {}
 
     @classmethod
-    def generate(cls, people: int, seed: int = 1, *, coverage: float = 1.0) -> World:
+    def generate(cls, people: int, seed: int = 1, *, coverage: float = 1.0, dirt: Dirt = USUAL) -> World:
         """A world of `people` register records (at least 500) at 2026-07-06T17:00:00Z.
 
-        `coverage` multiplies the share of grown people each other source knows, at most everybody.
+        `coverage` multiplies the share of grown people each other source knows, at most everybody;
+        `dirt` says how carelessly they keep it.
         """
         if people < 500:
             message = f"a world needs at least 500 people to hold one of everything, not {people}"
             raise ValueError(message)
-        return cls(found(people, seed, coverage))
+        return cls(found(people, seed, coverage, dirt))
 
     @property
     def now(self) -> datetime:
