@@ -14,9 +14,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Dirt:
-    """What carelessness adds to the errors of `plants`; a record may suffer from several at once.
+    """How many of the errors of `plants` there are, and what carelessness adds to them.
+
+    A record may suffer from several. Lives are the same at every level, and so is what grows stale of them.
 
     Attributes:
+        planted: times the shares of `plants`.
+        tcvn3: names in TCVN3, of the older half of tax records; letters betray it in about half of those.
         no_number: state no identifier at all.
         mistyped_number: state a personal number in which one digit is wrong or two have changed places.
         relatives_number: state the personal number of husband, wife or a parent: one of the family fills in
@@ -28,6 +32,8 @@ class Dirt:
         former_codes: portal addresses of today under a commune code from before July 2025.
     """
 
+    planted: float = 1
+    tcvn3: float = 0.2
     no_number: float = 0
     mistyped_number: float = 0
     relatives_number: float = 0
@@ -38,8 +44,11 @@ class Dirt:
     former_codes: float = 0
 
 
+LIGHT = Dirt(planted=0.25, tcvn3=0.05)
 USUAL = Dirt()
 HEAVY = Dirt(
+    planted=3,
+    tcvn3=0.6,
     no_number=0.06,
     mistyped_number=0.03,
     relatives_number=0.004,
@@ -49,4 +58,4 @@ HEAVY = Dirt(
     year_alone=0.08,
     former_codes=0.3,  # the former codes stay in use for as long as the papers that show them
 )
-LEVELS = {"usual": USUAL, "heavy": HEAVY}
+LEVELS = {"light": LIGHT, "usual": USUAL, "heavy": HEAVY}

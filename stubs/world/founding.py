@@ -22,11 +22,11 @@ def found(people_count: int, seed: int, coverage: float = 1.0, dirt: Dirt = USUA
     people, addresses = found_people(seed, people_count, numbers)
     records = {source: found_records(source, seed, people, numbers, coverage) for source in SOURCES}
     business_addresses(records["customs"], addresses, generator(seed, 0, "company-addresses"))
-    plant_all(seed, people, records, numbers)
+    plant_all(seed, people, records, numbers, dirt)
     for table in records.values():
         table["addr_old"] = table["updated"] < REFORM  # planting has moved some statement times
     soil(seed, people, records, dirt)
     reissued = np.flatnonzero(people["reissued_at"] > 0)
     former = former_numbers(people, reissued, local_day(people["reissued_at"][reissued]))
     dossiers = found_dossiers(seed, people, records["portal"], numbers)
-    return State(seed, 0, START, numbers, people, addresses, former, records, dossiers)
+    return State(seed, 0, START, numbers, people, addresses, former, records, dossiers, dirt)

@@ -6,6 +6,7 @@ import numpy as np
 
 from stubs.world import plants
 from stubs.world.clock import DAY, SECOND, START, calendar, from_calendar, generator
+from stubs.world.dirt import Dirt
 from stubs.world.households import YEAR
 from stubs.world.lexicon import lexicon
 from stubs.world.numbers import Numbers
@@ -19,15 +20,15 @@ from stubs.world.table import Array, Table
 _TRIES = 12
 
 
-def plant_all(seed: int, people: Table, records: dict[str, Table], numbers: Numbers) -> None:
+def plant_all(seed: int, people: Table, records: dict[str, Table], numbers: Numbers, dirt: Dirt) -> None:
     """Plant into every source. Tax goes before customs and banking, which may hold nothing but its codes."""
     for source in SOURCES:
         chance = generator(seed, 0, f"plants-{source}")
         table = records[source]
-        _plant_conflicts(source, table, people, chance)
-        _plant_numbers(source, table, people, records, chance)
-        _plant_wrong_persons(table, people, chance)
-        _plant_duplicates(source, table, people, numbers, chance)
+        _plant_conflicts(source, table, people, dirt, chance)
+        _plant_numbers(source, table, people, records, dirt=dirt, chance=chance)
+        _plant_wrong_persons(table, people, dirt, chance)
+        _plant_duplicates(source, table, people, numbers, dirt=dirt, chance=chance)
         plant_faults(source, table, people, chance)
     _break_register(generator(seed, 0, "plants-population"), people, records)
 
@@ -48,19 +49,21 @@ def _some(chance: np.random.Generator, table: Table, allowed: Array, share: floa
     return np.sort(chance.choice(rows, size=min(len(rows), max(1, round(share * len(table)))), replace=False))
 
 
-def _plant_conflicts(source: str, table: Table, people: Table, chance: np.random.Generator) -> None:
+def _plant_conflicts(
+    source: str, table: Table, people: Table, dirt: Dirt, chance: np.random.Generator
+) -> None:
     if source in {"portal", "tax", "banking"}:
         year, month, day = calendar(table["birth"])
         swappable = (day <= 12) & (day != month) & (table["birth_form"] == FULL)
         swappable &= ~people["year_only"][table["person"]]
-        rows = _some(chance, table, _free(table, people) & swappable, plants.BIRTH_SWAPPED)
+        rows = _some(chance, table, _free(table, people) & swappable, dirt.planted * plants.BIRTH_SWAPPED)
         table["birth"][rows] = from_calendar(year[rows], day[rows], month[rows])
         table["plant"][rows] = Plant.BIRTH_SWAPPED
     if source in {"portal", "tax"}:
-        rows = _some(chance, table, _free(table, people), plants.WRONG_SEX)
+        rows = _some(chance, table, _free(table, people), dirt.planted * plants.WRONG_SEX)
         table["sex"][rows] = 3 - table["sex"][rows]
         table["plant"][rows] = Plant.WRONG_SEX
-    rows = _some(chance, table, _free(table, people), plants.MISTYPED_NAME)
+    rows = _some(chance, table, _free(table, people), dirt.planted * plants.MISTYPED_NAME)
     part = np.where(chance.random(len(rows)) < 0.6, "ten", "ho")
     for name in ("ten", "ho"):
         hit = rows[part == name]
@@ -69,17 +72,25 @@ def _plant_conflicts(source: str, table: Table, people: Table, chance: np.random
 
 
 def _plant_numbers(
-    source: str, table: Table, people: Table, records: dict[str, Table], chance: np.random.Generator
+    source: str,
+    table: Table,
+    people: Table,
+    records: dict[str, Table],
+    *,
+    dirt: Dirt,
+    chance: np.random.Generator,
 ) -> None:
     """Take the personal number away, and leave the 9-digit one, or a tax code, or nothing."""
     keyed = table["kind"] == TWELVE if source == "tax" else np.zeros(len(table), dtype=bool)
     carded = people["cmnd"][table["person"]] >= 0
-    rows = _some(chance, table, _free(table, people) & carded & ~keyed, plants.NATIONAL_ID_ONLY)
+    rows = _some(
+        chance, table, _free(table, people) & carded & ~keyed, dirt.planted * plants.NATIONAL_ID_ONLY
+    )
     table["cmnd"][rows] = people["cmnd"][table["person"][rows]]
     _take_numbers(table, rows, Plant.NATIONAL_ID_ONLY)
     if source == "tax":
         return
-    rows = _some(chance, table, _free(table, people), plants.NO_NUMBER)
+    rows = _some(chance, table, _free(table, people), dirt.planted * plants.NO_NUMBER)
     table["cmnd"][rows] = -1
     _take_numbers(table, rows, Plant.NO_NUMBER)
     if source == "portal":
@@ -89,7 +100,7 @@ def _plant_numbers(
         (tax["kind"] == TEN) & ~tax["deleted"] & (tax["fault"] == Fault.NONE) & (tax["plant"] == Plant.NONE)
     )
     known = np.isin(table["person"], tax["person"][linked])
-    rows = _some(chance, table, _free(table, people) & known, plants.TAX_CODE_ONLY)
+    rows = _some(chance, table, _free(table, people) & known, dirt.planted * plants.TAX_CODE_ONLY)
     _take_numbers(table, rows, Plant.TAX_CODE_ONLY)
     table["cmnd"][rows] = -1
     table["mst"][rows] = people["mst"][table["person"][rows]]
@@ -100,10 +111,12 @@ def _take_numbers(table: Table, rows: Array, plant: Plant) -> None:
     table["plant"][rows] = plant
 
 
-def _plant_wrong_persons(table: Table, people: Table, chance: np.random.Generator) -> None:
+def _plant_wrong_persons(table: Table, people: Table, dirt: Dirt, chance: np.random.Generator) -> None:
     """The personal number of an unrelated living person of another name and another age."""
     keyed = table["kind"] == TWELVE
-    rows = _some(chance, table, _free(table, people) & ~keyed & (table["pid"] > 0), plants.WRONG_PERSON)
+    rows = _some(
+        chance, table, _free(table, people) & ~keyed & (table["pid"] > 0), dirt.planted * plants.WRONG_PERSON
+    )
     adult = people["birth"] < START // DAY - int(19 * YEAR)
     others = np.flatnonzero(
         (people["status"] == ALIVE) & adult & ~people["deleted"] & (people["reissued_at"] == 0)
@@ -154,14 +167,14 @@ def _letters(words: list[str]) -> Array:
 
 
 def _plant_duplicates(
-    source: str, table: Table, people: Table, numbers: Numbers, chance: np.random.Generator
+    source: str, table: Table, people: Table, numbers: Numbers, *, dirt: Dirt, chance: np.random.Generator
 ) -> None:
     """The same person once more under another key, stated some time later."""
     single = np.bincount(table["person"][table["person"] >= 0], minlength=len(people)) == 1
     free = _free(table, people) & single[table["person"]] & (table["pid"] > 0)
     if source == "tax":
         free &= table["kind"] == TWELVE  # the second one, a 10-digit code from before, keeps its own key
-    rows = _some(chance, table, free, plants.DUPLICATE)
+    rows = _some(chance, table, free, dirt.planted * plants.DUPLICATE)
     table["plant"][rows] = Plant.DUPLICATE
     again = table.take(rows)
     again["form"] = chance.integers(0, 2**32, len(rows), dtype=np.uint32)

@@ -62,9 +62,6 @@ MOVES_PER_YEAR: Final = 0.03
 PHONE_CHANGES_PER_YEAR: Final = 0.04
 REISSUED: Final = 0.01
 FORMER_COMMUNES: Final = 0.17  # of those who have not moved since the communes changed: 15 % of all
-TCVN3: Final = (
-    0.2  # of the older half of tax records; those whose letters betray it are about one in eight of all
-)
 
 # Two people with nothing in common: how far their folded names must be apart (letters), and births (years).
 UNLIKE_NAME: Final = 6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from stubs.world import plants
 from stubs.world.clock import dates, local_times
 from stubs.world.lexicon import join_words, lexicon
 from stubs.world.places import REFORM, places
@@ -25,7 +24,7 @@ def registrations(state: State) -> pl.DataFrame:
             "mst": tax_codes(table),
             "soDinhDanh": padded(table["pid"], 12, missing=table["pid"] == 0),
             "soCMND": padded(table["cmnd"], 9, missing=table["cmnd"] < 0),
-            "hoTen": blank(_name(table), table["fault"] == Fault.MISSING_NAME),
+            "hoTen": blank(_name(table, state.dirt.tcvn3), table["fault"] == Fault.MISSING_NAME),
             "ngaySinh": _birth(table),
             "gioiTinh": pl.Series(["", "1", "0"]).gather(pl.Series(table["sex"].astype(np.int64))),
             "quocTich": pl.Series(["VN"]).new_from_index(0, len(table)),
@@ -51,12 +50,12 @@ def tax_codes(table: Table) -> pl.Series:
     return choose(kind, [ten, ten + "-001", padded(key, 12)])
 
 
-def _name(table: Table) -> pl.Series:
+def _name(table: Table, tcvn3: float) -> pl.Series:
     """In TCVN3 only where a letter betrays it: an older `NGUYÔN LAN ANH` could never be told from NFC."""
     parts = [table[part] for part in ("ho", "dem", "ten")]
     older = table["updated"] < REFORM
     betrayed = np.logical_or.reduce([lexicon().betrays_tcvn3[part] for part in parts])
-    legacy = older & betrayed & (digit(table["form"], 0, 1000) < 1000 * plants.TCVN3)
+    legacy = older & betrayed & (digit(table["form"], 0, 1000) < 1000 * tcvn3)
     names = [join_words(*(lexicon().spell(part, style) for part in parts)) for style in ("upper", "tcvn3")]
     return choose(legacy.astype(np.int64), names)
 

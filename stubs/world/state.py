@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stubs.world.dirt import Dirt
 from stubs.world.numbers import Numbers
 from stubs.world.table import Array, Table
 
@@ -28,6 +29,7 @@ class State:
     """Former personal numbers: person, pid, since and until (days)."""
     records: dict[str, Table]
     dossiers: Table
+    dirt: Dirt
 
 
 def former_numbers(people: Table, rows: Array, until: Array) -> Table:

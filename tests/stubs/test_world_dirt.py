@@ -1,6 +1,8 @@
 """Levels of dirt soil what the sources state and nothing else, about as often as they say."""
 
 import hashlib
+from dataclasses import astuple, replace
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from stubs.world import World
-from stubs.world.dirt import HEAVY, USUAL, Dirt
+from stubs.world.dirt import HEAVY, LEVELS, LIGHT, USUAL, Dirt
 
 STREAMS = [
     ("population", "citizens"),
@@ -28,8 +30,9 @@ def clean() -> World:
 
 
 @pytest.fixture(scope="module")
-def dirty() -> World:
-    return World.generate(PEOPLE, 5, dirt=HEAVY)
+def careless() -> World:
+    """All that carelessness adds, and no more planted than usual."""
+    return World.generate(PEOPLE, 5, dirt=replace(HEAVY, planted=1))
 
 
 def digest(world: World) -> str:
@@ -49,13 +52,24 @@ def test_the_usual_world_is_the_one_that_figures_were_measured_on(seed: int, day
     assert digest(world) == known
 
 
-def test_dirt_leaves_the_register_as_it_is(clean: World, dirty: World) -> None:
-    assert_frame_equal(dirty.frame("population", "citizens"), clean.frame("population", "citizens"))
+def test_carelessness_leaves_the_register_as_it_is(clean: World, careless: World) -> None:
+    assert_frame_equal(careless.frame("population", "citizens"), clean.frame("population", "citizens"))
 
 
-def test_whom_a_record_is_about_does_not_depend_on_dirt(clean: World, dirty: World) -> None:
+def test_carelessness_does_not_change_whom_a_record_is_about(clean: World, careless: World) -> None:
     about = ("source", "stream", "source_key", "register_id")
-    assert_frame_equal(dirty.truth().links.select(about), clean.truth().links.select(about))
+    assert_frame_equal(careless.truth().links.select(about), clean.truth().links.select(about))
+
+
+def test_the_levels_are_in_order() -> None:
+    levels = [astuple(LEVELS[name]) for name in ("light", "usual", "heavy")]
+    assert all(
+        one <= other for lesser, more in pairwise(levels) for one, other in zip(lesser, more, strict=True)
+    )
+    people = 5000
+    planted = [World.generate(people, 5, dirt=dirt).truth().links for dirt in (LIGHT, USUAL, HEAVY)]
+    lost = [frame.filter(pl.col("method").is_in(["none", "wrong_person"])).height for frame in planted]
+    assert 3 * lost[0] < 2 * lost[1] < lost[2] < 0.12 * planted[2].height
 
 
 @pytest.mark.parametrize(
