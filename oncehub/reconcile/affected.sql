@@ -1,4 +1,4 @@
--- Beside what changed itself: what was linked to, or refused for, a person of the register who changed.
+-- Beside what changed itself: what was linked to, refused for, or ruled to be, a person of the register who changed.
 insert into drawn
 select source, stream, source_key from dirty_record where source <> %(register)s
 union
@@ -8,4 +8,7 @@ where k.source <> %(register)s
 union
 select d.source, d.stream, d.source_key
 from founder f join truth.discrepancy d using (person_key)
-where d.closed_at is null and d.kind = 'wrong_person';
+where d.closed_at is null and d.kind = 'wrong_person'
+union
+select r.source, r.stream, r.source_key
+from founder f join truth.ruling r using (person_key);

@@ -41,10 +41,14 @@ select k.person_key
 from affected a join truth.link k using (source, stream, source_key)
 where a.source = any(%(lenders)s)
 union
+select r.linked_to
+from affected a join truth.ruling r using (source, stream, source_key)
+where a.source = any(%(lenders)s) and r.linked_to is not null
+union
 select person_key from verdict where source = any(%(lenders)s) and not somebody_else
 """
 
-# Of the claimants' records only those that a number of the register links may lend them a further number.
+# Of the claimants' records only those that a number of the register, or a clerk, links may lend them another.
 _BORROWED_CLAIM = sql.SQL("""
 insert into claim
 select distinct
@@ -94,35 +98,60 @@ insert into stating
 select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, {identifiers}
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null;
+insert into ruled
+select source, stream, source_key, r.person_key, r.verdict
+from drawn join truth.standing_ruling r using (source, stream, source_key);
 insert into affected select source, stream, source_key from drawn;
 truncate drawn;
 analyze affected;
 analyze stating;
+analyze ruled;
 """)
 
-# The first identifier that leads to somebody decides. The register's own words say who that is: what is
-# believed follows from them only later in the run.
+# A clerk's word comes before every identifier. While the register does not have the person, it links nobody.
+_OBEY = """
+insert into verdict (source, stream, source_key, person_key, method, somebody_else, stated_at)
+select s.source, s.stream, s.source_key, w.person_key, 'ruling', false, s.stated_at
+from stating s
+join ruled w using (source, stream, source_key)
+join truth.link k on k.person_key = w.person_key and k.method = 'register'
+where w.verdict = 'same' and not exists (
+    select from verdict v where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
+)
+"""
+
+# The first identifier that leads to somebody decides; where a clerk has said that it is not them, the next is
+# tried. The register's own words say who that is: what is believed follows from them only later in the run.
 _JUDGE = sql.SQL("""
 insert into verdict
 select
     s.source, s.stream, s.source_key, i.person_key, {method}, {name}, i.value,
     s.birth_date is not null,
-    coalesce(
+    b.person_key is not null or coalesce(
         s.name_key <> f.name_key
         and public.levenshtein_less_equal(left(s.name_key, 255), left(f.name_key, 255), {distance})
             > {distance}
         and truth.same_partial_date(s.birth_date, f.birth_date) is not true,
         false
     ),
-    s.stated_at, null
+    s.stated_at, null, b.person_key is not null
 from stating s
 join truth.identifier i on i.scheme = {scheme} and i.value = text.identifying({scheme}, {attribute})
 join truth.link k on k.person_key = i.person_key and k.method = 'register'
 join record.person f
     on f.source = {register} and (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key)
+left join ruled b
+    on b.verdict = 'different' and b.person_key = i.person_key
+    and (b.source, b.stream, b.source_key) = (s.source, s.stream, s.source_key)
 where {attribute} is not null and not i.contested and {in_force}
     and not exists (
-        select from verdict v where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
+        select from verdict v
+        where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
+            and (not v.ruled or v.person_key = i.person_key)
+    )
+    and not exists (
+        select from ruled w
+        where (w.source, w.stream, w.source_key) = (s.source, s.stream, s.source_key) and w.verdict = 'same'
     );
 analyze verdict;
 """)
@@ -149,6 +178,8 @@ def link_records(cursor: Cursor, rules: Rulebook) -> None:
     anything may have changed.
     """
     register = {"register": rules.register}
+    # Clerks who rule now wait until these links are written, and then see them.
+    cursor.execute("lock table truth.ruling in share mode")
     cursor.execute(statement("work_tables"))
     scale = scale_of_records(cursor)
     cursor.execute(statement("founders"), register)
@@ -178,7 +209,7 @@ def _settle_register_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) 
 
 def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) -> None:
     lenders = [rule.stated_by for rule in rules.borrowed_identifiers]
-    methods = sql.Literal([rule.method for rule in rules.register_identifiers])
+    methods = sql.Literal(["ruling", *(rule.method for rule in rules.register_identifiers)])
     cursor.execute("truncate touched_value, claimant, claim")
     cursor.execute(_BORROWED_CLAIMANTS, {"lenders": lenders})
     cursor.execute("analyze claimant")
@@ -205,7 +236,8 @@ def _state(cursor: Cursor, rules: Rulebook) -> None:
 
 
 def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule]) -> None:
-    """Decide the affected records that have no verdict yet by these identifiers, in their order."""
+    """Decide the affected records that have no verdict yet by rulings, then by these identifiers in order."""
+    cursor.execute(_OBEY)
     for rule in identifiers:
         cursor.execute(
             _JUDGE.format(

@@ -17,10 +17,17 @@ create temporary table claim (
     scheme text, value text, person_key uuid, valid_from date, valid_until date, current boolean
 ) on commit drop;
 
--- Whom each affected record speaks of; somebody_else: the number is theirs, the person is not.
+-- What clerks have said of the affected records.
+create temporary table ruled (
+    source text, stream text, source_key text, person_key uuid, verdict text
+) on commit drop;
+
+-- Whom each affected record speaks of; somebody_else: the number is theirs, the person is not; ruled: as a clerk
+-- has said already.
 create temporary table verdict (
     source text, stream text, source_key text, person_key uuid, method text, attribute text, value text,
-    birth_date_stated boolean, somebody_else boolean, stated_at timestamptz, probability real
+    birth_date_stated boolean, somebody_else boolean, stated_at timestamptz, probability real,
+    ruled boolean not null default false
 ) on commit drop;
 
 -- Disagreements that linking itself finds.

@@ -35,7 +35,9 @@ insert into intake.dirty (source, stream, source_key) values (%s, %s, %s)
 on conflict (source, stream, source_key) do update set mark = excluded.mark
 """
 
+_INSERT_ONLY = ("ruling", "decision")
 _DECIDED = (
+    "truth.ruling",
     "truth.decision",
     "truth.case_file",
     "truth.discrepancy",
@@ -157,13 +159,29 @@ class Hub:
         """Return everything that a run decides, times of running aside."""
         return {name: [row["told"] for row in self.rows(query)] for name, query in _OUTCOME.items()}
 
+    def rule(self, source: str, key: str, verdict: str, person: str) -> None:
+        """Have a clerk rule that a record is the `same` as, or `different` from, a person of the register."""
+        self.execute(
+            "insert into truth.ruling (source, stream, source_key, person_key, verdict, reason, ruled_by) "
+            "values (%s, %s, %s, truth.person_key('population', 'citizens', %s), %s, 'seen', 'clerk')",
+            *(source, STREAMS[source], key, person, verdict),
+        )
+
     def forget(self, *, records: bool = True) -> None:
         """Empty what was decided and, unless told otherwise, the records too."""
         # On tables of a few rows far quicker than truncate. The tests' decisions go the way they came.
-        self.execute("alter table truth.decision disable rule decision_never_goes")
+        self._let_go("disable")
         for table in (*_DECIDED, *(_STATED if records else ())):
             self.execute(sql.SQL("delete from {}").format(sql.Identifier(*table.split("."))))
-        self.execute("alter table truth.decision enable rule decision_never_goes")
+        self._let_go("enable")
+
+    def _let_go(self, change: str) -> None:
+        for table in _INSERT_ONLY:
+            statement = sql.SQL("alter table truth.{table} {change} trigger {trigger}")
+            trigger = sql.Identifier(f"{table}_insert_only")
+            self.execute(
+                statement.format(table=sql.Identifier(table), change=sql.SQL(change), trigger=trigger)
+            )
 
     def mark(self, source: str, key: str) -> None:
         """Mark a record dirty."""

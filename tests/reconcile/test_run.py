@@ -142,8 +142,9 @@ def test_decisions_are_never_overwritten(hub):
         "insert into truth.decision (case_id, verdict, reason, decided_by) "
         "select case_id, 'same', 'seen', 'clerk' from truth.case_file"
     )
-    hub.execute("update truth.decision set verdict = 'different'")
-    hub.execute("delete from truth.decision")
+    for change in ("update truth.decision set verdict = 'different'", "delete from truth.decision"):
+        with pytest.raises(psycopg2.errors.RaiseException, match="insert only"):
+            hub.execute(change)
     assert hub.row("select verdict from truth.decision") == {"verdict": "same"}
 
 
