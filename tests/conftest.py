@@ -144,7 +144,7 @@ def believe(database: Connection) -> Callable[..., str]:
         key = str(uuid.uuid4())
         origin = {"stream": "s", "source_key": key, "as_of": AS_OF}
         provenance = {
-            name: origin | ({"source": "tax", "rule": "latest"} if name in OTHERS else REGISTER)
+            name: origin | ({"source": "tax", "rule": "trust"} if name in OTHERS else REGISTER)
             for name in attributes
         }
         values = {

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from oncehub.model.connector import Name
 from oncehub.model.documents import Document, Part
+from oncehub.model.units import Age
 
 
 class IdentifierRule(Part):
@@ -87,30 +88,64 @@ class ComparisonRules(Document):
     attributes: dict[str, ComparisonRule]
 
 
+Share = Annotated[float, Field(gt=0, le=1)]
+"""More than nothing, at most the whole."""
+
+
 class SurvivorshipRule(Part):
-    """Whose word counts for one attribute.
+    """Whose word counts for one attribute: an authority's alone, or the weightiest of several sources.
+
+    A statement weighs `trust * 0.5 ^ (age / half_life)`, and times `doubtful` where its record is in doubt
+    (see `Doubts`). Equal weights go to the more recent statement, then to the source named first.
 
     Attributes:
-        authority: this source alone.
-        latest: the most recent statement among these sources; a tie goes to the one named first.
+        authority: this source alone; of several records of its own, the most recent.
+        trust: source -> how far its word is trusted, above 0 to 1.
+        half_life: the age at which a statement weighs half.
+        doubtful: what is left of the weight of a doubtful statement, above 0 to 1.
     """
 
     authority: Name | None = None
-    latest: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    trust: Annotated[dict[Name, Share], Field(min_length=1)] | None = None
+    half_life: Age | None = None
+    doubtful: Share = 1.0
 
     @model_validator(mode="after")
     def _one(self) -> SurvivorshipRule:
-        if (self.authority is None) == (self.latest is None):
-            raise ValueError("give either authority or latest")
+        if (self.authority is None) == (self.trust is None):
+            raise ValueError("give either authority, or trust by source with a half_life")
+        if (self.trust is None) != (self.half_life is None):
+            raise ValueError("trust by source needs a half_life, such as 3y, and authority has none")
+        if self.authority and self.doubtful < 1:
+            raise ValueError("an authority's word is not weighed; leave doubtful out")
         return self
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources whose word may count, in order of trust."""
-        return self.latest or ((self.authority,) if self.authority else ())
+        """The sources whose word may count, in the order that decides between equals."""
+        return tuple(self.trust) if self.trust else ((self.authority,) if self.authority else ())
+
+    @property
+    def kind(self) -> Literal["authority", "trust"]:
+        """The rule's name in the provenance of a believed value."""
+        return "trust" if self.trust else "authority"
+
+
+class Doubts(Part):
+    """What makes every statement of a record doubtful.
+
+    Attributes:
+        linked_by: methods of linking that are less sure of the person than others.
+        personal_id: the structure of the personal number does not fit the birth year and sex stated beside
+            it (Thông tư 59/2021/TT-BCA Điều 4).
+    """
+
+    linked_by: tuple[Name, ...] = ()
+    personal_id: bool = False
 
 
 class SurvivorshipRules(Document):
-    """`survivorship.yaml`: a rule for every attribute of the person."""
+    """`survivorship.yaml`: a rule for every attribute of the person, and what makes a statement doubtful."""
 
+    doubts: Doubts = Doubts()
     attributes: dict[str, SurvivorshipRule]

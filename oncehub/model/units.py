@@ -20,6 +20,13 @@ def _duration(value: Any) -> Any:
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
+def _age(value: Any) -> Any:
+    match = re.fullmatch(r"([1-9]\d{0,4})([dy])", value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("write an age in days or years, such as 90d or 3y")
+    return int(match[1]) * timedelta(days={"d": 1, "y": 365.25}[match[2]])
+
+
 def _rate(value: Any) -> Any:
     match = re.fullmatch(r"(\d+)/([smhd])", value) if isinstance(value, str) else None
     if not match or int(match[1]) == 0:
@@ -29,6 +36,9 @@ def _rate(value: Any) -> Any:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str)]
 """`30s`, `5m`, `1h`, `2d`."""
+
+Age = Annotated[timedelta, BeforeValidator(_age, json_schema_input_type=str)]
+"""`90d`, `3y`; a year of 365.25 days."""
 
 Rate = Annotated[float, BeforeValidator(_rate, json_schema_input_type=str)]
 """Requests a second, written `20/s` or `600/m`."""

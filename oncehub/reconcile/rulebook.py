@@ -88,6 +88,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
         _require_known(person, rulebook.survivorship, attribute, ("attributes", attribute))
     _require_comparable(rulebook)
     _require_complete(rulebook)
+    _require_methods(rulebook)
     _require_sources(rulebook, [path.parent.name for path in settings.connectors.glob("*/connector.yaml")])
     return rulebook
 
@@ -111,6 +112,14 @@ def _require_complete(rulebook: Rulebook) -> None:
     if absent := set(rulebook.attributes) - set(rulebook.survivorship.attributes):
         place = rulebook.survivorship.where("attributes")
         raise ConfigError(f"{place}: attributes: no rule for {', '.join(sorted(absent))}; add one for each")
+
+
+def _require_methods(rulebook: Rulebook) -> None:
+    known = [rule.method for rule in rulebook.matching.identifiers]
+    for place, method in enumerate(rulebook.survivorship.doubts.linked_by):
+        if method not in known:
+            where = rulebook.survivorship.where("doubts", "linked_by", place)
+            raise ConfigError(f"{where}: no record is linked by {method!r}; there are: {', '.join(known)}")
 
 
 def _require_sources(rulebook: Rulebook, known: list[str]) -> None:

@@ -8,33 +8,34 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.rules import SurvivorshipRule
+from oncehub.reconcile.ranking import precedence, statements
 from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.statements import columns, statement
 
 # What others than the register state of the touched people, as far as it is compared or several have a say.
 _STATEMENTS = sql.SQL("""
 create temporary table statement on commit drop as
-select k.person_key, source, stream, source_key, r.stated_at, r.name_key, {attributes}
-from linked k join record.person r using (source, stream, source_key)
-where r.deleted_at is null and source <> {register};
+{statements} and source <> {register};
 analyze statement (person_key, source);
 """)
 
-# A null never wins. Equal times: the source named first, then the key, so that delivery order cannot matter.
+# A null never wins.
 _WINNER = sql.SQL("""
 (
-    select distinct on (person_key) person_key, source, stream, source_key, stated_at, {attribute} as value
+    select distinct on (person_key)
+        person_key, source, stream, source_key, stated_at, doubtful, {attribute} as value
     from statement
     where {attribute} is not null and source = any({sources})
-    order by person_key, stated_at desc, array_position({sources}, source), stream, source_key
+    order by person_key, {precedence}
 ) {winner}
 """)
 
 _ORIGIN = sql.SQL(
     "case when {table}.source is not null then jsonb_build_object("
     "'source', {table}.source, 'stream', {table}.stream, 'source_key', {table}.source_key, "
-    "'as_of', {table}.stated_at, 'rule', {rule}) end"
+    "'as_of', {table}.stated_at, 'rule', {rule}, 'doubtful', {doubtful}) end"
 )
+_DOUBTFUL = sql.SQL("nullif({table}.doubtful, false)")
 
 # Under `*` stands the register's word, for every attribute that is not named beside it.
 _BELIEVED = sql.SQL("""
@@ -112,7 +113,7 @@ def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
     contested = rules.contested_attributes
     wanted = dict.fromkeys((*rules.comparison.attributes, *contested))
     cursor.execute(
-        _STATEMENTS.format(attributes=columns(wanted, of="r"), register=sql.Literal(rules.register))
+        _STATEMENTS.format(statements=statements(rules, wanted), register=sql.Literal(rules.register))
     )
     cursor.execute(_believed(rules))
     cursor.execute(_shifts(rules))
@@ -144,7 +145,9 @@ def _believed(rules: Rulebook) -> sql.Composed:
             for name, rule in rules.contested_attributes.items()
         ),
         register=sql.Literal(rules.register),
-        origin=_ORIGIN.format(table=sql.Identifier("f"), rule=sql.Literal("authority")),
+        origin=_ORIGIN.format(
+            table=sql.Identifier("f"), rule=sql.Literal("authority"), doubtful=sql.SQL("null::boolean")
+        ),
         winners=sql.SQL("\n").join(winners),
     )
 
@@ -153,13 +156,14 @@ def _winner(name: str, rule: SurvivorshipRule) -> sql.Composed:
     return _WINNER.format(
         attribute=sql.Identifier("statement", name),
         sources=sql.Literal(list(rule.sources)),
+        precedence=precedence(rule),
         winner=sql.Identifier(_winning(name)),
     )
 
 
 def _origin(table: str, rule: SurvivorshipRule) -> sql.Composed:
-    kind = "latest" if rule.latest else "authority"
-    return _ORIGIN.format(table=sql.Identifier(table), rule=sql.Literal(kind))
+    winner = sql.Identifier(table)
+    return _ORIGIN.format(table=winner, rule=sql.Literal(rule.kind), doubtful=_DOUBTFUL.format(table=winner))
 
 
 def _winning(name: str) -> str:

@@ -12,9 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from stubs.world.clock import calendar
+from stubs.world.clock import DAY, calendar
 from stubs.world.lexicon import lexicon
-from stubs.world.linking import METHODS, WRONG_PERSON, Links, find_links, linked, sound
+from stubs.world.linking import (
+    METHODS,
+    NATIONAL_ID_9,
+    TAX_CODE,
+    WRONG_PERSON,
+    Links,
+    find_links,
+    linked,
+    sound,
+)
 from stubs.world.people import DEAD
 from stubs.world.places import places
 from stubs.world.plants import FAULT_NAMES, Fault, Plant
@@ -26,8 +35,10 @@ from stubs.world.render_tax import tax_codes
 from stubs.world.state import SOURCES, STREAMS, State
 from stubs.world.table import Array, Table
 
-# A tie between two statements of the same second goes to the first of these.
-_PHONE_ORDER = ("portal", "banking", "tax", "customs")
+# How far a source is trusted on phones, as mappings/rules/survivorship.yaml has it; a tie goes to the first.
+_PHONE_TRUST = {"portal": 0.9, "banking": 0.8, "tax": 0.6, "customs": 0.5}
+_HALF_LIFE = 365.25 * DAY
+_DOUBTFUL = 0.5
 
 
 @dataclass(frozen=True)
@@ -151,9 +162,9 @@ def _same_address(state: State, records: Table, people: Table) -> Array:
 
 
 def _wrong_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
-    """Of each person's statements the most recent is right, in whichever source.
+    """Of each person's statements the weightiest is believed: trust in its source, halved each half-life.
 
-    Other numbers are stale, but of two that were stated at one moment neither is: they conflict.
+    Other numbers are stale where they were stated before it; those stated at that moment or later conflict.
     """
     stated = pl.concat(
         pl.DataFrame(
@@ -161,21 +172,36 @@ def _wrong_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
                 "person": links[source].person[rows],
                 "phone": table["phone"][rows],
                 "updated": table["updated"][rows],
-                "order": np.full(len(rows), _PHONE_ORDER.index(source)),
+                "weight": table["updated"][rows] / _HALF_LIFE + np.log2(trust * doubtful[rows]),
+                "order": np.full(len(rows), order),
                 "row": rows,
             }
         )
-        for source, table in state.records.items()
+        for order, (source, trust) in enumerate(_PHONE_TRUST.items())
+        for table in [state.records[source]]
+        for doubtful in [np.where(_doubtful(source, table, links[source]), _DOUBTFUL, 1)]
         for rows in [linked(links[source])[table["phone"][linked(links[source])] > 0]]
     )
-    latest = stated.sort(["updated", "order", "row"], descending=[True, False, False])
-    latest = latest.unique("person", keep="first", maintain_order=True)
-    latest = latest.select("person", right="phone", since="updated")
-    wrong = stated.join(latest, on="person").filter(pl.col("phone") != pl.col("right"))
+    best = stated.sort(["weight", "updated", "order", "row"], descending=[True, True, False, False])
+    best = best.unique("person", keep="first", maintain_order=True)
+    best = best.select("person", right="phone", since="updated")
+    wrong = stated.join(best, on="person").filter(pl.col("phone") != pl.col("right"))
     earlier = pl.col("updated") < pl.col("since")
     return [
         _rows(source, STREAMS[source], source_keys(source, table.take(rows)), attribute="phone", kind=kind)
         for kind, of_kind in (("stale", wrong.filter(earlier)), ("conflict", wrong.filter(~earlier)))
-        for source, table in state.records.items()
-        for rows in [of_kind.filter(pl.col("order") == _PHONE_ORDER.index(source))["row"].sort().to_numpy()]
+        for order, source in enumerate(_PHONE_TRUST)
+        for table in [state.records[source]]
+        for rows in [of_kind.filter(pl.col("order") == order)["row"].sort().to_numpy()]
     ]
+
+
+def _doubtful(source: str, table: Table, links: Links) -> Array:
+    """Records linked by less than a personal number, or whose own number does not fit birth year or sex."""
+    century = table["pid"] // 10**8 % 10
+    year = 1900 + century // 2 * 100 + table["pid"] // 10**6 % 100
+    wrong_year = (source != "customs") & (table["birth_form"] != NO_BIRTH)
+    wrong_year = wrong_year & (year != calendar(table["birth"])[0])
+    wrong_sex = (source in {"portal", "tax"}) & (century % 2 != table["sex"] - 1)
+    by_less = np.isin(links.method, [NATIONAL_ID_9, TAX_CODE])
+    return np.asarray(by_less | ((table["pid"] > 0) & (wrong_year | wrong_sex)))

@@ -101,8 +101,8 @@ def test_checking_finds_the_project_sound(oncehub: Command) -> None:
         ),
         (
             "mappings/rules/survivorship.yaml",
-            "latest: [tax]",
-            "latest: [taxes]",
+            "authority: tax",
+            "authority: taxes",
             "there are: banking, customs",
         ),
     ],

@@ -32,8 +32,9 @@ def test_the_register_says_who_somebody_is_and_says_it_in_the_provenance(hub):
     assert "phone" not in person["provenance"]
 
 
-def test_the_latest_stated_phone_is_believed_in_whatever_order_it_comes(hub):
-    hub.state("banking", "B1", **_contact(30, "+84912000002"))
+def test_of_two_sources_the_weightier_word_is_believed_in_whatever_order_it_comes(hub):
+    # 0.8 of 70 days later outweighs 0.9: 62 days make up for the difference in trust.
+    hub.state("banking", "B1", **_contact(90, "+84912000002"))
     hub.reconcile()
     hub.state("portal", "TK1", **_contact(20, "+84912000001"))
     hub.reconcile()
@@ -44,14 +45,48 @@ def test_the_latest_stated_phone_is_believed_in_whatever_order_it_comes(hub):
         "stream": "accounts",
         "source_key": "B1",
         "as_of": "",
-        "rule": "latest",
+        "rule": "trust",
     }
 
 
-def test_a_tie_goes_to_the_source_named_first(hub):
-    hub.state("customs", "HQ1", **_contact(30, "+84912000003"))
-    hub.state("banking", "B1", **_contact(30, "+84912000002"))
-    hub.state("portal", "TK1", **_contact(30, "+84912000001"))
+def test_a_little_later_is_not_enough_against_more_trust(hub):
+    hub.state("portal", "TK1", **_contact(20, "+84912000001"))
+    hub.state("banking", "B1", **_contact(75, "+84912000002"))
+    hub.reconcile()
+    assert hub.person("CD1")["phone"] == "+84912000001"
+
+
+def test_of_two_records_of_one_source_the_later_is_believed(hub):
+    hub.state("banking", "B1", **_contact(21, "+84912000002"))
+    hub.state("banking", "B2", **_contact(20, "+84912000001"))
+    hub.reconcile()
+    assert hub.person("CD1")["phone"] == "+84912000002"
+
+
+@pytest.mark.parametrize("doubt", [{"sex": "male"}, {"birth_date": "1985-05-07"}])
+def test_a_record_whose_number_does_not_fit_it_weighs_half(hub, doubt):
+    hub.state("portal", "TK1", **_contact(20, "+84912000001") | doubt)
+    hub.state("tax", "T1", **_contact(20, "+84912000002"))
+    hub.reconcile()
+    person = hub.person("CD1")
+    assert (person["phone"], "doubtful" in person["provenance"]["phone"]) == ("+84912000002", False)
+
+
+def test_a_record_linked_by_a_nine_digit_number_weighs_half_and_says_so_where_it_is_believed(hub):
+    hub.state("population", "CD1", 0, national_id_9="011222333", **ANH)
+    hub.state(
+        "portal", "TK1", **_contact(20, "+84912000001") | {"personal_id": None, "national_id_9": "011222333"}
+    )
+    hub.reconcile()
+    assert hub.person("CD1")["provenance"]["phone"]["doubtful"] is True
+    hub.state("tax", "T1", **_contact(20, "+84912000002"))
+    hub.reconcile()
+    assert hub.person("CD1")["phone"] == "+84912000002"
+
+
+def test_a_tie_goes_to_the_source_named_first_and_there_to_the_first_key(hub):
+    for key, phone in (("TK2", "+84912000002"), ("TK1", "+84912000001")):
+        hub.state("portal", key, **_contact(30, phone))
     hub.reconcile()
     assert hub.person("CD1")["phone"] == "+84912000001"
 
@@ -121,7 +156,7 @@ def test_a_younger_statement_of_the_same_is_noted_but_changes_nothing(hub):
 def test_the_same_value_on_another_word_is_a_version_but_no_change(hub):
     hub.state("portal", "TK1", **_contact(20, "+84912000001"))
     hub.reconcile()
-    hub.state("banking", "B1", **_contact(25, "+84912000001"))
+    hub.state("banking", "B1", **_contact(125, "+84912000001"))
     report = hub.reconcile()
     assert hub.person("CD1")["provenance"]["phone"]["source"] == "banking"
     assert (report.people_changed, len(hub.changes())) == (0, 1)
@@ -149,3 +184,25 @@ def test_a_person_who_comes_back_is_the_same_person(hub):
     hub.reconcile()
     assert hub.person("CD1")["person_key"] == key
     assert [kind for kind, _ in hub.changes()] == ["created", "removed", "created"]
+
+
+@pytest.mark.parametrize(
+    ("personal_id", "birth_date", "sex", "doubtful"),
+    [
+        ("001184000001", "1984-05-07", "female", False),
+        ("001084000001", "1984", "male", False),
+        ("001304000001", "2004-02", "female", False),
+        ("001902000001", "2302", "female", False),
+        ("001184000001", None, None, False),
+        (None, "1984", "female", False),
+        ("001184000001", "1984", "male", True),
+        ("001184000001", "1983", None, True),
+        ("001184000001", "2084", None, True),
+        ("001204000001", "2004", "female", True),
+    ],
+)
+def test_a_personal_number_is_in_doubt_when_it_does_not_fit_birth_year_or_sex(
+    hub, personal_id, birth_date, sex, doubtful
+):
+    query = "select truth.doubtful_personal_id(%s, %s, %s) as doubtful"
+    assert hub.row(query, personal_id, birth_date, sex) == {"doubtful": doubtful}

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +168,7 @@ class Office:
     def __init__(self, world: World) -> None:
         self.register = read(world, "population", "citizens", citizen)
         self.records = {source: read(world, source, STREAMS[source], READERS[source]) for source in READERS}
-        self.successors = successors()
+        self.successors, self.now = successors(), world.now
         self.found: set[tuple[str, str, str]] = set()
         self._link()
         self._compare()
@@ -201,18 +201,17 @@ class Office:
         return far_apart(record.name, person.name) and bool(born or record.birth is None)
 
     def _compare(self) -> None:
-        phones: dict[str, list[tuple[Any, int, str, str, str]]] = defaultdict(list)
+        phones: dict[str, list[tuple[float, Any, int, str, str, str]]] = defaultdict(list)
         for order, (source, records) in enumerate(self.records.items()):
             for key, record in records.items():
                 if record.person:
                     self._compare_one(source, key, record, self.register[record.person])
                     if record.phone:
-                        phones[record.person].append((record.updated, -order, record.phone, source, key))
+                        standing = (weight(source, record, self.now), record.updated, -order)
+                        phones[record.person].append((*standing, record.phone, source, key))
         for statements in phones.values():
-            right = max(statements)[2]
-            self.found |= {
-                (source, key, "phone") for _, _, phone, source, key in statements if phone != right
-            }
+            right = max(statements)[3]
+            self.found |= {(source, key, "phone") for *_, phone, source, key in statements if phone != right}
 
     def _compare_one(self, source: str, key: str, record: Statement, person: Statement) -> None:
         shorter = min(len(record.birth or ""), len(person.birth or ""))
@@ -229,6 +228,19 @@ class Office:
         assert right
         places = [self.successors[code] if old else {code} for code, old in (left, right)]
         return not places[0].isdisjoint(places[1])
+
+
+def weight(source: str, record: Statement, now: datetime) -> float:
+    """What a phone weighs today: trust in the source, halved every year, and once where it is in doubt."""
+    assert record.updated
+    pid, doubtful = record.pid, record.method in {"national_id_9", "tax_code"}
+    if pid and record.birth:
+        doubtful |= int(pid[4:6]) != int(record.birth[2:4]) or 19 + int(pid[3]) // 2 != int(record.birth[:2])
+    if pid and record.sex:
+        doubtful |= int(pid[3]) % 2 != record.sex - 1
+    age = (now - record.updated) / timedelta(days=365.25)
+    trust = {"portal": 0.9, "banking": 0.8, "tax": 0.6, "customs": 0.5}[source]
+    return float(trust * 0.5**age * (0.5 if doubtful else 1))
 
 
 def far_apart(left: str, right: str) -> bool:
