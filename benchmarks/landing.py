@@ -11,23 +11,45 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psycopg2
-from psycopg2 import sql
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.landers import ROOT, Measured, Task, is_dlt_installed, land_in_new_process
 from benchmarks.register import Register
+from benchmarks.server import Server
 from oncehub.model.settings import Settings
 from oncehub.store.migrate import initialise
-from oncehub.store.server import start_embedded, stop_embedded
 
-_MIGRATED, _EMPTY = "oncehub", "template1"
+_MIGRATED, _EMPTY, _LANDED = "oncehub", "template1", "landed"
+
+
+Cost = Callable[[Measured], float]
+"""Seconds a record."""
+
+
+def by_clock(one: Measured) -> float:
+    """Wall clock."""
+    return one.seconds / one.records
+
+
+def by_process(one: Measured) -> float:
+    """Processor time of the landing process."""
+    return one.process_seconds / one.records
+
+
+def by_database(one: Measured) -> float:
+    """Processor time of the database's processes."""
+    return one.database_seconds / one.records
+
+
+def by_processors(one: Measured) -> float:
+    """Processor time of both sides, which other work on the machine hardly changes."""
+    return by_process(one) + by_database(one)
 
 
 @dataclass(frozen=True)
@@ -44,53 +66,44 @@ class Speeds:
         """The median of records a second."""
         return statistics.median(one.records / one.seconds for one in self.of[name])
 
-    def ratio(self, name: str, to: str) -> float:
+    def ratio(self, name: str, to: str, cost: Cost = by_clock) -> float:
         """How many times as fast one way is as another; the median of the repetitions' own ratios."""
         pairs = zip(self.of[name], self.of[to], strict=True)
-        return statistics.median((a.records / a.seconds) / (b.records / b.seconds) for a, b in pairs)
+        return statistics.median(cost(b) / cost(a) for a, b in pairs)
 
-
-class Server:
-    """A PostgreSQL server of the measurement's own."""
-
-    def __init__(self, home: Path, url: str) -> None:
-        self._url = url
-        self._made = 0
-        initialise(Settings(ROOT, home, url))
-
-    @contextmanager
-    def database(self, template: str) -> Iterator[str]:
-        """Give the URL of a fresh database; what earlier ones left to write is written."""
-        self._made += 1
-        name = sql.Identifier(f"landing_{self._made}")
-        self._administer(sql.SQL("create database {} template {}").format(name, sql.Identifier(template)))
-        self._administer(sql.SQL("checkpoint"))
-        try:
-            yield self._naming(name.strings[0])
-        finally:
-            self._administer(sql.SQL("drop database {} with (force)").format(name))
-
-    def _administer(self, statement: sql.Composable) -> None:
-        connection = psycopg2.connect(self._naming("postgres"))
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-        connection.close()
-
-    def _naming(self, database: str) -> str:
-        head, _, query = self._url.partition("?")
-        return f"{head.rpartition('/')[0]}/{database}?{query}"
+    def microseconds(self, name: str, cost: Cost) -> float:
+        """The median of a record's cost."""
+        return statistics.median(cost(one) for one in self.of[name]) * 1e6
 
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """Start a server that goes with its data at the end."""
+    """Start a server, with an empty hub in the database `oncehub`, that goes with its data at the end."""
     with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
-        home = Path(folder)
+        server = Server(Path(folder) / "postgres")
         try:
-            yield Server(home, start_embedded(home / "postgres", cleanup=None))
+            server.create(_MIGRATED)
+            initialise(Settings(ROOT, Path(folder), server.url(_MIGRATED)))
+            yield server
         finally:
-            stop_embedded(home / "postgres")
+            server.stop()
+
+
+@contextmanager
+def fresh_database(server: Server, template: str) -> Iterator[str]:
+    """Give the URL of a fresh database; what earlier ones left to write is written."""
+    server.create(_LANDED, template=template)
+    try:
+        yield server.url(_LANDED)
+    finally:
+        server.drop(_LANDED)
+
+
+def land(server: Server, way: str, task: Task) -> Measured:
+    """Land in a new process, and add what processor time the database's processes spent on it."""
+    before = server.processor_seconds()
+    measured = land_in_new_process(way, task)
+    return replace(measured, database_seconds=server.processor_seconds() - before)
 
 
 def measure_speeds(server: Server, records: int, repeat: int, *, dlt: bool) -> Speeds:
@@ -98,14 +111,14 @@ def measure_speeds(server: Server, records: int, repeat: int, *, dlt: bool) -> S
     speeds = Speeds()
     with Register.start(records, ready=True) as register:
         for _ in range(repeat):
-            with server.database(_EMPTY) as url:
-                speeds.add("floor", land_in_new_process("floor", Task(register.host, records, url)))
-            with server.database(_MIGRATED) as url:
+            with fresh_database(server, _EMPTY) as url:
+                speeds.add("floor", land(server, "floor", Task(register.host, records, url)))
+            with fresh_database(server, _MIGRATED) as url:
                 for name in ("hub", "hub again"):
-                    speeds.add(name, land_in_new_process("hub", Task(register.host, records, url)))
+                    speeds.add(name, land(server, "hub", Task(register.host, records, url)))
             if dlt:
-                with server.database(_EMPTY) as url:
-                    speeds.add("dlt", land_in_new_process("dlt", Task(register.host, records, url)))
+                with fresh_database(server, _EMPTY) as url:
+                    speeds.add("dlt", land(server, "dlt", Task(register.host, records, url)))
     return speeds
 
 
@@ -113,8 +126,8 @@ def measure_memory(server: Server, sizes: Sequence[int]) -> list[Measured]:
     """Land registers of these sizes with the hub; their pages are made as they are asked for."""
     taken: list[Measured] = []
     for size in sizes:
-        with Register.start(size, ready=False) as register, server.database(_MIGRATED) as url:
-            taken.append(land_in_new_process("hub", Task(register.host, size, url)))
+        with Register.start(size, ready=False) as register, fresh_database(server, _MIGRATED) as url:
+            taken.append(land(server, "hub", Task(register.host, size, url)))
     return taken
 
 
@@ -134,6 +147,7 @@ def main() -> None:
     with running_server() as server:
         speeds = measure_speeds(server, arguments.records, arguments.repeat, dlt=dlt)
         console.print(_speed_table(arguments.records, speeds))
+        console.print(_processor_table(speeds))
         if not dlt:
             console.print("dlt was not measured; install it with: uv pip install 'dlt\\[postgres]'")
         if not arguments.skip_memory:
@@ -146,10 +160,23 @@ def _speed_table(records: int, speeds: Speeds) -> Table:
     for column in ("way", "records/s", "of the floor", "of dlt", "of the first run"):
         table.add_column(column, justify="left" if column == "way" else "right", no_wrap=True)
     for name in speeds.of:
-        against = [("floor", True), ("dlt", "dlt" in speeds.of), ("hub", name == "hub again")]
-        ratios = [f"{speeds.ratio(name, other):.2f}" if known else "" for other, known in against]
-        table.add_row(name, f"{speeds.per_second(name):,.0f}", *ratios)
+        table.add_row(name, f"{speeds.per_second(name):,.0f}", *_ratios(speeds, name, by_clock))
     return table
+
+
+def _processor_table(speeds: Speeds) -> Table:
+    table = Table(title="processor time, µs a record", title_justify="left")
+    for column in ("way", "process", "database", "of the floor", "of dlt", "of the first run"):
+        table.add_column(column, justify="left" if column == "way" else "right", no_wrap=True)
+    for name in speeds.of:
+        sides = [f"{speeds.microseconds(name, side):.1f}" for side in (by_process, by_database)]
+        table.add_row(name, *sides, *_ratios(speeds, name, by_processors))
+    return table
+
+
+def _ratios(speeds: Speeds, name: str, cost: Cost) -> list[str]:
+    against = [("floor", True), ("dlt", "dlt" in speeds.of), ("hub", name == "hub again")]
+    return [f"{speeds.ratio(name, other, cost):.2f}" if known else "" for other, known in against]
 
 
 def _memory_table(taken: Sequence[Measured]) -> Table:
