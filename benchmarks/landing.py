@@ -24,8 +24,9 @@ from benchmarks.register import Register
 from benchmarks.server import Server
 from oncehub.model.settings import Settings
 from oncehub.store.migrate import initialise
+from oncehub.store.server import DATABASE, start_embedded
 
-_MIGRATED, _EMPTY, _LANDED = "oncehub", "template1", "landed"
+_MIGRATED, _EMPTY, _LANDED = DATABASE, "empty", "landed"
 
 
 Cost = Callable[[Measured], float]
@@ -78,11 +79,11 @@ class Speeds:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """Start a server, with an empty hub in the database `oncehub`, that goes with its data at the end."""
+    """Start a server with an empty hub and an empty database; it goes with its data at the end."""
     with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
         server = Server(Path(folder) / "postgres")
         try:
-            server.create(_MIGRATED)
+            start_embedded(server.folder, database=_EMPTY, cleanup=None)
             initialise(Settings(ROOT, Path(folder), server.url(_MIGRATED)))
             yield server
         finally:

@@ -12,6 +12,7 @@ from psycopg2.extensions import make_dsn
 
 from oncehub.model.errors import StoreUnavailable
 from oncehub.store import server
+from oncehub.store.connection import Connection
 from oncehub.store.server import start_embedded
 
 
@@ -26,6 +27,18 @@ def test_readers_that_start_at_once_share_one_new_database(postgres: str) -> Non
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(ensure, range(4))) == [0, 1, 2, 3]
+
+
+def test_texts_are_in_the_order_of_their_code_points_whatever_the_machine_is_set_to(
+    database: Connection,
+) -> None:
+    with database.cursor() as cursor:
+        cursor.execute(
+            "select array_agg(each order by each) from unnest(array['ạ', 'b', 'Đ', 'a', 'B']) each"
+        )
+        assert cursor.fetchone() == (["B", "a", "b", "Đ", "ạ"],)
+        cursor.execute("select datlocprovider::text from pg_database where datname = current_database()")
+        assert cursor.fetchone() == ("b",)
 
 
 def test_a_disk_that_is_nearly_full_is_told_before_the_server_starts(
