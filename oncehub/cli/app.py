@@ -8,7 +8,7 @@ import sys
 import psycopg2
 import typer
 
-from oncehub.cli import check, clients, connector, mapping, pipeline, quarantine, serve
+from oncehub.cli import check, clients, connector, mapping, matching, pipeline, quarantine, serve
 from oncehub.model.errors import ConfigError, OncehubError
 from oncehub.store.failures import describe
 
@@ -29,6 +29,7 @@ app.command("api")(serve.api)
 app.add_typer(connector.app, name="connector")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(matching.app, name="match")
 app.add_typer(clients.app, name="client")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130

@@ -15,6 +15,7 @@
     │       │   └── ContractStopped   a record differs in a way that ends the run
     │       └── RequestRefused        the source calls our request wrong
     ├── RunBusy                another process works on the same stream or step
+    ├── NotTrainable           too little is linked to train a matching model on
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
     ├── TooManyRequests        an agreement's limit is reached; asked to wait (`retry_after` seconds)
@@ -93,6 +94,10 @@ class RequestRefused(PermanentError):
 
 class RunBusy(OncehubError):
     """Another process is at work on the same stream or step."""
+
+
+class NotTrainable(OncehubError):
+    """Too few records are linked by identifiers to learn from."""
 
 
 class PersonNotFound(OncehubError):

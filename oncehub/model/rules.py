@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from oncehub.model.connector import Name
 from oncehub.model.documents import Document, Part
+from oncehub.model.matching import ModelRules
 from oncehub.model.units import Age
 
 
@@ -40,16 +41,17 @@ class SomebodyElse(Part):
 
 
 class MatchingRules(Document):
-    """`matching.yaml`: the register, and identifiers in order of trust.
+    """`matching.yaml`: the register, identifiers in order of trust, and how the rest is matched.
 
     Identifiers that another source states follow those of the register, through which that source's
-    own records are linked.
+    own records are linked. Without `model` a record that no identifier leads to anyone stays unlinked.
     """
 
     # `register` is also a method of every pydantic model (from ABCMeta), which a field may not hide.
     register_source: Annotated[Name, Field(alias="register")]
     identifiers: Annotated[tuple[IdentifierRule, ...], Field(min_length=1)]
     somebody_else: SomebodyElse = SomebodyElse()
+    model: ModelRules | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> MatchingRules:

@@ -87,6 +87,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
     for attribute in rulebook.survivorship.attributes:
         _require_known(person, rulebook.survivorship, attribute, ("attributes", attribute))
     _require_comparable(rulebook)
+    _require_weighable(rulebook)
     _require_complete(rulebook)
     _require_methods(rulebook)
     _require_sources(rulebook, [path.parent.name for path in settings.connectors.glob("*/connector.yaml")])
@@ -106,6 +107,16 @@ def _require_comparable(rulebook: Rulebook) -> None:
         if (kind := rulebook.person.attributes[name].type) != wanted:
             place = rulebook.comparison.where("attributes", name, "compare")
             raise ConfigError(f"{place}: {name}: is of type {kind}, which {rule.compare!r} does not compare")
+
+
+def _require_weighable(rulebook: Rulebook) -> None:
+    model = rulebook.matching.model
+    for name, evidence in model.compare.items() if model else ():
+        _require_known(rulebook.person, rulebook.matching, name, ("model", "compare", name))
+        wanted = "object" if evidence == "commune" else "text"
+        if (kind := rulebook.person.attributes[name].type) != wanted:
+            place = rulebook.matching.where("model", "compare", name)
+            raise ConfigError(f"{place}: {name}: is of type {kind}, which {evidence!r} does not weigh")
 
 
 def _require_complete(rulebook: Rulebook) -> None:

@@ -1,0 +1,150 @@
+"""`oncehub match`: train, look at and choose the model that links what no identifier links."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from oncehub.cli.output import Json, show, show_one, write_json
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import load_settings
+from oncehub.reconcile.matching.charts import chart_of_model
+from oncehub.reconcile.matching.models import (
+    Model,
+    activate,
+    exported,
+    imported,
+    keep_model,
+    list_models,
+    model_of,
+)
+from oncehub.reconcile.matching.train import train
+from oncehub.store.connection import opened
+
+app = typer.Typer(no_args_is_help=True, help="The model that links records which no identifier links.")
+
+ModelId = Annotated[int, typer.Argument(help="Number of a model, as `oncehub match models` tells it.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the model.")]
+
+_MODELS = ("model", "active", "trained_at", "trained_by", "reason", "people", "labels")
+_LEVELS = ("comparison", "level", "same_person", "strangers", "weight")
+
+
+@app.command("train")
+def train_(
+    seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 1,
+    *,
+    reason: Reason = "trained by hand",
+    use_it: Annotated[bool, typer.Option("--use", help="Let it score from now on.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model on what identifiers have linked, and keep it."""
+    settings = load_settings()
+    with opened(settings) as connection:
+        with Console(stderr=True).status("training on the records that identifiers have linked"):
+            model_id = train(settings, by=getpass.getuser(), reason=reason, seed=seed, database=connection)
+        if use_it:
+            with connection:
+                activate(connection, model_id)
+        model = model_of(connection, model_id)
+    show_one(_row(model), title="trained", as_json=as_json)
+
+
+@app.command("models")
+def models(as_json: Json = False) -> None:
+    """List the models, newest first."""
+    with opened(load_settings()) as connection:
+        rows = [_row(model) for model in list_models(connection)]
+    show(rows, title="matching models", columns=_MODELS, as_json=as_json)
+
+
+@app.command("use")
+def use(model_id: ModelId) -> None:
+    """Let a model score from now on, in place of the one that did."""
+    with opened(load_settings()) as connection, connection:
+        model_of(connection, model_id)
+        activate(connection, model_id)
+    sys.stdout.write(f"model {model_id} scores from the next run on\n")
+
+
+@app.command("show")
+def show_(
+    model_id: ModelId,
+    chart: Annotated[
+        Path | None, typer.Option(help="Write the weights as a chart to this HTML file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what each level of a model weighs, in bits: +1 doubles the odds, -1 halves them."""
+    with opened(load_settings()) as connection:
+        model = model_of(connection, model_id)
+    if chart:
+        _written(chart, chart_of_model(model).encode())
+    if as_json:
+        write_json({**_row(model), "rules": model.rules.model_dump(mode="json"), "settings": model.settings})
+    else:
+        show(list(_weights(model)), title=f"model {model_id}", columns=_LEVELS, as_json=False)
+
+
+@app.command("export")
+def export(model_id: ModelId, file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+    """Write a model to a file that another hub can import; it tells nothing of any one person."""
+    with opened(load_settings()) as connection:
+        content = exported(connection, model_id)
+    _written(file, content)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="File that `oncehub match export` wrote.")],
+    reason: Reason = "imported",
+    as_json: Json = False,
+) -> None:
+    """Keep a model from a file; `oncehub match use` lets it score."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    trained = imported(content, str(file))
+    with opened(load_settings()) as connection:
+        with connection:
+            model_id = keep_model(connection, trained, getpass.getuser(), reason)
+        model = model_of(connection, model_id)
+    show_one(_row(model), title="imported", as_json=as_json)
+
+
+def _row(model: Model) -> dict[str, Any]:
+    kept = asdict(model)
+    return {"model": model.model_id} | {name: kept[name] for name in _MODELS[1:]}
+
+
+def _weights(model: Model) -> Iterator[dict[str, Any]]:
+    prior = model.settings["probability_two_random_records_match"]
+    yield {"comparison": "before anything is compared", "weight": math.log2(prior / (1 - prior))}
+    for comparison in model.settings["comparisons"]:
+        for level in comparison["comparison_levels"]:
+            if level.get("is_null_level"):
+                continue
+            same, strangers = level["m_probability"], level["u_probability"]
+            yield {
+                "comparison": comparison["output_column_name"],
+                "level": level["label_for_charts"],
+                "same_person": f"{same:.4%}",
+                "strangers": f"{strangers:.5%}",
+                "weight": math.log2(same / strangers),
+            }
+
+
+def _written(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,194 @@
+"""Trained models as data: kept, listed, made active, carried from one hub to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+import polars as pl
+from psycopg2 import sql
+from psycopg2.extras import Json, RealDictCursor
+from pydantic import ValidationError
+
+from oncehub.model.errors import ConfigError
+from oncehub.model.matching import ModelRules
+from oncehub.reconcile.matching.job import Frequencies
+from oncehub.store.connection import Connection
+from oncehub.store.frames import copy_frame
+
+_FORMAT: Final = "oncehub matching model 1"
+
+_LIST: Final = """
+select model_id, trained_at, trained_by, reason, rules, settings, people, labels, active
+from truth.match_model
+"""
+
+_INSERT: Final = """
+insert into truth.match_model (trained_by, reason, rules, settings, people, labels)
+values (%s, %s, %s, %s, %s, %s)
+returning model_id
+"""
+
+_FREQUENCIES: Final = "select term, value, frequency from truth.match_frequency where model_id = %s"
+
+_ACTIVATE: Final = """
+update truth.match_model set active = false where active and model_id <> %(id)s;
+update truth.match_model set active = true where not active and model_id = %(id)s;
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model as training or an export gives it.
+
+    Attributes:
+        rules: what it compares, and whom.
+        settings: Splink's settings with the trained parameters.
+        frequencies: column -> its frequent values (`<column>`, text) and their share (`tf_<column>`).
+        people: live records of the register that it learned from.
+        labels: linked records that it learned from.
+    """
+
+    rules: ModelRules
+    settings: dict[str, Any]
+    frequencies: Frequencies
+    people: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as it is kept, without its term frequencies."""
+
+    model_id: int
+    trained_at: datetime
+    trained_by: str
+    reason: str
+    rules: ModelRules
+    settings: dict[str, Any]
+    people: int
+    labels: int
+    active: bool
+
+
+def keep_model(connection: Connection, trained: Trained, by: str, reason: str) -> int:
+    """Add a model, not yet active, within the caller's transaction; return its number."""
+    with connection.cursor() as cursor:
+        rules = Json(trained.rules.model_dump(mode="json"))
+        cursor.execute(_INSERT, (by, reason, rules, Json(trained.settings), trained.people, trained.labels))
+        (model_id,) = cursor.fetchone() or (0,)
+    for term, frame in trained.frequencies.items():
+        rows = frame.select(
+            pl.lit(model_id).alias("model_id"),
+            pl.lit(term).alias("term"),
+            pl.col(term).alias("value"),
+            pl.col(f"tf_{term}").alias("frequency"),
+        )
+        copy_frame(connection, rows, sql.Identifier("truth", "match_frequency"), rows.columns)
+    return int(model_id)
+
+
+def list_models(connection: Connection) -> list[Model]:
+    """Give every model, newest first."""
+    return _models(connection, "order by model_id desc")
+
+
+def model_of(connection: Connection, model_id: int) -> Model:
+    """Give one model.
+
+    Raises:
+        ConfigError: when there is none of that number.
+    """
+    found = _models(connection, "where model_id = %s", model_id)
+    if not found:
+        raise ConfigError(f"no matching model {model_id}; `oncehub match models` lists them")
+    return found[0]
+
+
+def active_model(connection: Connection) -> Model | None:
+    """Give the model that scores, if there is one."""
+    found = _models(connection, "where active")
+    return found[0] if found else None
+
+
+def activate(connection: Connection, model_id: int) -> None:
+    """Let this model score from now on, within the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTIVATE, {"id": model_id})
+
+
+def frequencies_of(connection: Connection, model_id: int) -> dict[str, pl.DataFrame]:
+    """Give all term frequencies of a model, as `Trained.frequencies`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FREQUENCIES, (model_id,))
+        rows = cursor.fetchall()
+    kept = pl.DataFrame(
+        rows, ["term", "value", "frequency"], orient="row", schema_overrides={"value": pl.String}
+    )
+    return {
+        str(term): frame.select(pl.col("value").alias(str(term)), pl.col("frequency").alias(f"tf_{term}"))
+        for (term,), frame in kept.partition_by("term", as_dict=True, maintain_order=True).items()
+    }
+
+
+def exported(connection: Connection, model_id: int) -> bytes:
+    """Write a model as one JSON document that `imported` reads.
+
+    It holds the folded names that several people of the register bore, and nothing of any one person.
+    """
+    model = model_of(connection, model_id)
+    document = {
+        "format": _FORMAT,
+        "rules": model.rules.model_dump(mode="json"),
+        "settings": model.settings,
+        "people": model.people,
+        "labels": model.labels,
+        "frequencies": {
+            term: dict(sorted(frame.iter_rows()))
+            for term, frame in frequencies_of(connection, model_id).items()
+        },
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def imported(document: bytes, name: str) -> Trained:
+    """Read what `exported` wrote.
+
+    Raises:
+        ConfigError: when it is something else; `name` says what was read.
+    """
+    try:
+        content = _in_this_format(orjson.loads(document))
+        return Trained(
+            rules=ModelRules.model_validate(content["rules"]),
+            settings=dict(content["settings"]),
+            frequencies={
+                term: pl.DataFrame(
+                    {term: list(known), f"tf_{term}": list(known.values())},
+                    schema={term: pl.String, f"tf_{term}": pl.Float64},
+                )
+                for term, known in content["frequencies"].items()
+            },
+            people=int(content["people"]),
+            labels=int(content["labels"]),
+        )
+    except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError, AttributeError):
+        raise ConfigError(
+            f"{name}: is no model that this version of `oncehub match export` wrote; export it again"
+        ) from None
+
+
+def _in_this_format(content: dict[str, Any]) -> dict[str, Any]:
+    if content["format"] != _FORMAT:
+        raise ValueError("another format")
+    return content
+
+
+def _models(connection: Connection, clause: str, *values: Any) -> list[Model]:
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_LIST + clause, values)
+        return [
+            Model(**{**row, "rules": ModelRules.model_validate(row["rules"])}) for row in cursor.fetchall()
+        ]

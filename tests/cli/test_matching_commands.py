@@ -1,0 +1,58 @@
+"""`oncehub match`: from training to a model that scores, and to another hub."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.filling import fill
+from oncehub.reconcile import reconcile
+from stubs.world.world import World
+
+
+@pytest.fixture
+def oncehub(command_in, settings):
+    return command_in(
+        {
+            "ONCEHUB_DATABASE_URL": str(settings.database_url),
+            "ONCEHUB_HOME": str(settings.home),
+            "COLUMNS": "120",
+        }
+    )
+
+
+def answered(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_model_is_trained_looked_at_chosen_and_carried(oncehub, settings, tmp_path):
+    early = oncehub("match", "train")
+    assert (early.returncode, early.stdout) == (1, "")
+    assert "run `oncehub sync` and `oncehub reconcile` first" in early.stderr
+    assert oncehub("match", "models").stdout == "matching models: none\n"
+
+    fill(settings, World.generate(500, seed=1))
+    reconcile(settings)
+    trained = answered(oncehub("match", "train", "--reason", "first", "--json"))
+    assert (trained["active"], trained["reason"]) == (False, "first")
+
+    number, chart, file = str(trained["model"]), tmp_path / "weights.html", tmp_path / "model.json"
+    shown = oncehub("match", "show", number, "--chart", str(chart))
+    assert "day and month swapped" in shown.stdout
+    assert "vega" in chart.read_text("utf-8")
+    assert oncehub("match", "use", number).returncode == 0
+    assert oncehub("match", "export", number, str(file)).returncode == 0
+    copy = answered(oncehub("match", "import", str(file), "--json"))
+    models = answered(oncehub("match", "models", "--json"))
+    assert [(each["model"], each["active"]) for each in models] == [
+        (copy["model"], False),
+        (trained["model"], True),
+    ]
+
+
+def test_a_model_that_is_not_there_is_named(oncehub):
+    done = oncehub("match", "use", "7")
+    assert done.returncode == 2
+    assert done.stderr == "oncehub: no matching model 7; `oncehub match models` lists them\n"
