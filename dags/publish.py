@@ -1,4 +1,7 @@
-"""`publish_<feed>`, one DAG a feed: brings what an agency receives up to what is believed."""
+"""`publish_<feed>`, one DAG an agreement: brings what an agency receives up to what is believed.
+
+Where an agreement has correction notices only, its DAG is `publish_corrections_<source>`.
+"""
 
 # ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
 
@@ -26,22 +29,37 @@ def publish(feed: str) -> dict[str, Any]:
         return counted(oncehub.share.publish(load_settings(), feed))
 
 
-def publish_dag(feed: str, agency: str) -> None:
-    """Define the DAG of one feed."""
+@task
+def publish_corrections(source: str) -> dict[str, Any]:
+    """Publish a source's correction notices; the counts go on to XCom."""
+    import oncehub.share
+    from oncehub.orchestrate.failures import clear_failures
+    from oncehub.orchestrate.task_log import counted
+
+    with clear_failures():
+        return counted(oncehub.share.publish_corrections(load_settings(), source))
+
+
+def publish_dag(agreement: Agreement, name: str, source: str | None) -> None:
+    """Define the DAG of one agreement's feed, and of the notices to its source."""
 
     @dag(
-        dag_id=f"publish_{feed}",
-        dag_display_name=f"Publish {feed}: {agency}",
+        dag_id=f"publish_{name}",
+        dag_display_name=f"Publish {name}: {agreement.agency.name}",
         schedule=[TRUTH],
         tags=["oncehub", "feed"],
         **ONE_AT_A_TIME,
     )
     def define() -> None:
-        publish(feed)
+        if agreement.feed:
+            publish(agreement.feed)
+        if source:
+            publish_corrections(source)
 
     define()
 
 
-for agreement in load_folder(load_settings().mappings / "agreements", Agreement):
-    if agreement.feed:
-        publish_dag(agreement.feed, agreement.agency.name)
+for agreed in load_folder(load_settings().mappings / "agreements", Agreement):
+    corrected = agreed.corrections and agreed.corrections.source
+    if named := agreed.feed or (corrected and f"corrections_{corrected}"):
+        publish_dag(agreed, named, corrected)

@@ -34,6 +34,14 @@ IDENTIFIERS = ("personal_id", "national_id_9", "tax_code")
 # A test's database is thrown away: it need not outlive a power cut.
 QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
+_DISAGREE = """
+insert into truth.discrepancy
+    (person_key, attribute, source, stream, source_key, kind, stated, believed, stated_at, as_of)
+values (%(person_key)s, %(attribute)s, %(source)s, %(stream)s, %(key)s, %(kind)s, %(stated)s, %(believed)s,
+    %(stated_at)s, %(as_of)s)
+returning discrepancy_id
+"""
+
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Callable[[], Path]]:
@@ -173,6 +181,48 @@ def believe(database: Connection) -> Callable[..., str]:
         return key
 
     return add
+
+
+@pytest.fixture
+def disagree(database: Connection) -> Callable[..., int]:
+    """Open a discrepancy of a record with what is believed of a person, as reconciling would; return its id.
+
+    `disagree(person, "full_name", stated=..., believed=..., source=..., kind=..., key=...)`
+    """
+
+    def add(
+        person_key: str,
+        attribute: str,
+        *,
+        connection: Connection = database,
+        commit: bool = True,
+        **given: Any,
+    ) -> int:
+        values = {"kind": "conflict", "source": "tax", "stream": "registrations", "key": str(uuid.uuid4())}
+        values |= {"person_key": person_key, "attribute": attribute} | given
+        values |= {name: Json(given.get(name, name)) for name in ("stated", "believed")}
+        with connection.cursor() as cursor:
+            cursor.execute(_DISAGREE, values | {"stated_at": "2026-04-01", "as_of": AS_OF})
+            (discrepancy_id,) = cursor.fetchone() or (0,)
+        if commit:
+            connection.commit()
+        return int(discrepancy_id)
+
+    return add
+
+
+@pytest.fixture
+def alter(database: Connection) -> Callable[..., None]:
+    """Change a discrepancy, as reconciling would: `alter(id, closed_at=...)`."""
+
+    def change(discrepancy_id: int, **values: Any) -> None:
+        statement = sql.SQL("update truth.discrepancy set {} where discrepancy_id = %s").format(
+            sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in values)
+        )
+        with database, database.cursor() as cursor:
+            cursor.execute(statement, [*values.values(), discrepancy_id])
+
+    return change
 
 
 @contextmanager

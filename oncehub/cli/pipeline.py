@@ -24,11 +24,14 @@ from oncehub.model.catalogue import load_connectors
 from oncehub.model.connection import connection_from_environment
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError
-from oncehub.model.settings import load_settings
+from oncehub.model.settings import Settings, load_settings
 from oncehub.store.connection import opened
 from oncehub.store.migrate import initialise
 
 _RUN_COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")
+
+_CORRECTIONS = "corrections."
+"""What the names of correction notices begin with; a feed's own name has no dot."""
 
 _STATUS = """
 select distinct on (source, stream)
@@ -91,16 +94,14 @@ def reconcile(as_json: Json = False) -> None:
 
 def publish(
     feeds: Annotated[
-        list[str] | None, typer.Argument(help="Feeds to publish; all when none is named.")
+        list[str] | None,
+        typer.Argument(help="Feeds, or corrections.SOURCE, to publish; all when none is named."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring feeds up to what is believed now."""
+    """Bring feeds and correction notices up to what is believed now."""
     settings = load_settings()
-    names = feeds or [
-        agreement.feed for agreement in share_step.load_agreements(settings).values() if agreement.feed
-    ]
-    reports = [share_step.publish(settings, name) for name in names]
+    reports = [_published(settings, name) for name in feeds or _published_names(settings)]
     show(reports, title="published", columns=("feed", "changes", "last_sequence", "seconds"), as_json=as_json)
 
 
@@ -146,3 +147,15 @@ def _asked(
         if stream not in connector.streams:
             raise ConfigError(f"{connector.source} has no stream {stream!r}")
         yield [stream], window_asked(connector, stream, since, until)
+
+
+def _published_names(settings: Settings) -> list[str]:
+    agreements = share_step.load_agreements(settings).values()
+    feeds = [agreement.feed for agreement in agreements if agreement.feed]
+    return feeds + [f"{_CORRECTIONS}{source}" for source in share_step.corrected_sources(settings)]
+
+
+def _published(settings: Settings, name: str) -> share_step.PublishReport:
+    if name.startswith(_CORRECTIONS):
+        return share_step.publish_corrections(settings, name.removeprefix(_CORRECTIONS))
+    return share_step.publish(settings, name)

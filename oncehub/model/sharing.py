@@ -102,6 +102,18 @@ class RateLimits(Part):
     per_day: Annotated[int, Field(ge=1)]
 
 
+class Corrections(Part):
+    """Correction notices: the agency is told where records of its own source differ from what is believed.
+
+    Attributes:
+        source: whose records; the agency's own system, named as its connector is.
+        legal_basis: of telling them; the agreement's where absent.
+    """
+
+    source: Name
+    legal_basis: LegalBasis | None = None
+
+
 class Agreement(Document):
     """What one agency may see, for which purpose, on which legal basis, until when.
 
@@ -110,6 +122,7 @@ class Agreement(Document):
         feed: name of the change stream it entitles to; absent when it entitles to none.
         attributes: what may leave the hub; everything else is refused.
         search_by: attributes that may be used to find a person.
+        corrections: the source whose correction notices it entitles to, within `attributes`.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
@@ -120,9 +133,17 @@ class Agreement(Document):
     attributes: Annotated[tuple[AttributeName, ...], Field(min_length=1)]
     search_by: Annotated[tuple[AttributeName, ...], Field(min_length=1)]
     feed: Name | None = None
+    corrections: Corrections | None = None
     limits: RateLimits
     valid: Validity
 
     def in_force(self, day: date) -> bool:
         """Tell whether both the agreement and its legal basis hold on `day`."""
         return self.valid.since <= day <= self.valid.until and self.legal_basis.in_force(day)
+
+    def corrects(self, day: date) -> bool:
+        """Tell whether it entitles to correction notices on `day`."""
+        if self.corrections is None or not self.in_force(day):
+            return False
+        basis = self.corrections.legal_basis
+        return basis is None or basis.in_force(day)

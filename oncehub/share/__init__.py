@@ -1,9 +1,11 @@
 """Answer agencies: agreements decide, look-ups and prefills answer, feeds tell what changed."""
 
 from oncehub.share.agreements import load_agreements, load_procedures
-from oncehub.share.feeds import FeedPage, PublishReport, publish, read_changes
+from oncehub.share.corrections import corrected_sources, publish_corrections
+from oncehub.share.feeds import FeedPage, publish, read_changes
 from oncehub.share.lookup import Believed, Person, find_person
 from oncehub.share.prefill import AskedItem, FilledItem, Form, find_for_form, prefill, require_living
+from oncehub.share.publishing import PublishReport
 
 __all__ = [
     "AskedItem",
@@ -13,12 +15,14 @@ __all__ = [
     "Form",
     "Person",
     "PublishReport",
+    "corrected_sources",
     "find_for_form",
     "find_person",
     "load_agreements",
     "load_procedures",
     "prefill",
     "publish",
+    "publish_corrections",
     "read_changes",
     "require_living",
 ]

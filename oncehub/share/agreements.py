@@ -40,7 +40,8 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     agreements = load_folder(settings.mappings / "agreements", Agreement)
     known = shareable_attributes(settings.schemas)
     faults = [fault for agreement in agreements for fault in _agreement_faults(agreement, known, procedures)]
-    _raise(faults + list(_repeated_feeds(agreements)))
+    faults += [fault for agreement in agreements for fault in _unknown_source(agreement, settings.connectors)]
+    _raise(faults + list(_repeated_feeds(agreements)) + list(_repeated_sources(agreements)))
     return {agreement.name: agreement for agreement in agreements}
 
 
@@ -86,6 +87,27 @@ def _repeated_feeds(agreements: list[Agreement]) -> Iterator[str]:
             yield (
                 f"{agreement.where('feed')}: feed: {agreement.feed!r} is the feed of {owner!r} already; "
                 "choose another name"
+            )
+
+
+def _unknown_source(agreement: Agreement, connectors: Path) -> Iterator[str]:
+    known = [path.parent.name for path in connectors.glob("*/connector.yaml")]
+    if agreement.corrections and agreement.corrections.source not in known:
+        place = agreement.where("corrections", "source")
+        yield _unknown(place, "corrections.source", agreement.corrections.source, known)
+
+
+def _repeated_sources(agreements: list[Agreement]) -> Iterator[str]:
+    owners: dict[str, str] = {}
+    for agreement in agreements:
+        if agreement.corrections is None:
+            continue
+        source = agreement.corrections.source
+        owner = owners.setdefault(source, agreement.name)
+        if owner != agreement.name:
+            yield (
+                f"{agreement.where('corrections', 'source')}: corrections.source: {owner!r} receives the "
+                f"notices of {source!r} already; one agreement a source"
             )
 
 

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import sql
 
 from oncehub.audit import feed_pseudonym
-from oncehub.model.errors import ConfigError, RunBusy, StoreUnavailable
+from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
 from oncehub.share.permissions import today
-from oncehub.store.connection import Connection, locked, opened
-from oncehub.store.failures import told_without_values
-
-
-@dataclass(frozen=True)
-class PublishReport:
-    """What one publishing did.
-
-    Attributes:
-        changes: lines added to the feed.
-        last_sequence: sequence of the feed's last line; 0 when it has none.
-        seconds: how long it took.
-    """
-
-    feed: str
-    changes: int
-    last_sequence: int
-    seconds: float
+from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
+from oncehub.store.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -125,9 +108,6 @@ from share.change, share.feed
 where feed.feed = %s and (change.transaction, change.change_id) > (feed.transaction, feed.change_id)
 """
 
-_PATIENCE_SECONDS = 20.0
-_POLL_SECONDS = 0.1
-
 _READ = """
 select sequence, person_key::text, line from share.delivery
 where feed = %s and sequence > %s
@@ -141,7 +121,7 @@ def publish(
     feed: str,
     database: Connection | None = None,
     *,
-    patience: float = _PATIENCE_SECONDS,
+    patience: float = PATIENCE_SECONDS,
 ) -> PublishReport:
     """Bring a feed up to what is believed now; a kill loses nothing, a repeat adds none.
 
@@ -159,19 +139,15 @@ def publish(
         StoreUnavailable: when the database does not answer, or changes are still held back; a retry cures it.
         StoreError: when the database cannot be used.
     """
-    start = time.monotonic()
     agreement = _agreement_of(settings, feed)
-    with told_without_values(f"publishing {feed}"), opened(settings, database) as connection:
-        changes, last = extend_feed(connection, agreement, feed)
-        while held_back := _held_back(connection, agreement, feed):
-            if time.monotonic() - start > patience:
-                raise StoreUnavailable(
-                    f"feed {feed}: {held_back} changes wait for an older transaction to end; try again"
-                )
-            time.sleep(_POLL_SECONDS)
-            added, last = extend_feed(connection, agreement, feed)
-            changes += added
-    return PublishReport(feed, changes, last, round(time.monotonic() - start, 3))
+    return publish_in_order(
+        settings,
+        feed,
+        lambda connection: extend_feed(connection, agreement, feed),
+        lambda connection: _held_back(connection, agreement, feed),
+        database=database,
+        patience=patience,
+    )
 
 
 def read_changes(
@@ -200,26 +176,19 @@ def read_changes(
 
 
 def extend_feed(connection: Connection, agreement: Agreement, feed: str) -> tuple[int, int]:
-    """Do what `publish` does over a given agreement; return the number of lines added and the last sequence.
-
-    Raises:
-        RunBusy: when another process publishes the feed.
-    """
-    with locked(connection, f"publish {feed}") as got:
-        if not got:
-            raise RunBusy(f"another process publishes the feed {feed}")
+    """Do what `publish` does over a given agreement; return lines added and last sequence."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("insert into share.feed (feed) values (%s) on conflict do nothing", (feed,))
+        before = _last_sequence(connection, feed)
+    # Apart from the row above: a transaction that writes first would hold back its own horizon.
+    if agreement.in_force(today()):
         with connection, connection.cursor() as cursor:
-            cursor.execute("insert into share.feed (feed) values (%s) on conflict do nothing", (feed,))
-            before = _last_sequence(connection, feed)
-        # Apart from the row above: a transaction that writes first would hold back its own horizon.
-        if agreement.in_force(today()):
-            with connection, connection.cursor() as cursor:
-                cursor.execute(
-                    sql.SQL(_PUBLISH).format(values=_values(agreement)),
-                    {"feed": feed, "attributes": list(agreement.attributes)},
-                )
-        with connection:
-            last = _last_sequence(connection, feed)
+            cursor.execute(
+                sql.SQL(_PUBLISH).format(values=_values(agreement)),
+                {"feed": feed, "attributes": list(agreement.attributes)},
+            )
+    with connection:
+        last = _last_sequence(connection, feed)
     return last - before, last
 
 

@@ -61,7 +61,7 @@ _OUTCOME = {
         "select to_jsonb(u) - 'since' as told from truth.unlinked u order by source, stream, source_key"
     ),
     "discrepancies": (
-        "select to_jsonb(d) - '{discrepancy_id,opened_at,closed_at}'::text[] as told "
+        "select to_jsonb(d) - '{discrepancy_id,opened_at,closed_at,changed_in}'::text[] as told "
         "from truth.discrepancy d where closed_at is null "
         "order by source, stream, source_key, attribute, person_key"
     ),

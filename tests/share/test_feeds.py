@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,25 +18,6 @@ from oncehub.store.connection import Connection, connect, locked
 
 KEY = b"k" * 32
 AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An", "sex": "female"}
-
-
-@pytest.fixture
-def other(settings: Settings) -> Iterator[Connection]:
-    """A second session, whose transaction a test leaves open."""
-    yield from session(settings)
-
-
-@pytest.fixture
-def third(settings: Settings) -> Iterator[Connection]:
-    """A third one."""
-    yield from session(settings)
-
-
-def session(settings: Settings) -> Iterator[Connection]:
-    assert settings.database_url is not None
-    connection = connect(settings.database_url)
-    yield connection
-    connection.close()
 
 
 def change(connection: Connection, key: str, **attributes: Any) -> None:

@@ -1,0 +1,196 @@
+"""Correction notices: each source is told, in a sequence of its own, where its records are not believed.
+
+A notice holds the source's own statement and, within its agreement, the believed value and whose word that
+is. Nothing in it names the person otherwise than the source's own record does, and a notice that the record
+speaks of somebody else tells nothing of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings
+from oncehub.model.sharing import Agreement
+from oncehub.share.agreements import load_agreements
+from oncehub.share.permissions import today
+from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
+from oncehub.store.connection import Connection
+
+# Where the agreement has gained an attribute, all of the source's discrepancies are looked at once more.
+_PREPARE = """
+insert into share.correction_feed as feed (source, attributes) values (%(source)s, %(attributes)s)
+on conflict (source) do update
+set attributes = excluded.attributes,
+    published_below = case
+        when feed.attributes @> excluded.attributes then feed.published_below else '0'
+    end
+where feed.attributes <> excluded.attributes
+"""
+
+# One statement, hence one snapshot, as in feeds: of transactions still open when it began nothing is told.
+# What a source knows of a discrepancy is what its last line said; a statement that was only repeated is not
+# told again, nor is a discrepancy that came and went between two publishings. The person a record was not
+# linked to is somebody else, so that of a refused link only the record's own word is told.
+_PUBLISH = """
+with fresh as materialized (
+    select d.*, 'person.' || d.attribute as qualified
+    from truth.discrepancy d join share.correction_feed f using (source)
+    where d.source = %(source)s
+        and d.changed_in >= f.published_below
+        and d.changed_in < pg_snapshot_xmin(pg_current_snapshot())
+        and 'person.' || d.attribute = any(%(attributes)s)
+),
+state as (
+    select f.discrepancy_id, f.changed_in, f.qualified, f.closed_at,
+        jsonb_build_object(
+            'kind', f.kind,
+            'record', jsonb_build_object('stream', f.stream, 'key', f.source_key),
+            'attribute', f.qualified,
+            'stated', f.stated,
+            'stated_at', f.stated_at,
+            'believed', w.believed,
+            'word', w.word,
+            'since', f.opened_at,
+            'closed_at', f.closed_at
+        ) as line
+    from fresh f
+    left join truth.person p using (person_key)
+    cross join lateral (
+        select
+            case when f.kind <> 'wrong_person' then f.believed end as believed,
+            case when f.kind <> 'wrong_person' and f.believed is not null then jsonb_build_object(
+                'source', truth.origin(p.provenance, f.attribute) -> 'source', 'as_of', f.as_of
+            ) end as word
+    ) w
+),
+told as (
+    select s.*, t.notice, t.line as old, coalesce(t.change <> 'closed', false) as open
+    from state s left join lateral (
+        select n.notice, n.change, n.line
+        from share.notice n
+        where n.source = %(source)s and n.discrepancy_id = s.discrepancy_id
+        order by n.sequence desc
+        limit 1
+    ) t on true
+),
+line as (
+    select *, row_number() over (order by changed_in, discrepancy_id) as number
+    from told
+    where case
+        when closed_at is not null or not open then open or closed_at is null
+        else (old - '{stated_at,word}'::text[], old #> '{word,source}')
+            is distinct from (line - '{stated_at,word}'::text[], line #> '{word,source}')
+    end
+),
+published as (
+    insert into share.notice (source, sequence, notice, discrepancy_id, change, attribute, line)
+    select f.source, f.last_sequence + l.number, coalesce(l.notice, f.last_sequence + l.number),
+        l.discrepancy_id,
+        case when l.closed_at is not null then 'closed' when l.open then 'changed' else 'opened' end,
+        l.qualified, l.line
+    from line l cross join share.correction_feed f
+    where f.source = %(source)s
+    order by l.number
+)
+update share.correction_feed set
+    published_below = pg_snapshot_xmin(pg_current_snapshot()),
+    last_sequence = last_sequence + (select count(*) from line),
+    published_at = now()
+where source = %(source)s
+"""
+
+_HELD_BACK = """
+select count(*)
+from truth.discrepancy d join share.correction_feed f using (source)
+where d.source = %s and d.changed_in >= f.published_below and 'person.' || d.attribute = any(f.attributes)
+"""
+
+
+def publish_corrections(
+    settings: Settings,
+    source: str,
+    database: Connection | None = None,
+    *,
+    patience: float = PATIENCE_SECONDS,
+) -> PublishReport:
+    """Bring a source's notices up to its open discrepancies; a kill loses nothing, a repeat adds none.
+
+    Without an agreement in force they stay as they are, and go on from there when there is one.
+
+    Args:
+        settings: names the agreements.
+        source: one that an agreement receives corrections of.
+        database: used instead of a connection of its own.
+        patience: seconds to wait for older transactions that hold changes back.
+
+    Raises:
+        ConfigError: when no agreement receives this source's corrections.
+        RunBusy: when another process publishes them.
+        StoreUnavailable: when the database does not answer, or changes are still held back; a retry cures it.
+        StoreError: when the database cannot be used.
+    """
+    agreement = corrections_agreement(settings, source)
+    return publish_in_order(
+        settings,
+        f"corrections.{source}",
+        lambda connection: extend_corrections(connection, agreement, source),
+        lambda connection: _held_back(connection, agreement, source),
+        database=database,
+        patience=patience,
+    )
+
+
+def extend_corrections(connection: Connection, agreement: Agreement, source: str) -> tuple[int, int]:
+    """Do what `publish_corrections` does over a given agreement; return lines added and last sequence."""
+    values = {"source": source, "attributes": sorted(agreement.attributes)}
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_PREPARE, values)
+        before = _last_sequence(connection, source)
+    # Apart from the row above: a transaction that writes first would hold back its own horizon.
+    if agreement.corrects(today()):
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_PUBLISH, values)
+    with connection:
+        last = _last_sequence(connection, source)
+    return last - before, last
+
+
+def corrections_agreement(settings: Settings, source: str) -> Agreement:
+    """Return the agreement that receives a source's correction notices.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    receivers = corrected_sources(settings)
+    if source not in receivers:
+        raise ConfigError(
+            f"no agreement has corrections of the source {source!r}; "
+            f"there are: {', '.join(receivers) or 'none'}"
+        )
+    return receivers[source]
+
+
+def corrected_sources(settings: Settings) -> dict[str, Agreement]:
+    """Return the agreement of every source that receives correction notices, by source."""
+    return {
+        agreement.corrections.source: agreement
+        for agreement in load_agreements(settings).values()
+        if agreement.corrections
+    }
+
+
+def _held_back(connection: Connection, agreement: Agreement, source: str) -> int:
+    if not agreement.corrects(today()):
+        return 0
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_HELD_BACK, (source,))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _last_sequence(connection: Connection, source: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("select last_sequence from share.correction_feed where source = %s", (source,))
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return int(row[0]) if row else 0
