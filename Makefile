@@ -1,7 +1,8 @@
 # make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, SUMMARY=FILE, PORT_BASE=0
 # make test    all tests, with the same real parts
 # make lint    style, types, layering, configuration documents
-# make bench   how fast records land, how a cycle's time follows the size of the change, and what reconciling costs;
+# make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
+#              and how right the hub is;
 #              PEOPLE=20000, RECORDS=200000, SIZES="100000 1000000"
 # make lock    compile requirements.lock again after a change to pyproject.toml
 PYTHON ?= python3
@@ -63,6 +64,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.landing --records $(RECORDS)
 	$(BIN)/python -m benchmarks.cycles --people $(PEOPLE)
 	$(BIN)/python -m benchmarks.reconcile --people $(SIZES)
+	$(BIN)/python -m benchmarks.accuracy --people $(PEOPLE)
 
 # The versions that are locked stay unless pyproject.toml asks for others.
 lock: $(READY)

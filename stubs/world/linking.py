@@ -72,8 +72,9 @@ def find_links(state: State) -> dict[str, Links]:
     by_tax_code = _Lookup.of(state.records["tax"]["key"][coded], tax.person[coded])
     links = {source: _by_numbers(state.records[source], by_number) for source in SOURCES if source != "tax"}
     return {
-        source: _by_code(state.records[source], found, by_tax_code) for source, found in links.items()
-    } | {"tax": tax}
+        source: _by_code(source, state.records[source], found, by_tax_code)
+        for source, found in (links | {"tax": tax}).items()
+    }
 
 
 def _by_numbers(table: Table, by_number: tuple[_Lookup, _Lookup, _Lookup]) -> Links:
@@ -93,9 +94,11 @@ def _by_numbers(table: Table, by_number: tuple[_Lookup, _Lookup, _Lookup]) -> Li
     return Links(person, method)
 
 
-def _by_code(table: Table, links: Links, by_tax_code: _Lookup) -> Links:
-    open_rows = np.flatnonzero((links.method == NONE) & sound(table) & (table["mst"] > 0))
-    found = by_tax_code.find(table["mst"][open_rows])
+def _by_code(source: str, table: Table, links: Links, by_tax_code: _Lookup) -> Links:
+    # At tax it is the record's own: the code of a household business begins with its owner's.
+    codes = np.where(table["kind"] == TWELVE, 0, table["key"]) if source == "tax" else table["mst"]
+    open_rows = np.flatnonzero((links.method == NONE) & sound(table) & (codes > 0))
+    found = by_tax_code.find(codes[open_rows])
     hit = open_rows[found >= 0]
     links.person[hit], links.method[hit] = found[found >= 0], TAX_CODE
     return links

@@ -57,7 +57,7 @@ def truth_of(state: State) -> Truth:
     """The truth about the world as it stands."""
     links = find_links(state)
     return Truth(
-        discrepancies=_discrepancies(state, links),
+        discrepancies=discrepancies_among(state, links),
         links=pl.concat(_link_rows(state, source, links[source]) for source in SOURCES),
         broken=pl.concat(_broken_rows(state)),
     )
@@ -105,7 +105,8 @@ def _faults(source: str, stream: str, table: Table) -> pl.DataFrame:
     return _rows(source, stream, keys, fault=names.gather(pl.Series(broken["fault"].astype(np.int64))))
 
 
-def _discrepancies(state: State, links: dict[str, Links]) -> pl.DataFrame:
+def discrepancies_among(state: State, links: dict[str, Links]) -> pl.DataFrame:
+    """What records state otherwise than is to be believed of the people that `links` ties them to."""
     found = [each for source in SOURCES for each in _of_source(state, source, links[source])]
     found += _wrong_phones(state, links)
     return pl.concat(found).sort("source", "source_key", "attribute")

@@ -15,6 +15,7 @@ from stubs.world.life import live_a_day
 from stubs.world.state import State
 from stubs.world.table import Table
 from stubs.world.truth import Truth, truth_of
+from stubs.world.whole_truth import WholeTruth, whole_truth_of
 
 _FRAMES: dict[tuple[str, str], tuple[Callable[[State], pl.DataFrame], str]] = {
     ("population", "citizens"): (render_population.citizens, "Id"),
@@ -90,3 +91,7 @@ class World:
     def truth(self) -> Truth:
         """What should be found in the records as they stand."""
         return truth_of(self._state)
+
+    def whole_truth(self) -> WholeTruth:
+        """What could be found in them by somebody who knew whom each is about."""
+        return whole_truth_of(self._state)

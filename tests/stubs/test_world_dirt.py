@@ -145,6 +145,24 @@ def test_the_truth_about_a_dirty_world_holds_together_at_any_time(seed: int, day
     assert truth.discrepancies.join(lost, on=record).is_empty()
 
 
+@given(seed=st.integers(1, 10_000), days=st.integers(0, 3))
+@settings(max_examples=8, deadline=None)
+def test_the_whole_truth_tells_what_identifiers_let_find_and_more(seed: int, days: int) -> None:
+    world = World.generate(500, seed, dirt=HEAVY)
+    world.advance(days)
+    truth, whole = world.truth(), world.whole_truth()
+    link, discrepancy = whole.links.columns, truth.discrepancies.columns
+    registered = truth.links.join(whole.links, on=["source", "stream", "source_key"], how="semi")
+    assert_frame_equal(registered.select(link), whole.links, check_row_order=False)
+    # The most recent phone may stand in a record that no identifier leads from.
+    apart_from_phones = truth.discrepancies.filter(pl.col("attribute") != "phone")
+    assert apart_from_phones.join(whole.discrepancies, on=discrepancy, how="anti").is_empty()
+    about = whole.discrepancies.join(whole.links, on=["source", "stream", "source_key"])
+    own = pl.col("register_id") == pl.col("register_id_right")
+    assert (about.select((pl.col("kind") == "wrong_person") ^ own).to_series()).all()
+    assert set(about.filter(kind="wrong_person")["method"]) == {"wrong_person"}
+
+
 def pairs(one: World, other: World, stream: tuple[str, str]) -> list[tuple[dict[str, str], dict[str, str]]]:
     """The live records of two worlds by their keys, each flat."""
     frames = [

@@ -116,6 +116,7 @@ def tax(row: dict[str, Any]) -> Statement:
         name=folded(untyped(row["hoTen"])),
         pid=row["mst"] if len(row["mst"]) == 12 else row["soDinhDanh"],
         cmnd=row["soCMND"],
+        mst=row["mst"][:10] if len(row["mst"]) != 12 else None,
         birth=iso_birth(row["ngaySinh"]),
         sex=1 if row["gioiTinh"] == "1" else 2,
         phone=mobile(row["dienThoai"]),
@@ -178,7 +179,7 @@ class Office:
         former = {pid: key for key, person in self.register.items() for pid in person.former}
         cards = {person.cmnd: key for key, person in self.register.items() if person.cmnd}
         codes: dict[str, str] = {}
-        for source in ("tax", "portal", "customs", "banking"):
+        for source in ("tax", "tax", "portal", "customs", "banking"):  # tax again: a code of its own
             for key, record in self.records[source].items():
                 for method, known, value in (
                     ("personal_id", current, record.pid),

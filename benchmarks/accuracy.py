@@ -1,0 +1,240 @@
+"""How right the hub is about the simulated population: `make bench` or `python -m benchmarks.accuracy`.
+
+A hub is filled with the simulated population (no HTTP) at each level of dirt, see `stubs/world/dirt.py`,
+reconciles, and is held against the truth that only the simulation knows. What counts as right is strict:
+
+- A link is right when the record is about that very person. Expected is one for every live unbroken record of
+  a person whom the register has, also where it states no identifier, a mistyped one, or somebody else's.
+- A discrepancy is right when the truth has one about that person, in that attribute, of that record, and of
+  that kind. Expected is every one that could be found by who knew whom each record is about: what a record
+  states is missed where the record is not linked.
+- A method's precision is of the links that it made; its recall is of the records that it should have linked:
+  those whose identifiers lead to their person by it. In the row `none` no identifier leads anywhere, in
+  `wrong_person` it leads to somebody else.
+- A case names a person: whoever decides it rightly says `same` or `different`.
+
+With folding off, names and texts are compared as they are but for case and spaces: the functions by which the
+database folds are replaced before anything lands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.filling import fill
+from benchmarks.scores import (
+    ALL,
+    DISCREPANCY,
+    LINK,
+    Cases,
+    Score,
+    score_discrepancies,
+    score_links,
+    weigh_cases,
+)
+from benchmarks.server import Server
+from oncehub.model.settings import Settings
+from oncehub.reconcile import reconcile
+from oncehub.store.connection import Connection, connect
+from oncehub.store.migrate import initialise
+from stubs.world.dirt import LEVELS
+from stubs.world.world import World
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+SEED: Final = 1
+FOLDING: Final = ("on", "off")
+
+_UNFOLDED: Final = """
+create or replace function text.fold(given text) returns text
+    language sql immutable strict parallel safe
+    return btrim(regexp_replace(lower(normalize(given, NFC)), '\\s+', ' ', 'g'));
+create or replace function text.fold_name(given text) returns text
+    language sql immutable strict parallel safe
+    return regexp_replace(lower(normalize(given, NFC)), '\\s+', '', 'g');
+"""
+
+_PEOPLE: Final = "(select person_key, source_key as register_id from truth.link where method = 'register') f"
+
+_LINKED: Final = f"""
+select k.source, k.stream, k.source_key, f.register_id, k.method
+from truth.link k join {_PEOPLE} using (person_key)
+where k.method <> 'register'
+"""
+
+_FOUND: Final = f"""
+select d.source, d.stream, d.source_key, f.register_id, d.attribute, d.kind
+from truth.discrepancy d join {_PEOPLE} using (person_key)
+where d.closed_at is null
+"""
+
+_CASES: Final = f"""
+select c.source, c.stream, c.source_key, f.register_id, c.kind
+from truth.case_file c join {_PEOPLE} using (person_key)
+where c.closed_at is null
+"""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How right one hub is.
+
+    Attributes:
+        level: of dirt.
+        folding: whether names are compared folded.
+        links: scores, of all and by method.
+        discrepancies: scores, of all and by kind.
+        by_attribute: scores of the same, of all and by attribute.
+        cases: by kind.
+    """
+
+    level: str
+    folding: bool
+    links: dict[str, Score]
+    discrepancies: dict[str, Score]
+    by_attribute: dict[str, Score]
+    cases: dict[str, Cases]
+
+
+def measure(server: Server, home: Path, people: int, level: str, *, folding: bool = True) -> Accuracy:
+    """Fill and reconcile a hub of its own, the database `accuracy`, and score it."""
+    server.create("accuracy")
+    settings = Settings(ROOT, home, server.url("accuracy"))
+    initialise(settings)
+    world = World.generate(people, SEED, dirt=LEVELS[level])
+    with closing(connect(server.url("accuracy"))) as connection:
+        if not folding:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(_UNFOLDED)
+        fill(settings, world)
+        server.settle("accuracy")
+        reconcile(settings)
+        return _scored(connection, world, level, folding=folding)
+
+
+def _scored(connection: Connection, world: World, level: str, *, folding: bool) -> Accuracy:
+    truth = world.whole_truth()
+    found = _frame(connection, _FOUND, DISCREPANCY)
+    return Accuracy(
+        level=level,
+        folding=folding,
+        links=score_links(_frame(connection, _LINKED, (*LINK, "method")), truth.links),
+        discrepancies=score_discrepancies(found, truth.discrepancies),
+        by_attribute=score_discrepancies(found, truth.discrepancies, by="attribute"),
+        cases=weigh_cases(_frame(connection, _CASES, (*LINK, "kind")), truth.links),
+    )
+
+
+def _frame(connection: Connection, query: str, columns: Sequence[str]) -> pl.DataFrame:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return pl.DataFrame(cursor.fetchall(), schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--people", type=int, default=20_000)
+    parser.add_argument("--levels", nargs="+", choices=list(LEVELS), default=list(LEVELS))
+    parser.add_argument("--folding", nargs="+", choices=FOLDING, default=FOLDING)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    arguments = parser.parse_args()
+    with _server() as (server, home):
+        taken = [
+            measure(server, home, arguments.people, level, folding=folding == "on")
+            for level in arguments.levels
+            for folding in arguments.folding
+        ]
+    if arguments.json:
+        print(json.dumps({"people": arguments.people, "measured": [_document(each) for each in taken]}))
+    else:
+        _print(Console(), arguments.people, taken)
+
+
+@contextmanager
+def _server() -> Iterator[tuple[Server, Path]]:
+    with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
+        server = Server(Path(folder) / "postgres")
+        try:
+            yield server, Path(folder)
+        finally:
+            server.stop()
+
+
+def _document(taken: Accuracy) -> dict[str, Any]:
+    scores = {
+        name: {group: asdict(each) | _rates(each) for group, each in getattr(taken, name).items()}
+        for name in ("links", "discrepancies", "by_attribute")
+    }
+    return asdict(taken) | scores
+
+
+def _rates(score: Score) -> dict[str, float]:
+    return {"precision": score.precision, "recall": score.recall, "f1": score.f1}
+
+
+def _print(console: Console, people: int, taken: Sequence[Accuracy]) -> None:
+    for each in taken:
+        title = f"{people:,} people, {_hub(each)}"
+        console.print(_score_table(f"{title}: links", "method", each.links))
+        console.print(_score_table(f"{title}: discrepancies", "kind", each.discrepancies))
+        console.print(_score_table(f"{title}: the same discrepancies", "attribute", each.by_attribute))
+        console.print(_case_table(f"{title}: cases", each.cases))
+    console.print(_summary(people, taken))
+
+
+def _hub(taken: Accuracy) -> str:
+    return f"{taken.level} dirt, folding {'on' if taken.folding else 'off'}"
+
+
+def _score_table(title: str, group: str, scores: Mapping[str, Score]) -> Table:
+    table = _new_table(title, group, "found", "wrong", "expected", "missed", "precision", "recall", "F1")
+    for name, score in scores.items():
+        counts = (score.found, score.found - score.right, score.expected, score.expected - score.reached)
+        table.add_row(name, *(f"{count:,}" for count in counts), *_written(score))
+    return table
+
+
+def _written(score: Score) -> Iterable[str]:
+    return (f"{rate:.4f}" for rate in _rates(score).values())
+
+
+def _case_table(title: str, cases: Mapping[str, Cases]) -> Table:
+    table = _new_table(title, "kind", "opened", "same", "different")
+    for kind, each in cases.items():
+        table.add_row(kind, f"{each.opened:,}", f"{each.same:,}", f"{each.different:,}")
+    return table
+
+
+def _summary(people: int, taken: Sequence[Accuracy]) -> Table:
+    rates = ("precision", "recall", "F1")
+    table = _new_table(f"{people:,} people", "links, discrepancies", *rates, *rates)
+    for each in taken:
+        scores = (*_written(each.links[ALL]), *_written(each.discrepancies[ALL]))
+        table.add_row(_hub(each), *scores)
+    return table
+
+
+def _new_table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column(first, no_wrap=True)
+    for column in others:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+if __name__ == "__main__":
+    main()
