@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -45,6 +44,7 @@ from benchmarks.scores import (
     weigh_cases,
 )
 from benchmarks.server import Server
+from benchmarks.tables import figures
 from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
 from oncehub.store.connection import Connection, connect
@@ -201,7 +201,7 @@ def _hub(taken: Accuracy) -> str:
 
 
 def _score_table(title: str, group: str, scores: Mapping[str, Score]) -> Table:
-    table = _new_table(title, group, "found", "wrong", "expected", "missed", "precision", "recall", "F1")
+    table = figures(title, group, "found", "wrong", "expected", "missed", "precision", "recall", "F1")
     for name, score in scores.items():
         counts = (score.found, score.found - score.right, score.expected, score.expected - score.reached)
         table.add_row(name, *(f"{count:,}" for count in counts), *_written(score))
@@ -213,7 +213,7 @@ def _written(score: Score) -> Iterable[str]:
 
 
 def _case_table(title: str, cases: Mapping[str, Cases]) -> Table:
-    table = _new_table(title, "kind", "opened", "same", "different")
+    table = figures(title, "kind", "opened", "same", "different")
     for kind, each in cases.items():
         table.add_row(kind, f"{each.opened:,}", f"{each.same:,}", f"{each.different:,}")
     return table
@@ -221,18 +221,10 @@ def _case_table(title: str, cases: Mapping[str, Cases]) -> Table:
 
 def _summary(people: int, taken: Sequence[Accuracy]) -> Table:
     rates = ("precision", "recall", "F1")
-    table = _new_table(f"{people:,} people", "links, discrepancies", *rates, *rates)
+    table = figures(f"{people:,} people", "links, discrepancies", *rates, *rates)
     for each in taken:
         scores = (*_written(each.links[ALL]), *_written(each.discrepancies[ALL]))
         table.add_row(_hub(each), *scores)
-    return table
-
-
-def _new_table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column(first, no_wrap=True)
-    for column in others:
-        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 

@@ -25,6 +25,7 @@ from benchmarks.changes import change_one_in_a_hundred
 from benchmarks.filling import COVERAGE, fill
 from benchmarks.floor import Written, copy_into_twins, drop_twins, make_twins
 from benchmarks.server import Server, Statement
+from benchmarks.tables import figures
 from oncehub.model.settings import Settings
 from oncehub.reconcile import ReconcileReport, reconcile
 from oncehub.store.connection import Connection, connect
@@ -52,12 +53,27 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Phases:
+    """Wall clock of a reconcile's phases, and how many people each part had that was settled."""
+
+    linking: float
+    settling: float
+    parts: list[int]
+
+    @classmethod
+    def of(cls, report: ReconcileReport) -> Phases:
+        """Those that a report tells of."""
+        return cls(report.link_seconds, report.seconds - report.link_seconds, report.parts)
+
+
+@dataclass(frozen=True)
 class Increment:
     """A reconcile of what a hundredth of the people changed."""
 
     people: int
     records: int
     cost: Cost
+    phases: Phases
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class Measured:
         people: records of the register.
         records: that were dirty at first.
         full: reconciling all of them.
+        phases: of that.
         floor: copying the rows that this wrote.
         written: those rows, by table.
         increments: what followed.
@@ -78,6 +95,7 @@ class Measured:
     people: int
     records: int
     full: Cost
+    phases: Phases
     floor: Cost
     written: dict[str, int]
     increments: list[Increment]
@@ -129,10 +147,21 @@ def measure(server: Server, home: Path, people: int, increments: int) -> Measure
         followed, slowest_of_increment = list[Increment](), list[Statement]()
         for hundredth in range(increments):
             changed = change_one_in_a_hundred(connection, hundredth)
-            cost, _, statements = _reconciled(server, name, settings)
-            followed.append(Increment(changed.people, changed.records, cost))
+            cost, followed_by, statements = _reconciled(server, name, settings)
+            increment = Increment(changed.people, changed.records, cost, Phases.of(followed_by))
+            followed.append(increment)
             slowest_of_increment = slowest_of_increment or statements
-    return Measured(people, report.dirty, full, floor, written, followed, slowest, slowest_of_increment)
+    return Measured(
+        people=people,
+        records=report.dirty,
+        full=full,
+        phases=Phases.of(report),
+        floor=floor,
+        written=written,
+        increments=followed,
+        slowest=slowest,
+        slowest_of_increment=slowest_of_increment,
+    )
 
 
 def _reconciled(
@@ -238,25 +267,40 @@ def _print(console: Console, taken: Sequence[Measured], settings: dict[str, str]
 
 
 def _cost_table(taken: Measured) -> Table:
-    table = _new_table(
-        f"{taken.people:,} people", "reconciled", "records", "wall s", "database s", "process s", "share"
-    )
-    _add(table, "everything", taken.records, taken.full, "100 %")
+    columns = ("records", "wall s", "database s", "process s", "of all")
+    parts = f"everybody settled in {_sizes(taken.phases.parts)}; database and process: processor time"
+    table = figures(f"{taken.people:,} people", "reconciled", *columns, caption=parts)
+    _add(table, taken, "everything", taken.records, taken.full)
+    _add_phases(table, taken, taken.phases)
     for each in taken.increments:
-        share = f"{100 * each.cost.seconds / taken.full.seconds:.2f} %"
-        _add(table, f"{each.people:,} people changed", each.records, each.cost, share)
-    share = f"{100 * taken.floor.seconds / taken.full.seconds:.2f} %"
-    _add(table, "floor, rows copied", sum(taken.written.values()), taken.floor, share)
+        _add(table, taken, f"{each.people:,} people changed", each.records, each.cost)
+        _add_phases(table, taken, each.phases)
+    _add(table, taken, "floor: rows copied", sum(taken.written.values()), taken.floor)
     return table
 
 
-def _add(table: Table, what: str, records: int, cost: Cost, share: str) -> None:
+def _add(table: Table, taken: Measured, what: str, records: int, cost: Cost) -> None:
     seconds = (f"{each:.2f}" for each in (cost.seconds, cost.database, cost.process))
-    table.add_row(what, f"{records:,}", *seconds, share)
+    table.add_row(what, f"{records:,}", *seconds, _share(cost.seconds, taken))
+
+
+def _add_phases(table: Table, taken: Measured, phases: Phases) -> None:
+    for phase, seconds in (("linking", phases.linking), ("settling", phases.settling)):
+        table.add_row(f"  {phase}", "", f"{seconds:.2f}", "", "", _share(seconds, taken))
+
+
+def _share(seconds: float, taken: Measured) -> str:
+    return f"{100 * seconds / taken.full.seconds:.2f} %"
+
+
+def _sizes(parts: Sequence[int]) -> str:
+    if len(parts) == 1:
+        return "one part"
+    return f"{len(parts)} parts of {min(parts):,} to {max(parts):,} people"
 
 
 def _written_table(taken: Measured) -> Table:
-    table = _new_table(f"{taken.people:,} people: what everything wrote", "table", "rows")
+    table = figures("what everything wrote", "table", "rows")
     for name, rows in taken.written.items():
         table.add_row(name, f"{rows:,}")
     return table
@@ -270,7 +314,7 @@ def _statement_table(what: str, slowest: Sequence[Statement]) -> Table:
 
 
 def _goal_table(taken: Sequence[Measured]) -> Table:
-    table = _new_table("ratios", "of which to which", "wall", "processor", "goal")
+    table = figures("compared", "ratio", "wall", "processor", "at most")
     for each in taken:
         _compare(table, f"{each.people:,} people: everything to floor", each.full, each.floor, "4")
         _compare(
@@ -286,14 +330,6 @@ def _goal_table(taken: Sequence[Measured]) -> Table:
 def _compare(table: Table, what: str, one: Cost, other: Cost, goal: str) -> None:
     wall, processor = one.seconds / other.seconds, one.processor / other.processor
     table.add_row(what, f"{wall:.4g}", f"{processor:.4g}", goal)
-
-
-def _new_table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(first, no_wrap=True)
-    for column in others:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ class SettleReport:
     """What settling one part of the people did.
 
     Attributes:
+        people: whom it settled.
         people_created: people who came.
         people_changed: people of whom another value is believed.
         people_removed: people whose record the register deleted.
@@ -88,6 +89,7 @@ class SettleReport:
         seconds: wall clock.
     """
 
+    people: int
     people_created: int
     people_changed: int
     people_removed: int
@@ -109,6 +111,8 @@ class ReconcileReport:
         opened: discrepancies opened by this run.
         closed: discrepancies closed by it.
         open_by_kind: discrepancies open now.
+        parts: how many people each part had that was settled.
+        link_seconds: wall clock of linking; what remains of `seconds` is settling.
         seconds: wall clock.
     """
 
@@ -120,6 +124,8 @@ class ReconcileReport:
     opened: int
     closed: int
     open_by_kind: dict[str, int]
+    parts: list[int]
+    link_seconds: float
     seconds: float
 
 
@@ -151,6 +157,8 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
         opened=linked.opened + sum(part.opened for part in settled),
         closed=linked.closed + sum(part.closed for part in settled),
         open_by_kind=open_by_kind,
+        parts=[part.people for part in settled],
+        link_seconds=linked.seconds,
         seconds=time.monotonic() - began,
     )
     _log.info(
@@ -230,12 +238,15 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
     with connection, connection.cursor() as cursor:
         cursor.execute(_SESSION)
         cursor.execute(statement("people"), {"first": str(part.first), "last": str(part.last)})
+        cursor.execute("select count(*) from touched_person")
+        (people,) = cursor.fetchone() or (0,)
         scale_of_people(cursor, part)
         shifts = believe(cursor, rules)
         announce(cursor)
         find_differences(cursor, rules)
         opened_now, closed_now = settle_differences(cursor)
         return SettleReport(
+            people=people,
             people_created=shifts.created,
             people_changed=shifts.changed,
             people_removed=shifts.removed,

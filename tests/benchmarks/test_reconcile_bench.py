@@ -104,6 +104,8 @@ def test_the_figures_add_up(measured):
     server, taken = measured
     assert taken.written["truth.person"] == taken.written["share.change"] > 0.98 * PEOPLE
     assert taken.written["truth.link"] + taken.written["truth.unlinked"] == taken.records
+    assert sum(taken.phases.parts) == taken.written["truth.person"]
+    assert taken.phases.linking + taken.phases.settling <= taken.full.seconds
     assert taken.of_floor == taken.full.seconds / taken.floor.seconds
     assert len(taken.increments) == 2
     assert min(each.records for each in taken.increments) > 0

@@ -57,6 +57,7 @@ def test_people_settled_part_by_part_are_the_same_people(landed, settled_at_once
     reports = [settle_people(landed.settings, Part(number, 3), landed.database) for number in range(3)]
     assert sum(report.people_created for report in reports) == PEOPLE
     assert max(report.people_created for report in reports) < PEOPLE
+    assert [report.people for report in reports] == [report.people_created for report in reports]
     assert landed.outcome() == settled_at_once
     assert landed.rows("select * from truth.pending") == []
 
@@ -64,7 +65,9 @@ def test_people_settled_part_by_part_are_the_same_people(landed, settled_at_once
 def test_parts_settled_side_by_side_are_the_same_people(landed, settled_at_once, monkeypatch):
     monkeypatch.setattr(parts, "_WORTH_SPLITTING", 2)
     report = reconcile(landed.settings)
-    assert (report.people_created, report.opened) == (PEOPLE, PEOPLE)
+    assert (report.people_created, report.opened, sum(report.parts)) == (PEOPLE, PEOPLE, PEOPLE)
+    assert len(report.parts) > 1
+    assert 0 < report.link_seconds < report.seconds
     assert landed.outcome() == settled_at_once
 
 
