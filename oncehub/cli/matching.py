@@ -27,6 +27,7 @@ from oncehub.reconcile.matching.models import (
     model_of,
 )
 from oncehub.reconcile.matching.train import train
+from oncehub.reconcile.rulebook import load_rulebook
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="The model that links records which no identifier links.")
@@ -53,7 +54,7 @@ def train_(
             model_id = train(settings, by=getpass.getuser(), reason=reason, seed=seed, database=connection)
         if use_it:
             with connection:
-                activate(connection, model_id)
+                activate(connection, model_id, load_rulebook(settings).register)
         model = model_of(connection, model_id)
     show_one(_row(model), title="trained", as_json=as_json)
 
@@ -69,9 +70,9 @@ def models(as_json: Json = False) -> None:
 @app.command("use")
 def use(model_id: ModelId) -> None:
     """Let a model score from now on, in place of the one that did."""
-    with opened(load_settings()) as connection, connection:
-        model_of(connection, model_id)
-        activate(connection, model_id)
+    settings = load_settings()
+    with opened(settings) as connection, connection:
+        activate(connection, model_id, load_rulebook(settings).register)
     sys.stdout.write(f"model {model_id} scores from the next run on\n")
 
 

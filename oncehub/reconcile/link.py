@@ -12,6 +12,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.rules import IdentifierRule
+from oncehub.reconcile.matching.judging import Judge, Matching
 from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.scale import Scale, scale_of_records
 from oncehub.reconcile.statements import columns, statement
@@ -171,11 +172,11 @@ _IN_FORCE = {
 }
 
 
-def link_records(cursor: Cursor, rules: Rulebook) -> None:
+def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
     """Bring `truth.link`, `truth.identifier` and `truth.unlinked` in line with the changed records.
 
     Afterwards `affected` and `verdict` tell what was decided, and `truth.pending` has everybody about whom
-    anything may have changed.
+    anything may have changed. Returns what a model decided.
     """
     register = {"register": rules.register}
     # Clerks who rule now wait until these links are written, and then see them.
@@ -194,8 +195,20 @@ def link_records(cursor: Cursor, rules: Rulebook) -> None:
         # What was drawn in just now may state a number of the register too: that still comes first.
         _judge(cursor, rules, rules.register_identifiers)
         _judge(cursor, rules, rules.borrowed_identifiers)
+    matching = _match(cursor, rules, scale)
     cursor.execute(statement("links"))
     scale.filled(cursor, "link")
+    return matching
+
+
+def _match(cursor: Cursor, rules: Rulebook, scale: Scale) -> Matching:
+    """Let the active model, if there is one, decide what no identifier and no clerk has decided."""
+    judge = Judge.appointed(cursor, rules)
+    if judge is None:
+        return Matching()
+    judge.draw(cursor, scale)
+    _state(cursor, rules)
+    return judge.judge(cursor, scale)
 
 
 def _settle_register_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) -> None:

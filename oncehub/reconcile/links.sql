@@ -17,13 +17,13 @@ where (k.source, k.stream, k.source_key) = (a.source, a.stream, a.source_key) an
 );
 
 update truth.link k
-set person_key = v.person_key, method = v.method, linked_at = now()
+set person_key = v.person_key, method = v.method, probability = v.probability, linked_at = now()
 from verdict v
 where (k.source, k.stream, k.source_key) = (v.source, v.stream, v.source_key) and not v.somebody_else
-    and (k.person_key, k.method) <> (v.person_key, v.method);
+    and (k.person_key, k.method, k.probability) is distinct from (v.person_key, v.method, v.probability);
 
-insert into truth.link (source, stream, source_key, person_key, method)
-select source, stream, source_key, person_key, method
+insert into truth.link (source, stream, source_key, person_key, method, probability)
+select source, stream, source_key, person_key, method, probability
 from verdict v
 where not somebody_else and not exists (
     select from truth.link k

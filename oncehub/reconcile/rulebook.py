@@ -127,6 +127,7 @@ def _require_complete(rulebook: Rulebook) -> None:
 
 def _require_methods(rulebook: Rulebook) -> None:
     known = [rule.method for rule in rulebook.matching.identifiers]
+    known += ["model"] if rulebook.matching.model else []
     for place, method in enumerate(rulebook.survivorship.doubts.linked_by):
         if method not in known:
             where = rulebook.survivorship.where("doubts", "linked_by", place)

@@ -20,6 +20,7 @@ from oncehub.model.settings import Settings
 from oncehub.reconcile.compare import find_differences
 from oncehub.reconcile.discrepancies import settle_differences, settle_refusals
 from oncehub.reconcile.link import link_records
+from oncehub.reconcile.matching.judging import Matching
 from oncehub.reconcile.outbox import announce
 from oncehub.reconcile.parts import EVERYBODY, Part, parts_for
 from oncehub.reconcile.rulebook import Rulebook, load_rulebook
@@ -65,6 +66,7 @@ class LinkReport:
         pending: people to settle now.
         opened: refused links, told as discrepancies, that this run found.
         closed: refused links that are none any more.
+        matching: what a model decided.
         seconds: wall clock.
     """
 
@@ -72,6 +74,7 @@ class LinkReport:
     pending: int
     opened: int
     closed: int
+    matching: Matching
     seconds: float
 
 
@@ -108,6 +111,7 @@ class ReconcileReport:
         people_changed: people of whom another value is believed.
         people_removed: people whose record the register deleted.
         links: records linked now by method (`register`: the people's own), and `unlinked`.
+        matching: what a model decided in this run.
         opened: discrepancies opened by this run.
         closed: discrepancies closed by it.
         open_by_kind: discrepancies open now.
@@ -121,6 +125,7 @@ class ReconcileReport:
     people_changed: int
     people_removed: int
     links: dict[str, int]
+    matching: Matching
     opened: int
     closed: int
     open_by_kind: dict[str, int]
@@ -154,6 +159,7 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
         people_changed=sum(part.people_changed for part in settled),
         people_removed=sum(part.people_removed for part in settled),
         links=links,
+        matching=linked.matching,
         opened=linked.opened + sum(part.opened for part in settled),
         closed=linked.closed + sum(part.closed for part in settled),
         open_by_kind=open_by_kind,
@@ -161,6 +167,8 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
         link_seconds=linked.seconds,
         seconds=time.monotonic() - began,
     )
+    if report.matching.model is None:
+        _log.info("no matching model is active: what no identifier links stays unlinked")
     _log.info(
         "reconciled %d changed records: %d people created, %d changed, %d removed; "
         "%d discrepancies opened, %d closed",
@@ -213,14 +221,14 @@ def _linked_alone(connection: Connection, rules: Rulebook) -> LinkReport:
 def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
     began = time.monotonic()
     cursor.execute(_SESSION)
-    link_records(cursor, rules)
+    matching = link_records(cursor, rules)
     opened_now, closed_now = settle_refusals(cursor)
     cursor.execute(statement("dirty"))
     cursor.execute("select count(*) from dirty_record")
     (dirty,) = cursor.fetchone() or (0,)
     cursor.execute(_PENDING)
     (pending,) = cursor.fetchone() or (0,)
-    return LinkReport(dirty, pending, opened_now, closed_now, time.monotonic() - began)
+    return LinkReport(dirty, pending, opened_now, closed_now, matching, time.monotonic() - began)
 
 
 def _settled(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg2 import sql
@@ -41,6 +43,15 @@ class Scale:
         if self.large:
             for table in tables:
                 cursor.execute(sql.SQL("analyze {}").format(sql.Identifier("truth", table)))
+
+    @contextmanager
+    def looking_up(self, cursor: Cursor) -> Iterator[None]:
+        """Let a few of many rows be looked up, one by one, in a large run too."""
+        if self.large:
+            cursor.execute("set local enable_nestloop = on; set local random_page_cost = 1.1")
+        yield
+        if self.large:
+            cursor.execute("set local enable_nestloop = off; set local random_page_cost to default")
 
 
 def scale_of_records(cursor: Cursor) -> Scale:

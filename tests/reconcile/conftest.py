@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +43,9 @@ _DECIDED = (
     "truth.discrepancy",
     "truth.unlinked",
     "truth.pending",
+    "truth.match_key",
+    "truth.match_candidate",
+    "truth.match_crowd",
     "truth.link",
     "truth.identifier",
     "truth.person_version",
@@ -211,20 +214,30 @@ def moment(day: int) -> datetime:
 
 
 @pytest.fixture(scope="session")
-def own_hub(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+def new_hub(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Hub]]:
+    """Makes hubs over databases of their own: `new_hub(name)`."""
+    with ExitStack() as kept:
+
+        def make(name: str) -> Hub:
+            server = make_dsn(postgres, dbname="postgres")
+            with closing(connect(server)) as administrator, administrator.cursor() as cursor:
+                administrator.rollback()
+                administrator.autocommit = True
+                cursor.execute(sql.SQL("create database {} template migrated").format(sql.Identifier(name)))
+            url = make_dsn(postgres, dbname=name)
+            settings = Settings(ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
+            made = Hub(settings, kept.enter_context(closing(connect(url))))
+            for source in STREAMS:
+                made.execute("select record.attach_source(%s)", source)
+            return made
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def own_hub(new_hub: Callable[[str], Hub]) -> Hub:
     """One hub for all tests of this step: emptying it is much quicker than cloning a database."""
-    server = make_dsn(postgres, dbname="postgres")
-    with closing(connect(server)) as administrator, administrator.cursor() as cursor:
-        administrator.rollback()
-        administrator.autocommit = True
-        cursor.execute("create database reconciled template migrated")
-    url = make_dsn(postgres, dbname="reconciled")
-    settings = Settings(ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
-    with closing(connect(url)) as connection:
-        made = Hub(settings, connection)
-        for source in STREAMS:
-            made.execute("select record.attach_source(%s)", source)
-        yield made
+    return new_hub("reconciled")
 
 
 @pytest.fixture

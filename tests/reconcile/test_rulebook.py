@@ -64,7 +64,7 @@ def test_the_project_s_own_rules_cover_every_attribute(own_settings):
         ),
         (
             "survivorship.yaml",
-            "[national_id_9, tax_code]",
+            "[national_id_9, tax_code, model]",
             "[national_id]",
             r"survivorship\.yaml:\d+:\d+: no record is linked by 'national_id'; there are: personal_id, ",
         ),

@@ -43,13 +43,6 @@ _TOLD = sql.SQL("""left join (
     group by t.id
 ) told on told.id = w.id""")
 
-WANTED = """
-create temporary table judged (id bigint, source text, stream text, source_key text) on commit drop;
-create temporary table wanted (id bigint, person_key uuid) on commit drop;
-create temporary table teller (id bigint, source text, stream text, source_key text) on commit drop;
-"""
-"""Whom a frame is about: `judged` records, `wanted` people, and the records that tell of each (`teller`)."""
-
 
 def frame_of_records(cursor: Cursor, rules: ModelRules) -> pl.DataFrame:
     """Give the features of the records in `judged`: `unique_id` (their `id`) and the columns of `levels`."""

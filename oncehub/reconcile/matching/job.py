@@ -48,3 +48,13 @@ def linking(
         except duckdb.Error as error:
             message = f"matching failed in DuckDB: {type(error).__name__}; its memory may be too small"
             raise StoreError(message) from None
+
+
+def completed(frequencies: Frequencies, people: int, *frames: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Give the frequency of every value in the frames: as it is kept, or that of a single bearer."""
+    found = {}
+    for term, known in frequencies.items():
+        met = pl.concat([frame.select(term) for frame in frames]).drop_nulls().unique()
+        share = pl.col(f"tf_{term}").fill_null(1 / people)
+        found[term] = met.join(known, on=term, how="left").with_columns(share).sort(term)
+    return found

@@ -26,7 +26,8 @@ def splink_settings(rules: ModelRules, prior: float) -> dict[str, Any]:
         "unique_id_column_name": "unique_id",
         "source_dataset_column_name": "source_dataset",
         "probability_two_random_records_match": prior,
-        "retain_matching_columns": False,
+        # The levels reached, which the evidence tells, come with what was compared or not at all.
+        "retain_matching_columns": True,
         "retain_intermediate_calculation_columns": True,
         "comparisons": [
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +15,9 @@ from pydantic import ValidationError
 
 from oncehub.model.errors import ConfigError
 from oncehub.model.matching import ModelRules
+from oncehub.reconcile.matching.blocking import prepare_register
 from oncehub.reconcile.matching.job import Frequencies
+from oncehub.reconcile.matching.levels import terms
 from oncehub.store.connection import Connection
 from oncehub.store.frames import copy_frame
 
@@ -31,11 +34,25 @@ values (%s, %s, %s, %s, %s, %s)
 returning model_id
 """
 
-_FREQUENCIES: Final = "select term, value, frequency from truth.match_frequency where model_id = %s"
+_FREQUENCIES: Final = """
+select term, value, frequency
+from truth.match_frequency
+where model_id = %(model)s and (%(values)s::text[] is null or value = any(%(values)s))
+"""
 
 _ACTIVATE: Final = """
 update truth.match_model set active = false where active and model_id <> %(id)s;
 update truth.match_model set active = true where not active and model_id = %(id)s;
+"""
+
+# In the order in which a landing batch marks, so that neither waits for the other in a circle.
+_JUDGE_AGAIN: Final = """
+insert into intake.dirty (source, stream, source_key)
+select source, stream, source_key from truth.unlinked
+union
+select source, stream, source_key from truth.link where method = 'model'
+order by source, stream, source_key
+on conflict (source, stream, source_key) do update set mark = excluded.mark
 """
 
 
@@ -113,23 +130,32 @@ def active_model(connection: Connection) -> Model | None:
     return found[0] if found else None
 
 
-def activate(connection: Connection, model_id: int) -> None:
-    """Let this model score from now on, within the caller's transaction."""
+def activate(connection: Connection, model_id: int, register: str) -> None:
+    """Let this model score from now on, within the caller's transaction.
+
+    Builds the indexes that its blocking needs, and marks the records that no identifier links dirty, so that
+    the next run judges all of them by it.
+    """
+    model = model_of(connection, model_id)
     with connection.cursor() as cursor:
         cursor.execute(_ACTIVATE, {"id": model_id})
+        prepare_register(cursor, model.rules, register)
+        cursor.execute(_JUDGE_AGAIN)
 
 
-def frequencies_of(connection: Connection, model_id: int) -> dict[str, pl.DataFrame]:
-    """Give all term frequencies of a model, as `Trained.frequencies`."""
+def frequencies_of(
+    connection: Connection, model: Model, values: Sequence[str] | None = None
+) -> dict[str, pl.DataFrame]:
+    """Give the term frequencies of a model as `Trained.frequencies`: all, or those of some values."""
     with connection.cursor() as cursor:
-        cursor.execute(_FREQUENCIES, (model_id,))
+        cursor.execute(_FREQUENCIES, {"model": model.model_id, "values": values})
         rows = cursor.fetchall()
-    kept = pl.DataFrame(
-        rows, ["term", "value", "frequency"], orient="row", schema_overrides={"value": pl.String}
-    )
+    kept = pl.DataFrame(rows, {"term": pl.String, "value": pl.String, "frequency": pl.Float64}, orient="row")
     return {
-        str(term): frame.select(pl.col("value").alias(str(term)), pl.col("frequency").alias(f"tf_{term}"))
-        for (term,), frame in kept.partition_by("term", as_dict=True, maintain_order=True).items()
+        term: kept.filter(pl.col("term") == term).select(
+            pl.col("value").alias(term), pl.col("frequency").alias(f"tf_{term}")
+        )
+        for term in terms(model.rules)
     }
 
 
@@ -146,8 +172,7 @@ def exported(connection: Connection, model_id: int) -> bytes:
         "people": model.people,
         "labels": model.labels,
         "frequencies": {
-            term: dict(sorted(frame.iter_rows()))
-            for term, frame in frequencies_of(connection, model_id).items()
+            term: dict(sorted(frame.iter_rows())) for term, frame in frequencies_of(connection, model).items()
         },
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -15,11 +15,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.model.errors import ConfigError, NotTrainable
 from oncehub.model.matching import ModelRules
 from oncehub.model.settings import Settings
-from oncehub.reconcile.matching.features import WANTED, fetched, frame_of_people, frame_of_records
-from oncehub.reconcile.matching.job import Frequencies, linking
+from oncehub.reconcile.matching.features import fetched, frame_of_people, frame_of_records
+from oncehub.reconcile.matching.job import Frequencies, completed, linking
 from oncehub.reconcile.matching.levels import DATASETS, splink_settings, terms
 from oncehub.reconcile.matching.models import Trained, keep_model
 from oncehub.reconcile.rulebook import Rulebook, load_rulebook
+from oncehub.reconcile.statements import statement
 from oncehub.store.connection import Connection, opened
 
 LABELS: Final = 100_000
@@ -91,7 +92,7 @@ def train(
 
 def trained_on(cursor: Cursor, rules: Rulebook, model: ModelRules, seed: int) -> Trained:
     """Train on what is linked now; the same seed and the same data give the same model."""
-    cursor.execute(WANTED)
+    cursor.execute(statement("matching/judging_tables"))
     methods = [rule.method for rule in rules.register_identifiers]
     cursor.execute(_LABELS, {"methods": methods, "seed": seed, "most": LABELS})
     records, people = frame_of_records(cursor, model), frame_of_people(cursor, model, rules.register)
@@ -106,23 +107,13 @@ def trained_on(cursor: Cursor, rules: Rulebook, model: ModelRules, seed: int) ->
     cursor.execute(_LINKED)
     (linked,) = cursor.fetchone() or (0.0,)
     frequencies = _frequencies(cursor, rules, model, registered)
-    known = complete(frequencies, registered, records, people)
+    known = completed(frequencies, registered, records, people)
     untrained = splink_settings(model, prior=linked / registered)
     with_strangers = _strangers(
         untrained, _half(people, halves, "0"), _half(records, halves, "1"), known, seed
     )
     trained = _same_people(with_strangers, people, records, known)
     return Trained(model, _smoothed(trained, len(records)), frequencies, registered, len(records))
-
-
-def complete(frequencies: Frequencies, people: int, *frames: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Give the frequency of every value in the frames: as it is kept, or that of a single bearer."""
-    completed = {}
-    for term, known in frequencies.items():
-        met = pl.concat([frame.select(term) for frame in frames]).drop_nulls().unique()
-        share = pl.col(f"tf_{term}").fill_null(1 / people)
-        completed[term] = met.join(known, on=term, how="left").with_columns(share).sort(term)
-    return completed
 
 
 def _strangers(

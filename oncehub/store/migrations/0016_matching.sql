@@ -47,3 +47,37 @@ create table truth.match_frequency (
 );
 comment on table truth.match_frequency is
     'share of the register''s people that bore a folded name when the model was trained, of names that several bore';
+
+alter table truth.link add column probability real;
+comment on column truth.link.probability is 'of links by a model: how probable it holds them; null where an identifier or a clerk links';
+
+create table truth.match_crowd (
+    key  bigint primary key,
+    rule text not null
+);
+comment on table truth.match_crowd is
+    'digests of judged records'' blocking keys that too many people share: they find nobody until fewer do';
+
+-- Which records a person's coming, going or changing draws in: all that an identifier leads to nobody.
+create table truth.match_key (
+    key        bigint not null,
+    source     text not null,
+    stream     text not null,
+    source_key text not null
+);
+comment on table truth.match_key is 'digests of the blocking keys of records that the active model has judged';
+create index match_key_key on truth.match_key (key);
+create index match_key_record on truth.match_key (source, stream, source_key);
+
+create table truth.match_candidate (
+    source     text not null,
+    stream     text not null,
+    source_key text not null,
+    person_key uuid not null,
+    primary key (source, stream, source_key, person_key)
+);
+comment on table truth.match_candidate is 'the people named in open cases of kind possible_match';
+create index match_candidate_person on truth.match_candidate (person_key);
+
+-- A former commune's people are sought among those of the present one, too.
+create index unit_successor_present on truth.unit_successor (present_unit);

@@ -1,48 +1,48 @@
-"""A hub full of the simulated population, reconciled, and a model trained on it."""
+"""A hub full of the simulated population, a model trained on it, and an empty hub where that model judges."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from psycopg2.extensions import make_dsn
 
 from benchmarks.filling import fill
-from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
+from oncehub.reconcile.matching.models import activate, exported, imported, keep_model
 from oncehub.reconcile.matching.train import train
-from oncehub.store.connection import Connection, connect
 from stubs.world.world import World
 
-ROOT = Path(__file__).resolve().parents[3]
 PEOPLE = 1000
 
 
 @pytest.fixture(scope="session")
-def filled(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def filled(new_hub: Callable[[str], Any]) -> Any:
     """A hub of 1,000 people with all their records, reconciled without a model."""
-    server = make_dsn(postgres, dbname="postgres")
-    with closing(connect(server)) as administrator, administrator.cursor() as cursor:
-        administrator.rollback()
-        administrator.autocommit = True
-        cursor.execute("create database populated template migrated")
-    made = Settings(ROOT, tmp_path_factory.mktemp("home"), make_dsn(postgres, dbname="populated"))
-    fill(made, World.generate(PEOPLE, seed=1))
-    reconcile(made)
+    made = new_hub("populated")
+    fill(made.settings, World.generate(PEOPLE, seed=1))
+    reconcile(made.settings)
     return made
 
 
 @pytest.fixture(scope="session")
-def population(filled: Settings) -> Iterator[Connection]:
-    """A connection to the filled hub."""
-    assert filled.database_url is not None
-    with closing(connect(filled.database_url)) as connection:
-        yield connection
+def trained(filled: Any) -> int:
+    """The number of a model trained on the filled hub."""
+    return train(filled.settings, by="tester", reason="a test", database=filled.database)
 
 
 @pytest.fixture(scope="session")
-def trained(filled: Settings, population: Connection) -> int:
-    """The number of a model trained on the filled hub."""
-    return train(filled, by="tester", reason="a test", database=population)
+def own_matcher(new_hub: Callable[[str], Any], filled: Any, trained: int) -> Any:
+    """A hub without records, where that model is active."""
+    made = new_hub("matching")
+    model = imported(exported(filled.database, trained), "model.json")
+    with made.database:
+        activate(made.database, keep_model(made.database, model, "tester", "carried"), "population")
+    return made
+
+
+@pytest.fixture
+def matcher(own_matcher: Any) -> Any:
+    """The hub where a model is active, emptied of records."""
+    own_matcher.forget()
+    return own_matcher

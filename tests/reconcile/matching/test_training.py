@@ -29,8 +29,8 @@ def _weights(model):
     }
 
 
-def test_the_better_two_records_agree_the_more_it_weighs(population, trained):
-    weight = _weights(model_of(population, trained))
+def test_the_better_two_records_agree_the_more_it_weighs(filled, trained):
+    weight = _weights(model_of(filled.database, trained))
     assert weight["birth_date", "same day"] > weight["birth_date", "day and month swapped"] > 1
     assert weight["birth_date", "differs"] < 0.01
     assert weight["full_name", "as stated"] > 1000
@@ -40,33 +40,33 @@ def test_the_better_two_records_agree_the_more_it_weighs(population, trained):
     assert weight["permanent_address", "same commune"] > 50
 
 
-def test_a_record_is_no_evidence_for_itself(population, trained):
+def test_a_record_is_no_evidence_for_itself(filled, trained):
     """A phone that only the record states is one that the person is not known by."""
     (phone,) = (
         each["comparison_levels"]
-        for each in model_of(population, trained).settings["comparisons"]
+        for each in model_of(filled.database, trained).settings["comparisons"]
         if each["output_column_name"] == "phone"
     )
     differs = next(level for level in phone if level["label_for_charts"] == "differs")
     assert differs["m_probability"] > 0.01
 
 
-def test_the_same_seed_and_data_give_the_same_model(filled, population, trained):
-    again = train(filled, by="somebody else", reason="again", database=population)
-    first, second = (_told(population, each) for each in (trained, again))
+def test_the_same_seed_and_data_give_the_same_model(filled, trained):
+    again = train(filled.settings, by="somebody else", reason="again", database=filled.database)
+    first, second = (_told(filled.database, each) for each in (trained, again))
     assert first == second
 
 
-def test_names_weigh_by_their_frequency_in_the_register(population, trained):
-    frequencies = frequencies_of(population, trained)["full_name_key"]
+def test_names_weigh_by_their_frequency_in_the_register(filled, trained):
+    frequencies = frequencies_of(filled.database, model_of(filled.database, trained))["full_name_key"]
     borne = dict(frequencies.iter_rows())
-    with population, population.cursor() as cursor:
+    with filled.database, filled.database.cursor() as cursor:
         cursor.execute(
             "select name_key, count(*) from record.person where source = 'population' and deleted_at is null "
             "group by 1 having count(*) > 1"
         )
         counted = dict(cursor.fetchall())
-    people = model_of(population, trained).people
+    people = model_of(filled.database, trained).people
     assert borne == {name: pytest.approx(count / people) for name, count in counted.items()}
 
 
@@ -77,35 +77,37 @@ def test_without_linked_records_there_is_nothing_to_learn_from(hub):
         train(hub.settings, by="tester", reason="too early", database=hub.database)
 
 
-def test_rules_without_a_model_cannot_be_trained(filled, population, tmp_path):
+def test_rules_without_a_model_cannot_be_trained(filled, tmp_path):
     rules = tmp_path / "mappings" / "rules"
     rules.mkdir(parents=True)
     for name in ("schemas", "connectors"):
-        (tmp_path / name).symlink_to(filled.root / name)
-    for path in (filled.mappings / "rules").iterdir():
+        (tmp_path / name).symlink_to(filled.settings.root / name)
+    for path in (filled.settings.mappings / "rules").iterdir():
         text = path.read_text("utf-8")
-        (rules / path.name).write_text(text.partition("model:\n")[0], "utf-8")
+        (rules / path.name).write_text(text.partition("model:\n")[0].replace(", model]", "]"), "utf-8")
     with pytest.raises(ConfigError, match=r"matching\.yaml: there is no `model:`"):
-        train(replace(filled, root=tmp_path), by="tester", reason="no rules", database=population)
+        train(
+            replace(filled.settings, root=tmp_path), by="tester", reason="no rules", database=filled.database
+        )
 
 
-def test_a_kept_model_is_never_changed_nor_lost(population, trained):
-    with population, population.cursor() as cursor:
+def test_a_kept_model_is_never_changed_nor_lost(filled, trained):
+    with filled.database, filled.database.cursor() as cursor:
         cursor.execute("delete from truth.match_model")
-    assert trained in {model.model_id for model in list_models(population)}
+    assert trained in {model.model_id for model in list_models(filled.database)}
     with (
         pytest.raises(psycopg2.errors.RaiseException, match="never changed"),
-        population,
-        population.cursor() as cursor,
+        filled.database,
+        filled.database.cursor() as cursor,
     ):
         cursor.execute("update truth.match_model set reason = 'another' where model_id = %s", (trained,))
 
 
-def test_a_model_carried_to_another_hub_is_the_same(population, trained):
-    carried = imported(exported(population, trained), "model.json")
-    with population:
-        copy = keep_model(population, carried, "tester", "carried")
-    assert _told(population, copy) == _told(population, trained)
+def test_a_model_carried_to_another_hub_is_the_same(filled, trained):
+    carried = imported(exported(filled.database, trained), "model.json")
+    with filled.database:
+        copy = keep_model(filled.database, carried, "tester", "carried")
+    assert _told(filled.database, copy) == _told(filled.database, trained)
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b'{"format": "another"}', b'{"rules": {}}'])
@@ -116,5 +118,5 @@ def test_a_file_that_holds_no_model_is_refused(document):
 
 def _told(connection, model_id):
     model = model_of(connection, model_id)
-    frequencies = {name: frame.rows() for name, frame in frequencies_of(connection, model_id).items()}
+    frequencies = {name: frame.rows() for name, frame in frequencies_of(connection, model).items()}
     return model.settings, frequencies, model.rules, model.people, model.labels

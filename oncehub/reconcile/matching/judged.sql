@@ -1,0 +1,14 @@
+-- Who no identifier leads to anybody. A number that leads to somebody else's person is refused for good, not
+-- matched; and whom a clerk has named needs no model.
+insert into judged
+select row_number() over (), source, stream, source_key
+from stating s
+where not exists (
+    select from verdict v
+    where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key) and not v.ruled
+)
+and not exists (
+    select from ruled w
+    where (w.source, w.stream, w.source_key) = (s.source, s.stream, s.source_key) and w.verdict = 'same'
+);
+analyze judged;

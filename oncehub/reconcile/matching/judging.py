@@ -1,0 +1,209 @@
+"""Judging by the active model, in the link phase: what no identifier links is linked, asked about, or left.
+
+A record's verdict follows from the record, the people who share a blocking key with it, and the model: never
+from what else a run happens to judge. Whoever changes draws in the records that share a key with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import polars as pl
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+
+from oncehub.model.matching import ModelRules
+from oncehub.reconcile.matching.blocking import find_people, note_changed_keys, note_keys
+from oncehub.reconcile.matching.evidence import Candidate, weights_of
+from oncehub.reconcile.matching.features import fetched, frame_of_people, frame_of_records
+from oncehub.reconcile.matching.models import Model, active_model
+from oncehub.reconcile.matching.scoring import score
+from oncehub.reconcile.rulebook import Rulebook
+from oncehub.reconcile.scale import Scale
+from oncehub.reconcile.statements import statement
+from oncehub.store.frames import copy_frame
+
+NAMED: Final = 10
+"""People whom a case names, the most probable first."""
+
+_WANTED: Final = """
+insert into wanted
+select row_number() over (), person_key
+from (select distinct person_key from key_person where person_key is not null) found;
+analyze key_person;
+analyze wanted;
+"""
+
+# Nobody is compared whom a clerk has said the record does not speak of.
+_PAIRS: Final = sql.SQL("""
+select distinct k.id::text as record, w.id::text as person
+from judged_key k join key_person p using (key) join wanted w using (person_key)
+where not exists (
+    select from judged j join ruled r using (source, stream, source_key)
+    where j.id = k.id and r.person_key = p.person_key and r.verdict = 'different'
+)
+""")
+
+_SCORED: Final = sql.SQL("""
+select
+    s.id::text as record, s.wanted_id::text as person, w.person_key::text as person_key,
+    (not ({contradicted}))::text as agrees
+from scored s
+join wanted w on w.id = s.wanted_id
+join judged j on j.id = s.id
+join stating t using (source, stream, source_key)
+""")
+
+# The record states a number of the register's, and the person bears another of its kind and not this one.
+_CONTRADICTED: Final = sql.SQL("""(
+    t.{attribute} is not null
+    and exists (
+        select from truth.identifier i where i.scheme = {scheme} and i.person_key = w.person_key
+    )
+    and not exists (
+        select from truth.identifier i
+        where i.scheme = {scheme} and i.value = text.identifying({scheme}, t.{attribute})
+            and i.person_key = w.person_key
+    )
+)""")
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What a model made of the records that no identifier leads to anyone.
+
+    Attributes:
+        model: its number; None where no model is active, and nothing was matched.
+        judged: records that it was asked about in this run.
+        linked: of those, linked.
+        cases: of those, left to a clerk.
+        crowded: blocking keys of theirs that too many people share to find anybody.
+    """
+
+    model: int | None = None
+    judged: int = 0
+    linked: int = 0
+    cases: int = 0
+    crowded: int = 0
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The active model, and by what measure its answers are taken."""
+
+    rules: Rulebook
+    measure: ModelRules
+    model: Model
+
+    @classmethod
+    def appointed(cls, cursor: Cursor, rules: Rulebook) -> Judge | None:
+        """Give the judge of this run; None without an active model, or `model:` in the rules."""
+        measure = rules.matching.model
+        model = active_model(cursor.connection) if measure else None
+        return cls(rules, measure, model) if measure and model else None
+
+    def draw(self, cursor: Cursor, scale: Scale) -> None:
+        """Add to `drawn` the records on which the people who changed may have a bearing."""
+        cursor.execute(statement("matching/judging_tables"))
+        cursor.execute("select exists (select from truth.match_key)")
+        if not (cursor.fetchone() or (False,))[0]:
+            return
+        if scale.large:
+            cursor.execute(statement("matching/drawn_all"))
+            return
+        cursor.execute(statement("matching/changed"))
+        cursor.execute(statement("matching/tellers"))
+        note_changed_keys(cursor, self.model.rules)
+        find_people(cursor, self.model.rules, self.rules.register, "judged_key")
+        cursor.execute(statement("matching/dispersed"))
+        cursor.execute("analyze changed_key")
+        cursor.execute(statement("matching/drawn_by_people"))
+
+    def judge(self, cursor: Cursor, scale: Scale) -> Matching:
+        """Add to `verdict` the links, and write the cases, of the stating records that have no verdict."""
+        cursor.execute(statement("matching/judged"))
+        note_keys(cursor, self.model.rules)
+        with scale.looking_up(cursor):
+            find_people(cursor, self.model.rules, self.rules.register, "judged_key")
+            cursor.execute(_WANTED)
+            cursor.execute(statement("matching/tellers"))
+            linked, cases = self._decide(cursor)
+        cursor.execute(statement("matching/outcome"))
+        cursor.execute("select (select count(*) from judged), (select count(*) from crowded)")
+        judged, crowded = cursor.fetchone() or (0, 0)
+        return Matching(self.model.model_id, judged, linked, cases, crowded)
+
+    def _decide(self, cursor: Cursor) -> tuple[int, int]:
+        predictions = self._predictions(cursor)
+        if predictions.is_empty():
+            return 0, 0
+        scored = self._weighed(cursor, predictions)
+        alone = pl.len().over("record") == 1
+        link = alone & pl.col("agrees") & (pl.col("probability") >= self.measure.link)
+        links = scored.filter(link)
+        _stage(
+            cursor, "matched", links.select(id="record", person_key="person_key", probability="probability")
+        )
+        cases = list(self._cases(scored.filter(~link), predictions))
+        _stage(cursor, "possible", pl.DataFrame(cases, _CASE, orient="row"))
+        named = scored.filter(~link).group_by("record", maintain_order=True).head(NAMED)
+        _stage(cursor, "possible_candidate", named.select(id="record", person_key="person_key"))
+        return len(links), len(cases)
+
+    def _predictions(self, cursor: Cursor) -> pl.DataFrame:
+        pairs = fetched(cursor, _PAIRS)
+        if pairs.is_empty():
+            return pl.DataFrame()
+        records = frame_of_records(cursor, self.model.rules)
+        people = frame_of_people(cursor, self.model.rules, self.rules.register)
+        predictions = score(cursor.connection, self.model, records, people, pairs)
+        return predictions.filter(pl.col("match_probability") >= self.measure.case)
+
+    def _weighed(self, cursor: Cursor, predictions: pl.DataFrame) -> pl.DataFrame:
+        """Give record, person, probability, person_key, agrees: of each record the most probable first."""
+        scores = predictions.select(
+            id="unique_id_r", wanted_id="unique_id_l", probability="match_probability"
+        )
+        _stage(cursor, "scored", scores)
+        told = fetched(cursor, _SCORED.format(contradicted=self._contradicted()))
+        return (
+            scores.rename({"id": "record", "wanted_id": "person"})
+            .join(told, on=["record", "person"])
+            .with_columns(agrees=pl.col("agrees") == "true")
+            .sort("record", "probability", "person_key", descending=[False, True, False])
+        )
+
+    def _cases(self, scored: pl.DataFrame, predictions: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
+        named = scored.group_by("record", maintain_order=True).head(NAMED)
+        asked = named.join(
+            predictions,
+            left_on=["record", "person"],
+            right_on=["unique_id_r", "unique_id_l"],
+            maintain_order="left",
+            coalesce=False,
+        )
+        candidates: dict[str, list[dict[str, Any]]] = {}
+        for row in asked.iter_rows(named=True):
+            weights = tuple(weights_of(self.model, row))
+            candidate = Candidate(row["person_key"], row["probability"], not row["agrees"], weights)
+            candidates.setdefault(row["record"], []).append(candidate.as_document())
+        for record, people in candidates.items():
+            content = {"model": self.model.model_id, "candidates": people}
+            yield record, people[0]["person_key"], orjson.dumps(content).decode()
+
+    def _contradicted(self) -> sql.Composable:
+        schemes = {(rule.scheme, rule.attribute) for rule in self.rules.register_identifiers}
+        return sql.SQL(" or ").join(
+            _CONTRADICTED.format(scheme=sql.Literal(scheme), attribute=sql.Identifier(attribute))
+            for scheme, attribute in sorted(schemes)
+        )
+
+
+_CASE: Final = {"id": pl.String, "person_key": pl.String, "evidence": pl.String}
+
+
+def _stage(cursor: Cursor, table: str, frame: pl.DataFrame) -> None:
+    copy_frame(cursor.connection, frame, sql.Identifier("pg_temp", table), frame.columns)

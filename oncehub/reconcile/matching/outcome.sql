@@ -1,0 +1,40 @@
+-- What the model made of the judged records, as verdicts, cases, and what a person's change will draw in.
+insert into verdict (source, stream, source_key, person_key, method, somebody_else, stated_at, probability)
+select source, stream, source_key, m.person_key, 'model', false, s.stated_at, m.probability
+from matched m join judged j using (id) join stating s using (source, stream, source_key);
+
+delete from truth.match_key m
+using affected a
+where (m.source, m.stream, m.source_key) = (a.source, a.stream, a.source_key);
+
+insert into truth.match_key (key, source, stream, source_key)
+select k.key, j.source, j.stream, j.source_key from judged_key k join judged j using (id);
+
+insert into truth.match_crowd select distinct key, rule from crowded on conflict do nothing;
+
+delete from truth.match_candidate m
+using affected a
+where (m.source, m.stream, m.source_key) = (a.source, a.stream, a.source_key);
+
+insert into truth.match_candidate (source, stream, source_key, person_key)
+select j.source, j.stream, j.source_key, p.person_key from possible_candidate p join judged j using (id);
+
+-- A case that a clerk has decided is never touched by the machine.
+update truth.case_file c
+set closed_at = now()
+from affected a
+where (c.source, c.stream, c.source_key) = (a.source, a.stream, a.source_key)
+    and c.kind = 'possible_match' and c.closed_at is null
+    and not exists (select from truth.decision d where d.case_id = c.case_id)
+    and not exists (
+        select from possible p join judged j using (id)
+        where (j.source, j.stream, j.source_key) = (a.source, a.stream, a.source_key)
+    );
+
+insert into truth.case_file (kind, person_key, source, stream, source_key, evidence)
+select 'possible_match', p.person_key, j.source, j.stream, j.source_key, p.evidence
+from possible p join judged j using (id)
+on conflict (kind, source, stream, source_key) where closed_at is null do update
+set person_key = excluded.person_key, evidence = excluded.evidence
+where (case_file.person_key, case_file.evidence) is distinct from (excluded.person_key, excluded.evidence)
+    and not exists (select from truth.decision d where d.case_id = case_file.case_id);

@@ -1,0 +1,46 @@
+"""Scoring pairs that the database has blocked, by Splink's own statements over exactly these pairs."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from oncehub.reconcile.matching.job import completed, linking
+from oncehub.reconcile.matching.levels import DATASETS, terms
+from oncehub.reconcile.matching.models import Model, frequencies_of
+from oncehub.store.connection import Connection
+
+
+def score(
+    connection: Connection, model: Model, records: pl.DataFrame, people: pl.DataFrame, pairs: pl.DataFrame
+) -> pl.DataFrame:
+    """Score pairs; a pair's score depends on the pair and the model alone.
+
+    Args:
+        connection: where the model's term frequencies are.
+        model: which one.
+        records: as `frame_of_records` gives them.
+        people: as `frame_of_people` gives them.
+        pairs: `record` and `person`, each the `unique_id` of one side.
+
+    Returns:
+        One row a pair, as Splink's `predict` gives them: `match_probability`, `unique_id_l` (person),
+        `unique_id_r` (record), and of each comparison its level and weights, which `evidence` reads.
+    """
+    frequencies = completed(_known(connection, model, records, people), model.people, records, people)
+    person, record = DATASETS
+    blocked = pairs.select(
+        pl.lit("0").alias("match_key"),
+        (pl.lit(f"{person}-__-") + pl.col("person")).alias("join_key_l"),
+        (pl.lit(f"{record}-__-") + pl.col("record")).alias("join_key_r"),
+    )
+    with linking(model.settings, people, records, frequencies) as linker:
+        tables = linker.table_management
+        tables.register_blocked_pairs_for_predict(tables.register_table(blocked.to_arrow(), "pairs"))
+        scored: pl.DataFrame = linker.inference.predict().as_duckdbpyrelation().pl()
+        return scored
+
+
+def _known(connection: Connection, model: Model, *frames: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    stated = (frame[term] for frame in frames for term in terms(model.rules))
+    met = {value for column in stated for value in column.drop_nulls().unique()}
+    return frequencies_of(connection, model, sorted(met))
