@@ -17,6 +17,8 @@ from oncehub.cli.output import Json, show, show_one, write_json
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import load_settings
 from oncehub.reconcile.matching.charts import chart_of_model
+from oncehub.reconcile.matching.evidence import chart_of
+from oncehub.reconcile.matching.explain import explain
 from oncehub.reconcile.matching.models import (
     Model,
     activate,
@@ -93,6 +95,33 @@ def show_(
         write_json({**_row(model), "rules": model.rules.model_dump(mode="json"), "settings": model.settings})
     else:
         show(list(_weights(model)), title=f"model {model_id}", columns=_LEVELS, as_json=False)
+
+
+@app.command("explain")
+def explain_(
+    source: Annotated[str, typer.Argument(help="Source of the record.")],
+    stream: Annotated[str, typer.Argument(help="Its stream.")],
+    key: Annotated[str, typer.Argument(help="Its key in that stream.")],
+    chart: Annotated[
+        Path | None, typer.Option(help="Write the evidence as a waterfall chart to this HTML file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what speaks for and against each person whom a record may speak of; none of what they state."""
+    explanation = explain(load_settings(), source, stream, key)
+    if chart:
+        _written(chart, chart_of(explanation.candidates).encode())
+    if as_json:
+        write_json(asdict(explanation))
+        return
+    link = explanation.link
+    standing = f"linked to {link['person_key']} by {link['method']}" if link else "linked to nobody"
+    sys.stdout.write(f"{source}.{stream} {key}: {standing}; model {explanation.model}\n")
+    for candidate in explanation.candidates:
+        against = ", who bears another number than the record states" if candidate.contradicted else ""
+        title = f"{candidate.person_key}{against}: probability {candidate.probability:.4f}"
+        rows = [asdict(weight) for weight in candidate.weights]
+        show(rows, title=title, columns=("comparison", "level", "bits"), as_json=False)
 
 
 @app.command("export")

@@ -201,6 +201,19 @@ def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
     return matching
 
 
+def single_out(cursor: Cursor, rules: Rulebook, source: str, stream: str, source_key: str) -> bool:
+    """Note in `stating` what one record states, as a run would; tell whether it states anything.
+
+    For looking at how it would be judged: the work tables go with the transaction; nothing else is written.
+    """
+    cursor.execute(statement("work_tables"))
+    cursor.execute(_STATING.format(identifiers=columns(rules.identifying_attributes)))
+    cursor.execute("insert into drawn values (%s, %s, %s)", (source, stream, source_key))
+    _state(cursor, rules)
+    cursor.execute("select count(*) from stating")
+    return cursor.fetchone() == (1,)
+
+
 def _match(cursor: Cursor, rules: Rulebook, scale: Scale) -> Matching:
     """Let the active model, if there is one, decide what no identifier and no clerk has decided."""
     judge = Judge.appointed(cursor, rules)

@@ -52,6 +52,32 @@ def test_a_model_is_trained_looked_at_chosen_and_carried(oncehub, settings, tmp_
     ]
 
 
+def test_a_link_by_a_model_is_explained_without_telling_what_is_stated(oncehub, settings, database, tmp_path):
+    fill(settings, World.generate(500, seed=1))
+    reconcile(settings)
+    assert oncehub("match", "train", "--use").returncode == 0
+    assert answered(oncehub("reconcile", "--json"))["matching"]["linked"] > 0
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "select k.source, k.stream, k.source_key, k.person_key::text, k.probability, r.full_name "
+            "from truth.link k join record.person r using (source, stream, source_key) "
+            "where k.method = 'model' order by 1, 2, 3 limit 1"
+        )
+        *record, person, probability, name = cursor.fetchone()
+    chart = tmp_path / "why.html"
+    told = answered(oncehub("match", "explain", *record, "--json"))
+    assert (told["link"]["person_key"], told["candidates"][0]["person_key"]) == (person, person)
+    assert told["candidates"][0]["probability"] == pytest.approx(probability, abs=1e-6)
+    shown = oncehub("match", "explain", *record, "--chart", str(chart))
+    assert "before anything is compared" in shown.stdout
+    assert "vega" in chart.read_text("utf-8")
+    assert name not in shown.stdout + chart.read_text("utf-8")
+
+    absent = oncehub("match", "explain", "portal", "accounts", "no such key")
+    assert (absent.returncode, absent.stdout) == (2, "")
+    assert "portal.accounts has no live record of that key" in absent.stderr
+
+
 def test_a_model_that_is_not_there_is_named(oncehub):
     done = oncehub("match", "use", "7")
     assert done.returncode == 2

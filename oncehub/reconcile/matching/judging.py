@@ -6,9 +6,9 @@ from what else a run happens to judge. Whoever changes draws in the records that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import polars as pl
@@ -125,21 +125,28 @@ class Judge:
     def judge(self, cursor: Cursor, scale: Scale) -> Matching:
         """Add to `verdict` the links, and write the cases, of the stating records that have no verdict."""
         cursor.execute(statement("matching/judged"))
-        note_keys(cursor, self.model.rules)
         with scale.looking_up(cursor):
-            find_people(cursor, self.model.rules, self.rules.register, "judged_key")
-            cursor.execute(_WANTED)
-            cursor.execute(statement("matching/tellers"))
-            linked, cases = self._decide(cursor)
+            predictions = self._predictions(cursor, self.measure.case)
+            linked, cases = self._decide(cursor, predictions) if len(predictions) else (0, 0)
         cursor.execute(statement("matching/outcome"))
         cursor.execute("select (select count(*) from judged), (select count(*) from crowded)")
         judged, crowded = cursor.fetchone() or (0, 0)
         return Matching(self.model.model_id, judged, linked, cases, crowded)
 
-    def _decide(self, cursor: Cursor) -> tuple[int, int]:
-        predictions = self._predictions(cursor)
+    def weigh(self, cursor: Cursor, source: str, stream: str, source_key: str) -> list[Candidate]:
+        """Give whom a record may speak of, the most probable first, whatever links it; nothing is written.
+
+        Work tables must be there, and `stating` hold the record.
+        """
+        cursor.execute(statement("matching/judging_tables"))
+        cursor.execute("insert into judged values (1, %s, %s, %s)", (source, stream, source_key))
+        predictions = self._predictions(cursor, 0)
         if predictions.is_empty():
-            return 0, 0
+            return []
+        scored = self._weighed(cursor, predictions)
+        return [each for people in self._named(scored, predictions).values() for each in people]
+
+    def _decide(self, cursor: Cursor, predictions: pl.DataFrame) -> tuple[int, int]:
         scored = self._weighed(cursor, predictions)
         alone = pl.len().over("record") == 1
         link = alone & pl.col("agrees") & (pl.col("probability") >= self.measure.link)
@@ -147,20 +154,26 @@ class Judge:
         _stage(
             cursor, "matched", links.select(id="record", person_key="person_key", probability="probability")
         )
-        cases = list(self._cases(scored.filter(~link), predictions))
+        named = self._named(scored.filter(~link), predictions)
+        cases = [(record, people[0].person_key, self._evidence(people)) for record, people in named.items()]
         _stage(cursor, "possible", pl.DataFrame(cases, _CASE, orient="row"))
-        named = scored.filter(~link).group_by("record", maintain_order=True).head(NAMED)
-        _stage(cursor, "possible_candidate", named.select(id="record", person_key="person_key"))
+        candidates = [(record, each.person_key) for record, people in named.items() for each in people]
+        _stage(cursor, "possible_candidate", pl.DataFrame(candidates, _CANDIDATE, orient="row"))
         return len(links), len(cases)
 
-    def _predictions(self, cursor: Cursor) -> pl.DataFrame:
+    def _predictions(self, cursor: Cursor, at_least: float) -> pl.DataFrame:
+        """Score the judged records with whoever shares a key with them; see `scoring.score`."""
+        note_keys(cursor, self.model.rules)
+        find_people(cursor, self.model.rules, self.rules.register, "judged_key")
+        cursor.execute(_WANTED)
+        cursor.execute(statement("matching/tellers"))
         pairs = fetched(cursor, _PAIRS)
         if pairs.is_empty():
             return pl.DataFrame()
         records = frame_of_records(cursor, self.model.rules)
         people = frame_of_people(cursor, self.model.rules, self.rules.register)
         predictions = score(cursor.connection, self.model, records, people, pairs)
-        return predictions.filter(pl.col("match_probability") >= self.measure.case)
+        return predictions.filter(pl.col("match_probability") >= at_least)
 
     def _weighed(self, cursor: Cursor, predictions: pl.DataFrame) -> pl.DataFrame:
         """Give record, person, probability, person_key, agrees: of each record the most probable first."""
@@ -176,7 +189,8 @@ class Judge:
             .sort("record", "probability", "person_key", descending=[False, True, False])
         )
 
-    def _cases(self, scored: pl.DataFrame, predictions: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
+    def _named(self, scored: pl.DataFrame, predictions: pl.DataFrame) -> dict[str, list[Candidate]]:
+        """Give by record the people whom a case names, with the evidence."""
         named = scored.group_by("record", maintain_order=True).head(NAMED)
         asked = named.join(
             predictions,
@@ -185,14 +199,16 @@ class Judge:
             maintain_order="left",
             coalesce=False,
         )
-        candidates: dict[str, list[dict[str, Any]]] = {}
+        candidates: dict[str, list[Candidate]] = {}
         for row in asked.iter_rows(named=True):
             weights = tuple(weights_of(self.model, row))
             candidate = Candidate(row["person_key"], row["probability"], not row["agrees"], weights)
-            candidates.setdefault(row["record"], []).append(candidate.as_document())
-        for record, people in candidates.items():
-            content = {"model": self.model.model_id, "candidates": people}
-            yield record, people[0]["person_key"], orjson.dumps(content).decode()
+            candidates.setdefault(row["record"], []).append(candidate)
+        return candidates
+
+    def _evidence(self, people: Sequence[Candidate]) -> str:
+        content = {"model": self.model.model_id, "candidates": [each.as_document() for each in people]}
+        return orjson.dumps(content).decode()
 
     def _contradicted(self) -> sql.Composable:
         schemes = {(rule.scheme, rule.attribute) for rule in self.rules.register_identifiers}
@@ -202,7 +218,8 @@ class Judge:
         )
 
 
-_CASE: Final = {"id": pl.String, "person_key": pl.String, "evidence": pl.String}
+_CANDIDATE: Final = {"id": pl.String, "person_key": pl.String}
+_CASE: Final = {**_CANDIDATE, "evidence": pl.String}
 
 
 def _stage(cursor: Cursor, table: str, frame: pl.DataFrame) -> None:
