@@ -1,7 +1,8 @@
 """How right the hub is about the simulated population: `make bench` or `python -m benchmarks.accuracy`.
 
 A hub is filled with the simulated population (no HTTP) at each level of dirt, see `stubs/world/dirt.py`,
-reconciles, and is held against the truth that only the simulation knows. What counts as right is strict:
+reconciles, trains its matching model on what identifiers linked, reconciles what they did not, and is held
+against the truth that only the simulation knows. What counts as right is strict:
 
 - A link is right when the record is about that very person. Expected is one for every live unbroken record of
   a person whom the register has, also where it states no identifier, a mistyped one, or somebody else's.
@@ -11,7 +12,8 @@ reconciles, and is held against the truth that only the simulation knows. What c
 - A method's precision is of the links that it made; its recall is of the records that it should have linked:
   those whose identifiers lead to their person by it. In the row `none` no identifier leads anywhere, in
   `wrong_person` it leads to somebody else.
-- A case names a person: whoever decides it rightly says `same` or `different`.
+- A case names a person, or a few who may be the one. `same` counts those whose record is about one of them:
+  a link refused in error (`wrong_person`), a link rightly left to a clerk (`possible_match`).
 
 With folding off, names and texts are compared as they are but for case and spaces: the functions by which the
 database folds are replaced before anything lands.
@@ -47,6 +49,9 @@ from benchmarks.server import Server
 from benchmarks.tables import figures
 from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
+from oncehub.reconcile.matching.models import activate
+from oncehub.reconcile.matching.train import train
+from oncehub.reconcile.rulebook import load_rulebook
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
 from stubs.world.dirt import LEVELS
@@ -81,7 +86,11 @@ where d.closed_at is null
 
 _CASES: Final = f"""
 select c.source, c.stream, c.source_key, f.register_id, c.kind
-from truth.case_file c join {_PEOPLE} using (person_key)
+from truth.case_file c
+left join truth.match_candidate n
+    on c.kind = 'possible_match'
+    and (n.source, n.stream, n.source_key) = (c.source, c.stream, c.source_key)
+join {_PEOPLE} on f.person_key = coalesce(n.person_key, c.person_key)
 where c.closed_at is null
 """
 
@@ -120,7 +129,16 @@ def measure(server: Server, home: Path, people: int, level: str, *, folding: boo
         fill(settings, world)
         server.settle("accuracy")
         reconcile(settings)
+        _match(settings, connection)
         return _scored(connection, world, level, folding=folding)
+
+
+def _match(settings: Settings, connection: Connection) -> None:
+    """Train a model on what identifiers have linked, and let it judge what they have not."""
+    model = train(settings, by="benchmark", reason="measuring accuracy", database=connection)
+    with connection:
+        activate(connection, model, load_rulebook(settings).register)
+    reconcile(settings)
 
 
 def _scored(connection: Connection, world: World, level: str, *, folding: bool) -> Accuracy:

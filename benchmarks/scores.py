@@ -56,7 +56,7 @@ class Cases:
 
     Attributes:
         opened: those a clerk is to decide.
-        same: of those, whose record is about the person named.
+        same: of those, whose record is about a person named.
         different: whose record is about somebody else, or about nobody in the register.
     """
 
@@ -92,13 +92,14 @@ def weigh_cases(cases: pl.DataFrame, truth: pl.DataFrame) -> dict[str, Cases]:
     """What the cases come to, by kind.
 
     Args:
-        cases: one row a case: `LINK` (the person it names), kind.
+        cases: one row for each person that a case names: `LINK`, kind.
         truth: `LINK`, whom each record is about.
     """
-    same = _counts(cases.join(truth, on=LINK, how="semi"), "kind")
+    each = (*RECORD, "kind")
+    same = _counts(cases.join(truth, on=LINK, how="semi").unique(each), "kind")
     return {
         kind: Cases(opened, same.get(kind, 0), opened - same.get(kind, 0))
-        for kind, opened in sorted(_counts(cases, "kind").items())
+        for kind, opened in sorted(_counts(cases.unique(each), "kind").items())
     }
 
 

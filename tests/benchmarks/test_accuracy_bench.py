@@ -89,12 +89,12 @@ def test_rates_are_those_of_the_field() -> None:
     assert Score(found=3, right=0, expected=3, reached=0).f1 == 0
 
 
-def test_a_case_is_the_same_person_only_if_the_record_is_about_the_one_it_names() -> None:
+def test_a_case_is_the_same_person_only_if_the_record_is_about_one_it_names() -> None:
     truth = links(("1", "A", "wrong_person"), ("2", "B", "personal_id"))
     cases = pl.DataFrame(
         [
             ("portal", "accounts", key, person, kind)
-            for key, person, kind in (("1", "C", "x"), ("2", "B", "x"), ("9", "B", "y"))
+            for key, person, kind in (("1", "C", "x"), ("2", "A", "x"), ("2", "B", "x"), ("9", "B", "y"))
         ],
         schema=dict.fromkeys((*LINK, "kind"), pl.String),
         orient="row",
@@ -117,8 +117,15 @@ def test_every_record_with_an_identifier_of_its_own_is_linked(measured: dict[boo
     for method in ("personal_id", "former_personal_id", "national_id_9", "tax_code"):
         assert scores[method].expected > 0
         assert scores[method].recall == scores[method].precision == 1
-    assert scores["none"].expected > 50
     assert scores["all"].expected > 1000
+
+
+def test_most_records_without_an_identifier_are_linked_by_the_model(measured: dict[bool, Accuracy]) -> None:
+    scores = measured[True].links
+    assert scores["none"].expected > 50
+    assert scores["none"].recall > 0.5
+    assert scores["model"].precision > 0.9
+    assert measured[True].cases["possible_match"].opened > 0
 
 
 def test_every_number_of_somebody_else_is_a_case(measured: dict[bool, Accuracy]) -> None:
