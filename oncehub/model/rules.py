@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from oncehub.model.connector import Name
 from oncehub.model.documents import Document, Part
 from oncehub.model.matching import ModelRules
-from oncehub.model.units import Age
+from oncehub.model.units import Age, Written
 
 
 class IdentifierRule(Part):
@@ -74,20 +74,93 @@ class ComparisonRule(Part):
     Attributes:
         compare: `exact`; `folded` (case, accents, tone placement, spaces aside); `name` (folded, word
             breaks aside); `partial_date` (the less precise must agree with the more precise); `address`
-            (communes of two catalogues agree when one became the other); `life_status` (a source that
-            thinks a deceased person alive).
+            (communes of two catalogues agree when one became the other); `identifier` (a number that the
+            person bore before is stale); `life_status` (a source that thinks a deceased person alive).
         changes: `never`: a difference is a conflict; `in_life`: a difference stated before the believed
             value is stale.
+        form: a value that agrees is told of where it is written in another form: other letters or case, a
+            date less precise, the code of a former commune.
+        required_of: sources whose records must hold a value where one is believed.
+        valid: a differing value that cannot be true of the person is `invalid`: `personal_id` (its
+            structure, Thông tư 59/2021/TT-BCA Điều 4), `birth_date` (in a year after the statement, or
+            more than 130 years before it).
     """
 
-    compare: Literal["exact", "folded", "name", "partial_date", "address", "life_status"]
+    compare: Literal["exact", "folded", "name", "partial_date", "address", "identifier", "life_status"]
     changes: Literal["never", "in_life"] = "never"
+    form: bool = False
+    required_of: tuple[Name, ...] = ()
+    valid: Literal["personal_id", "birth_date"] | None = None
+
+    @model_validator(mode="after")
+    def _has_forms(self) -> ComparisonRule:
+        if self.form and self.compare in {"exact", "identifier", "life_status"}:
+            raise ValueError(f"compared {self.compare}, a value has one form only; leave form out")
+        return self
+
+
+DiscrepancyKind = Literal[
+    "conflict", "stale", "form", "missing", "wrong_person", "deceased", "duplicate", "invalid"
+]
+Severity = Literal["low", "medium", "high"]
+
+
+class SeverityRule(Part):
+    """How grave discrepancies of a kind are, from their opening on.
+
+    Attributes:
+        kind: the kind of discrepancy.
+        attribute: the attribute it is about; None for all that have no rule of their own.
+        opens: the severity it opens with.
+        medium_after: the age at which it is at least `medium`.
+        high_after: the age at which it is `high`.
+    """
+
+    kind: DiscrepancyKind
+    attribute: str | None = None
+    opens: Severity
+    medium_after: Age | None = None
+    high_after: Age | None = None
+
+    @model_validator(mode="after")
+    def _rises(self) -> SeverityRule:
+        if self.opens == "high" and (self.medium_after or self.high_after):
+            raise ValueError("what opens high cannot rise; leave medium_after and high_after out")
+        if self.opens == "medium" and self.medium_after:
+            raise ValueError("what opens medium can only rise to high; leave medium_after out")
+        if self.medium_after and self.high_after and self.medium_after >= self.high_after:
+            raise ValueError("high_after must be longer than medium_after")
+        return self
+
+
+StreamName = Annotated[
+    str, Written(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", "write source.stream, such as tax.registrations")
+]
 
 
 class ComparisonRules(Document):
-    """`comparison.yaml`: attributes not named here are not compared."""
+    """`comparison.yaml`: attributes not named here are not compared.
+
+    Attributes:
+        attributes: how each is compared.
+        one_record_a_person: stream -> the attribute under which a second record of one person is told of.
+        severity: a rule for every kind, and for attributes of which more or less depends.
+    """
 
     attributes: dict[str, ComparisonRule]
+    one_record_a_person: Annotated[dict[StreamName, str], Field(default_factory=dict)]
+    severity: tuple[SeverityRule, ...]
+
+    @model_validator(mode="after")
+    def _covers_every_kind(self) -> ComparisonRules:
+        named = [(rule.kind, rule.attribute) for rule in self.severity]
+        if len(set(named)) < len(named):
+            raise ValueError("severity: two rules for one kind and attribute; keep one")
+        if absent := [kind for kind in get_args(DiscrepancyKind) if (kind, None) not in named]:
+            raise ValueError(
+                f"severity: no rule without an attribute for {', '.join(absent)}; add one for each"
+            )
+        return self
 
 
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -15,6 +15,7 @@ from oncehub.reconcile.rulebook import Rulebook
 # included: a code that names none may stand in either.
 _AGREE: Final = {
     "exact": sql.SQL("{stated} = {other}"),
+    "identifier": sql.SQL("{stated} = {other}"),
     "folded": sql.SQL("({stated} = {other} or text.fold({stated}) = text.fold({other}))"),
     "name": sql.SQL("{stated} = {other}"),
     "partial_date": sql.SQL("truth.same_partial_date({stated}, {other})"),
@@ -44,21 +45,88 @@ _AGREE: Final = {
     )"""),
 }
 
-# The register's records are not compared with themselves, nor anything with what nobody states.
-_DIFFERENCES = sql.SQL("""
-insert into found
-select
-    s.person_key, {name}, s.source, s.stream, s.source_key, {kind},
-    to_jsonb(s.{attribute}), to_jsonb(p.{attribute}), s.stated_at, p.as_of
-from statement s
-join (
-    select *, (truth.origin(provenance, {name}) ->> 'as_of')::timestamptz as as_of from believed
-) p using (person_key)
-where s.source <> {register} and s.{attribute} is not null and p.{attribute} is not null
-    and ({agrees}) is not true
+# In which way a value that agrees is in another form nevertheless; an address, in a former commune's code.
+_IN_ANOTHER_FORM: Final = {
+    "folded": sql.SQL("{stated} <> {believed}"),
+    "name": sql.SQL("{stated} <> {believed}"),
+    "partial_date": sql.SQL("length({stated}) < length({believed})"),
+    "address": sql.SQL(
+        "{stated} ->> 'edition' < {believed} ->> 'edition' and {stated} ->> 'unit' <> {believed} ->> 'unit'"
+    ),
+}
+
+_IMPOSSIBLE: Final = {
+    "personal_id": sql.SQL("truth.doubtful_personal_id(s.personal_id, p.birth_date, p.sex)"),
+    "birth_date": sql.SQL(
+        "(left({stated}, 4)::int not between date_part('year', s.stated_at) - 130 "
+        "and date_part('year', s.stated_at))"
+    ),
+}
+
+# One pass over all that is stated keeps the records that differ in anything, each attribute's kind beside it.
+_DIFFERING = sql.SQL("""
+create temporary table differing on commit drop as
+select *
+from (
+    select s.person_key, s.source, s.stream, s.source_key, s.stated_at, p.provenance, {compared}
+    from statement s join believed p using (person_key)
+) compared
+where coalesce({kinds}) is not null
 """)
 
-_IN_LIFE = sql.SQL("case when s.stated_at < p.as_of then 'stale' else 'conflict' end")
+_COMPARED = sql.SQL("{kind} as {kind_name}, s.{attribute} as {stated_name}, p.{attribute} as {believed_name}")
+
+# What is not stated is missing where it is required; nothing is held against what nobody believes.
+_KIND = sql.SQL("""case
+    when p.{attribute} is null then null
+    when s.{attribute} is null then {missing}
+    when {stated} = {believed} then {form}
+    when {agrees} then {form}
+    {invalid}
+    else {differs}
+end""")
+
+_AS_OF = sql.SQL("(truth.origin({provenance}, {name}) ->> 'as_of')::timestamptz")
+
+_TELL = sql.SQL("""
+select
+    person_key, {name}, source, stream, source_key, {kind_name},
+    to_jsonb({stated_name}), to_jsonb({believed_name}), stated_at, {as_of}
+from differing
+where {kind_name} is not null
+""")
+
+# Of a person's several records in a stream that should hold one, that with the lowest key is kept: keys are
+# given out in order, and unlike the times of statement they stay. A branch belongs to what it is a branch of.
+_DUPLICATES = sql.SQL("""
+insert into found
+select
+    s.person_key, {name}, s.source, s.stream, s.source_key, 'duplicate',
+    to_jsonb(s.source_key), to_jsonb(kept.source_key), s.stated_at, null
+from (
+    select person_key, min(source_key collate "C") as source_key
+    from statement s
+    where (source, stream) = ({source}, {stream}) and {no_branch}
+    group by person_key
+    having count(*) > 1
+) kept
+join statement s on s.person_key = kept.person_key and s.source_key <> kept.source_key
+where (s.source, s.stream) = ({source}, {stream}) and {no_branch} and not exists (
+    select from found f
+    where (f.source, f.stream, f.source_key, f.attribute, f.person_key)
+        = (s.source, s.stream, s.source_key, {name}, s.person_key)
+)
+""")
+
+_NO_BRANCH = sql.SQL("text.identifying({name}, s.{attribute}) is not distinct from s.{attribute}")
+
+_BORNE_BEFORE = sql.SQL("""
+update found f
+set kind = 'stale'
+from truth.identifier i
+where f.attribute = {name} and f.kind in ('conflict', 'invalid')
+    and (i.scheme, i.value, i.person_key) = ({scheme}, f.stated #>> '{{}}', f.person_key)
+""")
 
 _TAKEN_BACK = sql.SQL("""
 update found f
@@ -81,11 +149,18 @@ where f.attribute = {name} and f.kind = 'conflict' and {agrees}
 
 
 def find_differences(cursor: Cursor, rules: Rulebook) -> None:
-    """Fill `found` with every disagreement of the touched people's records."""
-    for name, rule in rules.comparison.attributes.items():
-        cursor.execute(_differences(rules, name, rule))
+    """Fill `found` with every disagreement of the touched people's records, one an attribute and record."""
+    compared = rules.comparison.attributes
+    cursor.execute(_differing(rules))
+    told = sql.SQL(" union all ").join(_tell(name) for name in compared)
+    cursor.execute(sql.SQL("insert into found ") + told)
     cursor.execute("analyze found")
-    for name, rule in rules.comparison.attributes.items():
+    for stream, attribute in rules.comparison.one_record_a_person.items():
+        cursor.execute(_duplicates(stream, attribute))
+    for name, rule in compared.items():
+        if rule.compare == "identifier":
+            for scheme in rules.schemes(name):
+                cursor.execute(_BORNE_BEFORE.format(name=sql.Literal(name), scheme=sql.Literal(scheme)))
         # An authority's earlier word is one that it has taken back: who repeats it is late, not at odds.
         # Where the latest statement counts, time alone decides, for what was believed in between depends
         # on the order of delivery.
@@ -94,20 +169,74 @@ def find_differences(cursor: Cursor, rules: Rulebook) -> None:
             cursor.execute(_still_late(rules, name, rule))
 
 
-def _differences(rules: Rulebook, name: str, rule: ComparisonRule) -> sql.Composed:
-    return _DIFFERENCES.format(
-        name=sql.Literal(name),
-        attribute=sql.Identifier(name),
-        kind=_kind(rule),
-        register=sql.Literal(rules.register),
-        agrees=_agrees(rule, _compared("s", name, rule), _compared("p", name, rule)),
+def _differing(rules: Rulebook) -> sql.Composed:
+    compared = rules.comparison.attributes
+    return _DIFFERING.format(
+        compared=sql.SQL(", ").join(
+            _COMPARED.format(kind=_kind(name, rule), attribute=sql.Identifier(name), **_columns(name))
+            for name, rule in compared.items()
+        ),
+        kinds=sql.SQL(", ").join(_columns(name)["kind_name"] for name in compared),
     )
 
 
-def _kind(rule: ComparisonRule) -> sql.Composable:
+def _columns(name: str) -> dict[str, sql.Identifier]:
+    return {f"{what}_name": sql.Identifier(f"{what}_{name}") for what in ("kind", "stated", "believed")}
+
+
+def _kind(name: str, rule: ComparisonRule) -> sql.Composed:
+    raw = {"stated": sql.Identifier("s", name), "believed": sql.Identifier("p", name)}
+    stated, believed = _compared("s", name, rule), _compared("p", name, rule)
+    otherwise = _IN_ANOTHER_FORM[rule.compare].format(**raw) if rule.form else None
+    return _KIND.format(
+        attribute=sql.Identifier(name),
+        stated=stated,
+        believed=believed,
+        missing=_when(_one_of(rule.required_of), "missing") if rule.required_of else sql.NULL,
+        form=_when(otherwise, "form") if otherwise else sql.NULL,
+        agrees=_agrees(rule, stated, believed),
+        invalid=_invalid(rule, raw["stated"]),
+        differs=_differs(name, rule),
+    )
+
+
+def _when(condition: sql.Composable, kind: str) -> sql.Composed:
+    return sql.SQL("case when {} then {} end").format(condition, sql.Literal(kind))
+
+
+def _one_of(sources: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL("s.source = any({})").format(sql.Literal(list(sources)))
+
+
+def _invalid(rule: ComparisonRule, stated: sql.Identifier) -> sql.Composable:
+    if rule.valid is None:
+        return sql.SQL("")
+    return sql.SQL("when {} then 'invalid'").format(_IMPOSSIBLE[rule.valid].format(stated=stated))
+
+
+def _differs(name: str, rule: ComparisonRule) -> sql.Composable:
     if rule.compare == "life_status":
         return sql.Literal("deceased")
-    return _IN_LIFE if rule.changes == "in_life" else sql.Literal("conflict")
+    if rule.changes == "never":
+        return sql.Literal("conflict")
+    as_of = _AS_OF.format(provenance=sql.Identifier("p", "provenance"), name=sql.Literal(name))
+    return sql.SQL("case when s.stated_at < {} then 'stale' else 'conflict' end").format(as_of)
+
+
+def _tell(name: str) -> sql.Composed:
+    as_of = _AS_OF.format(provenance=sql.Identifier("provenance"), name=sql.Literal(name))
+    return _TELL.format(name=sql.Literal(name), as_of=as_of, **_columns(name))
+
+
+def _duplicates(stream: str, attribute: str) -> sql.Composed:
+    source, _, collection = stream.partition(".")
+    name = sql.Literal(attribute)
+    return _DUPLICATES.format(
+        name=name,
+        source=sql.Literal(source),
+        stream=sql.Literal(collection),
+        no_branch=_NO_BRANCH.format(name=name, attribute=sql.Identifier(attribute)),
+    )
 
 
 def _compared(table: str, name: str, rule: ComparisonRule) -> sql.Composable:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+from datetime import timedelta
 
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+from psycopg2.extras import Json
+
+from oncehub.model.rules import SeverityRule
+from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.statements import statement
+
+
+def keep_severity(cursor: Cursor, rules: Rulebook) -> None:
+    """Bring `truth.severity_rule`, by which discrepancies are read, in line with the rules."""
+    given = [_severity(rule) for rule in rules.comparison.severity]
+    cursor.execute(statement("severity"), {"rules": Json(given)})
 
 
 def settle_refusals(cursor: Cursor) -> tuple[int, int]:
@@ -15,7 +26,7 @@ def settle_refusals(cursor: Cursor) -> tuple[int, int]:
     """
     cursor.execute(statement("wrong_persons"))
     cursor.execute(statement("open_refusals"))
-    settled = _settle(cursor)
+    settled = _settle(cursor, "closing_refusals")
     cursor.execute(statement("cases"))
     return settled
 
@@ -23,13 +34,28 @@ def settle_refusals(cursor: Cursor) -> tuple[int, int]:
 def settle_differences(cursor: Cursor) -> tuple[int, int]:
     """Bring `truth.discrepancy` in line with what was found; return (opened, closed)."""
     cursor.execute(statement("open_differences"))
-    return _settle(cursor)
+    return _settle(cursor, "closing_differences")
 
 
-def _settle(cursor: Cursor) -> tuple[int, int]:
+def _settle(cursor: Cursor, closing: str) -> tuple[int, int]:
     cursor.execute("analyze open_before; analyze found")
+    cursor.execute(statement(closing))
     cursor.execute(statement("discrepancies_close"))
     closed = cursor.rowcount
     cursor.execute(statement("discrepancies_update"))
     cursor.execute(statement("discrepancies_open"))
     return cursor.rowcount, closed
+
+
+def _severity(rule: SeverityRule) -> dict[str, str | None]:
+    return {
+        "kind": rule.kind,
+        "attribute": rule.attribute or "*",
+        "opens": rule.opens,
+        "medium_after": _interval(rule.medium_after),
+        "high_after": _interval(rule.high_after),
+    }
+
+
+def _interval(age: timedelta | None) -> str | None:
+    return None if age is None else f"{age.total_seconds():.0f} seconds"

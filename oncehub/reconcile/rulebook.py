@@ -49,6 +49,11 @@ class Rulebook:
         """The attributes that hold identifiers, each once."""
         return tuple(dict.fromkeys(rule.attribute for rule in self.matching.identifiers))
 
+    def schemes(self, attribute: str) -> tuple[str, ...]:
+        """The schemes of identifiers that the attribute is looked up in, each once."""
+        rules = (rule for rule in self.matching.identifiers if rule.attribute == attribute)
+        return tuple(dict.fromkeys(rule.scheme for rule in rules))
+
     @property
     def attributes(self) -> tuple[str, ...]:
         """Everything that is believed of a person, in the order of the schema."""
@@ -84,6 +89,11 @@ def load_rulebook(settings: Settings) -> Rulebook:
         _require_known(person, rulebook.matching, rule.attribute, ("identifiers", place, "attribute"))
     for attribute in rulebook.comparison.attributes:
         _require_known(person, rulebook.comparison, attribute, ("attributes", attribute))
+    for stream, attribute in rulebook.comparison.one_record_a_person.items():
+        _require_known(person, rulebook.comparison, attribute, ("one_record_a_person", stream))
+    for place, graveness in enumerate(rulebook.comparison.severity):
+        if graveness.attribute:
+            _require_known(person, rulebook.comparison, graveness.attribute, ("severity", place, "attribute"))
     for attribute in rulebook.survivorship.attributes:
         _require_known(person, rulebook.survivorship, attribute, ("attributes", attribute))
     _require_comparable(rulebook)
@@ -107,6 +117,9 @@ def _require_comparable(rulebook: Rulebook) -> None:
         if (kind := rulebook.person.attributes[name].type) != wanted:
             place = rulebook.comparison.where("attributes", name, "compare")
             raise ConfigError(f"{place}: {name}: is of type {kind}, which {rule.compare!r} does not compare")
+        if rule.compare == "identifier" and name not in rulebook.identifying_attributes:
+            place = rulebook.comparison.where("attributes", name, "compare")
+            raise ConfigError(f"{place}: {name}: no identifier of matching.yaml; compare it exact")
 
 
 def _require_weighable(rulebook: Rulebook) -> None:
@@ -135,13 +148,18 @@ def _require_methods(rulebook: Rulebook) -> None:
 
 
 def _require_sources(rulebook: Rulebook, known: list[str]) -> None:
-    matching, survivorship = rulebook.matching, rulebook.survivorship
+    matching, comparison, survivorship = rulebook.matching, rulebook.comparison, rulebook.survivorship
     named = [(rulebook.register, matching.where("register"))]
     for place, identifier in enumerate(matching.identifiers):
         if identifier.stated_by:
             named.append((identifier.stated_by, matching.where("identifiers", place, "stated_by")))
     for attribute, rule in survivorship.attributes.items():
         named += [(source, survivorship.where("attributes", attribute)) for source in rule.sources]
+    for attribute, compared in comparison.attributes.items():
+        where = comparison.where("attributes", attribute, "required_of")
+        named += [(source, where) for source in compared.required_of]
+    for stream in comparison.one_record_a_person:
+        named.append((stream.partition(".")[0], comparison.where("one_record_a_person", stream)))
     for source, where in named:
         if source not in known:
             raise ConfigError(

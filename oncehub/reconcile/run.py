@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.model.errors import RunBusy
 from oncehub.model.settings import Settings
 from oncehub.reconcile.compare import find_differences
-from oncehub.reconcile.discrepancies import settle_differences, settle_refusals
+from oncehub.reconcile.discrepancies import keep_severity, settle_differences, settle_refusals
 from oncehub.reconcile.link import link_records
 from oncehub.reconcile.matching.judging import Matching
 from oncehub.reconcile.outbox import announce
@@ -221,6 +221,7 @@ def _linked_alone(connection: Connection, rules: Rulebook) -> LinkReport:
 def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
     began = time.monotonic()
     cursor.execute(_SESSION)
+    keep_severity(cursor, rules)
     matching = link_records(cursor, rules)
     opened_now, closed_now = settle_refusals(cursor)
     cursor.execute(statement("dirty"))

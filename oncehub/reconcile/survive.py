@@ -111,7 +111,8 @@ def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
     them now, and `shift` what changed.
     """
     contested = rules.contested_attributes
-    wanted = dict.fromkeys((*rules.comparison.attributes, *contested))
+    comparison = rules.comparison
+    wanted = dict.fromkeys((*comparison.attributes, *comparison.one_record_a_person.values(), *contested))
     cursor.execute(
         _STATEMENTS.format(statements=statements(rules, wanted), register=sql.Literal(rules.register))
     )

@@ -32,6 +32,7 @@ from stubs.world.render_names import padded
 from stubs.world.render_population import register_key
 from stubs.world.render_portal import dossier_numbers
 from stubs.world.render_tax import tax_codes
+from stubs.world.shortcomings import impossible_births, imprecise_births, shortcomings
 from stubs.world.state import SOURCES, STREAMS, State
 from stubs.world.table import Array, Table
 
@@ -131,13 +132,18 @@ def _of_source(state: State, source: str, links: Links) -> Iterator[pl.DataFrame
     records, people = table.take(rows), state.people.take(links.person[rows])
     yield found(rows[~_same_name(records, people)], "full_name", Plant.MISTYPED_NAME)
     if source != "customs":
-        yield found(rows[~_same_birth(records, people)], "birth_date", Plant.BIRTH_SWAPPED)
+        same, impossible = _same_birth(records, people), impossible_births(records)
+        yield found(rows[~same & ~impossible], "birth_date", Plant.BIRTH_SWAPPED)
+        yield found(rows[~same & impossible], "birth_date", None, "invalid")
+        yield found(rows[same & imprecise_births(records, people)], "birth_date", None, "form")
     if source in {"portal", "tax"}:
         yield found(rows[records["sex"] != people["sex"]], "sex", Plant.WRONG_SEX)
         yield found(rows[~_same_address(state, records, people)], "permanent_address", None)
     outlived = (people["status"] == DEAD) & (records["status"] == ACTIVE)
     yield found(rows[outlived], "life_status", None, "deceased")
     yield found(np.flatnonzero(links.method == WRONG_PERSON), "personal_id", None, "wrong_person")
+    for at, attribute, kind in shortcomings(state, source, links, source_keys(source, table)):
+        yield found(at, attribute, None, kind)
 
 
 def _same_name(records: Table, people: Table) -> Array:

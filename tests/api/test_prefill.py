@@ -116,7 +116,7 @@ def test_a_disputed_item_is_filled_on_the_registers_word_and_asked_otherwise(
 def test_a_settled_dispute_is_no_dispute(portal: Any, an: str, database: Connection) -> None:
     dispute(database, an, "phone")
     with database, database.cursor() as cursor:
-        cursor.execute("update truth.discrepancy set closed_at = now()")
+        cursor.execute("update truth.discrepancy set closed_at = now(), closed_because = 'corrected'")
     assert portal.prefill("1.004222", WHO).json()["items"]["phone"]["disputed"] is False
 
 

@@ -16,7 +16,7 @@ insert into truth.discrepancy (person_key, attribute, source, stream, source_key
 values (gen_random_uuid(), %(attribute)s, %(source)s, %(stream)s, %(source_key)s, %(kind)s, now())
 """
 _CLOSE = """
-update truth.discrepancy set closed_at = now()
+update truth.discrepancy set closed_at = now(), closed_because = 'corrected'
 where (source, source_key, attribute) = (%(source)s, %(source_key)s, %(attribute)s)
 """
 _CALL_CONFLICT = """

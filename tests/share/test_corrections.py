@@ -73,7 +73,7 @@ def test_it_is_told_again_when_it_changes_and_when_it_closes_and_keeps_its_numbe
     notices()
     alter(found, stated=Json("Nguyễn Thị Anh Thư"))
     assert told(notices())[2:] == [(3, 2, "changed")]
-    alter(found, closed_at="2099-01-01")
+    alter(found, closed_at="2099-01-01", closed_because="corrected")
     closing = notices()[3:]
     assert told(closing) == [(4, 2, "closed")]
     assert closing[0]["line"]["closed_at"].startswith("2099-01-01")
@@ -91,7 +91,7 @@ def test_a_statement_repeated_is_not_told_again(
 def test_a_discrepancy_that_came_and_went_between_two_publishings_is_not_told(
     notices: Notices, believe: Callable[..., str], disagree: Disagree, alter: Callable[..., None]
 ) -> None:
-    alter(disagree(believe(**AN), "full_name"), closed_at="2099-01-01")
+    alter(disagree(believe(**AN), "full_name"), closed_at="2099-01-01", closed_because="corrected")
     assert notices() == []
 
 
@@ -214,7 +214,7 @@ def test_a_source_that_follows_its_notices_knows_every_open_discrepancy(
             case ("publish",):
                 extend_corrections(database, agreement, "tax")
             case ("close", key) if key in standing:
-                alter(standing.pop(key)[0], closed_at="2099-01-01")
+                alter(standing.pop(key)[0], closed_at="2099-01-01", closed_because="corrected")
             case ("open", key, stated) if key in standing:
                 alter(standing[key][0], stated=Json(stated))
                 standing[key] = (standing[key][0], stated)

@@ -210,15 +210,27 @@ class Office:
                     if record.phone:
                         standing = (weight(source, record, self.now), record.updated, -order)
                         phones[record.person].append((*standing, record.phone, source, key))
+        for source, attribute in (("portal", "personal_id"), ("tax", "tax_code"), ("customs", "personal_id")):
+            self._compare_keys(source, attribute)
         for statements in phones.values():
             right = max(statements)[3]
             self.found |= {(source, key, "phone") for *_, phone, source, key in statements if phone != right}
 
+    def _compare_keys(self, source: str, attribute: str) -> None:
+        """One person, one record: of several the lowest key is kept; the branch of a tax code is none."""
+        lowest: dict[str, str] = {}
+        for key, record in sorted(self.records[source].items()):
+            if record.person and "-" not in key and lowest.setdefault(record.person, key) != key:
+                self.found.add((source, key, attribute))
+
     def _compare_one(self, source: str, key: str, record: Statement, person: Statement) -> None:
         shorter = min(len(record.birth or ""), len(person.birth or ""))
+        partial = record.birth and len(record.birth) < len(person.birth or "")
         differs = {
+            "personal_id": record.pid != person.pid,
             "full_name": record.name != person.name,
-            "birth_date": record.birth and record.birth[:shorter] != (person.birth or "")[:shorter],
+            "birth_date": partial
+            or (record.birth and record.birth[:shorter] != (person.birth or "")[:shorter]),
             "sex": record.sex and record.sex != person.sex,
             "permanent_address": record.commune and not self._same_place(record.commune, person.commune),
             "life_status": person.dead and record.active,
