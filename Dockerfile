@@ -14,7 +14,7 @@ COPY dags dags
 COPY stubs stubs
 COPY demo demo
 RUN useradd --create-home oncehub \
-    && mkdir -p /srv/state/hub /srv/state/airflow/logs /srv/state/systems \
+    && mkdir -p /srv/state/hub /srv/state/anchor /srv/state/airflow/logs /srv/state/systems \
     && chown -R oncehub /srv/state
 
 ENV PYTHONPATH=/srv/oncehub PYTHONUNBUFFERED=1 ONCEHUB_ROOT=/srv/oncehub ONCEHUB_HOME=/srv/state/hub

@@ -58,7 +58,11 @@ def run_cycle(stage: Stage, progress: Progress) -> Cycle:
             break
         stage.components.require_alive()
         time.sleep(_POLL_SECONDS)
-    runs = tuple(run for run in stage.airflow_client.runs() if run.run_id not in before)
+    runs = tuple(
+        run
+        for run in stage.airflow_client.runs()
+        if run.run_id not in before and run.dag_id in stage.cycle_dag_ids
+    )
     _require_success(stage, runs)
     if dirty := _rows(stage.database, _DIRTY)[0]["dirty"]:
         raise DemoFailed(f"{dirty} records stay unreconciled though all DAG runs succeeded")

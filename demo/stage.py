@@ -60,13 +60,18 @@ class Stage:
     feeds: tuple[str, ...]
 
     @property
-    def dag_ids(self) -> set[str]:
-        """The DAGs that Airflow should know."""
+    def cycle_dag_ids(self) -> set[str]:
+        """The DAGs that take part in a cycle."""
         return {
             "reconcile",
             *(f"sync_{source}" for source in self.sources),
             *(f"publish_{feed}" for feed in self.feeds),
         }
+
+    @property
+    def dag_ids(self) -> set[str]:
+        """The DAGs that Airflow should know."""
+        return self.cycle_dag_ids | {"seal"}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from oncehub.api.database import Database
 from oncehub.api.limits import DayLimit, SecondLimit
+from oncehub.api.sealing import SealWatch, seal_watch
 from oncehub.audit import pseudonym_key
 from oncehub.model.entities import Attribute, load_entities
 from oncehub.model.errors import NotAuthenticated
@@ -39,6 +40,7 @@ class Hub:
     database: Database
     token_key: bytes = field(repr=False)
     pseudonym_key: bytes = field(repr=False)
+    sealing: SealWatch
     per_second: SecondLimit = field(default_factory=SecondLimit)
     per_day: DayLimit = field(default_factory=DayLimit)
 
@@ -76,6 +78,7 @@ def open_hub(settings: Settings) -> Hub:
         database=Database(database_url(settings)),
         token_key=symmetric_key("token", settings.home),
         pseudonym_key=pseudonym_key(settings.home),
+        sealing=seal_watch(),
     )
 
 

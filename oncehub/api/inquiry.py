@@ -56,6 +56,7 @@ def inquiry(
     Raises:
         NotAuthenticated: when the client is no longer admitted.
         TooManyRequests: when the agreement's limit is reached.
+        LogUnsealed: when what was logged has gone unsealed for too long.
         AccessDenied, PersonNotFound, PersonNotLiving: what ended the question, after it was logged.
     """
     agreement = hub.agreement(caller.agreement)
@@ -64,6 +65,7 @@ def inquiry(
     with hub.database.transaction() as connection:
         require_admitted(connection, caller)
         hub.per_day.take(connection, agreement)
+        hub.sealing.require_sealed(connection)
         asked = Inquiry(connection, caller, agreement, request_id, action, procedure, attributes=attributes)
         try:
             require_in_force(agreement, today())

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from oncehub.model.errors import (
     AccessDenied,
+    LogUnsealed,
     NotAuthenticated,
     PersonNotFound,
     PersonNotLiving,
@@ -34,6 +35,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PersonNotFound, _not_found)
     app.add_exception_handler(PersonNotLiving, _not_living)
     app.add_exception_handler(TooManyRequests, _too_many)
+    app.add_exception_handler(LogUnsealed, _unsealed)
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(psycopg2.Error, _database)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -79,6 +81,11 @@ def _not_living(request: Request, error: Exception) -> JSONResponse:
 def _too_many(request: Request, error: Exception) -> JSONResponse:
     wait = error.retry_after if isinstance(error, TooManyRequests) else 1
     return problem(request, 429, str(error), headers={"Retry-After": str(wait)})
+
+
+def _unsealed(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s: %s; run `oncehub audit seal`", request.state.request_id, error)
+    return problem(request, 503, str(error), headers={"Retry-After": "60"})
 
 
 def _unavailable(request: Request, error: Exception) -> JSONResponse:

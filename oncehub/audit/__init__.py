@@ -2,15 +2,19 @@
 
 from oncehub.audit.log import Action, Entry, Outcome, WrittenEntry, read_entries, write
 from oncehub.audit.pseudonyms import feed_pseudonym, person_pseudonym, pseudonym_key
+from oncehub.audit.seals import OVERDUE_SECONDS, SealReport, seal
 
 __all__ = [
+    "OVERDUE_SECONDS",
     "Action",
     "Entry",
     "Outcome",
+    "SealReport",
     "WrittenEntry",
     "feed_pseudonym",
     "person_pseudonym",
     "pseudonym_key",
     "read_entries",
+    "seal",
     "write",
 ]

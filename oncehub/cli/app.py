@@ -8,7 +8,7 @@ import sys
 import psycopg2
 import typer
 
-from oncehub.cli import check, clients, connector, mapping, matching, pipeline, quarantine, serve
+from oncehub.cli import audit, check, clients, connector, mapping, matching, pipeline, quarantine, serve
 from oncehub.model.errors import ConfigError, OncehubError
 from oncehub.store.failures import describe
 
@@ -31,6 +31,7 @@ app.add_typer(mapping.app, name="mapping")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(matching.app, name="match")
 app.add_typer(clients.app, name="client")
+app.add_typer(audit.app, name="audit")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 

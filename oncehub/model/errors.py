@@ -18,6 +18,7 @@
     ├── NotTrainable           too little is linked to train a matching model on
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
+    ├── LogUnsealed            the access log has gone unsealed for too long: nobody is looked up
     ├── TooManyRequests        an agreement's limit is reached; asked to wait (`retry_after` seconds)
     └── AccessDenied           an agreement does not allow what was asked
         └── NotAuthenticated   the caller did not prove who it is
@@ -106,6 +107,10 @@ class PersonNotFound(OncehubError):
 
 class PersonNotLiving(OncehubError):
     """A procedure was opened for somebody whom the register does not hold as living."""
+
+
+class LogUnsealed(OncehubError):
+    """The access log has gone unsealed for longer than is allowed; nobody is looked up until it is sealed."""
 
 
 class TooManyRequests(OncehubError):

@@ -1,0 +1,118 @@
+"""`oncehub audit`: sealing the access log, archiving it, and finding what was bent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oncehub.audit.anchors import Anchors, anchor_path, read_anchors
+from oncehub.audit.archive_verification import verify_archives
+from oncehub.audit.archives import export as export_archives
+from oncehub.audit.findings import Verification
+from oncehub.audit.keys import seal_key, trusted_keys
+from oncehub.audit.seals import OVERDUE_SECONDS, unsealed_seconds
+from oncehub.audit.seals import seal as seal_log
+from oncehub.audit.verification import verify_database
+from oncehub.cli.output import Json, show_one, write_json
+from oncehub.model.settings import load_settings
+from oncehub.store.connection import opened
+
+app = typer.Typer(no_args_is_help=True, help="The access log: seal it, archive it, verify it.")
+
+_BENT = 1
+_SHOWN = 20
+
+
+@app.command("seal")
+def seal(as_json: Json = False) -> None:
+    """Seal what was logged since the last time; the DAG `seal` does it every five minutes."""
+    show_one(seal_log(load_settings()), title="sealed", as_json=as_json)
+
+
+@app.command("status")
+def status(as_json: Json = False) -> None:
+    """Tell how long the oldest line has waited for its seal; status 1 when that is overdue."""
+    with opened(load_settings()) as connection:
+        waited = unsealed_seconds(connection)
+    overdue = waited > OVERDUE_SECONDS
+    content = {"unsealed_seconds": waited, "overdue_after": OVERDUE_SECONDS, "overdue": overdue}
+    show_one(content, title="access log", as_json=as_json)
+    if overdue:
+        sys.stderr.write(
+            "oncehub: sealing has fallen behind; see the DAG seal, or run `oncehub audit seal`\n"
+        )
+        raise typer.Exit(_BENT)
+
+
+@app.command("export")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the archives go; the next export adds to them.")],
+    as_json: Json = False,
+) -> None:
+    """Write sealed batches that the folder does not have as archives mlog-….zip."""
+    show_one(export_archives(load_settings(), folder), title="exported", as_json=as_json)
+
+
+@app.command("keys")
+def keys() -> None:
+    """Print the public key that seals, as a JWK set; keep it, and those before it, with who verifies."""
+    write_json({"keys": [seal_key(load_settings().home).public]})
+
+
+@app.command("verify")
+def verify(
+    archive: Annotated[
+        Path | None, typer.Option(help="Folder of archives: they are verified, and no database is asked.")
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="JWK set of the keys that may have sealed; else this hub's own key.")
+    ] = None,
+    anchor: Annotated[
+        Path | None, typer.Option(help="File of anchored heads; else what ONCEHUB_AUDIT_ANCHOR names.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Hold every line against its seal, and name the first that was bent; status 1 when there is one."""
+    settings = load_settings()
+    own = seal_key(settings.home) if trust is None else None
+    trusted = {own.id: own.private} if own else trusted_keys(trust or Path())
+    anchors = read_anchors(anchor or anchor_path(settings))
+    if archive:
+        outcome = verify_archives(archive, trusted, anchors)
+    else:
+        with opened(settings) as connection:
+            outcome = verify_database(connection, trusted, anchors)
+    _tell(outcome, anchors, as_json=as_json)
+    if not outcome.genuine:
+        raise typer.Exit(_BENT)
+
+
+def _tell(outcome: Verification, anchors: Anchors, *, as_json: bool) -> None:
+    if as_json:
+        write_json(_document(outcome))
+        return
+    sys.stdout.write(
+        f"{outcome.seals:,} seals of {outcome.lines:,} lines, {outcome.anchored:,} anchored; "
+        f"{outcome.waiting:,} lines wait for their seal\n"
+    )
+    if not anchors.heads:
+        sys.stdout.write("nothing is anchored here: a log that was cut off at its end would not be noticed\n")
+    for finding in outcome.findings[:_SHOWN]:
+        sys.stdout.write(f"{finding}\n")
+    more = len(outcome.findings) - _SHOWN
+    sys.stdout.write(f"and {more} more findings\n" if more > 0 else "")
+    sys.stdout.write("nothing was bent\n" if outcome.genuine else "")
+
+
+def _document(outcome: Verification) -> dict[str, Any]:
+    return {
+        "genuine": outcome.genuine,
+        "seals": outcome.seals,
+        "lines": outcome.lines,
+        "waiting": outcome.waiting,
+        "anchored": outcome.anchored,
+        "findings": [vars(finding) for finding in outcome.findings],
+    }

@@ -1,0 +1,52 @@
+"""An access log with lines in it, and what it takes to bend it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from oncehub.audit import Entry, person_pseudonym, write
+from oncehub.audit.keys import seal_key
+from oncehub.audit.seals import seal_batch
+from oncehub.model.settings import Settings
+from oncehub.store.connection import Connection
+
+KEY = b"k" * 32
+ENTRY = Entry(
+    client_id="portal",
+    agency="G01",
+    agreement="portal-residence",
+    purpose="dpv:PublicServiceProvision",
+    legal_basis="Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
+    action="lookup",
+    procedure=None,
+    person=person_pseudonym(KEY, str(uuid.UUID(int=1))),
+    attributes=("person.full_name", "person.sex"),
+    refused=(),
+    outcome="answered",
+    request_id=uuid.UUID(int=7),
+)
+
+
+def add_lines(database: Connection, number: int, first: int = 0) -> None:
+    """Write lines about different people, each in a transaction of its own."""
+    for each in range(first, first + number):
+        person = person_pseudonym(KEY, str(uuid.UUID(int=each)))
+        with database:
+            write(database, replace(ENTRY, person=person, request_id=uuid.UUID(int=each)))
+
+
+@pytest.fixture
+def sealed_log(settings: Settings, database: Connection) -> Callable[[int, int], None]:
+    """Fill and seal the log: `sealed_log(batches, lines)`."""
+
+    def fill(batches: int, lines: int) -> None:
+        key = seal_key(settings.home)
+        for batch in range(batches):
+            add_lines(database, lines, first=batch * lines)
+            assert seal_batch(database, key) == lines
+
+    return fill

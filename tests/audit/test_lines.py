@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta, timezone
+
+from oncehub.audit.lines import line
+
+AT = datetime(2026, 5, 1, 1, 2, 3, 4, UTC)
+
+
+def test_a_line_is_canonical_json_without_what_is_null() -> None:
+    row = {
+        "request_id": uuid.UUID(int=7),
+        "at": AT,
+        "agency": "Cục Thuế",
+        "person": None,
+        "attributes": ["b", "a"],
+    }
+    expected = (
+        '{"agency":"Cục Thuế","at":"2026-05-01T01:02:03.000004Z","attributes":["b","a"],'
+        '"request_id":"00000000-0000-0000-0000-000000000007"}'
+    )
+    assert line(row) == expected.encode()
+
+
+def test_the_session_of_who_reads_does_not_matter() -> None:
+    vietnam = AT.astimezone(timezone(timedelta(hours=7)))
+    assert line({"at": vietnam, "entry_id": 1}) == line({"entry_id": 1, "at": AT})

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from oncehub.audit import Entry, write
+from oncehub.model.settings import Settings
+from oncehub.store.connection import Connection
+
+from .conftest import Command
+
+ENTRY = Entry(
+    client_id="portal",
+    agency="G01",
+    agreement="portal-residence",
+    purpose="dpv:PublicServiceProvision",
+    legal_basis="Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
+    action="lookup",
+    procedure=None,
+    person="f" * 64,
+    attributes=("person.full_name",),
+    refused=(),
+    outcome="answered",
+    request_id="00000000-0000-0000-0000-000000000007",  # type: ignore[arg-type]
+)
+
+
+@pytest.fixture
+def oncehub(settings: Settings, command_in: Callable[[Mapping[str, str]], Command]) -> Command:
+    return command_in(
+        {
+            "ONCEHUB_ROOT": str(settings.root),
+            "ONCEHUB_HOME": str(settings.home),
+            "ONCEHUB_DATABASE_URL": str(settings.database_url),
+        }
+    )
+
+
+def test_a_log_is_sealed_archived_and_verified_and_what_is_bent_is_named(
+    oncehub: Command, database: Connection, tmp_path: Path
+) -> None:
+    with database:
+        for _ in range(3):
+            write(database, ENTRY)
+    assert json.loads(oncehub("audit", "seal", "--json").stdout)["lines"] == 3
+    assert json.loads(oncehub("audit", "status", "--json").stdout)["overdue"] is False
+    genuine = oncehub("audit", "verify")
+    assert genuine.returncode == 0
+    assert genuine.stdout.endswith("0 lines wait for their seal\nnothing was bent\n")
+
+    archives, trust = tmp_path / "archives", tmp_path / "keys.json"
+    assert json.loads(oncehub("audit", "export", str(archives), "--json").stdout)["seals"] == 1
+    trust.write_text(oncehub("audit", "keys").stdout, "utf-8")
+    elsewhere = ("--archive", str(archives), "--trust", str(trust))
+    assert oncehub("audit", "verify", *elsewhere).returncode == 0
+
+    with database, database.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("update audit.entry set agency = 'G02' where entry_id = 2")
+    bent = oncehub("audit", "verify")
+    assert bent.returncode == 1
+    assert "changed: seal 1, line 2, entry 2: the line does not say what was sealed" in bent.stdout
+    (finding,) = json.loads(oncehub("audit", "verify", "--json").stdout)["findings"]
+    assert (finding["what"], finding["entry_id"]) == ("changed", 2)
+
+
+def test_sealing_that_fell_behind_is_a_status_of_its_own(oncehub: Command, database: Connection) -> None:
+    with database, database.cursor() as cursor:
+        write(database, ENTRY)
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("update audit.entry set at = at - interval '1 hour'")
+    late = oncehub("audit", "status")
+    assert late.returncode == 1
+    assert "run `oncehub audit seal`" in late.stderr
+
+
+def test_a_verifier_without_keys_or_archives_is_told_what_to_name(oncehub: Command, tmp_path: Path) -> None:
+    no_keys = oncehub("audit", "verify", "--trust", str(tmp_path / "none.json"))
+    assert (no_keys.returncode, "oncehub audit keys" in no_keys.stderr) == (2, True)
+    no_archive = oncehub("audit", "verify", "--archive", str(tmp_path))
+    assert (no_archive.returncode, "oncehub audit export" in no_archive.stderr) == (2, True)
