@@ -55,6 +55,17 @@ _DECIDED = (
 )
 _STATED = ("record.person", "record.former_identifier")
 
+# Copied from mappings/ or trained: no record adds to them. A queue holds nothing but what changed. The others are
+# counted for the report, which is no part of deciding.
+_RULES = ("unit_successor", "severity_rule", "match_model")
+_QUEUES = ("pending",)
+_COUNTED = ("link", "unlinked", "discrepancy")
+
+_READ_WHOLE = """
+select relname, seq_tup_read from pg_stat_user_tables
+where schemaname in ('record', 'truth') and relname <> all(%s)
+"""
+
 # What a run leaves behind that does not depend on when it ran.
 _OUTCOME = {
     "people": "select to_jsonb(p) - 'believed_from' as told from truth.person p order by person_key",
@@ -161,6 +172,12 @@ class Hub:
     def outcome(self) -> dict[str, list[Any]]:
         """Return everything that a run decides, times of running aside."""
         return {name: [row["told"] for row in self.rows(query)] for name, query in _OUTCOME.items()}
+
+    def read_whole(self) -> dict[str, int]:
+        """Return how many rows of each table of records and of truth were ever read from end to end."""
+        self.execute("select pg_stat_force_next_flush()")
+        found = self.rows(_READ_WHOLE, [*_RULES, *_QUEUES, *_COUNTED])
+        return {row["relname"]: row["seq_tup_read"] for row in found}
 
     def rule(self, source: str, key: str, verdict: str, person: str) -> None:
         """Have a clerk rule that a record is the `same` as, or `different` from, a person of the register."""

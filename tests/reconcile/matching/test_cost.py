@@ -33,12 +33,6 @@ with changed as (
 insert into intake.dirty select * from changed
 """
 
-_READ_WHOLE = """
-select relname, seq_tup_read from pg_stat_user_tables
-where schemaname in ('record', 'truth')
-    and relname not in ('link', 'unlinked', 'discrepancy', 'unit_successor', 'match_model')
-"""
-
 
 @pytest.fixture
 def many(matcher):
@@ -52,13 +46,8 @@ def test_a_few_changes_among_many_records_read_no_table_from_end_to_end(many):
     linked = many.row("select count(*) from truth.link where method = 'model'")
     assert linked["count"] > 1400
     many.execute(_CHANGE)
-    before = _read_whole(many)
+    before = many.read_whole()
     report = many.reconcile()
     assert report.dirty == 4
     assert 3 <= report.matching.judged <= 100
-    assert _read_whole(many) == before
-
-
-def _read_whole(hub):
-    hub.execute("select pg_stat_force_next_flush()")
-    return {row["relname"]: row["seq_tup_read"] for row in hub.rows(_READ_WHOLE)}
+    assert many.read_whole() == before
