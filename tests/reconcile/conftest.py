@@ -55,8 +55,8 @@ _DECIDED = (
 )
 _STATED = ("record.person", "record.former_identifier")
 
-# Copied from mappings/ or trained: no record adds to them. A queue holds nothing but what changed. The others are
-# counted for the report, which is no part of deciding.
+# Copied from mappings/ or trained: no record adds to them. A queue holds nothing but what changed. The others
+# are counted for the report, which is no part of deciding.
 _RULES = ("unit_successor", "severity_rule", "match_model")
 _QUEUES = ("pending",)
 _COUNTED = ("link", "unlinked", "discrepancy")
