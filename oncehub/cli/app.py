@@ -8,7 +8,18 @@ import sys
 import psycopg2
 import typer
 
-from oncehub.cli import audit, check, clients, connector, mapping, matching, pipeline, quarantine, serve
+from oncehub.cli import (
+    audit,
+    check,
+    clients,
+    connector,
+    links,
+    mapping,
+    matching,
+    pipeline,
+    quarantine,
+    serve,
+)
 from oncehub.model.errors import ConfigError, OncehubError
 from oncehub.store.failures import describe
 
@@ -30,6 +41,7 @@ app.add_typer(connector.app, name="connector")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(matching.app, name="match")
+app.add_typer(links.app, name="link")
 app.add_typer(clients.app, name="client")
 app.add_typer(audit.app, name="audit")
 

@@ -16,6 +16,7 @@
     │       └── RequestRefused        the source calls our request wrong
     ├── RunBusy                another process works on the same stream or step
     ├── NotTrainable           too little is linked to train a matching model on
+    ├── DecisionRefused        a clerk's decision does not fit what stands now
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
     ├── LogUnsealed            the access log has gone unsealed for too long: nobody is looked up
@@ -99,6 +100,10 @@ class RunBusy(OncehubError):
 
 class NotTrainable(OncehubError):
     """Too few records are linked by identifiers to learn from."""
+
+
+class DecisionRefused(OncehubError):
+    """A clerk's decision does not fit what stands now: look again, then decide."""
 
 
 class PersonNotFound(OncehubError):
