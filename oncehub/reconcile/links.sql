@@ -1,54 +1,55 @@
+-- What each affected record was linked to, and what it is linked to now; joined once, for all that follows.
+create temporary table moved on commit drop as
+select
+    a.source, a.stream, a.source_key, s.source is not null as stated,
+    k.person_key as person_before, k.method as method_before, k.probability as probability_before,
+    v.person_key, v.method, v.probability
+from affected a
+left join stating s using (source, stream, source_key)
+left join truth.link k using (source, stream, source_key)
+left join (
+    select source, stream, source_key, person_key, method, probability from verdict where not somebody_else
+) v using (source, stream, source_key);
+analyze moved;
+
 -- The people who lose or gain a record, or of whom a record changed: settling them is the next phase. What is
 -- written in the order of its key, here and below, costs half of what comes as a join leaves it.
 insert into truth.pending
 select person_key from founder
 union
-select k.person_key from affected a join truth.link k using (source, stream, source_key)
+select person_before from moved where person_before is not null
 union
-select person_key from verdict where not somebody_else
+select person_key from moved where person_key is not null
 order by person_key
 on conflict do nothing;
 
 delete from truth.link k
-using affected a
-where (k.source, k.stream, k.source_key) = (a.source, a.stream, a.source_key) and not exists (
-    select from verdict v
-    where (v.source, v.stream, v.source_key) = (a.source, a.stream, a.source_key) and not v.somebody_else
-);
+using moved m
+where (k.source, k.stream, k.source_key) = (m.source, m.stream, m.source_key)
+    and m.person_before is not null and m.person_key is null;
 
 update truth.link k
-set person_key = v.person_key, method = v.method, probability = v.probability, linked_at = now()
-from verdict v
-where (k.source, k.stream, k.source_key) = (v.source, v.stream, v.source_key) and not v.somebody_else
-    and (k.person_key, k.method, k.probability) is distinct from (v.person_key, v.method, v.probability);
+set person_key = m.person_key, method = m.method, probability = m.probability, linked_at = now()
+from moved m
+where (k.source, k.stream, k.source_key) = (m.source, m.stream, m.source_key)
+    and m.person_before is not null and m.person_key is not null
+    and (m.person_before, m.method_before, m.probability_before)
+        is distinct from (m.person_key, m.method, m.probability);
 
 insert into truth.link (source, stream, source_key, person_key, method, probability)
 select source, stream, source_key, person_key, method, probability
-from verdict v
-where not somebody_else and not exists (
-    select from truth.link k
-    where (k.source, k.stream, k.source_key) = (v.source, v.stream, v.source_key)
-)
+from moved
+where person_before is null and person_key is not null
 order by source, stream, source_key;
 
 delete from truth.unlinked u
-using affected a
-where (u.source, u.stream, u.source_key) = (a.source, a.stream, a.source_key) and (
-    not exists (
-        select from stating s
-        where (s.source, s.stream, s.source_key) = (a.source, a.stream, a.source_key)
-    )
-    or exists (
-        select from verdict v
-        where (v.source, v.stream, v.source_key) = (a.source, a.stream, a.source_key) and not v.somebody_else
-    )
-);
+using moved m
+where (u.source, u.stream, u.source_key) = (m.source, m.stream, m.source_key)
+    and (m.person_key is not null or not m.stated);
 
 insert into truth.unlinked (source, stream, source_key)
-select s.source, s.stream, s.source_key
-from stating s
-where not exists (
-    select from verdict v
-    where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key) and not v.somebody_else
-)
+select source, stream, source_key
+from moved
+where person_key is null and stated
+order by source, stream, source_key
 on conflict do nothing;

@@ -71,6 +71,7 @@ def test_a_record_ruled_the_same_is_linked_whatever_its_number_and_name(linked):
     assert (linked.links(), _linked_to(linked, "B1")) == ({("banking", "B1"): "ruling"}, "CD2")
     assert (linked.person("CD1")["phone"], linked.person("CD2")["phone"]) == (None, "+84912345678")
     assert linked.open() == {
+        ("banking", "B1", "personal_id"): "invalid",
         ("banking", "B1", "full_name"): "conflict",
         ("banking", "B1", "birth_date"): "conflict",
     }
