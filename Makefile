@@ -2,7 +2,7 @@
 # make test    all tests, with the same real parts
 # make lint    style, types, layering, configuration documents
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
-#              and how right the hub is;
+#              how records without identifiers are linked, and how right the hub is;
 #              PEOPLE=20000, RECORDS=200000, SIZES="100000 1000000"
 # make lock    compile requirements.lock again after a change to pyproject.toml
 PYTHON ?= python3
@@ -64,6 +64,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.landing --records $(RECORDS)
 	$(BIN)/python -m benchmarks.cycles --people $(PEOPLE)
 	$(BIN)/python -m benchmarks.reconcile --people $(SIZES)
+	$(BIN)/python -m benchmarks.matching --records $(RECORDS)
 	$(BIN)/python -m benchmarks.accuracy --people $(PEOPLE)
 
 # The versions that are locked stay unless pyproject.toml asks for others.

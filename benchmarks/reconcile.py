@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,10 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.changes import change_one_in_a_hundred
+from benchmarks.costs import Cost, costing
 from benchmarks.filling import COVERAGE, fill
 from benchmarks.floor import Written, copy_into_twins, drop_twins, make_twins
 from benchmarks.server import Server, Statement
-from benchmarks.tables import figures
+from benchmarks.tables import figures, statement_table
 from oncehub.model.settings import Settings
 from oncehub.reconcile import ReconcileReport, reconcile
 from oncehub.store.connection import Connection, connect
@@ -36,20 +36,6 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 SEED: Final = 1
 TEN_TIMES: Final = 10
 _AT_LEAST_MS: Final = 5
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds: wall clock, and processor time of the database and of this process."""
-
-    seconds: float
-    database: float
-    process: float
-
-    @property
-    def processor(self) -> float:
-        """Processor time altogether."""
-        return self.database + self.process
 
 
 @dataclass(frozen=True)
@@ -168,7 +154,7 @@ def _reconciled(
     server: Server, name: str, settings: Settings
 ) -> tuple[Cost, ReconcileReport, list[Statement]]:
     server.settle(name)
-    with server.logging_statements(name, _AT_LEAST_MS) as statements, _costing(server) as cost:
+    with server.logging_statements(name, _AT_LEAST_MS) as statements, costing(server) as cost:
         report = reconcile(settings)
     return cost(), report, statements
 
@@ -176,20 +162,10 @@ def _reconciled(
 def _floor(server: Server, name: str, connection: Connection, written: dict[str, int]) -> Cost:
     make_twins(connection, written)
     server.settle(name)
-    with _costing(server) as cost:
+    with costing(server) as cost:
         copy_into_twins(connection, written)
     drop_twins(connection)
     return cost()
-
-
-@contextmanager
-def _costing(server: Server) -> Iterator[Callable[[], Cost]]:
-    """Gives what tells, afterwards, the cost of the block."""
-    taken: list[Cost] = []
-    clocks = (time.perf_counter, server.processor_seconds, time.process_time)
-    begun = [clock() for clock in clocks]
-    yield lambda: taken[0]
-    taken.append(Cost(*(clock() - start for clock, start in zip(clocks, begun, strict=True))))
 
 
 def main() -> None:
@@ -261,8 +237,8 @@ def _print(console: Console, taken: Sequence[Measured], settings: dict[str, str]
         console.print(_cost_table(each))
         console.print(_written_table(each))
         if statements:
-            console.print(_statement_table("everything", each.slowest[:statements]))
-            console.print(_statement_table("changed", each.slowest_of_increment[:statements]))
+            console.print(statement_table("everything", each.slowest[:statements]))
+            console.print(statement_table("changed", each.slowest_of_increment[:statements]))
     console.print(_goal_table(taken))
 
 
@@ -303,13 +279,6 @@ def _written_table(taken: Measured) -> Table:
     table = figures("what everything wrote", "table", "rows")
     for name, rows in taken.written.items():
         table.add_row(name, f"{rows:,}")
-    return table
-
-
-def _statement_table(what: str, slowest: Sequence[Statement]) -> Table:
-    table = Table("s", "statement", title=f"{what}: slowest statements", title_justify="left")
-    for each in slowest:
-        table.add_row(f"{each.seconds:.3f}", each.beginning)
     return table
 
 

@@ -1,0 +1,214 @@
+"""How well and how fast records without identifiers are linked: part of `make bench`.
+
+Or `python -m benchmarks.matching --records 20000`. So many records have lost every identifier, in front of a
+register of as many people (`benchmarks/anonymous.py`). In turns, each time in a fresh copy of that hub, they
+are linked by
+
+- the hub: the link phase of `oncehub reconcile`, from dirty marks to links and cases, committed;
+- Splink, called directly with the same trained model and the same blocking, from the same tables to links in
+  the same database (`benchmarks/splink_alone.py`).
+
+Both are held against the truth that only the simulation knows. A link is right when the record is about that
+very person; a record of somebody in the register that stays unlinked is missed, also where a clerk was asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from psycopg2 import sql
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.anonymous import ROOT, prepare, score
+from benchmarks.costs import Cost, costing
+from benchmarks.scores import ALL, Score
+from benchmarks.server import Server, Statement
+from benchmarks.splink_alone import link_by_splink
+from benchmarks.tables import figures, statement_table
+from oncehub.model.settings import Settings
+from oncehub.reconcile.matching.judging import Matching
+from oncehub.reconcile.run import link_changes
+from oncehub.store.connection import Connection, connect
+
+_READY, _COPY = "ready", "copied"
+_AT_LEAST_MS: Final = 20
+
+
+@dataclass(frozen=True)
+class Round:
+    """Both ways, once each."""
+
+    hub: Cost
+    splink: Cost
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What linking records without identifiers comes to.
+
+    Attributes:
+        records: without identifiers, and people before one in twenty left the register.
+        prepared: what training the model and making it active cost, once.
+        matching: what the hub's model decided.
+        hub: scores of the hub's links, of all and by source.
+        splink: scores of Splink's.
+        rounds: costs.
+        slowest: statements of the hub's last round, the slowest first.
+    """
+
+    records: int
+    prepared: dict[str, Cost]
+    matching: Matching
+    hub: dict[str, Score]
+    splink: dict[str, Score]
+    rounds: list[Round]
+    slowest: list[Statement]
+
+    def ratio(self, seconds: Callable[[Cost], float]) -> float:
+        """How many times Splink's time the hub takes; the median of the rounds' own ratios."""
+        return statistics.median(seconds(each.hub) / seconds(each.splink) for each in self.rounds)
+
+
+def measure(server: Server, home: Path, records: int, rounds: int) -> Measured:
+    """Prepare a hub, the database `ready`, and link its records both ways in copies of it."""
+    prepared = prepare(server, home, _READY, records)
+    taken: list[Round] = []
+    for _ in range(rounds):
+        splink, of_splink = _linked_by_splink(server, records)
+        hub, of_hub, matching, slowest = _linked_by_hub(server, home, records)
+        taken.append(Round(hub, splink))
+    return Measured(records, prepared, matching, of_hub, of_splink, taken, slowest)
+
+
+def _linked_by_splink(server: Server, records: int) -> tuple[Cost, dict[str, Score]]:
+    with _copied(server) as connection:
+        with costing(server) as cost:
+            link_by_splink(connection)
+        return cost(), score(connection, sql.Identifier("splink_link"), records)
+
+
+def _linked_by_hub(
+    server: Server, home: Path, records: int
+) -> tuple[Cost, dict[str, Score], Matching, list[Statement]]:
+    with _copied(server) as connection:
+        with server.logging_statements(_COPY, _AT_LEAST_MS) as slowest, costing(server) as cost:
+            report = link_changes(Settings(ROOT, home, server.url(_COPY)))
+        return cost(), score(connection, sql.Identifier("truth", "link"), records), report.matching, slowest
+
+
+@contextmanager
+def _copied(server: Server) -> Iterator[Connection]:
+    server.create(_COPY, template=_READY)
+    server.settle(_COPY)
+    with closing(connect(server.url(_COPY))) as connection:
+        yield connection
+    server.drop(_COPY)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=2, help="how often each way links")
+    parser.add_argument(
+        "--statements", type=int, default=0, metavar="N", help="show the hub's N slowest ones"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
+        server = Server(Path(folder) / "postgres")
+        try:
+            taken = measure(server, Path(folder), arguments.records, arguments.rounds)
+        finally:
+            server.stop()
+    if arguments.json:
+        print(json.dumps(_document(taken, arguments.statements)))
+    else:
+        _print(Console(), taken, arguments.statements)
+
+
+def _document(taken: Measured, statements: int) -> dict[str, Any]:
+    return asdict(taken) | {
+        "slowest": [asdict(each) for each in taken.slowest[:statements]],
+        "f1": taken.hub[ALL].f1,
+        "wall": taken.ratio(_wall),
+        "processor": taken.ratio(_processor),
+    }
+
+
+def _print(console: Console, taken: Measured, statements: int) -> None:
+    console.print(_score_table(taken))
+    console.print(_cost_table(taken))
+    if statements:
+        console.print(statement_table("the hub", taken.slowest[:statements]))
+    console.print(_goal_table(taken))
+
+
+def _score_table(taken: Measured) -> Table:
+    told = taken.matching
+    table = figures(
+        f"{taken.records:,} records without identifiers",
+        "linked by",
+        *("links", "wrong", "expected", "missed", "precision", "recall", "F1"),
+        caption=f"the hub judged {told.judged:,}: {told.linked:,} links, {told.cases:,} cases for a clerk; "
+        f"{told.crowded:,} keys were a crowd's",
+    )
+    _add_score(table, "hub", taken.hub[ALL])
+    for source, each in taken.hub.items():
+        if source != ALL:
+            _add_score(table, f"  {source}", each)
+    _add_score(table, "Splink", taken.splink[ALL])
+    return table
+
+
+def _add_score(table: Table, name: str, score: Score) -> None:
+    counts = (score.found, score.found - score.right, score.expected, score.expected - score.reached)
+    rates = (score.precision, score.recall, score.f1)
+    table.add_row(name, *(f"{count:,}" for count in counts), *(f"{rate:.4f}" for rate in rates))
+
+
+def _cost_table(taken: Measured) -> Table:
+    table = figures(
+        "seconds", "what", "wall", "database", "process", caption="database and process: processor"
+    )
+    for name, cost in taken.prepared.items():
+        _add_cost(table, f"{name}, once", cost)
+    for number, each in enumerate(taken.rounds, start=1):
+        _add_cost(table, f"Splink, round {number}", each.splink)
+        _add_cost(table, f"hub, round {number}", each.hub)
+    return table
+
+
+def _add_cost(table: Table, name: str, cost: Cost) -> None:
+    table.add_row(name, *(f"{each:.2f}" for each in (cost.seconds, cost.database, cost.process)))
+
+
+def _goal_table(taken: Measured) -> Table:
+    table = figures("compared", "figure", "reached", "goal")
+    table.add_row("F1 of the hub's links", f"{taken.hub[ALL].f1:.4f}", "at least 0.97")
+    table.add_row("hub to Splink, wall clock", f"{taken.ratio(_wall):.2f}", "at most 1")
+    table.add_row("hub to Splink, processor time", f"{taken.ratio(_processor):.2f}", "")
+    return table
+
+
+def _wall(cost: Cost) -> float:
+    return cost.seconds
+
+
+def _processor(cost: Cost) -> float:
+    return cost.processor
+
+
+if __name__ == "__main__":
+    main()
