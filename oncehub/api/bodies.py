@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from oncehub.model.sharing import Agreement
+from oncehub.share.notices import Reading, RejectionReason
 from oncehub.share.prefill import Reason
 
 SearchTerms = Annotated[
@@ -107,6 +109,79 @@ class FeedAnswer(BaseModel):
     changes: list[FeedLine]
     next: int
     more: bool
+
+
+class NoticeRecord(BaseModel):
+    """A record of the source, as the source itself names it."""
+
+    stream: str
+    key: str
+
+
+class Word(BaseModel):
+    """Whose word the believed value is, and when they stated it."""
+
+    source: str | None
+    as_of: datetime | None
+
+
+class NoticeLine(BaseModel):
+    """A discrepancy of one of the source's records opened, changed or closed.
+
+    `notice` is the sequence of its first line, which it keeps; `severity` is today's, null once closed;
+    `withheld`: what is believed may not be told.
+    """
+
+    sequence: int
+    notice: int
+    change: str
+    kind: str
+    severity: str | None
+    record: NoticeRecord
+    attribute: str
+    stated: Any
+    stated_at: datetime
+    believed: Any
+    withheld: bool
+    word: Word | None
+    since: datetime
+    closed_at: datetime | None
+
+
+class CorrectionsAnswer(BaseModel):
+    """A piece of the source's correction notices: ask on with `after` = `next`."""
+
+    notices: list[NoticeLine]
+    next: int
+    more: bool
+
+
+class NoticeReading(_Body):
+    """What the source says of a notice, which it names by its number; a rejection says why."""
+
+    notice: Annotated[int, Field(ge=1, lt=2**63)]
+    reading: Reading
+    reason: RejectionReason | None = None
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> Self:
+        if (self.reading == "rejected") != (self.reason is not None):
+            raise ValueError("a reason goes with rejected, and with nothing else")
+        return self
+
+
+class Acknowledgement(_Body):
+    """Every line up to the sequence `acknowledged` is kept by the agency; 0 acknowledges none."""
+
+    acknowledged: Annotated[int, Field(ge=0, lt=2**63)]
+    readings: Annotated[list[NoticeReading], Field(max_length=500)] = []
+
+
+class AcknowledgementAnswer(BaseModel):
+    """How far the source has come, by sequence; both only grow."""
+
+    acknowledged: int
+    fetched: int
 
 
 class AgreementAnswer(BaseModel):

@@ -80,6 +80,20 @@ class HubClient:
         """Read a feed on from a sequence; returns `{changes, next, more}`."""
         return self._ask("GET", f"/v1/feeds/{feed}/changes", params={"after": after, "limit": limit})
 
+    def corrections(self, after: int = 0, limit: int = 500) -> dict[str, Any]:
+        """Read the correction notices to the agency's own source; returns `{notices, next, more}`."""
+        return self._ask("GET", "/v1/corrections", params={"after": after, "limit": limit})
+
+    def acknowledge(self, sequence: int, readings: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        """Acknowledge notices up to a sequence; returns `{acknowledged, fetched}`.
+
+        Args:
+            sequence: of the last line that the agency keeps.
+            readings: `{notice, reading, reason}`: accepted, in_work, or rejected with its reason.
+        """
+        body = {"acknowledged": sequence, "readings": [dict(reading) for reading in readings]}
+        return self._ask("POST", "/v1/corrections/acknowledgements", json=body)
+
     def agreement(self) -> dict[str, Any]:
         """Return `{agreement, in_force}` of this client."""
         return self._ask("GET", "/v1/agreements/mine")

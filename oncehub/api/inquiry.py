@@ -10,7 +10,7 @@ from uuid import UUID
 from oncehub.api.hub import Hub
 from oncehub.api.tokens import Caller, require_admitted
 from oncehub.audit import Action, Entry, Outcome, person_pseudonym, write
-from oncehub.model.errors import AccessDenied, OncehubError, PersonNotFound, PersonNotLiving
+from oncehub.model.errors import AccessDenied, NotFetched, OncehubError, PersonNotFound, PersonNotLiving
 from oncehub.model.sharing import Agreement, LegalBasis
 from oncehub.share.permissions import require_in_force, today
 from oncehub.store.connection import Connection
@@ -27,6 +27,7 @@ class Inquiry:
         procedure: code of a known procedure that was asked for.
         person_key: whose data was found.
         attributes: what was asked for, then what leaves.
+        legal_basis: by what right; the agreement's own unless the endpoint states another.
     """
 
     connection: Connection
@@ -37,6 +38,7 @@ class Inquiry:
     procedure: str | None = None
     person_key: str | None = None
     attributes: tuple[str, ...] = ()
+    legal_basis: LegalBasis | None = None
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def inquiry(
         NotAuthenticated: when the client is no longer admitted.
         TooManyRequests: when the agreement's limit is reached.
         LogUnsealed: when what was logged has gone unsealed for too long.
-        AccessDenied, PersonNotFound, PersonNotLiving: what ended the question, after it was logged.
+        AccessDenied, PersonNotFound, PersonNotLiving, NotFetched: what ended it, after it was logged.
     """
     agreement = hub.agreement(caller.agreement)
     hub.per_second.take(agreement)
@@ -70,7 +72,7 @@ def inquiry(
         try:
             require_in_force(agreement, today())
             yield asked
-        except (AccessDenied, PersonNotFound, PersonNotLiving) as error:
+        except (AccessDenied, PersonNotFound, PersonNotLiving, NotFetched) as error:
             ended = error
         write(connection, _entry(hub, asked, ended))
     if ended:
@@ -84,7 +86,7 @@ def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None) -> Entry:
         agency=agreement.agency.id,
         agreement=agreement.name,
         purpose=agreement.purpose,
-        legal_basis=_cited(agreement.legal_basis),
+        legal_basis=_cited(asked.legal_basis or agreement.legal_basis),
         action=asked.action,
         procedure=asked.procedure,
         person=asked.person_key and person_pseudonym(hub.pseudonym_key, asked.person_key),

@@ -17,6 +17,7 @@ from oncehub.model.errors import (
     AccessDenied,
     LogUnsealed,
     NotAuthenticated,
+    NotFetched,
     PersonNotFound,
     PersonNotLiving,
     StoreError,
@@ -34,6 +35,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AccessDenied, _denied)
     app.add_exception_handler(PersonNotFound, _not_found)
     app.add_exception_handler(PersonNotLiving, _not_living)
+    app.add_exception_handler(NotFetched, _not_fetched)
     app.add_exception_handler(TooManyRequests, _too_many)
     app.add_exception_handler(LogUnsealed, _unsealed)
     app.add_exception_handler(StoreError, _unavailable)
@@ -76,6 +78,12 @@ def _not_found(request: Request, error: Exception) -> JSONResponse:
 
 def _not_living(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 409, str(error))
+
+
+def _not_fetched(request: Request, error: Exception) -> JSONResponse:
+    place = error.place if isinstance(error, NotFetched) else ()
+    pointer = "/".join(["#", *map(str, place)])
+    return problem(request, 422, str(error), errors=[{"pointer": pointer, "detail": str(error)}])
 
 
 def _too_many(request: Request, error: Exception) -> JSONResponse:

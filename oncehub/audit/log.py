@@ -11,7 +11,7 @@ from psycopg2.extras import RealDictCursor
 
 from oncehub.store.connection import Connection
 
-Action = Literal["lookup", "prefill", "feed"]
+Action = Literal["lookup", "prefill", "feed", "corrections", "acknowledgement"]
 Outcome = Literal["answered", "not_found", "refused"]
 
 

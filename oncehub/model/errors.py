@@ -19,6 +19,7 @@
     ├── DecisionRefused        a clerk's decision does not fit what stands now
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
+    ├── NotFetched             an agency acknowledges or answers what it was not given
     ├── LogUnsealed            the access log has gone unsealed for too long: nobody is looked up
     ├── TooManyRequests        an agreement's limit is reached; asked to wait (`retry_after` seconds)
     └── AccessDenied           an agreement does not allow what was asked
@@ -112,6 +113,18 @@ class PersonNotFound(OncehubError):
 
 class PersonNotLiving(OncehubError):
     """A procedure was opened for somebody whom the register does not hold as living."""
+
+
+class NotFetched(OncehubError):
+    """An agency acknowledges, or answers, lines that were never given out to it.
+
+    Attributes:
+        place: where in the request it does, outermost name first.
+    """
+
+    def __init__(self, message: str, place: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class LogUnsealed(OncehubError):

@@ -107,10 +107,13 @@ class Corrections(Part):
 
     Attributes:
         source: whose records; the agency's own system, named as its connector is.
+        without_value: attributes beyond the agreement's, of which it is told that its record differs, and
+            not what is believed.
         legal_basis: of telling them; the agreement's where absent.
     """
 
     source: Name
+    without_value: tuple[AttributeName, ...] = ()
     legal_basis: LegalBasis | None = None
 
 
@@ -122,7 +125,7 @@ class Agreement(Document):
         feed: name of the change stream it entitles to; absent when it entitles to none.
         attributes: what may leave the hub; everything else is refused.
         search_by: attributes that may be used to find a person.
-        corrections: the source whose correction notices it entitles to, within `attributes`.
+        corrections: the source whose correction notices it entitles to; values within `attributes`.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
@@ -140,6 +143,10 @@ class Agreement(Document):
     def in_force(self, day: date) -> bool:
         """Tell whether both the agreement and its legal basis hold on `day`."""
         return self.valid.since <= day <= self.valid.until and self.legal_basis.in_force(day)
+
+    def noticed(self) -> tuple[AttributeName, ...]:
+        """Return the attributes that correction notices may be about, with their value or without."""
+        return (*self.attributes, *(self.corrections.without_value if self.corrections else ()))
 
     def corrects(self, day: date) -> bool:
         """Tell whether it entitles to correction notices on `day`."""

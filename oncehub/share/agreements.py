@@ -39,8 +39,10 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     procedures = load_procedures(settings)
     agreements = load_folder(settings.mappings / "agreements", Agreement)
     known = shareable_attributes(settings.schemas)
+    listed = _listed_attributes(settings.schemas)
     faults = [fault for agreement in agreements for fault in _agreement_faults(agreement, known, procedures)]
     faults += [fault for agreement in agreements for fault in _unknown_source(agreement, settings.connectors)]
+    faults += [fault for agreement in agreements for fault in _without_value(agreement, known, listed)]
     _raise(faults + list(_repeated_feeds(agreements)) + list(_repeated_sources(agreements)))
     return {agreement.name: agreement for agreement in agreements}
 
@@ -48,6 +50,11 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
 def shareable_attributes(schemas: Path) -> list[str]:
     """Return what an agreement may name: the attributes of the golden record, as `person.<attribute>`."""
     return sorted(f"person.{name}" for name in load_entities(schemas)["person"].attributes)
+
+
+def _listed_attributes(schemas: Path) -> set[str]:
+    attributes = load_entities(schemas)["person"].attributes.values()
+    return {f"person.{attribute.name}" for attribute in attributes if attribute.values}
 
 
 def _procedure_faults(procedure: Procedure, known: Collection[str]) -> Iterator[str]:
@@ -95,6 +102,26 @@ def _unknown_source(agreement: Agreement, connectors: Path) -> Iterator[str]:
     if agreement.corrections and agreement.corrections.source not in known:
         place = agreement.where("corrections", "source")
         yield _unknown(place, "corrections.source", agreement.corrections.source, known)
+
+
+def _without_value(agreement: Agreement, known: Collection[str], listed: Collection[str]) -> Iterator[str]:
+    names = agreement.corrections.without_value if agreement.corrections else ()
+    for index, name in enumerate(names):
+        key, place = (
+            f"corrections.without_value.{index}",
+            agreement.where("corrections", "without_value", index),
+        )
+        if name not in known:
+            yield _unknown(place, key, name, known)
+        elif name in agreement.attributes:
+            yield f"{place}: {key}: {name!r} stands under attributes, with its value; keep one"
+        elif name in names[:index]:
+            yield f"{place}: {key}: {name!r} is repeated; keep one"
+        elif name in listed:
+            yield (
+                f"{place}: {key}: {name!r} has few values, so that telling that it differs tells which; "
+                "list it under attributes, or leave it out"
+            )
 
 
 def _repeated_sources(agreements: list[Agreement]) -> Iterator[str]:

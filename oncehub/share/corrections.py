@@ -1,8 +1,9 @@
 """Correction notices: each source is told, in a sequence of its own, where its records are not believed.
 
 A notice holds the source's own statement and, within its agreement, the believed value and whose word that
-is. Nothing in it names the person otherwise than the source's own record does, and a notice that the record
-speaks of somebody else tells nothing of them.
+is; of attributes that the agreement lists apart, only that they differ. Nothing in it names the person
+otherwise than the source's own record does, and a notice that the record speaks of somebody else tells
+nothing of them.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ from oncehub.share.permissions import today
 from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
 from oncehub.store.connection import Connection
 
-# Where the agreement has gained an attribute, all of the source's discrepancies are looked at once more.
+# Where the agreement has gained an attribute or its value, all of the source's discrepancies are looked at
+# once more.
 _PREPARE = """
-insert into share.correction_feed as feed (source, attributes) values (%(source)s, %(attributes)s)
+insert into share.correction_feed as feed (source, attributes, withheld)
+values (%(source)s, %(attributes)s, %(withheld)s)
 on conflict (source) do update
 set attributes = excluded.attributes,
+    withheld = excluded.withheld,
     published_below = case
-        when feed.attributes @> excluded.attributes then feed.published_below else '0'
+        when feed.attributes @> excluded.attributes and excluded.withheld @> feed.withheld
+        then feed.published_below
+        else '0'
     end
-where feed.attributes <> excluded.attributes
+where (feed.attributes, feed.withheld) is distinct from (excluded.attributes, excluded.withheld)
 """
 
 # One statement, hence one snapshot, as in feeds: of transactions still open when it began nothing is told.
@@ -58,10 +64,11 @@ state as (
     left join truth.person p using (person_key)
     cross join lateral (
         select
-            case when f.kind <> 'wrong_person' then f.believed end as believed,
-            case when f.kind <> 'wrong_person' and f.believed is not null then jsonb_build_object(
+            case when tellable then f.believed end as believed,
+            case when tellable and f.believed is not null then jsonb_build_object(
                 'source', truth.origin(p.provenance, f.attribute) -> 'source', 'as_of', f.as_of
             ) end as word
+        from (select f.kind <> 'wrong_person' and f.qualified <> all(%(withheld)s) as tellable) t
     ) w
 ),
 told as (
@@ -143,7 +150,8 @@ def publish_corrections(
 
 def extend_corrections(connection: Connection, agreement: Agreement, source: str) -> tuple[int, int]:
     """Do what `publish_corrections` does over a given agreement; return lines added and last sequence."""
-    values = {"source": source, "attributes": sorted(agreement.attributes)}
+    withheld = agreement.corrections.without_value if agreement.corrections else ()
+    values = {"source": source, "attributes": sorted(agreement.noticed()), "withheld": sorted(withheld)}
     with connection, connection.cursor() as cursor:
         cursor.execute(_PREPARE, values)
         before = _last_sequence(connection, source)

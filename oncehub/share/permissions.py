@@ -7,7 +7,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from oncehub.model.errors import AccessDenied
-from oncehub.model.sharing import Agreement, Procedure
+from oncehub.model.sharing import Agreement, Corrections, Procedure
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 """Agreements and laws hold by the Vietnamese calendar."""
@@ -66,6 +66,19 @@ def require_feed(agreement: Agreement, feed: str) -> None:
     """
     if agreement.feed != feed:
         raise AccessDenied("the agreement does not entitle to this feed")
+
+
+def require_corrections(agreement: Agreement, day: date) -> Corrections:
+    """Return whose correction notices the agreement entitles to on `day`.
+
+    Raises:
+        AccessDenied: when it entitles to none, or their legal basis does not hold.
+    """
+    if agreement.corrections is None:
+        raise AccessDenied("the agreement does not entitle to correction notices")
+    if not agreement.corrects(day):
+        raise AccessDenied("the legal basis of the agreement's correction notices is not in force")
+    return agreement.corrections
 
 
 def require_procedure(agreement: Agreement, procedure: Procedure | None, day: date) -> Procedure:

@@ -73,6 +73,13 @@ class Agency:
     def changes(self, feed: str, **query: int) -> Response:
         return self.http.get(f"/v1/feeds/{feed}/changes", params=query, headers=self.headers())
 
+    def corrections(self, **query: Any) -> Response:
+        return self.http.get("/v1/corrections", params=query, headers=self.headers())
+
+    def acknowledge(self, sequence: int, *readings: dict[str, Any]) -> Response:
+        body = {"acknowledged": sequence, "readings": list(readings)}
+        return self.http.post("/v1/corrections/acknowledgements", json=body, headers=self.headers())
+
 
 @pytest.fixture
 def http(editable: Settings) -> Iterator[TestClient]:

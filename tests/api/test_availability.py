@@ -79,5 +79,7 @@ def test_the_interface_describes_itself(http: Any) -> None:
         "/v1/persons/lookup",
         "/v1/procedures/{code}/prefill",
         "/v1/feeds/{feed}/changes",
+        "/v1/corrections",
+        "/v1/corrections/acknowledgements",
         "/v1/agreements/mine",
     }

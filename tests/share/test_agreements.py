@@ -81,3 +81,19 @@ def test_a_procedure_with_an_unknown_attribute_is_told_with_its_place(editable: 
     assert str(error.value) == (
         f"{path}:25:5: items.phone.attribute: 'person.phones' is not known; did you mean 'person.phone'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("person.emial", "is not known; did you mean 'person.email'?"),
+        ("person.phone", "stands under attributes, with its value; keep one"),
+        ("person.life_status", "has few values, so that telling that it differs tells which"),
+    ],
+)
+def test_what_notices_tell_without_value_is_beyond_the_attributes_and_gives_nothing_away(
+    editable: Settings, name: str, advice: str
+) -> None:
+    edit(editable, "agreements/tax-registration.yaml", "[person.email]", f"[{name}]")
+    (fault,) = faults(editable)
+    assert f"corrections.without_value.0: {name!r} {advice}" in fault

@@ -28,11 +28,11 @@ def agreement(editable: Settings) -> Agreement:
 
 
 @pytest.fixture
-def notices(editable: Settings, database: Connection, agreement: Agreement) -> Notices:
+def notices(editable: Settings, database: Connection) -> Notices:
     """Publish what may be published now to the source `tax`, and return all that it was told."""
 
     def lines() -> list[dict[str, Any]]:
-        extend_corrections(database, agreement, "tax")
+        extend_corrections(database, load_agreements(editable)["tax-registration"], "tax")
         with database, database.cursor(cursor_factory=RealDictCursor) as cursor:
             cursor.execute("select * from share.notice where source = 'tax' order by sequence")
             return [dict(row) for row in cursor.fetchall()]
@@ -111,14 +111,24 @@ def test_an_attribute_that_the_agreement_gains_is_told_of_from_then_on(
     believe: Callable[..., str],
     disagree: Disagree,
 ) -> None:
-    person = believe(**AN)
-    disagree(person, "full_name")
-    disagree(person, "email")
-    assert len(notices()) == 1
     path = editable.mappings / "agreements" / "tax-registration.yaml"
-    path.write_text(path.read_text("utf-8").replace("- person.phone", "- person.phone\n  - person.email"))
-    assert publish_corrections(editable, "tax", database).changes == 1
-    assert publish_corrections(editable, "tax", database).changes == 0
+    text = path.read_text("utf-8")
+    apart = "without_value: [person.email]"
+    assert apart in text
+    disagree(believe(**AN), "email", stated="a@example.vn", believed="b@example.vn")
+    told_of: list[tuple[int, Any]] = []
+    for wording in (
+        text.replace(apart, ""),
+        text,
+        text.replace(apart, "").replace("- person.phone", "- person.phone\n  - person.email"),
+    ):
+        path.write_text(wording, "utf-8")
+        report = publish_corrections(editable, "tax", database)
+        assert publish_corrections(editable, "tax", database).changes == 0
+        lines = notices()
+        told_of.append((report.changes, lines[-1]["line"]["believed"] if lines else None))
+    assert told_of == [(0, None), (1, None), (1, "b@example.vn")]
+    assert told(notices()) == [(1, 1, "opened"), (2, 1, "changed")]
 
 
 def test_a_record_that_speaks_of_somebody_else_tells_nothing_of_them(
