@@ -92,6 +92,11 @@ def shown_attributes(entities: Mapping[str, Entity]) -> dict[str, set[str]]:
     }
 
 
+def shown_values(entity: Entity) -> set[str]:
+    """The attributes with listed values, but for sensitive ones, which tell too much of one person."""
+    return {each.name for each in entity.attributes.values() if each.values and not each.sensitive}
+
+
 def _origins(rule: FieldRule) -> tuple[RecordPath, ...]:
     return (rule.source,) if isinstance(rule.source, str) else rule.source or ()
 

@@ -16,6 +16,7 @@ from oncehub.cli import (
     links,
     mapping,
     matching,
+    person,
     pipeline,
     quarantine,
     serve,
@@ -42,6 +43,7 @@ app.add_typer(mapping.app, name="mapping")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(matching.app, name="match")
 app.add_typer(links.app, name="link")
+app.add_typer(person.app, name="person")
 app.add_typer(clients.app, name="client")
 app.add_typer(audit.app, name="audit")
 

@@ -169,6 +169,11 @@ def find_differences(cursor: Cursor, rules: Rulebook) -> None:
             cursor.execute(_still_late(rules, name, rule))
 
 
+def agreement(rule: ComparisonRule, stated: sql.Composable, other: sql.Composable) -> sql.Composed:
+    """Return the condition that a stated value is the other one, but for its form; neither may be null."""
+    return _AGREE[rule.compare].format(stated=_folded(rule, stated), other=_folded(rule, other))
+
+
 def _differing(rules: Rulebook) -> sql.Composed:
     compared = rules.comparison.attributes
     return _DIFFERING.format(
@@ -263,7 +268,7 @@ def _stated_agrees(
     take = sql.SQL("#>" if rules.person.attributes[name].type == "object" else "#>>")
     stated = sql.SQL("(f.stated {} '{{}}')").format(take)
     other = sql.SQL("({} {} {})").format(holder, take, place)
-    return _agrees(rule, _folded(rule, stated), _folded(rule, other))
+    return agreement(rule, stated, other)
 
 
 def _agrees(rule: ComparisonRule, stated: sql.Composable, other: sql.Composable) -> sql.Composed:

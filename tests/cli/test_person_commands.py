@@ -1,0 +1,76 @@
+"""`oncehub person`: what is believed of somebody and why, without telling what unless it is asked for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.filling import fill
+from oncehub.reconcile import reconcile
+from stubs.world.world import World
+
+_CONTESTED = """
+select k.person_key::text, p.phone
+from truth.person p join truth.link k using (person_key)
+join record.person r using (source, stream, source_key)
+where p.phone <> r.phone
+order by 1 limit 1
+"""
+
+
+@pytest.fixture
+def oncehub(command_in, settings):
+    return command_in(
+        {
+            "ONCEHUB_DATABASE_URL": str(settings.database_url),
+            "ONCEHUB_HOME": str(settings.home),
+            "COLUMNS": "160",
+        }
+    )
+
+
+@pytest.fixture
+def contested(settings, database):
+    fill(settings, World.generate(500, seed=1))
+    reconcile(settings)
+    with database, database.cursor() as cursor:
+        cursor.execute(_CONTESTED)
+        return cursor.fetchone()
+
+
+def test_a_choice_is_explained_with_its_losers_and_shown_in_clear_only_when_that_is_logged(
+    oncehub, contested, database
+):
+    person, phone = contested
+    told = oncehub("person", "explain", person)
+    assert told.returncode == 0, told.stderr
+    assert "full_name: Xx" in told.stdout
+    assert "the authority on it" in told.stdout
+    assert "weighs less" in told.stdout
+    assert phone not in told.stdout
+
+    masked = json.loads(oncehub("person", "explain", person, "--attribute", "phone", "--json").stdout)
+    (choice,) = masked["choices"]
+    assert (masked["person_key"], choice["attribute"], choice["won"]) == (person, "phone", "weight")
+    assert choice["value"] == "+99999999999"
+    assert {candidate["lost"] for candidate in choice["candidates"]} >= {None, "weight"}
+    assert phone not in json.dumps(masked)
+    assert _disclosed(database) == []
+
+    clear = oncehub("person", "explain", person, "--attribute", "phone", "--show-personal-data")
+    assert phone in clear.stdout
+    assert _disclosed(database) == [("person explain", "truth", "person", 1)]
+
+
+def test_a_person_or_attribute_that_is_not_there_is_told(oncehub):
+    nobody = oncehub("person", "explain", "00000000-0000-0000-0000-000000000000")
+    assert (nobody.returncode, nobody.stdout) == (2, "")
+    assert nobody.stderr.startswith("oncehub: nobody of that key was believed in at that moment")
+    assert oncehub("person", "explain", "001184000001").returncode == 2
+
+
+def _disclosed(database):
+    with database, database.cursor() as cursor:
+        cursor.execute("select command, source, stream, records from audit.disclosure order by disclosure_id")
+        return cursor.fetchall()
