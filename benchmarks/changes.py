@@ -47,8 +47,6 @@ where (r.source, r.stream, r.source_key) = (c.source, c.stream, c.source_key)
 _MARK: Final = """
 insert into intake.dirty (source, stream, source_key)
 select source, stream, source_key from changed
-order by source, stream, source_key
-on conflict (source, stream, source_key) do update set mark = excluded.mark
 """
 
 

@@ -23,7 +23,7 @@ _STATEMENT = ("source_key", "stated_at")
 _PRINTED = (*_STATEMENT, "fingerprint")
 _STREAM = ("source", "stream")
 _HELD = sql.Identifier("intake", "held")
-_TOUCHED = sql.Identifier("pg_temp", "touched")
+_DIRTY = sql.Identifier("intake", "dirty")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class Landing:
         self._copy(batch.deleted, sql.Identifier("pg_temp", "gone"), _STATEMENT)
         deleted = self._delete_stated() if batch.deleted.height else 0
         self._run(statements.RESOLVE)
-        self.mark_dirty()
+        if restated.height or deleted:
+            self.mark_dirty()
         return Landed(accepted=accepted, deleted=deleted)
 
     def delete_leaving(self) -> None:
@@ -84,7 +85,7 @@ class Landing:
             self._run(statements.delete_leaving(entity))
 
     def mark_dirty(self) -> None:
-        """Mark dirty the person records whose rows this transaction touched."""
+        """Mark dirty the person records of which rows were changed or deleted in this transaction."""
         self._run(statements.MARK_DIRTY)
 
     def _told_apart(self, stated: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -104,9 +105,9 @@ class Landing:
             entity = self._entities[name]
             stated = [name for name in entity.attributes if frame[name].null_count() < frame.height]
             self._copy_of_stream(frame, statements.table_of(entity), ("source_key", *stated, "stated_at"))
-            if name in OF_PERSON:
-                self._copy(frame.with_columns(entity=pl.lit(name)), _TOUCHED, ("entity", "source_key"))
-        return _count_of_records(frames.values())
+        of_person = _records_of(frames[name] for name in OF_PERSON if name in frames)
+        self._copy_of_stream(of_person, _DIRTY, ("source_key",))
+        return _records_of(frames.values()).height
 
     def _land_restated(self, restated: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> int:
         """Write what differs of records held already, and return how many that were."""
@@ -178,6 +179,7 @@ def _only(
     }
 
 
-def _count_of_records(frames: Iterable[pl.DataFrame]) -> int:
-    """How many records have any row in the frames."""
-    return pl.concat([frame["source_key"] for frame in frames]).n_unique()
+def _records_of(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The keys of the records that have any row in the frames, each once."""
+    keys = [frame.select("source_key") for frame in frames]
+    return pl.concat(keys).unique() if keys else pl.DataFrame({"source_key": []})

@@ -79,8 +79,6 @@ insert into intake.dirty (source, stream, source_key)
 select distinct %(source)s, %(stream)s, source_key
 from pg_temp.touched
 where entity = any (%(of_person)s)
-order by source_key
-on conflict (source, stream, source_key) do update set mark = nextval('intake.mark')
 """
 
 # Of a rejected record whose time could not be read, nobody knows that it was the later one.

@@ -1,9 +1,9 @@
--- Only marks that are still the ones read: a record marked again since is another run's work. A row that a
--- landing batch holds at this moment is left too; waiting for it could end in a deadlock.
-delete from intake.dirty d
-using (
-    select source, stream, source_key
-    from intake.dirty i join dirty_record r using (source, stream, source_key, mark)
-    for update of i skip locked
-) done
-where (d.source, d.stream, d.source_key) = (done.source, done.stream, done.source_key);
+-- What this run is to link, each record once. A mark commits with what it marks, so the rows seen here have theirs in
+-- sight of every later statement; a mark that commits from now on stays, and the next run takes it.
+create temporary table dirty_record (source text, stream text, source_key text) on commit drop;
+
+with taken as (
+    delete from intake.dirty returning source, stream, source_key
+)
+insert into dirty_record select distinct source, stream, source_key from taken;
+analyze dirty_record;

@@ -181,6 +181,7 @@ def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
     register = {"register": rules.register}
     # Clerks who rule now wait until these links are written, and then see them.
     cursor.execute("lock table truth.ruling in share mode")
+    cursor.execute(statement("dirty"))
     cursor.execute(statement("work_tables"))
     scale = scale_of_records(cursor)
     cursor.execute(statement("founders"), register)

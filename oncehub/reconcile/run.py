@@ -48,12 +48,9 @@ _OPEN = "select kind, count(*) from truth.discrepancy where closed_at is null gr
 
 _PENDING = "select count(*) from truth.pending"
 
-# In the order in which a landing batch marks, so that neither waits for the other in a circle.
 _MARK_ALL = """
 insert into intake.dirty (source, stream, source_key)
 select source, stream, source_key from record.person
-order by source, stream, source_key
-on conflict (source, stream, source_key) do update set mark = excluded.mark
 """
 
 
@@ -224,7 +221,6 @@ def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
     keep_severity(cursor, rules)
     matching = link_records(cursor, rules)
     opened_now, closed_now = settle_refusals(cursor)
-    cursor.execute(statement("dirty"))
     cursor.execute("select count(*) from dirty_record")
     (dirty,) = cursor.fetchone() or (0,)
     cursor.execute(_PENDING)

@@ -1,9 +1,5 @@
 -- What linking holds of its own; gone at commit. The tables are read whole or joined by hash, so none needs a
 -- key: those who fill them leave out what is there already.
-create temporary table dirty_record on commit drop as
-select source, stream, source_key, mark from intake.dirty;
-analyze dirty_record;
-
 -- Records of other sources that this run decides anew, and those of them drawn in last.
 create temporary table affected (source text, stream text, source_key text) on commit drop;
 create temporary table drawn (source text, stream text, source_key text) on commit drop;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -101,12 +102,12 @@ class Bench:
             "where source = %(source)s and stream = %(stream)s order by 1"
         )
 
-    def dirty(self) -> dict[str, int]:
-        return dict(
-            self.query(
-                "select source_key, mark from intake.dirty where source = %(source)s and stream = %(stream)s"
-            )
+    def dirty(self) -> Counter[str]:
+        """How often each record is marked."""
+        marks = self.query(
+            "select source_key from intake.dirty where source = %(source)s and stream = %(stream)s"
         )
+        return Counter(key for (key,) in marks)
 
     def clean(self) -> None:
         with self.database, self.database.cursor() as cursor:
@@ -227,7 +228,9 @@ class Hub:
             "cursor": self.query(
                 "select source, stream, position, sequence from intake.cursor order by 1, 2"
             ),
-            "dirty": self.query("select source, stream, source_key from intake.dirty order by 1, 2, 3"),
+            "dirty": self.query(
+                "select distinct source, stream, source_key from intake.dirty order by 1, 2, 3"
+            ),
             "rejected": self.query(f"select {rejected} from intake.rejected order by 1, 2, 3, 5"),
         }
 

@@ -83,11 +83,13 @@ def test_rows_of_an_entity_that_the_mapping_makes_no_more_go_with_the_next_readi
     assert column(bench, "person", "full_name") == ["Trần Văn Bình"]
 
 
-def test_a_record_marked_again_gets_a_new_mark(bench, statement) -> None:
-    bench.land(statement("a", 1, person()))
-    first = bench.dirty()["a"]
-    bench.land(statement("a", 2, person("Trần Văn Bính")))
-    assert bench.dirty()["a"] > first
+def test_a_record_is_marked_once_for_every_batch_that_changes_it(bench, statement) -> None:
+    former = [{"personal_id": "001084000999"}, {"personal_id": "001084000998"}]
+    bench.land(statement("a", 1, {**person(), "former_identifier": former}))
+    assert bench.dirty() == {"a": 1}
+    bench.land(statement("a", 2, {**person("Trần Văn Bính"), "former_identifier": former[:1]}))
+    bench.land(statement("a", 2, {**person("Trần Văn Bính"), "former_identifier": former[:1]}))
+    assert bench.dirty() == {"a": 2}
 
 
 def test_records_that_state_no_person_are_never_dirty(bench, statement) -> None:

@@ -30,10 +30,7 @@ STREAMS = {
 
 _KEYS = ("source", "stream", "source_key")
 
-_MARK = """
-insert into intake.dirty (source, stream, source_key) values (%s, %s, %s)
-on conflict (source, stream, source_key) do update set mark = excluded.mark
-"""
+_MARK = "insert into intake.dirty (source, stream, source_key) values (%s, %s, %s)"
 
 _INSERT_ONLY = ("ruling", "decision")
 _DECIDED = (

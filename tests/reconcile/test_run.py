@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg2
 import pytest
 
 from oncehub.model.errors import RunBusy, StoreUnavailable
-from oncehub.reconcile import mark_all, reconcile
+from oncehub.reconcile import mark_all, reconcile, run
 from oncehub.store.connection import connect, locked
 
 ANH = {"personal_id": "001184000001", "full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07"}
@@ -46,55 +45,59 @@ def test_reconciling_everything_again_changes_nothing(hub):
     assert (hub.outcome(), hub.changes()) == before
 
 
-def test_marking_everything_again_and_a_landing_batch_never_wait_for_each_other_in_a_circle(hub):
-    # Stored from the last key to the first, so that only an order of its own marks them as a batch does.
-    for key in ("B9", "B5", "B1"):
+def test_a_batch_still_open_keeps_nobody_waiting_and_its_marks_are_the_next_run_s(hub):
+    for key in ("B1", "B2"):
         hub.state("banking", key, 0, full_name="NO NUMBER")
-    hub.reconcile()
-    mark = (
-        "insert into intake.dirty (source, stream, source_key) values ('banking', 'accounts', %s) "
-        "on conflict (source, stream, source_key) do update set mark = excluded.mark"
-    )
     with (
         closing(connect(hub.settings.database_url)) as batch,
         batch.cursor() as landing,
-        closing(connect(hub.settings.database_url)) as other,
-        ThreadPoolExecutor(1) as thread,
+        closing(connect(hub.settings.database_url)) as impatient,
     ):
-        landing.execute(mark, ("B1",))
-        marking = thread.submit(mark_all, other)
-        while not hub.rows("select from pg_locks where not granted and pid = %s", other.info.backend_pid):
-            assert not marking.done()
-        landing.execute(mark, ("B9",))
+        landing.execute("insert into intake.dirty values ('banking', 'accounts', 'B1')")
+        with impatient, impatient.cursor() as cursor:
+            cursor.execute("set lock_timeout = '5s'")
+        assert mark_all(impatient) == 2
+        assert reconcile(hub.settings, impatient).dirty == 2
         batch.commit()
-        assert marking.result() == 3
+    assert hub.rows("select source_key from intake.dirty") == [{"source_key": "B1"}]
+    assert hub.reconcile().dirty == 1
+
+
+def test_a_record_marked_several_times_is_linked_once(hub):
+    hub.state("population", "CD1", 0, **ANH)
+    hub.state("population", "CD1", 1, **ANH)
+    hub.mark("population", "CD1")
+    assert hub.reconcile().dirty == 1
+    assert hub.rows("select * from intake.dirty") == []
 
 
 def test_a_record_marked_again_while_a_run_is_at_work_stays_marked(hub, monkeypatch):
     hub.state("population", "CD1", 0, **ANH)
     hub.state("portal", "TK1", 1, **ANH)
-    from oncehub.reconcile import run  # noqa: PLC0415
 
     def mark_meanwhile(cursor):
         with closing(connect(hub.settings.database_url)) as other, other, other.cursor() as landing:
-            landing.execute("update intake.dirty set mark = nextval('intake.mark') where source_key = 'TK1'")
+            landing.execute("insert into intake.dirty values ('portal', 'accounts', 'TK1')")
         return settle_refusals(cursor)
 
     settle_refusals = run.settle_refusals
     monkeypatch.setattr(run, "settle_refusals", mark_meanwhile)
-    hub.reconcile()
+    assert hub.reconcile().dirty == 2
     assert hub.row("select source_key from intake.dirty") == {"source_key": "TK1"}
 
 
-def test_a_row_that_a_landing_batch_holds_is_left_to_the_next_run_and_not_waited_for(hub):
+def test_a_run_that_fails_while_linking_leaves_every_mark(hub, monkeypatch):
     hub.state("population", "CD1", 0, **ANH)
-    with closing(connect(hub.settings.database_url)) as other, other.cursor() as landing:
-        landing.execute("select from intake.dirty for update")
+    hub.state("portal", "TK1", 1, **ANH)
+
+    def fail(_):
+        raise StoreUnavailable("the power went")
+
+    monkeypatch.setattr(run, "settle_refusals", fail)
+    with pytest.raises(StoreUnavailable, match="the power went"):
         hub.reconcile()
-        other.rollback()
-    assert hub.row("select source_key from intake.dirty") == {"source_key": "CD1"}
-    hub.reconcile()
-    assert hub.rows("select * from intake.dirty") == []
+    monkeypatch.undo()
+    assert hub.reconcile().dirty == 2
 
 
 def test_only_one_process_reconciles_at_a_time(hub):
@@ -116,7 +119,6 @@ def test_a_database_that_is_gone_before_the_run_began_is_told_as_such(hub):
 
 def test_a_run_that_loses_the_database_keeps_nothing(hub, monkeypatch):
     hub.state("population", "CD1", 0, **ANH)
-    from oncehub.reconcile import run  # noqa: PLC0415
 
     def lose(cursor):
         backend = cursor.connection.info.backend_pid

@@ -45,14 +45,11 @@ update truth.match_model set active = false where active and model_id <> %(id)s;
 update truth.match_model set active = true where not active and model_id = %(id)s;
 """
 
-# In the order in which a landing batch marks, so that neither waits for the other in a circle.
 _JUDGE_AGAIN: Final = """
 insert into intake.dirty (source, stream, source_key)
 select source, stream, source_key from truth.unlinked
-union
+union all
 select source, stream, source_key from truth.link where method = 'model'
-order by source, stream, source_key
-on conflict (source, stream, source_key) do update set mark = excluded.mark
 """
 
 
