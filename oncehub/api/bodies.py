@@ -125,6 +125,14 @@ class Word(BaseModel):
     as_of: datetime | None
 
 
+class Took(BaseModel):
+    """Seconds until a discrepancy closed: since it opened, and since its source was told and said so."""
+
+    since_opened: int
+    since_fetched: int | None
+    since_acknowledged: int | None
+
+
 class NoticeLine(BaseModel):
     """A discrepancy of one of the source's records opened, changed or closed.
 
@@ -146,6 +154,8 @@ class NoticeLine(BaseModel):
     word: Word | None
     since: datetime
     closed_at: datetime | None
+    closed_because: str | None = None
+    took: Took | None = None
 
 
 class CorrectionsAnswer(BaseModel):

@@ -13,6 +13,7 @@ from oncehub.cli import (
     check,
     clients,
     connector,
+    corrections,
     links,
     mapping,
     matching,
@@ -45,6 +46,7 @@ app.add_typer(matching.app, name="match")
 app.add_typer(links.app, name="link")
 app.add_typer(person.app, name="person")
 app.add_typer(clients.app, name="client")
+app.add_typer(corrections.app, name="corrections")
 app.add_typer(audit.app, name="audit")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130

@@ -25,13 +25,11 @@ from oncehub.model.connection import connection_from_environment
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings, load_settings
+from oncehub.share.corrections import PREFIX, feed_name
 from oncehub.store.connection import opened
 from oncehub.store.migrate import initialise
 
 _RUN_COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")
-
-_CORRECTIONS = "corrections."
-"""What the names of correction notices begin with; a feed's own name has no dot."""
 
 _STATUS = """
 select distinct on (source, stream)
@@ -152,10 +150,10 @@ def _asked(
 def _published_names(settings: Settings) -> list[str]:
     agreements = share_step.load_agreements(settings).values()
     feeds = [agreement.feed for agreement in agreements if agreement.feed]
-    return feeds + [f"{_CORRECTIONS}{source}" for source in share_step.corrected_sources(settings)]
+    return feeds + [feed_name(source) for source in share_step.corrected_sources(settings)]
 
 
 def _published(settings: Settings, name: str) -> share_step.PublishReport:
-    if name.startswith(_CORRECTIONS):
-        return share_step.publish_corrections(settings, name.removeprefix(_CORRECTIONS))
+    if name.startswith(PREFIX):
+        return share_step.publish_corrections(settings, name.removeprefix(PREFIX))
     return share_step.publish(settings, name)

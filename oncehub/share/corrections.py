@@ -18,6 +18,8 @@ from oncehub.share.permissions import today
 from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
 from oncehub.store.connection import Connection
 
+PREFIX = "corrections."
+
 # Where the agreement has gained an attribute or its value, all of the source's discrepancies are looked at
 # once more.
 _PREPARE = """
@@ -37,7 +39,8 @@ where (feed.attributes, feed.withheld) is distinct from (excluded.attributes, ex
 # One statement, hence one snapshot, as in feeds: of transactions still open when it began nothing is told.
 # What a source knows of a discrepancy is what its last line said; a statement that was only repeated is not
 # told again, nor is a discrepancy that came and went between two publishings. The person a record was not
-# linked to is somebody else, so that of a refused link only the record's own word is told.
+# linked to is somebody else, so that of a refused link only the record's own word is told. How long one took
+# to close is kept with the line that closes it, counted too from when its first line had been given out.
 _PUBLISH = """
 with fresh as materialized (
     select d.*, 'person.' || d.attribute as qualified
@@ -48,7 +51,7 @@ with fresh as materialized (
         and 'person.' || d.attribute = any(%(attributes)s)
 ),
 state as (
-    select f.discrepancy_id, f.changed_in, f.qualified, f.closed_at,
+    select f.discrepancy_id, f.changed_in, f.qualified, f.opened_at, f.closed_at, f.closed_because,
         jsonb_build_object(
             'kind', f.kind,
             'record', jsonb_build_object('stream', f.stream, 'key', f.source_key),
@@ -90,13 +93,27 @@ line as (
             is distinct from (line - '{stated_at,word}'::text[], line #> '{word,source}')
     end
 ),
+closing as (
+    select l.discrepancy_id,
+        jsonb_build_object('closed_because', l.closed_because, 'took', jsonb_build_object(
+            'since_opened', extract(epoch from l.closed_at - l.opened_at)::bigint,
+            'since_fetched',
+            extract(epoch from l.closed_at - min(r.at) filter (where r.kind = 'fetched'))::bigint,
+            'since_acknowledged',
+            extract(epoch from l.closed_at - min(r.at) filter (where r.kind = 'acknowledged'))::bigint
+        )) as closing
+    from line l left join share.receipt r
+        on r.feed = %(feed)s and r.sequence >= l.notice and r.at <= l.closed_at
+    where l.closed_at is not null
+    group by l.discrepancy_id, l.closed_because, l.closed_at, l.opened_at
+),
 published as (
     insert into share.notice (source, sequence, notice, discrepancy_id, change, attribute, line)
     select f.source, f.last_sequence + l.number, coalesce(l.notice, f.last_sequence + l.number),
         l.discrepancy_id,
         case when l.closed_at is not null then 'closed' when l.open then 'changed' else 'opened' end,
-        l.qualified, l.line
-    from line l cross join share.correction_feed f
+        l.qualified, l.line || coalesce(c.closing, '{}')
+    from line l cross join share.correction_feed f left join closing c using (discrepancy_id)
     where f.source = %(source)s
     order by l.number
 )
@@ -140,7 +157,7 @@ def publish_corrections(
     agreement = corrections_agreement(settings, source)
     return publish_in_order(
         settings,
-        f"corrections.{source}",
+        feed_name(source),
         lambda connection: extend_corrections(connection, agreement, source),
         lambda connection: _held_back(connection, agreement, source),
         database=database,
@@ -151,7 +168,12 @@ def publish_corrections(
 def extend_corrections(connection: Connection, agreement: Agreement, source: str) -> tuple[int, int]:
     """Do what `publish_corrections` does over a given agreement; return lines added and last sequence."""
     withheld = agreement.corrections.without_value if agreement.corrections else ()
-    values = {"source": source, "attributes": sorted(agreement.noticed()), "withheld": sorted(withheld)}
+    values = {
+        "source": source,
+        "feed": feed_name(source),
+        "attributes": sorted(agreement.noticed()),
+        "withheld": sorted(withheld),
+    }
     with connection, connection.cursor() as cursor:
         cursor.execute(_PREPARE, values)
         before = _last_sequence(connection, source)
@@ -162,6 +184,11 @@ def extend_corrections(connection: Connection, agreement: Agreement, source: str
     with connection:
         last = _last_sequence(connection, source)
     return last - before, last
+
+
+def feed_name(source: str) -> str:
+    """Return what a source's notices are named as where feeds are named; a feed's own name has no dot."""
+    return f"{PREFIX}{source}"
 
 
 def corrections_agreement(settings: Settings, source: str) -> Agreement:

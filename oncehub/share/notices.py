@@ -10,6 +10,7 @@ from psycopg2.extras import RealDictCursor
 
 from oncehub.model.errors import NotFetched
 from oncehub.model.sharing import Agreement, Corrections
+from oncehub.share.corrections import feed_name
 from oncehub.share.receipts import Position, note_fetched, position, step
 from oncehub.store.connection import Connection
 
@@ -25,7 +26,8 @@ class NoticePage:
 
     Attributes:
         notices: lines `{sequence, notice, change, kind, severity, record, attribute, stated, stated_at,
-            believed, withheld, word, since, closed_at}` in order of sequence.
+            believed, withheld, word, since, closed_at}` in order of sequence; one that closes also has
+            `closed_because` and `took`, in seconds.
         next: `after` of the next read.
         more: whether there are further lines now.
     """
@@ -122,7 +124,7 @@ def note_read(
     connection: Connection, corrections: Corrections, client_id: str, after: int, reached: int
 ) -> None:
     """Note within the caller's transaction that the notices above `after` up to `reached` are given out."""
-    note_fetched(connection, _feed(corrections), client_id, after, reached)
+    note_fetched(connection, feed_name(corrections.source), client_id, after, reached)
 
 
 def acknowledge(
@@ -141,7 +143,7 @@ def acknowledge(
     Raises:
         NotFetched: when the sequence, or a notice, was not given out to it; nothing is noted then.
     """
-    feed = _feed(corrections)
+    feed = feed_name(corrections.source)
     fetched = position(connection, feed).fetched
     if sequence > fetched:
         raise NotFetched("lies beyond what was fetched", ("acknowledged",))
@@ -173,7 +175,3 @@ def _line(row: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
     cut = {"believed": None, "word": None} if withheld else {}
     head = {name: row[name] for name in ("sequence", "notice", "change", "severity")}
     return head | line | cut | {"withheld": withheld}
-
-
-def _feed(corrections: Corrections) -> str:
-    return f"corrections.{corrections.source}"

@@ -89,6 +89,8 @@ def test_a_notice_says_what_is_held_what_is_believed_on_whose_word_and_since_whe
         "withheld": False,
         "word": {"source": "population", "as_of": "2026-05-01T01:02:03Z"},
         "closed_at": None,
+        "closed_because": None,
+        "took": None,
     }
     assert person not in answer.text
 

@@ -11,9 +11,7 @@ from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.model.errors import ConfigError, RunBusy, StoreUnavailable
 from oncehub.model.settings import Settings
-from oncehub.model.sharing import Agreement
-from oncehub.share import load_agreements, publish_corrections
-from oncehub.share.corrections import extend_corrections
+from oncehub.share import publish_corrections
 from oncehub.store.connection import Connection, locked
 
 AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An", "sex": "female"}
@@ -23,19 +21,24 @@ Notices = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def agreement(editable: Settings) -> Agreement:
-    return load_agreements(editable)["tax-registration"]
-
-
-@pytest.fixture
-def notices(editable: Settings, database: Connection) -> Notices:
-    """Publish what may be published now to the source `tax`, and return all that it was told."""
+def kept(database: Connection) -> Notices:
+    """Return all that the source `tax` was told."""
 
     def lines() -> list[dict[str, Any]]:
-        extend_corrections(database, load_agreements(editable)["tax-registration"], "tax")
         with database, database.cursor(cursor_factory=RealDictCursor) as cursor:
             cursor.execute("select * from share.notice where source = 'tax' order by sequence")
             return [dict(row) for row in cursor.fetchall()]
+
+    return lines
+
+
+@pytest.fixture
+def notices(editable: Settings, database: Connection, kept: Notices) -> Notices:
+    """Publish to the source `tax`, and return all that it was told."""
+
+    def lines() -> list[dict[str, Any]]:
+        publish_corrections(editable, "tax", database)
+        return kept()
 
     return lines
 
@@ -147,6 +150,7 @@ def test_a_record_that_speaks_of_somebody_else_tells_nothing_of_them(
 
 def test_a_transaction_still_open_is_waited_for_and_not_passed(
     notices: Notices,
+    kept: Notices,
     editable: Settings,
     database: Connection,
     other: Connection,
@@ -156,9 +160,9 @@ def test_a_transaction_still_open_is_waited_for_and_not_passed(
     person = believe(**AN)
     disagree(person, "full_name", key="8001", connection=other, commit=False)
     disagree(person, "full_name", key="8002")
-    assert notices() == []
     with pytest.raises(StoreUnavailable, match=r"feed corrections\.tax: 1 changes wait"):
         publish_corrections(editable, "tax", database, patience=0)
+    assert kept() == []
     other.commit()
     assert [notice["line"]["record"]["key"] for notice in notices()] == ["8001", "8002"]
 
@@ -210,7 +214,7 @@ STEPS = strategies.lists(
 )
 @given(STEPS)
 def test_a_source_that_follows_its_notices_knows_every_open_discrepancy(
-    agreement: Agreement,
+    notices: Notices,
     database: Connection,
     disagree: Disagree,
     alter: Callable[..., None],
@@ -219,10 +223,10 @@ def test_a_source_that_follows_its_notices_knows_every_open_discrepancy(
     with database, database.cursor() as cursor:
         cursor.execute("truncate truth.discrepancy, share.notice, share.correction_feed cascade")
     person, standing = str(uuid.uuid4()), dict[str, tuple[int, str]]()
-    for step in [*steps, ("publish",)]:
+    for step in steps:
         match step:
             case ("publish",):
-                extend_corrections(database, agreement, "tax")
+                notices()
             case ("close", key) if key in standing:
                 alter(standing.pop(key)[0], closed_at="2099-01-01", closed_because="corrected")
             case ("open", key, stated) if key in standing:
@@ -230,9 +234,7 @@ def test_a_source_that_follows_its_notices_knows_every_open_discrepancy(
                 standing[key] = (standing[key][0], stated)
             case ("open", key, stated):
                 standing[key] = (disagree(person, "full_name", stated=stated, key=key), stated)
-    with database, database.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute("select * from share.notice order by sequence")
-        lines = [dict(row) for row in cursor.fetchall()]
+    lines = notices()
     assert [line["sequence"] for line in lines] == list(range(1, len(lines) + 1))
     known: dict[int, tuple[str, str]] = {}
     for line in lines:
