@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from oncehub.model.errors import TooManyRequests
 from oncehub.model.sharing import Agreement
-from oncehub.share.permissions import VIETNAM
+from oncehub.model.vietnam import VIETNAM
 from oncehub.store.connection import Connection
 
 

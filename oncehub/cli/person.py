@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -17,7 +16,10 @@ from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, write_json
 from oncehub.model.entities import load_entities
 from oncehub.model.settings import Settings, load_settings
+from oncehub.model.vietnam import VIETNAM
 from oncehub.reconcile.explain import Candidate, Choice, Explanation, explain
+from oncehub.reconcile.history import Origin
+from oncehub.reconcile.past import History, Past, history
 
 app = typer.Typer(no_args_is_help=True, help="One person: what is believed, and why.")
 
@@ -32,7 +34,6 @@ Attributes = Annotated[
     list[str] | None, typer.Option("--attribute", help="Only this attribute; may be repeated.")
 ]
 _FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
-_LOCAL: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
 _CANDIDATE: Final = (
     "record",
@@ -45,6 +46,9 @@ _CANDIDATE: Final = (
     "weight",
     "outcome",
 )
+
+_BELIEVED: Final = ("attribute", "value", "record", "as_of", "believed_from", "believed_until")
+_TRUE: Final = ("attribute", "value", "true_from", "true_until")
 
 _WON: Final = {
     "authority": "the authority on it",
@@ -100,8 +104,41 @@ def explain_(
             sys.stdout.write(f"{_told(choice)}\n\n")
 
 
+@app.command("history")
+def history_(
+    key: PersonKey,
+    attributes: Attributes = None,
+    *,
+    believed_at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=_FORMATS, help="Only what was believed at this moment; without zone, by Vietnam's clock."
+        ),
+    ] = None,
+    true_on: Annotated[
+        datetime | None, typer.Option(formats=_FORMATS[:1], help="Only what was true on this day.")
+    ] = None,
+    show_personal_data: ShowPersonalData = False,
+    as_json: Json = False,
+) -> None:
+    """Tell what was believed, when, and what was true, when; values masked."""
+    settings = load_settings()
+    day = true_on.date() if true_on else None
+    past = history(settings, key, attributes or (), believed_at=_moment(believed_at), true_on=day)
+    if show_personal_data:
+        note_disclosure(settings, "person history", "truth", "person", 1)
+    else:
+        past = _masked_past(settings, past)
+    if as_json:
+        write_json(asdict(past))
+        return
+    if not day:
+        show(list(_believed(past)), title="believed", columns=_BELIEVED, as_json=False)
+    show(list(_true(past)), title="true", columns=_TRUE, as_json=False)
+
+
 def _moment(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=_LOCAL) if at and at.tzinfo is None else at
+    return at.replace(tzinfo=VIETNAM) if at and at.tzinfo is None else at
 
 
 def _told(choice: Choice) -> str:
@@ -155,9 +192,50 @@ def _masked_choice(choice: Choice, shown: set[str]) -> Choice:
     return replace(
         choice,
         value=masked(choice.value, shown, name),
-        origin=origin and replace(origin, source_key=masked_text(origin.source_key)),
+        origin=origin and _masked_origin(origin),
         candidates=tuple(
             replace(each, value=masked(each.value, shown, name), source_key=masked_text(each.source_key))
             for each in choice.candidates
         ),
     )
+
+
+def _believed(past: History) -> Iterator[dict[str, Any]]:
+    for name, told in past.attributes.items():
+        for belief in told.beliefs:
+            origin = belief.origin
+            yield {
+                "attribute": name,
+                "value": _written(belief.value),
+                "record": f"{origin.source}.{origin.stream} {origin.source_key}",
+                "as_of": f"{origin.as_of:%Y-%m-%d}",
+                "believed_from": belief.believed_from,
+                "believed_until": belief.believed_until,
+            }
+
+
+def _true(past: History) -> Iterator[dict[str, Any]]:
+    for name, told in past.attributes.items():
+        for period in told.periods:
+            yield {"attribute": name, **asdict(period), "value": _written(period.value)}
+
+
+def _masked_past(settings: Settings, past: History) -> History:
+    shown = shown_values(load_entities(settings.schemas)["person"])
+    return replace(
+        past, attributes={name: _masked_told(name, told, shown) for name, told in past.attributes.items()}
+    )
+
+
+def _masked_told(name: str, told: Past, shown: set[str]) -> Past:
+    return Past(
+        tuple(
+            replace(each, value=masked(each.value, shown, name), origin=_masked_origin(each.origin))
+            for each in told.beliefs
+        ),
+        tuple(replace(each, value=masked(each.value, shown, name)) for each in told.periods),
+    )
+
+
+def _masked_origin(origin: Origin) -> Origin:
+    return replace(origin, source_key=masked_text(origin.source_key))

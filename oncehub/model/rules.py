@@ -220,7 +220,15 @@ class Doubts(Part):
 
 
 class SurvivorshipRules(Document):
-    """`survivorship.yaml`: a rule for every attribute of the person, and what makes a statement doubtful."""
+    """`survivorship.yaml`: a rule for every attribute of the person.
+
+    Attributes:
+        doubts: what makes a statement doubtful.
+        lifelong: attributes that a person has for life: a later value corrects the earlier one, which was
+            never true. Any other is true from the day on which it was stated.
+        attributes: whose word counts.
+    """
 
     doubts: Doubts = Doubts()
+    lifelong: tuple[str, ...] = ()
     attributes: dict[str, SurvivorshipRule]

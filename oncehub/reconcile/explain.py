@@ -163,7 +163,7 @@ def explain_people(
     Raises:
         ConfigError: when there is no such attribute.
     """
-    wanted = _known(rules, attributes)
+    wanted = rules.named(attributes)
     at = at or datetime.now(UTC)
     versions = versions_of(connection, people)
     held = {person: version for person, each in versions.items() if (version := held_at(at, each))}
@@ -196,14 +196,6 @@ def explain_people(
         )
         for person in held
     }
-
-
-def _known(rules: Rulebook, attributes: Sequence[str]) -> list[str]:
-    if unknown := sorted(set(attributes) - set(rules.attributes)):
-        raise ConfigError(
-            f"a person has no attribute {', '.join(unknown)}; see schemas/canonical/person.json"
-        )
-    return [name for name in rules.attributes if name in attributes or not attributes]
 
 
 def _choice(

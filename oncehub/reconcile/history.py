@@ -79,8 +79,13 @@ class Version(Held):
         """Return on whose word the attribute's value is believed; None where there is no value."""
         if attribute not in self.believed:
             return None
-        told = dict(self.provenance.get(attribute) or self.provenance["*"])
-        return Origin(**{**told, "as_of": datetime.fromisoformat(told["as_of"])})
+        told = self.provenance.get(attribute) or self.provenance["*"]
+        return Origin(**{**told, "as_of": self.as_of(attribute)})
+
+    def as_of(self, attribute: str) -> datetime:
+        """Return when the attribute was stated; of one without a value, when the register stated the rest."""
+        told = self.provenance.get(attribute) or self.provenance["*"]
+        return datetime.fromisoformat(told["as_of"])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,6 +59,18 @@ class Rulebook:
         """Everything that is believed of a person, in the order of the schema."""
         return tuple(self.person.attributes)
 
+    def named(self, attributes: Collection[str]) -> list[str]:
+        """Return those attributes in the order of the schema; all of them when none is given.
+
+        Raises:
+            ConfigError: when a person has no such attribute.
+        """
+        if unknown := sorted(set(attributes) - set(self.attributes)):
+            raise ConfigError(
+                f"a person has no attribute {', '.join(unknown)}; see schemas/canonical/person.json"
+            )
+        return [name for name in self.attributes if name in attributes or not attributes]
+
     def founded(self, attribute: str) -> bool:
         """Tell whether the register alone decides the attribute."""
         return self.survivorship.attributes[attribute].authority == self.register
@@ -96,6 +108,8 @@ def load_rulebook(settings: Settings) -> Rulebook:
             _require_known(person, rulebook.comparison, graveness.attribute, ("severity", place, "attribute"))
     for attribute in rulebook.survivorship.attributes:
         _require_known(person, rulebook.survivorship, attribute, ("attributes", attribute))
+    for place, attribute in enumerate(rulebook.survivorship.lifelong):
+        _require_known(person, rulebook.survivorship, attribute, ("lifelong", place))
     _require_comparable(rulebook)
     _require_weighable(rulebook)
     _require_complete(rulebook)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from oncehub.model.errors import AccessDenied
 from oncehub.model.sharing import Agreement, Corrections, Procedure
-
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
-"""Agreements and laws hold by the Vietnamese calendar."""
+from oncehub.model.vietnam import VIETNAM
 
 
 def today() -> date:

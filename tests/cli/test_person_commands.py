@@ -63,6 +63,26 @@ def test_a_choice_is_explained_with_its_losers_and_shown_in_clear_only_when_that
     assert _disclosed(database) == [("person explain", "truth", "person", 1)]
 
 
+def test_a_past_is_told_with_values_masked(oncehub, contested, database):
+    person, phone = contested
+    told = oncehub("person", "history", person)
+    assert told.returncode == 0, told.stderr
+    assert ("believed until" in told.stdout, "true until" in told.stdout) == (True, True)
+    assert phone not in told.stdout
+
+    on = json.loads(
+        oncehub(
+            "person", "history", person, "--attribute", "phone", "--true-on", "2026-08-01", "--json"
+        ).stdout
+    )
+    assert [period["value"] for period in on["attributes"]["phone"]["periods"]] == ["+99999999999"]
+    before = ("--believed-at", "2020-01-01T00:00:00")
+    assert json.loads(oncehub("person", "history", person, *before, "--json").stdout)["attributes"] == {}
+    assert _disclosed(database) == []
+    assert phone in oncehub("person", "history", person, "--show-personal-data").stdout
+    assert _disclosed(database) == [("person history", "truth", "person", 1)]
+
+
 def test_a_person_or_attribute_that_is_not_there_is_told(oncehub):
     nobody = oncehub("person", "explain", "00000000-0000-0000-0000-000000000000")
     assert (nobody.returncode, nobody.stdout) == (2, "")
