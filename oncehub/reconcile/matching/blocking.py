@@ -14,45 +14,32 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.matching import STATED_BY_OTHERS, BlockingKey, ModelRules
-from oncehub.reconcile.matching.features import former
+from oncehub.reconcile.matching.features import key_column
+from oncehub.reconcile.matching.keys import key_of
 
 Rule = Sequence[BlockingKey]
-
-_KEYS: Final[dict[BlockingKey, str]] = {
-    "name_key": "{name_key}",
-    "name_parts": "text.fold_parts({full_name})",
-    "first_part": "split_part(text.fold({full_name}), ' ', 1)",
-    "last_part": "split_part(text.fold({full_name}), ' ', -1)",
-    "birth_date": "(case when length({birth_date}) = 10 then {birth_date} end)",
-    "birth_year": "left({birth_date}, 4)",
-    "sex": "{sex}",
-    "commune": "({permanent_address} ->> 'unit')",
-    "phone": "{phone}",
-    "tax_code": "text.identifying('tax_code', {tax_code})",
-}
-_COLUMNS: Final = ("name_key", "full_name", "birth_date", "sex", "permanent_address", "phone", "tax_code")
 
 # Any of the key's parts not stated: no key.
 _DIGEST: Final = sql.SQL("hashtextextended({rule} || {parts}, 0)")
 
 _JUDGED_KEY: Final = sql.SQL("""
 insert into judged_key
-select distinct j.id, {digest}, {rule}
-from judged j join record.person r using (source, stream, source_key)
-{communes}
-where {digest} is not null
+select r.id, k.key, k.rule, {own}
+from {records} r cross join lateral (values {keys}) k (key, rule)
+where k.key is not null
 """)
 
-# The commune as stated, what it went into, and what went into it.
-_SPREAD: Final = sql.SQL("""cross join lateral (
-    select r.permanent_address ->> 'unit' as commune
-    union
-    select u.present_unit from truth.unit_successor u
-    where {former} and u.former_unit = r.permanent_address ->> 'unit'
-    union
-    select u.former_unit from truth.unit_successor u
-    where not {former} and u.present_unit = r.permanent_address ->> 'unit'
-) reformed""").format(former=former(sql.Identifier("r", "permanent_address")))
+# What a commune went into, and what went into it.
+_REFORMED: Final = """
+create temporary table record_reformed on commit drop as
+select f.*, u.present_unit as commune
+from record_feature f join truth.unit_successor u on u.former_unit = f.by_commune
+where f.former and u.present_unit <> f.by_commune
+union all
+select f.*, u.former_unit
+from record_feature f join truth.unit_successor u on u.present_unit = f.by_commune
+where not f.former and u.former_unit <> f.by_commune
+"""
 
 # Of each key no more people than tell whether it is a crowd's.
 _REGISTERED: Final = sql.SQL("""
@@ -65,6 +52,14 @@ cross join lateral (
     where {digest} = k.key and p.source = {register} and p.deleted_at is null
     limit {enough}
 ) p
+""")
+
+# The same of everybody, when more keys are sought than there are people.
+_REGISTERED_OF_EVERYBODY: Final = sql.SQL("""
+insert into key_person
+select k.key, k.rule, r.person_key
+from person_feature r cross join lateral (values {keys}) k (key, rule)
+where k.key in (select key from judged_key)
 """)
 
 # Who a record of another source speaks of: as this run has decided, or as it stands. A model's word leads no
@@ -97,14 +92,24 @@ insert into crowded select key, rule from key_person group by key, rule having c
 delete from key_person p using crowded c where c.key = p.key;
 """
 
+# A record is kept with the commune that it states, so a person is sought with what theirs was and became.
 _CHANGED_KEY: Final = sql.SQL("""
 insert into changed_key
 select distinct {digest}
 from changed c
 join truth.link k on k.person_key = c.person_key and k.method = 'register'
 join record.person r using (source, stream, source_key)
+{communes}
 where {digest} is not null
 """)
+
+_SPREAD: Final = sql.SQL("""cross join lateral (
+    select r.permanent_address ->> 'unit' as commune
+    union
+    select u.present_unit from truth.unit_successor u where u.former_unit = r.permanent_address ->> 'unit'
+    union
+    select u.former_unit from truth.unit_successor u where u.present_unit = r.permanent_address ->> 'unit'
+) reformed""")
 
 _CHANGED_KEY_TOLD: Final = sql.SQL("""
 insert into changed_key
@@ -112,6 +117,11 @@ select distinct {digest}
 from teller t join record.person r using (source, stream, source_key)
 where {digest} is not null
 """)
+
+_MANY: Final = """
+select (select count(*) from judged_key) > sum(reltuples)
+from pg_class where oid = %s::regclass
+"""
 
 _INDEXES: Final = """
 select relname from pg_class
@@ -121,20 +131,38 @@ where relnamespace = 'record'::regnamespace and relkind in ('i', 'I') and relnam
 
 
 def note_keys(cursor: Cursor, rules: ModelRules) -> None:
-    """Fill `judged_key` (id, key, rule) for the records in `judged`."""
-    for rule in rules.blocking:
-        spread = _SPREAD if "commune" in rule else sql.SQL("")
-        digest = _digest(rule, of="r", commune=sql.Identifier("reformed", "commune"))
-        cursor.execute(_JUDGED_KEY.format(digest=digest, rule=_name(rule), communes=spread))
+    """Fill `judged_key` (id, key, rule, own) for the records in `record_feature`.
+
+    Not their own are the keys with what their commune became or was.
+    """
+    cursor.execute(_judged_keys(rules.blocking))
+    reformed = [rule for rule in rules.blocking if "commune" in rule]
+    if reformed:
+        cursor.execute(_REFORMED)
+        cursor.execute(_judged_keys(reformed, of_reformed=True))
     cursor.execute("analyze judged_key")
 
 
-def find_people(cursor: Cursor, rules: ModelRules, register: str, keys: str) -> None:
+def are_many(cursor: Cursor, register: str) -> bool:
+    """Tell whether reading everybody in the register costs less than looking up the keys in `judged_key`."""
+    cursor.execute(_MANY, (f"record.person_{register}",))
+    return cursor.fetchone() == (True,)
+
+
+def find_people(
+    cursor: Cursor, rules: ModelRules, register: str, keys: str, *, of_everybody: bool = False
+) -> None:
     """Fill `key_person` (key, rule, person_key) for the keys in a temporary table, some people repeatedly.
 
-    A key that more than `crowd` share goes to `crowded` (key, rule) instead.
+    A key that more than `crowd` share goes to `crowded` (key, rule) instead. With `of_everybody` those who
+    register a key are sought in `person_feature`, which then holds everybody.
     """
+    registered = [rule for rule in rules.blocking if not _told(rule)]
+    if of_everybody and registered:
+        cursor.execute(_REGISTERED_OF_EVERYBODY.format(keys=_noted(registered)))
     for rule in rules.blocking:
+        if rule in registered and of_everybody:
+            continue
         query = _TOLD_BY_OTHERS if _told(rule) else _REGISTERED
         cursor.execute(
             query.format(
@@ -151,8 +179,12 @@ def find_people(cursor: Cursor, rules: ModelRules, register: str, keys: str) -> 
 def note_changed_keys(cursor: Cursor, rules: ModelRules) -> None:
     """Fill `changed_key` with the keys of the people in `changed`, of whom the records in `teller` tell."""
     for rule in rules.blocking:
-        query = _CHANGED_KEY_TOLD if _told(rule) else _CHANGED_KEY
-        cursor.execute(query.format(digest=_digest(rule, of="r")))
+        if _told(rule):
+            cursor.execute(_CHANGED_KEY_TOLD.format(digest=_digest(rule, of="r")))
+            continue
+        spread = "commune" in rule
+        digest = _digest(rule, of="r", commune=sql.Identifier("reformed", "commune") if spread else None)
+        cursor.execute(_CHANGED_KEY.format(digest=digest, communes=_SPREAD if spread else sql.SQL("")))
 
 
 def prepare_register(cursor: Cursor, rules: ModelRules, register: str) -> None:
@@ -184,13 +216,30 @@ def _index(rule: Rule) -> str:
     return "match_" + hashlib.sha256("\x1f".join(rule).encode()).hexdigest()[:16]
 
 
+def _judged_keys(rules: Sequence[Rule], *, of_reformed: bool = False) -> sql.Composable:
+    return _JUDGED_KEY.format(
+        own=sql.Literal(not of_reformed),
+        records=sql.Identifier("record_reformed" if of_reformed else "record_feature"),
+        keys=_noted(rules, commune=sql.Identifier("r", "commune") if of_reformed else None),
+    )
+
+
+def _noted(rules: Sequence[Rule], commune: sql.Composable | None = None) -> sql.Composable:
+    """Return the keys, each with its rule, of what `features` has noted."""
+    return sql.SQL(", ").join(
+        sql.SQL("({}, {})").format(_joined(rule, _columns(rule, commune)), _name(rule)) for rule in rules
+    )
+
+
+def _columns(rule: Rule, commune: sql.Composable | None) -> Iterable[sql.Composable]:
+    return (commune if commune and key == "commune" else sql.Identifier("r", key_column(key)) for key in rule)
+
+
 def _digest(rule: Rule, of: str | None = None, commune: sql.Composable | None = None) -> sql.Composable:
     """Return the SQL of a record's key; of those whose address is spread out, `commune` takes its place."""
-    parts = (commune if commune and key == "commune" else _part(key, of) for key in rule)
-    separated: Iterable[sql.Composable] = (sql.SQL("E'\\x1f' || {}").format(part) for part in parts)
+    return _joined(rule, (commune if commune and key == "commune" else key_of(key, of) for key in rule))
+
+
+def _joined(rule: Rule, parts: Iterable[sql.Composable]) -> sql.Composable:
+    separated = (sql.SQL("E'\\x1f' || {}").format(part) for part in parts)
     return _DIGEST.format(rule=_name(rule), parts=sql.SQL(" || ").join(separated))
-
-
-def _part(key: BlockingKey, of: str | None) -> sql.Composable:
-    columns = {name: sql.Identifier(of, name) if of else sql.Identifier(name) for name in _COLUMNS}
-    return sql.SQL(_KEYS[key]).format(**columns)

@@ -15,25 +15,50 @@ import polars as pl
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
-from oncehub.model.matching import Evidence, ModelRules
+from oncehub.model.matching import BlockingKey, Evidence, ModelRules
+from oncehub.reconcile.matching.keys import key_of
 from oncehub.store.units import REFORM
 
-Columns = Mapping[str, sql.Composable]
+Columns = dict[str, sql.Composable]
 
 # Kept as one text on the way; no value of these has a comma.
 _LISTS: Final = {"commune": "{}_present", "shared": "{}"}
 
-_RECORDS = sql.SQL("""
-select j.id::text as unique_id, {columns}
+# Folded once, for all that is compared or sought by it.
+_FOLDED: Final = sql.SQL("""cross join lateral (
+    select text.fold(r.full_name) as folded, text.fold_parts(r.full_name) as parts offset 0
+) f""")
+_NOTE_RECORDS: Final = sql.SQL("""
+create temporary table record_feature on commit drop as
+select j.id, {former} as former, {columns}
 from judged j join record.person r using (source, stream, source_key)
+{folded};
+analyze record_feature;
 """)
 
-_PEOPLE = sql.SQL("""
-select w.id::text as unique_id, {columns}
-from wanted w
-join truth.link k on k.person_key = w.person_key and k.method = 'register'
-join record.person r
-    on r.source = {register} and (r.source, r.stream, r.source_key) = (k.source, k.stream, k.source_key)
+_NOTE_PEOPLE: Final = sql.SQL("""
+create temporary table person_feature on commit drop as
+select truth.person_key(r.source, r.stream, r.source_key) as person_key, {columns}
+from {people} r
+{folded};
+analyze person_feature;
+""")
+
+_EVERYBODY: Final = sql.SQL(
+    "(select p.* from record.person p where p.source = {register} and p.deleted_at is null)"
+)
+_WANTED: Final = sql.SQL("""(
+    select p.*
+    from (select distinct person_key from wanted) w
+    join truth.link k on k.person_key = w.person_key and k.method = 'register'
+    join record.person p
+        on p.source = {register} and (p.source, p.stream, p.source_key) = (k.source, k.stream, k.source_key)
+)""")
+
+_RECORDS: Final = sql.SQL("select id as unique_id, {columns} from record_feature r")
+_PEOPLE: Final = sql.SQL("""
+select w.id as unique_id, {columns}
+from wanted w join person_feature r using (person_key)
 {told}
 """)
 
@@ -44,23 +69,67 @@ _TOLD = sql.SQL("""left join (
 ) told on told.id = w.id""")
 
 
+def note_records(cursor: Cursor, rules: ModelRules) -> None:
+    """Make the table `record_feature` of the records in `judged`: id, former, features, and blocking keys."""
+    cursor.execute(
+        _NOTE_RECORDS.format(
+            former=former(sql.Identifier("r", "permanent_address")),
+            columns=_selected(_features(rules) | _keys(rules)),
+            folded=_FOLDED,
+        )
+    )
+
+
+def note_people(cursor: Cursor, rules: ModelRules, register: str, *, everybody: bool) -> None:
+    """Make the table `person_feature` of the people in `wanted`, or of everybody in the register.
+
+    It has person_key, and the columns of `note_records` that the register states.
+    """
+    people = _EVERYBODY if everybody else _WANTED
+    cursor.execute(
+        _NOTE_PEOPLE.format(
+            columns=_selected(_features(rules, shared=False) | _keys(rules)),
+            people=people.format(register=sql.Literal(register)),
+            folded=_FOLDED,
+        )
+    )
+
+
 def frame_of_records(cursor: Cursor, rules: ModelRules) -> pl.DataFrame:
-    """Give the features of the records in `judged`: `unique_id` (their `id`) and the columns of `levels`."""
-    stated = [_stated(attribute, evidence) for attribute, evidence in rules.compare.items()]
-    query = _RECORDS.format(columns=_selected({name: each for part in stated for name, each in part.items()}))
+    """Give the features of `record_feature`: `unique_id` (its `id`) and the columns of `levels`."""
+    columns = {name: sql.Identifier("r", name) for name in _features(rules)}
+    return _fetched(cursor, _RECORDS.format(columns=_selected(columns)), rules)
+
+
+def frame_of_people(cursor: Cursor, rules: ModelRules) -> pl.DataFrame:
+    """Give the features of the people in `wanted`, from `person_feature` and the records in `teller`."""
+    columns = {name: sql.Identifier("r", name) for name in _features(rules, shared=False)}
+    columns |= {name: sql.Identifier("told", name) for name in _shared(rules)}
+    query = _PEOPLE.format(columns=_selected(columns), told=_told(rules))
     return _fetched(cursor, query, rules)
 
 
-def frame_of_people(cursor: Cursor, rules: ModelRules, register: str) -> pl.DataFrame:
-    """Give the features of the people in `wanted`, as `frame_of_records` gives those of records."""
-    columns: dict[str, sql.Composable] = {}
-    for attribute, evidence in rules.compare.items():
-        if evidence == "shared":
-            columns[attribute] = sql.Identifier("told", attribute)
-        else:
-            columns |= _stated(attribute, evidence)
-    query = _PEOPLE.format(columns=_selected(columns), register=sql.Literal(register), told=_told(rules))
-    return _fetched(cursor, query, rules)
+def key_column(key: BlockingKey) -> str:
+    """Name the column of a blocking key in `record_feature` and `person_feature`."""
+    return f"by_{key}"
+
+
+def _features(rules: ModelRules, *, shared: bool = True) -> Columns:
+    stated = (
+        _stated(attribute, evidence)
+        for attribute, evidence in rules.compare.items()
+        if shared or evidence != "shared"
+    )
+    return {name: each for part in stated for name, each in part.items()}
+
+
+def _keys(rules: ModelRules) -> Columns:
+    keys = {key for rule in rules.blocking for key in rule}
+    return {key_column(key): key_of(key, record="r", folded="f") for key in sorted(keys)}
+
+
+def _shared(rules: ModelRules) -> list[str]:
+    return [attribute for attribute, evidence in rules.compare.items() if evidence == "shared"]
 
 
 def _stated(attribute: str, evidence: Evidence) -> Columns:
@@ -68,19 +137,25 @@ def _stated(attribute: str, evidence: Evidence) -> Columns:
     if evidence == "name":
         return {
             attribute: sql.SQL("lower({})").format(stated),
-            f"{attribute}_key": sql.SQL("text.fold_name({})").format(stated),
-            f"{attribute}_parts": sql.SQL("text.fold_parts({})").format(stated),
+            f"{attribute}_key": _folded(attribute, sql.SQL("r.name_key"), "text.fold_name({})"),
+            f"{attribute}_parts": _folded(attribute, sql.SQL("f.parts"), "text.fold_parts({})"),
         }
     if evidence == "commune":
         return {attribute: _catalogued(stated), f"{attribute}_present": _present(stated)}
     return {attribute: _identifying(attribute) if evidence == "shared" else stated}
 
 
+def _folded(attribute: str, of_name: sql.Composable, folded: str) -> sql.Composable:
+    """Fold an attribute; the full name is folded already."""
+    return of_name if attribute == "full_name" else sql.SQL(folded).format(sql.Identifier("r", attribute))
+
+
 def _told(rules: ModelRules) -> sql.Composable:
-    shared = [attribute for attribute, evidence in rules.compare.items() if evidence == "shared"]
-    if not shared:
+    gathered = {
+        name: sql.SQL("string_agg(distinct {}, ',')").format(_identifying(name)) for name in _shared(rules)
+    }
+    if not gathered:
         return sql.SQL("")
-    gathered = {name: sql.SQL("string_agg(distinct {}, ',')").format(_identifying(name)) for name in shared}
     return _TOLD.format(columns=_selected(gathered))
 
 

@@ -16,9 +16,15 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.matching import ModelRules
-from oncehub.reconcile.matching.blocking import find_people, note_changed_keys, note_keys
+from oncehub.reconcile.matching.blocking import are_many, find_people, note_changed_keys, note_keys
 from oncehub.reconcile.matching.evidence import Candidate, weights_of
-from oncehub.reconcile.matching.features import fetched, frame_of_people, frame_of_records
+from oncehub.reconcile.matching.features import (
+    fetched,
+    frame_of_people,
+    frame_of_records,
+    note_people,
+    note_records,
+)
 from oncehub.reconcile.matching.models import Model, active_model
 from oncehub.reconcile.matching.scoring import score
 from oncehub.reconcile.rulebook import Rulebook
@@ -163,15 +169,21 @@ class Judge:
 
     def _predictions(self, cursor: Cursor, at_least: float) -> pl.DataFrame:
         """Score the judged records with whoever shares a key with them; see `scoring.score`."""
-        note_keys(cursor, self.model.rules)
-        find_people(cursor, self.model.rules, self.rules.register, "judged_key")
+        model, register = self.model.rules, self.rules.register
+        note_records(cursor, model)
+        note_keys(cursor, model)
+        everybody = are_many(cursor, register)
+        if everybody:
+            note_people(cursor, model, register, everybody=True)
+        find_people(cursor, model, register, "judged_key", of_everybody=everybody)
         cursor.execute(_WANTED)
         cursor.execute(statement("matching/tellers"))
         pairs = fetched(cursor, _PAIRS)
         if pairs.is_empty():
             return pl.DataFrame()
-        records = frame_of_records(cursor, self.model.rules)
-        people = frame_of_people(cursor, self.model.rules, self.rules.register)
+        if not everybody:
+            note_people(cursor, model, register, everybody=False)
+        records, people = frame_of_records(cursor, model), frame_of_people(cursor, model)
         predictions = score(cursor.connection, self.model, records, people, pairs)
         return predictions.filter(pl.col("match_probability") >= at_least)
 

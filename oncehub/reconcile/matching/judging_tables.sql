@@ -1,6 +1,6 @@
 -- What judging by a model holds of its own; gone at commit.
 create temporary table judged (id bigint, source text, stream text, source_key text) on commit drop;
-create temporary table judged_key (id bigint, key bigint, rule text) on commit drop;
+create temporary table judged_key (id bigint, key bigint, rule text, own boolean) on commit drop;
 create temporary table key_person (key bigint, rule text, person_key uuid) on commit drop;
 create temporary table crowded (key bigint, rule text) on commit drop;
 create temporary table changed (person_key uuid) on commit drop;

@@ -7,8 +7,12 @@ delete from truth.match_key m
 using affected a
 where (m.source, m.stream, m.source_key) = (a.source, a.stream, a.source_key);
 
+-- Whoever comes is sought with what their commune was and became; a crowd that disperses, by its very key.
 insert into truth.match_key (key, source, stream, source_key)
-select k.key, j.source, j.stream, j.source_key from judged_key k join judged j using (id);
+select k.key, j.source, j.stream, j.source_key
+from judged_key k join judged j using (id)
+where k.own or k.key in (select key from crowded)
+order by k.key;
 
 insert into truth.match_crowd select distinct key, rule from crowded on conflict do nothing;
 

@@ -15,7 +15,13 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.model.errors import ConfigError, NotTrainable
 from oncehub.model.matching import ModelRules
 from oncehub.model.settings import Settings
-from oncehub.reconcile.matching.features import fetched, frame_of_people, frame_of_records
+from oncehub.reconcile.matching.features import (
+    fetched,
+    frame_of_people,
+    frame_of_records,
+    note_people,
+    note_records,
+)
 from oncehub.reconcile.matching.job import Frequencies, completed, linking
 from oncehub.reconcile.matching.levels import DATASETS, splink_settings, terms
 from oncehub.reconcile.matching.models import Trained, keep_model
@@ -95,7 +101,9 @@ def trained_on(cursor: Cursor, rules: Rulebook, model: ModelRules, seed: int) ->
     cursor.execute(statement("matching/judging_tables"))
     methods = [rule.method for rule in rules.register_identifiers]
     cursor.execute(_LABELS, {"methods": methods, "seed": seed, "most": LABELS})
-    records, people = frame_of_records(cursor, model), frame_of_people(cursor, model, rules.register)
+    note_records(cursor, model)
+    note_people(cursor, model, rules.register, everybody=False)
+    records, people = frame_of_records(cursor, model), frame_of_people(cursor, model)
     if len(records) < _FEWEST:
         raise NotTrainable(
             f"{len(records)} records are linked by an identifier of the register; a model learns from "
