@@ -183,7 +183,7 @@ def _present(address: sql.Composable) -> sql.Composable:
     ) else {address} ->> 'unit' end""").format(former=former(address), address=address)
 
 
-def _selected(columns: Columns) -> sql.Composable:
+def _selected(columns: Mapping[str, sql.Composable]) -> sql.Composable:
     return sql.SQL(", ").join(
         sql.SQL("{} as {}").format(each, sql.Identifier(name)) for name, each in columns.items()
     )
