@@ -101,6 +101,7 @@ class FeedLine(BaseModel):
     changed: list[str]
     values: dict[str, Any]
     as_of: str
+    into: str | None = None
 
 
 class FeedAnswer(BaseModel):

@@ -14,6 +14,7 @@ from oncehub.cli import (
     clients,
     connector,
     corrections,
+    joins,
     links,
     mapping,
     matching,
@@ -44,6 +45,8 @@ app.add_typer(mapping.app, name="mapping")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(matching.app, name="match")
 app.add_typer(links.app, name="link")
+for command in (joins.join, joins.unjoin, joins.split, joins.joins):
+    person.app.command()(command)
 app.add_typer(person.app, name="person")
 app.add_typer(clients.app, name="client")
 app.add_typer(corrections.app, name="corrections")

@@ -43,14 +43,14 @@ def show_(source: Source, stream: Stream, key: Key, as_json: Json = False) -> No
 def break_(source: Source, stream: Stream, key: Key, *, by: Clerk, reason: Reason) -> None:
     """Break a wrong link at once, for good: no run and no model links the two again."""
     number, person = break_link(load_settings(), RecordKey(source, stream, key), Word(by, reason))
-    sys.stdout.write(f"ruling {number}: the record does not speak of {person}\n{_NEXT}")
+    sys.stdout.write(f"ruling {number}: the record does not speak of {person}\n{NEXT}")
 
 
 @app.command("set")
 def set_(source: Source, stream: Stream, key: Key, person: Person, *, by: Clerk, reason: Reason) -> None:
     """Say whom a record speaks of, whatever it states."""
     number = set_link(load_settings(), RecordKey(source, stream, key), person, Word(by, reason))
-    sys.stdout.write(f"ruling {number}: the record speaks of {person}\n{_NEXT}")
+    sys.stdout.write(f"ruling {number}: the record speaks of {person}\n{NEXT}")
 
 
-_NEXT = "what is believed follows with the next `oncehub reconcile`\n"
+NEXT = "what is believed follows with the next `oncehub reconcile`\n"

@@ -21,7 +21,7 @@ from oncehub.reconcile.explain import Candidate, Choice, Explanation, explain
 from oncehub.reconcile.history import Origin
 from oncehub.reconcile.past import History, Past, history
 
-app = typer.Typer(no_args_is_help=True, help="One person: what is believed, and why.")
+app = typer.Typer(no_args_is_help=True, help="One person: what is believed, why, and who is one with whom.")
 
 PersonKey = Annotated[
     UUID,

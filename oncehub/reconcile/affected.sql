@@ -11,4 +11,7 @@ from founder f join truth.discrepancy d using (person_key)
 where d.closed_at is null and d.kind = 'wrong_person'
 union
 select r.source, r.stream, r.source_key
-from founder f join truth.ruling r using (person_key);
+from founder f join truth.ruling r using (person_key)
+union
+select r.source, r.stream, r.source_key
+from several s join truth.joined j on j.survivor = s.person_key join truth.ruling r on r.person_key = j.person_key;

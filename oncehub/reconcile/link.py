@@ -36,6 +36,18 @@ where f.registered and r.source = {register} and r.deleted_at is null and not ex
 group by r.personal_id, f.person_key
 """)
 
+# Who founded, or was joined to, or taken apart from, somebody: what they bore may be another's now.
+_JOINED_CLAIMANTS = """
+insert into claimant
+select unnest(array[g.person_key, g.survivor])
+from founder f
+join (
+    select person_key as either, person_key, survivor from truth.joining
+    union all
+    select survivor, person_key, survivor from truth.joining
+) g on g.either = f.person_key
+"""
+
 _BORROWED_CLAIMANTS = """
 insert into claimant
 select k.person_key
@@ -121,6 +133,14 @@ where w.verdict = 'same' and not exists (
 )
 """
 
+_DIFFERS = sql.SQL("""coalesce(
+        s.name_key <> {table}.name_key
+        and public.levenshtein_less_equal(left(s.name_key, 255), left({table}.name_key, 255), {distance})
+            > {distance}
+        and truth.same_partial_date(s.birth_date, {table}.birth_date) is not true,
+        false
+    )""")
+
 # The first identifier that leads to somebody decides; where a clerk has said that it is not them, the next is
 # tried. The register's own words say who that is: what is believed follows from them only later in the run.
 _JUDGE = sql.SQL("""
@@ -128,12 +148,12 @@ insert into verdict
 select
     s.source, s.stream, s.source_key, i.person_key, {method}, {name}, i.value,
     s.birth_date is not null,
-    b.person_key is not null or coalesce(
-        s.name_key <> f.name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left(f.name_key, 255), {distance})
-            > {distance}
-        and truth.same_partial_date(s.birth_date, f.birth_date) is not true,
-        false
+    b.person_key is not null or {differs} and not exists (
+        select from truth.link o
+        join record.person g
+            on g.source = {register}
+            and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
+        where o.person_key = i.person_key and o.method = 'joined' and not {differs_joined}
     ),
     s.stated_at, null, b.person_key is not null
 from stating s
@@ -180,7 +200,7 @@ def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
     """
     register = {"register": rules.register}
     # Clerks who rule now wait until these links are written, and then see them.
-    cursor.execute("lock table truth.ruling in share mode")
+    cursor.execute("lock table truth.ruling, truth.joining in share mode")
     cursor.execute(statement("dirty"))
     cursor.execute(statement("work_tables"))
     scale = scale_of_records(cursor)
@@ -227,6 +247,7 @@ def _match(cursor: Cursor, rules: Rulebook, scale: Scale) -> Matching:
 
 def _settle_register_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) -> None:
     cursor.execute("insert into claimant select person_key from founder")
+    cursor.execute(_JOINED_CLAIMANTS)
     # Numbers in force first: a number that is also among the person's former ones is in force.
     for rule in sorted(rules.register_identifiers, key=lambda rule: rule.current is False):
         claim = _FORMER_CLAIM if rule.current is False else _CURRENT_CLAIM
@@ -239,6 +260,7 @@ def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) 
     methods = sql.Literal(["ruling", *(rule.method for rule in rules.register_identifiers)])
     cursor.execute("truncate touched_value, claimant, claim")
     cursor.execute(_BORROWED_CLAIMANTS, {"lenders": lenders})
+    cursor.execute(_JOINED_CLAIMANTS)
     cursor.execute("analyze claimant")
     for rule in rules.borrowed_identifiers:
         lender = sql.Literal(rule.stated_by)
@@ -273,10 +295,16 @@ def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule
                 scheme=sql.Literal(rule.scheme),
                 attribute=sql.Identifier("s", rule.attribute),
                 in_force=_IN_FORCE[rule.current],
-                distance=sql.Literal(rules.matching.somebody_else.name_distance),
+                differs=_differs(rules, "f"),
+                differs_joined=_differs(rules, "g"),
                 register=sql.Literal(rules.register),
             )
         )
+
+
+def _differs(rules: Rulebook, table: str) -> sql.Composed:
+    distance = sql.Literal(rules.matching.somebody_else.name_distance)
+    return _DIFFERS.format(table=sql.Identifier(table), distance=distance)
 
 
 def _naming(rule: IdentifierRule) -> dict[str, sql.Composable]:

@@ -43,7 +43,7 @@ create temporary table believed on commit drop as
 select
     k.person_key, {values}, {name_key} as name_key,
     jsonb_strip_nulls(jsonb_build_object('*', {origin} {provenance})) as provenance
-from (select person_key, stream, source_key from linked where source = {register}) k
+from (select person_key, stream, source_key from linked where method = 'register') k
 join record.person f
     on f.source = {register} and f.deleted_at is null
     and (f.stream, f.source_key) = (k.stream, k.source_key)

@@ -26,7 +26,8 @@ class FeedPage:
         changes: lines `{sequence, person, kind, changed, values, as_of}` in order of sequence: `person` is a
             pseudonym that only this feed uses; `kind` is created, changed or removed; `changed` names the
             attributes; `values` holds every attribute of the agreement as believed at `as_of`, null where
-            nothing is held, and nothing for a removed person.
+            nothing is held, and nothing for a removed person. A person who is removed because a clerk has
+            found them to be one with another has `into`, the other's pseudonym.
         next: `after` of the next read.
         more: whether there are further lines now.
     """
@@ -61,10 +62,12 @@ agreed as (
 state as (
     select newest.*, agreed.changed, person.person_key is not null as held,
         coalesce(told.kind <> 'removed', false) as known,
-        case when person.person_key is not null then jsonb_build_object({values}) end as values
+        case when person.person_key is not null then jsonb_build_object({values}) end as values,
+        joined.survivor
     from newest
     left join agreed using (person_key)
     left join truth.person using (person_key)
+    left join truth.joined using (person_key)
     left join lateral (
         select line ->> 'kind' as kind from share.delivery
         where feed = %(feed)s and delivery.person_key = newest.person_key
@@ -79,7 +82,10 @@ line as (
             'changed', case when held then to_jsonb(changed) else '[]'::jsonb end,
             'values', coalesce(values, '{{}}'::jsonb),
             'as_of', to_jsonb(now())
-        ) as line
+        ) || case
+            when not held and survivor is not null then jsonb_build_object('into', survivor)
+            else '{{}}'::jsonb
+        end as line
     from state
     where case when held then changed is not null else known end
 ),
@@ -169,7 +175,9 @@ def read_changes(
         cursor.execute(_READ, (feed, after, limit + 1))
         rows = cursor.fetchall()
     changes = [
-        {"sequence": sequence, "person": feed_pseudonym(key, feed, person_key)} | _cut(line, agreement)
+        {"sequence": sequence, "person": feed_pseudonym(key, feed, person_key)}
+        | _cut(line, agreement)
+        | _led(line, feed, key)
         for sequence, person_key, line in rows[:limit]
     ]
     return FeedPage(changes, changes[-1]["sequence"] if changes else after, len(rows) > limit)
@@ -207,6 +215,11 @@ def _cut(line: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
         "changed": [name for name in line["changed"] if name in allowed],
         "values": {name: value for name, value in line["values"].items() if name in allowed},
     }
+
+
+def _led(line: dict[str, Any], feed: str, key: bytes) -> dict[str, str]:
+    """Give the pseudonym that a joined person's line leads to."""
+    return {"into": feed_pseudonym(key, feed, line["into"])} if "into" in line else {}
 
 
 def _held_back(connection: Connection, agreement: Agreement, feed: str) -> int:

@@ -67,3 +67,36 @@ def test_a_decision_names_its_clerk_and_its_reason(oncehub, account):
         assert "Missing option" in oncehub("link", "break", *account, *options).stderr
     blank = oncehub("link", "break", *account, "--by", " ", "--reason", "seen")
     assert (blank.returncode, "the name of the clerk" in blank.stderr) == (2, True)
+
+
+def test_people_are_joined_split_and_taken_apart(oncehub, settings, database, account):
+    with database, database.cursor() as cursor:
+        key = ("population", "citizens", "CD2")
+        cursor.execute(
+            "insert into record.person (source, stream, source_key, personal_id, full_name, stated_at) "
+            "values (%s, %s, %s, '001184000002', 'Nguyễn Thị Ánh', '2026-01-01')",
+            key,
+        )
+        cursor.execute("insert into intake.dirty (source, stream, source_key) values (%s, %s, %s)", key)
+        cursor.execute(
+            "select truth.person_key('population', 'citizens', name)::text "
+            "from unnest(array['CD1', 'CD2']) name"
+        )
+        (first,), (second,) = cursor.fetchall()
+    reconcile(settings)
+    word = ("--by", "clerk", "--reason", "seen")
+    assert oncehub("person", "join", second, first, *word).returncode == 0
+    again = oncehub("person", "join", first, second, *word)
+    assert (again.returncode, "joined to somebody else already" in again.stderr) == (1, True)
+    (joining,) = json.loads(oncehub("person", "joins", first, "--json").stdout)
+    assert (joining["verdict"], joining["stands"]) == ("one", True)
+    assert oncehub("person", "unjoin", second, *word).returncode == 0
+    reconcile(settings)
+
+    misnamed = oncehub("person", "split", first, "--record", "banking", *word)
+    assert (misnamed.returncode, "source.stream/key" in misnamed.stderr) == (2, True)
+    done = oncehub("person", "split", first, "--record", "banking.accounts/B1", "--to", second, *word)
+    assert (done.returncode, done.stderr) == (0, "")
+    reconcile(settings)
+    standing = json.loads(oncehub("link", "show", *account, "--json").stdout)
+    assert (standing["link"]["person_key"], standing["link"]["method"]) == (second, "ruling")

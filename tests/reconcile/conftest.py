@@ -32,9 +32,11 @@ _KEYS = ("source", "stream", "source_key")
 
 _MARK = "insert into intake.dirty (source, stream, source_key) values (%s, %s, %s)"
 
-_INSERT_ONLY = ("ruling", "decision")
+_INSERT_ONLY = ("ruling", "decision", "joining")
 _DECIDED = (
     "truth.ruling",
+    "truth.joined",
+    "truth.joining",
     "truth.decision",
     "truth.case_file",
     "truth.discrepancy",

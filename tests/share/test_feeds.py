@@ -322,3 +322,29 @@ def test_a_consumer_that_follows_the_feed_holds_what_is_believed(
         believed = sorted(cursor.fetchall(), key=str)
     consumed = [(values["person.phone"], values["person.email"]) for values in held.values()]
     assert sorted((pair for pair in consumed if any(pair)), key=str) == believed
+
+
+def test_who_was_joined_to_another_leads_there(
+    database: Connection, believe: Callable[..., str], feed: Callable[[], list[dict[str, Any]]]
+) -> None:
+    survivor, joined = believe(**AN), believe(**AN | {"personal_id": "001084000998"})
+    with database:
+        change(database, survivor, full_name="Nguyễn Thị Ân")
+        change(database, joined, full_name="Nguyễn Thị Ân")
+    known = {line["person"] for line in feed()}
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "insert into truth.link (source, stream, source_key, person_key, method) "
+            "select 'population', 'citizens', key, key::uuid, 'register' from unnest(%s) key "
+            "on conflict do nothing",
+            ([survivor, joined],),
+        )
+        cursor.execute(
+            "insert into truth.joining (person_key, into_person, verdict, reason, decided_by) "
+            "values (%s, %s, 'one', 'seen', 'clerk')",
+            (joined, survivor),
+        )
+        remove(database, joined)
+    gone = feed()[-1]
+    assert (gone["kind"], gone["values"]) == ("removed", {})
+    assert {gone["person"], gone["into"]} == known

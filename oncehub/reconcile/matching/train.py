@@ -64,7 +64,7 @@ _PEOPLE: Final = "select count(*) from record.person where source = %s and delet
 # Of all records of other sources, the share that anything leads to somebody.
 _LINKED: Final = """
 select count(*)::float8 / greatest(count(*) + (select count(*) from truth.unlinked), 1)
-from truth.link where method <> 'register'
+from truth.link where method not in ('register', 'joined')
 """
 
 _FREQUENCY: Final = sql.SQL("""
