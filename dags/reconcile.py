@@ -40,8 +40,14 @@ def settle(part: dict[str, int]) -> dict[str, Any]:
 
 
 @task(outlets=[TRUTH])
-def finish() -> None:
-    """Tell the feeds, once, that what is believed has changed."""
+def finish() -> dict[str, Any]:
+    """Sign the run off, and tell the feeds, once, that what is believed has changed."""
+    from oncehub.orchestrate.failures import clear_failures
+    from oncehub.reconcile import finish_run
+
+    with clear_failures():
+        control = finish_run(load_settings())
+    return {"run": control.run_id, "adds_up": control.adds_up}
 
 
 def reconcile_dag() -> None:

@@ -13,6 +13,7 @@ from oncehub.cli import (
     check,
     clients,
     connector,
+    control,
     corrections,
     joins,
     links,
@@ -37,6 +38,7 @@ app.command("check")(check.check)
 app.command("schemas")(check.schemas)
 app.command("sync")(pipeline.sync)
 app.command("reconcile")(pipeline.reconcile)
+app.command("control")(control.control)
 app.command("publish")(pipeline.publish)
 app.command("status")(pipeline.status)
 app.command("api")(serve.api)

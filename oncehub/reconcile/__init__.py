@@ -1,11 +1,13 @@
 """What is true: records linked to people, values believed with their provenance, and who disagrees."""
 
+from oncehub.reconcile.control import Control, Difference, Line, control_of, recount
 from oncehub.reconcile.parts import EVERYBODY, Part, parts_for
 from oncehub.reconcile.run import (
     PARTS,
     LinkReport,
     ReconcileReport,
     SettleReport,
+    finish_run,
     link_changes,
     mark_all,
     reconcile,
@@ -15,13 +17,19 @@ from oncehub.reconcile.run import (
 __all__ = [
     "EVERYBODY",
     "PARTS",
+    "Control",
+    "Difference",
+    "Line",
     "LinkReport",
     "Part",
     "ReconcileReport",
     "SettleReport",
+    "control_of",
+    "finish_run",
     "link_changes",
     "mark_all",
     "parts_for",
     "reconcile",
+    "recount",
     "settle_people",
 ]

@@ -44,7 +44,9 @@ def _settle(cursor: Cursor, closing: str) -> tuple[int, int]:
     closed = cursor.rowcount
     cursor.execute(statement("discrepancies_update"))
     cursor.execute(statement("discrepancies_open"))
-    return cursor.rowcount, closed
+    opened = cursor.rowcount
+    cursor.execute(statement("discrepancies_control"))
+    return opened, closed
 
 
 def _severity(rule: SeverityRule) -> dict[str, str | None]:

@@ -10,11 +10,6 @@ with taken as (
 insert into touched_person select person_key from taken;
 analyze touched_person;
 
-create temporary table linked on commit drop as
-select person_key, k.source, k.stream, k.source_key, k.method
-from touched_person join truth.link k using (person_key);
-analyze linked;
-
 create temporary table found (
     person_key uuid, attribute text, source text, stream text, source_key text, kind text,
     stated jsonb, believed jsonb, stated_at timestamptz, as_of timestamptz

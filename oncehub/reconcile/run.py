@@ -18,6 +18,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.model.errors import RunBusy
 from oncehub.model.settings import Settings
 from oncehub.reconcile.compare import find_differences
+from oncehub.reconcile.control import Control, sign_off
 from oncehub.reconcile.discrepancies import keep_severity, settle_differences, settle_refusals
 from oncehub.reconcile.link import link_records
 from oncehub.reconcile.matching.judging import Matching
@@ -37,14 +38,6 @@ PARTS = 8
 
 # Temporary tables are large on the first run and need no more than this run's memory.
 _SESSION = "set local timezone = 'UTC'; set local work_mem = '64MB'; set local jit = off"
-
-_LINKS = """
-select method, count(*) from truth.link group by method
-union all
-select 'unlinked', count(*) from truth.unlinked
-"""
-
-_OPEN = "select kind, count(*) from truth.discrepancy where closed_at is null group by kind"
 
 _PENDING = "select count(*) from truth.pending"
 
@@ -112,6 +105,7 @@ class ReconcileReport:
         opened: discrepancies opened by this run.
         closed: discrepancies closed by it.
         open_by_kind: discrepancies open now.
+        adds_up: whether what stood, came and went adds up to what stands; `oncehub control` tells.
         parts: how many people each part had that was settled.
         link_seconds: wall clock of linking; what remains of `seconds` is settling.
         seconds: wall clock.
@@ -126,6 +120,7 @@ class ReconcileReport:
     opened: int
     closed: int
     open_by_kind: dict[str, int]
+    adds_up: bool
     parts: list[int]
     link_seconds: float
     seconds: float
@@ -149,17 +144,18 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
         linked = _linked_alone(connection, rules)
         settled = list(_settled(settings, connection, rules, linked.pending))
         with connection, connection.cursor() as cursor:
-            links, open_by_kind = _counted(cursor, _LINKS), _counted(cursor, _OPEN)
+            control = sign_off(cursor)
     report = ReconcileReport(
         dirty=linked.dirty,
         people_created=sum(part.people_created for part in settled),
         people_changed=sum(part.people_changed for part in settled),
         people_removed=sum(part.people_removed for part in settled),
-        links=links,
+        links=control.standing("record"),
         matching=linked.matching,
         opened=linked.opened + sum(part.opened for part in settled),
         closed=linked.closed + sum(part.closed for part in settled),
-        open_by_kind=open_by_kind,
+        open_by_kind=control.standing("discrepancy"),
+        adds_up=control.adds_up,
         parts=[part.people for part in settled],
         link_seconds=linked.seconds,
         seconds=time.monotonic() - began,
@@ -198,6 +194,21 @@ def settle_people(
     rules = load_rulebook(settings)
     with told_without_values("settling"), opened(settings, database) as connection:
         return _settle(connection, rules, part)
+
+
+def finish_run(settings: Settings, database: Connection | None = None) -> Control:
+    """Sign off what was linked and settled since the last run was; `reconcile` does so itself.
+
+    Raises:
+        StoreError: when the database cannot be used; the next run signs for this one.
+    """
+    with (
+        told_without_values("signing off"),
+        opened(settings, database) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        return sign_off(cursor)
 
 
 def mark_all(database: Connection) -> int:
@@ -246,6 +257,7 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
         cursor.execute("select count(*) from touched_person")
         (people,) = cursor.fetchone() or (0,)
         scale_of_people(cursor, part)
+        cursor.execute(statement("linked"))
         shifts = believe(cursor, rules)
         announce(cursor)
         find_differences(cursor, rules)
@@ -259,8 +271,3 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
             closed=closed_now,
             seconds=time.monotonic() - began,
         )
-
-
-def _counted(cursor: Cursor, query: str) -> dict[str, int]:
-    cursor.execute(query)
-    return dict(cursor.fetchall())

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from oncehub.model.settings import Settings
+from oncehub.store.connection import Connection
 from stubs.client import Systems
 
 from .conftest import Command
@@ -55,6 +56,14 @@ def test_the_steps_lead_from_sources_to_feeds(oncehub: Command) -> None:
     assert report["links"]["personal_id"] > 500
     assert report["open_by_kind"]["stale"] > 0
 
+    control = answered(oncehub("control", "--recount", "--json"))
+    assert (control["adds_up"], control["differences"]) == (True, [])
+    opened = sum(total["added"] for total in control["totals"] if total["subject"] == "discrepancy")
+    assert opened == report["opened"]
+    table = oncehub("control").stdout
+    assert table.endswith(": adds up\n")
+    assert "open before" in table
+
     feeds = answered(oncehub("publish", "--json"))
     published = {feed["feed"]: feed["changes"] for feed in feeds}
     assert 0 < published.pop("corrections.tax") <= report["opened"]
@@ -76,6 +85,24 @@ def test_tables_for_people_hold_the_same_and_no_traceback(oncehub: Command) -> N
     assert "customs.declarants" in landed.stdout
     assert "reconciled" in oncehub("reconcile").stdout
     assert "succeeded" in oncehub("status").stdout
+
+
+def test_books_that_the_tables_contradict_end_in_a_status_that_a_script_sees(
+    oncehub: Command, database: Connection
+) -> None:
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "insert into truth.link values ('tax', 'registrations', 'T1', gen_random_uuid(), 'tax_code')"
+        )
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("insert into truth.unlinked values ('tax', 'registrations', 'T2')")
+    assert oncehub("control").returncode == 2
+    assert oncehub("reconcile").returncode == 0
+    assert oncehub("control").returncode == 0
+    counted = oncehub("control", "--recount")
+    assert counted.returncode == 1
+    assert "the tables say otherwise" in counted.stdout
+    assert "T2" not in counted.stdout
 
 
 def test_checking_finds_the_project_sound(oncehub: Command) -> None:

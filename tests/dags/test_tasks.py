@@ -30,12 +30,14 @@ def test_landing_reconciling_and_publishing_hand_on_counts_only(
     landed = dag_file("sync").land.function("population", "citizens")
     (part,) = dag_file("reconcile").link.function()
     settled = dag_file("reconcile").settle.function(part)
+    signed = dag_file("reconcile").finish.function()
     published = dag_file("publish").publish.function("residence")
 
+    assert signed["adds_up"]
     assert landed["read"] == landed["accepted"] + landed["quarantined"]
     assert set(landed) == {"pages", "read", "accepted", "unchanged", "quarantined", "deleted", "drift"}
     assert settled["people_created"] == landed["accepted"] == published["changes"]
-    json.dumps([landed, part, settled, published])
+    json.dumps([landed, part, settled, signed, published])
 
 
 @pytest.mark.usefixtures("connected")

@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.model.settings import Settings
-from oncehub.reconcile import ReconcileReport, reconcile
+from oncehub.reconcile import Difference, ReconcileReport, reconcile, recount
 from oncehub.store.connection import Connection, connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,14 +51,17 @@ _DECIDED = (
     "truth.person",
     "share.change",
     "intake.dirty",
+    "truth.control_entry",
+    "truth.control",
+    "truth.run",
 )
 _STATED = ("record.person", "record.former_identifier")
 
-# Copied from mappings/ or trained: no record adds to them. A queue holds nothing but what changed. The others
-# are counted for the report, which is no part of deciding.
+# Copied from mappings/ or trained: no record adds to them. A queue holds nothing but what changed, and the
+# books a few lines a run.
 _RULES = ("unit_successor", "severity_rule", "match_model")
-_QUEUES = ("pending",)
-_COUNTED = ("link", "unlinked", "discrepancy")
+_QUEUES = ("pending", "control_entry")
+_BOOKS = ("run", "control")
 
 _READ_WHOLE = """
 select relname, seq_tup_read from pg_stat_user_tables
@@ -172,10 +175,15 @@ class Hub:
         """Return everything that a run decides, times of running aside."""
         return {name: [row["told"] for row in self.rows(query)] for name, query in _OUTCOME.items()}
 
+    def recount(self) -> list[Difference]:
+        """Return where the books and the tables differ."""
+        with self.database, self.database.cursor() as cursor:
+            return recount(cursor)
+
     def read_whole(self) -> dict[str, int]:
         """Return how many rows of each table of records and of truth were ever read from end to end."""
         self.execute("select pg_stat_force_next_flush()")
-        found = self.rows(_READ_WHOLE, [*_RULES, *_QUEUES, *_COUNTED])
+        found = self.rows(_READ_WHOLE, [*_RULES, *_QUEUES, *_BOOKS])
         return {row["relname"]: row["seq_tup_read"] for row in found}
 
     def rule(self, source: str, key: str, verdict: str, person: str) -> None:

@@ -109,8 +109,9 @@ def test_after_any_changes_the_truth_is_that_of_a_hub_that_saw_only_the_last_sta
         # Stated later, as intake lands nothing older than what it holds.
         _land(hub, then[number] | {"day": then[number]["day"] + 5})
         if data.draw(st.booleans(), label="run"):
-            hub.reconcile()
-    hub.reconcile()
+            assert hub.reconcile().adds_up
+    assert hub.reconcile().adds_up
+    assert hub.recount() == []
     changed_by_and_by = _without_kinds(hub.outcome())
 
     hub.forget(records=False)
