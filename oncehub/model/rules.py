@@ -21,6 +21,8 @@ class IdentifierRule(Part):
         scheme: the scheme in `truth.identifier` it is looked up in.
         current: True for identifiers in force, False for former ones, None for either.
         stated_by: the source whose linked records say who bears the identifier; None for the register.
+        digits: only values of this length are looked up, where another number may stand in the attribute;
+            who bears the identifier is known through another rule.
     """
 
     method: Name
@@ -28,6 +30,7 @@ class IdentifierRule(Part):
     scheme: Name
     current: bool | None = None
     stated_by: Name | None = None
+    digits: Annotated[int, Field(ge=1)] | None = None
 
 
 class SomebodyElse(Part):

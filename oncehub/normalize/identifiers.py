@@ -1,4 +1,4 @@
-"""Transforms of the numbers that name a person: personal number, 9-digit identity card, tax code."""
+"""Transforms of the numbers that name a person: personal, 9-digit identity card, tax code, passport."""
 
 from __future__ import annotations
 
@@ -116,6 +116,23 @@ def tax_code(value: pl.Expr) -> pl.Expr:
         .when(value.str.contains(_PERSONAL_ID))
         .then(value)
     )
+
+
+@transform
+def passport(value: pl.Expr) -> pl.Expr:
+    """Check a passport's number (số hộ chiếu): six to nine capitals and digits, one of them a digit.
+
+    Vietnamese ones are a letter and seven or eight digits; nine signs are what a passport has room for.
+    Source: ICAO Doc 9303-4 (zone of the document number).
+
+    Examples:
+        "C1234567" -> "C1234567"
+        "p 00123456" -> "P00123456"
+        "PASSPORT" -> failure
+        "C12" -> failure
+    """
+    number = value.str.replace_all(r"[\s.-]", "").str.to_uppercase()
+    return pl.when(number.str.contains("^[A-Z0-9]{6,9}$") & number.str.contains("[0-9]")).then(number)
 
 
 @transform

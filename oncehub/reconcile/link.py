@@ -87,7 +87,7 @@ _DRAW = sql.SQL("""
 insert into drawn
 select r.source, r.stream, r.source_key
 from touched_value v
-join record.person r on {attribute} is not null and text.identifying({scheme}, {attribute}) = v.value
+join record.person r on {usable} and text.identifying({scheme}, {attribute}) = v.value
 where v.scheme = {scheme} and r.source <> {register} and r.deleted_at is null
     and not exists (
         select from affected a
@@ -164,7 +164,7 @@ join record.person f
 left join ruled b
     on b.verdict = 'different' and b.person_key = i.person_key
     and (b.source, b.stream, b.source_key) = (s.source, s.stream, s.source_key)
-where {attribute} is not null and not i.contested and {in_force}
+where {usable} and not i.contested and {in_force}
     and not exists (
         select from verdict v
         where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
@@ -249,7 +249,8 @@ def _settle_register_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) 
     cursor.execute("insert into claimant select person_key from founder")
     cursor.execute(_JOINED_CLAIMANTS)
     # Numbers in force first: a number that is also among the person's former ones is in force.
-    for rule in sorted(rules.register_identifiers, key=lambda rule: rule.current is False):
+    bearing = (rule for rule in rules.register_identifiers if rule.digits is None)
+    for rule in sorted(bearing, key=lambda rule: rule.current is False):
         claim = _FORMER_CLAIM if rule.current is False else _CURRENT_CLAIM
         cursor.execute(claim.format(**_naming(rule), register=sql.Literal(rules.register)))
     _settle(cursor, rules, rules.register_identifiers, scale)
@@ -275,7 +276,9 @@ def _settle(cursor: Cursor, rules: Rulebook, identifiers: Sequence[IdentifierRul
     cursor.execute(statement("contested"))
     lookups = {(rule.scheme, rule.attribute): rule for rule in identifiers}
     for rule in lookups.values():
-        cursor.execute(_DRAW.format(**_naming(rule), register=sql.Literal(rules.register)))
+        cursor.execute(
+            _DRAW.format(**_naming(rule), usable=_usable(rule, "r"), register=sql.Literal(rules.register))
+        )
     _state(cursor, rules)
 
 
@@ -294,6 +297,7 @@ def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule
                 name=sql.Literal(rule.attribute),
                 scheme=sql.Literal(rule.scheme),
                 attribute=sql.Identifier("s", rule.attribute),
+                usable=_usable(rule, "s"),
                 in_force=_IN_FORCE[rule.current],
                 differs=_differs(rules, "f"),
                 differs_joined=_differs(rules, "g"),
@@ -309,3 +313,11 @@ def _differs(rules: Rulebook, table: str) -> sql.Composed:
 
 def _naming(rule: IdentifierRule) -> dict[str, sql.Composable]:
     return {"scheme": sql.Literal(rule.scheme), "attribute": sql.Identifier("r", rule.attribute)}
+
+
+def _usable(rule: IdentifierRule, table: str) -> sql.Composed:
+    """Whether a record states a value that the rule looks up; in a form that a partial index can answer."""
+    attribute = sql.Identifier(table, rule.attribute)
+    if rule.digits is None:
+        return sql.SQL("{} is not null").format(attribute)
+    return sql.SQL("length({}) = {}").format(attribute, sql.Literal(rule.digits))

@@ -13,7 +13,7 @@ from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement, Procedure
 
-SEARCHABLE = ("person.national_id_9", "person.personal_id", "person.tax_code")
+SEARCHABLE = ("person.national_id_9", "person.passport", "person.personal_id", "person.tax_code")
 """Attributes that a person may be looked for by: those that `truth.identifier` holds."""
 
 

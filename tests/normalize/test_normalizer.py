@@ -207,6 +207,7 @@ def test_an_account_owner_is_known_by_the_number_of_the_right_scheme():
     assert numbers["9704000000000001"] == ("001184000001", None, "8000000011")
     assert numbers["9704000000000002"] == (None, "000000002", None)
     assert numbers["9704000000000003"] == (None, None, None)
+    assert {row["passport"] for row in people.values()} == {None, "C0000002"}
     assert [row["life_status"] for row in people.values()] == ["alive", None, "deceased", "alive"]
 
 

@@ -13,6 +13,7 @@ from oncehub.reconcile import mark_all
 _PERSONAL_IDS = ["001184000001", "001184000002", "001184000003"]
 _NATIONAL_IDS = ["011222331", "011222332"]
 _TAX_CODES = ["0312345671", "0312345671-001", "0312345672", "001184000001"]
+_PASSPORTS = ["C1234567", "P00123456"]
 _NAMES = ["Nguyễn Thị Ánh", "NGUYEN THI ANH", "Nguyễn Thị Ách", "Trần Văn Bình", "Lê Hoàng Yến"]
 _BIRTHS = ["1984-05-07", "1984", "1984-07-05", "1990-11-20"]
 _ADDRESSES = [
@@ -49,8 +50,13 @@ _SHAPES: dict[str, dict[str, Any]] = {
     },
     "portal": {**_PERSON, **_CONTACT, "permanent_address": _some(_ADDRESSES)},
     "tax": {**_PERSON, **_CONTACT, "tax_code": _some(_TAX_CODES)},
-    "customs": {**_CONTACT, "tax_code": _some(_TAX_CODES)},
-    "banking": {**_CONTACT, "tax_code": _some(_TAX_CODES), "email": _some(["a@example.vn", "b@example.vn"])},
+    "customs": {**_CONTACT, "tax_code": _some(_TAX_CODES), "passport": _some(_PASSPORTS)},
+    "banking": {
+        **_CONTACT,
+        "tax_code": _some(_TAX_CODES),
+        "passport": _some(_PASSPORTS),
+        "email": _some(["a@example.vn", "b@example.vn"]),
+    },
 }
 _RECORDS = st.tuples(
     *(

@@ -38,7 +38,7 @@ def own_settings(tmp_path):
 def test_the_project_s_own_rules_cover_every_attribute(own_settings):
     rules = load_rulebook(own_settings)
     assert set(rules.survivorship.attributes) == set(rules.person.attributes)
-    assert set(rules.contested_attributes) == {"tax_code", "phone", "email"}
+    assert set(rules.contested_attributes) == {"tax_code", "passport", "phone", "email"}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_project_s_own_rules_cover_every_attribute(own_settings):
         ),
         (
             "survivorship.yaml",
-            "[national_id_9, tax_code, model]",
+            "[national_id_9, tax_code, passport, model]",
             "[national_id]",
             r"survivorship\.yaml:\d+:\d+: no record is linked by 'national_id'; there are: personal_id, ",
         ),
