@@ -38,7 +38,7 @@ from oncehub.share.permissions import (
     today,
 )
 from oncehub.share.prefill import LIFE_STATUS
-from oncehub.share.receipts import note_fetched
+from oncehub.share.receipts import note_page
 
 _NOBODY = "no person, or more than one, fits the search"
 
@@ -129,7 +129,7 @@ def changes(
         require_feed(asked.agreement, feed)
         page = read_changes(asked.connection, asked.agreement, wanted.after, wanted.limit, hub.pseudonym_key)
         lines = [FeedLine(**line) for line in page.changes]
-        note_fetched(asked.connection, feed, caller.client_id, wanted.after, page.next)
+        note_page(asked.connection, feed, caller.client_id, wanted.after, page.next)
         return FeedAnswer(changes=lines, next=page.next, more=page.more)
 
 

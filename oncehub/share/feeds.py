@@ -176,7 +176,7 @@ def read_changes(
         rows = cursor.fetchall()
     changes = [
         {"sequence": sequence, "person": feed_pseudonym(key, feed, person_key)}
-        | _cut(line, agreement)
+        | within(line, agreement)
         | _led(line, feed, key)
         for sequence, person_key, line in rows[:limit]
     ]
@@ -192,7 +192,7 @@ def extend_feed(connection: Connection, agreement: Agreement, feed: str) -> tupl
     if agreement.in_force(today()):
         with connection, connection.cursor() as cursor:
             cursor.execute(
-                sql.SQL(_PUBLISH).format(values=_values(agreement)),
+                sql.SQL(_PUBLISH).format(values=believed_values(agreement)),
                 {"feed": feed, "attributes": list(agreement.attributes)},
             )
     with connection:
@@ -200,8 +200,8 @@ def extend_feed(connection: Connection, agreement: Agreement, feed: str) -> tupl
     return last - before, last
 
 
-def _values(agreement: Agreement) -> sql.Composable:
-    """Build the arguments of `jsonb_build_object`: each attribute's qualified name and its column."""
+def believed_values(agreement: Agreement) -> sql.Composable:
+    """Build the arguments of `jsonb_build_object`: the name and column of each attribute of the agreement."""
     pairs = [
         sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier("person", name.removeprefix("person.")))
         for name in agreement.attributes
@@ -209,7 +209,8 @@ def _values(agreement: Agreement) -> sql.Composable:
     return sql.SQL(", ").join(pairs)
 
 
-def _cut(line: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
+def within(line: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
+    """Cut out of a line what the agreement no longer covers."""
     allowed = set(agreement.attributes)
     return line | {
         "changed": [name for name in line["changed"] if name in allowed],

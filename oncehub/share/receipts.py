@@ -59,6 +59,13 @@ def note_fetched(connection: Connection, feed: str, client_id: str, after: int, 
         step(connection, feed, client_id, "fetched", reached)
 
 
+def note_page(connection: Connection, feed: str, client_id: str, after: int, reached: int) -> None:
+    """Note a page of a feed as given out, and what lies before it as kept: who asks on from there has it."""
+    note_fetched(connection, feed, client_id, after, reached)
+    if 0 < after <= position(connection, feed).fetched:
+        step(connection, feed, client_id, "acknowledged", after)
+
+
 def step(connection: Connection, feed: str, client_id: str, kind: Kind, sequence: int) -> None:
     """Note within the caller's transaction that a client has come to `sequence`, if that is further."""
     values = {"feed": feed, "kind": kind, "client_id": client_id, "sequence": sequence}

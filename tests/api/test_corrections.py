@@ -315,4 +315,7 @@ def test_a_feed_notes_how_far_it_was_fetched(
     publish_feed(editable, "residence")
     portal.changes("residence")
     portal.changes("residence", after=1)
-    assert receipts() == [("residence", "fetched", 1, portal.client_id)]
+    assert receipts() == [
+        ("residence", "fetched", 1, portal.client_id),
+        ("residence", "acknowledged", 1, portal.client_id),
+    ]

@@ -1,0 +1,108 @@
+"""`oncehub feeds`: whether agencies have what they were sent."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oncehub.audit import pseudonym_key
+from oncehub.cli.output import Json, show
+from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings, load_settings
+from oncehub.model.sharing import Agreement
+from oncehub.share import load_agreements
+from oncehub.share.feed_check import FeedChecker
+from oncehub.store.connection import Connection, opened
+
+app = typer.Typer(no_args_is_help=True, help="Feeds: whether agencies have what they were sent.")
+
+_COLUMNS = (
+    "feed",
+    "client",
+    "published",
+    "fetched",
+    "acknowledged",
+    "in_flight",
+    "stale",
+    "oldest_stale",
+    "missed",
+    "unpublished",
+)
+_FINDINGS = ("in_flight", "stale", "missed", "unpublished")
+_AMISS = 1
+
+
+@app.callback()
+def feeds() -> None:
+    """Keep the name of the one command."""
+
+
+@app.command("check")
+def check(
+    name: Annotated[
+        str | None, typer.Argument(help="A feed, or a client that reads one; all feeds when left out.")
+    ] = None,
+    held: Annotated[
+        Path | None,
+        typer.Option(help="What the client says it holds: JSON Lines of person and digest; names a client."),
+    ] = None,
+    *,
+    every: Annotated[
+        bool, typer.Option("--every", help="Compare every person, not only what is new; reads whole tables.")
+    ] = False,
+    shown: Annotated[int, typer.Option(min=1, help="How many persons of a kind --json names.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Hold what is believed against what was published, and that against what each client has.
+
+    in flight: believed, not yet published. stale: published, not yet fetched. missed: fetched, and yet the
+    client holds something else. unpublished: nothing will tell it, a fault of the hub. Status 1 for these.
+    """
+    settings = load_settings()
+    with opened(settings) as connection:
+        agreements, client = _named(settings, connection, name)
+        if held and client is None:
+            raise ConfigError("--held tells what one client holds; name the client instead of the feed")
+        key = pseudonym_key(settings.home)
+        checks = [
+            checked
+            for agreement in agreements
+            for checked in FeedChecker(agreement, key, shown, every=every).check(connection, client, held)
+        ]
+    rows = [dataclasses.asdict(checked) for checked in checks]
+    show(
+        rows if as_json else [_counted(row) for row in rows],
+        title="feeds",
+        columns=_COLUMNS,
+        as_json=as_json,
+    )
+    if not all(checked.sound for checked in checks):
+        raise typer.Exit(_AMISS)
+
+
+def _named(
+    settings: Settings, connection: Connection, name: str | None
+) -> tuple[list[Agreement], str | None]:
+    """Return the agreements to check, and the client if it is one that was named."""
+    agreements = [agreement for agreement in load_agreements(settings).values() if agreement.feed]
+    if name is None:
+        return agreements, None
+    if named := [agreement for agreement in agreements if agreement.feed == name]:
+        return named, None
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select client_id, agreement from share.consumer where revoked_at is null")
+        clients: dict[str, str] = dict(cursor.fetchall())
+    if named := [agreement for agreement in agreements if agreement.name == clients.get(name)]:
+        return named, name
+    known = sorted({*(agreement.feed or "" for agreement in agreements), *clients})
+    close = difflib.get_close_matches(name, known, n=1)
+    advice = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known) or 'none'}"
+    raise ConfigError(f"no feed, and no client that reads one, is called {name!r}; {advice}")
+
+
+def _counted(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {name: row[name] and row[name]["persons"] for name in _FINDINGS}

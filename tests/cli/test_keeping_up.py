@@ -1,0 +1,100 @@
+"""Whether agencies keep up with what they are told, as an engineer asks at the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oncehub.audit import feed_pseudonym, pseudonym_key
+from oncehub.model.settings import Settings
+from oncehub.share import load_agreements, publish, publish_corrections, read_changes
+from oncehub.share.consumers import add_consumer, new_client_key
+from oncehub.share.held import digest
+from oncehub.share.receipts import note_page
+from oncehub.store.connection import Connection
+
+from .conftest import Command
+
+AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An"}
+
+
+@pytest.fixture
+def oncehub(command_in: Callable[[Mapping[str, str]], Command], editable: Settings) -> Command:
+    return command_in(
+        {
+            "ONCEHUB_ROOT": str(editable.root),
+            "ONCEHUB_HOME": str(editable.home),
+            "ONCEHUB_DATABASE_URL": str(editable.database_url),
+            "COLUMNS": "160",
+        }
+    )
+
+
+def test_corrections_status_shows_every_source_that_is_told(
+    oncehub: Command,
+    editable: Settings,
+    database: Connection,
+    believe: Callable[..., str],
+    disagree: Callable[..., int],
+) -> None:
+    disagree(believe(**AN), "full_name", stated="Nguyễn Thị Anh", believed="Nguyễn Thị An")
+    publish_corrections(editable, "tax", database)
+    (tax,) = json.loads(oncehub("corrections", "status", "--json").stdout)
+    assert (tax["source"], tax["open"], tax["published"], tax["acknowledged"]) == ("tax", 1, 1, 0)
+    shown = oncehub("corrections", "status").stdout
+    assert "correction notices" in shown
+    assert "Nguyễn" not in shown
+
+
+def test_feeds_check_names_the_persons_a_client_missed_and_ends_with_status_1(
+    oncehub: Command, editable: Settings, database: Connection, believe: Callable[..., str], tmp_path: Path
+) -> None:
+    person = believe(**AN)
+    publish(editable, "residence", database)
+    add_consumer(database, "portal", "portal-residence", new_client_key(tmp_path / "key.pem"))
+    agreement, key = load_agreements(editable)["portal-residence"], pseudonym_key(editable.home)
+    with database:
+        (line,) = read_changes(database, agreement, 0, 10, key).changes
+        note_page(database, "residence", "portal", 0, 1)
+    held = tmp_path / "held.jsonl"
+
+    def check(values: dict[str, Any]) -> tuple[int, Any]:
+        told = [{"sequence": 1}, {"person": line["person"], "digest": digest(values)}]
+        held.write_text("".join(json.dumps(entry) + "\n" for entry in told))
+        done = oncehub("feeds", "check", "portal", "--held", str(held), "--every", "--json")
+        return done.returncode, json.loads(done.stdout)
+
+    assert check(line["values"]) == (
+        0,
+        [
+            {
+                "feed": "residence",
+                "client": "portal",
+                "published": 1,
+                "fetched": 1,
+                "acknowledged": 0,
+                "in_flight": {"persons": 0, "keys": []},
+                "stale": {"persons": 0, "keys": []},
+                "oldest_stale": None,
+                "missed": {"persons": 0, "keys": []},
+                "unpublished": {"persons": 0, "keys": []},
+            }
+        ],
+    )
+    status, (portal,) = check(line["values"] | {"person.full_name": "Nguyễn Thị Anh"})
+    assert status == 1
+    assert portal["missed"] == {"persons": 1, "keys": [feed_pseudonym(key, "residence", person)]}
+
+
+def test_a_name_that_is_neither_feed_nor_client_is_told_with_what_was_meant(oncehub: Command) -> None:
+    done = oncehub("feeds", "check", "residense")
+    assert done.returncode == 2
+    assert "'residense'; did you mean 'residence'?" in done.stderr.replace("is called ", "")
+    done = oncehub("feeds", "check", "residence", "--held", "x")
+    assert "name the client instead of the feed" in done.stderr
+    shown = oncehub("feeds", "check").stdout
+    assert "taxpayers" in shown
