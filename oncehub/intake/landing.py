@@ -56,16 +56,21 @@ class Landing:
         self._formerly_made: list[Entity] | None = None
 
     def prepare(self) -> None:
-        """Make the temporary tables of this session; they empty themselves at every commit."""
+        """Make the temporary tables of this session; they empty themselves at every commit.
+
+        Those that take an entity's rows come when they are first needed: emptying one costs every commit.
+        """
         self._run(statements.STAGES)
-        for entity in self._entities.values():
-            self._run(statements.create_stage(entity))
 
     def land(self, batch: Batch) -> Landed:
         """Write a batch's records and deletions, and mark dirty the person records that changed."""
         frames = {name: batch.frames[name] for name in self._entities if name in batch.frames}
-        frames = {name: _items_once(frame, self._entities[name]) for name, frame in frames.items()}
-        stated = fingerprinted(batch.accepted_keys, frames, self._entities)
+        # In the order of the key an index entry is cheap: the page it goes to is the one just written.
+        frames = {
+            name: _items_once(frame, self._entities[name]).sort("source_key")
+            for name, frame in frames.items()
+        }
+        stated = fingerprinted(batch.accepted_keys.sort("source_key"), frames, self._entities)
         fresh, restated = self._told_apart(stated)
         accepted = 0
         if restated.height:
@@ -115,12 +120,14 @@ class Landing:
         self._run(statements.HOLD)
         for name, frame in frames.items():
             entity = self._entities[name]
+            self._run(statements.create_stage(entity))
             self._copy(frame, statements.stage_of(entity), ("source_key", *entity.attributes, "stated_at"))
             if frame.height:
                 self._run(statements.upsert(entity))
             if entity.item_key or frame.height < restated.height:
                 self._run(statements.drop_unstated(entity))
         for entity in self._no_longer_made(frames):
+            self._run(statements.create_stage(entity))
             self._run(statements.drop_unstated(entity))
         return self._count(statements.COUNT_TOUCHED)
 

@@ -10,6 +10,8 @@ from psycopg2 import sql
 
 from oncehub.store.connection import Connection
 
+_CHUNK_BYTES = 2**20
+
 
 def copy_frame(
     connection: Connection, frame: pl.DataFrame, table: sql.Composable, columns: Sequence[str]
@@ -28,7 +30,7 @@ def copy_frame(
         table, sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.cursor() as cursor:
-        cursor.copy_expert(statement, buffer)
+        cursor.copy_expert(statement, buffer, size=_CHUNK_BYTES)
 
 
 def stage(connection: Connection, frame: pl.DataFrame, *, like: sql.Composable, name: str) -> sql.Identifier:

@@ -192,6 +192,7 @@ def test_a_batch_looks_rows_up_by_key_however_many_the_hub_holds(bench, statemen
         for text in (statements.STANDINGS, statements.HOLD, statements.FIND_LEAVING):
             cursor.execute(f"explain {text}", names)
             assert_looks_up(cursor.fetchall(), "held")
+        cursor.execute(statements.create_stage(entity))
         for composed in (statements.upsert(entity), statements.drop_unstated(entity)):
             cursor.execute(sql.SQL("explain ") + composed, names)
             assert_looks_up(cursor.fetchall(), "person_tax")
