@@ -99,6 +99,12 @@ where v.scheme = {scheme} and r.source <> {register} and r.deleted_at is null
     )
 """)
 
+# Each of them states once, so equal numbers are the same records.
+_ALL_STATE = """
+select (select count(*) from stating)
+    = (select count(*) from record.person where source <> %(register)s and deleted_at is null)
+"""
+
 _STATING = sql.SQL("""
 create temporary table stating on commit drop as
 select source, stream, source_key, stated_at, name_key, birth_date, {identifiers}
@@ -274,12 +280,20 @@ def _settle(cursor: Cursor, rules: Rulebook, identifiers: Sequence[IdentifierRul
     cursor.execute(statement("claims"), {"schemes": [rule.scheme for rule in identifiers]})
     scale.filled(cursor, "identifier")
     cursor.execute(statement("contested"))
+    if scale.large and _all_state(cursor, rules):
+        return
     lookups = {(rule.scheme, rule.attribute): rule for rule in identifiers}
     for rule in lookups.values():
         cursor.execute(
             _DRAW.format(**_naming(rule), usable=_usable(rule, "r"), register=sql.Literal(rules.register))
         )
     _state(cursor, rules)
+
+
+def _all_state(cursor: Cursor, rules: Rulebook) -> bool:
+    """Whether every record that others than the register hold is decided anew already: none is left to draw."""
+    cursor.execute(_ALL_STATE, {"register": rules.register})
+    return cursor.fetchone() == (True,)
 
 
 def _state(cursor: Cursor, rules: Rulebook) -> None:
