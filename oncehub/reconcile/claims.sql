@@ -1,54 +1,47 @@
 -- Bring truth.identifier in line with `claim` for the claimants and schemes at hand.
 analyze claimant;
 analyze claim;
+truncate borne;
+insert into borne
+select
+    scheme, value, person_key,
+    i.current, i.valid_from, i.valid_until, n.current, n.valid_from, n.valid_until
+from (
+    select i.*
+    from claimant c join truth.identifier i using (person_key)
+    where i.scheme = any(%(schemes)s)
+) i
+full join claim n using (scheme, value, person_key);
+analyze borne;
 
 -- Whoever states an identifier that stays with its person is linked to, or refused for, that person already.
 insert into touched_value
-select i.scheme, i.value
-from claimant c join truth.identifier i using (person_key)
-where i.scheme = any(%(schemes)s) and not exists (
-    select from claim n
-    where (n.scheme, n.value, n.person_key, n.current) = (i.scheme, i.value, i.person_key, i.current)
-)
-union
-select n.scheme, n.value
-from claim n
-where not exists (
-    select from truth.identifier i
-    where (i.scheme, i.value, i.person_key, i.current) = (n.scheme, n.value, n.person_key, n.current)
-);
+select distinct scheme, value from borne where current is distinct from current_before;
 analyze touched_value;
 
 delete from truth.identifier i
-using claimant c
-where i.person_key = c.person_key and i.scheme = any(%(schemes)s) and not exists (
-    select from claim n
-    where (n.scheme, n.value, n.person_key, n.current) = (i.scheme, i.value, i.person_key, i.current)
-);
+using borne b
+where (i.scheme, i.value, i.person_key) = (b.scheme, b.value, b.person_key)
+    and b.current_before is not null and b.current is distinct from b.current_before;
 
 update truth.identifier i
-set valid_from = c.valid_from, valid_until = c.valid_until
-from claim c
-where (i.scheme, i.value, i.person_key) = (c.scheme, c.value, c.person_key)
-    and (i.valid_from, i.valid_until) is distinct from (c.valid_from, c.valid_until);
+set valid_from = b.valid_from, valid_until = b.valid_until
+from borne b
+where (i.scheme, i.value, i.person_key) = (b.scheme, b.value, b.person_key)
+    and b.current = b.current_before
+    and (b.valid_from, b.valid_until) is distinct from (b.valid_from_before, b.valid_until_before);
 
 -- Joined, not asked row by row: where the table was empty and vacuumed, each question would read all that this
 -- statement has written so far.
 insert into truth.identifier (scheme, value, person_key, valid_from, valid_until, current, contested)
 select
-    c.scheme, c.value, c.person_key, c.valid_from, c.valid_until, c.current,
-    several.value is not null or elsewhere.value is not null
-from claim c
+    b.scheme, b.value, b.person_key, b.valid_from, b.valid_until, b.current,
+    count(*) over (partition by b.scheme, b.value, b.current) > 1 or elsewhere.value is not null
+from borne b
 left join (
-    select scheme, value, current from claim group by scheme, value, current having count(*) > 1
-) several using (scheme, value, current)
-left join (
-    select distinct c.scheme, c.value, c.current, c.person_key
-    from claim c join truth.identifier o using (scheme, value, current)
-    where o.person_key <> c.person_key
+    select distinct b.scheme, b.value, b.current, b.person_key
+    from borne b join truth.identifier o using (scheme, value, current)
+    where b.current is distinct from b.current_before and o.person_key <> b.person_key
 ) elsewhere using (scheme, value, current, person_key)
-where not exists (
-    select from truth.identifier i
-    where (i.scheme, i.value, i.person_key) = (c.scheme, c.value, c.person_key)
-)
-order by c.scheme, c.value;
+where b.current is not null and b.current is distinct from b.current_before
+order by b.scheme, b.value;

@@ -3,8 +3,13 @@ update truth.identifier i
 set contested = s.contested
 from (
     select i.scheme, i.value, i.current, count(*) > 1 as contested
-    from touched_value v join truth.identifier i using (scheme, value)
+    from (
+        -- Where several bear one number, who came last is told contested already, or all have been.
+        select distinct i.scheme, i.value, i.current
+        from touched_value v join truth.identifier i using (scheme, value)
+        where i.contested
+    ) suspect
+    join truth.identifier i using (scheme, value, current)
     group by i.scheme, i.value, i.current
-    having count(*) > 1 or bool_or(i.contested)
 ) s
 where (i.scheme, i.value, i.current) = (s.scheme, s.value, s.current) and i.contested <> s.contested;

@@ -107,20 +107,20 @@ select (select count(*) from stating)
 
 _STATING = sql.SQL("""
 create temporary table stating on commit drop as
-select source, stream, source_key, stated_at, name_key, birth_date, {identifiers}
+select source, stream, source_key, stated_at, name_key, birth_date, {identifiers}, 0 as entry
 from record.person limit 0;
 """)
 
 _STATE = sql.SQL("""
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, {identifiers}
+select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, {identifiers}, entry
 from drawn join record.person r using (source, stream, source_key)
-where r.deleted_at is null;
+where r.deleted_at is null and r.source <> {register};
 insert into ruled
 select source, stream, source_key, r.person_key, r.verdict
 from drawn join truth.standing_ruling r using (source, stream, source_key);
-insert into affected select source, stream, source_key from drawn;
+insert into affected select * from drawn;
 truncate drawn;
 analyze affected;
 analyze stating;
@@ -129,13 +129,13 @@ analyze ruled;
 
 # A clerk's word comes before every identifier. While the register does not have the person, it links nobody.
 _OBEY = """
-insert into verdict (source, stream, source_key, person_key, method, somebody_else, stated_at)
-select s.source, s.stream, s.source_key, w.person_key, 'ruling', false, s.stated_at
+insert into verdict (source, stream, source_key, person_key, method, somebody_else, stated_at, entry)
+select s.source, s.stream, s.source_key, w.person_key, 'ruling', false, s.stated_at, s.entry
 from stating s
 join ruled w using (source, stream, source_key)
 join truth.link k on k.person_key = w.person_key and k.method = 'register'
 where w.verdict = 'same' and not exists (
-    select from verdict v where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
+    select from verdict v where v.entry = s.entry
 )
 """
 
@@ -161,7 +161,7 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'joined' and not {differs_joined}
     ),
-    s.stated_at, null, b.person_key is not null
+    s.stated_at, null, b.person_key is not null, s.entry
 from stating s
 join truth.identifier i on i.scheme = {scheme} and i.value = text.identifying({scheme}, {attribute})
 join truth.link k on k.person_key = i.person_key and k.method = 'register'
@@ -173,8 +173,7 @@ left join ruled b
 where {usable} and not i.contested and {in_force}
     and not exists (
         select from verdict v
-        where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
-            and (not v.ruled or v.person_key = i.person_key)
+        where v.entry = s.entry and (not v.ruled or v.person_key = i.person_key)
     )
     and not exists (
         select from ruled w
@@ -218,9 +217,9 @@ def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
     _settle_register_identifiers(cursor, rules, scale)
     _judge(cursor, rules, rules.register_identifiers)
     if rules.borrowed_identifiers:
-        _settle_borrowed_identifiers(cursor, rules, scale)
-        # What was drawn in just now may state a number of the register too: that still comes first.
-        _judge(cursor, rules, rules.register_identifiers)
+        if _settle_borrowed_identifiers(cursor, rules, scale):
+            # What was drawn in just now may state a number of the register too: that still comes first.
+            _judge(cursor, rules, rules.register_identifiers)
         _judge(cursor, rules, rules.borrowed_identifiers)
     matching = _match(cursor, rules, scale)
     cursor.execute(statement("links"))
@@ -262,7 +261,7 @@ def _settle_register_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) 
     _settle(cursor, rules, rules.register_identifiers, scale)
 
 
-def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) -> None:
+def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) -> bool:
     lenders = [rule.stated_by for rule in rules.borrowed_identifiers]
     methods = sql.Literal(["ruling", *(rule.method for rule in rules.register_identifiers)])
     cursor.execute("truncate touched_value, claimant, claim")
@@ -272,22 +271,25 @@ def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) 
     for rule in rules.borrowed_identifiers:
         lender = sql.Literal(rule.stated_by)
         cursor.execute(_BORROWED_CLAIM.format(**_naming(rule), lender=lender, methods=methods))
-    _settle(cursor, rules, rules.borrowed_identifiers, scale)
+    return _settle(cursor, rules, rules.borrowed_identifiers, scale)
 
 
-def _settle(cursor: Cursor, rules: Rulebook, identifiers: Sequence[IdentifierRule], scale: Scale) -> None:
-    """Store the claims, and draw in every record that states an identifier they touch."""
+def _settle(cursor: Cursor, rules: Rulebook, identifiers: Sequence[IdentifierRule], scale: Scale) -> bool:
+    """Store the claims, and draw in every record that states an identifier they touch; tell whether any is."""
     cursor.execute(statement("claims"), {"schemes": [rule.scheme for rule in identifiers]})
     scale.filled(cursor, "identifier")
     cursor.execute(statement("contested"))
     if scale.large and _all_state(cursor, rules):
-        return
+        return False
+    drawn = 0
     lookups = {(rule.scheme, rule.attribute): rule for rule in identifiers}
     for rule in lookups.values():
         cursor.execute(
             _DRAW.format(**_naming(rule), usable=_usable(rule, "r"), register=sql.Literal(rules.register))
         )
+        drawn += cursor.rowcount
     _state(cursor, rules)
+    return drawn > 0
 
 
 def _all_state(cursor: Cursor, rules: Rulebook) -> bool:
@@ -298,7 +300,8 @@ def _all_state(cursor: Cursor, rules: Rulebook) -> bool:
 
 def _state(cursor: Cursor, rules: Rulebook) -> None:
     """Note what the records drawn in last state."""
-    cursor.execute(_STATE.format(identifiers=columns(rules.identifying_attributes, of="r")))
+    identifiers, register = columns(rules.identifying_attributes, of="r"), sql.Literal(rules.register)
+    cursor.execute(_STATE.format(identifiers=identifiers, register=register))
 
 
 def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule]) -> None:

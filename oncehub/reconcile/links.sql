@@ -1,15 +1,15 @@
 -- What each affected record was linked to, and what it is linked to now; joined once, for all that follows.
 create temporary table moved on commit drop as
 select
-    a.source, a.stream, a.source_key, s.source is not null as stated,
+    a.source, a.stream, a.source_key, s.entry is not null as stated,
     k.person_key as person_before, k.method as method_before, k.probability as probability_before,
     v.person_key, v.method, v.probability
 from affected a
-left join stating s using (source, stream, source_key)
+left join (select entry from stating) s using (entry)
 left join truth.link k using (source, stream, source_key)
 left join (
-    select source, stream, source_key, person_key, method, probability from verdict where not somebody_else
-) v using (source, stream, source_key);
+    select entry, person_key, method, probability from verdict where not somebody_else
+) v using (entry);
 analyze moved;
 
 -- The people who lose or gain a record, or of whom a record changed: settling them is the next phase. What is

@@ -12,10 +12,11 @@ from oncehub.reconcile.ranking import precedence, statements
 from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.statements import columns, statement
 
-# What others than the register state of the touched people, as far as it is compared or several have a say.
+# What others than the register state of the touched people, as far as it is compared or several have a say. Only
+# of the record itself said, the register's own are not even read.
 _STATEMENTS = sql.SQL("""
 create temporary table statement on commit drop as
-{statements} and source <> {register};
+{statements} and r.source <> {register};
 analyze statement (person_key, source);
 """)
 

@@ -1,8 +1,11 @@
 -- What linking holds of its own; gone at commit. The tables are read whole or joined by hash, so none needs a
 -- key: those who fill them leave out what is there already.
--- Records of other sources that this run decides anew, and those of them drawn in last.
-create temporary table affected (source text, stream text, source_key text) on commit drop;
-create temporary table drawn (source text, stream text, source_key text) on commit drop;
+-- Records of other sources that this run decides anew, and those of them drawn in last; `entry` numbers them, for
+-- joining by one number instead of three texts.
+create temporary table affected (source text, stream text, source_key text, entry integer) on commit drop;
+create temporary table drawn (
+    source text, stream text, source_key text, entry integer generated always as identity
+) on commit drop;
 
 -- Identifiers whose bearer may have changed.
 create temporary table touched_value (scheme text, value text) on commit drop;
@@ -11,6 +14,13 @@ create temporary table touched_value (scheme text, value text) on commit drop;
 create temporary table claimant (person_key uuid) on commit drop;
 create temporary table claim (
     scheme text, value text, person_key uuid, valid_from date, valid_until date, current boolean
+) on commit drop;
+
+-- What they bore under the schemes at hand, and what they claim; null where it is only one of both.
+create temporary table borne (
+    scheme text, value text, person_key uuid,
+    current_before boolean, valid_from_before date, valid_until_before date,
+    current boolean, valid_from date, valid_until date
 ) on commit drop;
 
 -- What clerks have said of the affected records.
@@ -23,7 +33,7 @@ create temporary table ruled (
 create temporary table verdict (
     source text, stream text, source_key text, person_key uuid, method text, attribute text, value text,
     birth_date_stated boolean, somebody_else boolean, stated_at timestamptz, probability real,
-    ruled boolean not null default false
+    ruled boolean not null default false, entry integer
 ) on commit drop;
 
 -- Disagreements that linking itself finds.

@@ -5,7 +5,7 @@ select row_number() over (), source, stream, source_key
 from stating s
 where not exists (
     select from verdict v
-    where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key) and not v.ruled
+    where v.entry = s.entry and not v.ruled
 )
 and not exists (
     select from ruled w

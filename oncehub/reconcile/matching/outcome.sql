@@ -1,6 +1,8 @@
 -- What the model made of the judged records, as verdicts, cases, and what a person's change will draw in.
-insert into verdict (source, stream, source_key, person_key, method, somebody_else, stated_at, probability)
-select source, stream, source_key, m.person_key, 'model', false, s.stated_at, m.probability
+insert into verdict (
+    source, stream, source_key, person_key, method, somebody_else, stated_at, probability, entry
+)
+select source, stream, source_key, m.person_key, 'model', false, s.stated_at, m.probability, s.entry
 from matched m join judged j using (id) join stating s using (source, stream, source_key);
 
 delete from truth.match_key m
