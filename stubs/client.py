@@ -108,6 +108,11 @@ class Systems:
         answer: dict[str, int] = self._json("POST", "/advance", {"days": days})
         return answer
 
+    def correct(self, *sources: str) -> int:
+        """Lets these sources, or all, spend a day on bringing their records into line; how many changed."""
+        answer: dict[str, int] = self._json("POST", "/correct", {"sources": sources})
+        return answer["records"]
+
     def truth(self, kind: Literal["discrepancies", "links", "broken"]) -> list[dict[str, Any]]:
         """One table of the ground truth of the world's present state."""
         answer: list[dict[str, Any]] = self._json("GET", f"/truth/{kind}")

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +23,12 @@ class _Advance(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     days: int = Field(default=1, ge=1, le=3650)
+
+
+class _Correct(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sources: list[Literal["portal", "tax", "customs", "banking"]] = Field(default=[])
 
 
 class ControlServer:
@@ -47,6 +53,7 @@ class ControlServer:
         return [
             Route("/health", self.health, methods=["GET"]),
             Route("/advance", self.advance, methods=["POST"]),
+            Route("/correct", self.correct, methods=["POST"]),
             Route("/truth/counts", self.truth_counts, methods=["GET"]),
             Route("/truth/{kind}", self.truth, methods=["GET"]),
             Route("/faults", self.add_fault, methods=["POST"]),
@@ -65,6 +72,13 @@ class ControlServer:
         self._check(request)
         days = _parsed(_Advance, await request.body()).days
         return json_answer(await run_in_threadpool(self._world.advance, days))
+
+    async def correct(self, request: Request) -> Response:
+        """`{"sources": [...]}`, or all, spend a day on their discrepancies; answers how many records."""
+        self._check(request)
+        sources = _parsed(_Correct, await request.body()).sources
+        corrected = await run_in_threadpool(self._world.correct, sources)
+        return json_answer({"records": corrected})
 
     def truth(self, request: Request) -> Response:
         """One table of the ground truth as a list of objects."""

@@ -1,6 +1,6 @@
 """The world as the servers see it: many readers at once, nobody while it moves."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from threading import Condition
@@ -85,10 +85,15 @@ class HostedWorld:
         """Moves the world by days, when no reader is inside; counts of events by kind."""
         with self._gate.moving():
             events = self._world.advance(days)
-            self._streams = self._sorted_streams()
-            self._truth = None
-            self.generation += 1
+            self._changed()
         return events
+
+    def correct(self, sources: Collection[str]) -> int:
+        """Lets sources bring their records into line, when no reader is inside; the number of records."""
+        with self._gate.moving():
+            corrected = self._world.correct(*sources)
+            self._changed()
+        return corrected
 
     def truth(self, kind: TruthKind) -> pl.DataFrame:
         """One table of the ground truth of the present state; only within `reading()`."""
@@ -96,6 +101,11 @@ class HostedWorld:
             truth = self._world.truth()
             self._truth = {"discrepancies": truth.discrepancies, "links": truth.links, "broken": truth.broken}
         return self._truth[kind]
+
+    def _changed(self) -> None:
+        self._streams = self._sorted_streams()
+        self._truth = None
+        self.generation += 1
 
     def _sorted_streams(self) -> dict[tuple[str, str], SortedStream]:
         return {name: SortedStream(self._world.frame(*name)) for name in STREAMS}

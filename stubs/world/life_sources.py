@@ -36,7 +36,13 @@ REPAIRS = 0.2  # of the broken records
 DOSSIERS_FILED = 0.01
 DOSSIERS_MOVED_ON = 0.08  # of the open ones
 
-_CORRECTABLE = (Plant.BIRTH_SWAPPED, Plant.WRONG_SEX, Plant.MISTYPED_NAME, Plant.WRONG_PERSON)
+_CORRECTABLE = (
+    Plant.BIRTH_SWAPPED,
+    Plant.IMPOSSIBLE_BIRTH,
+    Plant.WRONG_SEX,
+    Plant.MISTYPED_NAME,
+    Plant.WRONG_PERSON,
+)
 
 
 def registrations(state: State, source: str) -> int:

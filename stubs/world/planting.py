@@ -13,6 +13,7 @@ from stubs.world.numbers import Numbers
 from stubs.world.people import ALIVE
 from stubs.world.plants import Fault, Plant
 from stubs.world.records import ACTIVE, FULL, PERSON, TEN, TWELVE
+from stubs.world.shortcomings import impossible_births
 from stubs.world.spelling import fold
 from stubs.world.state import SOURCES
 from stubs.world.table import Array, Table
@@ -30,6 +31,7 @@ def plant_all(seed: int, people: Table, records: dict[str, Table], numbers: Numb
         _plant_wrong_persons(table, people, dirt, chance)
         _plant_duplicates(source, table, people, numbers, dirt=dirt, chance=chance)
         plant_faults(source, table, people, chance)
+        _plant_impossible_births(source, table, people, dirt, generator(seed, 0, f"impossible-{source}"))
     _break_register(generator(seed, 0, "plants-population"), people, records)
 
 
@@ -69,6 +71,20 @@ def _plant_conflicts(
         hit = rows[part == name]
         table[name][hit] = lexicon().slip(table[name][hit], chance.integers(0, 6, len(hit)))
     table["plant"][rows] = Plant.MISTYPED_NAME
+
+
+def _plant_impossible_births(
+    source: str, table: Table, people: Table, dirt: Dirt, chance: np.random.Generator
+) -> None:
+    """A slip in the century: born a hundred years earlier, longer ago than anybody lives."""
+    if source not in {"portal", "tax", "banking"}:
+        return
+    year, month, day = calendar(table["birth"])
+    slipped = table.columns | {"birth": from_calendar(year - 100, month, day)}
+    fit = _free(table, people) & (table["birth_form"] == FULL) & impossible_births(Table(slipped))
+    rows = _some(chance, table, fit, dirt.planted * plants.IMPOSSIBLE_BIRTH)
+    table["birth"][rows] = slipped["birth"][rows]
+    table["plant"][rows] = Plant.IMPOSSIBLE_BIRTH
 
 
 def _plant_numbers(

@@ -19,6 +19,7 @@ class Plant(IntEnum):
     WRONG_PERSON = 7
     TAX_CODE_ONLY = 8
     UNAWARE_OF_DEATH = 9
+    IMPOSSIBLE_BIRTH = 10
 
 
 class Fault(IntEnum):
@@ -42,6 +43,7 @@ FAULT_NAMES: Final = {
 BIRTH_SWAPPED: Final = 0.005
 WRONG_SEX: Final = 0.004
 MISTYPED_NAME: Final = 0.007
+IMPOSSIBLE_BIRTH: Final = 0.002
 NATIONAL_ID_ONLY: Final = 0.02
 NO_NUMBER: Final = 0.01
 DUPLICATE: Final = 0.006

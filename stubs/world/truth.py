@@ -47,7 +47,10 @@ class Truth:
     """What the engine should find and can never read."""
 
     discrepancies: pl.DataFrame
-    """source, stream, source_key, attribute, kind (stale, conflict, wrong_person, deceased)."""
+    """source, stream, source_key, attribute, kind (each of the hub's eight), register_id.
+
+    The person is the one the record is about but, for `wrong_person`, whose number it states.
+    """
     links: pl.DataFrame
     """source, stream, source_key, register_id (null for companies), method; live unbroken records."""
     broken: pl.DataFrame
@@ -127,6 +130,7 @@ def _of_source(state: State, source: str, links: Links) -> Iterator[pl.DataFrame
             keys,
             attribute=attribute,
             kind=kinds.gather(pl.Series(planted.astype(np.int64))),
+            register_id=register_key(links.person[at]),
         )
 
     records, people = table.take(rows), state.people.take(links.person[rows])
@@ -168,11 +172,14 @@ def _same_address(state: State, records: Table, people: Table) -> Array:
     return places().agree(own, records["addr_old"], registered, people["addr_old"]) | (records["addr"] < 0)
 
 
-def _wrong_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
-    """Of each person's statements the weightiest is believed: trust in its source, halved each half-life.
+def believed_phones(state: State, links: dict[str, Links]) -> pl.DataFrame:
+    """The number believed of each person of whom one is stated: person (row), right, since."""
+    _, best = _phones(state, links)
+    return best
 
-    Other numbers are stale where they were stated before it; those stated at that moment or later conflict.
-    """
+
+def _phones(state: State, links: dict[str, Links]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All that is stated, and of each person's statements the weightiest: trust, halved each half-life."""
     stated = pl.concat(
         pl.DataFrame(
             {
@@ -191,11 +198,23 @@ def _wrong_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
     )
     best = stated.sort(["weight", "updated", "order", "row"], descending=[True, True, False, False])
     best = best.unique("person", keep="first", maintain_order=True)
-    best = best.select("person", right="phone", since="updated")
+    return stated, best.select("person", right="phone", since="updated")
+
+
+def _wrong_phones(state: State, links: dict[str, Links]) -> list[pl.DataFrame]:
+    """Numbers other than the believed are stale where they were stated before it; else they conflict."""
+    stated, best = _phones(state, links)
     wrong = stated.join(best, on="person").filter(pl.col("phone") != pl.col("right"))
     earlier = pl.col("updated") < pl.col("since")
     return [
-        _rows(source, STREAMS[source], source_keys(source, table.take(rows)), attribute="phone", kind=kind)
+        _rows(
+            source,
+            STREAMS[source],
+            source_keys(source, table.take(rows)),
+            attribute="phone",
+            kind=kind,
+            register_id=register_key(links[source].person[rows]),
+        )
         for kind, of_kind in (("stale", wrong.filter(earlier)), ("conflict", wrong.filter(~earlier)))
         for order, source in enumerate(_PHONE_TRUST)
         for table in [state.records[source]]

@@ -17,8 +17,6 @@ from stubs.world.state import SOURCES, STREAMS, State
 from stubs.world.table import Array
 from stubs.world.truth import discrepancies_among, source_keys
 
-RECORD = ("source", "stream", "source_key")
-
 
 @dataclass(frozen=True)
 class WholeTruth:
@@ -30,22 +28,16 @@ class WholeTruth:
     The method is `none` where they lead nowhere, `wrong_person` where they lead to somebody else.
     """
     discrepancies: pl.DataFrame
-    """source, stream, source_key, attribute, kind, register_id.
-
-    The person is the one that the record is about but, for `wrong_person`, whose number it states.
-    """
+    """As of `Truth`."""
 
 
 def whole_truth_of(state: State) -> WholeTruth:
     """The whole truth about the world as it stands."""
     led = find_links(state)
     known = {source: _known(state, source, led[source]) for source in SOURCES}
-    people = pl.concat(
-        _frame(state, source, register_id=register_key(known[source].person)) for source in SOURCES
-    )
     return WholeTruth(
         links=pl.concat(_links(state, source, led[source].method) for source in SOURCES),
-        discrepancies=discrepancies_among(state, known).join(people, on=RECORD),
+        discrepancies=discrepancies_among(state, known),
     )
 
 

@@ -9,10 +9,11 @@ import polars as pl
 
 from stubs.world import render_banking, render_customs, render_population, render_portal, render_tax
 from stubs.world.clock import instants
+from stubs.world.correcting import correct_sources
 from stubs.world.dirt import USUAL, Dirt
 from stubs.world.founding import found
 from stubs.world.life import live_a_day
-from stubs.world.state import State
+from stubs.world.state import SOURCES, State
 from stubs.world.table import Table
 from stubs.world.truth import Truth, truth_of
 from stubs.world.whole_truth import WholeTruth, whole_truth_of
@@ -87,6 +88,16 @@ class World:
                 counts[kind] = counts.get(kind, 0) + count
         self._frames.clear()
         return counts
+
+    def correct(self, *sources: str) -> int:
+        """Let these sources, or all, spend a day on bringing their records into line; returns how many did.
+
+        Raises:
+            KeyError: no such source of records beside the register.
+        """
+        corrected = correct_sources(self._state, sources or SOURCES)
+        self._frames.clear()
+        return corrected
 
     def truth(self) -> Truth:
         """What should be found in the records as they stand."""

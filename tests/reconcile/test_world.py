@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import pytest
+from psycopg2 import sql
+from psycopg2.extras import RealDictCursor
 
 from oncehub.intake import sync
 from oncehub.model.catalogue import load_connectors
@@ -14,6 +17,19 @@ from oncehub.reconcile import reconcile
 from stubs.client import Systems
 
 PEOPLE = 1000
+SOURCES = {"portal", "tax", "customs", "banking"}
+KINDS = {"conflict", "stale", "form", "missing", "wrong_person", "deceased", "duplicate", "invalid"}
+
+
+class Finding(NamedTuple):
+    """A discrepancy as the simulated world and the hub both tell it."""
+
+    source: str
+    stream: str
+    source_key: str
+    attribute: str
+    kind: str
+    register_id: str
 
 
 @pytest.fixture
@@ -26,11 +42,47 @@ def test_every_planted_disagreement_is_found_and_no_other_day_after_day(living, 
     for _ in range(3):
         _sync_all(living, settings, database)
         reconcile(settings, database)
-        planted = living.truth("discrepancies")
-        assert _open(database) == {tuple(row.values()) for row in planted}
+        planted = _planted(living)
+        assert _open(database) == planted
         assert len(planted) > 50
         assert _linked(database) == _linked_in_truth(living)
         living.advance(1)
+
+
+def test_every_kind_is_found_with_its_person_and_closes_when_its_source_has_corrected_itself(
+    living, settings, database
+):
+    _sync_all(living, settings, database)
+    assert reconcile(settings, database).adds_up
+    planted = _planted(living)
+    assert {finding.kind for finding in planted} == KINDS
+    assert {finding.source for finding in planted} == SOURCES
+    assert _open(database) == planted
+
+    assert living.correct("tax") == len({finding[:3] for finding in planted if finding.source == "tax"})
+    _sync_all(living, settings, database)
+    assert reconcile(settings, database).adds_up
+    assert _open(database) == _planted(living)
+    assert not any(finding.source == "tax" for finding in _open(database))
+
+    living.correct()
+    _sync_all(living, settings, database)
+    report = reconcile(settings, database)
+    assert (report.adds_up, report.open_by_kind) == (True, {})
+    assert _planted(living) == set()
+    closed = _closed(database)
+    assert {_finding(row) for row in closed} >= planted
+    assert all(row["took"] > timedelta(0) for row in closed)
+    assert {(row["kind"], row["closed_because"]) for row in closed} >= {
+        ("conflict", "corrected"),
+        ("deceased", "corrected"),
+        ("duplicate", "record_gone"),
+        ("form", "corrected"),
+        ("invalid", "corrected"),
+        ("missing", "corrected"),
+        ("stale", "corrected"),
+        ("wrong_person", "corrected"),
+    }
 
 
 def _sync_all(systems, settings, database):
@@ -40,13 +92,32 @@ def _sync_all(systems, settings, database):
         sync(settings, connector, connection, database=database, clock=lambda: now)
 
 
+def _planted(systems):
+    return {_finding(row) for row in systems.truth("discrepancies")}
+
+
 def _open(database):
-    with database, database.cursor() as cursor:
+    return {_finding(row) for row in _told(database, "truth.open_discrepancy")}
+
+
+def _closed(database):
+    return _told(database, "truth.closed_discrepancy")
+
+
+def _told(database, view):
+    """The discrepancies of a view, with the register's key of the person."""
+    with database, database.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(
-            "select source, stream, source_key, attribute, kind from truth.discrepancy "
-            "where closed_at is null"
+            sql.SQL(
+                "select d.*, k.source_key as register_id "
+                "from {} d join truth.link k on k.person_key = d.person_key and k.method = 'register'"
+            ).format(sql.Identifier(*view.split(".")))
         )
-        return set(cursor.fetchall())
+        return cursor.fetchall()
+
+
+def _finding(row):
+    return Finding(*(row[name] for name in Finding._fields))
 
 
 def _linked(database):

@@ -107,6 +107,7 @@ def test_the_control_asks_for_its_token(systems):
     for method, path in (
         ("GET", "/health"),
         ("POST", "/advance"),
+        ("POST", "/correct"),
         ("GET", "/truth/links"),
         ("DELETE", "/faults"),
     ):
@@ -137,6 +138,8 @@ def test_advancing_gives_the_next_state_of_the_same_world(moving_reader, moving_
     assert moving_systems.health()["generation"] == 1
     next_manifest, _ = moving_reader.customs()
     assert (manifest["ngay"], next_manifest["ngay"]) == ("2026-07-06", "2026-07-08")
+    assert moving_systems.truth("discrepancies") == mirror.truth().discrepancies.to_dicts()
+    assert moving_systems.correct("tax", "customs") == mirror.correct("tax", "customs") > 0
     assert moving_systems.truth("discrepancies") == mirror.truth().discrepancies.to_dicts()
 
 

@@ -322,7 +322,12 @@ def test_every_kind_of_discrepancy_and_link_occurs(office_and_truth: tuple[Offic
     assert kinds >= {
         ("full_name", "conflict"),
         ("birth_date", "conflict"),
+        ("birth_date", "form"),
+        ("birth_date", "invalid"),
         ("sex", "conflict"),
+        ("personal_id", "missing"),
+        ("personal_id", "duplicate"),
+        ("tax_code", "duplicate"),
         ("personal_id", "wrong_person"),
         ("life_status", "deceased"),
         ("permanent_address", "stale"),
@@ -336,6 +341,17 @@ def test_every_kind_of_discrepancy_and_link_occurs(office_and_truth: tuple[Offic
         "wrong_person",
         "none",
     }
+
+
+def test_a_source_that_corrects_itself_leaves_nothing_to_find_and_the_others_what_they_had() -> None:
+    world = World.generate(1000, 6)
+    wrong = world.truth().discrepancies
+    began, elsewhere = world.now, {source for source, *_ in Office(world).found} - {"tax"}
+    assert world.correct("tax") == wrong.filter(source="tax")["source_key"].n_unique()
+    assert {source for source, *_ in Office(world).found} == elsewhere == {"portal", "customs", "banking"}
+    assert world.correct() > 0
+    assert (world.truth().discrepancies.height, Office(world).found) == (0, set())
+    assert world.now - began == timedelta(days=2)
 
 
 def test_every_system_has_broken_records_at_first() -> None:
