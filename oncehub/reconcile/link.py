@@ -275,7 +275,7 @@ def _settle_borrowed_identifiers(cursor: Cursor, rules: Rulebook, scale: Scale) 
 
 
 def _settle(cursor: Cursor, rules: Rulebook, identifiers: Sequence[IdentifierRule], scale: Scale) -> bool:
-    """Store the claims, and draw in every record that states an identifier they touch; tell whether any is."""
+    """Store the claims, and draw in every record that states an identifier they touch; True if any is."""
     cursor.execute(statement("claims"), {"schemes": [rule.scheme for rule in identifiers]})
     scale.filled(cursor, "identifier")
     cursor.execute(statement("contested"))
@@ -293,7 +293,7 @@ def _settle(cursor: Cursor, rules: Rulebook, identifiers: Sequence[IdentifierRul
 
 
 def _all_state(cursor: Cursor, rules: Rulebook) -> bool:
-    """Whether every record that others than the register hold is decided anew already: none is left to draw."""
+    """Whether every record that others than the register hold is decided anew already."""
     cursor.execute(_ALL_STATE, {"register": rules.register})
     return cursor.fetchone() == (True,)
 

@@ -12,8 +12,8 @@ from oncehub.reconcile.ranking import precedence, statements
 from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.statements import columns, statement
 
-# What others than the register state of the touched people, as far as it is compared or several have a say. Only
-# of the record itself said, the register's own are not even read.
+# What others than the register state of the touched people, as far as it is compared or several have a say.
+# The condition is on the record, not on its link, so that the register's own are not even read.
 _STATEMENTS = sql.SQL("""
 create temporary table statement on commit drop as
 {statements} and r.source <> {register};
