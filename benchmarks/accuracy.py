@@ -23,9 +23,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,8 +44,8 @@ from benchmarks.scores import (
     score_links,
     weigh_cases,
 )
-from benchmarks.server import Server
-from benchmarks.tables import figures
+from benchmarks.server import Server, temporary_server
+from benchmarks.tables import case_table, figures, rates_of, score_table
 from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.models import activate
@@ -170,7 +169,7 @@ def main() -> None:
     parser.add_argument("--folding", nargs="+", choices=FOLDING, default=FOLDING)
     parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     arguments = parser.parse_args()
-    with _server() as (server, home):
+    with temporary_server() as (server, home):
         taken = [
             measure(server, home, arguments.people, level, folding=folding == "on")
             for level in arguments.levels
@@ -182,35 +181,21 @@ def main() -> None:
         _print(Console(), arguments.people, taken)
 
 
-@contextmanager
-def _server() -> Iterator[tuple[Server, Path]]:
-    with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
-        server = Server(Path(folder) / "postgres")
-        try:
-            yield server, Path(folder)
-        finally:
-            server.stop()
-
-
 def _document(taken: Accuracy) -> dict[str, Any]:
     scores = {
-        name: {group: asdict(each) | _rates(each) for group, each in getattr(taken, name).items()}
+        name: {group: asdict(each) | each.rates for group, each in getattr(taken, name).items()}
         for name in ("links", "discrepancies", "by_attribute")
     }
     return asdict(taken) | scores
 
 
-def _rates(score: Score) -> dict[str, float]:
-    return {"precision": score.precision, "recall": score.recall, "f1": score.f1}
-
-
 def _print(console: Console, people: int, taken: Sequence[Accuracy]) -> None:
     for each in taken:
         title = f"{people:,} people, {_hub(each)}"
-        console.print(_score_table(f"{title}: links", "method", each.links))
-        console.print(_score_table(f"{title}: discrepancies", "kind", each.discrepancies))
-        console.print(_score_table(f"{title}: the same discrepancies", "attribute", each.by_attribute))
-        console.print(_case_table(f"{title}: cases", each.cases))
+        console.print(score_table(f"{title}: links", "method", each.links))
+        console.print(score_table(f"{title}: discrepancies", "kind", each.discrepancies))
+        console.print(score_table(f"{title}: the same discrepancies", "attribute", each.by_attribute))
+        console.print(case_table(f"{title}: cases", each.cases))
     console.print(_summary(people, taken))
 
 
@@ -218,30 +203,11 @@ def _hub(taken: Accuracy) -> str:
     return f"{taken.level} dirt, folding {'on' if taken.folding else 'off'}"
 
 
-def _score_table(title: str, group: str, scores: Mapping[str, Score]) -> Table:
-    table = figures(title, group, "found", "wrong", "expected", "missed", "precision", "recall", "F1")
-    for name, score in scores.items():
-        counts = (score.found, score.found - score.right, score.expected, score.expected - score.reached)
-        table.add_row(name, *(f"{count:,}" for count in counts), *_written(score))
-    return table
-
-
-def _written(score: Score) -> Iterable[str]:
-    return (f"{rate:.4f}" for rate in _rates(score).values())
-
-
-def _case_table(title: str, cases: Mapping[str, Cases]) -> Table:
-    table = figures(title, "kind", "opened", "same", "different")
-    for kind, each in cases.items():
-        table.add_row(kind, f"{each.opened:,}", f"{each.same:,}", f"{each.different:,}")
-    return table
-
-
 def _summary(people: int, taken: Sequence[Accuracy]) -> Table:
     rates = ("precision", "recall", "F1")
     table = figures(f"{people:,} people", "links, discrepancies", *rates, *rates)
     for each in taken:
-        scores = (*_written(each.links[ALL]), *_written(each.discrepancies[ALL]))
+        scores = (*rates_of(each.links[ALL]), *rates_of(each.discrepancies[ALL]))
         table.add_row(_hub(each), *scores)
     return table
 

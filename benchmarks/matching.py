@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -31,9 +30,9 @@ from rich.table import Table
 from benchmarks.anonymous import ROOT, prepare, score
 from benchmarks.costs import Cost, costing
 from benchmarks.scores import ALL, Score
-from benchmarks.server import Server, Statement
+from benchmarks.server import Server, Statement, temporary_server
 from benchmarks.splink_alone import link_by_splink
-from benchmarks.tables import figures, statement_table
+from benchmarks.tables import figures, score_table, statement_table
 from oncehub.model.settings import Settings
 from oncehub.reconcile.matching.judging import Matching
 from oncehub.reconcile.run import link_changes
@@ -126,12 +125,8 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
-        server = Server(Path(folder) / "postgres")
-        try:
-            taken = measure(server, Path(folder), arguments.records, arguments.rounds)
-        finally:
-            server.stop()
+    with temporary_server() as (server, home):
+        taken = measure(server, home, arguments.records, arguments.rounds)
     if arguments.json:
         print(json.dumps(_document(taken, arguments.statements)))
     else:
@@ -148,34 +143,19 @@ def _document(taken: Measured, statements: int) -> dict[str, Any]:
 
 
 def _print(console: Console, taken: Measured, statements: int) -> None:
-    console.print(_score_table(taken))
+    told = taken.matching
+    caption = (
+        f"the hub judged {told.judged:,}: {told.linked:,} links, {told.cases:,} cases for a clerk; "
+        f"{told.crowded:,} keys were a crowd's"
+    )
+    title = f"{taken.records:,} records without identifiers"
+    by_source = {f"  {source}": each for source, each in taken.hub.items() if source != ALL}
+    scores = {"hub": taken.hub[ALL], **by_source, "Splink": taken.splink[ALL]}
+    console.print(score_table(title, "linked by", scores, caption=caption))
     console.print(_cost_table(taken))
     if statements:
         console.print(statement_table("the hub", taken.slowest[:statements]))
     console.print(_goal_table(taken))
-
-
-def _score_table(taken: Measured) -> Table:
-    told = taken.matching
-    table = figures(
-        f"{taken.records:,} records without identifiers",
-        "linked by",
-        *("links", "wrong", "expected", "missed", "precision", "recall", "F1"),
-        caption=f"the hub judged {told.judged:,}: {told.linked:,} links, {told.cases:,} cases for a clerk; "
-        f"{told.crowded:,} keys were a crowd's",
-    )
-    _add_score(table, "hub", taken.hub[ALL])
-    for source, each in taken.hub.items():
-        if source != ALL:
-            _add_score(table, f"  {source}", each)
-    _add_score(table, "Splink", taken.splink[ALL])
-    return table
-
-
-def _add_score(table: Table, name: str, score: Score) -> None:
-    counts = (score.found, score.found - score.right, score.expected, score.expected - score.reached)
-    rates = (score.precision, score.recall, score.f1)
-    table.add_row(name, *(f"{count:,}" for count in counts), *(f"{rate:.4f}" for rate in rates))
 
 
 def _cost_table(taken: Measured) -> Table:

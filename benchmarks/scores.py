@@ -49,6 +49,11 @@ class Score:
         both = self.precision + self.recall
         return 2 * self.precision * self.recall / both if both else 0.0
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """All three, by name."""
+        return {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+
 
 @dataclass(frozen=True)
 class Cases:

