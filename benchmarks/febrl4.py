@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+import yaml
 from psycopg2 import sql
 from rich.console import Console
 
@@ -30,6 +31,7 @@ from benchmarks.tables import case_table, score_table
 from oncehub.intake import sync
 from oncehub.model.catalogue import load_connectors
 from oncehub.model.connection import connection_from_document
+from oncehub.model.entities import load_entities
 from oncehub.model.settings import Settings
 from oncehub.reconcile import mark_all, reconcile
 from oncehub.reconcile.matching.features import fetched
@@ -62,10 +64,6 @@ join truth.link f on f.person_key = coalesce(n.person_key, c.person_key) and f.m
 where c.closed_at is null
 """)
 
-_LANDED: Final = sql.SQL(
-    "select source, stream, source_key from record.person where source = 'duplicates' and deleted_at is null"
-)
-
 
 @dataclass(frozen=True)
 class Linked:
@@ -97,12 +95,13 @@ def measure(server: Server, home: Path) -> dict[str, Linked]:
         with connection:
             activate(connection, model, "originals")
         reconcile(settings, connection)
-        with_number = _scored(connection)
+        truth = _truth(home / "duplicates")
+        with_number = _scored(connection, truth)
         with connection, connection.cursor() as cursor:
             cursor.execute(_FORGET_NUMBERS)
         mark_all(connection)
         reconcile(settings, connection)
-        return {"with soc_sec_id": with_number, "without": _scored(connection)}
+        return {"with soc_sec_id": with_number, "without": _scored(connection, truth)}
 
 
 def land(settings: Settings) -> None:
@@ -113,11 +112,15 @@ def land(settings: Settings) -> None:
 
 
 def root_in(home: Path) -> Path:
-    """Put together the hub's root: what is FEBRL's own, and what every hub has."""
+    """Put together the hub's root: what is FEBRL's own, what every hub has, and the originals' word on it all."""
     root = home / "root"
     shutil.copytree(_FOLDER, root)
     for folder in ("schemas/canonical", "mappings/codes"):
         (root / folder).symlink_to(_HUB / folder)
+    rules = {
+        name: {"authority": "originals"} for name in load_entities(root / "schemas")["person"].attributes
+    }
+    (root / "mappings" / "rules" / "survivorship.yaml").write_text(yaml.dump({"attributes": rules}), "utf-8")
     return root
 
 
@@ -135,12 +138,21 @@ def _dropped(folder: Path, name: str) -> Path:
     return folder
 
 
-def _scored(connection: Connection) -> Linked:
+def _truth(drop: Path) -> pl.DataFrame:
+    """Whom each duplicate is about, the rejected ones too: rec-561-dup-0 is a record of rec-561-org."""
+    names = pl.read_csv(drop / FILES["duplicates"], columns=["rec_id"])
+    return names.select(
+        source=pl.lit("duplicates"),
+        stream=pl.lit("records"),
+        source_key="rec_id",
+        register_id=pl.format("rec-{}-org", pl.col("rec_id").str.extract(r"^rec-(\d+)-dup-\d+$")),
+        method=pl.lit("expected"),
+    )
+
+
+def _scored(connection: Connection, truth: pl.DataFrame) -> Linked:
     with connection, connection.cursor() as cursor:
-        linked, cases, landed = (fetched(cursor, query) for query in (_LINKED, _CASES, _LANDED))
-    # A duplicate bears the number of its original: rec-561-dup-0 is a record of rec-561-org.
-    original = pl.format("rec-{}-org", pl.col("source_key").str.extract(r"^rec-(\d+)-dup-\d+$"))
-    truth = landed.with_columns(register_id=original, method=pl.lit("duplicate"))
+        linked, cases = (fetched(cursor, query) for query in (_LINKED, _CASES))
     return Linked(score_links(linked, truth), weigh_cases(cases.select(*LINK, "kind"), truth))
 
 
@@ -167,7 +179,13 @@ def _document(taken: Linked) -> dict[str, Any]:
 
 def _print(console: Console, taken: dict[str, Linked]) -> None:
     for name, each in taken.items():
-        console.print(score_table(f"FEBRL4 {name}: links", "method", each.links))
+        console.print(
+            score_table(
+                f"FEBRL4 {name}: links",
+                "method",
+                {name: score for name, score in each.links.items() if score.found},
+            )
+        )
         console.print(case_table(f"FEBRL4 {name}: cases", each.cases))
 
 
