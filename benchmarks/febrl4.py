@@ -112,7 +112,7 @@ def land(settings: Settings) -> None:
 
 
 def root_in(home: Path) -> Path:
-    """Put together the hub's root: what is FEBRL's own, what every hub has, and the originals' word on it all."""
+    """Put together the hub's root: FEBRL's own files, every hub's, and the originals' word on everything."""
     root = home / "root"
     shutil.copytree(_FOLDER, root)
     for folder in ("schemas/canonical", "mappings/codes"):
