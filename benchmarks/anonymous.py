@@ -41,7 +41,7 @@ order by hashtextextended(source || E'\\x1f' || stream || E'\\x1f' || source_key
 limit %(records)s;
 
 update record.person r
-set personal_id = null, national_id_9 = null, tax_code = null, passport = null
+set personal_id = null, national_id_9 = null, passport = null, tax_code = null
 from anonymous a
 where (r.source, r.stream, r.source_key) = (a.source, a.stream, a.source_key);
 

@@ -23,6 +23,7 @@ from demo.loopback import Ports
 from demo.places import Places
 from demo.progress import Progress
 from demo.provide_once import measure_provide_once
+from demo.matching import match_the_rest
 from demo.scoring import count_links, score_discrepancies
 from demo.stage import Stage, raised
 from demo.story import Story, mark_changes, tell_story
@@ -122,6 +123,8 @@ def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]
     with progress.step("opening forms through the hub's API"):
         provide_once = measure_provide_once(agency, stage.database, progress)
         story = tell_story(stage, agency, mark, lines)
+    with progress.step("asking a trained model about what no identifier links"):
+        matched = match_the_rest(stage)
     seconds = {
         "start": start,
         "first_cycle": first.seconds,
@@ -130,7 +133,7 @@ def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]
     }
     feed = {"changes": changes, "after_delta": len(lines)}
     links = count_links(stage.database)
-    return Summary(people, first, delta, links, score, provide_once, feed, seconds), story
+    return Summary(people, first, delta, links, matched, score, provide_once, feed, seconds), story
 
 
 def _stay(stage: Stage, console: Console) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from demo.cycle import Counts, Cycle
+from demo.matching import Matched
 from demo.provide_once import ProvideOnce
 from demo.scoring import Score
 
@@ -31,6 +32,7 @@ class Summary:
     first: Cycle
     delta: Cycle
     links: dict[str, int]
+    matched: Matched
     score: Score
     provide_once: ProvideOnce
     feed: dict[str, int]
@@ -43,6 +45,7 @@ class Summary:
             "sources": self.first.sources,
             "delta": {"sources": self.delta.sources},
             "links": self.links,
+            "matched": asdict(self.matched),
             "discrepancies": {
                 "planted": self.score.planted,
                 "found": self.score.found,
@@ -65,6 +68,7 @@ class Summary:
         console.print(_sources("one day later: only what changed", self.delta.sources))
         console.print(_runs(document["dag_runs"]))
         console.print(_figures("records of persons, by how they are linked", self.links))
+        console.print(_figures("asked of a model: what no identifier links", document["matched"]))
         console.print(_figures("discrepancies, against what was planted", document["discrepancies"]))
         console.print(_figures("provide once: three forms each", document["provide_once"]))
         console.print(_figures("lines of the feed", self.feed))

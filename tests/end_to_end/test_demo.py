@@ -161,6 +161,13 @@ def test_people_are_linked_by_each_kind_of_identifier(finished: Finished) -> Non
     assert all(count > 0 for count in links.values())
 
 
+def test_a_model_trained_on_what_identifiers_linked_judges_the_rest(finished: Finished) -> None:
+    matched, links = finished.summary["matched"], finished.summary["links"]
+    assert matched["learned_from"] > PEOPLE
+    assert matched["judged"] >= matched["linked"] + matched["cases"]
+    assert matched["linked"] == links["model"] > 0
+
+
 def test_forms_come_largely_filled_and_the_feed_tells_of_the_day(finished: Finished) -> None:
     provided = finished.summary["provide_once"]
     assert provided["procedures"] == 3

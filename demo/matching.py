@@ -1,0 +1,41 @@
+"""A model trained on what identifiers have linked, which is then asked about what they have not.
+
+The score comes first: what the simulated world planted to be found is what identifiers lead to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from demo.stage import Stage
+from oncehub.reconcile import reconcile
+from oncehub.reconcile.matching.models import activate, model_of
+from oncehub.reconcile.matching.train import train
+from oncehub.reconcile.rulebook import load_rulebook
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What the model made of the records that no identifier links.
+
+    Attributes:
+        learned_from: linked records that it was trained on.
+        judged: records that it was asked about.
+        linked: of those, linked.
+        cases: of those, left to a clerk.
+    """
+
+    learned_from: int
+    judged: int
+    linked: int
+    cases: int
+
+
+def match_the_rest(stage: Stage) -> Matched:
+    """Do as `oncehub match train --use` and `oncehub reconcile` do."""
+    model = train(stage.settings, by="demo", reason="after the first load", database=stage.database)
+    with stage.database:
+        activate(stage.database, model, load_rulebook(stage.settings).register)
+    told = reconcile(stage.settings, stage.database).matching
+    labels = model_of(stage.database, model).labels
+    return Matched(labels, told.judged, told.linked, told.cases)
