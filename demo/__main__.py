@@ -20,10 +20,10 @@ from demo.cycle import run_cycle
 from demo.failure import DemoFailed
 from demo.leftovers import MARK, fresh_folder
 from demo.loopback import Ports
+from demo.matching import match_the_rest
 from demo.places import Places
 from demo.progress import Progress
 from demo.provide_once import measure_provide_once
-from demo.matching import match_the_rest
 from demo.scoring import count_links, score_discrepancies
 from demo.stage import Stage, raised
 from demo.story import Story, mark_changes, tell_story
