@@ -40,7 +40,9 @@ where (feed.attributes, feed.withheld) is distinct from (excluded.attributes, ex
 # What a source knows of a discrepancy is what its last line said; a statement that was only repeated is not
 # told again, nor is a discrepancy that came and went between two publishings. The person a record was not
 # linked to is somebody else, so that of a refused link only the record's own word is told. How long one took
-# to close is kept with the line that closes it, counted too from when its first line had been given out.
+# to close is kept with the line that closes it, counted too from when its first line had been given out: the
+# earliest step to its number or beyond. Steps and lines are walked together for it, from the end, for a join
+# would compare each with each.
 _PUBLISH = """
 with fresh as materialized (
     select d.*, 'person.' || d.attribute as qualified
@@ -93,29 +95,43 @@ line as (
             is distinct from (line - '{stated_at,word}'::text[], line #> '{word,source}')
     end
 ),
-closing as (
-    select l.discrepancy_id,
-        jsonb_build_object('closed_because', l.closed_because, 'took', jsonb_build_object(
-            'since_opened', extract(epoch from l.closed_at - l.opened_at)::bigint,
-            'since_fetched',
-            extract(epoch from l.closed_at - min(r.at) filter (where r.kind = 'fetched'))::bigint,
-            'since_acknowledged',
-            extract(epoch from l.closed_at - min(r.at) filter (where r.kind = 'acknowledged'))::bigint
-        )) as closing
-    from line l left join share.receipt r
-        on r.feed = %(feed)s and r.sequence >= l.notice and r.at <= l.closed_at
-    where l.closed_at is not null
-    group by l.discrepancy_id, l.closed_because, l.closed_at, l.opened_at
+timed as (
+    select *,
+        min(at) filter (where kind = 'fetched') over reached as fetched_at,
+        min(at) filter (where kind = 'acknowledged') over reached as acknowledged_at
+    from (
+        select number, notice, discrepancy_id, qualified, open, opened_at, closed_at, closed_because, line,
+            null as kind, null::timestamptz as at
+        from line
+        union all
+        select null, r.sequence, null, null, null, null, null, null, null, r.kind, r.at
+        from share.receipt r
+        where r.feed = %(feed)s
+            and r.sequence >= (select min(notice) from line where closed_at is not null)
+    ) step
+    window reached as (order by notice desc)
 ),
 published as (
     insert into share.notice (source, sequence, notice, discrepancy_id, change, attribute, line)
-    select f.source, f.last_sequence + l.number, coalesce(l.notice, f.last_sequence + l.number),
-        l.discrepancy_id,
-        case when l.closed_at is not null then 'closed' when l.open then 'changed' else 'opened' end,
-        l.qualified, l.line || coalesce(c.closing, '{}')
-    from line l cross join share.correction_feed f left join closing c using (discrepancy_id)
-    where f.source = %(source)s
-    order by l.number
+    select f.source, f.last_sequence + t.number, coalesce(t.notice, f.last_sequence + t.number),
+        t.discrepancy_id,
+        case when t.closed_at is not null then 'closed' when t.open then 'changed' else 'opened' end,
+        t.qualified,
+        t.line || case when t.closed_at is null then '{}' else jsonb_build_object(
+            'closed_because', t.closed_because,
+            'took', jsonb_build_object(
+                'since_opened', extract(epoch from t.closed_at - t.opened_at)::bigint,
+                'since_fetched', case when t.fetched_at <= t.closed_at
+                    then extract(epoch from t.closed_at - t.fetched_at)::bigint
+                end,
+                'since_acknowledged', case when t.acknowledged_at <= t.closed_at
+                    then extract(epoch from t.closed_at - t.acknowledged_at)::bigint
+                end
+            )
+        ) end
+    from timed t cross join share.correction_feed f
+    where f.source = %(source)s and t.number is not null
+    order by t.number
 )
 update share.correction_feed set
     published_below = pg_snapshot_xmin(pg_current_snapshot()),
