@@ -24,7 +24,7 @@ from oncehub.model.errors import (
     SourceUnavailable,
 )
 from oncehub.model.settings import Settings
-from oncehub.share import publish
+from oncehub.share import publish, publish_corrections
 from oncehub.share.consumers import add_consumer, new_client_key
 from oncehub.store.connection import Connection
 
@@ -128,6 +128,37 @@ def test_the_log_tells_requests_by_their_declared_path_and_holds_nothing_persona
     written = running.log.read_text()
     assert "POST /v1/procedures/{code}/prefill 200" in written
     assert "GET (no such path) 404" in written
+    assert ID not in written
+    assert "Nguy" not in written
+
+
+def test_a_source_reads_its_notices_and_answers_and_the_log_of_the_api_holds_nothing_of_them(
+    running: Running,
+    database: Connection,
+    editable: Settings,
+    web: requests.Session,
+    tmp_path: Path,
+    believe: Callable[..., str],
+    disagree: Callable[..., int],
+) -> None:
+    add_consumer(database, "tax", "tax-registration", new_client_key(tmp_path / "tax.pem"))
+    tax = HubClient(running.url, "tax", (tmp_path / "tax.pem").read_bytes(), web)
+    person = believe(personal_id=ID, full_name="Nguyễn Thị An")
+    disagree(person, "full_name", stated="Nguyễn Thị Anh", believed="Nguyễn Thị An", key=ID)
+    publish_corrections(editable, "tax", database)
+    page = tax.corrections()
+    assert (page["next"], page["more"]) == (1, False)
+    (notice,) = page["notices"]
+    assert (notice["believed"], notice["record"]["key"]) == ("Nguyễn Thị An", ID)
+    with pytest.raises(RequestRefused):
+        tax.acknowledge(2)
+    reading = {"notice": 1, "reading": "rejected", "reason": "documented"}
+    assert tax.acknowledge(1, [reading]) == {"acknowledged": 1, "fetched": 1}
+    running.process.terminate()
+    running.process.wait(timeout=20)
+    written = running.log.read_text()
+    assert "GET /v1/corrections 200" in written
+    assert "POST /v1/corrections/acknowledgements 422" in written
     assert ID not in written
     assert "Nguy" not in written
 

@@ -167,6 +167,32 @@ def test_a_transaction_still_open_is_waited_for_and_not_passed(
     assert [notice["line"]["record"]["key"] for notice in notices()] == ["8001", "8002"]
 
 
+def test_a_publishing_that_is_killed_loses_nothing(
+    notices: Notices,
+    kept: Notices,
+    editable: Settings,
+    database: Connection,
+    other: Connection,
+    believe: Callable[..., str],
+    disagree: Disagree,
+) -> None:
+    disagree(believe(**AN), "full_name")
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "create function public.die() returns trigger language plpgsql as "
+            "$$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$"
+        )
+        cursor.execute(
+            "create trigger die after insert on share.notice for each statement execute function public.die()"
+        )
+    with pytest.raises(StoreUnavailable, match=r"publishing corrections\.tax"):
+        publish_corrections(editable, "tax", other)
+    assert kept() == []
+    with database, database.cursor() as cursor:
+        cursor.execute("drop trigger die on share.notice")
+    assert told(notices()) == [(1, 1, "opened")]
+
+
 def test_two_do_not_publish_to_one_source_at_once(
     editable: Settings, database: Connection, other: Connection
 ) -> None:
