@@ -15,6 +15,7 @@ from oncehub.cli import (
     connector,
     control,
     corrections,
+    discrepancies,
     feeds,
     joins,
     links,
@@ -52,6 +53,7 @@ for command in (joins.join, joins.unjoin, joins.split, joins.joins):
     person.app.command()(command)
 app.add_typer(person.app, name="person")
 app.add_typer(clients.app, name="client")
+app.add_typer(discrepancies.app, name="discrepancies")
 app.add_typer(corrections.app, name="corrections")
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(audit.app, name="audit")

@@ -1,0 +1,129 @@
+"""`oncehub discrepancies`: what records state otherwise than is believed, how grave, what became of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from oncehub.authoring.masking import masked, masked_text, shown_values
+from oncehub.cli.naming import ShowPersonalData, note_disclosure
+from oncehub.cli.output import Json, show, show_one, write_json
+from oncehub.model.catalogue import load_connector
+from oncehub.model.entities import load_entities
+from oncehub.model.errors import ConfigError
+from oncehub.model.rules import DiscrepancyKind, Severity
+from oncehub.model.settings import Settings, load_settings
+from oncehub.reconcile.listing import Discrepancy, Wanted, list_closed, list_open, show_discrepancy
+from oncehub.store.connection import opened
+
+app = typer.Typer(no_args_is_help=True, help="What records state otherwise than is believed: list, show.")
+
+_OPEN = ("id", "stream", "attribute", "kind", "severity", "days", "person")
+_CLOSED = ("id", "stream", "attribute", "kind", "closed_because", "days", "person")
+
+
+@app.command("list")
+def list_(
+    source: Annotated[
+        str | None, typer.Argument(help="Of this source's records; of all when left out.")
+    ] = None,
+    *,
+    kind: Annotated[DiscrepancyKind | None, typer.Option(help="Only of this kind.")] = None,
+    severity: Annotated[Severity | None, typer.Option(help="Only of this severity, as it is today.")] = None,
+    person: Annotated[UUID | None, typer.Option(help="Only about the person of this key.")] = None,
+    days: Annotated[int, typer.Option(min=0, help="Only those open for at least so many days.")] = 0,
+    closed: Annotated[
+        bool, typer.Option("--closed", help="Those closed, with why and after how long.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    show_personal_data: ShowPersonalData = False,
+    as_json: Json = False,
+) -> None:
+    """List open discrepancies, the gravest and oldest first, or closed ones, the latest first."""
+    if closed and severity:
+        raise ConfigError("what is closed has no severity any more; leave --severity or --closed out")
+    settings = load_settings()
+    if source:
+        load_connector(settings, source)
+    wanted = Wanted(source, kind, severity, person, timedelta(days=days))
+    with opened(settings) as connection:
+        found = (list_closed if closed else list_open)(connection, wanted, limit=limit)
+    found = _disclosed(settings, found, "discrepancies list", show_personal_data)
+    if as_json:
+        write_json([_document(each) for each in found])
+        return
+    show(
+        [_row(each) for each in found],
+        title="closed discrepancies" if closed else "open discrepancies",
+        columns=_CLOSED if closed else _OPEN,
+        as_json=False,
+    )
+    if len(found) == limit:
+        sys.stdout.write(f"the first {limit} only; more with --limit\n")
+
+
+@app.command("show")
+def show_(
+    discrepancy_id: Annotated[int, typer.Argument(help="As `oncehub discrepancies list` tells it.")],
+    show_personal_data: ShowPersonalData = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a record states, what is believed instead, and what became of it; values masked."""
+    settings = load_settings()
+    with opened(settings) as connection:
+        found = show_discrepancy(connection, discrepancy_id)
+    (told,) = _disclosed(settings, [found], "discrepancies show", show_personal_data)
+    if as_json:
+        write_json(_document(told))
+    else:
+        show_one(_flat(_document(told)), title=f"discrepancy {discrepancy_id}", as_json=False)
+
+
+def _disclosed(
+    settings: Settings, found: list[Discrepancy], command: str, show_personal_data: bool
+) -> list[Discrepancy]:
+    """Mask values and keys, which are numbers of the person at some sources, or log that they are shown."""
+    if show_personal_data:
+        for (source, stream), records in Counter((each.source, each.stream) for each in found).items():
+            note_disclosure(settings, command, source, stream, records)
+        return found
+    shown = shown_values(load_entities(settings.schemas)["person"])
+    return [
+        replace(
+            each,
+            source_key=masked_text(each.source_key),
+            stated=masked(each.stated, shown, each.attribute),
+            believed=masked(each.believed, shown, each.attribute),
+        )
+        for each in found
+    ]
+
+
+def _row(told: Discrepancy) -> dict[str, Any]:
+    return asdict(told) | {
+        "id": told.discrepancy_id,
+        "stream": f"{told.source}.{told.stream}",
+        "days": told.age.days,
+        "person": told.person_key,
+    }
+
+
+def _document(told: Discrepancy) -> dict[str, Any]:
+    document = asdict(told)
+    age = document.pop("age")
+    return document | {"days": round(age / timedelta(days=1), 3)}
+
+
+def _flat(document: dict[str, Any]) -> dict[str, Any]:
+    """Values in one line each."""
+    return document | {
+        name: ", ".join(str(part) for part in value.values() if part is not None)
+        for name, value in document.items()
+        if isinstance(value, dict)
+    }
