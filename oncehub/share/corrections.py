@@ -39,10 +39,11 @@ where (feed.attributes, feed.withheld) is distinct from (excluded.attributes, ex
 # One statement, hence one snapshot, as in feeds: of transactions still open when it began nothing is told.
 # What a source knows of a discrepancy is what its last line said; a statement that was only repeated is not
 # told again, nor is a discrepancy that came and went between two publishings. The person a record was not
-# linked to is somebody else, so that of a refused link only the record's own word is told. How long one took
-# to close is kept with the line that closes it, counted too from when its first line had been given out: the
-# earliest step to its number or beyond. Steps and lines are walked together for it, from the end, for a join
-# would compare each with each.
+# linked to is somebody else, so that of a refused link only the record's own word is told. Which of two
+# records a source should keep is nobody's word.
+# How long one took to close is kept with the line that closes it, counted too from when its first line had
+# been given out: the earliest step to its number or beyond. Steps and lines are walked together for it, from
+# the end, for a join would compare each with each.
 _PUBLISH = """
 with fresh as materialized (
     select d.*, 'person.' || d.attribute as qualified
@@ -70,7 +71,7 @@ state as (
     cross join lateral (
         select
             case when tellable then f.believed end as believed,
-            case when tellable and f.believed is not null then jsonb_build_object(
+            case when tellable and f.believed is not null and f.kind <> 'duplicate' then jsonb_build_object(
                 'source', truth.origin(p.provenance, f.attribute) -> 'source', 'as_of', f.as_of
             ) end as word
         from (select f.kind <> 'wrong_person' and f.qualified <> all(%(withheld)s) as tellable) t

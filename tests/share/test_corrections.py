@@ -148,6 +148,15 @@ def test_a_record_that_speaks_of_somebody_else_tells_nothing_of_them(
     assert "Nguyễn" not in str(line)
 
 
+def test_of_a_duplicate_the_record_to_keep_is_told_as_nobodys_word(
+    notices: Notices, believe: Callable[..., str], disagree: Disagree
+) -> None:
+    disagree(believe(**AN), "full_name", kind="duplicate", stated="8002", believed="8001", key="8002")
+    (notice,) = notices()
+    line = notice["line"]
+    assert (line["stated"], line["believed"], line["word"]) == ("8002", "8001", None)
+
+
 def test_a_transaction_still_open_is_waited_for_and_not_passed(
     notices: Notices,
     kept: Notices,
