@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, strategies
+from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 
 from oncehub.audit import feed_pseudonym
@@ -311,3 +313,67 @@ def test_checking_changes_nothing_and_can_be_cut_short(
     with database, database.cursor() as cursor:
         cursor.execute("select count(*) from pg_class where relpersistence = 't' and relkind = 'r'")
         assert cursor.fetchone() == (0,)
+
+
+def told_between(portal: Portal, database: Connection, after: int) -> set[str]:
+    """The persons of the lines above `after` that the agency has fetched."""
+    with database:
+        page = read_changes(database, portal.agreement, after, 1000, KEY)
+    return {line["person"] for line in page.changes if line["sequence"] <= portal.sequence}
+
+
+NUMBERS = range(3)
+STEPS = strategies.lists(
+    strategies.one_of(
+        strategies.tuples(
+            strategies.just("change"), strategies.sampled_from(NUMBERS), strategies.sampled_from("12")
+        ),
+        strategies.tuples(strategies.just("publish")),
+        strategies.tuples(strategies.just("fetch"), strategies.sampled_from([1, 2, 9])),
+        strategies.tuples(strategies.just("lose"), strategies.sampled_from(NUMBERS)),
+    ),
+    max_size=14,
+)
+
+
+@hypothesis_settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(STEPS)
+def test_every_difference_is_told_of_and_only_what_was_lost_is_called_missed(
+    portal: Portal,
+    database: Connection,
+    believe: Callable[..., str],
+    change: Callable[..., None],
+    steps: list[tuple[Any, ...]],
+) -> None:
+    with database, database.cursor() as cursor:
+        cursor.execute("truncate truth.person, share.change, share.delivery, share.feed, share.receipt")
+        cursor.execute("truncate truth.identifier")
+    portal.sequence, portal.held = 0, {}
+    phones = ["0", "0", "0"]
+    keys = [believe(phone=phone) for phone in phones]
+    lost: set[str] = set()
+    for step in steps:
+        match step:
+            case ("change", number, phone):
+                change(keys[number], "phone", phone)
+                phones[number] = phone
+            case ("publish",):
+                portal.published()
+            case ("fetch", limit):
+                before = portal.sequence
+                portal.fetch(limit)
+                lost -= told_between(portal, database, before)
+            case ("lose", number) if (person := named(keys[number])[0]) in portal.held:
+                del portal.held[person]
+                lost.add(person)
+    found = findings(portal.check(portal.listing(sequence=portal.sequence), every=True))
+    differing = {
+        person
+        for person, phone in zip(named(*keys), phones, strict=True)
+        if portal.held.get(person, {}).get("person.phone") != phone
+    }
+    assert differing <= {person for kind in found.values() for person in kind}
+    assert set(found.get("missed", [])) == lost
+    assert "unpublished" not in found
