@@ -10,6 +10,7 @@ import typer
 
 from oncehub.cli import (
     audit,
+    cases,
     check,
     clients,
     connector,
@@ -49,6 +50,7 @@ app.add_typer(mapping.app, name="mapping")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(matching.app, name="match")
 app.add_typer(links.app, name="link")
+app.add_typer(cases.app, name="cases")
 for command in (joins.join, joins.unjoin, joins.split, joins.joins):
     person.app.command()(command)
 app.add_typer(person.app, name="person")

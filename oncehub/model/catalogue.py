@@ -12,7 +12,7 @@ from oncehub.model.connector import Connector
 from oncehub.model.documents import Document
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import CodeList, StreamMapping
-from oncehub.model.rules import ComparisonRules, MatchingRules, SurvivorshipRules
+from oncehub.model.rules import CaseRules, ComparisonRules, MatchingRules, SurvivorshipRules
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement, Procedure
 
@@ -25,6 +25,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "matching": MatchingRules,
     "comparison": ComparisonRules,
     "survivorship": SurvivorshipRules,
+    "cases": CaseRules,
     "procedure": Procedure,
     "agreement": Agreement,
 }
@@ -72,6 +73,7 @@ def config_files(settings: Settings) -> Iterator[tuple[Path, type[Document]]]:
         (mappings / "rules", "matching.yaml", MatchingRules),
         (mappings / "rules", "comparison.yaml", ComparisonRules),
         (mappings / "rules", "survivorship.yaml", SurvivorshipRules),
+        (mappings / "rules", "cases.yaml", CaseRules),
         (mappings / "procedures", "*.yaml", Procedure),
         (mappings / "agreements", "*.yaml", Agreement),
     ]

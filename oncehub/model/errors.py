@@ -16,6 +16,7 @@
     │       └── RequestRefused        the source calls our request wrong
     ├── RunBusy                another process works on the same stream or step
     ├── NotTrainable           too little is linked to train a matching model on
+    ├── CaseNotFound           there is no case of that number
     ├── DecisionRefused        a clerk's decision does not fit what stands now
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
@@ -101,6 +102,10 @@ class RunBusy(OncehubError):
 
 class NotTrainable(OncehubError):
     """Too few records are linked by identifiers to learn from."""
+
+
+class CaseNotFound(OncehubError):
+    """There is no case of that number."""
 
 
 class DecisionRefused(OncehubError):

@@ -235,3 +235,28 @@ class SurvivorshipRules(Document):
     doubts: Doubts = Doubts()
     lifelong: tuple[str, ...] = ()
     attributes: dict[str, SurvivorshipRule]
+
+
+CaseKind = Literal["wrong_person", "possible_match", "contested_identifier", "correction_request"]
+
+
+class CaseRule(Part):
+    """Who decides cases of a kind.
+
+    Attributes:
+        four_eyes: a decision has no effect until another clerk has confirmed it.
+    """
+
+    four_eyes: bool = False
+
+
+class CaseRules(Document):
+    """`cases.yaml`: a rule for every kind of case."""
+
+    kinds: dict[CaseKind, CaseRule]
+
+    @model_validator(mode="after")
+    def _covers_every_kind(self) -> CaseRules:
+        if absent := [kind for kind in get_args(CaseKind) if kind not in self.kinds]:
+            raise ValueError(f"kinds: no rule for {', '.join(absent)}; add one for each")
+        return self

@@ -77,7 +77,7 @@ def join_people(
     """
     if person_key == into:
         raise DecisionRefused("that is one person already; give the keys of two")
-    with opened(settings, database) as connection, ruling(connection) as cursor:
+    with opened(settings, database) as connection, connection, ruling(connection) as cursor:
         return _decide(cursor, str(person_key), str(into), "one", word)
 
 
@@ -91,7 +91,7 @@ def take_apart(settings: Settings, person_key: UUID, word: Word, database: Conne
         DecisionRefused: when they are joined to nobody.
         RunBusy: when a run links for longer than one waits.
     """
-    with opened(settings, database) as connection, ruling(connection) as cursor:
+    with opened(settings, database) as connection, connection, ruling(connection) as cursor:
         cursor.execute(_INTO, (str(person_key),))
         joined = cursor.fetchone()
         if joined is None:
@@ -127,7 +127,7 @@ def split_person(
         RunBusy: when a run links for longer than one waits.
     """
     verdict: Verdict = "same" if to else "different"
-    with opened(settings, database) as connection, ruling(connection) as cursor:
+    with opened(settings, database) as connection, connection, ruling(connection) as cursor:
         if to:
             require_person(cursor, to)
         for place, record in enumerate(records, start=1):

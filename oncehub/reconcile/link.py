@@ -197,6 +197,33 @@ _IN_FORCE = {
 }
 
 
+# Whom a contested identifier leads to, but for those of whom a clerk has said that it is not them. What the
+# model has a case of its own for is asked about there.
+_CONTESTED = sql.SQL("""
+insert into asked (kind, person_key, source, stream, source_key, evidence)
+select
+    'contested_identifier', null, s.source, s.stream, s.source_key,
+    jsonb_build_object(
+        'method', {method},
+        'candidates', jsonb_agg(jsonb_build_object('person_key', i.person_key) order by i.person_key)
+    )
+from stating s
+join truth.identifier i on i.scheme = {scheme} and i.value = text.identifying({scheme}, {attribute})
+where {usable} and i.contested and {in_force}
+    and not exists (select from verdict v where v.entry = s.entry and not v.ruled)
+    and not exists (
+        select from ruled w
+        where (w.source, w.stream, w.source_key) = (s.source, s.stream, s.source_key)
+            and (w.verdict = 'same' or w.person_key = i.person_key)
+    )
+    and not exists (
+        select from asked q
+        where (q.source, q.stream, q.source_key) = (s.source, s.stream, s.source_key)
+    )
+group by s.source, s.stream, s.source_key
+""")
+
+
 def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
     """Bring `truth.link`, `truth.identifier` and `truth.unlinked` in line with the changed records.
 
@@ -222,6 +249,8 @@ def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
             _judge(cursor, rules, rules.register_identifiers)
         _judge(cursor, rules, rules.borrowed_identifiers)
     matching = _match(cursor, rules, scale)
+    for rule in rules.matching.identifiers:
+        cursor.execute(_CONTESTED.format(**_looking_up(rule)))
     cursor.execute(statement("links"))
     scale.filled(cursor, "link")
     return matching
@@ -310,17 +339,23 @@ def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule
     for rule in identifiers:
         cursor.execute(
             _JUDGE.format(
-                method=sql.Literal(rule.method),
+                **_looking_up(rule),
                 name=sql.Literal(rule.attribute),
-                scheme=sql.Literal(rule.scheme),
-                attribute=sql.Identifier("s", rule.attribute),
-                usable=_usable(rule, "s"),
-                in_force=_IN_FORCE[rule.current],
                 differs=_differs(rules, "f"),
                 differs_joined=_differs(rules, "g"),
                 register=sql.Literal(rules.register),
             )
         )
+
+
+def _looking_up(rule: IdentifierRule) -> dict[str, sql.Composable]:
+    return {
+        "method": sql.Literal(rule.method),
+        "scheme": sql.Literal(rule.scheme),
+        "attribute": sql.Identifier("s", rule.attribute),
+        "usable": _usable(rule, "s"),
+        "in_force": _IN_FORCE[rule.current],
+    }
 
 
 def _differs(rules: Rulebook, table: str) -> sql.Composed:

@@ -1,4 +1,4 @@
-"""The three rule files together, checked against the canonical person."""
+"""The four rule files together, checked against the canonical person."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from oncehub.model.documents import Document
 from oncehub.model.entities import Entity, load_entities
 from oncehub.model.errors import ConfigError
 from oncehub.model.rules import (
+    CaseRules,
     ComparisonRules,
     IdentifierRule,
     MatchingRules,
@@ -22,12 +23,13 @@ from oncehub.model.settings import Settings
 
 @dataclass(frozen=True)
 class Rulebook:
-    """How records are linked, compared and believed."""
+    """How records are linked, compared and believed, and who decides what they leave open."""
 
     person: Entity
     matching: MatchingRules
     comparison: ComparisonRules
     survivorship: SurvivorshipRules
+    cases: CaseRules
 
     @property
     def register(self) -> str:
@@ -82,7 +84,7 @@ class Rulebook:
 
 
 def load_rulebook(settings: Settings) -> Rulebook:
-    """Read `mappings/rules/{matching,comparison,survivorship}.yaml`.
+    """Read `mappings/rules/{matching,comparison,survivorship,cases}.yaml`.
 
     Raises:
         ConfigError: when a file is wrong, names an attribute the canonical person lacks, compares one in
@@ -96,6 +98,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
         matching=MatchingRules.load(folder / "matching.yaml"),
         comparison=ComparisonRules.load(folder / "comparison.yaml"),
         survivorship=SurvivorshipRules.load(folder / "survivorship.yaml"),
+        cases=CaseRules.load(folder / "cases.yaml"),
     )
     for place, rule in enumerate(rulebook.matching.identifiers):
         _require_known(person, rulebook.matching, rule.attribute, ("identifiers", place, "attribute"))

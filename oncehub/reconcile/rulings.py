@@ -27,8 +27,10 @@ Verdict = Literal["same", "different"]
 LONGEST_NAME: Final = 200
 LONGEST_REASON: Final = 2000
 
-# A run that links holds the rulings until it is done: long, where all records are linked anew.
-_PATIENCE: Final = "set local lock_timeout = '30s'"
+# A run that links holds the rulings until it is done: for minutes, where all records are linked anew.
+_PATIENCE: Final = "savepoint ruling; set local lock_timeout = '5s'"
+
+_UNDO: Final = "rollback to savepoint ruling"
 
 _RULE: Final = """
 insert into truth.ruling (source, stream, source_key, person_key, verdict, reason, ruled_by)
@@ -160,7 +162,7 @@ def break_link(
         DecisionRefused: when it is linked to nobody, or founds a person of the register.
         RunBusy: when a run links for longer than one waits.
     """
-    with opened(settings, database) as connection, ruling(connection) as cursor:
+    with opened(settings, database) as connection, connection, ruling(connection) as cursor:
         require_record(cursor, record)
         # Who breaks the same link at once waits here, and then finds it broken.
         cursor.execute(_LINK + "for update", record.parts)
@@ -185,7 +187,7 @@ def set_link(
         DecisionRefused: when the register has no such person, or the record founds a person itself.
         RunBusy: when a run links for longer than one waits.
     """
-    with opened(settings, database) as connection, ruling(connection) as cursor:
+    with opened(settings, database) as connection, connection, ruling(connection) as cursor:
         require_record(cursor, record)
         require_person(cursor, person_key)
         return rule(cursor, record, str(person_key), "same", word)
@@ -193,20 +195,22 @@ def set_link(
 
 @contextmanager
 def ruling(connection: Connection) -> Iterator[Cursor]:
-    """Give a cursor in a transaction in which clerks' words are written.
+    """Give a cursor to write clerks' words with, in the caller's transaction; a refusal undoes only those.
 
     Raises:
-        DecisionRefused: when the database refuses what contradicts the register.
+        DecisionRefused: when the database refuses what contradicts the register, or another clerk's word.
         RunBusy: when a run links for longer than one waits.
     """
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(_PATIENCE)
+    with connection.cursor() as cursor:
+        cursor.execute(_PATIENCE)
+        try:
             yield cursor
-    except psycopg2.errors.LockNotAvailable:
-        raise RunBusy("records are being linked just now; decide again when that run is done") from None
-    except psycopg2.errors.RaiseException as error:
-        raise DecisionRefused(error.diag.message_primary or "the database refused it") from None
+        except psycopg2.errors.LockNotAvailable:
+            cursor.execute(_UNDO)
+            raise RunBusy("records are being linked just now; decide again when that run is done") from None
+        except psycopg2.errors.RaiseException as error:
+            cursor.execute(_UNDO)
+            raise DecisionRefused(error.diag.message_primary or "the database refused it") from None
 
 
 def rule(cursor: Cursor, record: RecordKey, person_key: str, verdict: Verdict, word: Word) -> int:

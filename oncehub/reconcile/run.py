@@ -17,6 +17,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 
 from oncehub.model.errors import RunBusy
 from oncehub.model.settings import Settings
+from oncehub.reconcile.cases import keep_case_rules
 from oncehub.reconcile.compare import find_differences
 from oncehub.reconcile.control import Control, sign_off
 from oncehub.reconcile.discrepancies import keep_severity, settle_differences, settle_refusals
@@ -230,6 +231,7 @@ def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
     began = time.monotonic()
     cursor.execute(_SESSION)
     keep_severity(cursor, rules)
+    keep_case_rules(cursor, rules)
     matching = link_records(cursor, rules)
     opened_now, closed_now = settle_refusals(cursor)
     cursor.execute("select count(*) from dirty_record")

@@ -41,3 +41,8 @@ create temporary table found (
     person_key uuid, attribute text, source text, stream text, source_key text, kind text,
     stated jsonb, believed jsonb, stated_at timestamptz, as_of timestamptz
 ) on commit drop;
+
+-- What clerks are to be asked.
+create temporary table asked (
+    kind text, person_key uuid, source text, stream text, source_key text, evidence jsonb
+) on commit drop;

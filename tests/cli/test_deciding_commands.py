@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from oncehub.reconcile import reconcile
+
+ROOT = Path(__file__).resolve().parents[2]
 
 _RECORD = """
 insert into record.person (source, stream, source_key, personal_id, full_name, birth_date, stated_at)
@@ -100,3 +104,80 @@ def test_people_are_joined_split_and_taken_apart(oncehub, settings, database, ac
     reconcile(settings)
     standing = json.loads(oncehub("link", "show", *account, "--json").stdout)
     assert (standing["link"]["person_key"], standing["link"]["method"]) == (second, "ruling")
+
+
+@pytest.fixture
+def borrowed(settings, database):
+    """An account under the number of somebody of another name: one open case; gives its number."""
+    with database, database.cursor() as cursor:
+        for key, name, born in (
+            (("population", "citizens", "CD1"), "Nguyễn Thị Ánh", "1984-05-07"),
+            (("portal", "accounts", "TK1"), "Trần Văn Bình", "1990-11-20"),
+        ):
+            cursor.execute("select record.attach_source(%s)", key[:1])
+            cursor.execute(
+                "insert into record.person (source, stream, source_key, personal_id, full_name, birth_date, "
+                "stated_at) values (%s, %s, %s, '001184000001', %s, %s, '2026-01-01')",
+                (*key, name, born),
+            )
+            cursor.execute("insert into intake.dirty (source, stream, source_key) values (%s, %s, %s)", key)
+    reconcile(settings)
+    with database, database.cursor() as cursor:
+        cursor.execute("select case_id from truth.case_file")
+        ((case_id,),) = cursor.fetchall()
+    return str(case_id)
+
+
+def test_a_case_is_listed_shown_masked_and_decided(oncehub, settings, database, borrowed, tmp_path):
+    (listed,) = json.loads(oncehub("cases", "list", "--json").stdout)
+    assert (str(listed["case_id"]), listed["kind"]) == (borrowed, "wrong_person")
+    table = oncehub("cases", "list")
+    assert "portal.accounts" in table.stdout
+
+    masked = oncehub("cases", "show", borrowed)
+    assert masked.returncode == 0, masked.stderr
+    assert "side by side" in masked.stdout
+    for personal in ("Trần Văn Bình", "Nguyễn Thị Ánh", "001184000001", "TK1"):
+        assert personal not in masked.stdout + table.stdout
+    file = json.loads(oncehub("cases", "show", borrowed, "--json").stdout)
+    assert "Trần" not in json.dumps(file, ensure_ascii=False)
+
+    shown = oncehub("cases", "show", borrowed, "--show-personal-data")
+    assert "Trần Văn Bình" in shown.stdout
+    with database, database.cursor() as cursor:
+        cursor.execute("select command, source, stream, records from audit.disclosure")
+        assert cursor.fetchall() == [("cases show", "portal", "accounts", 2)]
+
+    unmodelled = oncehub("cases", "show", borrowed, "--chart", str(tmp_path / "chart.html"))
+    assert (unmodelled.returncode, "no matching model is active" in unmodelled.stderr) == (2, True)
+
+    word = ("--by", "clerk", "--reason", "not theirs")
+    decided = oncehub("cases", "decide", borrowed, "different", *word, "--json")
+    assert json.loads(decided.stdout)["takes_effect"] is True
+    again = oncehub("cases", "decide", borrowed, "different", *word)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "it was decided by clerk" in again.stderr
+    assert oncehub("cases", "list").stdout == "cases: none\n"
+    assert "decided" in oncehub("cases", "list", "--all").stdout
+
+
+def test_a_case_that_needs_four_eyes_tells_who_must_confirm(command_in, editable, database, borrowed):
+    rules = editable.mappings / "rules"
+    shutil.copytree(ROOT / "mappings" / "rules", rules)
+    written = (rules / "cases.yaml").read_text("utf-8")
+    alone, together = "wrong_person: {four_eyes: false}", "wrong_person: {four_eyes: true}"
+    assert alone in written
+    (rules / "cases.yaml").write_text(written.replace(alone, together), "utf-8")
+    oncehub = command_in(
+        {
+            "ONCEHUB_DATABASE_URL": str(editable.database_url),
+            "ONCEHUB_HOME": str(editable.home),
+            "ONCEHUB_ROOT": str(editable.root),
+        }
+    )
+    first = oncehub("cases", "decide", borrowed, "same", "--by", "clerk", "--reason", "seen")
+    assert "has no effect until another clerk says the same with --follows" in first.stdout
+    number = first.stdout.split()[1]
+    second = ("cases", "decide", borrowed, "same", "--reason", "seen too", "--follows", number)
+    assert "your own" in oncehub(*second, "--by", "clerk").stderr
+    assert "is closed" in oncehub(*second, "--by", "other").stdout

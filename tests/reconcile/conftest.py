@@ -59,7 +59,7 @@ _STATED = ("record.person", "record.former_identifier")
 
 # Copied from mappings/ or trained: no record adds to them. A queue holds nothing but what changed, and the
 # books a few lines a run.
-_RULES = ("unit_successor", "severity_rule", "match_model")
+_RULES = ("unit_successor", "severity_rule", "case_rule", "match_model")
 _QUEUES = ("pending", "control_entry")
 _BOOKS = ("run", "control")
 

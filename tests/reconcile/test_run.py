@@ -138,16 +138,16 @@ def test_a_run_that_loses_the_database_keeps_nothing(hub, monkeypatch):
 def test_decisions_are_never_overwritten(hub):
     hub.execute(
         "insert into truth.case_file (kind, source, stream, source_key, evidence) "
-        "values ('k', 's', 's', 'k', '{}')"
+        "values ('possible_match', 's', 's', 'k', '{}')"
     )
     hub.execute(
         "insert into truth.decision (case_id, verdict, reason, decided_by) "
-        "select case_id, 'same', 'seen', 'clerk' from truth.case_file"
+        "select case_id, 'different', 'seen', 'clerk' from truth.case_file"
     )
-    for change in ("update truth.decision set verdict = 'different'", "delete from truth.decision"):
+    for change in ("update truth.decision set verdict = 'same'", "delete from truth.decision"):
         with pytest.raises(psycopg2.errors.RaiseException, match="insert only"):
             hub.execute(change)
-    assert hub.row("select verdict from truth.decision") == {"verdict": "same"}
+    assert hub.row("select verdict from truth.decision") == {"verdict": "different"}
 
 
 def test_a_number_in_force_can_never_stand_for_two_people(hub):

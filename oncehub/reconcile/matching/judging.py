@@ -35,7 +35,9 @@ from oncehub.store.frames import copy_frame
 NAMED: Final = 10
 """People whom a case names, the most probable first."""
 
+# Whom a clerk has joined to somebody is looked for as the survivor, whose own record the register has.
 _WANTED: Final = """
+delete from key_person p using truth.joined j where j.person_key = p.person_key;
 insert into wanted
 select row_number() over (), person_key
 from (select distinct person_key from key_person where person_key is not null) found;

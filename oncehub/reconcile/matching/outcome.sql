@@ -25,22 +25,6 @@ where (m.source, m.stream, m.source_key) = (a.source, a.stream, a.source_key);
 insert into truth.match_candidate (source, stream, source_key, person_key)
 select j.source, j.stream, j.source_key, p.person_key from possible_candidate p join judged j using (id);
 
--- A case that a clerk has decided is never touched by the machine.
-update truth.case_file c
-set closed_at = now()
-from affected a
-where (c.source, c.stream, c.source_key) = (a.source, a.stream, a.source_key)
-    and c.kind = 'possible_match' and c.closed_at is null
-    and not exists (select from truth.decision d where d.case_id = c.case_id)
-    and not exists (
-        select from possible p join judged j using (id)
-        where (j.source, j.stream, j.source_key) = (a.source, a.stream, a.source_key)
-    );
-
-insert into truth.case_file (kind, person_key, source, stream, source_key, evidence)
+insert into asked (kind, person_key, source, stream, source_key, evidence)
 select 'possible_match', p.person_key, j.source, j.stream, j.source_key, p.evidence
-from possible p join judged j using (id)
-on conflict (kind, source, stream, source_key) where closed_at is null do update
-set person_key = excluded.person_key, evidence = excluded.evidence
-where (case_file.person_key, case_file.evidence) is distinct from (excluded.person_key, excluded.evidence)
-    and not exists (select from truth.decision d where d.case_id = case_file.case_id);
+from possible p join judged j using (id);

@@ -1,0 +1,201 @@
+"""`oncehub cases`: what rules leave to a clerk: list, show, decide."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from oncehub.authoring.masking import masked, masked_text, shown_values
+from oncehub.cli.links import NEXT, Clerk, Reason
+from oncehub.cli.naming import ShowPersonalData, note_disclosure
+from oncehub.cli.output import Json, show, write_json
+from oncehub.model.errors import ConfigError
+from oncehub.model.rules import CaseKind
+from oncehub.model.settings import Settings, load_settings
+from oncehub.reconcile.cases import (
+    CaseFile,
+    Compared,
+    Decision,
+    Said,
+    decide,
+    keep_case_rules,
+    list_cases,
+    open_case_file,
+)
+from oncehub.reconcile.matching.evidence import Candidate, chart_of
+from oncehub.reconcile.matching.explain import explain
+from oncehub.reconcile.rulebook import Rulebook, load_rulebook
+from oncehub.reconcile.rulings import Word
+from oncehub.store.connection import opened
+
+app = typer.Typer(no_args_is_help=True, help="What rules leave to a clerk: list, show, decide.")
+
+CaseId = Annotated[int, typer.Argument(help="Number of the case, as `oncehub cases list` tells it.")]
+
+_COLUMNS = ("case_id", "kind", "stream", "opened_at", "four_eyes", "decision_id")
+_DECISIONS = ("decision_id", "decided_at", "decided_by", "verdict", "person_key", "reason", "takes_effect")
+
+
+@app.command("list")
+def list_(
+    *,
+    kind: Annotated[CaseKind | None, typer.Option(help="Only this kind.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only records of this source.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
+    after: Annotated[int, typer.Option(help="Go on above this number.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the oldest first.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List the cases that are open, and nothing of what they are about."""
+    with opened(load_settings()) as connection, connection:
+        rows = list_cases(
+            connection,
+            kinds=kind and [kind],
+            sources=source and [source],
+            closed=everything,
+            after=after,
+            limit=limit,
+        )
+    content = [asdict(row) for row in rows]
+    if not as_json:
+        content = [row | {"stream": f"{row['source']}.{row['stream']}"} for row in content]
+    columns = (*_COLUMNS, "closed_at", "closed_because") if everything else _COLUMNS
+    show(content, title="cases", columns=columns, as_json=as_json)
+    if not as_json and len(rows) == limit:
+        sys.stdout.write(f"go on with --after {rows[-1].case_id}\n")
+
+
+@app.command("show")
+def show_(
+    case_id: CaseId,
+    show_personal_data: ShowPersonalData = False,
+    chart: Annotated[
+        Path | None, typer.Option(help="Write the model's evidence as a waterfall chart to this HTML file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a record states beside what is believed of the people it may speak of; values masked."""
+    settings = load_settings()
+    rules = load_rulebook(settings)
+    with opened(settings) as connection, connection:
+        file = open_case_file(connection, case_id, rules.attributes)
+    if chart:
+        _written(chart, chart_of(_weighed(settings, file)))
+    if show_personal_data:
+        note_disclosure(settings, "cases show", file.case.source, file.case.stream, 1 + len(file.people))
+    else:
+        file = _masked(rules, file)
+    if as_json:
+        write_json(asdict(file))
+    else:
+        _print(file)
+
+
+@app.command("decide")
+def decide_(
+    case_id: CaseId,
+    said: Annotated[
+        Said,
+        typer.Argument(
+            help="same: the record speaks of a person named; different: of none; other: of somebody else."
+        ),
+    ],
+    *,
+    by: Clerk,
+    reason: Reason,
+    person: Annotated[
+        UUID | None, typer.Option(help="Of whom the record speaks, where several are named, or other.")
+    ] = None,
+    follows: Annotated[
+        int | None, typer.Option(help="The decision on the case to confirm or replace; it must be the last.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Decide a case, for good; where four eyes are needed, another clerk says the same."""
+    settings = load_settings()
+    word = Word(by, reason)
+    with opened(settings) as connection, connection:
+        with connection.cursor() as cursor:
+            keep_case_rules(cursor, load_rulebook(settings))
+        decision = decide(connection, case_id, said, word, person_key=person, follows=follows)
+    if as_json:
+        write_json(asdict(decision))
+    else:
+        sys.stdout.write(_told(case_id, decision))
+
+
+def _told(case_id: int, decision: Decision) -> str:
+    if decision.takes_effect:
+        return f"decision {decision.decision_id}: case {case_id} is closed\n{NEXT}"
+    return (
+        f"decision {decision.decision_id} has no effect until another clerk says the same "
+        f"with --follows {decision.decision_id}\n"
+    )
+
+
+def _weighed(settings: Settings, file: CaseFile) -> list[Candidate]:
+    """What the model that asked made of the people; where none did, what one makes of the record now."""
+    if file.candidates:
+        return list(file.candidates)
+    return explain(settings, file.case.source, file.case.stream, file.source_key).candidates
+
+
+def _print(file: CaseFile) -> None:
+    case = file.case
+    closed = f", closed {case.closed_at:%Y-%m-%d}: {case.closed_because}" if case.closed_at else ""
+    sys.stdout.write(
+        f"case {case.case_id}, {case.kind}, since {case.opened_at:%Y-%m-%d}{closed}\n"
+        f"{case.source}.{case.stream} {file.source_key}, stated {file.stated_at or 'no more'}\n"
+    )
+    for number, key in enumerate(file.people, start=1):
+        sys.stdout.write(f"person {number}: {key}\n")
+    numbers = [f"person_{number}" for number in range(1, len(file.people) + 1)]
+    show(list(_rows(file)), title="side by side", columns=("attribute", "stated", *numbers), as_json=False)
+    for number, candidate in enumerate(file.candidates, start=1):
+        rows = [asdict(weight) for weight in candidate.weights]
+        title = f"person {number}: probability {candidate.probability:.4f}"
+        show(rows, title=title, columns=("comparison", "level", "bits"), as_json=False)
+    decisions = [asdict(each) for each in file.decisions]
+    show(decisions, title="decisions", columns=_DECISIONS, as_json=False)
+
+
+def _rows(file: CaseFile) -> Iterator[dict[str, Any]]:
+    for compared in file.compared:
+        row = {"attribute": compared.attribute, "stated": compared.stated}
+        for number, held in enumerate(compared.believed, start=1):
+            sign = "= " if held.equals else ""
+            told = f"{sign}{held.value} ({held.source}, {str(held.as_of)[:10]})"
+            row[f"person_{number}"] = None if held.value is None else told
+        yield row
+
+
+def _masked(rules: Rulebook, file: CaseFile) -> CaseFile:
+    shown = shown_values(rules.person)
+    return replace(
+        file,
+        source_key=masked_text(file.source_key),
+        compared=tuple(_masked_row(each, shown) for each in file.compared),
+    )
+
+
+def _masked_row(row: Compared, shown: set[str]) -> Compared:
+    return replace(
+        row,
+        stated=masked(row.stated, shown, row.attribute),
+        believed=tuple(
+            replace(each, value=masked(each.value, shown, row.attribute)) for each in row.believed
+        ),
+    )
+
+
+def _written(path: Path, content: str) -> None:
+    try:
+        path.write_text(content, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
