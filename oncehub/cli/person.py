@@ -57,12 +57,13 @@ _WON: Final = {
     "later": "stated last of those that weigh most",
     "named_first": "named first of those that weigh as much and were stated at the same time",
     "lower_key": "has the lowest key of those that weigh as much and were stated at the same time",
-    "not_kept": "stated anew since; what it was weighed against then is not kept",
+    "not_kept": "the record was stated anew since, so what it weighed is not kept",
 }
 _LOST: Final = {
     "no_say": "has no say",
-    "not_weighed": "not weighed yet: came after the last run",
+    "not_weighed": "not weighed: came after the run",
     "silent": "states none any more",
+    "replaced": "stated anew since",
     "deleted": "deleted",
     "elsewhere": "speaks of somebody else now",
     "weight": "weighs less",

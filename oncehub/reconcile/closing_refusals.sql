@@ -4,7 +4,7 @@ create temporary table closing on commit drop as
 select
     d.discrepancy_id,
     case
-        when not exists (
+        when d.kind = 'wrong_person' and not exists (
             select from truth.link k where k.person_key = d.person_key and k.method = 'register'
         ) then 'person_gone'
         when s.source is null then 'record_gone'

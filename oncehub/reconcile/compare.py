@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from psycopg2 import sql
@@ -9,10 +10,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 
 from oncehub.model.rules import ComparisonRule
 from oncehub.reconcile.rulebook import Rulebook
+from oncehub.store.units import REFORM
 
-# Whether a stated value is the other one, but for its form. The address: a commune of an earlier catalogue is
-# the later one it became (a split one, any of them); what one side leaves out is no difference, the catalogue
-# included: a code that names none may stand in either.
+# Whether a stated value is the other one, but for its form. The address: its code is read in the catalogue
+# that was in force on the day it names, and a commune of the earlier catalogue is the later one it became (a
+# split one, any of them); what one side leaves out is no difference, the catalogue included: a code that
+# names none may stand in either.
 _AGREE: Final = {
     "exact": sql.SQL("{stated} = {other}"),
     "identifier": sql.SQL("{stated} = {other}"),
@@ -25,13 +28,14 @@ _AGREE: Final = {
         or case
             when {stated} ->> 'unit' is null or {other} ->> 'unit' is null then true
             when coalesce(
-                {stated} ->> 'edition' = {other} ->> 'edition', {stated} ->> 'unit' = {other} ->> 'unit'
+                {stated_reformed} = {other_reformed},
+                {stated} ->> 'unit' = {other} ->> 'unit'
             ) then {stated} ->> 'unit' = {other} ->> 'unit'
-            when coalesce({stated} ->> 'edition' < {other} ->> 'edition', true) and exists (
+            when coalesce({stated_reformed} < {other_reformed}, true) and exists (
                 select from truth.unit_successor u
                 where u.former_unit = {stated} ->> 'unit' and u.present_unit = {other} ->> 'unit'
             ) then true
-            when coalesce({stated} ->> 'edition' > {other} ->> 'edition', true) then exists (
+            when coalesce({stated_reformed} > {other_reformed}, true) then exists (
                 select from truth.unit_successor u
                 where u.former_unit = {other} ->> 'unit' and u.present_unit = {stated} ->> 'unit'
             )
@@ -51,7 +55,7 @@ _IN_ANOTHER_FORM: Final = {
     "name": sql.SQL("{stated} <> {believed}"),
     "partial_date": sql.SQL("length({stated}) < length({believed})"),
     "address": sql.SQL(
-        "{stated} ->> 'edition' < {believed} ->> 'edition' and {stated} ->> 'unit' <> {believed} ->> 'unit'"
+        "{stated_reformed} < {other_reformed} and {stated} ->> 'unit' <> {believed} ->> 'unit'"
     ),
 }
 
@@ -171,7 +175,7 @@ def find_differences(cursor: Cursor, rules: Rulebook) -> None:
 
 def agreement(rule: ComparisonRule, stated: sql.Composable, other: sql.Composable) -> sql.Composed:
     """Return the condition that a stated value is the other one, but for its form; neither may be null."""
-    return _AGREE[rule.compare].format(stated=_folded(rule, stated), other=_folded(rule, other))
+    return _agrees(rule, _folded(rule, stated), _folded(rule, other))
 
 
 def _differing(rules: Rulebook) -> sql.Composed:
@@ -192,7 +196,7 @@ def _columns(name: str) -> dict[str, sql.Identifier]:
 def _kind(name: str, rule: ComparisonRule) -> sql.Composed:
     raw = {"stated": sql.Identifier("s", name), "believed": sql.Identifier("p", name)}
     stated, believed = _compared("s", name, rule), _compared("p", name, rule)
-    otherwise = _IN_ANOTHER_FORM[rule.compare].format(**raw) if rule.form else None
+    otherwise = _in_another_form(rule, raw) if rule.form else None
     return _KIND.format(
         attribute=sql.Identifier(name),
         stated=stated,
@@ -203,6 +207,10 @@ def _kind(name: str, rule: ComparisonRule) -> sql.Composed:
         invalid=_invalid(rule, raw["stated"]),
         differs=_differs(name, rule),
     )
+
+
+def _in_another_form(rule: ComparisonRule, raw: Mapping[str, sql.Identifier]) -> sql.Composed:
+    return _IN_ANOTHER_FORM[rule.compare].format(**raw, **_catalogues(raw["stated"], raw["believed"]))
 
 
 def _when(condition: sql.Composable, kind: str) -> sql.Composed:
@@ -272,7 +280,15 @@ def _stated_agrees(
 
 
 def _agrees(rule: ComparisonRule, stated: sql.Composable, other: sql.Composable) -> sql.Composed:
-    return _AGREE[rule.compare].format(stated=stated, other=other)
+    return _AGREE[rule.compare].format(stated=stated, other=other, **_catalogues(stated, other))
+
+
+def _catalogues(stated: sql.Composable, other: sql.Composable) -> dict[str, sql.Composed]:
+    """Of addresses, whether each is coded by the catalogue of 2025."""
+    return {
+        f"{side}_reformed": sql.SQL("({} ->> 'edition' >= {})").format(address, sql.Literal(REFORM))
+        for side, address in (("stated", stated), ("other", other))
+    }
 
 
 def _folded(rule: ComparisonRule, value: sql.Composable) -> sql.Composable:

@@ -19,7 +19,7 @@ def keep_severity(cursor: Cursor, rules: Rulebook) -> None:
 
 
 def settle_refusals(cursor: Cursor) -> tuple[int, int]:
-    """Tell of records that bear somebody else's number, in `truth.discrepancy` and as cases.
+    """Tell of records that bear somebody else's number, or a cancelled one; of the former as cases, too.
 
     Returns:
         How many discrepancies were opened, and closed.

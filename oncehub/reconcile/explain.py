@@ -32,9 +32,10 @@ Won = Literal["authority", "only_word", "not_kept"] | Advantage
 """Why a value is believed: its source is the authority; nobody else with a say states one; its advantage over
 the next; or the record was stated anew since, so what it was weighed as is not kept."""
 
-Lost = Literal["no_say", "not_weighed", "silent", "deleted", "elsewhere"] | Advantage
-"""Why another is not: its source has no say; it came after the last run; its record states none any more, is
-deleted, or speaks of somebody else; or what the believed one has over it."""
+Lost = Literal["no_say", "not_weighed", "silent", "replaced", "deleted", "elsewhere"] | Advantage
+"""Why another is not: its source has no say; it came, or was linked, after the run; its record states none
+any more, was stated anew after the moment asked about, is deleted, or speaks of somebody else; or what the
+believed one has over it."""
 
 _DAY = 86_400
 
@@ -64,7 +65,7 @@ class Candidate:
     Attributes:
         likeness: of its value to the believed one.
         lost: why it is not believed; None for the one that is.
-        linked_by: the method that links the record; None where it is not linked any more.
+        linked_by: the method that links the record; None where that statement of it is not kept.
         doubts: what makes its word doubtful: `link`, `personal_id`.
         age_days: days since it was stated.
         weight: None where an authority decides, and of what does not count.
@@ -209,7 +210,7 @@ def _choice(
 def _won(rule: SurvivorshipRule, candidates: Sequence[Candidate]) -> Won:
     if rule.authority:
         return "authority"
-    if all(candidate.lost for candidate in candidates):
+    if not any(each.lost is None and each.linked_by for each in candidates):
         return "not_kept"
     advantages: tuple[Advantage, ...] = get_args(Advantage)
     return next(
@@ -275,18 +276,25 @@ def _gone(beliefs: Sequence[Belief], statements: Sequence[Weighed]) -> list[Beli
 def _departed(
     told: Belief, belief: Belief | None, place: Whereabouts, person: UUID, at: datetime
 ) -> Candidate:
-    lost: Lost = "deleted" if place.deleted else "silent" if place.person == person else "elsewhere"
     return Candidate(
         *told.origin.record,
         value=told.value,
         stated_at=told.origin.as_of,
         likeness="same" if belief and belief.value == told.value else "different",
-        lost=lost,
+        lost=None if told is belief else _whereto(place, person, at),
         linked_by=None,
         doubts=(),
         age_days=_days(told.origin.as_of, at),
         weight=None,
     )
+
+
+def _whereto(place: Whereabouts, person: UUID, at: datetime) -> Lost:
+    if place.deleted:
+        return "deleted"
+    if place.person != person:
+        return "elsewhere"
+    return "replaced" if place.received_at and place.received_at > at else "silent"
 
 
 def _days(since: datetime, until: datetime) -> float:

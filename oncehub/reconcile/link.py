@@ -251,6 +251,7 @@ def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
     matching = _match(cursor, rules, scale)
     for rule in rules.matching.identifiers:
         cursor.execute(_CONTESTED.format(**_looking_up(rule)))
+    cursor.execute(statement("cancelled_numbers"), register)
     cursor.execute(statement("links"))
     scale.filled(cursor, "link")
     return matching

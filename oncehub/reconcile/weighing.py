@@ -24,12 +24,12 @@ Record = tuple[str, str, str]
 Likeness = Literal["same", "form", "different"]
 """Against the believed value: the same; the same but for its form; another."""
 
-# The records that were received and linked by a moment, ranked as a run ranks them.
+# The linked records that were received by a moment, ranked as a run ranks them.
 _WEIGHED: Final = sql.SQL("""
 with linked as materialized (
     select k.person_key, source, stream, source_key, k.method
     from truth.link k join record.person r using (source, stream, source_key)
-    where k.person_key = any(%(people)s::uuid[]) and k.linked_at <= %(at)s and r.received_at <= %(at)s
+    where k.person_key = any(%(people)s::uuid[]) and r.received_at <= %(at)s
 ),
 believed as materialized (
     select given.person_key, value.*
@@ -45,12 +45,15 @@ doubted as (
         array_remove(array[{doubts}]::text[], null) as doubts
     from linked k join record.person r using (source, stream, source_key)
 )
-select ranked.*, linked_by, doubts
-from ({ranked}) ranked join doubted using (source, stream, source_key)
+select *
+from ({ranked}) ranked
 order by place nulls last, source, stream, source_key
 """)
 
 _DOUBT: Final = sql.SQL("case when {condition} then {name} end")
+
+# Of several records of the register about one person only the founder's speaks for it.
+_HAS_SAY: Final = sql.SQL("(source = any({sources}) and linked_by <> 'joined')")
 
 _RANKED: Final = sql.SQL("""
 select
@@ -58,10 +61,11 @@ select
     {stated} as value, {score} as score,
     case when {stated} = to_jsonb(b.{attribute}) then 'same' when {agree} then 'form' else 'different' end
         as likeness,
-    case when source = any({sources}) then row_number() over (
-        partition by s.person_key, source = any({sources}) order by {precedence}
-    ) end as place
-from statement s join believed b using (person_key)
+    case when {has_say} then row_number() over (
+        partition by s.person_key, {has_say} order by {precedence}
+    ) end as place,
+    linked_by, doubts
+from statement s join believed b using (person_key) join doubted using (source, stream, source_key)
 where s.{attribute} is not null
 """)
 
@@ -71,7 +75,7 @@ _STATED: Final = sql.SQL("jsonb_strip_nulls(to_jsonb({stated}))")
 _WHEREABOUTS: Final = """
 select
     source, stream, source_key, k.person_key::text,
-    r.source is null or r.deleted_at is not null as deleted
+    r.source is null or r.deleted_at is not null as deleted, r.received_at
 from unnest(%(sources)s::text[], %(streams)s::text[], %(keys)s::text[]) g (source, stream, source_key)
 left join record.person r using (source, stream, source_key)
 left join truth.link k using (source, stream, source_key)
@@ -110,10 +114,11 @@ class Weighed:
 
 @dataclass(frozen=True)
 class Whereabouts:
-    """Where a record is now: deleted, or linked to a person, or to nobody."""
+    """Where a record is now: deleted, or linked to a person, or to nobody; and when its word was received."""
 
     deleted: bool
     person: UUID | None
+    received_at: datetime | None
 
 
 def weighed(
@@ -130,7 +135,7 @@ def weighed(
         rules: those to weigh by.
         believed: by person, what their statements are compared with.
         attributes: names of the person's attributes.
-        at: only what was received and linked by then.
+        at: only what was received by then.
     """
     found: dict[tuple[UUID, str], list[Weighed]] = {}
     values = {
@@ -154,7 +159,7 @@ def whereabouts(connection: Connection, records: Collection[Record]) -> dict[Rec
         cursor.execute(_WHEREABOUTS, {"sources": list(sources), "streams": list(streams), "keys": list(keys)})
         return {
             (row["source"], row["stream"], row["source_key"]): Whereabouts(
-                row["deleted"], UUID(row["person_key"]) if row["person_key"] else None
+                row["deleted"], UUID(row["person_key"]) if row["person_key"] else None, row["received_at"]
             )
             for row in cursor.fetchall()
         }
@@ -189,6 +194,6 @@ def _ranked(rules: Rulebook, name: str) -> sql.Composed:
         stated=_STATED.format(stated=stated),
         score=score(rule) if rule.trust else sql.SQL("null::float8"),
         agree=agreement(compared, stated, believed) if compared else sql.SQL("false"),
-        sources=sql.Literal(list(rule.sources)),
+        has_say=_HAS_SAY.format(sources=sql.Literal(list(rule.sources))),
         precedence=precedence(rule),
     )

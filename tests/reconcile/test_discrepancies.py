@@ -219,13 +219,14 @@ class TestSomebodyElsesNumber:
         assert self.told(5, personal_id=None, national_id_9=None) == {}
         assert _closed(self.hub) == ["corrected"]
 
-    def test_closes_with_the_record_and_with_the_owner(self):
+    def test_closes_with_the_record_and_is_nobodys_number_when_the_owner_goes(self):
         self.hub.delete("portal", "TK1")
         self.hub.reconcile()
         self.told(5, personal_id=ID, full_name="Trần Văn Bình")
         self.hub.delete("population", "CD1")
         self.hub.reconcile()
-        assert _closed(self.hub) == ["person_gone", "record_gone"]
+        assert _closed(self.hub) == ["record_gone"]
+        assert self.hub.open() == {("portal", "TK1", "personal_id"): "invalid"}
 
 
 def test_a_doubt_about_a_number_keeps_its_age_when_it_turns_out_to_be_somebody_else_s(registered, told):

@@ -42,6 +42,10 @@ def _told(hub, person, attribute, at=None):
     return choice
 
 
+def _now(hub):
+    return hub.row("select clock_timestamp() as now")["now"]
+
+
 def _outcomes(choice):
     return {each.source_key: each.lost for each in choice.candidates}
 
@@ -65,7 +69,6 @@ def test_weights_are_trust_times_what_age_and_doubt_leave(hub, anh):
     hub.reconcile()
     at = _day(20) + timedelta(days=365.25)
     hub.execute("update record.person set received_at = %s", _day(40))
-    hub.execute("update truth.link set linked_at = %s", _day(40))
     hub.execute("update truth.person set believed_from = %s", _day(40))
     phone = _told(hub, anh, "phone", at)
     assert (phone.won, _outcomes(phone)) == ("weight", {"TK1": None, "T1": "weight", "B1": "weight"})
@@ -153,13 +156,27 @@ def test_what_came_after_the_last_run_is_told_as_not_weighed(hub, anh):
 def test_an_earlier_moment_is_told_as_it_was_believed(hub, anh):
     hub.state("portal", "TK1", **_contact(20, "+84912000001"))
     hub.reconcile()
-    then = hub.row("select clock_timestamp() as now")["now"]
+    then = _now(hub)
     hub.state("banking", "B1", **_contact(200, "+84912000002"))
     hub.reconcile()
     earlier, now = _told(hub, anh, "phone", then), _told(hub, anh, "phone")
     assert (earlier.value, earlier.won, _outcomes(earlier)) == ("+84912000001", "only_word", {"TK1": None})
     assert (now.value, _outcomes(now)) == ("+84912000002", {"B1": None, "TK1": "weight"})
     assert now.since > then > earlier.since
+
+
+def test_where_the_believed_record_was_stated_anew_since_its_weight_is_not_kept(hub, anh):
+    hub.state("portal", "TK1", **_contact(20, "+84912000001"))
+    hub.state("tax", "T1", **_contact(10, "+84912000003"))
+    hub.reconcile()
+    then = _now(hub)
+    hub.state("portal", "TK1", **_contact(21, "+84912000002"), received_at=_now(hub))
+    hub.reconcile()
+    earlier = _told(hub, anh, "phone", then)
+    assert (earlier.value, earlier.won) == ("+84912000001", "not_kept")
+    assert _outcomes(earlier) == {"TK1": None, "T1": "not_weighed"}
+    tax = _told(hub, anh, "phone").candidates[1]
+    assert (tax.source_key, tax.lost) == ("T1", "weight")
 
 
 def test_nobody_and_nothing_unknown_is_explained(hub, anh):
