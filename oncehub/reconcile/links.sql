@@ -21,7 +21,8 @@ select person_before from moved where person_before is not null
 union
 select person_key from moved where person_key is not null
 order by person_key
-on conflict do nothing;
+-- Who waits already is held until these links are there: settled meanwhile, they would be by the old ones.
+on conflict (person_key) do update set person_key = excluded.person_key;
 
 delete from truth.link k
 using moved m

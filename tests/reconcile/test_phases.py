@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from oncehub.model.errors import StoreUnavailable
-from oncehub.reconcile import Part, link_changes, parts, parts_for, reconcile, run, settle_people
+from oncehub.reconcile import Part, link_changes, mark_all, parts, parts_for, reconcile, run, settle_people
 from oncehub.store.connection import connect
 
 PEOPLE = 12
@@ -93,3 +93,32 @@ def test_two_who_settle_the_same_people_at_once_do_it_once(landed, settled_at_on
         created = sorted([first.result().people_created, second.result().people_created])
     assert created == [0, PEOPLE]
     assert landed.outcome() == settled_at_once
+
+
+def test_people_who_wait_since_before_are_not_settled_while_their_links_change(landed, monkeypatch):
+    link_changes(landed.settings, landed.database)
+    landed.state("portal", "TK1", 2, personal_id="001184000002", full_name="Nguyễn Văn C")
+    settle_refusals = run.settle_refusals
+    with closing(connect(landed.settings.database_url)) as other, ThreadPoolExecutor(1) as thread:
+        begun = []
+
+        def settle_beside(cursor):
+            begun.append(thread.submit(settle_people, landed.settings, Part(), other))
+            while not begun[0].done() and not _waits(landed, other):
+                pass
+            return settle_refusals(cursor)
+
+        monkeypatch.setattr(run, "settle_refusals", settle_beside)
+        link_changes(landed.settings)
+        assert begun[0].result().people == PEOPLE
+    assert landed.rows("select * from truth.pending") == []
+    assert landed.person("CD1")["phone"] is None
+    at_the_end = landed.outcome()
+    mark_all(landed.database)
+    monkeypatch.undo()
+    landed.reconcile()
+    assert landed.outcome() == at_the_end
+
+
+def _waits(hub, connection):
+    return hub.rows("select from pg_locks where not granted and pid = %s", connection.info.backend_pid)
