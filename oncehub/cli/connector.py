@@ -58,11 +58,15 @@ def new(
     stream: Annotated[str, typer.Option(help="Name of the first stream, where there is no description.")] = (
         "records"
     ),
+    as_json: Json = False,
 ) -> None:
     """Write the files of a new source: connector, contract and mapping, each to be checked and edited."""
     settings = load_settings()
     draft = draft_from_openapi(from_openapi) if from_openapi else template(stream)
     files = write_draft(settings, name, draft)
+    if as_json:
+        write_json({"wrote": [str(path) for path in files]})
+        return
     sys.stdout.write("".join(f"wrote: {path}\n" for path in files))
     sys.stdout.write(_NEXT_STEPS.format(connector=files[0], name=name, variable=name.upper()))
 
@@ -153,14 +157,22 @@ def docs(
     check_only: Annotated[
         bool, typer.Option("--check", help="Only say which are out of date; status 2 if any.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Write docs/connectors/<source>.md of every connector from its files."""
     settings = load_settings()
     stale = stale_pages(settings, load_connectors(settings))
-    for path, text in stale.items():
-        sys.stdout.write(f"{'out of date' if check_only else 'wrote' if text else 'removed'}: {path}\n")
-        if not check_only:
+    done = {
+        str(path): "out of date" if check_only else "wrote" if text else "removed"
+        for path, text in stale.items()
+    }
+    if not check_only:
+        for path, text in stale.items():
             _put(path, text)
+    if as_json:
+        write_json([{"page": page, "state": state} for page, state in done.items()])
+    else:
+        sys.stdout.write("".join(f"{state}: {page}\n" for page, state in done.items()))
     if check_only and stale:
         sys.stderr.write("oncehub: run: oncehub connector docs\n")
         raise typer.Exit(2)

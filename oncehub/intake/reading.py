@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, Final
 
 from oncehub.connect import Page, Source, Window
-from oncehub.intake.beginning import Begin, begin_backfill, begin_live
+from oncehub.intake.beginning import Begin, begin_backfill, begin_live, is_outlived
 from oncehub.intake.cursor import advance, changes_of
 from oncehub.intake.drift import note_drift
 from oncehub.intake.landing import Landing
@@ -33,6 +34,11 @@ from oncehub.store.connection import Connection
 from oncehub.store.failures import told_without_values
 
 _log = logging.getLogger(__name__)
+
+_OUTLIVED: Final = (
+    "%s: contract, mapping or a code list has changed since everything was read; records that do not change "
+    "keep what was made of them before, until: oncehub sync %s --full"
+)
 
 Listener = Callable[[RunReport], None]
 """Hears the running totals."""
@@ -73,7 +79,7 @@ class Reading:
         Raises:
             OncehubError: see `oncehub.intake.sync`.
         """
-        begin = partial(begin_live, connector=self._connector, stream=self._names[1], now=now)
+        begin = partial(self._begin, begin_live, now=now)
         with told_without_values(f"landing {self._name}"), alone(self._store, "live", self._name):
             run, report = self._run_once(partial(begin, full=full))
             if not run.left_behind(self._changes, now):
@@ -86,9 +92,17 @@ class Reading:
         Raises:
             OncehubError: see `oncehub.intake.sync`.
         """
-        begin = partial(begin_backfill, connector=self._connector, stream=self._names[1], now=now)
+        begin = partial(self._begin, begin_backfill, now=now)
         with told_without_values(f"landing {self._name}"), alone(self._store, "backfill", self._name):
             return [self._run_once(partial(begin, window=window))[1]]
+
+    def _begin(self, begin: Callable[..., Run], connection: Connection, **how: Any) -> Run:
+        definition = self._normalizer.definition
+        run = begin(connection, self._connector, self._names[1], definition=definition, **how)
+        outlived = run.mode != "full" and is_outlived(connection, *self._names, definition)
+        if outlived or run.definition != definition:
+            _log.warning(_OUTLIVED, self._name, self._name)
+        return run
 
     def _run_once(self, begin: Begin) -> tuple[Run, RunReport]:
         with self._store:

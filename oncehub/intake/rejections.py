@@ -198,7 +198,8 @@ class _Replay:
     def run(self, ids: Sequence[int] | None, listener: Listener | None) -> ReplayReport:
         with self._store:
             self._landing.prepare()
-            run = begin_replay(self._store, *self._names, now=datetime.now(UTC))
+            definition = self._normalizer.definition
+            run = begin_replay(self._store, *self._names, definition=definition, now=datetime.now(UTC))
         total = ReplayReport()
         with run.failing(lambda _: False), told_without_values(f"replaying {self._name}"):
             for kind in ("records", "deletions"):

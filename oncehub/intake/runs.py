@@ -146,6 +146,7 @@ class Run:
     """A run in progress; every call that writes belongs into the caller's transaction.
 
     Attributes:
+        definition: what its records are made by, as digest; None where it began before that was kept.
         resume: state of the next page; None to begin with the first.
         all_landed: only the end of the run is missing.
         taken_over: an earlier process began it.
@@ -158,6 +159,7 @@ class Run:
     mode: Mode
     window: Window
     started_at: datetime
+    definition: str | None
     resume: PageState | None = None
     all_landed: bool = False
     taken_over: bool = False

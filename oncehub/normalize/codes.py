@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -103,6 +104,16 @@ class CodeLists:
         if name not in self._read:
             self._read[name] = self._load(name)
         return self._read[name]
+
+    def content(self) -> dict[str, Any]:
+        """What the lists asked for so far say, JSON-able, by name."""
+        return {
+            name: {
+                code: [each.model_dump(mode="json") for each in meanings]
+                for code, meanings in codes.values.items()
+            }
+            for name, codes in sorted(self._read.items())
+        }
 
     def _load(self, name: str) -> Codes:
         known = sorted(path.stem for path in self._folder.glob("*.yaml"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+
+import orjson
 
 from oncehub.model.connector import Connector, Stream
 from oncehub.model.entities import Entity, load_entities
@@ -34,6 +37,16 @@ class Definition:
     def stream(self) -> Stream:
         """The stream as the connector states it."""
         return self.connector.streams[self.name]
+
+    def digest(self) -> str:
+        """SHA-256, as hex, of what decides which rows a record becomes; of code lists those read so far."""
+        content = {
+            "stream": self.stream.model_dump(mode="json", include={"key", "updated", "deletes", "contract"}),
+            "contract": self.contract.schema,
+            "mapping": self.mapping.model_dump(mode="json"),
+            "codes": self.vocabulary.codes.content(),
+        }
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def load_definition(settings: Settings, connector: Connector, stream: str) -> Definition:

@@ -88,7 +88,11 @@ class _Sorted:
 
 
 class Normalizer:
-    """One stream's way from received records to canonical frames."""
+    """One stream's way from received records to canonical frames.
+
+    Attributes:
+        definition: digest of what decides which rows a record becomes; see `Definition.digest`.
+    """
 
     def __init__(self, definition: Definition) -> None:
         """Compile what the files say.
@@ -99,6 +103,7 @@ class Normalizer:
         stream, contract = definition.stream, definition.contract
         compiler = MappingCompiler(definition.mapping, contract, definition.entities, definition.vocabulary)
         self._makers: tuple[EntityMaker, ...] = compiler.compile()
+        self.definition = definition.digest()
         self._statement = Statement(stream.key, stream.updated)
         self._gate = ContractGate(contract, stream.contract)
         self._marks = Marks(

@@ -250,6 +250,9 @@ def test_the_template_begins_a_source_that_checks(oncehub: Command, extendable: 
     told = done(oncehub("connector", "new", "landuse"))
     assert "ONCEHUB_CONN_LANDUSE" in told
     done(oncehub("check"))
+    written = json.loads(done(oncehub("connector", "new", "landuse2", "--json")))["wrote"]
+    assert written[0] == str(extendable.connectors / "landuse2" / "connector.yaml")
+    assert all(Path(path).is_file() for path in written)
     again = oncehub("connector", "new", "landuse")
     assert again.returncode == 2
     assert "is there already" in again.stderr
@@ -308,3 +311,7 @@ def test_pages_that_are_out_of_date_are_named(oncehub: Command, extendable: Sett
     page.write_text("x", "utf-8")
     stale = oncehub("connector", "docs", "--check")
     assert str(page) in stale.stdout
+    for arguments, state in ((("--check",), "out of date"), ((), "wrote")):
+        told = oncehub("connector", "docs", "--json", *arguments)
+        assert json.loads(told.stdout) == [{"page": str(page), "state": state}]
+    assert json.loads(done(oncehub("connector", "docs", "--json"))) == []

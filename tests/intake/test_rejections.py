@@ -134,6 +134,30 @@ def test_a_good_version_resolves_the_bad_ones_before_it_and_not_the_one_after(la
     assert land.living()["b"] == "An b"
 
 
+@pytest.mark.parametrize("names", [("An b", SECRET), (SECRET, "An b")])
+def test_of_two_statements_of_one_moment_the_good_one_lands_and_the_bad_one_stays_known(
+    new_land, names
+) -> None:
+    land = new_land(changes=BY_TIME, quarantine={"at_most": 1.0})
+    for name in names:
+        land.register.state("b", START, name)
+    for _ in range(2):
+        land.take(full=True)
+        assert (land.living(), land.open_rejections()) == ({"b": "An b"}, ["b"])
+
+
+def test_a_good_statement_that_comes_after_a_bad_one_of_its_moment_resolves_it(land) -> None:
+    land.register.state("b", START + DAY, "An b")
+    land.take(full=True)
+    assert (land.living()["b"], land.open_rejections()) == ("An b", ["d"])
+
+
+def test_a_bad_statement_that_comes_after_a_good_one_of_its_moment_changes_nothing_and_is_kept(land) -> None:
+    land.register.state("c", START + 2 * DAY, SECRET)
+    land.take(full=True)
+    assert (land.living()["c"], land.open_rejections()) == ("An c", ["b", "c", "d"])
+
+
 def test_a_rejected_tombstone_is_replayed_as_one(new_land) -> None:
     misread = TOMBSTONES | {"updated": {"field": "at", "format": "%d/%m/%Y"}}
     land = new_land(changes=BY_TIME, deletes=misread, quarantine={"at_most": 1.0})
