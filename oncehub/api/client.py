@@ -16,6 +16,8 @@ from oncehub.api.token_endpoint import ASSERTION_TYPE
 from oncehub.api.tokens import ASSERTION_SECONDS
 from oncehub.model.errors import (
     AccessDenied,
+    CaseNotFound,
+    DecisionRefused,
     NotAuthenticated,
     OncehubError,
     PersonNotFound,
@@ -40,10 +42,12 @@ class HubClient:
         session: the requests session to use.
         issuer: the hub's identifier (its `ONCEHUB_ISSUER`).
         timeout: seconds for one answer.
+        officer: who acts through this client, as the agency vouches; cases are shown to named officers only.
 
     All methods raise:
         NotAuthenticated, AccessDenied (with `refused`), PersonNotFound, PersonNotLiving, TooManyRequests
-        (with `retry_after`), RequestRefused (a request without the right form), SourceUnavailable.
+        (with `retry_after`), RequestRefused (a request without the right form), SourceUnavailable; those
+        about cases also CaseNotFound and DecisionRefused.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class HubClient:
         *,
         issuer: str = DEFAULT_ISSUER,
         timeout: float = 30,
+        officer: str | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._client_id = client_id
@@ -62,6 +67,7 @@ class HubClient:
         self._session = session or requests.Session()
         self._issuer = issuer
         self._timeout = timeout
+        self._officer = officer
         self._token = ""
         self._renew_at = 0.0
 
@@ -94,6 +100,29 @@ class HubClient:
         body = {"acknowledged": sequence, "readings": [dict(reading) for reading in readings]}
         return self._ask("POST", "/v1/corrections/acknowledgements", json=body)
 
+    def cases(self, after: int = 0, limit: int = 100, *, closed: bool = False) -> dict[str, Any]:
+        """List cases on from a number; returns `{cases, next, more}`."""
+        wanted = {"after": after, "limit": limit, "closed": closed}
+        return self._ask("GET", "/v1/cases", params=wanted)
+
+    def case(self, case: int) -> dict[str, Any]:
+        """Show a case with the evidence; see `/openapi.json`."""
+        return self._ask("GET", f"/v1/cases/{case}", told_as={404: CaseNotFound})
+
+    def decide(self, case: int, said: str, reason: str, **more: Any) -> dict[str, Any]:
+        """Decide a case; returns `{decision, takes_effect, request_id}`.
+
+        Args:
+            case: its number.
+            said: `same`, `different` or `other`.
+            reason: why; kept for good.
+            more: `person` (with same, where several are named), `search` (with other), `follows`.
+        """
+        body = {"said": said, "reason": reason, **more}
+        absent = PersonNotFound if "search" in more else CaseNotFound
+        told_as: dict[int, type[OncehubError]] = {404: absent, 409: DecisionRefused}
+        return self._ask("POST", f"/v1/cases/{case}/decisions", json=body, told_as=told_as)
+
     def agreement(self) -> dict[str, Any]:
         """Return `{agreement, in_force}` of this client."""
         return self._ask("GET", "/v1/agreements/mine")
@@ -109,6 +138,8 @@ class HubClient:
             "exp": now + ASSERTION_SECONDS // 5,
             "jti": str(uuid.uuid4()),
         }
+        if self._officer:
+            claims["act"] = {"sub": self._officer}
         algorithm = "ES256" if isinstance(self._key, ECKey) else "Ed25519"
         return jwt.encode({"alg": algorithm}, claims, self._key, algorithms=[algorithm])
 
@@ -128,7 +159,9 @@ class HubClient:
         self._token = answer["access_token"]
         self._renew_at = time.monotonic() + answer["expires_in"] - _RENEW_SECONDS
 
-    def _send(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+    def _send(
+        self, method: str, path: str, told_as: dict[int, type[OncehubError]] = _PLAIN, **arguments: Any
+    ) -> dict[str, Any]:
         url = self._base_url + path
         try:
             # Whoever a redirect leads to is not the hub: assertions and identifiers do not follow it.
@@ -142,7 +175,7 @@ class HubClient:
             raise SourceUnavailable(f"the hub does not answer: {type(error).__name__}") from None
         if response.ok and isinstance(answer, dict):
             return answer
-        raise _error(response, answer if isinstance(answer, dict) else {})
+        raise _error(response, answer if isinstance(answer, dict) else {}, told_as)
 
 
 def _private_key(pem: str | bytes) -> OKPKey | ECKey:
@@ -157,7 +190,9 @@ def _private_key(pem: str | bytes) -> OKPKey | ECKey:
     raise ValueError("give an Ed25519 or P-256 private key as PKCS #8 PEM")
 
 
-def _error(response: requests.Response, answer: dict[str, Any]) -> Exception:
+def _error(
+    response: requests.Response, answer: dict[str, Any], told_as: dict[int, type[OncehubError]]
+) -> Exception:
     detail = str(answer.get("detail") or answer.get("error_description") or response.reason)
     status = response.status_code
     if status == 403:
@@ -166,4 +201,4 @@ def _error(response: requests.Response, answer: dict[str, Any]) -> Exception:
         return TooManyRequests(detail, int(response.headers.get("Retry-After", "1")))
     if status >= 500:
         return SourceUnavailable(f"the hub cannot answer now ({status})")
-    return _PLAIN.get(status, RequestRefused)(detail)
+    return (_PLAIN | told_as).get(status, RequestRefused)(detail)

@@ -10,10 +10,20 @@ from uuid import UUID
 from oncehub.api.hub import Hub
 from oncehub.api.tokens import Caller, require_admitted
 from oncehub.audit import Action, Entry, Outcome, person_pseudonym, write
-from oncehub.model.errors import AccessDenied, NotFetched, OncehubError, PersonNotFound, PersonNotLiving
+from oncehub.model.errors import (
+    AccessDenied,
+    CaseNotFound,
+    DecisionRefused,
+    NotFetched,
+    OncehubError,
+    PersonNotFound,
+    PersonNotLiving,
+)
 from oncehub.model.sharing import Agreement, LegalBasis
 from oncehub.share.permissions import require_in_force, today
 from oncehub.store.connection import Connection
+
+_LOGGED = (AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused)
 
 
 @dataclass
@@ -28,6 +38,8 @@ class Inquiry:
         person_key: whose data was found.
         attributes: what was asked for, then what leaves.
         legal_basis: by what right; the agreement's own unless the endpoint states another.
+        people: of a case, all whose data was seen: each gets a line of the log.
+        case_id: the case that was asked for, and `decision_id` what was decided on it.
     """
 
     connection: Connection
@@ -39,6 +51,9 @@ class Inquiry:
     person_key: str | None = None
     attributes: tuple[str, ...] = ()
     legal_basis: LegalBasis | None = None
+    people: tuple[str, ...] = ()
+    case_id: int | None = None
+    decision_id: int | None = None
 
 
 @contextmanager
@@ -59,7 +74,8 @@ def inquiry(
         NotAuthenticated: when the client is no longer admitted.
         TooManyRequests: when the agreement's limit is reached.
         LogUnsealed: when what was logged has gone unsealed for too long.
-        AccessDenied, PersonNotFound, PersonNotLiving, NotFetched: what ended it, after it was logged.
+        AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused: what ended
+            it, after it was logged.
     """
     agreement = hub.agreement(caller.agreement)
     hub.per_second.take(agreement)
@@ -72,14 +88,15 @@ def inquiry(
         try:
             require_in_force(agreement, today())
             yield asked
-        except (AccessDenied, PersonNotFound, PersonNotLiving, NotFetched) as error:
+        except _LOGGED as error:
             ended = error
-        write(connection, _entry(hub, asked, ended))
+        for person_key in asked.people or (asked.person_key,):
+            write(connection, _entry(hub, asked, ended, person_key))
     if ended:
         raise ended
 
 
-def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None) -> Entry:
+def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None, person_key: str | None) -> Entry:
     agreement = asked.agreement
     return Entry(
         client_id=asked.caller.client_id,
@@ -89,11 +106,14 @@ def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None) -> Entry:
         legal_basis=_cited(asked.legal_basis or agreement.legal_basis),
         action=asked.action,
         procedure=asked.procedure,
-        person=asked.person_key and person_pseudonym(hub.pseudonym_key, asked.person_key),
+        person=person_key and person_pseudonym(hub.pseudonym_key, person_key),
         attributes=asked.attributes,
         refused=ended.refused if isinstance(ended, AccessDenied) else (),
         outcome=_outcome(ended),
         request_id=asked.request_id,
+        officer=asked.caller.officer,
+        case_id=asked.case_id,
+        decision_id=asked.decision_id,
     )
 
 
@@ -104,4 +124,4 @@ def _cited(basis: LegalBasis) -> str:
 def _outcome(ended: OncehubError | None) -> Outcome:
     if ended is None:
         return "answered"
-    return "not_found" if isinstance(ended, PersonNotFound) else "refused"
+    return "not_found" if isinstance(ended, PersonNotFound | CaseNotFound) else "refused"

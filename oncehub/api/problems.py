@@ -15,11 +15,14 @@ from starlette.exceptions import HTTPException
 
 from oncehub.model.errors import (
     AccessDenied,
+    CaseNotFound,
+    DecisionRefused,
     LogUnsealed,
     NotAuthenticated,
     NotFetched,
     PersonNotFound,
     PersonNotLiving,
+    RunBusy,
     StoreError,
     TooManyRequests,
 )
@@ -34,7 +37,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotAuthenticated, _not_authenticated)
     app.add_exception_handler(AccessDenied, _denied)
     app.add_exception_handler(PersonNotFound, _not_found)
-    app.add_exception_handler(PersonNotLiving, _not_living)
+    app.add_exception_handler(CaseNotFound, _not_found)
+    app.add_exception_handler(PersonNotLiving, _conflict)
+    app.add_exception_handler(DecisionRefused, _conflict)
+    app.add_exception_handler(RunBusy, _busy)
     app.add_exception_handler(NotFetched, _not_fetched)
     app.add_exception_handler(TooManyRequests, _too_many)
     app.add_exception_handler(LogUnsealed, _unsealed)
@@ -76,7 +82,7 @@ def _not_found(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 404, str(error))
 
 
-def _not_living(request: Request, error: Exception) -> JSONResponse:
+def _conflict(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 409, str(error))
 
 
@@ -84,6 +90,10 @@ def _not_fetched(request: Request, error: Exception) -> JSONResponse:
     place = error.place if isinstance(error, NotFetched) else ()
     pointer = "/".join(["#", *map(str, place)])
     return problem(request, 422, str(error), errors=[{"pointer": pointer, "detail": str(error)}])
+
+
+def _busy(request: Request, error: Exception) -> JSONResponse:
+    return problem(request, 503, str(error), headers={"Retry-After": "60"})
 
 
 def _too_many(request: Request, error: Exception) -> JSONResponse:

@@ -40,7 +40,7 @@ from oncehub.share.permissions import (
 from oncehub.share.prefill import LIFE_STATUS
 from oncehub.share.receipts import note_page
 
-_NOBODY = "no person, or more than one, fits the search"
+NOBODY = "no person, or more than one, fits the search"
 
 router = APIRouter(prefix="/v1")
 _bearer = HTTPBearer(auto_error=False)
@@ -75,7 +75,7 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
         require_attributes(asked.agreement, wanted)
         person = find_person(asked.connection, body.search, wanted)
         if person is None:
-            raise PersonNotFound(_NOBODY)
+            raise PersonNotFound(NOBODY)
         asked.person_key = person.key
         values = {
             name: Value(value=believed.value, source=believed.source, as_of=believed.as_of)
@@ -100,7 +100,7 @@ def fill(
         require_search(asked.agreement, body.search)
         person = find_for_form(asked.connection, procedure, asked.agreement, body.search)
         if person is None:
-            raise PersonNotFound(_NOBODY)
+            raise PersonNotFound(NOBODY)
         asked.person_key = person.key
         # A refusal for it tells it, so the log must.
         asked.attributes = (LIFE_STATUS,)

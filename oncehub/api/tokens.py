@@ -38,11 +38,18 @@ _MALFORMED = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 
 @dataclass(frozen=True)
 class Caller:
-    """A client that proved who it is, the agreement (by name) it acts under, and its key's thumbprint."""
+    """A client that proved who it is.
+
+    Attributes:
+        agreement: name of the one it acts under.
+        key: thumbprint of its key.
+        officer: who at the agency acts through it, as the agency signed it; None where nobody was named.
+    """
 
     client_id: str
     agreement: str
     key: str
+    officer: str | None = None
 
 
 def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Caller:
@@ -50,7 +57,8 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
 
     Args:
         connection: one that may read `share.consumer` and write `share.assertion`.
-        assertion: a JWT with `iss` = `sub` = the client, `aud` = the hub's issuer, `exp`, `jti`.
+        assertion: a JWT with `iss` = `sub` = the client, `aud` = the hub's issuer, `exp`, `jti`; where a
+            person acts through the client, `act` names them (`{"sub": …}`, RFC 8693 section 4.1).
         issuer: the hub's own identifier.
 
     Raises:
@@ -68,7 +76,7 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
         raise NotAuthenticated(_UNKNOWN) from None
     _check_assertion(claims, client_id, issuer)
     _use_up(connection, client_id, claims)
-    return Caller(client_id, agreement, key.thumbprint())
+    return Caller(client_id, agreement, key.thumbprint(), _officer(claims))
 
 
 def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
@@ -84,6 +92,8 @@ def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
         "exp": now + TOKEN_SECONDS,
         "jti": str(uuid.uuid4()),
     }
+    if caller.officer:
+        claims["act"] = {"sub": caller.officer}
     header = {"alg": "HS256", "typ": _TOKEN_TYPE}
     return jwt.encode(header, claims, OctKey.import_key(key), algorithms=["HS256"])
 
@@ -109,7 +119,8 @@ def verify_token(key: bytes, token: str, issuer: str) -> Caller:
         raise NotAuthenticated("the token is not valid, or has expired") from None
     if decoded.header.get("typ") != _TOKEN_TYPE:
         raise NotAuthenticated("the token is not valid, or has expired")
-    return Caller(decoded.claims["sub"], decoded.claims["agreement"], decoded.claims["key"])
+    claims = decoded.claims
+    return Caller(claims["sub"], claims["agreement"], claims["key"], _officer(claims))
 
 
 def require_admitted(connection: Connection, caller: Caller) -> None:
@@ -137,6 +148,15 @@ def _consumer(connection: Connection, client_id: str) -> tuple[str, dict[str, An
     if row is None:
         raise NotAuthenticated(_UNKNOWN)
     return row
+
+
+def _officer(claims: Mapping[str, Any]) -> str | None:
+    if "act" not in claims:
+        return None
+    officer = claims["act"].get("sub") if isinstance(claims["act"], dict) else None
+    if not isinstance(officer, str) or not officer.strip() or len(officer) > 100 or not officer.isprintable():
+        raise NotAuthenticated("the assertion's act names nobody: its sub is one line of 1 to 100 characters")
+    return officer
 
 
 def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> None:

@@ -11,7 +11,7 @@ from psycopg2.extras import RealDictCursor
 
 from oncehub.store.connection import Connection
 
-Action = Literal["lookup", "prefill", "feed", "corrections", "acknowledgement"]
+Action = Literal["lookup", "prefill", "feed", "corrections", "acknowledgement", "case"]
 Outcome = Literal["answered", "not_found", "refused"]
 
 
@@ -25,6 +25,8 @@ class Entry:
         person: the person's pseudonym (`person_pseudonym`); None where nobody was found or looked for.
         attributes: what left the hub; of a refused or unanswered request, what was asked for.
         refused: of these, what the agreement does not cover.
+        officer: who at the agency acted; None where a system asked by itself.
+        case_id: the case that was looked at, or decided by `decision_id`.
     """
 
     client_id: str
@@ -39,6 +41,9 @@ class Entry:
     refused: tuple[str, ...]
     outcome: Outcome
     request_id: UUID
+    officer: str | None = None
+    case_id: int | None = None
+    decision_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,13 @@ class WrittenEntry:
 
 _WRITE = """
 insert into audit.entry (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
-    attributes, refused, outcome, request_id)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid)
+    attributes, refused, outcome, request_id, officer, case_id, decision_id)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid, %s, %s, %s)
 """
 
 _READ = """
 select client_id, agency, agreement, purpose, legal_basis, action, procedure, person, attributes, refused,
-    outcome, request_id::text, entry_id, at
+    outcome, request_id::text, officer, case_id, decision_id, entry_id, at
 from audit.entry
 where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s)
 order by entry_id
@@ -84,6 +89,9 @@ def write(connection: Connection, entry: Entry) -> None:
                 list(entry.refused),
                 entry.outcome,
                 str(entry.request_id),
+                entry.officer,
+                entry.case_id,
+                entry.decision_id,
             ),
         )
 

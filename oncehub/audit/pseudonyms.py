@@ -31,3 +31,8 @@ def feed_pseudonym(key: bytes, feed: str, person_key: str) -> str:
 def person_pseudonym(key: bytes, person_key: str) -> str:
     """Return the pseudonym that `audit.entry` holds for the person."""
     return pseudonym(key, person_key, "audit")
+
+
+def case_pseudonym(key: bytes, agreement: str, person_key: str) -> str:
+    """Return the pseudonym that cases shown under `agreement`, and no other, hold for the person."""
+    return pseudonym(key, person_key, f"cases {agreement}")

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from oncehub.model.connector import Name
 from oncehub.model.documents import Document, Part
+from oncehub.model.rules import CaseKind
 
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+\.[a-z0-9_]+$")]
 """`entity.attribute`, e.g. `person.full_name`."""
@@ -117,6 +118,18 @@ class Corrections(Part):
     legal_basis: LegalBasis | None = None
 
 
+class Cases(Part):
+    """Cases that the agency's officers see and decide, with values of the agreement's attributes.
+
+    Attributes:
+        kinds: which kinds.
+        sources: of these sources' records only; of all where absent.
+    """
+
+    kinds: Annotated[tuple[CaseKind, ...], Field(min_length=1)]
+    sources: tuple[Name, ...] | None = None
+
+
 class Agreement(Document):
     """What one agency may see, for which purpose, on which legal basis, until when.
 
@@ -126,6 +139,7 @@ class Agreement(Document):
         attributes: what may leave the hub; everything else is refused.
         search_by: attributes that may be used to find a person.
         corrections: the source whose correction notices it entitles to; values within `attributes`.
+        cases: what its officers decide; nothing where absent.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
@@ -137,6 +151,7 @@ class Agreement(Document):
     search_by: Annotated[tuple[AttributeName, ...], Field(min_length=1)]
     feed: Name | None = None
     corrections: Corrections | None = None
+    cases: Cases | None = None
     limits: RateLimits
     valid: Validity
 

@@ -290,12 +290,23 @@ def decisions_of(connection: Connection, case_id: int) -> tuple[Decision, ...]:
         return tuple(Decision(**row) for row in cursor.fetchall())
 
 
-def _only_person(cursor: Cursor, case_id: int) -> str:
+def named_in_case(connection: Connection, case_id: int) -> list[str]:
+    """Give the keys of the people whom a case names."""
+    with connection.cursor() as cursor:
+        return _named(cursor, case_id)
+
+
+def _named(cursor: Cursor, case_id: int) -> list[str]:
     cursor.execute(_CONTENT, (case_id,))
-    _, _, _, named = cursor.fetchone() or (None, None, None, [])
+    row = cursor.fetchone()
+    return list(row[3]) if row else []
+
+
+def _only_person(cursor: Cursor, case_id: int) -> str:
+    named = _named(cursor, case_id)
     if len(named) != 1:
         raise DecisionRefused(f"case {case_id} names {len(named)} people; say of whom the record speaks")
-    return str(named[0])
+    return named[0]
 
 
 def _ordered(named: Sequence[str], probable: Sequence[str]) -> tuple[str, ...]:

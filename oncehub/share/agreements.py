@@ -99,6 +99,10 @@ def _repeated_feeds(agreements: list[Agreement]) -> Iterator[str]:
 
 def _unknown_source(agreement: Agreement, connectors: Path) -> Iterator[str]:
     known = [path.parent.name for path in connectors.glob("*/connector.yaml")]
+    for index, source in enumerate((agreement.cases and agreement.cases.sources) or ()):
+        if source not in known:
+            place = agreement.where("cases", "sources", index)
+            yield _unknown(place, f"cases.sources.{index}", source, known)
     if agreement.corrections and agreement.corrections.source not in known:
         place = agreement.where("corrections", "source")
         yield _unknown(place, "corrections.source", agreement.corrections.source, known)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from oncehub.model.errors import AccessDenied
-from oncehub.model.sharing import Agreement, Corrections, Procedure
+from oncehub.model.sharing import Agreement, Cases, Corrections, Procedure
 from oncehub.model.vietnam import VIETNAM
 
 
@@ -76,6 +76,19 @@ def require_corrections(agreement: Agreement, day: date) -> Corrections:
     if not agreement.corrects(day):
         raise AccessDenied("the legal basis of the agreement's correction notices is not in force")
     return agreement.corrections
+
+
+def require_cases(agreement: Agreement, officer: str | None) -> Cases:
+    """Return which cases the agreement lets an officer see and decide.
+
+    Raises:
+        AccessDenied: when it lets none, or no officer is named.
+    """
+    if agreement.cases is None:
+        raise AccessDenied("the agreement does not entitle to cases")
+    if officer is None:
+        raise AccessDenied("cases are seen by people: name the officer as sub of the assertion's claim act")
+    return agreement.cases
 
 
 def require_procedure(agreement: Agreement, procedure: Procedure | None, day: date) -> Procedure:

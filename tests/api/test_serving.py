@@ -17,6 +17,8 @@ import requests
 from oncehub.api import HubClient
 from oncehub.model.errors import (
     AccessDenied,
+    CaseNotFound,
+    DecisionRefused,
     NotAuthenticated,
     PersonNotFound,
     PersonNotLiving,
@@ -220,3 +222,34 @@ def test_no_database_is_one_clear_line(editable: Settings) -> None:
     assert done.stderr.startswith("oncehub: the hub's database does not answer")
     assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def entitled(editable: Settings) -> None:
+    """Let the portal's officers decide cases, before the API starts."""
+    agreement = editable.mappings / "agreements" / "portal-residence.yaml"
+    agreement.write_text(agreement.read_text("utf-8") + "cases: {kinds: [possible_match]}\n", "utf-8")
+
+
+@pytest.mark.usefixtures("entitled")
+def test_an_officer_decides_a_case_through_the_client(
+    running: Running, database: Connection, tmp_path: Path, web: requests.Session
+) -> None:
+    key = tmp_path / "portal.pem"
+    add_consumer(database, "portal", "portal-residence", new_client_key(key))
+    officer = HubClient(running.url, "portal", key.read_bytes(), web, officer="officer 7")
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "insert into truth.case_file (kind, source, stream, source_key, evidence) "
+            "values ('possible_match', 'portal', 'accounts', 'TK1', '{\"candidates\": []}') returning case_id"
+        )
+        ((number,),) = cursor.fetchall()
+    assert [case["case"] for case in officer.cases()["cases"]] == [number]
+    assert officer.case(number)["people"] == []
+    with pytest.raises(CaseNotFound):
+        officer.case(number + 1)
+    with pytest.raises(PersonNotFound):
+        officer.decide(number, "other", "seen", search=WHO)
+    assert officer.decide(number, "different", "nobody's")["takes_effect"] is True
+    with pytest.raises(DecisionRefused, match="it was decided by G01/officer 7"):
+        officer.decide(number, "different", "once more")

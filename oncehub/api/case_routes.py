@@ -1,0 +1,147 @@
+"""The endpoints by which an agency's officers see and decide cases.
+
+People are named by pseudonyms that only this agreement's cases use; somebody whom a case does not name is
+found by search terms, as in a look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from fastapi.exceptions import RequestValidationError
+
+from oncehub.api.case_bodies import (
+    CaseAnswer,
+    CaseHead,
+    CasesAnswer,
+    CasesQuery,
+    DecisionAnswer,
+    DecisionRequest,
+)
+from oncehub.api.hub import Hub, TheHub
+from oncehub.api.inquiry import Inquiry, inquiry
+from oncehub.api.routes import NOBODY, RequestId, TheCaller
+from oncehub.api.terms import require_search_terms
+from oncehub.api.tokens import Caller
+from oncehub.audit import case_pseudonym
+from oncehub.model.errors import CaseNotFound, ConfigError, DecisionRefused, PersonNotFound
+from oncehub.model.sharing import Agreement, Cases
+from oncehub.reconcile.cases import Case, decide, find_case, list_cases, named_in_case, open_case_file
+from oncehub.reconcile.rulings import Word
+from oncehub.share import find_person
+from oncehub.share.permissions import require_cases, require_search
+
+router = APIRouter(prefix="/v1/cases")
+
+CaseId = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+@router.get("")
+def cases(
+    hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[CasesQuery, Query()]
+) -> CasesAnswer:
+    """List the cases that the agreement covers, the oldest first, and nothing of what they are about."""
+    with _cases(hub, caller, request_id) as (asked, own):
+        found = list_cases(
+            asked.connection,
+            kinds=own.kinds,
+            sources=own.sources,
+            closed=wanted.closed,
+            after=wanted.after,
+            limit=wanted.limit + 1,
+        )
+        page = found[: wanted.limit]
+        return CasesAnswer(
+            cases=[CaseHead.of(case) for case in page],
+            next=page[-1].case_id if page else wanted.after,
+            more=len(found) > wanted.limit,
+        )
+
+
+@router.get("/{case_id}")
+def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId) -> CaseAnswer:
+    """Show what the record states beside what is believed of the people it may speak of, and the evidence."""
+    with _cases(hub, caller, request_id, case_id) as (asked, own):
+        _require_covered(asked, own, case_id)
+        attributes = [name.removeprefix("person.") for name in asked.agreement.attributes]
+        file = open_case_file(asked.connection, case_id, attributes)
+        asked.people = file.people
+        asked.attributes = tuple(f"person.{row.attribute}" for row in file.compared)
+        names = {key: _pseudonym(hub, asked.agreement, key) for key in file.people}
+        return CaseAnswer.of(file, names, str(request_id))
+
+
+@router.post("/{case_id}/decisions", status_code=201)
+def decision(
+    case_id: CaseId, body: DecisionRequest, hub: TheHub, caller: TheCaller, request_id: RequestId
+) -> DecisionAnswer:
+    """Decide a case; where another officer must confirm it, `takes_effect` is false."""
+    if body.search:
+        require_search_terms(body.search, hub.attributes)
+    with _cases(hub, caller, request_id, case_id) as (asked, own):
+        _require_covered(asked, own, case_id)
+        word = _word(asked, body.reason)
+        person = _person(hub, asked, case_id, body)
+        asked.people = (person,) if person else ()
+        decided = decide(
+            asked.connection,
+            case_id,
+            body.said,
+            word,
+            person_key=UUID(person) if person else None,
+            follows=body.follows,
+        )
+        asked.decision_id = decided.decision_id
+        return DecisionAnswer(
+            decision=decided.decision_id, takes_effect=decided.takes_effect, request_id=str(request_id)
+        )
+
+
+@contextmanager
+def _cases(
+    hub: Hub, caller: Caller, request_id: UUID, case_id: int | None = None
+) -> Iterator[tuple[Inquiry, Cases]]:
+    """Open a question about the cases that the agreement covers, asked by an officer who is named."""
+    with inquiry(hub, caller, request_id, "case") as asked:
+        asked.case_id = case_id
+        yield asked, require_cases(asked.agreement, caller.officer)
+
+
+def _require_covered(asked: Inquiry, own: Cases, case_id: int) -> Case:
+    """Find a case; whether one that the agreement does not cover exists is not told."""
+    found = find_case(asked.connection, case_id)
+    if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
+        raise CaseNotFound(f"there is no case {case_id}")
+    return found
+
+
+def _word(asked: Inquiry, reason: str) -> Word:
+    try:
+        return Word(f"{asked.agreement.agency.id}/{asked.caller.officer}", reason)
+    except ConfigError as error:
+        fault = {"type": "value_error", "loc": ("body", "reason"), "msg": str(error)}
+        raise RequestValidationError([fault]) from None
+
+
+def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest) -> str | None:
+    """Give the key of whom a decision names: by pseudonym one of the case's, by search anybody."""
+    if body.search:
+        require_search(asked.agreement, body.search)
+        found = find_person(asked.connection, body.search, asked.agreement.attributes[:1])
+        if found is None:
+            raise PersonNotFound(NOBODY)
+        return found.key
+    if body.person is None:
+        return None
+    for key in named_in_case(asked.connection, case_id):
+        if _pseudonym(hub, asked.agreement, key) == body.person:
+            return key
+    raise DecisionRefused(f"case {case_id} names nobody of that pseudonym; look at it again")
+
+
+def _pseudonym(hub: Hub, agreement: Agreement, person_key: str) -> str:
+    return case_pseudonym(hub.pseudonym_key, agreement.name, person_key)
