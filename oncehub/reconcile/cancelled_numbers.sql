@@ -8,7 +8,7 @@ from stating s
 join record.person f
     on f.source = %(register)s and f.personal_id = s.personal_id and f.deleted_at is not null
 where not exists (
-    select from verdict v where (v.source, v.stream, v.source_key) = (s.source, s.stream, s.source_key)
+    select from verdict v where v.entry = s.entry
 )
 and not exists (
     select from truth.identifier i where (i.scheme, i.value) = ('personal_id', s.personal_id)

@@ -19,7 +19,10 @@ where r.deleted_at is null
 """)
 
 _DOUBTFUL_LINK = sql.SQL("k.method = any({methods})")
-_DOUBTFUL_NUMBER = sql.SQL("truth.doubtful_personal_id(r.personal_id, r.birth_date, r.sex)")
+# A tax code of twelve digits is the personal number.
+_DOUBTFUL_NUMBER = sql.SQL("""truth.doubtful_personal_id(
+    coalesce(r.personal_id, case when length(r.tax_code) = 12 then r.tax_code end), r.birth_date, r.sex
+)""")
 
 # The binary logarithm of the weight at the epoch. Between two statements it differs as the weights do at any
 # time, so that nobody's belief turns with the calendar, and yesterday's weighing need not be repeated.

@@ -116,6 +116,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
     _require_comparable(rulebook)
     _require_weighable(rulebook)
     _require_complete(rulebook)
+    _require_authority(rulebook)
     _require_methods(rulebook)
     _require_sources(rulebook, [path.parent.name for path in settings.connectors.glob("*/connector.yaml")])
     return rulebook
@@ -153,6 +154,17 @@ def _require_complete(rulebook: Rulebook) -> None:
     if absent := set(rulebook.attributes) - set(rulebook.survivorship.attributes):
         place = rulebook.survivorship.where("attributes")
         raise ConfigError(f"{place}: attributes: no rule for {', '.join(sorted(absent))}; add one for each")
+
+
+def _require_authority(rulebook: Rulebook) -> None:
+    """The register founds the person: its word is taken, never weighed against others."""
+    for attribute, rule in rulebook.survivorship.attributes.items():
+        if rule.trust and rulebook.register in rule.trust:
+            place = rulebook.survivorship.where("attributes", attribute, "trust")
+            raise ConfigError(
+                f"{place}: {attribute}: the register's word is not weighed; "
+                f"write authority: {rulebook.register}, or leave it out"
+            )
 
 
 def _require_methods(rulebook: Rulebook) -> None:

@@ -6,9 +6,12 @@ from uuid import UUID
 
 import pytest
 
+from oncehub.model.errors import PersonNotLiving
 from oncehub.reconcile.explain import explain
 from oncehub.reconcile.joins import join_people
 from oncehub.reconcile.rulings import Word
+from oncehub.share import find_person, require_living
+from oncehub.share.prefill import LIFE_STATUS
 
 ID, OTHER_ID = "001184000001", "001184000002"
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "sex": "female", "life_status": "alive"}
@@ -25,6 +28,11 @@ def _number(key="B1"):
     return ("banking", key, "personal_id")
 
 
+def _found(hub, number):
+    with hub.database:
+        return find_person(hub.database, {"person.personal_id": number}, [LIFE_STATUS])
+
+
 def _closed(hub):
     found = hub.rows("select attribute, closed_because from truth.discrepancy where closed_at is not null")
     return [(row["attribute"], row["closed_because"]) for row in found]
@@ -35,6 +43,8 @@ def test_an_account_of_somebody_dead_is_told_of_until_its_bank_has_heard(hub):
     hub.state("population", "CD1", 9, personal_id=ID, **died)
     hub.reconcile()
     assert hub.open() == {("banking", "B1", "life_status"): "deceased"}
+    with pytest.raises(PersonNotLiving):
+        require_living(_found(hub, ID))
     hub.state("banking", "B1", 12, personal_id=ID, full_name=ANH["full_name"], life_status="deceased")
     hub.reconcile()
     assert (hub.open(), _closed(hub)) == ({}, [("life_status", "corrected")])
@@ -48,6 +58,7 @@ def test_an_account_under_a_cancelled_number_is_told_of_though_it_leads_to_nobod
     told = hub.row("select person_key, stated, believed from truth.discrepancy where closed_at is null")
     assert told == {"person_key": person, "stated": ID, "believed": None}
     assert [kind for kind, _ in hub.changes()] == ["created", "removed"]
+    assert _found(hub, ID) is None
 
 
 def test_a_cancelled_number_that_comes_later_is_told_of_too_and_again_by_a_full_run(hub):
@@ -117,6 +128,7 @@ def test_of_two_records_of_one_person_the_survivors_alone_has_a_say(hub, survivo
     assert (name.value, name.origin.source_key) == (ANH["full_name"], "CD1")
     lost = {each.source_key: each.lost for each in name.candidates}
     assert lost == {"CD1": None, "CD2": "no_say", "B1": "no_say", "B2": "no_say"}
+    assert [_found(hub, number).key for number in (ID, OTHER_ID)] == [str(survivor)] * 2
 
 
 def test_the_number_of_a_double_that_was_struck_off_is_told_of_under_the_survivors_key(hub, survivor):

@@ -94,6 +94,16 @@ def test_who_comes_later_draws_in_the_records_that_state_the_number_as_tax_code(
     assert hub.links() == {("banking", "B1"): "personal_id_as_tax_code"}
 
 
+def test_doubt_about_a_personal_number_stated_as_tax_code_lowers_the_weight_of_its_record(hub):
+    _state(hub, "tax", "T1", 20, personal_id=ID, phone="+84912000001")
+    _state(hub, "banking", "B1", 20, tax_code=ID, birth_date="1985", phone="+84912000002")
+    hub.reconcile()
+    assert hub.person("CD1")["phone"] == "+84912000001"
+    _state(hub, "banking", "B1", 20, tax_code=ID, birth_date="1984", phone="+84912000002")
+    hub.reconcile()
+    assert hub.person("CD1")["phone"] == "+84912000002"
+
+
 class TestPassport:
     """A passport belongs to whom the account is linked to that was opened with it."""
 
