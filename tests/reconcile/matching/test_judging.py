@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from dataclasses import replace
+
 import pytest
 
+from oncehub.model.errors import StoreUnavailable
+from oncehub.reconcile import reconcile
+from oncehub.reconcile.matching import judging
 from oncehub.reconcile.matching.evidence import PRIOR, RARITY, candidates_of, chart_of
+from oncehub.reconcile.matching.explain import explain
+from oncehub.reconcile.matching.scoring import score
 
 AN = {"full_name": "Đặng Thị Thùy An", "birth_date": "1984-05-07", "sex": "female"}
 HOME = {"unit": "00001", "edition": "2024-12-01", "detail": "12 Hàng Bài"}
@@ -107,6 +116,58 @@ def test_a_case_tells_what_speaks_for_and_against_and_nothing_of_what_is_stated(
     assert "vega" in chart_of(candidates_of(evidence))
     assert "Thùy" not in str(evidence)
     assert "1984" not in str(evidence)
+
+
+@pytest.mark.parametrize(
+    ("link", "case", "outcome"),
+    [
+        pytest.param(0.8, 0.5, (1, 0), id="above both"),
+        pytest.param(0.97, 0.5, (0, 1), id="between"),
+        pytest.param(0.97, 0.96, (0, 0), id="below both"),
+    ],
+)
+def test_what_lies_between_the_thresholds_is_a_case_and_no_link(matcher, tmp_path, link, case, outcome):
+    matcher.state("population", "1", permanent_address=HOME, **AN)
+    matcher.state("portal", "a", permanent_address=HOME, **AN | {"birth_date": "1984-02-03"})
+    report = reconcile(_with_thresholds(matcher.settings, tmp_path, link, case), matcher.database)
+    assert (report.matching.linked, report.matching.cases) == outcome
+    assert (_linked_to(matcher, "portal", "a") == [("1", "model")]) == bool(outcome[0])
+    (candidate,) = explain(matcher.settings, "portal", "accounts", "a", matcher.database).candidates
+    assert 0.8 < candidate.probability < 0.96
+
+
+def _with_thresholds(settings, folder, link, case):
+    """The same configuration, but for the probabilities from which on a model links, or a clerk is asked."""
+    for name in ("schemas", "connectors"):
+        (folder / name).symlink_to(settings.root / name)
+    shutil.copytree(settings.mappings, folder / "mappings")
+    rules = folder / "mappings" / "rules" / "matching.yaml"
+    text = re.sub(r"(?m)^  link: .*$", f"  link: {link}", rules.read_text("utf-8"))
+    rules.write_text(re.sub(r"(?m)^  case: .*$", f"  case: {case}", text), "utf-8")
+    return replace(settings, root=folder)
+
+
+def test_a_run_cut_short_while_it_judges_leaves_all_as_it_was_and_the_next_one_does_it(matcher, monkeypatch):
+    matcher.state("population", "1", permanent_address=HOME, **AN)
+    matcher.state("portal", "a", permanent_address=HOME, **AN)
+    for twin in ("2", "3"):
+        matcher.state("population", twin, full_name="Lê Hoàng Quốc Bảo", birth_date="1960-03-09")
+    matcher.state("tax", "b", full_name="Lê Hoàng Quốc Bảo", birth_date="1960-03-09")
+
+    def lost(*asked):
+        matcher.execute("select pg_terminate_backend(%s)", asked[0].info.backend_pid)
+        return score(*asked)
+
+    monkeypatch.setattr(judging, "score", lost)
+    with pytest.raises(StoreUnavailable):
+        reconcile(matcher.settings)
+    monkeypatch.undo()
+    assert matcher.rows("select * from truth.link") == []
+    assert matcher.rows("select * from truth.match_key") == []
+    assert _cases(matcher) == {}
+    report = matcher.reconcile()
+    assert (report.dirty, report.matching.linked, report.matching.cases) == (5, 1, 1)
+    assert _linked_to(matcher, "portal", "a") == [("1", "model")]
 
 
 def test_a_name_alone_links_nobody(matcher):

@@ -1,0 +1,88 @@
+"""A pair's score follows from the pair and the kept model, in whatever company it is scored."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from oncehub.reconcile.matching import scoring
+from oncehub.reconcile.matching.features import (
+    frame_of_people,
+    frame_of_records,
+    note_people,
+    note_records,
+)
+from oncehub.reconcile.matching.models import frequencies_of, model_of
+from oncehub.reconcile.matching.scoring import score
+from oncehub.reconcile.statements import statement
+
+RECORDS = 60
+
+_JUDGED = """
+insert into judged
+select (row_number() over (order by source, stream, source_key))::int, source, stream, source_key
+from (
+    select source, stream, source_key from truth.link
+    where method = 'personal_id' order by source, stream, source_key limit %s
+) chosen;
+insert into wanted
+select j.id, k.person_key from judged j join truth.link k using (source, stream, source_key);
+analyze judged, wanted;
+"""
+
+
+@pytest.fixture(scope="module")
+def frames(filled, trained):
+    """The model, and the features of some records and of the people whom they are linked to."""
+    with filled.database as connection, connection.cursor() as cursor:
+        model = model_of(connection, trained)
+        cursor.execute(statement("matching/judging_tables"))
+        cursor.execute(_JUDGED, (RECORDS,))
+        note_records(cursor, model.rules)
+        note_people(cursor, model.rules, "population", everybody=False)
+        return model, frame_of_records(cursor, model.rules), frame_of_people(cursor, model.rules)
+
+
+def test_a_pair_alone_scores_as_it_does_among_many(filled, frames):
+    model, records, people = frames
+    numbers = records.select("unique_id")
+    every_pair = numbers.select(record="unique_id").join(numbers.select(person="unique_id"), how="cross")
+    at_once = score(filled.database, model, records, people, every_pair)
+    assert at_once.height == RECORDS**2
+    for number in ("1", "30", "60"):
+        (record, person) = (side.filter(pl.col("unique_id") == number) for side in (records, people))
+        alone = score(
+            filled.database, model, record, person, pl.DataFrame({"record": [number], "person": [number]})
+        )
+        same = at_once.filter((pl.col("unique_id_l") == number) & (pl.col("unique_id_r") == number))
+        columns = [
+            "match_probability",
+            *(name for name in alone.columns if name.startswith(("gamma_", "mw_"))),
+        ]
+        assert alone.select(columns).rows() == same.select(columns).rows()
+
+
+def test_a_name_weighs_by_the_kept_models_frequency_not_by_that_of_the_records_at_hand(
+    filled, frames, monkeypatch
+):
+    model, records, people = frames
+    pairs = records.select(record="unique_id", person="unique_id")
+    kept = frequencies_of(filled.database, model)["full_name_key"]
+    ten_times = kept.with_columns(pl.col("tf_full_name_key") * 10)
+    before = score(filled.database, model, records, people, pairs)
+    monkeypatch.setattr(scoring, "frequencies_of", lambda *_: {"full_name_key": ten_times})
+    after = score(filled.database, model, records, people, pairs)
+    borne = set(kept["full_name_key"]) & set(records["full_name_key"])
+    frequent = records.filter(pl.col("full_name_key").is_in(sorted(borne)))["unique_id"].to_list()
+    assert frequent
+    weights = [
+        dict(
+            each.filter(pl.col("gamma_full_name") >= 3)
+            .select("unique_id_r", "mw_tf_adj_full_name")
+            .iter_rows()
+        )
+        for each in (before, after)
+    ]
+    for number, weight in weights[0].items():
+        less = weight - weights[1][number]
+        assert less == pytest.approx(3.3219 if number in frequent else 0, abs=1e-3)
