@@ -87,6 +87,11 @@ left join truth.link k
     )
 """)
 
+# Whom a clerk has joined with another is that other.
+_JOINED: Final = """
+update key_person p set person_key = j.survivor from truth.joined j where j.person_key = p.person_key
+"""
+
 _CROWDED: Final = """
 insert into crowded select key, rule from key_person group by key, rule having count(*) > %s;
 delete from key_person p using crowded c where c.key = p.key;
@@ -97,7 +102,7 @@ _CHANGED_KEY: Final = sql.SQL("""
 insert into changed_key
 select distinct {digest}
 from changed c
-join truth.link k on k.person_key = c.person_key and k.method = 'register'
+join truth.link k on k.person_key = c.person_key and k.method in ('register', 'joined')
 join record.person r using (source, stream, source_key)
 {communes}
 where {digest} is not null
@@ -173,6 +178,7 @@ def find_people(
                 enough=sql.Literal(rules.crowd + 1),
             )
         )
+    cursor.execute(_JOINED)
     cursor.execute(_CROWDED, (rules.crowd,))
 
 
@@ -226,8 +232,9 @@ def _judged_keys(rules: Sequence[Rule], *, of_reformed: bool = False) -> sql.Com
 
 def _noted(rules: Sequence[Rule], commune: sql.Composable | None = None) -> sql.Composable:
     """Return the keys, each with its rule, of what `features` has noted."""
+    keys = (_concatenated(rule, _columns(rule, commune)) for rule in rules)
     return sql.SQL(", ").join(
-        sql.SQL("({}, {})").format(_joined(rule, _columns(rule, commune)), _name(rule)) for rule in rules
+        sql.SQL("({}, {})").format(key, _name(rule)) for key, rule in zip(keys, rules, strict=True)
     )
 
 
@@ -237,9 +244,9 @@ def _columns(rule: Rule, commune: sql.Composable | None) -> Iterable[sql.Composa
 
 def _digest(rule: Rule, of: str | None = None, commune: sql.Composable | None = None) -> sql.Composable:
     """Return the SQL of a record's key; of those whose address is spread out, `commune` takes its place."""
-    return _joined(rule, (commune if commune and key == "commune" else key_of(key, of) for key in rule))
+    return _concatenated(rule, (commune if commune and key == "commune" else key_of(key, of) for key in rule))
 
 
-def _joined(rule: Rule, parts: Iterable[sql.Composable]) -> sql.Composable:
+def _concatenated(rule: Rule, parts: Iterable[sql.Composable]) -> sql.Composable:
     separated = (sql.SQL("E'\\x1f' || {}").format(part) for part in parts)
     return _DIGEST.format(rule=_name(rule), parts=sql.SQL(" || ").join(separated))

@@ -38,17 +38,19 @@ analyze record_feature;
 
 _NOTE_PEOPLE: Final = sql.SQL("""
 create temporary table person_feature on commit drop as
-select truth.person_key(r.source, r.stream, r.source_key) as person_key, {columns}
+select r.person_key, r.own, {columns}
 from {people} r
 {folded};
 analyze person_feature;
 """)
 
-_EVERYBODY: Final = sql.SQL(
-    "(select p.* from record.person p where p.source = {register} and p.deleted_at is null)"
-)
+_EVERYBODY: Final = sql.SQL("""(
+    select p.*, k.person_key, k.method = 'register' as own
+    from record.person p join truth.link k using (source, stream, source_key)
+    where p.source = {register} and k.method in ('register', 'joined')
+)""")
 _WANTED: Final = sql.SQL("""(
-    select p.*
+    select p.*, k.person_key, true as own
     from (select distinct person_key from wanted) w
     join truth.link k on k.person_key = w.person_key and k.method = 'register'
     join record.person p
@@ -58,7 +60,7 @@ _WANTED: Final = sql.SQL("""(
 _RECORDS: Final = sql.SQL("select id as unique_id, {columns} from record_feature r")
 _PEOPLE: Final = sql.SQL("""
 select w.id as unique_id, {columns}
-from wanted w join person_feature r using (person_key)
+from wanted w join person_feature r on r.person_key = w.person_key and r.own
 {told}
 """)
 
@@ -83,7 +85,8 @@ def note_records(cursor: Cursor, rules: ModelRules) -> None:
 def note_people(cursor: Cursor, rules: ModelRules, register: str, *, everybody: bool) -> None:
     """Make the table `person_feature` of the people in `wanted`, or of everybody in the register.
 
-    It has person_key, and the columns of `note_records` that the register states.
+    It has person_key, the columns of `note_records` that the register states, and own: false of a record that
+    a clerk has joined to another person's, who is found by it, but not compared.
     """
     people = _EVERYBODY if everybody else _WANTED
     cursor.execute(

@@ -47,7 +47,7 @@ analyze wanted;
 
 # Nobody is compared whom a clerk has said the record does not speak of.
 _PAIRS: Final = sql.SQL("""
-select distinct k.id::text as record, w.id::text as person
+select distinct k.id as record, w.id as person
 from judged_key k join key_person p using (key) join wanted w using (person_key)
 where not exists (
     select from judged j join ruled r using (source, stream, source_key)

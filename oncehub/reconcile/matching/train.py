@@ -61,11 +61,16 @@ _HALVES: Final = sql.SQL(
 
 _PEOPLE: Final = "select count(*) from record.person where source = %s and deleted_at is null"
 
-# Of all records of other sources, the share that anything leads to somebody.
-_LINKED: Final = """
-select count(*)::float8 / greatest(count(*) + (select count(*) from truth.unlinked), 1)
-from truth.link where method not in ('register', 'joined')
-"""
+# Of the records that state an identifier of the register, the share that one leads to somebody. Those that
+# state none are taken to be about somebody in the register as often.
+_LINKED: Final = sql.SQL("""
+select count(*)::float8 / greatest(count(*) + (
+    select count(*)
+    from truth.unlinked join record.person r using (source, stream, source_key)
+    where num_nonnulls({identifiers}) > 0
+), 1)
+from truth.link where method = any({methods})
+""")
 
 _FREQUENCY: Final = sql.SQL("""
 select text.fold_name({attribute}) as {term}, count(*)::float8 / {people} as {frequency}
@@ -112,7 +117,7 @@ def trained_on(cursor: Cursor, rules: Rulebook, model: ModelRules, seed: int) ->
     halves = fetched(cursor, _HALVES)
     cursor.execute(_PEOPLE, (rules.register,))
     (registered,) = cursor.fetchone() or (0,)
-    cursor.execute(_LINKED)
+    cursor.execute(_LINKED.format(identifiers=_identifiers(rules), methods=sql.Literal(methods)))
     (linked,) = cursor.fetchone() or (0.0,)
     frequencies = _frequencies(cursor, rules, model, registered)
     known = completed(frequencies, registered, records, people)
@@ -122,6 +127,11 @@ def trained_on(cursor: Cursor, rules: Rulebook, model: ModelRules, seed: int) ->
     )
     trained = _same_people(with_strangers, people, records, known)
     return Trained(model, _smoothed(trained, len(records)), frequencies, registered, len(records))
+
+
+def _identifiers(rules: Rulebook) -> sql.Composable:
+    stated = sorted({rule.attribute for rule in rules.register_identifiers})
+    return sql.SQL(", ").join(sql.Identifier("r", attribute) for attribute in stated)
 
 
 def _strangers(

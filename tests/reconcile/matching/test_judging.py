@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from oncehub.model.errors import StoreUnavailable
-from oncehub.reconcile import reconcile
+from oncehub.reconcile import mark_all, reconcile
+from oncehub.reconcile.joins import join_people
 from oncehub.reconcile.matching import judging
 from oncehub.reconcile.matching.evidence import PRIOR, RARITY, candidates_of, chart_of
 from oncehub.reconcile.matching.explain import explain
 from oncehub.reconcile.matching.scoring import score
+from oncehub.reconcile.rulings import Word
 
 AN = {"full_name": "Đặng Thị Thùy An", "birth_date": "1984-05-07", "sex": "female"}
 HOME = {"unit": "00001", "edition": "2024-12-01", "detail": "12 Hàng Bài"}
@@ -314,3 +317,28 @@ def test_without_an_active_model_a_run_says_so(hub):
     hub.state("portal", "a", permanent_address=HOME, **AN)
     report = hub.reconcile()
     assert (report.matching.model, report.links["unlinked"]) == (None, 1)
+
+
+def test_whom_a_clerk_has_joined_is_one_person_to_a_model_however_many_are_judged(matcher, monkeypatch):
+    for twin in ("1", "2"):
+        matcher.state("population", twin, permanent_address=HOME, **AN)
+    matcher.state("portal", "a", permanent_address=HOME, **AN)
+    matcher.reconcile()
+    assert _linked_to(matcher, "portal", "a") == []
+    join_people(
+        matcher.settings,
+        *(_key(matcher, twin) for twin in ("2", "1")),
+        Word("clerk", "seen at the counter"),
+        matcher.database,
+    )
+    matcher.reconcile()
+    assert _linked_to(matcher, "portal", "a") == [("1", "model")]
+    monkeypatch.setattr(judging, "are_many", lambda *_: True)
+    mark_all(matcher.database)
+    assert matcher.reconcile().matching.judged == 1
+    assert _linked_to(matcher, "portal", "a") == [("1", "model")]
+
+
+def _key(hub, number):
+    found = hub.row("select truth.person_key('population', 'citizens', %s)::text as key", number)
+    return UUID(found["key"])
