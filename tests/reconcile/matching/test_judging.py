@@ -342,3 +342,26 @@ def test_whom_a_clerk_has_joined_is_one_person_to_a_model_however_many_are_judge
 def _key(hub, number):
     found = hub.row("select truth.person_key('population', 'citizens', %s)::text as key", number)
     return UUID(found["key"])
+
+
+def test_people_looked_up_one_by_one_are_those_who_are_found_by_reading_everybody(matcher, monkeypatch):
+    for number, birth in enumerate(("1984-05-07", "1984-05-07", "1984-07-05", "1960-03-09")):
+        matcher.state("population", f"{number}", permanent_address=HOME, **AN | {"birth_date": birth})
+    matcher.state("banking", "known", personal_id=None, phone=PHONE, **AN)
+    became = {"unit": "00097", "edition": "2025-07-01"}
+    matcher.state("portal", "a", permanent_address=became, **AN | {"birth_date": "1960-03-10"})
+    matcher.state("portal", "b", permanent_address=HOME, **AN)
+    matcher.state("portal", "c", permanent_address=HOME, **AN | {"birth_date": "1960-03-09"})
+    matcher.state("tax", "d", phone=PHONE, **AN | {"full_name": "An Thùy Thị Đặng"})
+    outcomes = []
+    for at_once in (False, True):
+        monkeypatch.setattr(judging, "are_many", lambda *_, answer=at_once: answer)
+        matcher.forget(records=False)
+        mark_all(matcher.database)
+        assert matcher.reconcile().matching.judged == 5
+        outcomes.append(
+            (matcher.outcome(), matcher.rows("select * from truth.match_candidate order by 3, 4"))
+        )
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0]["cases"] != []
+    assert matcher.links() != {}
