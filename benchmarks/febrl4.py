@@ -120,7 +120,11 @@ def root_in(home: Path) -> Path:
     rules = {
         name: {"authority": "originals"} for name in load_entities(root / "schemas")["person"].attributes
     }
-    (root / "mappings" / "rules" / "survivorship.yaml").write_text(yaml.dump({"attributes": rules}), "utf-8")
+    own = root / "mappings" / "rules"
+    (own / "survivorship.yaml").write_text(yaml.dump({"attributes": rules}), "utf-8")
+    for path in (_HUB / "mappings" / "rules").iterdir():
+        if not (own / path.name).exists():
+            (own / path.name).symlink_to(path)
     return root
 
 
