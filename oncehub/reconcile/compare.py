@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 
 from oncehub.model.rules import ComparisonRule
 from oncehub.reconcile.rulebook import Rulebook
+from oncehub.reconcile.scale import Scale
 from oncehub.store.units import REFORM
 
 # Whether a stated value is the other one, but for its form. The address: its code is read in the catalogue
@@ -152,7 +153,7 @@ where f.attribute = {name} and f.kind = 'conflict' and {agrees}
 """)
 
 
-def find_differences(cursor: Cursor, rules: Rulebook) -> None:
+def find_differences(cursor: Cursor, rules: Rulebook, scale: Scale) -> None:
     """Fill `found` with every disagreement of the touched people's records, one an attribute and record."""
     compared = rules.comparison.attributes
     cursor.execute(_differing(rules))
@@ -161,7 +162,13 @@ def find_differences(cursor: Cursor, rules: Rulebook) -> None:
     cursor.execute("analyze found")
     for stream, attribute in rules.comparison.one_record_a_person.items():
         cursor.execute(_duplicates(stream, attribute))
-    for name, rule in compared.items():
+    with scale.looking_up(cursor):
+        _tell_the_late(cursor, rules)
+
+
+def _tell_the_late(cursor: Cursor, rules: Rulebook) -> None:
+    """Tell of the conflicts that are with what was true before that they are stale."""
+    for name, rule in rules.comparison.attributes.items():
         if rule.compare == "identifier":
             for scheme in rules.schemes(name):
                 cursor.execute(_BORNE_BEFORE.format(name=sql.Literal(name), scheme=sql.Literal(scheme)))

@@ -5,5 +5,6 @@ create temporary table dirty_record (source text, stream text, source_key text) 
 with taken as (
     delete from intake.dirty returning source, stream, source_key
 )
-insert into dirty_record select distinct source, stream, source_key from taken;
+insert into dirty_record
+select distinct source, stream, source_key from taken order by source, stream, source_key;
 analyze dirty_record;

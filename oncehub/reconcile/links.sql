@@ -1,7 +1,7 @@
 -- What each affected record was linked to, and what it is linked to now; joined once, for all that follows.
 create temporary table moved on commit drop as
 select
-    a.source, a.stream, a.source_key, s.entry is not null as stated,
+    a.source, a.stream, a.source_key, a.entry, s.entry is not null as stated,
     k.person_key as person_before, k.method as method_before, k.probability as probability_before,
     v.person_key, v.method, v.probability
 from affected a
@@ -13,7 +13,8 @@ left join (
 analyze moved;
 
 -- The people who lose or gain a record, or of whom a record changed: settling them is the next phase. What is
--- written in the order of its key, here and below, costs half of what comes as a join leaves it.
+-- written in the order of its key, here and below, costs half of what comes as a join leaves it; records are
+-- numbered in that order, but for the few drawn in.
 insert into truth.pending
 select person_key from founder
 union
@@ -41,7 +42,7 @@ insert into truth.link (source, stream, source_key, person_key, method, probabil
 select source, stream, source_key, person_key, method, probability
 from moved
 where person_before is null and person_key is not null
-order by source, stream, source_key;
+order by entry;
 
 delete from truth.unlinked u
 using moved m
@@ -52,5 +53,5 @@ insert into truth.unlinked (source, stream, source_key)
 select source, stream, source_key
 from moved
 where person_key is null and stated
-order by source, stream, source_key
+order by entry
 on conflict do nothing;

@@ -31,6 +31,11 @@ class Part:
         """The highest key of this part."""
         return UUID(int=(self.number + 1) * _KEYS // self.of - 1)
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """The parameters `first` and `last` of statements that are kept to this part."""
+        return {"first": str(self.first), "last": str(self.last)}
+
 
 EVERYBODY = Part()
 

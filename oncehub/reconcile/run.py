@@ -255,14 +255,14 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
     began = time.monotonic()
     with connection, connection.cursor() as cursor:
         cursor.execute(_SESSION)
-        cursor.execute(statement("people"), {"first": str(part.first), "last": str(part.last)})
+        cursor.execute(statement("people"), part.keys)
         cursor.execute("select count(*) from touched_person")
         (people,) = cursor.fetchone() or (0,)
-        scale_of_people(cursor, part)
-        cursor.execute(statement("linked"))
-        shifts = believe(cursor, rules)
+        scale = scale_of_people(cursor, part)
+        cursor.execute(statement("linked"), part.keys)
+        shifts = believe(cursor, rules, part)
         announce(cursor)
-        find_differences(cursor, rules)
+        find_differences(cursor, rules, scale)
         opened_now, closed_now = settle_differences(cursor)
         return SettleReport(
             people=people,

@@ -74,7 +74,7 @@ def _prepared(cursor: Cursor, changed: str, shares: int = 1) -> Scale:
     (count,) = cursor.fetchone() or (0,)
     scale = Scale(large=bool(count and (unsure or count * shares > _LARGE_SHARE * known)))
     if scale.large:
-        cursor.execute("set local enable_nestloop = off")
+        cursor.execute("set local enable_nestloop = off; set local work_mem = '256MB'")
     else:
         cursor.execute("set local enable_seqscan = off; set local random_page_cost = 1.1")
     return scale

@@ -8,6 +8,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.rules import SurvivorshipRule
+from oncehub.reconcile.parts import Part
 from oncehub.reconcile.ranking import precedence, statements
 from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.statements import columns, statement
@@ -53,6 +54,7 @@ create unique index on believed (person_key);
 analyze believed (person_key);
 """)
 
+# A part is a range of keys: of the people of others nothing is read.
 _SHIFTS = sql.SQL("""
 create temporary table shift on commit drop as
 select
@@ -63,13 +65,16 @@ select
         select from jsonb_each(n.provenance) e
         where e.value - 'as_of' is distinct from (o.provenance -> e.key) - 'as_of'
     ) as resourced
-from believed n left join truth.person o using (person_key)
+from believed n
+left join truth.person o
+    on o.person_key = n.person_key and o.person_key between %(first)s::uuid and %(last)s::uuid
 where o.person_key is null or o.provenance <> n.provenance
     or ({old}) is distinct from ({new})
 union all
 select o.person_key, 'removed', array_remove(array[{stated}], null), false
 from touched_person t join truth.person o using (person_key)
-where not exists (select from believed n where n.person_key = t.person_key);
+where o.person_key between %(first)s::uuid and %(last)s::uuid
+    and not exists (select from believed n where n.person_key = t.person_key);
 create unique index on shift (person_key);
 analyze shift (person_key, kind);
 """)
@@ -93,6 +98,7 @@ set {assignments},
     end
 from believed n join shift s using (person_key)
 where o.person_key = n.person_key and s.kind = 'changed'
+    and o.person_key between %(first)s::uuid and %(last)s::uuid
 """)
 
 
@@ -105,8 +111,8 @@ class Shifts:
     removed: int
 
 
-def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
-    """Rewrite `truth.person` for the touched people where it changed, and keep the earlier versions.
+def believe(cursor: Cursor, rules: Rulebook, part: Part) -> Shifts:
+    """Rewrite `truth.person` for the touched people of a part where it changed, and keep the earlier versions.
 
     Afterwards `statement` holds what others than the register state of them, `believed` what is believed of
     them now, and `shift` what changed.
@@ -118,12 +124,12 @@ def believe(cursor: Cursor, rules: Rulebook) -> Shifts:
         _STATEMENTS.format(statements=statements(rules, wanted), register=sql.Literal(rules.register))
     )
     cursor.execute(_believed(rules))
-    cursor.execute(_shifts(rules))
-    cursor.execute(statement("versions"))
+    cursor.execute(_shifts(rules), part.keys)
+    cursor.execute(statement("versions"), part.keys)
     cursor.execute(
         _CREATE.format(attributes=columns(rules.attributes), believed=columns(rules.attributes, of="n"))
     )
-    cursor.execute(_CHANGE.format(assignments=_assignments(rules)))
+    cursor.execute(_CHANGE.format(assignments=_assignments(rules)), part.keys)
     cursor.execute(
         "delete from truth.person o using shift s where o.person_key = s.person_key and s.kind = 'removed'"
     )

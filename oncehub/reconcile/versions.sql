@@ -7,4 +7,5 @@ select
     ),
     o.provenance
 from shift s join truth.person o using (person_key)
-where s.attributes <> '{}' or s.resourced;
+where s.kind <> 'created' and (s.attributes <> '{}' or s.resourced)
+    and o.person_key between %(first)s::uuid and %(last)s::uuid;

@@ -17,7 +17,7 @@ from oncehub.store.server import start_embedded
 __all__ = ["Connection", "connect", "database_url", "locked", "opened"]
 
 # What a session keeps of its temporary tables in memory can only be set before it has any.
-_SESSION = "-c timezone=UTC -c client_min_messages=warning -c temp_buffers=64MB"
+_SESSION = "-c timezone=UTC -c client_min_messages=warning -c temp_buffers=512MB"
 
 
 def database_url(settings: Settings) -> str:
