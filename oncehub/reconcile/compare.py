@@ -162,16 +162,12 @@ def find_differences(cursor: Cursor, rules: Rulebook, scale: Scale) -> None:
     cursor.execute("analyze found")
     for stream, attribute in rules.comparison.one_record_a_person.items():
         cursor.execute(_duplicates(stream, attribute))
-    with scale.looking_up(cursor):
-        _tell_the_late(cursor, rules)
-
-
-def _tell_the_late(cursor: Cursor, rules: Rulebook) -> None:
-    """Tell of the conflicts that are with what was true before that they are stale."""
-    for name, rule in rules.comparison.attributes.items():
+    for name, rule in compared.items():
         if rule.compare == "identifier":
-            for scheme in rules.schemes(name):
-                cursor.execute(_BORNE_BEFORE.format(name=sql.Literal(name), scheme=sql.Literal(scheme)))
+            # Numbers at odds are few, of however many people.
+            with scale.looking_up(cursor):
+                for scheme in rules.schemes(name):
+                    cursor.execute(_BORNE_BEFORE.format(name=sql.Literal(name), scheme=sql.Literal(scheme)))
         # An authority's earlier word is one that it has taken back: who repeats it is late, not at odds.
         # Where the latest statement counts, time alone decides, for what was believed in between depends
         # on the order of delivery.

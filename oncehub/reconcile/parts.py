@@ -7,6 +7,7 @@ from uuid import UUID
 
 _KEYS = 2**128
 _WORTH_SPLITTING = 20_000
+_LARGEST = 250_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ EVERYBODY = Part()
 
 
 def parts_for(people: int, most: int) -> list[Part]:
-    """Divide a number of people into at most `most` parts; a few are not worth more than one."""
-    of = max(1, min(most, people // _WORTH_SPLITTING))
+    """Divide a number of people into at most `most` parts; a few are not worth more than one.
+
+    Each part reads all records for its own, so few large parts cost less than many: four, until they are too
+    large to be held in memory.
+    """
+    of = max(1, min(4, people // _WORTH_SPLITTING), min(most, people // _LARGEST))
     return [Part(number, of) for number in range(of)]

@@ -34,7 +34,7 @@ from oncehub.store.failures import told_without_values
 
 _log = logging.getLogger(__name__)
 
-PARTS = 8
+PARTS = 64
 """Into how many parts many people are divided: as many workers can settle them at once."""
 
 # Temporary tables are large on the first run and need no more than this run's memory.

@@ -112,7 +112,7 @@ class Shifts:
 
 
 def believe(cursor: Cursor, rules: Rulebook, part: Part) -> Shifts:
-    """Rewrite `truth.person` for the touched people of a part where it changed, and keep the earlier versions.
+    """Rewrite `truth.person` for the touched people of a part where it changed; keep the earlier versions.
 
     Afterwards `statement` holds what others than the register state of them, `believed` what is believed of
     them now, and `shift` what changed.
