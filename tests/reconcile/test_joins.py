@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from oncehub.model.errors import DecisionRefused
 from oncehub.reconcile import mark_all
@@ -258,3 +260,69 @@ def test_a_split_is_made_as_a_whole_or_not_at_all(twice):
         split_person(
             twice.settings, _key(twice, "CD2"), records[:1], WORD, to=uuid4(), database=twice.database
         )
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("join"), st.permutations(["CD1", "CD2", "CD3"])),
+        st.tuples(st.just("apart"), st.sampled_from(["CD1", "CD2", "CD3"])),
+        st.tuples(
+            st.just("rule"),
+            st.tuples(
+                st.sampled_from([("banking", "B1"), ("tax", "T1")]),
+                st.sampled_from(["same", "different"]),
+                st.sampled_from(["CD1", "CD2", "CD3"]),
+            ),
+        ),
+        st.tuples(st.just("state"), st.sampled_from([("CD1", ANH), ("CD2", AGAIN), ("CD3", BINH)])),
+        st.tuples(st.just("delete"), st.sampled_from(["CD1", "CD2"])),
+        st.tuples(st.just("run"), st.none()),
+    ),
+    min_size=3,
+    max_size=7,
+)
+
+
+def _take(hub, day, kind, what):
+    match kind:
+        case "join" | "apart":
+            with suppress(DecisionRefused):
+                _join(hub, *what[:2]) if kind == "join" else _apart(hub, what)
+        case "rule":
+            (source, key), verdict, person = what
+            hub.rule(source, key, verdict, person)
+        case "state":
+            hub.state("population", what[0], day, **what[1])
+        case "delete":
+            hub.delete("population", what)
+        case "run":
+            hub.reconcile()
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(_STEPS)
+def test_whatever_clerks_join_and_part_full_runs_find_what_runs_by_and_by_have_found(hub, steps):
+    hub.forget()
+    for name, stated in (("CD1", ANH), ("CD2", AGAIN), ("CD3", BINH)):
+        hub.state("population", name, **stated)
+    hub.state("banking", "B1", 1, phone="+84912345678", **AGAIN)
+    hub.state("tax", "T1", 1, tax_code="0312345678", **AGAIN)
+    hub.state("customs", "HQ1", 1, tax_code="0312345678", full_name="Nguyễn Thị Ánh")
+    hub.reconcile()
+    for day, (kind, what) in enumerate(steps, start=2):
+        _take(hub, day, kind, what)
+        contradicted = hub.rows(
+            "select k.source_key from truth.link k "
+            "join truth.standing_ruling r using (source, stream, source_key) "
+            "where (r.verdict = 'same') <> (r.person_key = k.person_key)"
+        )
+        assert contradicted == []
+    hub.reconcile()
+    by_and_by = hub.outcome()
+    mark_all(hub.database)
+    hub.reconcile()
+    assert hub.outcome() == by_and_by
