@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from oncehub.model.errors import ConfigError, DecisionRefused
-from oncehub.reconcile import mark_all
+from oncehub.reconcile import mark_all, settle_people
 from oncehub.reconcile.rulings import RecordKey, Word, break_link, set_link, standing_of
 from oncehub.store.connection import connect
 
@@ -52,6 +52,32 @@ def test_a_wrong_link_is_found_broken_and_stays_broken(linked):
         True,
     )
     assert (ruling.linked_to, ruling.method) == (person, "personal_id")
+
+
+def test_whoever_waits_is_not_settled_by_a_link_that_a_clerk_is_breaking(linked):
+    linked.execute("insert into truth.pending select person_key from truth.person")
+    settings = linked.settings
+    with (
+        closing(connect(settings.database_url)) as clerk,
+        closing(connect(settings.database_url)) as settler,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        with clerk, clerk.cursor() as cursor:
+            cursor.execute(
+                "insert into truth.ruling"
+                " (source, stream, source_key, person_key, verdict, reason, ruled_by) "
+                "select source, stream, source_key, person_key, 'different', 'seen', 'clerk' "
+                "from truth.link where source = 'banking'"
+            )
+            settling = thread.submit(settle_people, settings, database=settler)
+            while not settling.done() and not _waits(linked, settler):
+                pass
+        assert settling.result().people == 2
+    assert linked.person("CD1")["phone"] is None
+
+
+def _waits(hub, connection):
+    return hub.rows("select from pg_locks where not granted and pid = %s", connection.info.backend_pid)
 
 
 def test_a_link_that_is_set_moves_the_values_with_it_and_a_later_word_takes_them_back(linked):
