@@ -81,5 +81,8 @@ def test_the_interface_describes_itself(http: Any) -> None:
         "/v1/feeds/{feed}/changes",
         "/v1/corrections",
         "/v1/corrections/acknowledgements",
+        "/v1/cases",
+        "/v1/cases/{case_id}",
+        "/v1/cases/{case_id}/decisions",
         "/v1/agreements/mine",
     }
