@@ -107,16 +107,15 @@ _DUPLICATES = sql.SQL("""
 insert into found
 select
     s.person_key, {name}, s.source, s.stream, s.source_key, 'duplicate',
-    to_jsonb(s.source_key), to_jsonb(kept.source_key), s.stated_at, null
+    to_jsonb(s.source_key), to_jsonb(s.kept), s.stated_at, null
 from (
-    select person_key, min(source_key collate "C") as source_key
+    select
+        person_key, source, stream, source_key, stated_at,
+        min(source_key collate "C") over (partition by person_key) as kept
     from statement s
     where (source, stream) = ({source}, {stream}) and {no_branch}
-    group by person_key
-    having count(*) > 1
-) kept
-join statement s on s.person_key = kept.person_key and s.source_key <> kept.source_key
-where (s.source, s.stream) = ({source}, {stream}) and {no_branch} and not exists (
+) s
+where s.source_key <> s.kept and not exists (
     select from found f
     where (f.source, f.stream, f.source_key, f.attribute, f.person_key)
         = (s.source, s.stream, s.source_key, {name}, s.person_key)

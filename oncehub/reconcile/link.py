@@ -162,7 +162,19 @@ select
         where o.person_key = i.person_key and o.method = 'joined' and not {differs_joined}
     ),
     s.stated_at, null, b.person_key is not null, s.entry
-from stating s
+from (
+    -- Who is decided already is left out before anything is looked up, which the planner would do first.
+    select *
+    from stating s
+    where {usable}
+        and not exists (select from verdict v where v.entry = s.entry and not v.ruled)
+        and not exists (
+            select from ruled w
+            where w.verdict = 'same'
+                and (w.source, w.stream, w.source_key) = (s.source, s.stream, s.source_key)
+        )
+    offset 0
+) s
 join truth.identifier i on i.scheme = {scheme} and i.value = text.identifying({scheme}, {attribute})
 join truth.link k on k.person_key = i.person_key and k.method = 'register'
 join record.person f
@@ -170,15 +182,8 @@ join record.person f
 left join ruled b
     on b.verdict = 'different' and b.person_key = i.person_key
     and (b.source, b.stream, b.source_key) = (s.source, s.stream, s.source_key)
-where {usable} and not i.contested and {in_force}
-    and not exists (
-        select from verdict v
-        where v.entry = s.entry and (not v.ruled or v.person_key = i.person_key)
-    )
-    and not exists (
-        select from ruled w
-        where (w.source, w.stream, w.source_key) = (s.source, s.stream, s.source_key) and w.verdict = 'same'
-    );
+where not i.contested and {in_force}
+    and not exists (select from verdict v where v.entry = s.entry and v.person_key = i.person_key);
 analyze verdict;
 """)
 

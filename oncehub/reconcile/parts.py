@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 _KEYS = 2**128
-_WORTH_SPLITTING = 5_000
+_WORTH_SPLITTING = 2_000
 _LARGEST = 250_000
 
 

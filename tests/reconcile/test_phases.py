@@ -46,9 +46,9 @@ def test_parts_are_disjoint_and_leave_nobody_out():
 
 
 def test_a_few_people_are_one_part_and_many_as_many_as_allowed():
-    assert parts_for(0, 8) == parts_for(9_000, 8) == [Part()]
-    assert parts_for(10_000, 8) == [Part(0, 2), Part(1, 2)]
-    assert len(parts_for(100_000, 8)) == len(parts_for(1_000_000, 8)) == 4
+    assert parts_for(0, 8) == parts_for(3_999, 8) == [Part()]
+    assert parts_for(4_000, 8) == [Part(0, 2), Part(1, 2)]
+    assert len(parts_for(10_000, 8)) == len(parts_for(1_000_000, 8)) == 4
     assert len(parts_for(1_600_000, 8)) == 6
     assert len(parts_for(100_000_000, 8)) == 8
 
