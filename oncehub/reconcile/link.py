@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.model.rules import IdentifierRule
 from oncehub.reconcile.matching.judging import Judge, Matching
 from oncehub.reconcile.rulebook import Rulebook
-from oncehub.reconcile.scale import Scale, scale_of_records
+from oncehub.reconcile.scale import Scale, analyze_grown, scale_of_records
 from oncehub.reconcile.statements import columns, statement
 
 _CURRENT_CLAIM = sql.SQL("""
@@ -121,10 +121,6 @@ insert into ruled
 select source, stream, source_key, r.person_key, r.verdict
 from drawn join truth.standing_ruling r using (source, stream, source_key);
 insert into affected select * from drawn;
-truncate drawn;
-analyze affected;
-analyze stating;
-analyze ruled;
 """)
 
 # A clerk's word comes before every identifier. While the register does not have the person, it links nobody.
@@ -184,7 +180,6 @@ left join ruled b
     and (b.source, b.stream, b.source_key) = (s.source, s.stream, s.source_key)
 where not i.contested and {in_force}
     and not exists (select from verdict v where v.entry = s.entry and v.person_key = i.person_key);
-analyze verdict;
 """)
 
 # A number in force leads to its bearer or, contested, to nobody: never to who bore it before.
@@ -337,6 +332,8 @@ def _state(cursor: Cursor, rules: Rulebook) -> None:
     """Note what the records drawn in last state."""
     identifiers, register = columns(rules.identifying_attributes, of="r"), sql.Literal(rules.register)
     cursor.execute(_STATE.format(identifiers=identifiers, register=register))
+    analyze_grown(cursor, cursor.rowcount, "affected", "stating", "ruled")
+    cursor.execute("truncate drawn")
 
 
 def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule]) -> None:
@@ -352,6 +349,7 @@ def _judge(cursor: Cursor, rules: Rulebook, identifiers: Iterable[IdentifierRule
                 register=sql.Literal(rules.register),
             )
         )
+        analyze_grown(cursor, cursor.rowcount, "verdict")
 
 
 def _looking_up(rule: IdentifierRule) -> dict[str, sql.Composable]:

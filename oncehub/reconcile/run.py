@@ -259,8 +259,10 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
         cursor.execute("select count(*) from touched_person")
         (people,) = cursor.fetchone() or (0,)
         scale = scale_of_people(cursor, part)
-        cursor.execute(statement("linked"), part.keys)
-        shifts = believe(cursor, rules, part)
+        # Where few are looked up one by one, a range would tempt the planner to read through it.
+        within = part if scale.large else EVERYBODY
+        cursor.execute(statement("linked"), within.keys)
+        shifts = believe(cursor, rules, within)
         announce(cursor)
         find_differences(cursor, rules, scale)
         opened_now, closed_now = settle_differences(cursor)

@@ -20,6 +20,8 @@ from pg_inherits join pg_class on pg_class.oid = inhrelid
 where inhparent = 'record.person'::regclass
 """
 
+_GROWN = "select %s > 0.1 * greatest(reltuples, 0) from pg_class where oid = to_regclass(%s)"
+
 # By name, as record.attach_source goes: each keeps its locks to the end, and neither must wait for the other.
 _RECORDS = """
 analyze record.former_identifier (source, stream, source_key);
@@ -52,6 +54,17 @@ class Scale:
         yield
         if self.large:
             cursor.execute("set local enable_nestloop = off; set local random_page_cost to default")
+
+
+def analyze_grown(cursor: Cursor, rows: int, first: str, *others: str) -> None:
+    """Tell the planner of work tables to which so many rows were added, unless it knows of ten times as many.
+
+    All of them are told of when the first has grown.
+    """
+    cursor.execute(_GROWN, (rows, first))
+    if cursor.fetchone() == (True,):
+        for table in (first, *others):
+            cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(table)))
 
 
 def scale_of_records(cursor: Cursor) -> Scale:
