@@ -84,7 +84,8 @@ begin
         and (new.verdict = 'same') <> (k.person_key = truth.survivor(new.person_key));
     insert into truth.pending (person_key)
     select new.linked_to where new.linked_to is not null
-    on conflict do nothing;
+    -- Who waits already is held until this is there: settled meanwhile, they would be by the links that it takes away.
+    on conflict (person_key) do update set person_key = excluded.person_key;
     perform truth.mark(new.source, new.stream, new.source_key);
     return null;
 end
@@ -188,7 +189,7 @@ begin
         and (r.verdict = 'same') <> (r.person_key = k.person_key);
     insert into truth.pending (person_key)
     values (new.person_key), (new.survivor)
-    on conflict do nothing;
+    on conflict (person_key) do update set person_key = excluded.person_key;
     return null;
 end
 $$;
