@@ -14,8 +14,7 @@ import typer
 from oncehub.authoring.masking import masked, masked_text, shown_values
 from oncehub.cli.links import NEXT, Clerk, Reason
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
-from oncehub.cli.output import Json, show, write_json
-from oncehub.model.errors import ConfigError
+from oncehub.cli.output import Json, show, write_file, write_json
 from oncehub.model.rules import CaseKind
 from oncehub.model.settings import Settings, load_settings
 from oncehub.reconcile.cases import (
@@ -86,7 +85,7 @@ def show_(
     with opened(settings) as connection, connection:
         file = open_case_file(connection, case_id, rules.attributes)
     if chart:
-        _written(chart, chart_of(_weighed(settings, file)))
+        write_file(chart, chart_of(_weighed(settings, file)).encode())
     if show_personal_data:
         note_disclosure(settings, "cases show", file.case.source, file.case.stream, 1 + len(file.people))
     else:
@@ -192,10 +191,3 @@ def _masked_row(row: Compared, shown: set[str]) -> Compared:
             replace(each, value=masked(each.value, shown, row.attribute)) for each in row.believed
         ),
     )
-
-
-def _written(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, "utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

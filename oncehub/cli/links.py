@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from oncehub.cli.naming import linked_to
 from oncehub.cli.output import Json, show, write_json
 from oncehub.model.settings import load_settings
 from oncehub.reconcile.rulings import RecordKey, Word, break_link, set_link, standing_of
@@ -32,9 +33,7 @@ def show_(source: Source, stream: Stream, key: Key, as_json: Json = False) -> No
     if as_json:
         write_json(asdict(standing))
         return
-    link = standing.link
-    linked = f"linked to {link['person_key']} by {link['method']}" if link else "linked to nobody"
-    sys.stdout.write(f"{source}.{stream}: {linked}\n")
+    sys.stdout.write(f"{source}.{stream}: {linked_to(standing.link)}\n")
     rows = [asdict(each) for each in standing.rulings]
     show(rows, title="rulings, the latest first", columns=_RULINGS, as_json=False)
 

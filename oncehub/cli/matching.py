@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from oncehub.cli.output import Json, show, show_one, write_json
+from oncehub.cli.naming import linked_to
+from oncehub.cli.output import Json, show, show_one, write_file, write_json
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import load_settings
 from oncehub.reconcile.matching.charts import chart_of_model
@@ -90,7 +91,7 @@ def show_(
     with opened(load_settings()) as connection:
         model = model_of(connection, model_id)
     if chart:
-        _written(chart, chart_of_model(model).encode())
+        write_file(chart, chart_of_model(model).encode())
     if as_json:
         write_json({**_row(model), "rules": model.rules.model_dump(mode="json"), "settings": model.settings})
     else:
@@ -110,13 +111,11 @@ def explain_(
     """Show what speaks for and against each person whom a record may speak of; none of what they state."""
     explanation = explain(load_settings(), source, stream, key)
     if chart:
-        _written(chart, chart_of(explanation.candidates).encode())
+        write_file(chart, chart_of(explanation.candidates).encode())
     if as_json:
         write_json(asdict(explanation))
         return
-    link = explanation.link
-    standing = f"linked to {link['person_key']} by {link['method']}" if link else "linked to nobody"
-    sys.stdout.write(f"{source}.{stream} {key}: {standing}; model {explanation.model}\n")
+    sys.stdout.write(f"{source}.{stream} {key}: {linked_to(explanation.link)}; model {explanation.model}\n")
     for candidate in explanation.candidates:
         against = ", who bears another number than the record states" if candidate.contradicted else ""
         title = f"{candidate.person_key}{against}: probability {candidate.probability:.4f}"
@@ -129,7 +128,7 @@ def export(model_id: ModelId, file: Annotated[Path, typer.Argument(help="File to
     """Write a model to a file that another hub can import; it tells nothing of any one person."""
     with opened(load_settings()) as connection:
         content = exported(connection, model_id)
-    _written(file, content)
+    write_file(file, content)
 
 
 @app.command("import")
@@ -171,10 +170,3 @@ def _weights(model: Model) -> Iterator[dict[str, Any]]:
                 "strangers": f"{strangers:.5%}",
                 "weight": math.log2(same / strangers),
             }
-
-
-def _written(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,8 +1,9 @@
-"""What commands take: `source` or `source.stream`, and whether to show values."""
+"""How commands name a stream and whom a record is linked to, and whether they show values."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -48,6 +49,11 @@ def named_streams(settings: Settings, name: str) -> tuple[Connector, list[str]]:
         return connector, [stream]
     connector = load_connector(settings, name)
     return connector, list(connector.streams)
+
+
+def linked_to(link: Mapping[str, Any] | None) -> str:
+    """Say whom a record is linked to, by what."""
+    return f"linked to {link['person_key']} by {link['method']}" if link else "linked to nobody"
 
 
 def note_disclosure(settings: Settings, command: str, source: str, stream: str, records: int) -> None:

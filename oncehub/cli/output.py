@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -13,6 +14,8 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from oncehub.model.errors import ConfigError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 
@@ -67,6 +70,18 @@ def show_one(row: Any, *, title: str, as_json: bool) -> None:
 def write_json(content: Any) -> None:
     """Write one JSON document and a newline to stdout."""
     sys.stdout.buffer.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that a command was asked for.
+
+    Raises:
+        ConfigError: when it cannot be written there.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _as_mapping(row: Any) -> Mapping[str, Any]:

@@ -224,11 +224,11 @@ group by s.source, s.stream, s.source_key
 """)
 
 
-def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
+def link_records(cursor: Cursor, rules: Rulebook) -> tuple[int, Matching]:
     """Bring `truth.link`, `truth.identifier` and `truth.unlinked` in line with the changed records.
 
     Afterwards `affected` and `verdict` tell what was decided, and `truth.pending` has everybody about whom
-    anything may have changed. Returns what a model decided.
+    anything may have changed. Returns how many records had changed, and what a model decided.
     """
     register = {"register": rules.register}
     # Clerks who rule now wait until these links are written, and then see them.
@@ -254,7 +254,7 @@ def link_records(cursor: Cursor, rules: Rulebook) -> Matching:
     cursor.execute(statement("cancelled_numbers"), register)
     cursor.execute(statement("links"))
     scale.filled(cursor, "link")
-    return matching
+    return scale.changed, matching
 
 
 def single_out(cursor: Cursor, rules: Rulebook, source: str, stream: str, source_key: str) -> bool:

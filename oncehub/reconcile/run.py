@@ -232,10 +232,8 @@ def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
     cursor.execute(_SESSION)
     keep_severity(cursor, rules)
     keep_case_rules(cursor, rules)
-    matching = link_records(cursor, rules)
+    dirty, matching = link_records(cursor, rules)
     opened_now, closed_now = settle_refusals(cursor)
-    cursor.execute("select count(*) from dirty_record")
-    (dirty,) = cursor.fetchone() or (0,)
     cursor.execute(_PENDING)
     (pending,) = cursor.fetchone() or (0,)
     return LinkReport(dirty, pending, opened_now, closed_now, matching, time.monotonic() - began)
@@ -256,8 +254,6 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
     with connection, connection.cursor() as cursor:
         cursor.execute(_SESSION)
         cursor.execute(statement("people"), part.keys)
-        cursor.execute("select count(*) from touched_person")
-        (people,) = cursor.fetchone() or (0,)
         scale = scale_of_people(cursor, part)
         # Where few are looked up one by one, a range would tempt the planner to read through it.
         within = part if scale.large else EVERYBODY
@@ -267,7 +263,7 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
         find_differences(cursor, rules, scale)
         opened_now, closed_now = settle_differences(cursor)
         return SettleReport(
-            people=people,
+            people=scale.changed,
             people_created=shifts.created,
             people_changed=shifts.changed,
             people_removed=shifts.removed,

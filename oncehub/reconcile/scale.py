@@ -36,8 +36,13 @@ class Scale:
     A large run fills tables that the planner knows nothing about yet. It would take them for small, and
     nested loops over them for cheap: so large runs tell it what they filled, and go without such loops.
     A small run must not read whole tables, which the planner likes to do up to some hundred thousand rows.
+
+    Attributes:
+        changed: how many records, or people, it is about.
+        large: whether that is so much.
     """
 
+    changed: int
     large: bool
 
     def filled(self, cursor: Cursor, *tables: str) -> None:
@@ -85,7 +90,7 @@ def _prepared(cursor: Cursor, changed: str, shares: int = 1) -> Scale:
     known, unsure = cursor.fetchone() or (0, True)
     cursor.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(changed)))
     (count,) = cursor.fetchone() or (0,)
-    scale = Scale(large=bool(count and (unsure or count * shares > _LARGE_SHARE * known)))
+    scale = Scale(count, large=bool(count and (unsure or count * shares > _LARGE_SHARE * known)))
     if scale.large:
         cursor.execute("set local enable_nestloop = off; set local work_mem = '256MB'")
     else:

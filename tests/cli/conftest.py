@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from oncehub.model.settings import Settings
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -30,3 +32,15 @@ def command_in() -> Callable[[Mapping[str, str]], Command]:
         return run
 
     return make
+
+
+@pytest.fixture
+def oncehub(command_in: Callable[[Mapping[str, str]], Command], settings: Settings) -> Command:
+    """Gives `oncehub` over a test's own hub, in a terminal wide enough for every table."""
+    return command_in(
+        {
+            "ONCEHUB_DATABASE_URL": str(settings.database_url),
+            "ONCEHUB_HOME": str(settings.home),
+            "COLUMNS": "160",
+        }
+    )

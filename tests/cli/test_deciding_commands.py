@@ -19,17 +19,6 @@ values (%s, %s, %s, '001184000001', 'Nguyễn Thị Ánh', '1984-05-07', '2026-0
 
 
 @pytest.fixture
-def oncehub(command_in, settings):
-    return command_in(
-        {
-            "ONCEHUB_DATABASE_URL": str(settings.database_url),
-            "ONCEHUB_HOME": str(settings.home),
-            "COLUMNS": "160",
-        }
-    )
-
-
-@pytest.fixture
 def account(settings, database):
     """A person of the register and an account, linked by the number; gives the account's record."""
     record = ("banking", "accounts", "B1")

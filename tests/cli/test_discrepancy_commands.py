@@ -20,17 +20,6 @@ limit 1
 
 
 @pytest.fixture
-def oncehub(command_in, settings):
-    return command_in(
-        {
-            "ONCEHUB_DATABASE_URL": str(settings.database_url),
-            "ONCEHUB_HOME": str(settings.home),
-            "COLUMNS": "160",
-        }
-    )
-
-
-@pytest.fixture
 def conflict(settings, database):
     """Number, stated name and record key of a conflict that is open for 100 days."""
     fill(settings, World.generate(500, seed=1))

@@ -11,17 +11,6 @@ from oncehub.reconcile import reconcile
 from stubs.world.world import World
 
 
-@pytest.fixture
-def oncehub(command_in, settings):
-    return command_in(
-        {
-            "ONCEHUB_DATABASE_URL": str(settings.database_url),
-            "ONCEHUB_HOME": str(settings.home),
-            "COLUMNS": "120",
-        }
-    )
-
-
 def answered(done):
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -20,17 +20,6 @@ order by 1 limit 1
 
 
 @pytest.fixture
-def oncehub(command_in, settings):
-    return command_in(
-        {
-            "ONCEHUB_DATABASE_URL": str(settings.database_url),
-            "ONCEHUB_HOME": str(settings.home),
-            "COLUMNS": "160",
-        }
-    )
-
-
-@pytest.fixture
 def contested(settings, database):
     fill(settings, World.generate(500, seed=1))
     reconcile(settings)

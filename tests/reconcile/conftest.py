@@ -175,6 +175,11 @@ class Hub:
         """Return everything that a run decides, times of running aside."""
         return {name: [row["told"] for row in self.rows(query)] for name, query in _OUTCOME.items()}
 
+    def waits(self, connection: Connection) -> bool:
+        """Tell whether a connection waits for another's lock."""
+        asked = "select from pg_locks where not granted and pid = %s"
+        return bool(self.rows(asked, connection.info.backend_pid))
+
     def recount(self) -> list[Difference]:
         """Return where the books and the tables differ."""
         with self.database, self.database.cursor() as cursor:

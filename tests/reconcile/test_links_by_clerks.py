@@ -70,14 +70,10 @@ def test_whoever_waits_is_not_settled_by_a_link_that_a_clerk_is_breaking(linked)
                 "from truth.link where source = 'banking'"
             )
             settling = thread.submit(settle_people, settings, database=settler)
-            while not settling.done() and not _waits(linked, settler):
+            while not settling.done() and not linked.waits(settler):
                 pass
         assert settling.result().people == 2
     assert linked.person("CD1")["phone"] is None
-
-
-def _waits(hub, connection):
-    return hub.rows("select from pg_locks where not granted and pid = %s", connection.info.backend_pid)
 
 
 def test_a_link_that_is_set_moves_the_values_with_it_and_a_later_word_takes_them_back(linked):

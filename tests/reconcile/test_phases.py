@@ -106,7 +106,7 @@ def test_people_who_wait_since_before_are_not_settled_while_their_links_change(l
 
         def settle_beside(cursor):
             begun.append(thread.submit(settle_people, landed.settings, Part(), other))
-            while not begun[0].done() and not _waits(landed, other):
+            while not begun[0].done() and not landed.waits(other):
                 pass
             return settle_refusals(cursor)
 
@@ -120,7 +120,3 @@ def test_people_who_wait_since_before_are_not_settled_while_their_links_change(l
     monkeypatch.undo()
     landed.reconcile()
     assert landed.outcome() == at_the_end
-
-
-def _waits(hub, connection):
-    return hub.rows("select from pg_locks where not granted and pid = %s", connection.info.backend_pid)
