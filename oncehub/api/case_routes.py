@@ -131,7 +131,7 @@ def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest) -> st
     """Give the key of whom a decision names: by pseudonym one of the case's, by search anybody."""
     if body.search:
         require_search(asked.agreement, body.search)
-        found = find_person(asked.connection, body.search, asked.agreement.attributes[:1])
+        found = find_person(asked.connection, asked.agreement, body.search, asked.agreement.attributes[:1])
         if found is None:
             raise PersonNotFound(NOBODY)
         return found.key

@@ -73,7 +73,7 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
         require_purpose(asked.agreement, body.purpose)
         require_search(asked.agreement, body.search)
         require_attributes(asked.agreement, wanted)
-        person = find_person(asked.connection, body.search, wanted)
+        person = find_person(asked.connection, asked.agreement, body.search, wanted)
         if person is None:
             raise PersonNotFound(NOBODY)
         asked.person_key = person.key

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
+from oncehub.model.sharing import Agreement
 from oncehub.store.connection import Connection
 
 
@@ -73,7 +74,10 @@ limit 2
 
 
 def find_person(
-    connection: Connection, search: Mapping[str, str], attributes: Collection[str]
+    connection: Connection,
+    agreement: Agreement,  # noqa: ARG001 - names the role that reads, once agreements have roles
+    search: Mapping[str, str],
+    attributes: Collection[str],
 ) -> Person | None:
     """Return the one person that every search term leads to, with `attributes`; None when there is not one.
 
@@ -81,6 +85,7 @@ def find_person(
 
     Args:
         connection: one that may read `truth`.
+        agreement: on whose behalf; that it covers what is asked is for the caller to check.
         search: qualified attribute -> value, of those in `agreements.SEARCHABLE`.
         attributes: qualified names of the person's attributes; at least one.
     """

@@ -66,7 +66,9 @@ def find_for_form(
 ) -> Person | None:
     """Return the person with what the form may hold, and with their life status; see `find_person`."""
     wanted = {item.attribute for item in procedure.items.values() if item.attribute}
-    return find_person(connection, search, [*sorted(wanted & set(agreement.attributes)), LIFE_STATUS])
+    return find_person(
+        connection, agreement, search, [*sorted(wanted & set(agreement.attributes)), LIFE_STATUS]
+    )
 
 
 def require_living(person: Person) -> None:

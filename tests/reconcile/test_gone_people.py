@@ -10,7 +10,7 @@ from oncehub.model.errors import PersonNotLiving
 from oncehub.reconcile.explain import explain
 from oncehub.reconcile.joins import join_people
 from oncehub.reconcile.rulings import Word
-from oncehub.share import find_person, require_living
+from oncehub.share import find_person, load_agreements, require_living
 from oncehub.share.prefill import LIFE_STATUS
 
 ID, OTHER_ID = "001184000001", "001184000002"
@@ -30,7 +30,8 @@ def _number(key="B1"):
 
 def _found(hub, number):
     with hub.database:
-        return find_person(hub.database, {"person.personal_id": number}, [LIFE_STATUS])
+        agreement = load_agreements(hub.settings)["portal-residence"]
+        return find_person(hub.database, agreement, {"person.personal_id": number}, [LIFE_STATUS])
 
 
 def _closed(hub):
