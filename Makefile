@@ -2,7 +2,7 @@
 # make test    all tests, with the same real parts
 # make lint    style, types, layering, configuration documents
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
-#              how records without identifiers are linked, and how right the hub is;
+#              how records without identifiers are linked, how right the hub is, and how fast people are looked up;
 #              PEOPLE=20000, RECORDS=200000, SIZES="100000 1000000"
 # make lock    compile requirements.lock again after a change to pyproject.toml
 PYTHON ?= python3
@@ -66,6 +66,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.reconcile --people $(SIZES)
 	$(BIN)/python -m benchmarks.matching --records $(RECORDS)
 	$(BIN)/python -m benchmarks.accuracy --people $(PEOPLE)
+	$(BIN)/python -m benchmarks.lookup
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r benchmarks/datasets.lock
 	$(BIN)/python -m benchmarks.febrl4
 

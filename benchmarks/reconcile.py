@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,7 @@ from benchmarks.changes import change_one_in_a_hundred
 from benchmarks.costs import Cost, costing
 from benchmarks.filling import COVERAGE, fill
 from benchmarks.floor import Written, copy_into_twins, drop_twins, make_twins
-from benchmarks.server import Server, Statement
+from benchmarks.server import Server, Statement, server_in
 from benchmarks.tables import figures, statement_table
 from oncehub.model.settings import Settings
 from oncehub.reconcile import ReconcileReport, reconcile
@@ -184,7 +183,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.keep and not arguments.home:
         parser.error("--keep needs --home")
-    with _server(arguments.home) as (server, home):
+    with server_in(arguments.home) as (server, home):
         taken = [_measured(server, home, people, arguments) for people in arguments.people]
         settings = server.settings()
     if arguments.json:
@@ -199,17 +198,6 @@ def _measured(server: Server, home: Path, people: int, arguments: argparse.Names
         for name in (f"filled_{people}", f"measured_{people}"):
             server.drop(name)
     return taken
-
-
-@contextmanager
-def _server(given: Path | None) -> Iterator[tuple[Server, Path]]:
-    with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
-        home = given.absolute() if given else Path(folder)
-        server = Server(home / "postgres")
-        try:
-            yield server, home
-        finally:
-            server.stop()
 
 
 def _document(taken: Sequence[Measured], settings: dict[str, str], statements: int) -> dict[str, Any]:

@@ -27,7 +27,8 @@ SETTINGS: Final = (
 _HOLDING: Final = """
 select c.oid::regclass::text
 from pg_class c join pg_namespace n on n.oid = relnamespace
-where nspname in ('intake', 'record', 'truth', 'share') and relkind = 'r' and pg_relation_size(c.oid) > 0
+where nspname in ('intake', 'record', 'truth', 'share', 'audit') and relkind = 'r'
+    and pg_relation_size(c.oid) > 0
 order by 1
 """
 
@@ -97,8 +98,7 @@ class Server:
 
     def processor_seconds(self) -> float:
         """Processor time of all the server's processes, past and present."""
-        postmaster = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
-        return sum(_times(pid) for pid in (postmaster, *_children(postmaster)))
+        return processor_seconds_of(int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0]))
 
     @contextmanager
     def logging_statements(self, database: str, at_least_ms: int) -> Iterator[list[Statement]]:
@@ -124,6 +124,25 @@ class Server:
         with _committing(self.url("postgres")) as cursor:
             cursor.execute(query, values)
             return (cursor.fetchone() or (None,))[0]
+
+
+def processor_seconds_of(process: int) -> float:
+    """Processor time of a process and its children, and of those that it has waited for."""
+    return sum(_times(pid) for pid in (process, *_children(process)))
+
+
+@contextmanager
+def server_in(given: Path | None) -> Iterator[tuple[Server, Path]]:
+    """Give a server in a folder that stays, or in a temporary one, and the folder."""
+    if given is None:
+        with temporary_server() as made:
+            yield made
+        return
+    server = Server(given.absolute() / "postgres")
+    try:
+        yield server, given.absolute()
+    finally:
+        server.stop()
 
 
 @contextmanager

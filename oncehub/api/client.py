@@ -127,6 +127,12 @@ class HubClient:
         """Return `{agreement, in_force}` of this client."""
         return self._ask("GET", "/v1/agreements/mine")
 
+    def token(self) -> str:
+        """Return a bearer token that is good for half a minute at least."""
+        if time.monotonic() >= self._renew_at:
+            self._renew()
+        return self._token
+
     def assertion(self) -> str:
         """Sign a fresh client assertion (RFC 7523)."""
         now = int(time.time())
@@ -144,9 +150,7 @@ class HubClient:
         return jwt.encode({"alg": algorithm}, claims, self._key, algorithms=[algorithm])
 
     def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        if time.monotonic() >= self._renew_at:
-            self._renew()
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self.token()}"}
         return self._send(method, path, headers=headers, **arguments)
 
     def _renew(self) -> None:
