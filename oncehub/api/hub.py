@@ -12,8 +12,10 @@ from oncehub.api.database import Database
 from oncehub.api.limits import DayLimit, SecondLimit
 from oncehub.api.sealing import SealWatch, seal_watch
 from oncehub.audit import pseudonym_key
+from oncehub.model.catalogue import load_rules
 from oncehub.model.entities import Attribute, load_entities
 from oncehub.model.errors import NotAuthenticated
+from oncehub.model.privacy import DeadlineRules
 from oncehub.model.secrets import symmetric_key
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement, Procedure
@@ -31,12 +33,14 @@ class Hub:
     Attributes:
         issuer: the hub's identifier, the audience of assertions and tokens (`ONCEHUB_ISSUER`).
         attributes: the canonical attributes by qualified name.
+        deadlines: by when citizens' requests are due.
     """
 
     issuer: str
     agreements: dict[str, Agreement]
     procedures: dict[str, Procedure]
     attributes: dict[str, Attribute]
+    deadlines: DeadlineRules
     database: Database
     token_key: bytes = field(repr=False)
     pseudonym_key: bytes = field(repr=False)
@@ -75,6 +79,7 @@ def open_hub(settings: Settings) -> Hub:
         agreements=agreements,
         procedures=procedures,
         attributes=attributes,
+        deadlines=load_rules(settings, "deadlines", DeadlineRules),
         database=Database(database_url(settings)),
         token_key=symmetric_key("token", settings.home),
         pseudonym_key=pseudonym_key(settings.home),

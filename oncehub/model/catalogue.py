@@ -12,6 +12,7 @@ from oncehub.model.connector import Connector
 from oncehub.model.documents import Document
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import CodeList, StreamMapping
+from oncehub.model.privacy import DeadlineRules, RevealRules
 from oncehub.model.rules import CaseRules, ComparisonRules, MatchingRules, SurvivorshipRules
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement, Procedure
@@ -26,6 +27,8 @@ DOCUMENTS: dict[str, type[Document]] = {
     "comparison": ComparisonRules,
     "survivorship": SurvivorshipRules,
     "cases": CaseRules,
+    "reveals": RevealRules,
+    "deadlines": DeadlineRules,
     "procedure": Procedure,
     "agreement": Agreement,
 }
@@ -63,6 +66,15 @@ def load_folder(folder: Path, model: type[AnyDocument]) -> list[AnyDocument]:
     return [model.load(path) for path in sorted(folder.glob("*.yaml"))]
 
 
+def load_rules(settings: Settings, name: str, model: type[AnyDocument]) -> AnyDocument:
+    """Read `mappings/rules/<name>.yaml`.
+
+    Raises:
+        ConfigError: when it is absent or wrong.
+    """
+    return model.load(settings.mappings / "rules" / f"{name}.yaml")
+
+
 def config_files(settings: Settings) -> Iterator[tuple[Path, type[Document]]]:
     """Give every configuration file of the root with the model that reads it."""
     mappings = settings.mappings
@@ -74,6 +86,8 @@ def config_files(settings: Settings) -> Iterator[tuple[Path, type[Document]]]:
         (mappings / "rules", "comparison.yaml", ComparisonRules),
         (mappings / "rules", "survivorship.yaml", SurvivorshipRules),
         (mappings / "rules", "cases.yaml", CaseRules),
+        (mappings / "rules", "reveals.yaml", RevealRules),
+        (mappings / "rules", "deadlines.yaml", DeadlineRules),
         (mappings / "procedures", "*.yaml", Procedure),
         (mappings / "agreements", "*.yaml", Agreement),
     ]

@@ -20,6 +20,7 @@
     ├── DecisionRefused        a clerk's decision does not fit what stands now
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
+    ├── RequestStepRefused     a step of a citizen's request does not fit what was done of it
     ├── NotFetched             an agency acknowledges or answers what it was not given
     ├── LogUnsealed            the access log has gone unsealed for too long: nobody is looked up
     ├── TooManyRequests        an agreement's limit is reached; asked to wait (`retry_after` seconds)
@@ -118,6 +119,10 @@ class PersonNotFound(OncehubError):
 
 class PersonNotLiving(OncehubError):
     """A procedure was opened for somebody whom the register does not hold as living."""
+
+
+class RequestStepRefused(OncehubError):
+    """There is no such request of a citizen, or the step does not fit what was done of it already."""
 
 
 class NotFetched(OncehubError):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from oncehub.model.connector import Name
 from oncehub.model.documents import Document, Part
+from oncehub.model.population import Condition
 from oncehub.model.rules import CaseKind
 
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+\.[a-z0-9_]+$")]
 """`entity.attribute`, e.g. `person.full_name`."""
+
+AgreementName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 
 ProcedureCode = Annotated[str, StringConstraints(pattern=r"^[0-9]\.[0-9]{6}$")]
 """Mã thủ tục hành chính as the National Public Service Portal publishes it, e.g. `1.004222`."""
@@ -77,10 +80,17 @@ class Procedure(Document):
 
 
 class Agency(Part):
-    """An agency by its identifier (Quyết định 20/2020/QĐ-TTg)."""
+    """An agency, or another body, by its identifier (Quyết định 20/2020/QĐ-TTg).
 
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Z]\d{2}(\.\d{1,3})*$")]
+    An enterprise's is its enterprise number (mã số doanh nghiệp), which is its tax code.
+
+    Attributes:
+        kind: `state` agencies are served by right of law; `private` parties only with the citizen's consent.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=r"^([A-Z]\d{2}(\.\d{1,3})*|\d{10})$")]
     name: str
+    kind: Literal["state", "private"] = "private"
 
 
 class Validity(Part):
@@ -140,9 +150,14 @@ class Agreement(Document):
         search_by: attributes that may be used to find a person.
         corrections: the source whose correction notices it entitles to; values within `attributes`.
         cases: what its officers decide; nothing where absent.
+        implied: attributes that do not leave themselves, of which those that do tell a part; see
+            `mappings/rules/reveals.yaml`.
+        consent: `required`: only of people who have consented to it, and only what they have consented to.
+        population: of whom alone it may ask: every condition holds; everybody where empty.
+        records_consent_for: agreements to which its clients may record that citizens consent.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+    name: AgreementName
     agency: Agency
     purpose: Annotated[str, StringConstraints(pattern=r"^dpv:[A-Za-z]+$")]
     legal_basis: LegalBasis
@@ -152,8 +167,27 @@ class Agreement(Document):
     feed: Name | None = None
     corrections: Corrections | None = None
     cases: Cases | None = None
+    implied: tuple[AttributeName, ...] = ()
+    consent: Literal["required", "not_required"] = "required"
+    population: Annotated[dict[AttributeName, Condition], Field(default_factory=dict)]
+    records_consent_for: tuple[AgreementName, ...] = ()
     limits: RateLimits
     valid: Validity
+    _places: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def needs_consent(self) -> bool:
+        """Tell whether only people who have consented may be asked about."""
+        return self.consent == "required" or self.agency.kind == "private"
+
+    @property
+    def places(self) -> dict[str, tuple[str, ...]]:
+        """Of every condition on an address, the communes that fulfil it, each `<edition>/<code>`."""
+        return self._places
+
+    def place(self, places: dict[str, tuple[str, ...]]) -> None:
+        """Set `places`, which follow from the catalogues of administrative units."""
+        self._places = places
 
     def in_force(self, day: date) -> bool:
         """Tell whether both the agreement and its legal basis hold on `day`."""

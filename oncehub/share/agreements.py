@@ -6,12 +6,25 @@ import difflib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from oncehub.model.catalogue import load_folder
+from oncehub.model.catalogue import load_folder, load_rules
 from oncehub.model.documents import Document
 from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError
+from oncehub.model.privacy import RevealRules
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement, Procedure
+from oncehub.share.agreement_faults import (
+    basis_faults,
+    consent_faults,
+    everything_faults,
+    overlap_faults,
+    purpose_faults,
+    recorder_faults,
+    reveal_faults,
+    search_faults,
+)
+from oncehub.share.population import Catalogues, population_faults
+from oncehub.share.purposes import read_purposes
 
 SEARCHABLE = ("person.national_id_9", "person.passport", "person.personal_id", "person.tax_code")
 """Attributes that a person may be looked for by: those that `truth.identifier` holds."""
@@ -43,7 +56,9 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     faults = [fault for agreement in agreements for fault in _agreement_faults(agreement, known, procedures)]
     faults += [fault for agreement in agreements for fault in _unknown_source(agreement, settings.connectors)]
     faults += [fault for agreement in agreements for fault in _without_value(agreement, known, listed)]
-    _raise(faults + list(_repeated_feeds(agreements)) + list(_repeated_sources(agreements)))
+    _raise([*faults, *_repeated_feeds(agreements), *_repeated_sources(agreements)])
+    faults = [fault for agreement in agreements for fault in _privacy_faults(agreement, settings)]
+    _raise([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
     return {agreement.name: agreement for agreement in agreements}
 
 
@@ -63,6 +78,29 @@ def _procedure_faults(procedure: Procedure, known: Collection[str]) -> Iterator[
         if item.attribute and item.attribute not in known:
             place = procedure.where("items", name, "attribute")
             yield _unknown(place, f"items.{name}.attribute", item.attribute, known)
+
+
+def _privacy_faults(agreement: Agreement, settings: Settings) -> Iterator[str]:
+    """Tell what is wrong with purpose, basis, consent and what is told; place the population on the way."""
+    attributes = {
+        f"person.{name}": attribute
+        for name, attribute in load_entities(settings.schemas)["person"].attributes.items()
+    }
+    catalogues = Catalogues(settings.mappings)
+    agreement.place(
+        {
+            name: catalogues.places(condition)
+            for name, condition in agreement.population.items()
+            if condition.one_of is None
+        }
+    )
+    yield from purpose_faults(agreement, read_purposes(settings.mappings))
+    yield from basis_faults(agreement)
+    yield from consent_faults(agreement, attributes)
+    yield from everything_faults(agreement, attributes)
+    yield from reveal_faults(agreement, load_rules(settings, "reveals", RevealRules))
+    yield from search_faults(agreement, SEARCHABLE)
+    yield from population_faults(agreement, attributes, catalogues)
 
 
 def _agreement_faults(

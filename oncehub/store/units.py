@@ -55,6 +55,23 @@ def read_units(mappings: Path) -> pl.Series:
     return _read(mappings / "codes" / "admin_units.csv", pl.col("ward_code")).to_series()
 
 
+def read_provinces(mappings: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read unit and province, 5 and 2 digits, of the present communes and of those before the reform.
+
+    Raises:
+        ConfigError: when a file cannot be read or lacks a column.
+    """
+    codes = mappings / "codes"
+    province = pl.col("province_code").alias("province")
+    present = _read(codes / "admin_units.csv", pl.col("ward_code").alias("unit"), province)
+    former = _read(
+        codes / "admin_unit_successors.csv",
+        pl.col("old_ward_code").alias("unit"),
+        pl.col("old_province_code").alias("province"),
+    )
+    return present, former.filter(pl.col("unit").is_not_null()).unique()
+
+
 def _read(path: Path, *columns: pl.Expr) -> pl.DataFrame:
     try:
         return pl.read_csv(path, infer_schema=False).select(columns)

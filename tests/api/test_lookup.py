@@ -59,7 +59,7 @@ def test_the_log_names_the_right_and_the_request(portal: Any, an: str, database:
     assert row == (
         "G01",
         "portal-residence",
-        "dpv:PublicServiceProvision",
+        "dpv:RequestedServiceProvision",
         "Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
         answer.json()["request_id"],
     )
@@ -95,7 +95,7 @@ def test_searching_by_what_the_agreement_does_not_allow_is_refused(portal: Any, 
 
 def test_another_purpose_than_the_agreements_is_refused(portal: Any, an: str) -> None:
     assert portal.lookup(WHO, ["person.sex"], purpose="dpv:Marketing").status_code == 403
-    assert portal.lookup(WHO, ["person.sex"], purpose="dpv:PublicServiceProvision").status_code == 200
+    assert portal.lookup(WHO, ["person.sex"], purpose="dpv:RequestedServiceProvision").status_code == 200
 
 
 def test_a_former_number_leads_to_its_person_unless_another_holds_it_now(

@@ -132,7 +132,7 @@ def test_a_field_has_exactly_one_origin(tmp_path: Path) -> None:
 def test_an_agreement_cannot_end_before_it_begins(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(
-        "name: a\nagency: {id: G01, name: Cổng}\npurpose: dpv:PublicServiceProvision\n"
+        "name: a\nagency: {id: G01, name: Cổng}\npurpose: dpv:RequestedServiceProvision\n"
         "legal_basis: {text: Luật, from: 2026-01-01}\nattributes: [person.full_name]\n"
         "search_by: [person.personal_id]\nlimits: {per_second: 1, per_day: 1}\n"
         "valid: {from: 2026-02-01, until: 2026-01-01}\n",

@@ -43,14 +43,14 @@ def test_an_agreement_covers_what_the_forms_of_its_procedures_need(settings: Set
 def test_an_unknown_attribute_is_told_with_its_place_and_what_was_meant(editable: Settings) -> None:
     path = edit(editable, "agreements/portal-residence.yaml", "- person.full_name", "- person.ful_name")
     assert faults(editable) == [
-        f"{path}:9:5: attributes.1: 'person.ful_name' is not known; did you mean 'person.full_name'?"
+        f"{path}:10:5: attributes.1: 'person.ful_name' is not known; did you mean 'person.full_name'?"
     ]
 
 
 def test_only_identifiers_may_be_searched_by(editable: Settings) -> None:
     path = edit(editable, "agreements/portal-residence.yaml", "[person.personal_id]", "[person.full_name]")
     (fault,) = faults(editable)
-    assert fault.startswith(f"{path}:28:13: search_by.0: 'person.full_name' is not known; there are: ")
+    assert fault.startswith(f"{path}:31:13: search_by.0: 'person.full_name' is not known; there are: ")
     assert "person.tax_code" in fault
 
 
