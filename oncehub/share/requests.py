@@ -1,4 +1,4 @@
-"""Citizens' requests under the law on personal data: opened with the days they are due, followed to the end."""
+"""Citizens' requests under the law on personal data: opened with the days they are due, and followed."""
 
 from __future__ import annotations
 
