@@ -147,7 +147,9 @@ class HubClient:
         if self._officer:
             claims["act"] = {"sub": self._officer}
         algorithm = "ES256" if isinstance(self._key, ECKey) else "Ed25519"
-        return jwt.encode({"alg": algorithm}, claims, self._key, algorithms=[algorithm])
+        return jwt.encode(
+            {"alg": algorithm, "kid": self._key.thumbprint()}, claims, self._key, algorithms=[algorithm]
+        )
 
     def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.token()}"}

@@ -11,12 +11,13 @@ from fastapi import Depends, Request
 from oncehub.api.database import Database
 from oncehub.api.limits import DayLimit, SecondLimit
 from oncehub.api.sealing import SealWatch, seal_watch
+from oncehub.api.token_keys import TokenKeys, load_token_keys
+from oncehub.api.tokens import Caller
 from oncehub.audit import pseudonym_key
 from oncehub.model.catalogue import load_rules
 from oncehub.model.entities import Attribute, load_entities
 from oncehub.model.errors import NotAuthenticated
 from oncehub.model.privacy import DeadlineRules
-from oncehub.model.secrets import symmetric_key
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement, Procedure
 from oncehub.share import load_agreements, load_procedures
@@ -42,7 +43,7 @@ class Hub:
     attributes: dict[str, Attribute]
     deadlines: DeadlineRules
     database: Database
-    token_key: bytes = field(repr=False)
+    token_keys: TokenKeys
     pseudonym_key: bytes = field(repr=False)
     sealing: SealWatch
     per_second: SecondLimit = field(default_factory=SecondLimit)
@@ -58,6 +59,15 @@ class Hub:
             raise NotAuthenticated("the client's agreement is not kept any more")
         return self.agreements[name]
 
+    def require_pinned(self, caller: Caller) -> None:
+        """Check that the caller's agreement is kept, and lets its clients use the caller's key.
+
+        Raises:
+            NotAuthenticated: when it is not, or does not.
+        """
+        if not self.agreement(caller.agreement).admits(caller.key):
+            raise NotAuthenticated("the client's agreement names its keys, and this is none of them")
+
 
 def open_hub(settings: Settings) -> Hub:
     """Read the configuration and open the database.
@@ -72,8 +82,8 @@ def open_hub(settings: Settings) -> Hub:
         for entity in load_entities(settings.schemas).values()
         for name, attribute in entity.attributes.items()
     }
-    with opened(settings):
-        pass
+    with opened(settings) as connection:
+        token_keys = load_token_keys(settings.home, connection)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
         agreements=agreements,
@@ -81,7 +91,7 @@ def open_hub(settings: Settings) -> Hub:
         attributes=attributes,
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
         database=Database(database_url(settings)),
-        token_key=symmetric_key("token", settings.home),
+        token_keys=token_keys,
         pseudonym_key=pseudonym_key(settings.home),
         sealing=seal_watch(),
     )

@@ -51,7 +51,9 @@ def _caller(
 ) -> Caller:
     if credentials is None:
         raise NotAuthenticated("send a bearer token from POST /v1/token")
-    return verify_token(hub.token_key, credentials.credentials, hub.issuer)
+    caller = verify_token(hub.token_keys, credentials.credentials, hub.issuer)
+    hub.require_pinned(caller)
+    return caller
 
 
 def _request_id(request: Request) -> UUID:

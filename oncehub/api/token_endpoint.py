@@ -34,14 +34,14 @@ def token(
     try:
         with hub.database.transaction() as connection:
             caller = verify_assertion(connection, client_assertion, hub.issuer)
-            hub.agreement(caller.agreement)
+            hub.require_pinned(caller)
     except NotAuthenticated as error:
         return _refused(401, "invalid_client", str(error))
     if client_id not in (None, caller.client_id):
         return _refused(401, "invalid_client", "client_id is not the assertion's subject")
     return JSONResponse(
         {
-            "access_token": issue_token(hub.token_key, caller, hub.issuer),
+            "access_token": issue_token(hub.token_keys.signing, caller, hub.issuer),
             "token_type": "Bearer",
             "expires_in": TOKEN_SECONDS,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from joserfc.jwt import JWTClaimsRegistry
 
+from oncehub.api.token_keys import TokenKeys
 from oncehub.model.errors import NotAuthenticated
-from oncehub.share.consumers import read_public_key
+from oncehub.share.client_keys import PublicJwk, read_public_key
 from oncehub.store.connection import Connection
 
 ASSERTION_ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
@@ -30,7 +31,30 @@ TOKEN_SECONDS = 600
 _LEEWAY_SECONDS = 10
 _CLOCKS_APART_SECONDS = 60
 _TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068's media type, not a secret
+_NO_TOKEN = "the token is not valid, or has expired"  # noqa: S105 - nor is this
 _UNKNOWN = "the client is not known, is revoked, or did not sign this assertion"
+
+_REGISTERED = """
+select agreement, coalesce(
+    (
+        select jsonb_object_agg(thumbprint, public_key) from share.consumer_key
+        where client_id = consumer.client_id
+            and leaked_at is null and valid_from <= now() and now() < valid_until
+    ), '{}'
+)
+from share.consumer
+where client_id = %(client)s and revoked_at is null
+"""
+
+_ADMITTED = """
+select agreement, exists (
+    select from share.consumer_key
+    where client_id = consumer.client_id and thumbprint = %(thumbprint)s
+        and leaked_at is null and valid_from <= now() and now() < valid_until
+)
+from share.consumer
+where client_id = %(client)s and revoked_at is null
+"""
 
 # What a malformed token makes the parsers raise; deep nesting ends in RecursionError.
 _MALFORMED = (JoseError, ValueError, TypeError, KeyError, RecursionError)
@@ -56,27 +80,25 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
     """Check a client assertion and use it up.
 
     Args:
-        connection: one that may read `share.consumer` and write `share.assertion`.
-        assertion: a JWT with `iss` = `sub` = the client, `aud` = the hub's issuer, `exp`, `jti`; where a
-            person acts through the client, `act` names them (`{"sub": …}`, RFC 8693 section 4.1).
+        connection: one that may read clients and their keys, and write `share.assertion`.
+        assertion: a JWT with `iss` = `sub` = the client, `aud` = the hub's issuer and nothing else, `exp`,
+            `jti`; its header may name the key as `kid`, by thumbprint. Where a person acts through the
+            client, `act` names them (`{"sub": …}`, RFC 8693 section 4.1).
         issuer: the hub's own identifier.
 
     Raises:
         NotAuthenticated: for any fault, also when it was used before.
     """
     try:
-        client_id = str(orjson.loads(jws.extract_compact(assertion.encode()).payload)["sub"])
+        signed = jws.extract_compact(assertion.encode())
+        client_id = str(orjson.loads(signed.payload)["sub"])
     except _MALFORMED:
         raise NotAuthenticated("the assertion is not a signed JWT with a subject") from None
-    agreement, jwk = _consumer(connection, client_id)
-    key = read_public_key(jwk)
-    try:
-        claims = jwt.decode(assertion, key, algorithms=ASSERTION_ALGORITHMS).claims
-    except _MALFORMED:
-        raise NotAuthenticated(_UNKNOWN) from None
+    agreement, keys = _registered(connection, client_id)
+    thumbprint, claims = _verified(assertion, _meant(signed.protected, keys))
     _check_assertion(claims, client_id, issuer)
     _use_up(connection, client_id, claims)
-    return Caller(client_id, agreement, key.thumbprint(), _officer(claims))
+    return Caller(client_id, agreement, thumbprint, _officer(claims))
 
 
 def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
@@ -98,7 +120,7 @@ def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
     return jwt.encode(header, claims, OctKey.import_key(key), algorithms=["HS256"])
 
 
-def verify_token(key: bytes, token: str, issuer: str) -> Caller:
+def verify_token(keys: TokenKeys, token: str, issuer: str) -> Caller:
     """Return whom a bearer token was issued to; `require_admitted` tells whether they still may call.
 
     Raises:
@@ -112,42 +134,74 @@ def verify_token(key: bytes, token: str, issuer: str) -> Caller:
         agreement={"essential": True},
         key={"essential": True},
     )
+    decoded = _decoded(keys, token)
     try:
-        decoded = jwt.decode(token, OctKey.import_key(key), algorithms=["HS256"])
         registry.validate(decoded.claims)
     except _MALFORMED:
-        raise NotAuthenticated("the token is not valid, or has expired") from None
+        raise NotAuthenticated(_NO_TOKEN) from None
     if decoded.header.get("typ") != _TOKEN_TYPE:
-        raise NotAuthenticated("the token is not valid, or has expired")
+        raise NotAuthenticated(_NO_TOKEN)
     claims = decoded.claims
     return Caller(claims["sub"], claims["agreement"], claims["key"], _officer(claims))
+
+
+def _decoded(keys: TokenKeys, token: str) -> jwt.Token:
+    """Return what a token holds that one of the hub's own keys signed."""
+    for key in keys.accepted():
+        try:
+            return jwt.decode(token, OctKey.import_key(key), algorithms=["HS256"])
+        except _MALFORMED:
+            continue
+    raise NotAuthenticated(_NO_TOKEN)
 
 
 def require_admitted(connection: Connection, caller: Caller) -> None:
     """Check that the client is still admitted under the agreement, and with the key, of its token.
 
     Raises:
-        NotAuthenticated: when it was revoked, or given another agreement or key.
+        NotAuthenticated: when it was revoked or given another agreement, or the key has ended or leaked.
     """
-    agreement, jwk = _consumer(connection, caller.client_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_ADMITTED, {"client": caller.client_id, "thumbprint": caller.key})
+        row = cursor.fetchone()
+    if row is None:
+        raise NotAuthenticated(_UNKNOWN)
+    agreement, valid = row
     if agreement != caller.agreement:
         raise NotAuthenticated("the client acts under another agreement now; ask for a new token")
-    # Whoever stole a key must not go on with the tokens it gave once the client has another.
-    if read_public_key(jwk).thumbprint() != caller.key:
-        raise NotAuthenticated("the client has another key now; ask for a new token")
+    # Whoever stole a key must not go on with the tokens it gave once the client has given it up.
+    if not valid:
+        raise NotAuthenticated("the key that this token was given on is not valid any more; use another")
 
 
-def _consumer(connection: Connection, client_id: str) -> tuple[str, dict[str, Any]]:
+def _registered(connection: Connection, client_id: str) -> tuple[str, dict[str, PublicJwk]]:
+    """Return the client's agreement, and its keys that are valid now by thumbprint."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select agreement, public_key from share.consumer where client_id = %s and revoked_at is null",
-            # PostgreSQL has no text with a zero character.
-            (client_id.replace("\0", "?"),),
-        )
+        # PostgreSQL has no text with a zero character.
+        cursor.execute(_REGISTERED, {"client": client_id.replace("\0", "?")})
         row = cursor.fetchone()
     if row is None:
         raise NotAuthenticated(_UNKNOWN)
     return row
+
+
+def _meant(header: Mapping[str, Any], keys: Mapping[str, PublicJwk]) -> Iterator[PublicJwk]:
+    """Give the key that the header's kid names, all where it names none, and never one that it holds."""
+    if "kid" not in header:
+        yield from keys.values()
+    elif isinstance(header["kid"], str) and header["kid"] in keys:
+        yield keys[header["kid"]]
+
+
+def _verified(assertion: str, keys: Iterator[PublicJwk]) -> tuple[str, dict[str, Any]]:
+    """Return the thumbprint of the key that signed the assertion, and its claims."""
+    for jwk in keys:
+        key = read_public_key(jwk)
+        try:
+            return key.thumbprint(), jwt.decode(assertion, key, algorithms=ASSERTION_ALGORITHMS).claims
+        except _MALFORMED:
+            continue
+    raise NotAuthenticated(_UNKNOWN)
 
 
 def _officer(claims: Mapping[str, Any]) -> str | None:
@@ -168,6 +222,9 @@ def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> 
         exp={"essential": True},
         jti={"essential": True},
     )
+    # Of several audiences another might use the assertion here before its owner does.
+    if not isinstance(claims.get("aud"), str):
+        raise NotAuthenticated("the assertion's aud is missing, or names more than this hub")
     try:
         registry.validate(dict(claims))
     except _MALFORMED as error:

@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
 
+from oncehub.cli.output import Json, show
 from oncehub.model.errors import ConfigError
-from oncehub.model.settings import load_settings
-from oncehub.share.consumers import add_consumer, new_client_key, revoke_consumer
-from oncehub.store.connection import opened
+from oncehub.model.settings import Settings, load_settings
+from oncehub.model.sharing import Agreement
+from oncehub.model.vietnam import VIETNAM
+from oncehub.share import load_agreements
+from oncehub.share.client_keys import (
+    PublicJwk,
+    add_key,
+    give_up_key,
+    list_keys,
+    read_public_key,
+    require_pinned,
+    retire_key,
+)
+from oncehub.share.consumers import (
+    add_consumer,
+    agreement_of,
+    list_clients,
+    new_client_key,
+    revoke_consumer,
+)
+from oncehub.store.connection import Connection, opened
 
 app = typer.Typer(no_args_is_help=True, help="The agencies' clients and their keys.")
+
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"]
+_CLIENT = ("client_id", "agreement", "keys", "until", "fault")
+_KEY = ("client_id", "thumbprint", "state", "valid_from", "valid_until")
+
+PublicKey = Annotated[Path, typer.Option(help="File with the public JWK.")]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--until", formats=_FORMATS, help="When the key ends; a year after its start unless given."),
+]
+Thumbprint = Annotated[str, typer.Argument(help="Of the key (RFC 7638), as `client keys` shows it.")]
 
 
 @app.command("new-key")
@@ -23,19 +54,86 @@ def new_key(path: Annotated[Path, typer.Argument(help="Where the private key goe
     sys.stdout.write(orjson.dumps(new_client_key(path)).decode() + "\n")
 
 
+@app.command("thumbprint")
+def thumbprint(public_key: Annotated[Path, typer.Argument(help="File with the public JWK.")]) -> None:
+    """Print a key's thumbprint (RFC 7638): the kid of assertions, and what an agreement's keys list."""
+    sys.stdout.write(read_public_key(_jwk(public_key)).thumbprint() + "\n")
+
+
 @app.command("add")
 def add(
     client_id: str,
     agreement: Annotated[str, typer.Option(help="Name of the agreement its tokens are bound to.")],
-    public_key: Annotated[Path, typer.Option(help="File with the public JWK.")],
+    public_key: PublicKey,
+    until: Until = None,
 ) -> None:
-    """Register a client, or give it another key."""
-    try:
-        jwk = orjson.loads(public_key.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ConfigError(f"{public_key}: is no public JWK: {error}") from None
+    """Register a client; of one that is known, end all other keys. `add-key` gives it one more."""
+    jwk, settings = _jwk(public_key), load_settings()
+    require_pinned(_agreement(settings, agreement), read_public_key(jwk).thumbprint())
+    with opened(settings) as connection:
+        add_consumer(connection, client_id, agreement, jwk, end=_moment(until))
+
+
+@app.command("add-key")
+def add_key_(
+    client_id: str,
+    public_key: PublicKey,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=_FORMATS, help="When it becomes valid; now unless given."),
+    ] = None,
+    until: Until = None,
+) -> None:
+    """Give a client one more key beside those it has; print its thumbprint."""
+    jwk, settings = _jwk(public_key), load_settings()
+    with opened(settings) as connection:
+        agreement = _agreement(settings, agreement_of(connection, client_id))
+        require_pinned(agreement, read_public_key(jwk).thumbprint())
+        added = add_key(connection, client_id, jwk, start=_moment(start), end=_moment(until))
+    sys.stdout.write(f"{added}\n")
+
+
+@app.command("retire-key")
+def retire_key_(
+    client_id: str,
+    thumbprint: Thumbprint,
+    at: Annotated[
+        datetime | None, typer.Option(formats=_FORMATS, help="When it ends; now unless given.")
+    ] = None,
+    leaked: Annotated[
+        bool, typer.Option("--leaked", help="Others may know it: refuse it now and for good.")
+    ] = False,
+) -> None:
+    """End a key, and with it the tokens that were given on it."""
+    if leaked and at:
+        raise ConfigError("a leaked key ends now; leave --at out")
+    settings = load_settings()
+    with opened(settings) as connection:
+        if leaked:
+            give_up_key(connection, thumbprint)
+        else:
+            retire_key(connection, client_id, thumbprint, moment=_moment(at))
+        _tell_if_mute(settings, connection, client_id)
+
+
+@app.command("keys")
+def keys(
+    client_id: Annotated[str | None, typer.Argument(help="All clients unless given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List a client's keys, ended ones too."""
     with opened(load_settings()) as connection:
-        add_consumer(connection, client_id, agreement, jwk)
+        rows = list_keys(connection, client_id)
+    show(rows, title="keys", columns=_KEY, as_json=as_json)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the clients, and say which cannot call, or soon will not, for want of a valid key."""
+    settings = load_settings()
+    with opened(settings) as connection:
+        rows = list_clients(connection, load_agreements(settings))
+    show(rows, title="clients", columns=_CLIENT, as_json=as_json)
 
 
 @app.command("revoke")
@@ -43,3 +141,29 @@ def revoke(client_id: str) -> None:
     """Refuse a client from now on."""
     with opened(load_settings()) as connection:
         revoke_consumer(connection, client_id)
+
+
+def _tell_if_mute(settings: Settings, connection: Connection, client_id: str) -> None:
+    for client in list_clients(connection, load_agreements(settings)):
+        if client.client_id == client_id and client.until is None:
+            sys.stdout.write(f"{client_id} cannot call any more: {client.fault}\n")
+
+
+def _agreement(settings: Settings, name: str) -> Agreement:
+    agreements = load_agreements(settings)
+    if name not in agreements:
+        raise ConfigError(f"there is no agreement {name!r}; there are: {', '.join(agreements)}")
+    return agreements[name]
+
+
+def _jwk(path: Path) -> PublicJwk:
+    try:
+        jwk: Any = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ConfigError(f"{path}: is no public JWK: {error}") from None
+    return dict(jwk) if isinstance(jwk, dict) else {}
+
+
+def _moment(at: datetime | None) -> datetime | None:
+    """Take a day, or a moment without zone, by Vietnam's clock."""
+    return at.replace(tzinfo=VIETNAM) if at and at.tzinfo is None else at

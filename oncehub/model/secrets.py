@@ -30,6 +30,16 @@ def symmetric_key(name: str, home: Path) -> bytes:
     return _decode(path.read_text("ascii"), str(path))
 
 
+def given_key(name: str, home: Path) -> bytes | None:
+    """Return the key `name` as `symmetric_key` does, or None where neither setting nor file gives one.
+
+    Raises:
+        ConfigError: when the key is not 32 bytes of base64.
+    """
+    given = os.environ.get(f"ONCEHUB_KEY_{name.upper()}") or (home / "keys" / f"{name}.key").exists()
+    return symmetric_key(name, home) if given else None
+
+
 def _decode(text: str, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)

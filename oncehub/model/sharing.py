@@ -140,6 +140,10 @@ class Cases(Part):
     sources: tuple[Name, ...] | None = None
 
 
+KeyThumbprint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+"""A public key's thumbprint (RFC 7638, SHA-256), as `oncehub client thumbprint` prints it."""
+
+
 class Agreement(Document):
     """What one agency may see, for which purpose, on which legal basis, until when.
 
@@ -155,6 +159,7 @@ class Agreement(Document):
         consent: `required`: only of people who have consented to it, and only what they have consented to.
         population: of whom alone it may ask: every condition holds; everybody where empty.
         records_consent_for: agreements to which its clients may record that citizens consent.
+        keys: the only keys that its clients may use; where absent, any that is registered for them.
     """
 
     name: AgreementName
@@ -171,6 +176,7 @@ class Agreement(Document):
     consent: Literal["required", "not_required"] = "required"
     population: Annotated[dict[AttributeName, Condition], Field(default_factory=dict)]
     records_consent_for: tuple[AgreementName, ...] = ()
+    keys: Annotated[tuple[KeyThumbprint, ...], Field(min_length=1)] | None = None
     limits: RateLimits
     valid: Validity
     _places: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
@@ -192,6 +198,10 @@ class Agreement(Document):
     def in_force(self, day: date) -> bool:
         """Tell whether both the agreement and its legal basis hold on `day`."""
         return self.valid.since <= day <= self.valid.until and self.legal_basis.in_force(day)
+
+    def admits(self, thumbprint: str) -> bool:
+        """Tell whether its clients may use the key of that thumbprint."""
+        return self.keys is None or thumbprint in self.keys
 
     def noticed(self) -> tuple[AttributeName, ...]:
         """Return the attributes that correction notices may be about, with their value or without."""

@@ -56,7 +56,9 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     faults = [fault for agreement in agreements for fault in _agreement_faults(agreement, known, procedures)]
     faults += [fault for agreement in agreements for fault in _unknown_source(agreement, settings.connectors)]
     faults += [fault for agreement in agreements for fault in _without_value(agreement, known, listed)]
-    _raise([*faults, *_repeated_feeds(agreements), *_repeated_sources(agreements)])
+    _raise(
+        [*faults, *_repeated_keys(agreements), *_repeated_feeds(agreements), *_repeated_sources(agreements)]
+    )
     faults = [fault for agreement in agreements for fault in _privacy_faults(agreement, settings)]
     _raise([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
     return {agreement.name: agreement for agreement in agreements}
@@ -133,6 +135,20 @@ def _repeated_feeds(agreements: list[Agreement]) -> Iterator[str]:
                 f"{agreement.where('feed')}: feed: {agreement.feed!r} is the feed of {owner!r} already; "
                 "choose another name"
             )
+
+
+def _repeated_keys(agreements: list[Agreement]) -> Iterator[str]:
+    owners: dict[str, str] = {}
+    for agreement in agreements:
+        for index, key in enumerate(agreement.keys or ()):
+            place = f"{agreement.where('keys', index)}: keys.{index}"
+            if key not in owners:
+                owners[key] = agreement.name
+            elif owners[key] == agreement.name:
+                yield f"{place}: {key!r} is repeated; keep one"
+            else:
+                # A key is one client's, and a client acts under one agreement.
+                yield f"{place}: {key!r} is a key of {owners[key]!r} already; each client has keys of its own"
 
 
 def _unknown_source(agreement: Agreement, connectors: Path) -> Iterator[str]:

@@ -186,7 +186,7 @@ def test_tokens_are_taken_only_from_the_hub_and_in_time(http: TestClient, portal
     def status(headers: dict[str, str]) -> int:
         return http.get("/v1/agreements/mine", headers=headers).status_code
 
-    key = http.app.state.hub.token_key  # type: ignore[attr-defined]
+    key = http.app.state.hub.token_keys.signing  # type: ignore[attr-defined]
     assert status(bearer(portal, key)) == 200
     assert status({}) == 401
     assert status(bearer(portal, b"0" * 32)) == 401

@@ -97,3 +97,19 @@ def test_what_notices_tell_without_value_is_beyond_the_attributes_and_gives_noth
     edit(editable, "agreements/tax-registration.yaml", "[person.email]", f"[{name}]")
     (fault,) = faults(editable)
     assert f"corrections.without_value.0: {name!r} {advice}" in fault
+
+
+def test_keys_that_are_no_thumbprints_or_named_twice_are_told(editable: Settings) -> None:
+    own, other = "A" * 43, "B" * 42 + "A"
+    names = {"portal-residence": f"{own}, {own}", "tax-registration": f"{other}, {own}"}
+    for name, keys in names.items():
+        edit(editable, f"agreements/{name}.yaml", "search_by:", f"keys: [{keys}]\nsearch_by:")
+    repeated, shared = faults(editable)
+    assert repeated.endswith(f"keys.1: '{own}' is repeated; keep one")
+    assert shared.endswith(
+        f"keys.1: '{own}' is a key of 'portal-residence' already; each client has keys of its own"
+    )
+    for wrong in ("A" * 42, "A" * 42 + "B", "not a thumbprint"):
+        edit(editable, "agreements/tax-registration.yaml", f"[{other}", f"[{wrong}")
+        assert "keys.0" in faults(editable)[0]
+        edit(editable, "agreements/tax-registration.yaml", f"[{wrong}", f"[{other}")

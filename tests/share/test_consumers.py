@@ -14,7 +14,10 @@ from oncehub.store.connection import Connection
 
 def consumers(database: Connection) -> list[tuple[Any, ...]]:
     with database, database.cursor() as cursor:
-        cursor.execute("select client_id, agreement, public_key, revoked_at is null from share.consumer")
+        cursor.execute(
+            "select client_id, agreement, public_key, revoked_at is null from share.consumer "
+            "left join share.consumer_key using (client_id) where valid_until is null or valid_until > now()"
+        )
         return cursor.fetchall()
 
 

@@ -3,13 +3,16 @@ from pathlib import Path
 
 import psycopg2.errors
 import pytest
+from joserfc.jwk import ECKey, OKPKey
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import Json
 
 from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError, StoreOutdated, StoreUnavailable
 from oncehub.model.settings import Settings
+from oncehub.share.client_keys import read_public_key
 from oncehub.store.connection import connect, locked, opened
-from oncehub.store.migrate import initialise, migrate, require_current
+from oncehub.store.migrate import initialise, migrate, migrations, require_current
 
 HOUSEKEEPING = {"source", "stream", "source_key", "name_key", "stated_at", "received_at", "deleted_at"}
 TRUTH_HOUSEKEEPING = {"person_key", "name_key", "provenance", "believed_from"}
@@ -114,3 +117,25 @@ def test_a_split_commune_keeps_all_its_successors(settings: Settings, database: 
             "select present_unit, split from truth.unit_successor where former_unit = '00007' order by 1"
         )
         assert cursor.fetchall() == [("00008", True), ("00025", True)]
+
+
+def test_clients_registered_with_one_key_keep_it(settings: Settings) -> None:
+    jwks = [
+        OKPKey.generate_key("Ed25519").as_dict(private=False),
+        ECKey.generate_key("P-256").as_dict(private=False),
+    ]
+    name = "0034_client_keys.sql"
+    with connect(str(settings.database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("drop table share.consumer_key, share.token_key")
+        cursor.execute("alter table share.consumer add column public_key jsonb not null")
+        for number, jwk in enumerate(jwks):
+            cursor.execute(
+                "insert into share.consumer (client_id, agreement, public_key) values (%s, 'a', %s)",
+                (str(number), Json(jwk | {"kid": "own name", "use": "sig"})),
+            )
+        cursor.execute(migrations()[name])
+        cursor.execute(
+            "select thumbprint, valid_from <= now() and valid_until > now() from share.consumer_key "
+            "order by client_id"
+        )
+        assert cursor.fetchall() == [(read_public_key(dict(jwk)).thumbprint(), True) for jwk in jwks]
