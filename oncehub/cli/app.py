@@ -19,6 +19,7 @@ from oncehub.cli import (
     discrepancies,
     feeds,
     joins,
+    keys,
     links,
     mapping,
     matching,
@@ -59,6 +60,7 @@ app.add_typer(discrepancies.app, name="discrepancies")
 app.add_typer(corrections.app, name="corrections")
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import hmac
-import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from psycopg2.extras import execute_values
 
-from oncehub.model.errors import ConfigError, ContractBroken
-from oncehub.model.secrets import KEY_BYTES, symmetric_key
+from oncehub.model.errors import ContractBroken
 from oncehub.model.settings import Settings
 from oncehub.normalize import Rejected
 from oncehub.store.connection import Connection
-
-_NONCE_BYTES = 12
+from oncehub.store.encryption import Cipher, Ciphers, load_ciphers
+from oncehub.store.payloads import Payload, open_payload, payload_place
 
 # A rejection older than the statement held is of no use to anybody, in whatever order the two came.
 _KEEP = """
 insert into intake.rejected (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
-    digest, payload, resolved_at)
+    digest, key_id, payload, resolved_at)
 select new.*, (
     select now() from intake.held
     where held.source = new.source and held.stream = new.stream and held.source_key = new.source_key
       and held.stated_at > new.stated_at
 )
 from (values %s) as new (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
-    digest, payload)
+    digest, key_id, payload)
 on conflict (source, stream, kind, digest) do update
 set run_id = excluded.run_id, source_key = excluded.source_key, stage = excluded.stage,
     reason = excluded.reason, path = excluded.path, stated_at = excluded.stated_at,
@@ -43,62 +36,83 @@ where (rejected.resolved_at is null) <> (excluded.resolved_at is null)
       (excluded.source_key, excluded.stage, excluded.reason, excluded.path, excluded.stated_at)
 """
 
-_ROW = "(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s::bytea, %s::bytea)"
+_ROW = "(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s::bytea, %s, %s::bytea)"
+
+# What is kept under a former key goes by that key's digest.
+_ADOPT = """
+update intake.rejected
+set digest = new.digest, key_id = new.key_id, payload = new.payload
+from (values %%s) as new (former, digest, key_id, payload)
+where (rejected.source, rejected.stream, rejected.kind, rejected.digest)
+    = (%(source)s, %(stream)s, %(kind)s, new.former)
+"""
 
 Kind = Literal["records", "deletions"]
 """What a page lists; a rejected entry is tried again as what it was."""
 
 
 class Quarantine:
-    """Seals the payloads of one stream's rejected records: AES-256-GCM, nonce first, bound to the stream."""
+    """Seals the payloads of one stream's rejected records, each bound to the stream and its own digest."""
 
     def __init__(self, settings: Settings, source: str, stream: str) -> None:
-        key = symmetric_key("quarantine", settings.home)
+        self._home = settings.home
         self._source = source
         self._stream = stream
-        self._cipher = AESGCM(key)
-        self._bound_to = f"{source}/{stream}".encode()
-        # Encryption and digest each have a key of their own.
-        self._digest_key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"quarantine digest").derive(key)
 
     def keep(
         self, connection: Connection, run_id: int, rejected: Sequence[Rejected], kind: Kind = "records"
     ) -> None:
         """Store rejected records within the caller's transaction, each once, after the page's good ones."""
-        once = {self.digest(each.payload): each for each in rejected}
+        ciphers = load_ciphers(self._home)
+        once = {ciphers.primary.digest(each.payload): each for each in rejected}
         rows = [
             (
                 *(run_id, self._source, self._stream, _storable(each.source_key), kind),
-                *(each.stage, each.reason, each.path, each.stated_at, digest, self.seal(each.payload)),
+                *(each.stage, each.reason, each.path, each.stated_at),
+                *(digest, ciphers.ring.primary, self._seal(ciphers.primary, each.payload, digest)),
             )
             for digest, each in once.items()
         ]
         if rows:
+            self._adopt(connection, ciphers, [each.payload for each in once.values()], kind)
             with connection.cursor() as cursor:
                 execute_values(cursor, _KEEP, rows, template=_ROW)
 
-    def seal(self, payload: bytes) -> bytes:
-        """Encrypt a payload."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, payload, self._bound_to)
+    def open(self, key_id: str | None, digest: bytes, sealed: bytes) -> bytes:
+        """Decrypt a payload that was kept of this stream.
 
-    def open(self, sealed: bytes) -> bytes:
-        """Decrypt what `seal` made for this stream.
+        Args:
+            key_id: what it was sealed with; None: before there was a ring.
+            digest: kept with it.
+            sealed: the payload.
 
         Raises:
-            ConfigError: when the key is another one, or the payload belongs to another stream or was altered.
+            KeyMissing: when that key is not there.
+            SealBroken: when the payload is another record's, or was altered.
         """
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound_to)
-        except InvalidTag:
-            raise ConfigError(
-                f"a rejected record of {self._source}.{self._stream} does not open with this quarantine key; "
-                "set ONCEHUB_KEY_QUARANTINE to the key it was sealed with"
-            ) from None
+        return open_payload(self._home, Payload(self._source, self._stream, key_id, digest, sealed))
 
     def digest(self, payload: bytes) -> bytes:
         """Return what tells a payload apart, and says nothing of it without the key."""
-        return hmac.digest(self._digest_key, payload, "sha256")
+        return load_ciphers(self._home).primary.digest(payload)
+
+    def _seal(self, cipher: Cipher, payload: bytes, digest: bytes) -> bytes:
+        return cipher.seal(payload, payload_place(self._source, self._stream, digest))
+
+    def _adopt(self, connection: Connection, ciphers: Ciphers, payloads: Sequence[bytes], kind: Kind) -> None:
+        """Bring those of these payloads that are kept under another key under the one that seals."""
+        rows = []
+        for payload in payloads:
+            digest = ciphers.primary.digest(payload)
+            sealed = self._seal(ciphers.primary, payload, digest)
+            rows += [
+                (other.digest(payload), digest, ciphers.ring.primary, sealed) for other in ciphers.others()
+            ]
+        if rows:
+            with connection.cursor() as cursor:
+                names = {"source": self._source, "stream": self._stream, "kind": kind}
+                statement = cursor.mogrify(_ADOPT, names).decode()
+                execute_values(cursor, statement, rows, template="(%s::bytea, %s::bytea, %s, %s::bytea)")
 
 
 def refuse_excess(

@@ -39,12 +39,12 @@ limit %(limit)s
 """
 
 _SHOW = """
-select rejected_id, source, stream, stage, reason, path, received_at, payload
+select rejected_id, source, stream, stage, reason, path, received_at, key_id, digest, payload
 from intake.rejected where rejected_id = %s
 """
 
 _OPEN = """
-select rejected_id, digest, payload
+select rejected_id, key_id, digest, payload
 from intake.rejected
 where source = %(source)s and stream = %(stream)s and kind = %(kind)s and resolved_at is null
   and rejected_id > %(after)s and (%(ids)s::bigint[] is null or rejected_id = any (%(ids)s))
@@ -150,7 +150,8 @@ def show_rejected(settings: Settings, store: Connection, rejected_id: int) -> Re
     if row is None:
         raise ConfigError(f"there is no rejected record {rejected_id}; see: oncehub quarantine list --all")
     quarantine = Quarantine(settings, row["source"], row["stream"])
-    return RejectedPayload(**{**row, "payload": orjson.loads(quarantine.open(bytes(row["payload"])))})
+    payload = orjson.loads(_opened(quarantine, row))
+    return RejectedPayload(**row, payload=payload)
 
 
 def replay(
@@ -223,7 +224,10 @@ class _Replay:
             rows = self._open(kind, after, ids)
             if not rows:
                 return None
-            records = [orjson.loads(self._quarantine.open(bytes(row["payload"]))) for row in rows]
+            payloads = [_opened(self._quarantine, row) for row in rows]
+            for row, payload in zip(rows, payloads, strict=True):
+                row["digest"] = self._quarantine.digest(payload)
+            records = [orjson.loads(payload) for payload in payloads]
             batch = self._normalizer.normalize(records, deletions=kind == "deletions")
             if batch.stop:
                 raise ContractStopped(f"{self._name}: {batch.stop}")
@@ -234,7 +238,7 @@ class _Replay:
         held = self._held(batch.accepted_keys, deleted=False) + self._held(batch.deleted, deleted=True)
         self._quarantine.keep(self._store, run.run_id, batch.rejected, kind)
         bad = {self._quarantine.digest(each.payload) for each in batch.rejected}
-        self._resolve([row["rejected_id"] for row in rows if bytes(row["digest"]) not in bad])
+        self._resolve([row["rejected_id"] for row in rows if row["digest"] not in bad])
         drift = note_drift(self._store, run.run_id, *self._names, batch.drift)
         run.count(Counts.of(batch, landed, drift=drift))
         outdated = len(rows) - len(batch.rejected) - held
@@ -260,6 +264,11 @@ class _Replay:
 
     def _of_stream(self) -> dict[str, Any]:
         return {"source": self._names[0], "stream": self._names[1]}
+
+
+def _opened(quarantine: Quarantine, row: dict[str, Any]) -> bytes:
+    """Take what is sealed out of a row, and open it."""
+    return quarantine.open(row.pop("key_id"), bytes(row.pop("digest")), bytes(row.pop("payload")))
 
 
 def _sum(total: ReplayReport, batch: ReplayReport) -> ReplayReport:

@@ -2,6 +2,8 @@
 
     OncehubError
     ├── ConfigError            a file or setting is wrong: says where, and what to write instead
+    │   └── KeyMissing         what was sealed cannot be opened: says which key is missing
+    ├── SealBroken             what was sealed was altered, or stands where it does not belong
     ├── StoreError             the database cannot be used
     │   ├── StoreUnavailable   ... now; a retry may cure it
     │   └── StoreOutdated      ... before `oncehub init` has run
@@ -39,6 +41,14 @@ class OncehubError(Exception):
 
 class ConfigError(OncehubError):
     """A configuration file, schema or setting is wrong; the message says where and what to write."""
+
+
+class KeyMissing(ConfigError):
+    """What was sealed cannot be opened with the keys at hand; nothing is lost."""
+
+
+class SealBroken(OncehubError):
+    """What was sealed was altered, or stands where it does not belong."""
 
 
 class StoreError(OncehubError):

@@ -21,13 +21,11 @@ def symmetric_key(name: str, home: Path) -> bytes:
     Raises:
         ConfigError: when the key is not 32 bytes of base64.
     """
-    variable = f"ONCEHUB_KEY_{name.upper()}"
-    if text := os.environ.get(variable):
-        return _decode(text, variable)
-    path = home / "keys" / f"{name}.key"
-    if not path.exists():
-        _create(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)))
-    return _decode(path.read_text("ascii"), str(path))
+    if key := given_key(name, home):
+        return key
+    path = _file(name, home)
+    create_secret_file(path, encode_key(secrets.token_bytes(KEY_BYTES)))
+    return decode_key(path.read_text("ascii"), str(path))
 
 
 def given_key(name: str, home: Path) -> bytes | None:
@@ -36,11 +34,24 @@ def given_key(name: str, home: Path) -> bytes | None:
     Raises:
         ConfigError: when the key is not 32 bytes of base64.
     """
-    given = os.environ.get(f"ONCEHUB_KEY_{name.upper()}") or (home / "keys" / f"{name}.key").exists()
-    return symmetric_key(name, home) if given else None
+    variable = f"ONCEHUB_KEY_{name.upper()}"
+    if text := os.environ.get(variable):
+        return decode_key(text, variable)
+    path = _file(name, home)
+    return decode_key(path.read_text("ascii"), str(path)) if path.exists() else None
 
 
-def _decode(text: str, where: str) -> bytes:
+def encode_key(key: bytes) -> bytes:
+    """Write a key as `decode_key` reads it."""
+    return base64.b64encode(key)
+
+
+def decode_key(text: str, where: str) -> bytes:
+    """Read a key of 32 bytes from base64; `where` it stands is named when it is none.
+
+    Raises:
+        ConfigError: when it is none.
+    """
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
@@ -50,7 +61,12 @@ def _decode(text: str, where: str) -> bytes:
     return key
 
 
-def _create(path: Path, content: bytes) -> None:
+def _file(name: str, home: Path) -> Path:
+    return home / "keys" / f"{name}.key"
+
+
+def create_secret_file(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone may read; one that is there already stays as it is."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

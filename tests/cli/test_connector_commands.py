@@ -180,11 +180,9 @@ def test_a_refused_record_is_listed_shown_masked_and_lands_after_the_fix(
     assert "mapping person.birth_date" in told
     assert "the newest 3 only" in told
     assert not [value for value in personal_values(landuse) if value in payload]
-    wrong = oncehub(
-        "quarantine", "show", str(listed[0]["rejected_id"]), ONCEHUB_KEY_QUARANTINE="A" * 43 + "="
-    )
+    wrong = oncehub("quarantine", "show", str(listed[0]["rejected_id"]), ONCEHUB_KEY_DATA="A" * 43 + "=")
     assert wrong.returncode == 2
-    assert "ONCEHUB_KEY_QUARANTINE" in wrong.stderr
+    assert "is not in the key ring (ONCEHUB_KEY_DATA" in wrong.stderr
 
     path.write_text(sound, "utf-8")
     [report] = json.loads(done(oncehub("quarantine", "replay", "landuse.holders", "--json")))

@@ -11,11 +11,11 @@ import yaml
 FILE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 KEYS = {
     "init": set(),
-    "api": {"ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_TOKEN"},
+    "api": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_TOKEN"},
     "stubs": set(),
     "connections": set(),
     "airflow-init": set(),
-    "airflow-scheduler": {"ONCEHUB_KEY_QUARANTINE", "ONCEHUB_KEY_SEAL"},
+    "airflow-scheduler": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_QUARANTINE", "ONCEHUB_KEY_SEAL"},
     "airflow-dag-processor": set(),
     "airflow-api-server": set(),
 }

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from oncehub.intake.quarantine import Quarantine, refuse_excess
-from oncehub.model.errors import ConfigError, ContractBroken
+from oncehub.model.errors import ContractBroken, KeyMissing, SealBroken
+from oncehub.model.key_ring import add_primary
 from oncehub.normalize import Rejected
 
 SENTINEL = "Lê Thị Bí Mật"
@@ -41,9 +42,10 @@ def held(bench, columns: str) -> list[tuple]:
 
 def test_a_payload_is_kept_sealed_and_opens_with_the_key(bench, settings, keep) -> None:
     keep(rejected())
-    [(payload,)] = held(bench, "payload")
+    [(key_id, digest, payload)] = held(bench, "key_id, digest, payload")
     assert SENTINEL.encode() not in bytes(payload)
-    assert SENTINEL in Quarantine(settings, bench.source, bench.stream).open(bytes(payload)).decode()
+    opened = Quarantine(settings, bench.source, bench.stream).open(key_id, bytes(digest), bytes(payload))
+    assert SENTINEL in opened.decode()
 
 
 def test_the_digest_does_not_give_away_a_guessed_payload(bench, keep, new_settings) -> None:
@@ -53,20 +55,34 @@ def test_the_digest_does_not_give_away_a_guessed_payload(bench, keep, new_settin
     assert other.digest(rejected().payload) != bytes(digest)
 
 
-@pytest.mark.parametrize("change", ["stream", "bit", "key"])
-def test_a_payload_of_another_stream_or_altered_or_under_another_key_does_not_open(
-    change, settings, new_settings
+@pytest.mark.parametrize("change", ["stream", "record", "bit"])
+def test_a_payload_of_another_stream_or_record_or_altered_does_not_open(
+    change, bench, settings, keep
 ) -> None:
-    sealed = Quarantine(settings, "tax", "registrations").seal(b"{}")
-    reader = {
-        "stream": Quarantine(settings, "tax", "others"),
-        "bit": Quarantine(settings, "tax", "registrations"),
-        "key": Quarantine(new_settings(), "tax", "registrations"),
-    }[change]
-    if change == "bit":
-        sealed = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    with pytest.raises(ConfigError, match="ONCEHUB_KEY_QUARANTINE"):
-        reader.open(sealed)
+    keep(rejected(), rejected("{}"))
+    [(key_id, digest, payload), (_, other, _)] = held(bench, "key_id, digest, payload")
+    stream = "others" if change == "stream" else bench.stream
+    digest = other if change == "record" else digest
+    sealed = bytes(payload[:-1]) + bytes([payload[-1][0] ^ (change == "bit")])
+    with pytest.raises(SealBroken, match="another record"):
+        Quarantine(settings, bench.source, stream).open(key_id, bytes(digest), sealed)
+
+
+def test_a_payload_whose_key_is_missing_is_told_by_the_keys_id(bench, keep, new_settings) -> None:
+    keep(rejected())
+    [(key_id, digest, payload)] = held(bench, "key_id, digest, payload")
+    stranger = Quarantine(new_settings(), bench.source, bench.stream)
+    with pytest.raises(KeyMissing, match=f"the key {key_id} is not in the key ring"):
+        stranger.open(key_id, bytes(digest), bytes(payload))
+
+
+def test_a_bad_record_that_comes_again_after_a_new_key_is_kept_once_under_it(bench, settings, keep) -> None:
+    keep(rejected())
+    [(former,)] = held(bench, "key_id")
+    ring = add_primary(settings.home)
+    keep(rejected())
+    assert held(bench, "key_id") == [(ring.primary,)]
+    assert former != ring.primary
 
 
 def test_the_same_bad_record_is_kept_once(bench, keep) -> None:
