@@ -13,9 +13,13 @@ from demo.summary import titled
 
 _REASONS = {
     "asked": "only the citizen knows",
-    "not_held": "no source states it",
+    "not_known": "no source states it",
+    "conflicting": "sources disagree",
+    "too_old": "stated too long ago",
     "not_allowed": "outside the agreement",
-    "disputed": "sources disagree",
+    "needs_consent": "the citizen has not consented",
+    "relative_unknown": "the relative is not known",
+    "relative_not_living": "the relative is not living",
 }
 
 
@@ -44,7 +48,7 @@ def _filled(form: dict[str, Any], places: Places) -> Group:
         table.add_row(
             item["title"], _text(item["value"], places), item["source"], _day(item["as_of"]), ", ".join(marks)
         )
-    return titled(f"{procedure['code']}  {procedure['name']}: filled", table)
+    return titled(f"{procedure['id']}  {procedure['name']}: filled", table)
 
 
 def _asked(form: dict[str, Any]) -> Group:
@@ -53,7 +57,7 @@ def _asked(form: dict[str, Any]) -> Group:
         table.add_column(column)
     for item in form["ask"].values():
         table.add_row(item["title"], _REASONS[item["reason"]])
-    return titled(f"{form['procedure']['code']}: still asked", table)
+    return titled(f"{form['procedure']['id']}: still asked", table)
 
 
 def _feed_line(line: dict[str, Any], places: Places) -> Group:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from oncehub.api import case_routes, correction_routes, problems, routes, token_endpoint
+from oncehub.api import case_routes, correction_routes, prefill_routes, problems, routes, token_endpoint
 from oncehub.api.framing import Framing
 from oncehub.api.hub import TheHub, open_hub
 from oncehub.model.settings import Settings
@@ -41,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hub = hub
     app.add_middleware(Framing)
     problems.install(app)
-    for router in (_open, token_endpoint.router, routes.router, correction_routes.router, case_routes.router):
-        app.include_router(router)
+    app.include_router(_open)
+    for module in (token_endpoint, routes, prefill_routes, correction_routes, case_routes):
+        app.include_router(module.router)
     return app

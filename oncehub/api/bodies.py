@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from oncehub.model.sharing import Agreement
 from oncehub.share.notices import Reading, RejectionReason
-from oncehub.share.prefill import Reason
 
 SearchTerms = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=100)]], Field(min_length=1, max_length=5)
@@ -29,12 +28,6 @@ class LookupRequest(_Body):
     purpose: str | None = None
 
 
-class PrefillRequest(_Body):
-    """Whose form to fill."""
-
-    search: SearchTerms
-
-
 class Value(BaseModel):
     """A believed value, whose word it is, and when they stated it; all null where nothing is held."""
 
@@ -47,41 +40,6 @@ class LookupAnswer(BaseModel):
     """The attributes asked for, by qualified name."""
 
     attributes: dict[str, Value]
-    request_id: str
-
-
-class Filled(Value):
-    """A filled item: `confirm` by the citizen; `disputed` when another source states a different value."""
-
-    title: str
-    confirm: bool
-    disputed: bool
-
-
-class Asked(BaseModel):
-    """An item still to ask, and why."""
-
-    title: str
-    reason: Reason
-    question: str | None
-
-
-class ProcedureHead(BaseModel):
-    """The procedure whose form it is; `legal` names the texts in force."""
-
-    code: str
-    name: str
-    owner: str
-    form: str
-    legal: list[str]
-
-
-class PrefillAnswer(BaseModel):
-    """A procedure's form: every item is either filled or still to ask."""
-
-    procedure: ProcedureHead
-    items: dict[str, Filled]
-    ask: dict[str, Asked]
     request_id: str
 
 

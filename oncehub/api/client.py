@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import requests
@@ -78,9 +79,10 @@ class HubClient:
         body = {"search": dict(search), "attributes": list(attributes), "purpose": purpose}
         return self._ask("POST", "/v1/persons/lookup", json=body)
 
-    def prefill(self, code: str, search: Mapping[str, str]) -> dict[str, Any]:
-        """Fill a procedure's form; returns `{procedure, items, ask, request_id}`."""
-        return self._ask("POST", f"/v1/procedures/{code}/prefill", json={"search": dict(search)})
+    def prefill(self, code: str, search: Mapping[str, str], on: date | None = None) -> dict[str, Any]:
+        """Fill a procedure's form of a day, or today's; returns `{procedure, items, ask, request_id}`."""
+        body = {"search": dict(search), "on": on and on.isoformat()}
+        return self._ask("POST", f"/v1/procedures/{code}/prefill", json=body)
 
     def changes(self, feed: str, after: int = 0, limit: int = 500) -> dict[str, Any]:
         """Read a feed on from a sequence; returns `{changes, next, more}`."""

@@ -18,8 +18,9 @@ from oncehub.model.catalogue import load_rules
 from oncehub.model.entities import Attribute, load_entities
 from oncehub.model.errors import NotAuthenticated
 from oncehub.model.privacy import DeadlineRules
+from oncehub.model.procedures import Procedure
 from oncehub.model.settings import Settings
-from oncehub.model.sharing import Agreement, Procedure
+from oncehub.model.sharing import Agreement
 from oncehub.share import load_agreements, load_procedures
 from oncehub.store.connection import database_url, opened
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from oncehub.api.hub import Hub
@@ -38,6 +38,7 @@ class Inquiry:
         person_key: whose data was found.
         attributes: what was asked for, then what leaves.
         legal_basis: by what right; the agreement's own unless the endpoint states another.
+        relatives: whose data was read beside the person's -> what left of it: each gets a line of the log.
         people: of a case, all whose data was seen: each gets a line of the log.
         case_id: the case that was asked for, and `decision_id` what was decided on it.
     """
@@ -51,6 +52,7 @@ class Inquiry:
     person_key: str | None = None
     attributes: tuple[str, ...] = ()
     legal_basis: LegalBasis | None = None
+    relatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     people: tuple[str, ...] = ()
     case_id: int | None = None
     decision_id: int | None = None
@@ -91,12 +93,20 @@ def inquiry(
         except _LOGGED as error:
             ended = error
         for person_key in asked.people or (asked.person_key,):
-            write(connection, _entry(hub, asked, ended, person_key))
+            write(connection, _entry(hub, asked, ended, person_key, asked.attributes))
+        for relative, released in asked.relatives.items():
+            write(connection, _entry(hub, asked, ended, relative, released))
     if ended:
         raise ended
 
 
-def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None, person_key: str | None) -> Entry:
+def _entry(
+    hub: Hub,
+    asked: Inquiry,
+    ended: OncehubError | None,
+    person_key: str | None,
+    attributes: tuple[str, ...],
+) -> Entry:
     agreement = asked.agreement
     return Entry(
         client_id=asked.caller.client_id,
@@ -107,7 +117,7 @@ def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None, person_key: str
         action=asked.action,
         procedure=asked.procedure,
         person=person_key and person_pseudonym(hub.pseudonym_key, person_key),
-        attributes=asked.attributes,
+        attributes=attributes,
         refused=ended.refused if isinstance(ended, AccessDenied) else (),
         outcome=_outcome(ended),
         request_id=asked.request_id,

@@ -10,16 +10,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from oncehub.api.bodies import (
     AgreementAnswer,
-    Asked,
     FeedAnswer,
     FeedLine,
     FeedQuery,
-    Filled,
     LookupAnswer,
     LookupRequest,
-    PrefillAnswer,
-    PrefillRequest,
-    ProcedureHead,
     Value,
 )
 from oncehub.api.hub import TheHub
@@ -27,17 +22,14 @@ from oncehub.api.inquiry import inquiry
 from oncehub.api.terms import require_known, require_search_terms
 from oncehub.api.tokens import Caller, require_admitted, verify_token
 from oncehub.model.errors import NotAuthenticated, PersonNotFound
-from oncehub.model.sharing import Procedure
-from oncehub.share import find_for_form, find_person, prefill, read_changes, require_living
+from oncehub.share import find_person, read_changes
 from oncehub.share.permissions import (
     require_attributes,
     require_feed,
-    require_procedure,
     require_purpose,
     require_search,
     today,
 )
-from oncehub.share.prefill import LIFE_STATUS
 from oncehub.share.receipts import note_page
 
 NOBODY = "no person, or more than one, fits the search"
@@ -86,37 +78,6 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
         return LookupAnswer(attributes=values, request_id=str(request_id))
 
 
-@router.post("/procedures/{code}/prefill")
-def fill(
-    code: Annotated[str, Path(max_length=40)],
-    body: PrefillRequest,
-    hub: TheHub,
-    caller: TheCaller,
-    request_id: RequestId,
-) -> PrefillAnswer:
-    """Answer a procedure's form for one person: items filled, and items still to ask."""
-    require_search_terms(body.search, hub.attributes)
-    known = code if code in hub.procedures else None
-    with inquiry(hub, caller, request_id, "prefill", procedure=known) as asked:
-        procedure = require_procedure(asked.agreement, hub.procedures.get(code), today())
-        require_search(asked.agreement, body.search)
-        person = find_for_form(asked.connection, procedure, asked.agreement, body.search)
-        if person is None:
-            raise PersonNotFound(NOBODY)
-        asked.person_key = person.key
-        # A refusal for it tells it, so the log must.
-        asked.attributes = (LIFE_STATUS,)
-        require_living(person)
-        form = prefill(person, procedure, asked.agreement)
-        asked.attributes = form.released
-        return PrefillAnswer(
-            procedure=_head(procedure),
-            items={name: Filled(**vars(item)) for name, item in form.items.items()},
-            ask={name: Asked(**vars(item)) for name, item in form.ask.items()},
-            request_id=str(request_id),
-        )
-
-
 @router.get("/feeds/{feed}/changes")
 def changes(
     feed: Annotated[str, Path(max_length=40)],
@@ -142,13 +103,3 @@ def mine(hub: TheHub, caller: TheCaller) -> AgreementAnswer:
         require_admitted(connection, caller)
     agreement = hub.agreement(caller.agreement)
     return AgreementAnswer.of(agreement, in_force=agreement.in_force(today()))
-
-
-def _head(procedure: Procedure) -> ProcedureHead:
-    return ProcedureHead(
-        code=procedure.code,
-        name=procedure.name.vi,
-        owner=procedure.owner,
-        form=procedure.form,
-        legal=[basis.text for basis in procedure.legal if basis.in_force(today())],
-    )

@@ -13,9 +13,10 @@ from oncehub.model.documents import Document
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import CodeList, StreamMapping
 from oncehub.model.privacy import DeadlineRules, RevealRules
+from oncehub.model.procedures import Procedure
 from oncehub.model.rules import CaseRules, ComparisonRules, MatchingRules, SurvivorshipRules
 from oncehub.model.settings import Settings
-from oncehub.model.sharing import Agreement, Procedure
+from oncehub.model.sharing import Agreement
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 

@@ -1,4 +1,4 @@
-"""`mappings/procedures/*.yaml` and `mappings/agreements/*.yaml`: what is asked, and who may see what."""
+"""`mappings/agreements/*.yaml`: who may see what."""
 
 from __future__ import annotations
 
@@ -17,15 +17,9 @@ AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+\.[a-z0-9_]+$
 
 AgreementName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 
-ProcedureCode = Annotated[str, StringConstraints(pattern=r"^[0-9]\.[0-9]{6}$")]
-"""Mã thủ tục hành chính as the National Public Service Portal publishes it, e.g. `1.004222`."""
-
-
-class Text(Part):
-    """A text in Vietnamese and English; at least the Vietnamese."""
-
-    vi: str
-    en: str | None = None
+ProcedureId = Annotated[str, StringConstraints(pattern=r"^([0-9]\.[0-9]{6}|dvctt-[0-9]{2})$")]
+"""Mã thủ tục hành chính as the National Public Service Portal publishes it, e.g. `1.004222`; of an essential
+service whose code is not known `dvctt-` and its number, e.g. `dvctt-07`."""
 
 
 class LegalBasis(Part):
@@ -39,44 +33,6 @@ class LegalBasis(Part):
     def in_force(self, day: date) -> bool:
         """Tell whether the text is in force on `day`."""
         return self.since <= day and (self.until is None or day <= self.until)
-
-
-class Item(Part):
-    """One item of a form: filled from `attribute`, or asked with the text `ask`.
-
-    Attributes:
-        confirm: the citizen must confirm the filled value (it may be out of date by nature).
-    """
-
-    title: Text
-    attribute: AttributeName | None = None
-    confirm: bool = False
-    ask: Text | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Item:
-        if (self.attribute is None) == (self.ask is None):
-            raise ValueError("give either attribute (filled from the hub) or ask")
-        if self.ask and self.confirm:
-            raise ValueError("confirm goes with attribute; an asked item is confirmed by answering")
-        return self
-
-
-class Procedure(Document):
-    """An administrative procedure (thủ tục hành chính) with the items its form asks for.
-
-    Attributes:
-        service: number among the 25 essential services.
-        owner: agency in charge, by its usual abbreviation.
-    """
-
-    code: ProcedureCode
-    service: Annotated[int, Field(ge=1, le=25)]
-    name: Text
-    owner: str
-    form: str
-    legal: Annotated[tuple[LegalBasis, ...], Field(min_length=1)]
-    items: Annotated[dict[Name, Item], Field(min_length=1)]
 
 
 class Agency(Part):
@@ -152,6 +108,9 @@ class Agreement(Document):
         feed: name of the change stream it entitles to; absent when it entitles to none.
         attributes: what may leave the hub; everything else is refused.
         search_by: attributes that may be used to find a person.
+        relatives: whose items forms may hold beside the person's own, as attributes that name somebody
+            (`father`); of them no more than `attributes`.
+        papers: forms may name earlier papers of the person that spare new ones.
         corrections: the source whose correction notices it entitles to; values within `attributes`.
         cases: what its officers decide; nothing where absent.
         implied: attributes that do not leave themselves, of which those that do tell a part; see
@@ -166,9 +125,11 @@ class Agreement(Document):
     agency: Agency
     purpose: Annotated[str, StringConstraints(pattern=r"^dpv:[A-Za-z]+$")]
     legal_basis: LegalBasis
-    procedures: tuple[ProcedureCode, ...] = ()
+    procedures: tuple[ProcedureId, ...] = ()
     attributes: Annotated[tuple[AttributeName, ...], Field(min_length=1)]
     search_by: Annotated[tuple[AttributeName, ...], Field(min_length=1)]
+    relatives: tuple[Name, ...] = ()
+    papers: bool = False
     feed: Name | None = None
     corrections: Corrections | None = None
     cases: Cases | None = None

@@ -1,18 +1,15 @@
-"""Agreements and procedures, read and checked against each other and the canonical entities."""
+"""Agreements, read and checked against each other, the procedures and the canonical entities."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from oncehub.model.catalogue import load_folder, load_rules
-from oncehub.model.documents import Document
 from oncehub.model.entities import load_entities
-from oncehub.model.errors import ConfigError
 from oncehub.model.privacy import RevealRules
 from oncehub.model.settings import Settings
-from oncehub.model.sharing import Agreement, Procedure
+from oncehub.model.sharing import Agreement
 from oncehub.share.agreement_faults import (
     basis_faults,
     consent_faults,
@@ -23,24 +20,13 @@ from oncehub.share.agreement_faults import (
     reveal_faults,
     search_faults,
 )
+from oncehub.share.faults import misnamed, raise_faults, unknown
 from oncehub.share.population import Catalogues, population_faults
+from oncehub.share.procedures import PERSON, known_relations, load_procedures, shareable_attributes
 from oncehub.share.purposes import read_purposes
 
 SEARCHABLE = ("person.national_id_9", "person.passport", "person.personal_id", "person.tax_code")
 """Attributes that a person may be looked for by: those that `truth.identifier` holds."""
-
-
-def load_procedures(settings: Settings) -> dict[str, Procedure]:
-    """Read and check `mappings/procedures/*.yaml`, by code.
-
-    Raises:
-        ConfigError: one line per fault, with file, line and column.
-    """
-    procedures = load_folder(settings.mappings / "procedures", Procedure)
-    known = shareable_attributes(settings.schemas)
-    faults = [fault for procedure in procedures for fault in _procedure_faults(procedure, known)]
-    _raise(faults)
-    return {procedure.code: procedure for procedure in procedures}
 
 
 def load_agreements(settings: Settings) -> dict[str, Agreement]:
@@ -52,34 +38,22 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     procedures = load_procedures(settings)
     agreements = load_folder(settings.mappings / "agreements", Agreement)
     known = shareable_attributes(settings.schemas)
-    listed = _listed_attributes(settings.schemas)
+    listed, relations = _listed_attributes(settings.schemas), known_relations(settings.schemas)
     faults = [fault for agreement in agreements for fault in _agreement_faults(agreement, known, procedures)]
+    faults += [fault for agreement in agreements for fault in _relative_faults(agreement, relations)]
     faults += [fault for agreement in agreements for fault in _unknown_source(agreement, settings.connectors)]
     faults += [fault for agreement in agreements for fault in _without_value(agreement, known, listed)]
-    _raise(
+    raise_faults(
         [*faults, *_repeated_keys(agreements), *_repeated_feeds(agreements), *_repeated_sources(agreements)]
     )
     faults = [fault for agreement in agreements for fault in _privacy_faults(agreement, settings)]
-    _raise([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
+    raise_faults([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
     return {agreement.name: agreement for agreement in agreements}
-
-
-def shareable_attributes(schemas: Path) -> list[str]:
-    """Return what an agreement may name: the attributes of the golden record, as `person.<attribute>`."""
-    return sorted(f"person.{name}" for name in load_entities(schemas)["person"].attributes)
 
 
 def _listed_attributes(schemas: Path) -> set[str]:
     attributes = load_entities(schemas)["person"].attributes.values()
     return {f"person.{attribute.name}" for attribute in attributes if attribute.values}
-
-
-def _procedure_faults(procedure: Procedure, known: Collection[str]) -> Iterator[str]:
-    yield from _misnamed(procedure, "code", procedure.code)
-    for name, item in procedure.items.items():
-        if item.attribute and item.attribute not in known:
-            place = procedure.where("items", name, "attribute")
-            yield _unknown(place, f"items.{name}.attribute", item.attribute, known)
 
 
 def _privacy_faults(agreement: Agreement, settings: Settings) -> Iterator[str]:
@@ -108,7 +82,7 @@ def _privacy_faults(agreement: Agreement, settings: Settings) -> Iterator[str]:
 def _agreement_faults(
     agreement: Agreement, known: Collection[str], procedures: Collection[str]
 ) -> Iterator[str]:
-    yield from _misnamed(agreement, "name", agreement.name)
+    yield from misnamed(agreement, "name", agreement.name)
     lists: list[tuple[str, tuple[str, ...], Collection[str]]] = [
         ("attributes", agreement.attributes, known),
         ("search_by", agreement.search_by, SEARCHABLE),
@@ -118,9 +92,21 @@ def _agreement_faults(
         for index, value in enumerate(values):
             place = agreement.where(key, index)
             if value not in allowed:
-                yield _unknown(place, f"{key}.{index}", value, allowed)
+                yield unknown(place, f"{key}.{index}", value, allowed)
             elif value in values[:index]:
                 yield f"{place}: {key}.{index}: {value!r} is repeated; keep one"
+
+
+def _relative_faults(agreement: Agreement, relations: Collection[str]) -> Iterator[str]:
+    for index, relation in enumerate(agreement.relatives):
+        key, place = f"relatives.{index}", agreement.where("relatives", index)
+        if relation not in relations:
+            yield unknown(place, key, relation, relations)
+        elif relation in agreement.relatives[:index]:
+            yield f"{place}: {key}: {relation!r} is repeated; keep one"
+        elif f"{PERSON}{relation}" not in agreement.attributes:
+            # Whoever sees a relative's item learns of the tie.
+            yield f"{place}: {key}: {relation!r} needs {PERSON}{relation} under attributes; add it"
 
 
 def _repeated_feeds(agreements: list[Agreement]) -> Iterator[str]:
@@ -156,10 +142,10 @@ def _unknown_source(agreement: Agreement, connectors: Path) -> Iterator[str]:
     for index, source in enumerate((agreement.cases and agreement.cases.sources) or ()):
         if source not in known:
             place = agreement.where("cases", "sources", index)
-            yield _unknown(place, f"cases.sources.{index}", source, known)
+            yield unknown(place, f"cases.sources.{index}", source, known)
     if agreement.corrections and agreement.corrections.source not in known:
         place = agreement.where("corrections", "source")
-        yield _unknown(place, "corrections.source", agreement.corrections.source, known)
+        yield unknown(place, "corrections.source", agreement.corrections.source, known)
 
 
 def _without_value(agreement: Agreement, known: Collection[str], listed: Collection[str]) -> Iterator[str]:
@@ -170,7 +156,7 @@ def _without_value(agreement: Agreement, known: Collection[str], listed: Collect
             agreement.where("corrections", "without_value", index),
         )
         if name not in known:
-            yield _unknown(place, key, name, known)
+            yield unknown(place, key, name, known)
         elif name in agreement.attributes:
             yield f"{place}: {key}: {name!r} stands under attributes, with its value; keep one"
         elif name in names[:index]:
@@ -194,22 +180,3 @@ def _repeated_sources(agreements: list[Agreement]) -> Iterator[str]:
                 f"{agreement.where('corrections', 'source')}: corrections.source: {owner!r} receives the "
                 f"notices of {source!r} already; one agreement a source"
             )
-
-
-def _misnamed(document: Document, key: str, value: str) -> Iterator[str]:
-    if value != document.path.stem:
-        yield (
-            f"{document.where(key)}: {key}: {value!r} differs from the file's name; "
-            f"write {key}: {document.path.stem}"
-        )
-
-
-def _unknown(place: str, key: str, value: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(value, known, n=1)
-    advice = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known)) or 'none'}"
-    return f"{place}: {key}: {value!r} is not known; {advice}"
-
-
-def _raise(faults: list[str]) -> None:
-    if faults:
-        raise ConfigError("\n".join(faults))

@@ -22,6 +22,7 @@ class Believed:
         source: whose word it is.
         as_of: when that source stated it, ISO 8601 UTC.
         rule: the survivorship rule that chose it.
+        doubtful: the record that states it is in doubt; see docs/truth.md.
         disputed: another source states, and not as something outdated, a different value.
     """
 
@@ -29,7 +30,13 @@ class Believed:
     source: str | None = None
     as_of: str | None = None
     rule: str | None = None
+    doubtful: bool = False
     disputed: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether the value holds against others: the word of an authority does."""
+        return not self.disputed or self.rule == "authority"
 
 
 @dataclass(frozen=True)
@@ -121,5 +128,6 @@ def _believed(row: Mapping[str, Any], column: str) -> Believed:
         source=origin.get("source"),
         as_of=origin.get("as_of"),
         rule=origin.get("rule"),
+        doubtful=bool(origin.get("doubtful")),
         disputed=column in row["disputed_attributes"],
     )

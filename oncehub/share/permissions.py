@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from oncehub.model.errors import AccessDenied
-from oncehub.model.sharing import Agreement, Cases, Corrections, Procedure
+from oncehub.model.procedures import Procedure
+from oncehub.model.sharing import Agreement, Cases, Corrections
 from oncehub.model.vietnam import VIETNAM
+from oncehub.share.procedures import led
 
 
 def today() -> date:
@@ -91,14 +93,16 @@ def require_cases(agreement: Agreement, officer: str | None) -> Cases:
     return agreement.cases
 
 
-def require_procedure(agreement: Agreement, procedure: Procedure | None, day: date) -> Procedure:
-    """Return the procedure when the agreement covers it and a legal text supports it on `day`.
+def require_procedure(agreement: Agreement, procedure: Procedure | None, code: str, day: date) -> Procedure:
+    """Return the procedure when the agreement covers it, and `code` led to it and it had a form on `day`.
 
     Raises:
-        AccessDenied: when either fails; whether an uncovered procedure exists is not told.
+        AccessDenied: when one fails; whether an uncovered procedure exists is not told.
     """
-    if procedure is None or procedure.code not in agreement.procedures:
+    if procedure is None or procedure.id not in agreement.procedures:
         raise AccessDenied("the agreement does not cover this procedure")
-    if not any(basis.in_force(day) for basis in procedure.legal):
-        raise AccessDenied(f"no legal text supports the procedure {procedure.code} today")
+    if not led(procedure, code, day):
+        raise AccessDenied(f"on {day} this code no longer led to the procedure; its code is {procedure.id}")
+    if procedure.form_on(day) is None:
+        raise AccessDenied(f"no form of the procedure {procedure.id} was in force on {day}")
     return procedure

@@ -6,15 +6,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
 
 from oncehub.api import create_app
+from oncehub.model.procedures import Item, Text
 from oncehub.model.settings import Settings
 from oncehub.share.consumers import add_consumer
 from oncehub.store.connection import Connection
@@ -65,10 +67,9 @@ class Agency:
         body = {"search": search, "attributes": attributes, **more}
         return self.http.post("/v1/persons/lookup", json=body, headers=self.headers())
 
-    def prefill(self, code: str, search: dict[str, str]) -> Response:
-        return self.http.post(
-            f"/v1/procedures/{code}/prefill", json={"search": search}, headers=self.headers()
-        )
+    def prefill(self, code: str, search: dict[str, str], **more: Any) -> Response:
+        body = {"search": search, **more}
+        return self.http.post(f"/v1/procedures/{code}/prefill", json=body, headers=self.headers())
 
     def changes(self, feed: str, **query: int) -> Response:
         return self.http.get(f"/v1/feeds/{feed}/changes", params=query, headers=self.headers())
@@ -108,6 +109,18 @@ def portal(admit: Callable[..., Agency]) -> Agency:
 @pytest.fixture
 def tax(admit: Callable[..., Agency]) -> Agency:
     return admit("tax-registration")
+
+
+@pytest.fixture
+def add_items(http: TestClient) -> Callable[..., None]:
+    """Let a form ask for more, as its file would say it: `add_items(code, name={"attribute": ...})`."""
+
+    def add(code: str, **items: dict[str, Any]) -> None:
+        procedures = cast("FastAPI", http.app).state.hub.procedures
+        added = {name: Item(title=Text(vi=name), **item) for name, item in items.items()}
+        procedures[code] = procedures[code].model_copy(update={"items": procedures[code].items | added})
+
+    return add
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from oncehub.audit import person_pseudonym, pseudonym_key
 from oncehub.model.settings import Settings
+from oncehub.share.permissions import today
 from oncehub.store.connection import Connection
 
 ID = "001084000999"
@@ -40,11 +42,13 @@ def an(believe: Callable[..., str]) -> str:
 def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an: str) -> None:
     answer = portal.prefill("1.004222", WHO).json()
     assert answer["procedure"] == {
+        "id": "1.004222",
         "code": "1.004222",
         "name": "Đăng ký thường trú",
         "owner": "BCA",
         "form": "CT01",
         "legal": ["Thông tư 116/2026/TT-BCA"],
+        "on": today().isoformat(),
     }
     assert set(answer["items"]) == {"full_name", "birth_date", "personal_id", "household_head", "phone"}
     assert answer["items"]["household_head"] == {
@@ -56,7 +60,7 @@ def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an
         "disputed": False,
     }
     assert answer["items"]["phone"]["source"] == "tax"
-    assert answer["ask"]["email"] == {"title": "Email", "reason": "not_held", "question": None}
+    assert answer["ask"]["email"] == {"title": "Email", "reason": "not_known", "question": None}
     assert answer["ask"]["dwelling_proof"]["reason"] == "asked"
     assert answer["ask"]["dwelling_proof"]["question"] == "Giấy tờ chứng minh chỗ ở hợp pháp"
 
@@ -107,7 +111,7 @@ def test_a_disputed_item_is_filled_on_the_registers_word_and_asked_otherwise(
     assert answer["items"]["full_name"]["disputed"] is False
     assert answer["ask"]["phone"] == {
         "title": "Số điện thoại liên hệ",
-        "reason": "disputed",
+        "reason": "conflicting",
         "question": None,
     }
     assert "+84912345678" not in str(answer)
@@ -148,10 +152,10 @@ def test_an_agreement_without_procedures_fills_no_form(tax: Any, an: str, log: A
     assert log() == [(tax.client_id, "prefill", "1.004222", None, [], [], "refused")]
 
 
-def test_a_procedure_that_no_legal_text_supports_today_is_refused(portal: Any, an: str) -> None:
+def test_a_procedure_without_a_form_in_force_today_is_refused(portal: Any, an: str) -> None:
     hub = portal.http.app.state.hub
     procedure = hub.procedures["1.004222"]
-    hub.procedures["1.004222"] = procedure.model_copy(update={"legal": procedure.legal[1:]})
+    hub.procedures["1.004222"] = procedure.model_copy(update={"forms": procedure.forms[1:]})
     assert portal.prefill("1.004222", WHO).status_code == 403
 
 
@@ -163,3 +167,66 @@ def test_nobody_found_is_a_404_that_is_logged(portal: Any, log: Any) -> None:
 def test_a_search_term_outside_the_agreement_is_refused(portal: Any, an: str) -> None:
     answer = portal.prefill("1.004222", {"person.national_id_9": "012345678"})
     assert (answer.status_code, answer.json()["refused"]) == (403, ["person.national_id_9"])
+
+
+FORMER_FORM = """
+forms:
+  - {name: CT01, text: Thông tư 116/2026/TT-BCA, from: 2026-07-01}
+  - {name: HK02, text: Thông tư 66/2023/TT-BCA, from: 2024-01-01, until: 2026-06-30}
+"""
+
+
+@pytest.fixture
+def versioned(editable: Settings) -> Settings:
+    """`editable` with a 1.004222 that asked for a fax until the end of June, and had another code in 2024."""
+    path = editable.mappings / "procedures" / "1.004222.yaml"
+    head, items = path.read_text("utf-8").split("forms:")[0], path.read_text("utf-8").split("items:")[1]
+    former = 'former: [{code: "2.000042", until: 2024-12-31}]\n'
+    fax = "\n  fax: {title: {vi: Fax}, ask: {vi: Số fax}, until: 2026-06-30}"
+    items = items.replace("attribute: person.email", "attribute: person.email\n    from: 2026-07-01")
+    path.write_text(f"{head}{former}{FORMER_FORM}items:{fax}{items}", "utf-8")
+    return editable
+
+
+def test_yesterdays_dossier_is_answered_by_yesterdays_form(versioned: Settings, portal: Any, an: str) -> None:
+    now, then = (portal.prefill("1.004222", WHO, on=on).json() for on in ("2026-07-01", "2026-06-30"))
+    assert (now["procedure"]["form"], now["procedure"]["legal"]) == ("CT01", ["Thông tư 116/2026/TT-BCA"])
+    assert (then["procedure"]["form"], then["procedure"]["legal"]) == ("HK02", ["Thông tư 66/2023/TT-BCA"])
+    assert then["procedure"]["on"] == "2026-06-30"
+    every_now, every_then = ({*answer["items"], *answer["ask"]} for answer in (now, then))
+    assert every_then - every_now == {"fax"}
+    assert every_now - every_then == {"email"}
+
+
+def test_a_former_code_answers_the_dossiers_of_its_days(
+    versioned: Settings, portal: Any, an: str, log: Any
+) -> None:
+    then = portal.prefill("2.000042", WHO, on="2024-12-31")
+    assert (then.status_code, then.json()["procedure"]["id"]) == (200, "1.004222")
+    refused = portal.prefill("2.000042", WHO, on="2025-01-01")
+    assert refused.status_code == 403
+    assert "its code is 1.004222" in refused.json()["detail"]
+    assert [(entry[2], entry[6]) for entry in log()] == [("1.004222", "answered"), ("1.004222", "refused")]
+
+
+def test_a_dossier_has_a_day_on_which_there_was_a_form(
+    versioned: Settings, portal: Any, an: str, log: Any
+) -> None:
+    tomorrow = (today() + timedelta(days=1)).isoformat()
+    assert portal.prefill("1.004222", WHO, on=tomorrow).status_code == 422
+    assert portal.prefill("1.004222", WHO, on="yesterday").status_code == 422
+    assert log() == []
+    refused = portal.prefill("1.004222", WHO, on="2023-12-31")
+    assert refused.status_code == 403
+    assert "no form of the procedure 1.004222 was in force on 2023-12-31" in refused.json()["detail"]
+    assert [(entry[4], entry[6]) for entry in log()] == [([], "refused")]
+
+
+def test_what_was_stated_too_long_ago_is_asked_anew(
+    portal: Any, an: str, add_items: Callable[..., None]
+) -> None:
+    add_items("1.004222", old={"attribute": "person.phone", "max_age": "1d"})
+    add_items("1.004222", young={"attribute": "person.phone", "max_age": "90y"})
+    answer = portal.prefill("1.004222", WHO).json()
+    assert answer["ask"]["old"] == {"title": "old", "reason": "too_old", "question": None}
+    assert answer["items"]["young"]["value"] == "+84912345678"

@@ -11,7 +11,7 @@ from oncehub.reconcile.explain import explain
 from oncehub.reconcile.joins import join_people
 from oncehub.reconcile.rulings import Word
 from oncehub.share import find_person, load_agreements, require_living
-from oncehub.share.prefill import LIFE_STATUS
+from oncehub.share.relatives import LIFE_STATUS
 
 ID, OTHER_ID = "001184000001", "001184000002"
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "sex": "female", "life_status": "alive"}

@@ -7,6 +7,7 @@ import pytest
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
 from oncehub.share import load_agreements, load_procedures
+from oncehub.share.relatives import covered
 
 
 def edit(settings: Settings, file: str, old: str, new: str) -> Path:
@@ -36,8 +37,8 @@ def test_an_agreement_covers_what_the_forms_of_its_procedures_need(settings: Set
     procedures = load_procedures(settings)
     for agreement in load_agreements(settings).values():
         for code in agreement.procedures:
-            needed = {item.attribute for item in procedures[code].items.values() if item.attribute}
-            assert needed <= set(agreement.attributes)
+            items = procedures[code].items.values()
+            assert all(covered(item, agreement) for item in items if item.attribute)
 
 
 def test_an_unknown_attribute_is_told_with_its_place_and_what_was_meant(editable: Settings) -> None:
@@ -74,15 +75,6 @@ def test_every_fault_is_told_at_once(editable: Settings) -> None:
     assert "name: 'tax' differs from the file's name; write name: tax-registration" in told
 
 
-def test_a_procedure_with_an_unknown_attribute_is_told_with_its_place(editable: Settings) -> None:
-    path = edit(editable, "procedures/1.004222.yaml", "attribute: person.phone", "attribute: person.phones")
-    with pytest.raises(ConfigError) as error:
-        load_procedures(editable)
-    assert str(error.value) == (
-        f"{path}:25:5: items.phone.attribute: 'person.phones' is not known; did you mean 'person.phone'?"
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
@@ -113,3 +105,14 @@ def test_keys_that_are_no_thumbprints_or_named_twice_are_told(editable: Settings
         edit(editable, "agreements/tax-registration.yaml", f"[{other}", f"[{wrong}")
         assert "keys.0" in faults(editable)[0]
         edit(editable, "agreements/tax-registration.yaml", f"[{wrong}", f"[{other}")
+
+
+def test_a_relative_that_nobody_is_called_or_whose_tie_is_not_covered_is_told(editable: Settings) -> None:
+    file = "agreements/tax-registration.yaml"
+    path = edit(editable, file, "feed: taxpayers", "relatives: [spouse, spuose, spouse]\nfeed: taxpayers")
+    place = f"{path}:{path.read_text('utf-8').splitlines().index('feed: taxpayers')}"
+    assert faults(editable) == [
+        f"{place}:13: relatives.0: 'spouse' needs person.spouse under attributes; add it",
+        f"{place}:21: relatives.1: 'spuose' is not known; did you mean 'spouse'?",
+        f"{place}:29: relatives.2: 'spouse' is repeated; keep one",
+    ]

@@ -1,0 +1,80 @@
+"""The endpoint that fills forms."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.exceptions import RequestValidationError
+
+from oncehub.api.hub import TheHub
+from oncehub.api.inquiry import inquiry
+from oncehub.api.prefill_bodies import Asked, Filled, PrefillAnswer, PrefillRequest, ProcedureHead
+from oncehub.api.routes import NOBODY, RequestId, TheCaller
+from oncehub.api.terms import require_search_terms
+from oncehub.model.errors import PersonNotFound
+from oncehub.model.procedures import Procedure
+from oncehub.share import find_for_form, named, prefill, require_living
+from oncehub.share.permissions import require_procedure, require_search, today
+from oncehub.share.relatives import LIFE_STATUS
+
+router = APIRouter(prefix="/v1")
+
+
+@router.post("/procedures/{code}/prefill")
+def fill(
+    code: Annotated[str, Path(max_length=40)],
+    body: PrefillRequest,
+    hub: TheHub,
+    caller: TheCaller,
+    request_id: RequestId,
+) -> PrefillAnswer:
+    """Answer a procedure's form for one person: items filled, and items still to ask."""
+    require_search_terms(body.search, hub.attributes)
+    day = dossier_day(body.on)
+    known = named(hub.procedures, code)
+    with inquiry(hub, caller, request_id, "prefill", procedure=known.id if known else None) as asked:
+        procedure = require_procedure(asked.agreement, known, code, day)
+        require_search(asked.agreement, body.search)
+        person = find_for_form(asked.connection, procedure, day, asked.agreement, body.search)
+        if person is None:
+            raise PersonNotFound(NOBODY)
+        asked.person_key = person.key
+        # A refusal for it tells it, so the log must.
+        asked.attributes = (LIFE_STATUS,)
+        require_living(person)
+        form = prefill(asked.connection, person, procedure, day, asked.agreement)
+        asked.attributes, asked.relatives = form.released, form.relatives
+        return PrefillAnswer(
+            procedure=head(procedure, day),
+            items={name: Filled(**vars(item)) for name, item in form.items.items()},
+            ask={name: Asked(**vars(item)) for name, item in form.ask.items()},
+            request_id=str(request_id),
+        )
+
+
+def dossier_day(on: date | None) -> date:
+    """Return the day whose form answers a dossier: its own, else today in Vietnam.
+
+    Raises:
+        RequestValidationError: when it lies in the future.
+    """
+    if on and on > today():
+        fault = {"type": "value_error", "loc": ("body", "on"), "msg": "lies in the future"}
+        raise RequestValidationError([fault])
+    return on or today()
+
+
+def head(procedure: Procedure, day: date) -> ProcedureHead:
+    """Return what an answer tells of a procedure that had a form on `day`."""
+    form = procedure.form_on(day)
+    return ProcedureHead(
+        id=procedure.id,
+        code=procedure.code,
+        name=procedure.name.vi,
+        owner=procedure.owner,
+        form=form.name if form else "",
+        legal=[form.text] if form else [],
+        on=day,
+    )
