@@ -7,7 +7,15 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from oncehub.api import case_routes, correction_routes, prefill_routes, problems, routes, token_endpoint
+from oncehub.api import (
+    case_routes,
+    correction_routes,
+    prefill_routes,
+    problems,
+    routes,
+    token_endpoint,
+    usage_routes,
+)
 from oncehub.api.framing import Framing
 from oncehub.api.hub import TheHub, open_hub
 from oncehub.model.settings import Settings
@@ -42,6 +50,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Framing)
     problems.install(app)
     app.include_router(_open)
-    for module in (token_endpoint, routes, prefill_routes, correction_routes, case_routes):
+    for module in (token_endpoint, routes, prefill_routes, correction_routes, case_routes, usage_routes):
         app.include_router(module.router)
     return app

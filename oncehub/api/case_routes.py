@@ -69,7 +69,7 @@ def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId)
         _require_covered(asked, own, case_id)
         attributes = [name.removeprefix("person.") for name in asked.agreement.attributes]
         file = open_case_file(asked.connection, case_id, attributes)
-        asked.people = file.people
+        asked.appeared = file.people
         asked.attributes = tuple(f"person.{row.attribute}" for row in file.compared)
         names = {key: _pseudonym(hub, asked.agreement, key) for key in file.people}
         return CaseAnswer.of(file, names, str(request_id))
@@ -86,7 +86,9 @@ def decision(
         _require_covered(asked, own, case_id)
         word = _word(asked, body.reason)
         person = _person(hub, asked, case_id, body)
-        asked.people = (person,) if person else ()
+        # Whom the officer searched for is consulted; whom the case names appears in it.
+        asked.person_key = person if body.search else None
+        asked.appeared = (person,) if person else ()
         decided = decide(
             asked.connection,
             case_id,

@@ -21,7 +21,9 @@ from oncehub.api.inquiry import Inquiry, inquiry
 from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.tokens import Caller
 from oncehub.audit import Action
+from oncehub.audit import page as logged_page
 from oncehub.model.sharing import Corrections
+from oncehub.share.corrections import feed_name
 from oncehub.share.notices import Answer, acknowledge, note_read, read_notices
 from oncehub.share.permissions import require_corrections, today
 
@@ -36,6 +38,7 @@ def corrections(
     with _corrections(hub, caller, request_id, "corrections") as (asked, own):
         asked.attributes = asked.agreement.attributes
         page = read_notices(asked.connection, asked.agreement, own, wanted.after, wanted.limit)
+        asked.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.told)
         note_read(asked.connection, own, caller.client_id, wanted.after, page.next)
         lines = [NoticeLine(**line) for line in page.notices]
         return CorrectionsAnswer(notices=lines, next=page.next, more=page.more)

@@ -13,7 +13,7 @@ from oncehub.api.limits import DayLimit, SecondLimit
 from oncehub.api.sealing import SealWatch, seal_watch
 from oncehub.api.token_keys import TokenKeys, load_token_keys
 from oncehub.api.tokens import Caller
-from oncehub.audit import pseudonym_key
+from oncehub.audit import pseudonym_key, retired_pseudonym_keys
 from oncehub.model.catalogue import load_rules
 from oncehub.model.entities import Attribute, load_entities
 from oncehub.model.errors import NotAuthenticated
@@ -46,6 +46,7 @@ class Hub:
     database: Database
     token_keys: TokenKeys
     pseudonym_key: bytes = field(repr=False)
+    retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
     sealing: SealWatch
     per_second: SecondLimit = field(default_factory=SecondLimit)
     per_day: DayLimit = field(default_factory=DayLimit)
@@ -94,6 +95,7 @@ def open_hub(settings: Settings) -> Hub:
         database=Database(database_url(settings)),
         token_keys=token_keys,
         pseudonym_key=pseudonym_key(settings.home),
+        retired_pseudonym_keys=retired_pseudonym_keys(),
         sealing=seal_watch(),
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from oncehub.api.hub import Hub
 from oncehub.api.tokens import Caller, require_admitted
-from oncehub.audit import Action, Entry, Outcome, person_pseudonym, write
+from oncehub.audit import Action, Entry, Involvement, Outcome, Page, person_pseudonym, write
 from oncehub.model.errors import (
     AccessDenied,
     CaseNotFound,
@@ -35,11 +36,13 @@ class Inquiry:
         agreement: the caller's, in force.
         request_id: what the caller may quote to have the answer found in the log.
         procedure: code of a known procedure that was asked for.
-        person_key: whose data was found.
+        person_key: whose data was found: it was asked about them.
         attributes: what was asked for, then what leaves.
         legal_basis: by what right; the agreement's own unless the endpoint states another.
         relatives: whose data was read beside the person's -> what left of it: each gets a line of the log.
-        people: of a case, all whose data was seen: each gets a line of the log.
+        appeared: whose data was seen though it was not asked about them, as in a case: each gets a line of
+            the log, told apart from the one about `person_key`, as relatives' are.
+        page: what is given out of a feed; who stands in it gets no line.
         case_id: the case that was asked for, and `decision_id` what was decided on it.
     """
 
@@ -53,7 +56,8 @@ class Inquiry:
     attributes: tuple[str, ...] = ()
     legal_basis: LegalBasis | None = None
     relatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    people: tuple[str, ...] = ()
+    appeared: tuple[str, ...] = ()
+    page: Page | None = None
     case_id: int | None = None
     decision_id: int | None = None
 
@@ -92,22 +96,34 @@ def inquiry(
             yield asked
         except _LOGGED as error:
             ended = error
-        for person_key in asked.people or (asked.person_key,):
-            write(connection, _entry(hub, asked, ended, person_key, asked.attributes))
-        for relative, released in asked.relatives.items():
-            write(connection, _entry(hub, asked, ended, relative, released))
+        for each in _involved(asked):
+            write(connection, _entry(hub, asked, ended, each))
     if ended:
         raise ended
 
 
-def _entry(
-    hub: Hub,
-    asked: Inquiry,
-    ended: OncehubError | None,
-    person_key: str | None,
-    attributes: tuple[str, ...],
-) -> Entry:
+class _Involved(NamedTuple):
+    person_key: str | None
+    involvement: Involvement | None
+    attributes: tuple[str, ...]
+
+
+def _involved(asked: Inquiry) -> Iterator[_Involved]:
+    """Yield whom a line of the log is to name, how and with what; nobody when nobody was found."""
+    appeared = [key for key in dict.fromkeys(asked.appeared) if key != asked.person_key]
+    if asked.person_key:
+        yield _Involved(asked.person_key, "consulted", asked.attributes)
+    elif not appeared:
+        yield _Involved(None, None, asked.attributes)
+    for key in appeared:
+        yield _Involved(key, "appeared", asked.attributes)
+    for key, released in asked.relatives.items():
+        yield _Involved(key, "appeared", released)
+
+
+def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None, involved: _Involved) -> Entry:
     agreement = asked.agreement
+    hidden = agreement.hides(today())
     return Entry(
         client_id=asked.caller.client_id,
         agency=agreement.agency.id,
@@ -116,14 +132,17 @@ def _entry(
         legal_basis=_cited(asked.legal_basis or agreement.legal_basis),
         action=asked.action,
         procedure=asked.procedure,
-        person=person_key and person_pseudonym(hub.pseudonym_key, person_key),
-        attributes=attributes,
+        person=involved.person_key and person_pseudonym(hub.pseudonym_key, involved.person_key),
+        attributes=involved.attributes,
         refused=ended.refused if isinstance(ended, AccessDenied) else (),
         outcome=_outcome(ended),
         request_id=asked.request_id,
         officer=asked.caller.officer,
         case_id=asked.case_id,
         decision_id=asked.decision_id,
+        involvement=involved.involvement,
+        page=asked.page,
+        hidden_by=_cited(hidden) if hidden else None,
     )
 
 

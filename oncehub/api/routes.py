@@ -21,6 +21,7 @@ from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
 from oncehub.api.terms import require_known, require_search_terms
 from oncehub.api.tokens import Caller, require_admitted, verify_token
+from oncehub.audit import page as logged_page
 from oncehub.model.errors import NotAuthenticated, PersonNotFound
 from oncehub.share import find_person, read_changes
 from oncehub.share.permissions import (
@@ -92,6 +93,7 @@ def changes(
         require_feed(asked.agreement, feed)
         page = read_changes(asked.connection, asked.agreement, wanted.after, wanted.limit, hub.pseudonym_key)
         lines = [FeedLine(**line) for line in page.changes]
+        asked.page = logged_page(hub.pseudonym_key, feed, page.told)
         note_page(asked.connection, feed, caller.client_id, wanted.after, page.next)
         return FeedAnswer(changes=lines, next=page.next, more=page.more)
 

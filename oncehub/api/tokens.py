@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -68,12 +69,15 @@ class Caller:
         agreement: name of the one it acts under.
         key: thumbprint of its key.
         officer: who at the agency acts through it, as the agency signed it; None where nobody was named.
+        citizen: personal number of the citizen whom the agency has authenticated and acts for; None where it
+            acts for none.
     """
 
     client_id: str
     agreement: str
     key: str
     officer: str | None = None
+    citizen: str | None = None
 
 
 def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Caller:
@@ -83,7 +87,8 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
         connection: one that may read clients and their keys, and write `share.assertion`.
         assertion: a JWT with `iss` = `sub` = the client, `aud` = the hub's issuer and nothing else, `exp`,
             `jti`; its header may name the key as `kid`, by thumbprint. Where a person acts through the
-            client, `act` names them (`{"sub": …}`, RFC 8693 section 4.1).
+            client, `act` names them (`{"sub": …}`, RFC 8693 section 4.1); a citizen by personal number
+            (`{"sub": …, "role": "citizen"}`).
         issuer: the hub's own identifier.
 
     Raises:
@@ -98,7 +103,7 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
     thumbprint, claims = _verified(assertion, _meant(signed.protected, keys))
     _check_assertion(claims, client_id, issuer)
     _use_up(connection, client_id, claims)
-    return Caller(client_id, agreement, thumbprint, _officer(claims))
+    return Caller(client_id, agreement, thumbprint, *_actor(claims))
 
 
 def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
@@ -116,6 +121,8 @@ def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
     }
     if caller.officer:
         claims["act"] = {"sub": caller.officer}
+    if caller.citizen:
+        claims["act"] = {"sub": caller.citizen, "role": "citizen"}
     header = {"alg": "HS256", "typ": _TOKEN_TYPE}
     return jwt.encode(header, claims, OctKey.import_key(key), algorithms=["HS256"])
 
@@ -142,7 +149,7 @@ def verify_token(keys: TokenKeys, token: str, issuer: str) -> Caller:
     if decoded.header.get("typ") != _TOKEN_TYPE:
         raise NotAuthenticated(_NO_TOKEN)
     claims = decoded.claims
-    return Caller(claims["sub"], claims["agreement"], claims["key"], _officer(claims))
+    return Caller(claims["sub"], claims["agreement"], claims["key"], *_actor(claims))
 
 
 def _decoded(keys: TokenKeys, token: str) -> jwt.Token:
@@ -202,6 +209,19 @@ def _verified(assertion: str, keys: Iterator[PublicJwk]) -> tuple[str, dict[str,
         except _MALFORMED:
             continue
     raise NotAuthenticated(_UNKNOWN)
+
+
+def _actor(claims: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return officer and citizen, of whom a token names at most one."""
+    act = claims.get("act")
+    role = act.get("role", "officer") if isinstance(act, dict) else "officer"
+    if role == "citizen" and isinstance(act, dict):
+        if not isinstance(act.get("sub"), str) or not re.fullmatch("[0-9]{12}", act["sub"]):
+            raise NotAuthenticated("the assertion's act names no citizen: its sub is a personal number")
+        return None, act["sub"]
+    if role != "officer":
+        raise NotAuthenticated("the assertion's act has another role than officer or citizen")
+    return _officer(claims), None
 
 
 def _officer(claims: Mapping[str, Any]) -> str | None:

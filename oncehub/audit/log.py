@@ -9,10 +9,14 @@ from uuid import UUID
 
 from psycopg2.extras import RealDictCursor
 
+from oncehub.audit.pages import Page
 from oncehub.store.connection import Connection
 
-Action = Literal["lookup", "prefill", "feed", "corrections", "acknowledgement", "case"]
+Action = Literal[
+    "lookup", "prefill", "feed", "corrections", "acknowledgement", "case", "usage", "correction_request"
+]
 Outcome = Literal["answered", "not_found", "refused"]
+Involvement = Literal["consulted", "appeared"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class Entry:
         refused: of these, what the agreement does not cover.
         officer: who at the agency acted; None where a system asked by itself.
         case_id: the case that was looked at, or decided by `decision_id`.
+        involvement: of a line that names a person, whether it was asked about them, or they appeared in what
+            was answered about somebody or something else; None where nobody is named.
+        page: what was given out of a feed or of correction notices; who appears in it is not named here.
+        hidden_by: the legal text that keeps the line from the person's view as of now.
     """
 
     client_id: str
@@ -44,6 +52,9 @@ class Entry:
     officer: str | None = None
     case_id: int | None = None
     decision_id: int | None = None
+    involvement: Involvement | None = None
+    page: Page | None = None
+    hidden_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +68,16 @@ class WrittenEntry:
 
 _WRITE = """
 insert into audit.entry (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
-    attributes, refused, outcome, request_id, officer, case_id, decision_id)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid, %s, %s, %s)
+    attributes, refused, outcome, request_id, officer, case_id, decision_id, involvement, hidden_by, feed,
+    first_sequence, last_sequence, given)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s,
+    %s, %s)
 """
 
 _READ = """
 select client_id, agency, agreement, purpose, legal_basis, action, procedure, person, attributes, refused,
-    outcome, request_id::text, officer, case_id, decision_id, entry_id, at
+    outcome, request_id::text, officer, case_id, decision_id, involvement, hidden_by, feed, first_sequence,
+    last_sequence, given, entry_id, at
 from audit.entry
 where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s)
 order by entry_id
@@ -92,6 +106,9 @@ def write(connection: Connection, entry: Entry) -> None:
                 entry.officer,
                 entry.case_id,
                 entry.decision_id,
+                entry.involvement,
+                entry.hidden_by,
+                *_page_columns(entry.page),
             ),
         )
 
@@ -108,9 +125,15 @@ def read_entries(
         return [_written(dict(row)) for row in cursor.fetchall()]
 
 
+def _page_columns(page: Page | None) -> tuple[str | None, int | None, int | None, str | None]:
+    return (page.feed, page.first, page.last, page.given) if page else (None, None, None, None)
+
+
 def _written(row: dict[str, Any]) -> WrittenEntry:
     entry_id, at = row.pop("entry_id"), row.pop("at")
+    page = Page(row.pop("feed"), row.pop("first_sequence"), row.pop("last_sequence"), row.pop("given"))
     row |= {
+        "page": page if page.feed else None,
         "attributes": tuple(row["attributes"]),
         "refused": tuple(row["refused"]),
         "request_id": UUID(row["request_id"]),

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import hmac
+import os
 from pathlib import Path
 from uuid import UUID
 
-from oncehub.model.secrets import symmetric_key
+from oncehub.model.secrets import decode_key, symmetric_key
 
 
 def pseudonym_key(home: Path) -> bytes:
     """Return the hub's 32-byte key for pseudonyms; see `symmetric_key`."""
     return symmetric_key("pseudonym", home)
+
+
+def retired_pseudonym_keys() -> tuple[bytes, ...]:
+    """Return the keys that pseudonyms of earlier lines of the log were made with, the latest first.
+
+    `ONCEHUB_KEYS_PSEUDONYM_RETIRED` lists them in base64, divided by commas: by them a person's earlier lines
+    are found, and with none of them anything is written.
+
+    Raises:
+        ConfigError: when one is not 32 bytes of base64.
+    """
+    variable = "ONCEHUB_KEYS_PSEUDONYM_RETIRED"
+    listed = os.environ.get(variable, "").split(",")
+    return tuple(decode_key(text, variable) for text in listed if text.strip())
 
 
 def pseudonym(key: bytes, person_key: str, context: str) -> str:

@@ -100,6 +100,18 @@ KeyThumbprint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AE
 """A public key's thumbprint (RFC 7638, SHA-256), as `oncehub client thumbprint` prints it."""
 
 
+class CitizenView(Part):
+    """What a portal may open to citizens whom it has authenticated, each about themselves only.
+
+    Attributes:
+        usage: they see who looked at their data.
+        corrections: attributes of which they may say that what is believed is wrong; of the agreement's.
+    """
+
+    usage: bool = False
+    corrections: tuple[AttributeName, ...] = ()
+
+
 class Agreement(Document):
     """What one agency may see, for which purpose, on which legal basis, until when.
 
@@ -119,6 +131,9 @@ class Agreement(Document):
         population: of whom alone it may ask: every condition holds; everybody where empty.
         records_consent_for: agreements to which its clients may record that citizens consent.
         keys: the only keys that its clients may use; where absent, any that is registered for them.
+        citizen_view: what citizens may see and ask for through it; nothing where absent.
+        hidden_from_citizen: the text by which its look-ups are kept from the citizens' view, and the days on
+            which they are; absent where nothing is.
     """
 
     name: AgreementName
@@ -138,6 +153,8 @@ class Agreement(Document):
     population: Annotated[dict[AttributeName, Condition], Field(default_factory=dict)]
     records_consent_for: tuple[AgreementName, ...] = ()
     keys: Annotated[tuple[KeyThumbprint, ...], Field(min_length=1)] | None = None
+    citizen_view: CitizenView | None = None
+    hidden_from_citizen: LegalBasis | None = None
     limits: RateLimits
     valid: Validity
     _places: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
@@ -163,6 +180,11 @@ class Agreement(Document):
     def admits(self, thumbprint: str) -> bool:
         """Tell whether its clients may use the key of that thumbprint."""
         return self.keys is None or thumbprint in self.keys
+
+    def hides(self, day: date) -> LegalBasis | None:
+        """Return the text that keeps what is asked under it from citizens on `day`."""
+        basis = self.hidden_from_citizen
+        return basis if basis and basis.in_force(day) else None
 
     def noticed(self) -> tuple[AttributeName, ...]:
         """Return the attributes that correction notices may be about, with their value or without."""

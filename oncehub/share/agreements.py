@@ -43,6 +43,7 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     faults += [fault for agreement in agreements for fault in _relative_faults(agreement, relations)]
     faults += [fault for agreement in agreements for fault in _unknown_source(agreement, settings.connectors)]
     faults += [fault for agreement in agreements for fault in _without_value(agreement, known, listed)]
+    faults += [fault for agreement in agreements for fault in _not_correctable(agreement)]
     raise_faults(
         [*faults, *_repeated_keys(agreements), *_repeated_feeds(agreements), *_repeated_sources(agreements)]
     )
@@ -180,3 +181,16 @@ def _repeated_sources(agreements: list[Agreement]) -> Iterator[str]:
                 f"{agreement.where('corrections', 'source')}: corrections.source: {owner!r} receives the "
                 f"notices of {source!r} already; one agreement a source"
             )
+
+
+def _not_correctable(agreement: Agreement) -> Iterator[str]:
+    names = agreement.citizen_view.corrections if agreement.citizen_view else ()
+    for index, name in enumerate(names):
+        key, place = (
+            f"citizen_view.corrections.{index}",
+            agreement.where("citizen_view", "corrections", index),
+        )
+        if name not in agreement.attributes:
+            yield f"{place}: {key}: {name!r} does not stand under attributes; add it there, or leave it out"
+        elif name in names[:index]:
+            yield f"{place}: {key}: {name!r} is repeated; keep one"

@@ -113,11 +113,15 @@ timed as (
     window reached as (order by notice desc)
 ),
 published as (
-    insert into share.notice (source, sequence, notice, discrepancy_id, change, attribute, line)
+    insert into share.notice (source, sequence, notice, discrepancy_id, change, attribute, person_key, line)
     select f.source, f.last_sequence + t.number, coalesce(t.notice, f.last_sequence + t.number),
         t.discrepancy_id,
         case when t.closed_at is not null then 'closed' when t.open then 'changed' else 'opened' end,
         t.qualified,
+        (
+            select d.person_key from truth.discrepancy d
+            where d.discrepancy_id = t.discrepancy_id and t.line ->> 'kind' <> 'wrong_person'
+        ),
         t.line || case when t.closed_at is null then '{}' else jsonb_build_object(
             'closed_because', t.closed_because,
             'took', jsonb_build_object(

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from oncehub.audit import feed_pseudonym
+from oncehub.audit import Told, feed_pseudonym
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
@@ -30,11 +30,13 @@ class FeedPage:
             found them to be one with another has `into`, the other's pseudonym.
         next: `after` of the next read.
         more: whether there are further lines now.
+        told: whom each line is about, for the log.
     """
 
     changes: list[dict[str, Any]]
     next: int
     more: bool
+    told: tuple[Told, ...]
 
 
 # One statement, hence one snapshot. Changes of transactions that were still open when it began, and of later
@@ -180,7 +182,8 @@ def read_changes(
         | _led(line, feed, key)
         for sequence, person_key, line in rows[:limit]
     ]
-    return FeedPage(changes, changes[-1]["sequence"] if changes else after, len(rows) > limit)
+    told = tuple(Told(sequence, person_key) for sequence, person_key, _ in rows[:limit])
+    return FeedPage(changes, changes[-1]["sequence"] if changes else after, len(rows) > limit, told)
 
 
 def extend_feed(connection: Connection, agreement: Agreement, feed: str) -> tuple[int, int]:

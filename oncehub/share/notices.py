@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from psycopg2.extras import RealDictCursor
 
+from oncehub.audit import Told
 from oncehub.model.errors import NotFetched
 from oncehub.model.sharing import Agreement, Corrections
 from oncehub.share.corrections import feed_name
@@ -30,11 +31,13 @@ class NoticePage:
             `closed_because` and `took`, in seconds.
         next: `after` of the next read.
         more: whether there are further lines now.
+        told: whom each line is about, for the log.
     """
 
     notices: list[dict[str, Any]]
     next: int
     more: bool
+    told: tuple[Told, ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ _READ = """
 select f.last_sequence, l.*, d.severity
 from share.correction_feed f
 left join lateral (
-    select n.sequence, n.notice, n.change, n.attribute, n.line, n.discrepancy_id
+    select n.sequence, n.notice, n.change, n.attribute, n.line, n.discrepancy_id, n.person_key::text
     from share.notice n
     where n.source = f.source and n.sequence > %(after)s and n.attribute = any(%(told)s)
     order by n.sequence
@@ -117,7 +120,8 @@ def read_notices(
     lines = [row for row in rows if row["sequence"] is not None]
     shown, more = lines[:limit], len(lines) > limit
     last = shown[-1]["sequence"] if more else max([after, *(row["last_sequence"] for row in rows)])
-    return NoticePage([_line(row, agreement) for row in shown], last, more)
+    told = tuple(Told(row["sequence"], row["person_key"]) for row in shown)
+    return NoticePage([_line(row, agreement) for row in shown], last, more, told)
 
 
 def note_read(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
 from oncehub.model.errors import AccessDenied
 from oncehub.model.procedures import Procedure
-from oncehub.model.sharing import Agreement, Cases, Corrections
+from oncehub.model.sharing import Agreement, Cases, CitizenView, Corrections
 from oncehub.model.vietnam import VIETNAM
 from oncehub.share.procedures import led
 
@@ -91,6 +91,34 @@ def require_cases(agreement: Agreement, officer: str | None) -> Cases:
     if officer is None:
         raise AccessDenied("cases are seen by people: name the officer as sub of the assertion's claim act")
     return agreement.cases
+
+
+def require_citizen(agreement: Agreement, citizen: str | None, search: Mapping[str, str]) -> CitizenView:
+    """Return what the agreement opens to the citizen for whom the caller acts, who asks about themselves.
+
+    Raises:
+        AccessDenied: when it opens nothing, nobody is named, or the question is about somebody else.
+    """
+    if agreement.citizen_view is None:
+        raise AccessDenied("the agreement does not open a view for citizens")
+    if citizen is None:
+        raise AccessDenied(
+            "this is for citizens only: name the one you have authenticated in the assertion's claim act, "
+            "with their personal number as sub and role citizen"
+        )
+    if search != {"person.personal_id": citizen}:
+        raise AccessDenied("a citizen sees what is kept of themselves, and of nobody else")
+    return agreement.citizen_view
+
+
+def require_usage(view: CitizenView) -> None:
+    """Check that citizens may see who looked at their data.
+
+    Raises:
+        AccessDenied: when they may not.
+    """
+    if not view.usage:
+        raise AccessDenied("the agreement does not open the use of their data to citizens")
 
 
 def require_procedure(agreement: Agreement, procedure: Procedure | None, code: str, day: date) -> Procedure:

@@ -63,6 +63,16 @@ class Agency:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token()}"}
 
+    def as_citizen(self, number: str, path: str, **body: Any) -> Response:
+        """Ask for a citizen whom the agency has authenticated, about themselves unless told otherwise."""
+        act = {"sub": number, "role": "citizen"}
+        token = self.ask_token(self.assertion(act=act)).json()["access_token"]
+        asked = {"search": {"person.personal_id": number}} | body
+        return self.http.post(path, json=asked, headers={"Authorization": f"Bearer {token}"})
+
+    def usage(self, number: str, **body: Any) -> Response:
+        return self.as_citizen(number, "/v1/usage/find", **body)
+
     def lookup(self, search: dict[str, str], attributes: list[str], **more: Any) -> Response:
         body = {"search": search, "attributes": attributes, **more}
         return self.http.post("/v1/persons/lookup", json=body, headers=self.headers())

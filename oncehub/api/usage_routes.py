@@ -1,0 +1,45 @@
+"""The endpoint by which a portal shows citizens, each to themselves, who looked at their data."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from oncehub.api.hub import TheHub
+from oncehub.api.inquiry import inquiry
+from oncehub.api.routes import NOBODY, RequestId, TheCaller
+from oncehub.api.terms import require_search_terms
+from oncehub.api.usage_bodies import UsageAnswer, UsageLine, UsageRequest
+from oncehub.model.errors import PersonNotFound
+from oncehub.share import find_person
+from oncehub.share.permissions import require_citizen, require_usage, today
+from oncehub.share.usage import Period, find_usages
+
+router = APIRouter(prefix="/v1/usage")
+
+
+@router.post("/find")
+def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> UsageAnswer:
+    """Show the citizen who is named in the token who had their data; this look is itself a usage."""
+    require_search_terms(body.search, hub.attributes)
+    with inquiry(hub, caller, request_id, "usage") as asked:
+        require_usage(require_citizen(asked.agreement, caller.citizen, body.search))
+        person = find_person(asked.connection, asked.agreement, body.search, asked.agreement.attributes[:1])
+        if person is None:
+            raise PersonNotFound(NOBODY)
+        asked.person_key = person.key
+        page = find_usages(
+            asked.connection,
+            person.key,
+            (hub.pseudonym_key, *hub.retired_pseudonym_keys),
+            hub.agreements,
+            Period(body.period.since, body.period.until),
+            offset=body.offset,
+            limit=body.limit,
+            day=today(),
+        )
+        return UsageAnswer(
+            total_usages=page.total,
+            usages=[UsageLine.of(usage) for usage in page.usages],
+            until=page.until,
+            request_id=str(request_id),
+        )
