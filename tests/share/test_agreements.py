@@ -27,10 +27,11 @@ def faults(settings: Settings) -> list[str]:
 def test_the_agreements_and_procedures_kept_here_are_sound(settings: Settings) -> None:
     agreements = load_agreements(settings)
     assert {name: agreement.feed for name, agreement in agreements.items()} == {
+        "portal-essential": None,
+        "portal-identity": None,
         "portal-residence": "residence",
         "tax-registration": "taxpayers",
     }
-    assert set(load_procedures(settings)) == {"1.001193", "1.004222", "3.000333"}
 
 
 def test_an_agreement_covers_what_the_forms_of_its_procedures_need(settings: Settings) -> None:
