@@ -47,7 +47,7 @@ def _fill_stream(settings: Settings, source: str, stream: str, world: World) -> 
         closing(connect(database_url(settings))) as connection,
         ThreadPoolExecutor(max_workers=1) as thread,
     ):
-        landing = Landing(connection, source, stream, load_entities(settings.schemas))
+        landing = Landing(connection, source, stream, load_entities(settings.schemas), settings.home)
         with connection:
             landing.prepare()
         landed: Future[None] | None = None

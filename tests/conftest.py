@@ -16,6 +16,7 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extras import Json
 
+from oncehub.model.key_ring import load_key_ring
 from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
@@ -74,9 +75,17 @@ def postgres(server_folder: Callable[[], Path], tmp_path_factory: pytest.TempPat
     stop_embedded(folder)
 
 
+@pytest.fixture(scope="session")
+def data_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key ring that all hubs of a test have, so that they seal the same values the same."""
+    home = tmp_path_factory.mktemp("ring")
+    load_key_ring(home)
+    return home / "keys"
+
+
 @pytest.fixture
-def new_settings(postgres: str, tmp_path: Path) -> Iterator[Callable[[], Settings]]:
-    """Makes the repository's configuration over a fresh, migrated database and an empty home."""
+def new_settings(postgres: str, tmp_path: Path, data_keys: Path) -> Iterator[Callable[[], Settings]]:
+    """Makes the repository's configuration over a fresh, migrated database, with the test's keys."""
     made: list[str] = []
 
     def make() -> Settings:
@@ -84,7 +93,9 @@ def new_settings(postgres: str, tmp_path: Path) -> Iterator[Callable[[], Setting
         statement = sql.SQL("create database {} template {}")
         with _administering(postgres) as cursor:
             cursor.execute(statement.format(sql.Identifier(made[-1]), sql.Identifier(TEMPLATE)))
-        return Settings(ROOT, home=tmp_path / made[-1], database_url=_naming(postgres, made[-1]))
+        home = tmp_path / made[-1]
+        shutil.copytree(data_keys, home / "keys")
+        return Settings(ROOT, home=home, database_url=_naming(postgres, made[-1]))
 
     yield make
     with _administering(postgres) as cursor:
@@ -94,7 +105,7 @@ def new_settings(postgres: str, tmp_path: Path) -> Iterator[Callable[[], Setting
 
 @pytest.fixture
 def settings(new_settings: Callable[[], Settings]) -> Settings:
-    """The repository's configuration over a fresh, migrated database and an empty home."""
+    """The repository's configuration over a fresh, migrated database and a home with the test's keys."""
     return new_settings()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -36,6 +37,7 @@ class Hub:
         issuer: the hub's identifier, the audience of assertions and tokens (`ONCEHUB_ISSUER`).
         attributes: the canonical attributes by qualified name.
         deadlines: by when citizens' requests are due.
+        home: has the keys that sensitive values are sealed with.
     """
 
     issuer: str
@@ -44,6 +46,7 @@ class Hub:
     attributes: dict[str, Attribute]
     deadlines: DeadlineRules
     database: Database
+    home: Path
     token_keys: TokenKeys
     pseudonym_key: bytes = field(repr=False)
     retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
@@ -93,6 +96,7 @@ def open_hub(settings: Settings) -> Hub:
         attributes=attributes,
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
         database=Database(database_url(settings)),
+        home=settings.home,
         token_keys=token_keys,
         pseudonym_key=pseudonym_key(settings.home),
         retired_pseudonym_keys=retired_pseudonym_keys(),

@@ -23,6 +23,7 @@ from oncehub.model.errors import (
 from oncehub.model.sharing import Agreement, LegalBasis
 from oncehub.share.permissions import require_in_force, today
 from oncehub.store.connection import Connection
+from oncehub.store.sealed_values import unsealing
 
 _LOGGED = (AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused)
 
@@ -93,7 +94,8 @@ def inquiry(
         asked = Inquiry(connection, caller, agreement, request_id, action, procedure, attributes=attributes)
         try:
             require_in_force(agreement, today())
-            yield asked
+            with unsealing(hub.home):
+                yield asked
         except _LOGGED as error:
             ended = error
         for each in _involved(asked):

@@ -17,6 +17,7 @@ from oncehub.model.sharing import Agreement
 from oncehub.share import load_agreements
 from oncehub.share.feed_check import FeedChecker
 from oncehub.store.connection import Connection, opened
+from oncehub.store.sealed_values import unsealing
 
 app = typer.Typer(no_args_is_help=True, help="Feeds: whether agencies have what they were sent.")
 
@@ -68,11 +69,12 @@ def check(
         if held and client is None:
             raise ConfigError("--held tells what one client holds; name the client instead of the feed")
         key = pseudonym_key(settings.home)
-        checks = [
-            checked
-            for agreement in agreements
-            for checked in FeedChecker(agreement, key, shown, every=every).check(connection, client, held)
-        ]
+        with unsealing(settings.home):
+            checks = [
+                checked
+                for agreement in agreements
+                for checked in FeedChecker(agreement, key, shown, every=every).check(connection, client, held)
+            ]
     rows = [dataclasses.asdict(checked) for checked in checks]
     show(
         rows if as_json else [_counted(row) for row in rows],

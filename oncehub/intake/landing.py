@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,10 @@ from oncehub.intake.fingerprints import fingerprinted
 from oncehub.model.entities import Entity
 from oncehub.normalize import Batch
 from oncehub.store.connection import Connection
+from oncehub.store.encryption import Ciphers, is_mixed, use_keys
 from oncehub.store.frames import copy_frame
+from oncehub.store.resealing_values import SealedRecords
+from oncehub.store.sealed_values import sealed_frame, sensitive_of
 
 OF_PERSON = ["person", "former_identifier"]
 """Entities whose change makes a person record dirty."""
@@ -47,8 +51,10 @@ class Landing:
     """
 
     def __init__(
-        self, connection: Connection, source: str, stream: str, entities: Mapping[str, Entity]
+        self, connection: Connection, source: str, stream: str, entities: Mapping[str, Entity], home: Path
     ) -> None:
+        """Prepare; `home` has the keys that sensitive attributes are sealed with."""
+        self._home = home
         self._connection = connection
         self._names: dict[str, Any] = {"source": source, "stream": stream, "of_person": OF_PERSON}
         # One order everywhere, so that two processes never wait for each other's tables.
@@ -66,14 +72,16 @@ class Landing:
         """Write a batch's records and deletions, and mark dirty the person records that changed."""
         frames = {name: batch.frames[name] for name in self._entities if name in batch.frames}
         # In the order of the key an index entry is cheap: the page it goes to is the one just written.
+        ciphers = self._ciphers()
         frames = {
-            name: _items_once(frame, self._entities[name]).sort("source_key")
+            name: self._sealed(_items_once(frame, self._entities[name]).sort("source_key"), name, ciphers)
             for name, frame in frames.items()
         }
         stated = fingerprinted(batch.accepted_keys.sort("source_key"), frames, self._entities)
         fresh, restated = self._told_apart(stated)
         accepted = 0
         if restated.height:
+            self._reseal(restated, frames, ciphers)
             accepted += self._land_restated(restated, _only(frames, restated, of=stated))
         if fresh.height:
             accepted += self._land_fresh(fresh, _only(frames, fresh, of=stated))
@@ -92,6 +100,15 @@ class Landing:
     def mark_dirty(self) -> None:
         """Mark dirty the person records of which rows were changed or deleted in this transaction."""
         self._run(statements.MARK_DIRTY)
+
+    def _ciphers(self) -> Ciphers:
+        with self._connection.cursor() as cursor:
+            return use_keys(cursor, self._home)
+
+    def _sealed(self, frame: pl.DataFrame, entity: str, ciphers: Ciphers) -> pl.DataFrame:
+        """Seal what is sensitive; with the same key, the same value of a record is sealed the same."""
+        source, stream = (self._names[name] for name in _STREAM)
+        return sealed_frame(frame, self._entities[entity], source, stream, ciphers)
 
     def _told_apart(self, stated: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The statements of records never held before, and those of held ones that may change something."""
@@ -130,6 +147,16 @@ class Landing:
             self._run(statements.create_stage(entity))
             self._run(statements.drop_unstated(entity))
         return self._count(statements.COUNT_TOUCHED)
+
+    def _reseal(self, restated: pl.DataFrame, frames: Iterable[str], ciphers: Ciphers) -> None:
+        """Bring what is held of these records under the key that seals now: equal values are equal then."""
+        sensitive = [entity for name in frames if sensitive_of(entity := self._entities[name])]
+        with self._connection.cursor() as cursor:
+            if sensitive and is_mixed(cursor, ciphers):
+                source, stream = (self._names[name] for name in _STREAM)
+                place = statements.of_records(source, stream, restated["source_key"].to_list())
+                for entity in sensitive:
+                    SealedRecords(entity).reseal_of(cursor, ciphers, place)
 
     def _no_longer_made(self, frames: Mapping[str, pl.DataFrame]) -> list[Entity]:
         """Entities of which the stream has rows from an earlier mapping; asked once, as none are added."""

@@ -12,7 +12,7 @@ from oncehub.model.errors import ContractBroken
 from oncehub.model.settings import Settings
 from oncehub.normalize import Rejected
 from oncehub.store.connection import Connection
-from oncehub.store.encryption import Cipher, Ciphers, load_ciphers
+from oncehub.store.encryption import Cipher, Ciphers, load_ciphers, use_keys
 from oncehub.store.payloads import Payload, open_payload, payload_place
 
 # A rejection older than the statement held is of no use to anybody, in whatever order the two came.
@@ -63,7 +63,8 @@ class Quarantine:
         self, connection: Connection, run_id: int, rejected: Sequence[Rejected], kind: Kind = "records"
     ) -> None:
         """Store rejected records within the caller's transaction, each once, after the page's good ones."""
-        ciphers = load_ciphers(self._home)
+        with connection.cursor() as cursor:
+            ciphers = use_keys(cursor, self._home)
         once = {ciphers.primary.digest(each.payload): each for each in rejected}
         rows = [
             (

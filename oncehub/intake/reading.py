@@ -71,7 +71,7 @@ class Reading:
         self._listener = listener
         self._size = size
         self._quarantine = Quarantine(settings, *names)
-        self._landing = Landing(store, *names, load_entities(settings.schemas))
+        self._landing = Landing(store, *names, load_entities(settings.schemas), settings.home)
 
     def run(self, *, full: bool, now: datetime) -> list[RunReport]:
         """Read the stream to its end; give one report, or two when an old run had to be finished first.

@@ -194,7 +194,7 @@ class _Replay:
         self._store = store
         self._normalizer = normalizer
         self._quarantine = Quarantine(settings, source, stream)
-        self._landing = Landing(store, source, stream, load_entities(settings.schemas))
+        self._landing = Landing(store, source, stream, load_entities(settings.schemas), settings.home)
 
     def run(self, ids: Sequence[int] | None, listener: Listener | None) -> ReplayReport:
         with self._store:

@@ -6,6 +6,8 @@ for every batch, and landing would slow down as the hub fills.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from psycopg2 import sql
 
 from oncehub.model.entities import Entity
@@ -104,6 +106,13 @@ def create_stage(entity: Entity) -> sql.Composed:
         "create temporary table if not exists {name} on commit delete rows as "
         "select source_key, {attributes}, stated_at from {held} with no data"
     ).format(name=sql.Identifier(f"new_{entity.name}"), attributes=_names(entity), held=table_of(entity))
+
+
+def of_records(source: str, stream: str, keys: Sequence[str]) -> sql.Composed:
+    """The condition that a row is of one of these records."""
+    return sql.SQL("(source, stream) = ({}, {}) and source_key = any ({})").format(
+        sql.Literal(source), sql.Literal(stream), sql.Literal(list(keys))
+    )
 
 
 def table_of(entity: Entity) -> sql.Identifier:

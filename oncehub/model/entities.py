@@ -30,7 +30,9 @@ class Attribute:
     Attributes:
         type: how it is stored; `object` is a composite with text `members`.
         npdb: number of the data item in Luật Căn cước 26/2023/QH15 Điều 9, where it is one.
-        sensitive: never shown without need (`x-sensitive`).
+        sensitive: never shown without need, and sealed in the database (`x-sensitive`); a text.
+        indexed: a sensitive attribute whose values can be found and compared (`x-blind-index`): equal values
+            are told to be equal, so it takes more values than somebody who sees that could guess.
         pattern: regular expression of a text, where the schema has one.
         values: the only values allowed, where the schema lists them.
     """
@@ -41,6 +43,7 @@ class Attribute:
     members: tuple[str, ...] = ()
     npdb: int | None = None
     sensitive: bool = False
+    indexed: bool = False
     pattern: str | None = None
     values: tuple[str, ...] = ()
 
@@ -109,7 +112,10 @@ def _check(text: bytes) -> None:
 
 def _load_entity(path: Path) -> Entity:
     schema = read_schema(path)
-    attributes = {name: _attribute(path, name, part) for name, part in schema["properties"].items()}
+    attributes = {
+        name: _attribute(path, name, part, schema.get("x-item-key"))
+        for name, part in schema["properties"].items()
+    }
     return Entity(
         name=path.stem,
         attributes=attributes,
@@ -119,14 +125,21 @@ def _load_entity(path: Path) -> Entity:
     )
 
 
-def _attribute(path: Path, name: str, part: dict[str, Any]) -> Attribute:
+def _attribute(path: Path, name: str, part: dict[str, Any], item_key: str | None) -> Attribute:
+    kind, sensitive = _type(path, name, part), part.get("x-sensitive", False)
+    if sensitive and (kind != "text" or name == item_key):
+        raise ConfigError(
+            f"{path}: properties.{name}: x-sensitive needs a text that is not the x-item-key, for it is "
+            "sealed where it is stored; write a date as a string without format, and have another key"
+        )
     return Attribute(
         name=name,
-        type=_type(path, name, part),
+        type=kind,
         description=part.get("description", ""),
         members=tuple(part.get("properties", ())),
         npdb=part.get("x-npdb"),
-        sensitive=part.get("x-sensitive", False),
+        sensitive=sensitive,
+        indexed=part.get("x-blind-index", False),
         pattern=part.get("pattern"),
         values=tuple(value for value in part.get("enum", ()) if value is not None),
     )

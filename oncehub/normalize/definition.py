@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import orjson
 from oncehub.model.connector import Connector, Stream
 from oncehub.model.entities import Entity, load_entities
 from oncehub.model.errors import ConfigError
-from oncehub.model.mapping import StreamMapping
+from oncehub.model.mapping import FieldRule, StreamMapping
 from oncehub.model.settings import Settings
 from oncehub.normalize.contract import Contract, load_contract
 from oncehub.normalize.named_fields import field_faults
@@ -64,4 +65,24 @@ def load_definition(settings: Settings, connector: Connector, stream: str) -> De
     if wrong := field_faults(connector, stream, contract):
         raise ConfigError("\n".join(wrong))
     entities = load_entities(settings.schemas)
+    if wrong := _sealed_keys(connector.streams[stream].key, mapping, entities):
+        raise ConfigError("\n".join(wrong))
     return Definition(connector, stream, contract, mapping, entities, load_vocabulary(settings.mappings))
+
+
+def _sealed_keys(key: Sequence[str], mapping: StreamMapping, entities: Mapping[str, Entity]) -> list[str]:
+    """Tell of sensitive attributes that are made of a field of the key, which is stored as it is."""
+    return [
+        f"{mapping.where(name, attribute)}: {name}.{attribute}: is sealed where it is stored (x-sensitive), "
+        f"and made of {field}, which names the record and is stored in clear; name records by another field"
+        for name, made in mapping.entities.items()
+        for attribute, rule in made.attributes.items()
+        if name in entities and (known := entities[name].attributes.get(attribute)) and known.sensitive
+        for field in _read_by(rule)
+        if field in key
+    ]
+
+
+def _read_by(rule: FieldRule) -> tuple[str, ...]:
+    source = rule.source or rule.join or ()
+    return (source,) if isinstance(source, str) else source

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg2.extras import RealDictCursor
 
 from oncehub.store.connection import Connection
+from oncehub.store.sealed_values import SealedValues
 
 # The version in force is told in the same form as those it followed.
 _VERSIONS: Final = """
@@ -96,16 +97,21 @@ class Belief(Held):
     origin: Origin
 
 
-def versions_of(database: Connection, people: Iterable[UUID]) -> dict[UUID, list[Version]]:
+def versions_of(
+    database: Connection, people: Iterable[UUID], sealed: SealedValues | None
+) -> dict[UUID, list[Version]]:
     """Return the versions of each person, oldest first; whoever was never believed is left out.
 
-    Between two versions nothing was believed while the register did not have the person.
+    What is sealed is opened by `sealed`, and stays so without. Between two versions nothing was believed
+    while the register did not have the person.
     """
     found: dict[UUID, list[Version]] = {}
     with database.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_VERSIONS, {"people": [str(person) for person in people]})
         for row in cursor.fetchall():
             person = UUID(row.pop("person_key"))
+            if sealed:
+                row["believed"] = sealed.opened_all(row["believed"], row["provenance"])
             found.setdefault(person, []).append(Version(**row))
     return found
 

@@ -19,6 +19,7 @@ from oncehub.model.rules import (
     SurvivorshipRules,
 )
 from oncehub.model.settings import Settings
+from oncehub.store.sealed_values import SealedValues
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Rulebook:
     comparison: ComparisonRules
     survivorship: SurvivorshipRules
     cases: CaseRules
+    sealed: SealedValues
 
     @property
     def register(self) -> str:
@@ -99,6 +101,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
         comparison=ComparisonRules.load(folder / "comparison.yaml"),
         survivorship=SurvivorshipRules.load(folder / "survivorship.yaml"),
         cases=CaseRules.load(folder / "cases.yaml"),
+        sealed=SealedValues(settings.home),
     )
     for place, rule in enumerate(rulebook.matching.identifiers):
         _require_known(person, rulebook.matching, rule.attribute, ("identifiers", place, "attribute"))
@@ -113,6 +116,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
         _require_known(person, rulebook.survivorship, attribute, ("attributes", attribute))
     for place, attribute in enumerate(rulebook.survivorship.lifelong):
         _require_known(person, rulebook.survivorship, attribute, ("lifelong", place))
+    _require_open(rulebook)
     _require_comparable(rulebook)
     _require_weighable(rulebook)
     _require_complete(rulebook)
@@ -120,6 +124,28 @@ def load_rulebook(settings: Settings) -> Rulebook:
     _require_methods(rulebook)
     _require_sources(rulebook, [path.parent.name for path in settings.connectors.glob("*/connector.yaml")])
     return rulebook
+
+
+def _require_open(rules: Rulebook) -> None:
+    """Sealed values cannot be told from one another, so nothing links or compares by them."""
+    matching, comparison = rules.matching, rules.comparison
+    used: list[tuple[Document, str, tuple[str | int, ...]]] = [
+        *(
+            (matching, rule.attribute, ("identifiers", place))
+            for place, rule in enumerate(matching.identifiers)
+        ),
+        *(
+            (matching, name, ("model", "compare", name))
+            for name in (matching.model.compare if matching.model else ())
+        ),
+        *((comparison, name, ("attributes", name)) for name in comparison.attributes),
+    ]
+    for document, attribute, place in used:
+        if rules.person.attributes[attribute].sensitive:
+            raise ConfigError(
+                f"{document.where(*place)}: {attribute}: is sealed where it is stored (x-sensitive in "
+                "schemas/canonical/person.json), so that nothing is linked or compared by it; leave it out"
+            )
 
 
 def _require_known(person: Entity, document: Document, attribute: str, keys: Iterable[str | int]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.errors import RunBusy
@@ -30,12 +31,18 @@ from oncehub.reconcile.scale import scale_of_people
 from oncehub.reconcile.statements import statement
 from oncehub.reconcile.survive import believe
 from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.encryption import is_mixed, use_keys
 from oncehub.store.failures import told_without_values
+from oncehub.store.resealing_values import SealedPeople, SealedRecords
+from oncehub.store.sealed_values import sensitive_of
 
 _log = logging.getLogger(__name__)
 
 PARTS = 64
 """Into how many parts many people are divided: as many workers can settle them at once."""
+
+_TOUCHED = sql.SQL("person_key in (select person_key from touched_person)")
+_LINKED = sql.SQL("(source, stream, source_key) in (select source, stream, source_key from linked)")
 
 # Temporary tables are large on the first run and need no more than this run's memory.
 _SESSION = "set local timezone = 'UTC'; set local work_mem = '64MB'; set local jit = off"
@@ -249,6 +256,14 @@ def _settled(
         return list(workers.map(lambda part: settle_people(settings, part), parts))
 
 
+def _reseal(cursor: Cursor, rules: Rulebook) -> None:
+    """Bring what is sealed of these people under one key, so that what is equal is equal to the database."""
+    ciphers = use_keys(cursor, rules.sealed.home)
+    if sensitive_of(rules.person) and is_mixed(cursor, ciphers):
+        SealedPeople(rules.person).reseal_of(cursor, ciphers, _TOUCHED)
+        SealedRecords(rules.person).reseal_of(cursor, ciphers, _LINKED)
+
+
 def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport:
     began = time.monotonic()
     with connection, connection.cursor() as cursor:
@@ -258,6 +273,7 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
         # Where few are looked up one by one, a range would tempt the planner to read through it.
         within = part if scale.large else EVERYBODY
         cursor.execute(statement("linked"), within.keys)
+        _reseal(cursor, rules)
         shifts = believe(cursor, rules, within)
         announce(cursor)
         find_differences(cursor, rules, scale)

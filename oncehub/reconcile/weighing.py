@@ -17,6 +17,7 @@ from oncehub.reconcile.ranking import doubts_of, precedence, score, statements
 from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.statements import columns
 from oncehub.store.connection import Connection
+from oncehub.store.sealed_values import is_sealed
 
 Record = tuple[str, str, str]
 """Source, stream and key."""
@@ -140,7 +141,7 @@ def weighed(
     found: dict[tuple[UUID, str], list[Weighed]] = {}
     values = {
         "people": [str(person) for person in believed],
-        "believed": [Json(version.believed) for version in believed.values()],
+        "believed": [Json(_plain(rules, version.believed)) for version in believed.values()],
         "at": at,
     }
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
@@ -148,8 +149,22 @@ def weighed(
         for row in cursor.fetchall():
             key = UUID(row.pop("person_key")), row.pop("attribute")
             record = tuple(row.pop(name) for name in ("source", "stream", "source_key"))
-            found.setdefault(key, []).append(Weighed(record, **row))
+            told = _opened(rules, believed[key[0]], key[1], record, row["value"])
+            found.setdefault(key, []).append(Weighed(record, **row | told))
     return found
+
+
+def _plain(rules: Rulebook, believed: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is sealed where it is stored: the database is not told it."""
+    return {name: value for name, value in believed.items() if not rules.person.attributes[name].sensitive}
+
+
+def _opened(rules: Rulebook, version: Version, name: str, record: Record, sealed: Any) -> dict[str, Any]:
+    """What the database cannot tell of a sealed value: what it is, and whether it is the believed one."""
+    if not is_sealed(sealed):
+        return {}
+    value = rules.sealed.opened(f"person.{name}", record, sealed)
+    return {"value": value, "likeness": "same" if version.believed.get(name) == value else "different"}
 
 
 def whereabouts(connection: Connection, records: Collection[Record]) -> dict[Record, Whereabouts]:

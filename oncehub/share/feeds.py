@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from psycopg2 import sql
 
 from oncehub.audit import Told, feed_pseudonym
+from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
@@ -16,6 +19,8 @@ from oncehub.share.agreements import load_agreements
 from oncehub.share.permissions import today
 from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
 from oncehub.store.connection import Connection
+from oncehub.store.encryption import use_keys
+from oncehub.store.sealed_values import opened_here, sensitive_of
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ state as (
     select newest.*, agreed.changed, person.person_key is not null as held,
         coalesce(told.kind <> 'removed', false) as known,
         case when person.person_key is not null then jsonb_build_object({values}) end as values,
+        person.provenance,
         joined.survivor
     from newest
     left join agreed using (person_key)
@@ -84,7 +90,7 @@ line as (
             'changed', case when held then to_jsonb(changed) else '[]'::jsonb end,
             'values', coalesce(values, '{{}}'::jsonb),
             'as_of', to_jsonb(now())
-        ) || case
+        ) {sealed} || case
             when not held and survivor is not null then jsonb_build_object('into', survivor)
             else '{{}}'::jsonb
         end as line
@@ -108,6 +114,17 @@ update share.feed set
 from reached
 where feed.feed = %(feed)s
 """
+
+# By which record each sealed value is stated, for it opens with that only.
+_SEALED = """ || case
+            when held then jsonb_build_object('sealed', jsonb_build_object({origins})) else '{{}}'::jsonb
+        end"""
+
+_ORIGIN = """{name}, jsonb_build_array(
+    truth.origin(provenance, {attribute}) -> 'source',
+    truth.origin(provenance, {attribute}) -> 'stream',
+    truth.origin(provenance, {attribute}) -> 'source_key'
+)"""
 
 # Committed, yet after a transaction that is still open, in whichever database: numbers are the server's.
 _HELD_BACK = """
@@ -148,10 +165,12 @@ def publish(
         StoreError: when the database cannot be used.
     """
     agreement = _agreement_of(settings, feed)
+    person = load_entities(settings.schemas)["person"]
+    sensitive = [name for name in sensitive_of(person) if f"person.{name}" in agreement.attributes]
     return publish_in_order(
         settings,
         feed,
-        lambda connection: extend_feed(connection, agreement, feed),
+        lambda connection: extend_feed(connection, agreement, feed, sensitive, settings.home),
         lambda connection: _held_back(connection, agreement, feed),
         database=database,
         patience=patience,
@@ -163,7 +182,8 @@ def read_changes(
 ) -> FeedPage:
     """Read up to `limit` lines of the agreement's feed with a sequence above `after`.
 
-    Attributes that have left the agreement since a line was published are cut out of it.
+    Attributes that have left the agreement since a line was published are cut out of it; what is sealed is
+    opened inside `unsealing` only.
 
     Args:
         connection: one that may read `share.delivery`.
@@ -178,7 +198,7 @@ def read_changes(
         rows = cursor.fetchall()
     changes = [
         {"sequence": sequence, "person": feed_pseudonym(key, feed, person_key)}
-        | within(line, agreement)
+        | within(opened_line(line), agreement)
         | _led(line, feed, key)
         for sequence, person_key, line in rows[:limit]
     ]
@@ -186,16 +206,28 @@ def read_changes(
     return FeedPage(changes, changes[-1]["sequence"] if changes else after, len(rows) > limit, told)
 
 
-def extend_feed(connection: Connection, agreement: Agreement, feed: str) -> tuple[int, int]:
-    """Do what `publish` does over a given agreement; return lines added and last sequence."""
+def extend_feed(
+    connection: Connection, agreement: Agreement, feed: str, sensitive: Sequence[str], home: Path
+) -> tuple[int, int]:
+    """Do what `publish` does over a given agreement; return lines added and last sequence.
+
+    Args:
+        connection: one with the hub's own rights.
+        agreement: one with a feed.
+        feed: its name.
+        sensitive: which attributes of a person in the agreement are sealed.
+        home: has the keys that they are sealed with.
+    """
     with connection, connection.cursor() as cursor:
         cursor.execute("insert into share.feed (feed) values (%s) on conflict do nothing", (feed,))
         before = _last_sequence(connection, feed)
     # Apart from the row above: a transaction that writes first would hold back its own horizon.
     if agreement.in_force(today()):
         with connection, connection.cursor() as cursor:
+            if sensitive:
+                use_keys(cursor, home)
             cursor.execute(
-                sql.SQL(_PUBLISH).format(values=believed_values(agreement)),
+                sql.SQL(_PUBLISH).format(values=believed_values(agreement), sealed=_origins(sensitive)),
                 {"feed": feed, "attributes": list(agreement.attributes)},
             )
     with connection:
@@ -210,6 +242,25 @@ def believed_values(agreement: Agreement) -> sql.Composable:
         for name in agreement.attributes
     ]
     return sql.SQL(", ").join(pairs)
+
+
+def opened_line(line: dict[str, Any]) -> dict[str, Any]:
+    """Open the sealed values of a line, inside `unsealing`, and leave out which records state them."""
+    records = line.get("sealed", {})
+    values = line["values"] | {
+        name: opened_here(name, tuple(record), line["values"][name]) for name, record in records.items()
+    }
+    return {name: part for name, part in line.items() if name != "sealed"} | {"values": values}
+
+
+def _origins(sensitive: Sequence[str]) -> sql.Composable:
+    if not sensitive:
+        return sql.SQL("")
+    origins = [
+        sql.SQL(_ORIGIN).format(name=sql.Literal(f"person.{name}"), attribute=sql.Literal(name))
+        for name in sensitive
+    ]
+    return sql.SQL(_SEALED).format(origins=sql.SQL(", ").join(origins))
 
 
 def within(line: dict[str, Any], agreement: Agreement) -> dict[str, Any]:

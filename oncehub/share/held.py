@@ -24,7 +24,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.audit import feed_pseudonym
 from oncehub.model.errors import ConfigError
 from oncehub.model.sharing import Agreement
-from oncehub.share.feeds import within
+from oncehub.share.feeds import opened_line, within
 from oncehub.share.receipts import Position
 
 _BATCH: Final = 10_000
@@ -145,7 +145,7 @@ def _given(cursor: Cursor, agreement: Agreement, key: bytes, upto: int) -> Itera
         reading.itersize = _BATCH
         reading.execute(_GIVEN, (feed, upto))
         for person_key, line in reading:
-            values = within(line, agreement)["values"]
+            values = within(opened_line(line), agreement)["values"]
             gone = line["kind"] == "removed"
             yield feed_pseudonym(key, feed, person_key), None if gone else digest(values)
 

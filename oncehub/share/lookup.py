@@ -11,6 +11,7 @@ from psycopg2.extras import RealDictCursor
 
 from oncehub.model.sharing import Agreement
 from oncehub.store.connection import Connection
+from oncehub.store.sealed_values import is_sealed, opened_here, record_of
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def find_person(
     A former personal number leads to its person too, unless somebody else holds it now.
 
     Args:
-        connection: one that may read `truth`.
+        connection: one that may read `truth`; what is sealed is opened inside `unsealing` only.
         agreement: on whose behalf; that it covers what is asked is for the caller to check.
         search: qualified attribute -> value, of those in `agreements.SEARCHABLE`.
         attributes: qualified names of the person's attributes; at least one.
@@ -123,8 +124,11 @@ def _believed(row: Mapping[str, Any], column: str) -> Believed:
     if row[column] is None:
         return Believed(None)
     origin = row["provenance"].get(column) or row["provenance"].get("*", {})
+    value = row[column]
+    if is_sealed(value):
+        value = opened_here(f"person.{column}", record_of(row["provenance"], column), value)
     return Believed(
-        value=row[column],
+        value=value,
         source=origin.get("source"),
         as_of=origin.get("as_of"),
         rule=origin.get("rule"),

@@ -17,12 +17,14 @@ from typing import Final
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.errors import SealBroken
 from oncehub.model.key_ring import KeyRing, derived, load_key_ring
 
 _NONCE_BYTES: Final = 12
 _BLOCK: Final = 16
+_LOCK: Final = "keys in use"
 _END: Final = b"\x80"
 
 
@@ -33,6 +35,7 @@ class Cipher:
         self._aead = AESGCM(derived(key, "encryption"))
         self._nonce_key = derived(key, "nonce")
         self._digest_key = derived(key, "digest")
+        self._index_key = derived(key, "blind index")
 
     def seal(self, content: bytes, place: Sequence[str]) -> bytes:
         """Encrypt content that stands at a place; the nonce comes first."""
@@ -59,6 +62,10 @@ class Cipher:
     def digest(self, content: bytes) -> bytes:
         """Return what tells content apart, and says nothing of it without the key (HMAC-SHA-256)."""
         return hmac.digest(self._digest_key, content, "sha256")
+
+    def index(self, content: bytes) -> bytes:
+        """Return what equal content has in common wherever it stands (HMAC-SHA-256, its own key)."""
+        return hmac.digest(self._index_key, content, "sha256")
 
 
 @lru_cache(maxsize=64)
@@ -93,3 +100,23 @@ class Ciphers:
 def load_ciphers(home: Path) -> Ciphers:
     """Return the ciphers of the ring as it is now; see `load_key_ring`."""
     return Ciphers(load_key_ring(home))
+
+
+def use_keys(cursor: Cursor, home: Path) -> Ciphers:
+    """Return the ciphers for a transaction that seals or copies; until it ends, no key is retired."""
+    cursor.execute("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_LOCK,))
+    return load_ciphers(home)
+
+
+def wait_for_users(cursor: Cursor) -> None:
+    """Wait for the transactions that use keys, and let no other begin before this one ends."""
+    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
+
+
+def is_mixed(cursor: Cursor, ciphers: Ciphers) -> bool:
+    """Tell whether something may be stored that another key than the primary one has sealed, or none."""
+    if len(ciphers.ring.keys) > 1:
+        return True
+    cursor.execute("select exists (select from intake.plain)")
+    (plain,) = cursor.fetchone() or (False,)
+    return bool(plain)

@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError, RunBusy
 from oncehub.model.key_ring import add_primary, drop_key, load_key_ring
 from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection, locked, opened
-from oncehub.store.encryption import load_ciphers
+from oncehub.store.encryption import load_ciphers, wait_for_users
 from oncehub.store.failures import told_without_values
 from oncehub.store.resealing import Sealed, SealedPayloads
+from oncehub.store.resealing_values import SealedDeliveries, SealedPeople, SealedRecords, SealedVersions
+from oncehub.store.sealed_values import sensitive_of
 
 _BATCH: Final = 2000
 _LOCK: Final = "rotate keys"
@@ -85,10 +88,15 @@ def rotate(
             raise RunBusy("another process rotates keys; it will go on by itself")
         if not resume:
             add_primary(settings.home)
+        with connection, connection.cursor() as cursor:
+            # Whoever began with the former key ends before anything is looked at.
+            wait_for_users(cursor)
         done: Counter[str] = Counter()
-        # What was landed by a process that began before the new key is found the second time.
         while fresh := _pass(settings, connection, listener):
             done += fresh
+        if not _left(settings, connection):
+            with connection, connection.cursor() as cursor:
+                cursor.execute("delete from intake.plain")
         return dict(done)
 
 
@@ -104,24 +112,38 @@ def retire(settings: Settings, key: str, database: Connection | None = None) -> 
     with opened(settings, database) as connection, locked(connection, _LOCK) as got:
         if not got:
             raise RunBusy("another process rotates keys; try again when it has ended")
-        left = {
-            table: counter[key]
-            for table, counter in _counted(connection, _tables(settings)).items()
-            if counter[key]
-        }
-        if left and key != load_key_ring(settings.home).primary:
-            told = ", ".join(f"{count} in {table}" for table, count in left.items())
-            raise ConfigError(f"still sealed with the key {key}: {told}; first: oncehub keys rotate --resume")
-        drop_key(settings.home, key)
+        with connection, connection.cursor() as cursor:
+            wait_for_users(cursor)
+            left = {table.name: table.count(cursor)[key] for table in _tables(settings)}
+            if any(left.values()) and key != load_key_ring(settings.home).primary:
+                told = ", ".join(f"{count} in {table}" for table, count in left.items() if count)
+                raise ConfigError(
+                    f"still sealed with the key {key}: {told}; first: oncehub keys rotate --resume"
+                )
+            drop_key(settings.home, key)
 
 
 def _tables(settings: Settings) -> Sequence[Sealed]:
-    return [SealedPayloads(settings.home)]
+    """Everything that is sealed, each before what is copied from it."""
+    entities = load_entities(settings.schemas)
+    sensitive = [entity for entity in entities.values() if sensitive_of(entity)]
+    tables: list[Sealed] = [SealedPayloads(settings.home), *map(SealedRecords, sensitive)]
+    if entities["person"] in sensitive:
+        person = entities["person"]
+        tables += [SealedPeople(person), SealedVersions(person), SealedDeliveries(person)]
+    return tables
 
 
 def _counted(connection: Connection, tables: Sequence[Sealed]) -> dict[str, Counter[str]]:
     with connection, connection.cursor() as cursor:
         return {table.name: table.count(cursor) for table in tables}
+
+
+def _left(settings: Settings, connection: Connection) -> int:
+    """How many values are not under the key that seals."""
+    primary = load_key_ring(settings.home).primary
+    counts = _counted(connection, _tables(settings)).values()
+    return sum(count for counter in counts for key, count in counter.items() if key != primary)
 
 
 def _pass(settings: Settings, connection: Connection, listener: Listener | None) -> Counter[str]:

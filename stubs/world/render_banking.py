@@ -24,7 +24,8 @@ def accounts(state: State) -> pl.DataFrame:
     table = state.records["banking"]
     frame = pl.DataFrame(
         {
-            "AcctId": padded(table["key"], 12, "9704"),
+            "RsrcId": padded(table["key"], 12, "9704"),
+            "AcctId": _account_number(table),
             "Sts": _status(table),
             "OpngDt": dates(table["opened"]),
             "Ccy": pl.Series(["VND"]).new_from_index(0, len(table)),
@@ -34,6 +35,11 @@ def accounts(state: State) -> pl.DataFrame:
         }
     )
     return frame.with_columns(_raw=spoil(frame, table, _spoilt))
+
+
+def _account_number(table: Table) -> pl.Series:
+    """Thirteen digits that follow from the key and are no two accounts' (a bijection of its ten digits)."""
+    return padded((table["key"].astype(np.int64) * 7_368_787 + 3_141_593) % 10**10, 13, "970")
 
 
 def _spoilt(row: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _FRAMES: dict[tuple[str, str], tuple[Callable[[State], pl.DataFrame], str]] = {
     ("portal", "dossiers"): (render_portal.dossiers, "MaHoSo"),
     ("tax", "registrations"): (render_tax.registrations, "mst"),
     ("customs", "declarants"): (render_customs.declarants, "MA_NGUOI_KHAI"),
-    ("banking", "accounts"): (render_banking.accounts, "AcctId"),
+    ("banking", "accounts"): (render_banking.accounts, "RsrcId"),
 }
 
 

@@ -189,7 +189,7 @@ def test_a_pager_that_gives_no_parameters_breaks_the_contract(
 
 
 PROTECTED = {"alg": "ES256", "b64": False, "crit": ["b64"]}
-BODY = orjson.dumps({"Accounts": [{"AcctId": "1"}]})
+BODY = orjson.dumps({"Accounts": [{"RsrcId": "1"}]})
 
 
 class Bank:
@@ -222,7 +222,7 @@ def test_the_bank_is_read_where_its_signature_fits(bank: Bank) -> None:
 
 
 def test_a_page_of_the_bank_that_is_larger_than_a_token_usually_is_is_read(bank: Bank) -> None:
-    large = orjson.dumps({"Accounts": [{"AcctId": "9" * 500_000}]})
+    large = orjson.dumps({"Accounts": [{"RsrcId": "9" * 500_000}]})
     registry = jws.JWSRegistry(algorithms=["ES256"])
     headers = {"x-jws-signature": jws.serialize_compact(PROTECTED, large, bank.key, registry=registry)}
     assert read_by_the_bank(large, headers, bank.connection) == orjson.loads(large)

@@ -58,12 +58,14 @@ class Statement:
 class Bench:
     """Lands hand-made batches of one stream into the real database."""
 
-    def __init__(self, database: Connection, entities: dict[str, Entity], source: str, stream: str) -> None:
+    def __init__(
+        self, database: Connection, entities: dict[str, Entity], source: str, stream: str, home: Path
+    ) -> None:
         self.database = database
         self.entities = entities
         self.source = source
         self.stream = stream
-        self.landing = Landing(database, source, stream, entities)
+        self.landing = Landing(database, source, stream, entities, home)
         with database, database.cursor() as cursor:
             cursor.execute("select record.attach_source(%s)", (source,))
             self.landing.prepare()
@@ -124,11 +126,12 @@ class Benches:
 
     def __init__(self, database: Connection, settings: Settings) -> None:
         self._database = database
+        self._home = settings.home
         self._entities = load_entities(settings.schemas)
         self._numbers = itertools.count(1)
 
     def fresh(self) -> Bench:
-        return Bench(self._database, self._entities, "tax", f"s{next(self._numbers)}")
+        return Bench(self._database, self._entities, "tax", f"s{next(self._numbers)}", self._home)
 
 
 @pytest.fixture

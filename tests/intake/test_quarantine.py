@@ -49,7 +49,9 @@ def test_a_payload_is_kept_sealed_and_opens_with_the_key(bench, settings, keep) 
 
 
 def test_the_digest_does_not_give_away_a_guessed_payload(bench, keep, new_settings) -> None:
-    other = Quarantine(new_settings(), bench.source, bench.stream)
+    stranger = new_settings()
+    add_primary(stranger.home)
+    other = Quarantine(stranger, bench.source, bench.stream)
     keep(rejected())
     [(digest,)] = held(bench, "digest")
     assert other.digest(rejected().payload) != bytes(digest)
@@ -68,10 +70,11 @@ def test_a_payload_of_another_stream_or_record_or_altered_does_not_open(
         Quarantine(settings, bench.source, stream).open(key_id, bytes(digest), sealed)
 
 
-def test_a_payload_whose_key_is_missing_is_told_by_the_keys_id(bench, keep, new_settings) -> None:
+def test_a_payload_whose_key_is_missing_is_told_by_the_keys_id(bench, keep, new_settings, tmp_path) -> None:
     keep(rejected())
     [(key_id, digest, payload)] = held(bench, "key_id, digest, payload")
-    stranger = Quarantine(new_settings(), bench.source, bench.stream)
+    elsewhere = replace(new_settings(), home=tmp_path / "elsewhere")
+    stranger = Quarantine(elsewhere, bench.source, bench.stream)
     with pytest.raises(KeyMissing, match=f"the key {key_id} is not in the key ring"):
         stranger.open(key_id, bytes(digest), bytes(payload))
 

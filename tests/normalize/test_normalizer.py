@@ -388,7 +388,7 @@ def test_a_key_that_no_index_can_hold_names_nothing():
 
 
 def test_the_key_of_a_record_that_breaks_its_contract_is_held_to_the_same_length():
-    broken = {**read_samples("banking", "accounts")[0], "AcctId": LONG, "Sts": 1}
+    broken = {**read_samples("banking", "accounts")[0], "RsrcId": LONG, "Sts": 1}
     [rejected] = normalize("banking", "accounts", [broken]).rejected
     assert (rejected.source_key, rejected.stage) == (None, "contract")
 

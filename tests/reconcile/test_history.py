@@ -179,7 +179,7 @@ def test_a_worlds_days_are_told_as_they_were_and_their_addresses_as_they_were_tr
     rules, last = load_rulebook(hub.settings), moments[-1]["people"]
     moved = 0
     with hub.database:
-        versions = versions_of(hub.database, map(UUID, last))
+        versions = versions_of(hub.database, map(UUID, last), None)
     for moment, day in zip(moments, days, strict=True):
         for person, believed in moment["people"].items():
             for attribute in ("permanent_address", "marital_status", "spouse"):
@@ -193,7 +193,7 @@ def test_a_worlds_days_are_told_as_they_were_and_their_addresses_as_they_were_tr
 def _told_as_they_were(database: Any, moments: list[dict[str, Any]]) -> None:
     everybody = {person for moment in moments for person in moment["people"] or {}}
     with database:
-        versions = versions_of(database, map(UUID, everybody))
+        versions = versions_of(database, map(UUID, everybody), None)
     changed = sum(len(each) for each in versions.values()) > len(everybody)
     assert changed or len(moments) == 1 or len(everybody) == 1
     for moment in moments:

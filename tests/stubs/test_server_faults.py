@@ -133,7 +133,7 @@ def test_advancing_gives_the_next_state_of_the_same_world(moving_reader, moving_
     changed = mirror.frame("banking", "accounts").filter(pl.col("_updated_at") >= before)
     since = before.isoformat().replace("+00:00", "Z")
     read = moving_reader.banking(changed_since=since)
-    assert [record["AcctId"] for record in read] == changed["_key"].to_list()
+    assert [record["RsrcId"] for record in read] == changed["_key"].to_list()
     assert read
     assert moving_systems.health()["generation"] == 1
     next_manifest, _ = moving_reader.customs()

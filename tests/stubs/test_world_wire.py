@@ -39,7 +39,7 @@ FIELDS = {
         "MA_NGUOI_KHAI LOAI TEN SO_DINH_DANH SO_CMND MST DIA_CHI DIEN_THOAI NGAY_DANG_KY TRANG_THAI "
         "NGAY_CAP_NHAT"
     ),
-    ("banking", "accounts"): ("AcctId Sts OpngDt Ccy ConsentRef LastChngDtTm Ownr"),
+    ("banking", "accounts"): ("RsrcId AcctId Sts OpngDt Ccy ConsentRef LastChngDtTm Ownr"),
 }
 
 
