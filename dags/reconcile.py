@@ -55,7 +55,7 @@ def reconcile_dag() -> None:
     landed = [
         records(connector.source, stream)
         for connector in load_connectors(load_settings()).values()
-        for stream in connector.streams
+        for stream in connector.landed
     ]
 
     @dag(

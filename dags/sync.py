@@ -37,7 +37,7 @@ def land(
         runs = sync(
             settings,
             connector,
-            airflow_connection(source),
+            airflow_connection(source) if stream in connector.streams else None,
             streams=[stream],
             full=bool(asked.get("full")),
             backfill=backfill_asked(connector, stream, asked),
@@ -61,7 +61,7 @@ def sync_dag(connector: Connector) -> None:
         **ONE_AT_A_TIME,
     )
     def define() -> None:
-        for stream in connector.streams:
+        for stream in connector.landed:
             outlet = records(connector.source, stream)
             land.override(task_id=f"land_{stream}", outlets=[outlet])(connector.source, stream)
 

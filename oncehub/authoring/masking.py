@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from oncehub.model.connector import Connector, Stream
+from oncehub.model.connector import Connector, Stream, Submitted
 from oncehub.model.entities import Entity
 from oncehub.model.mapping import FieldRule, StreamMapping
 from oncehub.model.reading import RecordPath
@@ -54,7 +54,7 @@ def _masked_scalar(value: Any) -> Any:
     return _masked_number(value) if isinstance(value, int) else 9.9
 
 
-def shown_fields(stream: Stream, mapping: StreamMapping, contract: Contract) -> set[RecordPath]:
+def shown_fields(stream: Stream | Submitted, mapping: StreamMapping, contract: Contract) -> set[RecordPath]:
     """The fields that say nothing about a person by themselves: codes, marks and times of statement."""
     shown = {stream.updated.field}
     if stream.deletes and stream.deletes.kind in ("flag", "tombstone"):
@@ -71,7 +71,7 @@ def showable(settings: Settings, connector: Connector, stream: str) -> set[Recor
     Raises:
         ConfigError: when a file is there and cannot be read.
     """
-    definition = connector.streams[stream]
+    definition = connector.landed[stream]
     mapping, contract = files_of(settings, connector, stream)
     if not (mapping.exists() and contract.exists()):
         return {definition.updated.field}

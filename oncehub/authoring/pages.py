@@ -10,6 +10,7 @@ from oncehub.model.connector import (
     Connector,
     SequenceChanges,
     Stream,
+    Submitted,
     TimeChanges,
     TombstoneStream,
 )
@@ -38,7 +39,7 @@ def connector_page(settings: Settings, connector: Connector) -> str:
     ]
     if connector.part:
         lines.append(f"`connector.py` replaces its {connector.part}.")
-    for name, stream in connector.streams.items():
+    for name, stream in connector.landed.items():
         lines += ["", f"## {name}", "", *_stream(settings, connector, name, stream)]
     return "\n".join(lines) + "\n"
 
@@ -70,18 +71,13 @@ def _auth(connector: Connector) -> str:
     return words[connector.auth.kind]
 
 
-def _stream(settings: Settings, connector: Connector, name: str, stream: Stream) -> Iterator[str]:
+def _stream(settings: Settings, connector: Connector, name: str, stream: Stream | Submitted) -> Iterator[str]:
     within = Path("sources") / connector.source
     contract = load_contract(settings.schemas / within / f"{name}.json")
     mapping = StreamMapping.load(settings.mappings / within / f"{name}.yaml")
     if described := contract.schema.get("description"):
         yield f"{described}\n"
-    yield f"- **Read** from {_read(stream.read)}, {_pages(stream)}."
-    if stream.parent:
-        yield f"- **Asked for** once a record of `{stream.parent.stream}` ({stream.parent.of} of them)."
-    yield f"- **Named** by {_fields(stream.key)}, **stated** at `{stream.updated.field}`."
-    yield f"- **Changes**: {_changes(stream)}."
-    yield f"- **Deletions**: {_deletes(stream)}."
+    yield from _origins(stream)
     kept = stream.contract
     yield (
         f"- **Contract**: an unknown field: {kept.unknown}; a changed type: {kept.changed_type}; a missing"
@@ -98,6 +94,20 @@ def _stream(settings: Settings, connector: Connector, name: str, stream: Stream)
             )
             yield f"| {target} | {_origin(rule, mapped.each)} | {through} | {meaning} |"
     yield from _unread(contract, mapping, stream)
+
+
+def _origins(stream: Stream | Submitted) -> Iterator[str]:
+    named = f"- **Named** by {_fields(stream.key)}, **stated** at `{stream.updated.field}`."
+    if isinstance(stream, Submitted):
+        yield "- **Submitted** to the hub, not read; what waits is landed by the same schedule."
+        yield named
+        return
+    yield f"- **Read** from {_read(stream.read)}, {_pages(stream)}."
+    if stream.parent:
+        yield f"- **Asked for** once a record of `{stream.parent.stream}` ({stream.parent.of} of them)."
+    yield named
+    yield f"- **Changes**: {_changes(stream)}."
+    yield f"- **Deletions**: {_deletes(stream)}."
 
 
 def _read(read: Read) -> str:
@@ -167,7 +177,7 @@ def _origin(rule: FieldRule, each: str | None) -> str:
     return f"{text}, each of `{each}`" if each else text
 
 
-def _unread(contract: Contract, mapping: StreamMapping, stream: Stream) -> Iterator[str]:
+def _unread(contract: Contract, mapping: StreamMapping, stream: Stream | Submitted) -> Iterator[str]:
     """The contract's fields that nothing reads: what the hub leaves with the source."""
     read = {*stream.key, stream.updated.field, "parent"}
     for mapped in mapping.entities.values():

@@ -59,7 +59,7 @@ def _faults(settings: Settings) -> list[str]:
     for connector in load_connectors(settings).values():
         faults += _raised(check_reading, connector)
         faults += _raised(load_part, connector)
-        for stream in connector.streams:
+        for stream in connector.landed:
             faults += _raised(check_stream, settings, connector, stream)
     faults += _raised(load_rulebook, settings)
     faults += _raised(load_agreements, settings)

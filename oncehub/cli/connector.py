@@ -75,7 +75,7 @@ def new(
 def check(name: SourceName, as_json: Json = False) -> None:
     """Reach the source, try credentials, pages and changes of each stream, and say what was seen."""
     settings = load_settings()
-    connector, streams = named_streams(settings, name)
+    connector, streams = named_streams(settings, name, read=True)
     connection = connection_from_environment(connector.source)
     with open_source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
         findings = [look(settings, source, connector, stream) for stream in streams]
@@ -97,7 +97,7 @@ def read(
 ) -> None:
     """Print records as they arrive, or as the mapping makes them: one JSON object a line, values masked."""
     settings = load_settings()
-    connector, stream = named_stream(settings, name)
+    connector, stream = named_stream(settings, name, read=True)
     connection = connection_from_environment(connector.source)
     with open_source(connector, connection) as source:
         records = sample(source, connector, stream, limit).records[:limit]
@@ -119,7 +119,7 @@ def discover(
 ) -> None:
     """Propose contract, mapping, key and time of statement from samples; no value is printed or written."""
     settings = load_settings()
-    connector, streams = named_streams(settings, name)
+    connector, streams = named_streams(settings, name, read=True)
     connection = connection_from_environment(connector.source)
     namesakes = Namesakes(settings, without=connector.source)
     found: list[Discovery] = []

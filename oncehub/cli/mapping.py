@@ -45,7 +45,7 @@ def diff(
 ) -> None:
     """Put the same records through the old and the new mapping, and compare field by field."""
     settings = load_settings()
-    connector, stream = named_stream(settings, name)
+    connector, stream = named_stream(settings, name, read=live is not None)
     taken = _records(settings, connector, stream, records, live)
     with ExitStack() as stack:
         if old_root:

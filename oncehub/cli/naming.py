@@ -22,33 +22,36 @@ StreamName = Annotated[str, typer.Argument(help="source.stream, or the source wh
 SourceName = Annotated[str, typer.Argument(help="Name of the source: its folder under connectors/.")]
 
 
-def named_stream(settings: Settings, name: str) -> tuple[Connector, str]:
+def named_stream(settings: Settings, name: str, *, read: bool = False) -> tuple[Connector, str]:
     """Return the connector and stream that `source.stream`, or a source of one stream, names.
 
     Raises:
-        ConfigError: when there is no such source or stream, or the source has several.
+        ConfigError: when there is no such source or stream, or the source has several; with `read`, also
+            when the stream is not read but submitted.
     """
     source, _, stream = name.partition(".")
     connector = load_connector(settings, source)
-    known = ", ".join(f"{source}.{each}" for each in connector.streams)
-    if not stream and len(connector.streams) == 1:
-        return connector, next(iter(connector.streams))
-    if stream not in connector.streams:
-        raise ConfigError(f"{name!r} names no stream; there are: {known}")
+    streams = connector.streams if read else connector.landed
+    if not stream and len(streams) == 1:
+        return connector, next(iter(streams))
+    if stream not in streams:
+        why = "is not read but submitted" if stream in connector.submitted else "names no stream"
+        known = ", ".join(f"{source}.{each}" for each in streams)
+        raise ConfigError(f"{name!r} {why}; there are: {known}")
     return connector, stream
 
 
-def named_streams(settings: Settings, name: str) -> tuple[Connector, list[str]]:
+def named_streams(settings: Settings, name: str, *, read: bool = False) -> tuple[Connector, list[str]]:
     """Return the connector and the one stream, or all streams, that `source.stream` or `source` names.
 
     Raises:
-        ConfigError: when there is no such source or stream.
+        ConfigError: as `named_stream`, but a source may have several.
     """
     if "." in name:
-        connector, stream = named_stream(settings, name)
+        connector, stream = named_stream(settings, name, read=read)
         return connector, [stream]
     connector = load_connector(settings, name)
-    return connector, list(connector.streams)
+    return connector, list(connector.streams if read else connector.landed)
 
 
 def linked_to(link: Mapping[str, Any] | None) -> str:

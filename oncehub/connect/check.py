@@ -22,6 +22,8 @@ def check_reading(connector: Connector) -> None:
         check_read(connector, keys, place.read, place.pages)
         if not isinstance(place, Snapshot) and place.updated is not None:
             _check_zone(connector, (*keys, "updated", "zone"), place.updated)
+    for name, submitted in connector.submitted.items():
+        _check_zone(connector, ("submitted", name, "updated", "zone"), submitted.updated)
 
 
 def places(connector: Connector) -> Iterator[tuple[Keys, Stream | Snapshot | TombstoneStream]]:

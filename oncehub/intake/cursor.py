@@ -33,7 +33,7 @@ where excluded.position > cursor.position
 
 def changes_of(connector: Connector, stream: str) -> TimeChanges | SequenceChanges | None:
     """Return what tells the changes of a stream: its own part, or for children of changed parents theirs."""
-    spec = connector.streams[stream]
+    spec = connector.landed[stream]
     if spec.parent and spec.parent.of == "changed":
         return connector.streams[spec.parent.stream].changes
     return spec.changes
@@ -89,7 +89,7 @@ def _seen_in_full(connection: Connection, connector: Connector, stream: str, win
         return sequence
     if not isinstance(changes, TimeChanges) or not isinstance(window.until, datetime):
         return None
-    parent = connector.streams[stream].parent
+    parent = connector.landed[stream].parent
     if parent and parent.of == "changed":
         # Children do not state when their parents changed; they are never further than their parents' cursor.
         high_mark = _position(connection, connector.source, parent.stream)

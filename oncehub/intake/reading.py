@@ -19,8 +19,9 @@ from oncehub.intake.lanes import alone, lane_of, take_turn
 from oncehub.intake.portions import Portion, Size, portions
 from oncehub.intake.quarantine import Quarantine, refuse_excess
 from oncehub.intake.runs import Counts, Marks, Run, RunReport
+from oncehub.intake.submitted import Waiting
 from oncehub.intake.sweep import WHENEVER, Snapshot
-from oncehub.model.connector import AbsenceDeletes, Connector, TimeChanges
+from oncehub.model.connector import AbsenceDeletes, Connector, Submitted, TimeChanges
 from oncehub.model.entities import load_entities
 from oncehub.model.errors import (
     ContractBroken,
@@ -45,7 +46,7 @@ Listener = Callable[[RunReport], None]
 
 
 class Reading:
-    """Reads one stream of an open source."""
+    """Reads one stream of an open source, or what waits of one that is submitted."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Reading:
         connector: Connector,
         stream: str,
         store: Connection,
-        source: Source,
+        source: Source | Waiting,
         normalizer: Normalizer,
         listener: Listener | None = None,
         size: Size = Size(),  # noqa: B008 - frozen
@@ -63,7 +64,7 @@ class Reading:
         self._names = names
         self._name = f"{names[0]}.{names[1]}"
         self._connector = connector
-        self._spec = connector.streams[stream]
+        self._spec = connector.landed[stream]
         self._changes = changes_of(connector, stream)
         self._store = store
         self._source = source
@@ -157,6 +158,8 @@ class Reading:
             counts = Counts.of(batch, landed, drift=drift, pages=portion.pages, total=portion.last.total)
             report = run.count(counts)
             run.save_checkpoint(portion.next, _marks(portion, batch))
+            if isinstance(self._source, Waiting):
+                self._source.take(self._store, len(portion.records))
         self._tell(report)
 
     def _refuse_excess(self, run: Run, batch: Batch) -> None:
@@ -191,7 +194,7 @@ class Reading:
 
     def _shown_until(self, snapshot: Snapshot) -> datetime | None:
         """Up to which time of statement a record would be in the snapshot, did it still exist."""
-        if self._spec.snapshot is None:
+        if isinstance(self._spec, Submitted) or self._spec.snapshot is None:
             return WHENEVER
         shown = snapshot.shown_until()
         # The snapshot may have been made before a record committed that was stated earlier.

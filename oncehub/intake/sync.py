@@ -12,6 +12,7 @@ from oncehub.intake.backfill import check_backfill
 from oncehub.intake.portions import Size
 from oncehub.intake.reading import Listener, Reading
 from oncehub.intake.runs import RunReport
+from oncehub.intake.submitted import Waiting
 from oncehub.model.connection import Connection as SourceConnection
 from oncehub.model.connector import Connector
 from oncehub.model.errors import ConfigError, ContractBroken, OncehubError, RequestRefused, RunBusy
@@ -37,7 +38,7 @@ def utc_now() -> datetime:
 def sync(
     settings: Settings,
     connector: Connector,
-    connection: SourceConnection,
+    connection: SourceConnection | None,
     *,
     streams: Sequence[str] | None = None,
     full: bool = False,
@@ -50,6 +51,7 @@ def sync(
 ) -> list[RunReport]:
     """Read a source's streams (all unless named), and return a report a run.
 
+    Of streams that are submitted it lands what waits; for them alone no `connection` is needed.
     Reads what changed since the last time where the stream can tell, else (or with `full`) everything. A run
     that was interrupted is taken up where it stopped, and when that is long ago, followed by one for what
     changed since. With `backfill` only what was stated in that window is read, by runs of their own that may
@@ -74,15 +76,15 @@ def sync(
     with ExitStack() as stack:
         store = stack.enter_context(opened(settings, database))
         _attach(store, connector.source)
-        opening = opener(connector, connection) if opener else _paced(settings, connector, connection)
-        source = stack.enter_context(opening)
+        if read := [stream for stream in chosen if stream in connector.streams]:
+            source = stack.enter_context(_opened(settings, connector, connection, opener))
         for stream in chosen:
             reading = Reading(
                 settings=settings,
                 connector=connector,
                 stream=stream,
                 store=store,
-                source=source,
+                source=source if stream in read else Waiting(settings, connector.source, stream),
                 normalizer=normalizers[stream],
                 listener=report,
                 size=size,
@@ -99,6 +101,14 @@ def sync(
     return reports
 
 
+def _opened(
+    settings: Settings, connector: Connector, connection: SourceConnection | None, opener: Opener | None
+) -> AbstractContextManager[Source]:
+    if connection is None:
+        raise ConfigError(f"{connector.source} is read over a connection; only what is submitted needs none")
+    return opener(connector, connection) if opener else _paced(settings, connector, connection)
+
+
 @contextmanager
 def _paced(settings: Settings, connector: Connector, connection: SourceConnection) -> Iterator[Source]:
     """Open a source at the pace of all that read it."""
@@ -110,10 +120,10 @@ def _paced(settings: Settings, connector: Connector, connection: SourceConnectio
 
 
 def _chosen(connector: Connector, streams: Sequence[str] | None) -> list[str]:
-    if unknown := sorted(set(streams or ()) - set(connector.streams)):
-        known = ", ".join(connector.streams)
+    if unknown := sorted(set(streams or ()) - set(connector.landed)):
+        known = ", ".join(connector.landed)
         raise ConfigError(f"{connector.source} has no stream {unknown[0]!r}; there are: {known}")
-    return [stream for stream in connector.streams if not streams or stream in streams]
+    return [stream for stream in connector.landed if not streams or stream in streams]
 
 
 def _check_backfills(connector: Connector, streams: Sequence[str], window: Window, *, full: bool) -> None:

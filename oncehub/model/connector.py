@@ -198,23 +198,50 @@ class Quarantine(Part):
     after: Annotated[int, Field(ge=1)] = 200
 
 
-class Stream(Part):
-    """One collection of records that the source offers.
+class _Stated(Part):
+    """What is said of a stream's records, wherever they come from.
 
     Attributes:
         key: fields that together name a record within the stream.
     """
 
-    read: Read
-    pages: Pages
     key: Annotated[tuple[RecordPath, ...], Field(min_length=1)]
     updated: Updated
+    contract: Contract = Contract()
+    quarantine: Quarantine = Quarantine()
+
+
+class Submitted(_Stated):
+    """Records that are not read: the source's agency submits them to the hub, where they wait to be landed.
+
+    Nothing changes or deletes them but a later submission under the same key.
+    """
+
+    @property
+    def changes(self) -> None:
+        """What is submitted is there as a whole."""
+        return None
+
+    @property
+    def deletes(self) -> None:
+        """No submission says that a record was deleted."""
+        return None
+
+    @property
+    def parent(self) -> None:
+        """Nothing is asked for."""
+        return None
+
+
+class Stream(_Stated):
+    """One collection of records that the source offers."""
+
+    read: Read
+    pages: Pages
     changes: Changes | None = None
     snapshot: Snapshot | None = None
     deletes: Deletes | None = None
     parent: Parent | None = None
-    contract: Contract = Contract()
-    quarantine: Quarantine = Quarantine()
 
     @model_validator(mode="after")
     def _consistent(self) -> Stream:
@@ -266,6 +293,8 @@ class Connector(Document):
         source: its name; equals the folder's name.
         schedule: cron expression, Vietnam time.
         part: the one part that `connector.py` beside this file replaces.
+        streams: what is read.
+        submitted: streams of which the records come by submission, e.g. of a form's answers.
     """
 
     source: Name
@@ -277,6 +306,22 @@ class Connector(Document):
     limits: Limits = Limits()
     part: Literal["pager", "signer", "reader"] | None = None
     streams: Annotated[dict[Name, Stream], Field(min_length=1)]
+    submitted: dict[Name, Submitted] = Field(default_factory=dict)
+
+    @property
+    def landed(self) -> dict[str, Stream | Submitted]:
+        """All streams, in file order: those that are read, then those that are submitted."""
+        return {**self.streams, **self.submitted}
+
+    def keys_of(self, stream: str) -> tuple[str, str]:
+        """The keys that lead to a stream in the file."""
+        return ("submitted" if stream in self.submitted else "streams"), stream
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> Connector:
+        if twice := sorted(set(self.streams) & set(self.submitted)):
+            raise ValueError(f"submitted.{twice[0]}: is a stream that is read, too; choose another name")
+        return self
 
     @model_validator(mode="after")
     def _parents_exist(self) -> Connector:

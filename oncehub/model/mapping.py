@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
 from oncehub.model.documents import Document, Part
+from oncehub.model.entities import Entity
 from oncehub.model.reading import RecordPath
 
 Transform = str | dict[str, Any]
@@ -92,20 +93,30 @@ class FieldRule(Part):
 class EntityMapping(Part):
     """One entity made of each record (or of each object of the list at `each`).
 
-    In YAML the attributes stand beside the reserved keys `when` and `each`.
+    In YAML the attributes stand beside the reserved keys `when`, `each` and `partial`.
     An attribute of a composite is written with a dot: `permanent_address.unit`.
+
+    Attributes:
+        partial: a record states single attributes of somebody whom it names otherwise, so that those which
+            the entity requires may lack.
     """
 
     when: Condition | None = None
     each: RecordPath | None = None
+    partial: bool = False
     attributes: Annotated[dict[str, FieldRule], Field(min_length=1)]
+
+    def requires(self, entity: Entity) -> tuple[str, ...]:
+        """The attributes that every row must have, the one that tells items apart included."""
+        own = (entity.item_key,) if entity.item_key else ()
+        return tuple(dict.fromkeys([*(() if self.partial else entity.required), *own]))
 
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, content: Any) -> Any:
         if not isinstance(content, dict) or "attributes" in content:
             return content
-        reserved = {key: content[key] for key in ("when", "each") if key in content}
+        reserved = {key: content[key] for key in ("when", "each", "partial") if key in content}
         rest = {key: value for key, value in content.items() if key not in reserved}
         return {**reserved, "attributes": rest}
 

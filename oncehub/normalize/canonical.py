@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import polars as pl
@@ -26,18 +26,18 @@ def data_type(attribute: Attribute) -> pl.DataType:
     return DATA_TYPES[attribute.type]
 
 
-def canonical_checks(entity: Entity, made: dict[str, bool]) -> list[Check]:
+def canonical_checks(entity: Entity, made: dict[str, bool], required: Collection[str]) -> list[Check]:
     """The checks that a frame of `entity` must pass.
 
     `made` names the attributes and members that rules make, and whether by a code list, whose
-    meanings were compared with the schema when the mapping was compiled.
+    meanings were compared with the schema when the mapping was compiled; `required` those that no row lacks.
 
     Raises:
         ConfigError: when a pattern of the schema is no regular expression here.
     """
     checks = [
         Check(pl.col(name).is_null(), "canonical", "required attribute is missing", f"{entity.name}.{name}")
-        for name in dict.fromkeys([*entity.required, *([entity.item_key] if entity.item_key else [])])
+        for name in required
     ]
     if entity.item_key and entity.attributes[entity.item_key].type == "text":
         too_long = pl.col(entity.item_key).str.len_bytes() > KEY_BYTES

@@ -119,7 +119,7 @@ class _Written:
 
     def _canonical(self, rule: Rule) -> list[Check]:
         path = f"{self.entity.name}.{self.target}"
-        checks = canonical_checks(self.entity, {rule.target: rule.coded})
+        checks = canonical_checks(self.entity, {rule.target: rule.coded}, self.part.requires(self.entity))
         return [check for check in checks if check.path == path]
 
 
@@ -129,7 +129,7 @@ def _unassured(definition: Definition, part: EntityMapping, entity: Entity) -> I
     A mapping that chooses its rows or its values by a condition, or picks from a list, says by that that it
     knows.
     """
-    for name in dict.fromkeys([*entity.required, *([entity.item_key] if entity.item_key else [])]):
+    for name in part.requires(entity):
         rules = {target: rule for target, rule in part.attributes.items() if target.partition(".")[0] == name}
         if not any(_assured(definition.contract, part.each, rule) for rule in rules.values()):
             first = next(iter(rules))

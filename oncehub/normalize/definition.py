@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from oncehub.model.connector import Connector, Stream
+from oncehub.model.connector import Connector, Stream, Submitted
 from oncehub.model.entities import Entity, load_entities
 from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import FieldRule, StreamMapping
@@ -35,9 +35,9 @@ class Definition:
     vocabulary: Vocabulary
 
     @property
-    def stream(self) -> Stream:
+    def stream(self) -> Stream | Submitted:
         """The stream as the connector states it."""
-        return self.connector.streams[self.name]
+        return self.connector.landed[self.name]
 
     def digest(self) -> str:
         """SHA-256, as hex, of what decides which rows a record becomes; of code lists those read so far."""
@@ -57,7 +57,7 @@ def load_definition(settings: Settings, connector: Connector, stream: str) -> De
         ConfigError: when one is wrong, or the contract lacks a field that the connector names; with file,
             line and column.
     """
-    if stream not in connector.streams:
+    if stream not in connector.landed:
         raise ConfigError(f"{connector.where('streams')}: streams: there is no stream {stream!r}")
     within = Path("sources") / connector.source
     contract = load_contract(settings.schemas / within / f"{stream}.json")
@@ -65,7 +65,7 @@ def load_definition(settings: Settings, connector: Connector, stream: str) -> De
     if wrong := field_faults(connector, stream, contract):
         raise ConfigError("\n".join(wrong))
     entities = load_entities(settings.schemas)
-    if wrong := _sealed_keys(connector.streams[stream].key, mapping, entities):
+    if wrong := _sealed_keys(connector.landed[stream].key, mapping, entities):
         raise ConfigError("\n".join(wrong))
     return Definition(connector, stream, contract, mapping, entities, load_vocabulary(settings.mappings))
 

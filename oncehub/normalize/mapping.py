@@ -30,17 +30,17 @@ class EntityMaker:
     All expressions are built once, as building them costs as much as running them on a page.
     """
 
-    def __init__(self, entity: Entity, each: str | None, when: pl.Expr | None, rules: list[Rule]) -> None:
+    def __init__(self, entity: Entity, part: EntityMapping, when: pl.Expr | None, rules: list[Rule]) -> None:
         """Prepare the query.
 
         Args:
             entity: what is made.
-            each: path of the list of which every object makes a row; None: every record does.
+            part: the mapping of the entity.
             when: rows of which this does not hold make nothing.
             rules: how its attributes are made.
         """
         self.entity = entity
-        self._each = each
+        self._each = part.each
         self._when = when
         self._stages = [list(stage) for stage in _stages(rules)]
         self._attributes = [
@@ -50,7 +50,7 @@ class EntityMaker:
         ]
         self._checks = [check for rule in rules for check in rule.checks(entity.name)]
         made = {rule.target: rule.coded for rule in rules}
-        self._canonical = canonical_checks(entity, made)
+        self._canonical = canonical_checks(entity, made, part.requires(entity))
         self._storable = storable_checks(entity, made)
 
     def make(self, frame: pl.DataFrame, *, odd_text: bool) -> tuple[pl.DataFrame, list[Fault]]:
@@ -160,7 +160,7 @@ class MappingCompiler:
         ]
         self._complete(entity, part)
         self.used |= scope.used | ({part.each} if part.each else set())
-        return None if self._wrong else EntityMaker(entity, part.each, when, rules)
+        return None if self._wrong else EntityMaker(entity, part, when, rules)
 
     def _is_list(self, each: str, name: str) -> bool:
         try:
@@ -206,8 +206,7 @@ class MappingCompiler:
                 self._complain(fault, *place)
 
     def _complete(self, entity: Entity, part: EntityMapping) -> None:
-        needed = [*entity.required, *([entity.item_key] if entity.item_key else [])]
-        for name in dict.fromkeys(needed):
+        for name in part.requires(entity):
             if not any(target.partition(".")[0] == name for target in part.attributes):
                 self._complain(f"lacks {name}, which {entity.name} requires; add it", entity.name)
 

@@ -11,6 +11,7 @@ from oncehub.model.connector import (
     FlagDeletes,
     SequenceChanges,
     Stream,
+    Submitted,
     TombstoneDeletes,
     TombstoneStream,
     Updated,
@@ -34,7 +35,7 @@ class _Named:
     """A field that `connector.yaml` names.
 
     Attributes:
-        keys: where it does, from `streams` on.
+        keys: where it does, from `streams` or `submitted` on.
         kinds: the JSON types that serve.
         says: what stands there.
         always: whether every record must have it.
@@ -55,10 +56,10 @@ def field_faults(connector: Connector, name: str, contract: Contract) -> list[st
     Returns:
         One line a fault, each `file:line:column: what is wrong; what to write`.
     """
-    stream = connector.streams[name]
+    stream = connector.landed[name]
     faults = [(named.keys, fault) for named in _named(connector, name) for fault in _misfit(named, contract)]
     others = [*_other_forms(stream), *_other_keys(stream)]
-    faults += [(("streams", name, *keys), fault) for keys, fault in others]
+    faults += [((*connector.keys_of(name), *keys), fault) for keys, fault in others]
     return [_line(connector, keys, fault) for keys, fault in faults]
 
 
@@ -84,7 +85,7 @@ def named_paths(connector: Connector, name: str) -> list[str]:
 
 
 def _named(connector: Connector, name: str) -> Iterator[_Named]:
-    stream, here = connector.streams[name], ("streams", name)
+    stream, here = connector.landed[name], connector.keys_of(name)
     for place, path in enumerate(stream.key):
         yield _Named((*here, "key", place), path, KEY_KINDS, "a key", framed=True)
     updated = stream.updated
@@ -126,7 +127,7 @@ def _misfit(named: _Named, contract: Contract) -> Iterator[str]:
         yield f"{named.path} is {stated}; {named.says} is {' or '.join(named.kinds)}"
 
 
-def _other_forms(stream: Stream) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _other_forms(stream: Stream | Submitted) -> Iterator[tuple[tuple[str | int, ...], str]]:
     try:
         Statement(stream.key, stream.updated)
     except ValueError as fault:
@@ -139,7 +140,7 @@ def _other_forms(stream: Stream) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("deletes", "updated", "format"), str(fault)
 
 
-def _other_keys(stream: Stream) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _other_keys(stream: Stream | Submitted) -> Iterator[tuple[tuple[str | int, ...], str]]:
     deletes = stream.deletes
     if isinstance(deletes, TombstoneStream) and deletes.key and len(deletes.key) != len(stream.key):
         count = len(stream.key)

@@ -16,6 +16,7 @@ from oncehub.model.connector import (
     FlagDeletes,
     SequenceChanges,
     Stream,
+    Submitted,
     TombstoneDeletes,
     TombstoneStream,
 )
@@ -173,7 +174,7 @@ def _of_marked(contract: Contract, statement: Statement, modes: Modes) -> Deleti
     return Deletions(ContractGate(asked, modes.model_copy(update={"unknown": "ignore"})), statement)
 
 
-def _of_stream(stream: Stream) -> Deletions | None:
+def _of_stream(stream: Stream | Submitted) -> Deletions | None:
     """A record of a stream of tombstones must state a key and a time, each in a type that can be read."""
     if not isinstance(stream.deletes, TombstoneStream):
         return None

@@ -17,6 +17,7 @@ from oncehub.store.failures import told_without_values
 from oncehub.store.resealing import Sealed, SealedPayloads
 from oncehub.store.resealing_values import SealedDeliveries, SealedPeople, SealedRecords, SealedVersions
 from oncehub.store.sealed_values import sensitive_of
+from oncehub.store.waiting import SealedSubmitted
 
 _BATCH: Final = 2000
 _LOCK: Final = "rotate keys"
@@ -127,7 +128,8 @@ def _tables(settings: Settings) -> Sequence[Sealed]:
     """Everything that is sealed, each before what is copied from it."""
     entities = load_entities(settings.schemas)
     sensitive = [entity for entity in entities.values() if sensitive_of(entity)]
-    tables: list[Sealed] = [SealedPayloads(settings.home), *map(SealedRecords, sensitive)]
+    tables: list[Sealed] = [SealedSubmitted(), SealedPayloads(settings.home)]
+    tables += map(SealedRecords, sensitive)
     if entities["person"] in sensitive:
         person = entities["person"]
         tables += [SealedPeople(person), SealedVersions(person), SealedDeliveries(person)]

@@ -127,7 +127,7 @@ def test_runs_never_overlap_nor_pile_up_and_tasks_are_retried_with_backoff(read:
 
 
 def test_each_stream_is_a_task_of_its_own(read: dict[str, Any]) -> None:
-    assert read["dags"]["sync_portal"]["tasks"] == ["land_accounts", "land_dossiers"]
+    assert read["dags"]["sync_portal"]["tasks"] == ["land_accounts", "land_dossiers", "land_submissions"]
 
 
 def test_a_wrong_connector_is_an_import_error_that_names_file_line_and_column(tmp_path: Path) -> None:

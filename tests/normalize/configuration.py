@@ -17,6 +17,7 @@ STREAMS = [
     ("population", "citizens"),
     ("portal", "accounts"),
     ("portal", "dossiers"),
+    ("portal", "submissions"),
     ("tax", "registrations"),
     ("customs", "declarants"),
     ("banking", "accounts"),
