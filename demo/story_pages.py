@@ -41,12 +41,21 @@ def show_story(console: Console, story: Story, places: Places) -> None:
 def _filled(form: dict[str, Any], places: Places) -> Group:
     procedure = form["procedure"]
     table = Table()
-    for column in ("item", "value", "source", "as of", ""):
+    for column in ("item", "value", "source", "as of", "how sure", ""):
         table.add_column(column)
     for item in form["items"].values():
         marks = [name for name in ("confirm", "disputed") if item.get(name)]
         table.add_row(
-            item["title"], _text(item["value"], places), item["source"], _day(item["as_of"]), ", ".join(marks)
+            item["title"],
+            _text(item["value"], places),
+            item["source"],
+            _day(item["as_of"]),
+            item["sure"]["grade"],
+            ", ".join(marks),
+        )
+    for paper in form["papers"].values():
+        table.add_row(
+            paper["title"], f"{paper['dossier']} {paper['file']}", "portal", _day(paper["decided_at"])
         )
     return titled(f"{procedure['id']}  {procedure['name']}: filled", table)
 

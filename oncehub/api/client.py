@@ -80,7 +80,7 @@ class HubClient:
         return self._ask("POST", "/v1/persons/lookup", json=body)
 
     def prefill(self, code: str, search: Mapping[str, str], on: date | None = None) -> dict[str, Any]:
-        """Fill a procedure's form of a day, or today's; returns `{procedure, items, ask, request_id}`."""
+        """Fill a procedure's form of a day, or today's: `{procedure, items, papers, ask, request_id}`."""
         body = {"search": dict(search), "on": on and on.isoformat()}
         return self._ask("POST", f"/v1/procedures/{code}/prefill", json=body)
 

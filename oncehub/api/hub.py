@@ -23,6 +23,7 @@ from oncehub.model.procedures import Procedure
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share import load_agreements, load_procedures
+from oncehub.share.sureness import SurenessRules, load_sureness_rules
 from oncehub.store.connection import database_url, opened
 
 DEFAULT_ISSUER = "urn:oncehub"
@@ -38,6 +39,7 @@ class Hub:
         attributes: the canonical attributes by qualified name.
         deadlines: by when citizens' requests are due.
         home: has the keys that sensitive values are sealed with.
+        sureness: what tells how sure a value is.
     """
 
     issuer: str
@@ -45,6 +47,7 @@ class Hub:
     procedures: dict[str, Procedure]
     attributes: dict[str, Attribute]
     deadlines: DeadlineRules
+    sureness: SurenessRules
     database: Database
     home: Path
     token_keys: TokenKeys
@@ -95,6 +98,7 @@ def open_hub(settings: Settings) -> Hub:
         procedures=procedures,
         attributes=attributes,
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
+        sureness=load_sureness_rules(settings),
         database=Database(database_url(settings)),
         home=settings.home,
         token_keys=token_keys,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from oncehub.api.bodies import SearchTerms, Value
-from oncehub.share.prefill import Reason
+from oncehub.share.prefill import FilledItem, Reason, SparedPaper
+from oncehub.share.sureness import Grade
 
 
 class PrefillRequest(BaseModel):
@@ -19,12 +20,55 @@ class PrefillRequest(BaseModel):
     on: date | None = Field(None, description="The dossier's day, no later than today in Vietnam")
 
 
+class Sure(BaseModel):
+    """How sure a value is: on whose word, how many sources state it, and what that word weighs today.
+
+    `weight` is above 0 to 1, and null under an authority, whose word is not weighed.
+    """
+
+    grade: Grade
+    sources: int
+    weight: float | None
+
+
 class Filled(Value):
     """A filled item: `confirm` by the citizen; `disputed` when another source states a different value."""
 
     title: str
+    sure: Sure
     confirm: bool
     disputed: bool
+
+    @classmethod
+    def of(cls, item: FilledItem) -> Filled:
+        """Build it of what the hub filled."""
+        return cls(**{**vars(item), "sure": Sure(**vars(item.sure))})
+
+
+class Spared(BaseModel):
+    """A paper that need not be handed in again: where an earlier one is, and what result replaces it."""
+
+    title: str
+    dossier: str
+    file: str
+    result: str | None
+    component: str | None
+    procedure: str
+    decided_at: datetime | None
+
+    @classmethod
+    def of(cls, paper: SparedPaper) -> Spared:
+        """Build it of what the hub found."""
+        kept = paper.kept
+        return cls(
+            title=paper.title,
+            dossier=kept.dossier,
+            file=kept.file,
+            result=kept.result,
+            component=kept.component,
+            procedure=kept.procedure_code,
+            decided_at=kept.decided_at,
+        )
 
 
 class Asked(BaseModel):
@@ -52,9 +96,10 @@ class ProcedureHead(BaseModel):
 
 
 class PrefillAnswer(BaseModel):
-    """A procedure's form: every item is either filled or still to ask."""
+    """A procedure's form: every item is filled, a paper that is there already, or still to ask."""
 
     procedure: ProcedureHead
     items: dict[str, Filled]
+    papers: dict[str, Spared]
     ask: dict[str, Asked]
     request_id: str

@@ -10,12 +10,12 @@ from fastapi.exceptions import RequestValidationError
 
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
-from oncehub.api.prefill_bodies import Asked, Filled, PrefillAnswer, PrefillRequest, ProcedureHead
+from oncehub.api.prefill_bodies import Asked, Filled, PrefillAnswer, PrefillRequest, ProcedureHead, Spared
 from oncehub.api.routes import NOBODY, RequestId, TheCaller
 from oncehub.api.terms import require_search_terms
 from oncehub.model.errors import PersonNotFound
 from oncehub.model.procedures import Procedure
-from oncehub.share import find_for_form, named, prefill, require_living
+from oncehub.share import FormRequest, find_for_form, named, prefill, require_living
 from oncehub.share.permissions import require_procedure, require_search, today
 from oncehub.share.relatives import LIFE_STATUS
 
@@ -30,25 +30,27 @@ def fill(
     caller: TheCaller,
     request_id: RequestId,
 ) -> PrefillAnswer:
-    """Answer a procedure's form for one person: items filled, and items still to ask."""
+    """Answer a procedure's form for one person: what is filled, which papers are there, what is to ask."""
     require_search_terms(body.search, hub.attributes)
     day = dossier_day(body.on)
     known = named(hub.procedures, code)
     with inquiry(hub, caller, request_id, "prefill", procedure=known.id if known else None) as asked:
         procedure = require_procedure(asked.agreement, known, code, day)
         require_search(asked.agreement, body.search)
-        person = find_for_form(asked.connection, procedure, day, asked.agreement, body.search)
+        wanted = FormRequest(procedure, day, asked.agreement)
+        person = find_for_form(asked.connection, wanted, body.search)
         if person is None:
             raise PersonNotFound(NOBODY)
         asked.person_key = person.key
         # A refusal for it tells it, so the log must.
         asked.attributes = (LIFE_STATUS,)
         require_living(person)
-        form = prefill(asked.connection, person, procedure, day, asked.agreement)
+        form = prefill(asked.connection, person, wanted, hub.sureness)
         asked.attributes, asked.relatives = form.released, form.relatives
         return PrefillAnswer(
             procedure=head(procedure, day),
-            items={name: Filled(**vars(item)) for name, item in form.items.items()},
+            items={name: Filled.of(item) for name, item in form.items.items()},
+            papers={name: Spared.of(paper) for name, paper in form.papers.items()},
             ask={name: Asked(**vars(item)) for name, item in form.ask.items()},
             request_id=str(request_id),
         )

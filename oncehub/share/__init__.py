@@ -4,7 +4,15 @@ from oncehub.share.agreements import load_agreements
 from oncehub.share.corrections import corrected_sources, publish_corrections
 from oncehub.share.feeds import FeedPage, publish, read_changes
 from oncehub.share.lookup import Believed, Person, find_person
-from oncehub.share.prefill import AskedItem, FilledForm, FilledItem, find_for_form, prefill, require_living
+from oncehub.share.prefill import (
+    AskedItem,
+    FilledForm,
+    FilledItem,
+    FormRequest,
+    find_for_form,
+    prefill,
+    require_living,
+)
 from oncehub.share.procedures import load_procedures, named
 from oncehub.share.publishing import PublishReport
 
@@ -14,6 +22,7 @@ __all__ = [
     "FeedPage",
     "FilledForm",
     "FilledItem",
+    "FormRequest",
     "Person",
     "PublishReport",
     "corrected_sources",

@@ -1,4 +1,4 @@
-"""A procedure's form answered from what is believed: the items filled, and those still to ask."""
+"""A procedure's form answered from what is held: what is filled, which papers are there, what is to ask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from oncehub.model.errors import PersonNotLiving
 from oncehub.model.procedures import Item, Procedure
 from oncehub.model.sharing import Agreement
 from oncehub.share.lookup import Believed, Person, find_person
+from oncehub.share.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
 from oncehub.share.relatives import LIFE_STATUS, covered, find_relatives, living, tie, wanted_of
+from oncehub.share.sureness import Sureness, SurenessRules, count_sources, sureness
 from oncehub.store.connection import Connection
 
 Reason = Literal[
@@ -29,12 +31,27 @@ agreement; the citizen has not consented; nobody is held as the relative; who is
 
 
 @dataclass(frozen=True)
+class FormRequest:
+    """Which form is asked for: of a procedure, for a dossier of `day`, on behalf of an agreement."""
+
+    procedure: Procedure
+    day: date
+    agreement: Agreement
+
+    @property
+    def fields(self) -> dict[str, Item]:
+        """The items that the form of the day has."""
+        return self.procedure.items_on(self.day)
+
+
+@dataclass(frozen=True)
 class FilledItem:
     """An item filled from the hub.
 
     Attributes:
         title: of the item, in Vietnamese.
         as_of: when the source stated the value, ISO 8601 UTC.
+        sure: how sure it is.
         confirm: the citizen must confirm it.
         disputed: a source without authority states another value.
     """
@@ -43,6 +60,7 @@ class FilledItem:
     value: Any
     source: str | None
     as_of: str | None
+    sure: Sureness
     confirm: bool
     disputed: bool
 
@@ -57,32 +75,45 @@ class AskedItem:
 
 
 @dataclass(frozen=True)
+class SparedPaper:
+    """A paper that need not be handed in again, and the earlier one that is there."""
+
+    title: str
+    kept: KeptPaper
+
+
+@dataclass(frozen=True)
 class FilledForm:
-    """A procedure's form for one person; every item of the version is in `items` or in `ask`.
+    """A procedure's form for one person; every item of the version is in `items`, `papers` or `ask`.
 
     Attributes:
         person_key: whose; never leaves the hub.
-        released: qualified names of the person's attributes that filled items, or led to a relative, sorted.
+        released: qualified names of what of the person filled items, led to a relative or referred to a
+            paper, sorted.
         relatives: key of each relative consulted -> qualified names of theirs that left, sorted.
     """
 
     person_key: str
     items: dict[str, FilledItem]
+    papers: dict[str, SparedPaper]
     ask: dict[str, AskedItem]
     released: tuple[str, ...]
     relatives: dict[str, tuple[str, ...]]
 
 
-def find_for_form(
-    connection: Connection,
-    procedure: Procedure,
-    day: date,
-    agreement: Agreement,
-    search: Mapping[str, str],
-) -> Person | None:
-    """Return the person with their life status and what the form of `day` may hold; see `find_person`."""
-    wanted = wanted_of(procedure.items_on(day).values(), agreement)
-    return find_person(connection, agreement, search, sorted(wanted | {LIFE_STATUS}))
+@dataclass(frozen=True)
+class _Known:
+    """What fills an item: whose attribute it is, and what is believed of it."""
+
+    person_key: str
+    attribute: str
+    believed: Believed
+
+
+def find_for_form(connection: Connection, request: FormRequest, search: Mapping[str, str]) -> Person | None:
+    """Return the person with their life status and what the form may hold; see `find_person`."""
+    wanted = wanted_of(request.fields.values(), request.agreement)
+    return find_person(connection, request.agreement, search, sorted(wanted | {LIFE_STATUS}))
 
 
 def require_living(person: Person) -> None:
@@ -95,27 +126,35 @@ def require_living(person: Person) -> None:
         raise PersonNotLiving("the register does not hold this person as living; no form can be filled")
 
 
-def prefill(
-    connection: Connection, person: Person, procedure: Procedure, day: date, agreement: Agreement
-) -> FilledForm:
-    """Answer the form of `day` for a person that `find_for_form` found; only what the agreement covers."""
-    fields = procedure.items_on(day)
+def prefill(connection: Connection, person: Person, request: FormRequest, rules: SurenessRules) -> FilledForm:
+    """Answer a form for a person that `find_for_form` found; only what the agreement covers."""
+    fields, agreement = request.fields, request.agreement
     relatives = find_relatives(connection, person, fields.values(), agreement)
-    items: dict[str, FilledItem] = {}
+    kept = find_papers(connection, person.key, fields) if agreement.papers else {}
+    known: dict[str, _Known] = {}
     ask: dict[str, AskedItem] = {}
     for name, item in fields.items():
         answer = _answer(item, person, relatives, agreement)
-        if isinstance(answer, FilledItem):
-            items[name] = answer
-        else:
+        if isinstance(answer, _Known):
+            known[name] = answer
+        elif name not in kept:
             ask[name] = answer
-    told = _told(fields, items, ask, person, relatives)
-    return FilledForm(person.key, items, ask, told.pop(person.key), told)
+    told = _told(fields, known, ask, person, relatives)
+    told[person.key] |= set(PAPER_ATTRIBUTES) if kept else set()
+    left = {key: tuple(sorted(attributes)) for key, attributes in told.items()}
+    return FilledForm(
+        person_key=person.key,
+        items=_filled(connection, fields, known, rules),
+        papers={name: SparedPaper(fields[name].title.vi, paper) for name, paper in kept.items()},
+        ask=ask,
+        released=left.pop(person.key),
+        relatives=left,
+    )
 
 
 def _answer(
     item: Item, person: Person, relatives: Mapping[str, Person | None], agreement: Agreement
-) -> FilledItem | AskedItem:
+) -> _Known | AskedItem:
     title = item.title.vi
     if item.attribute is None:
         return AskedItem(title, "asked", item.ask.vi if item.ask else None)
@@ -131,7 +170,7 @@ def _answer(
     believed = person.attributes[item.attribute]
     if reason := _why_asked(believed, item.max_age):
         return AskedItem(title, reason)
-    return FilledItem(title, believed.value, believed.source, believed.as_of, item.confirm, believed.disputed)
+    return _Known(person.key, item.attribute, believed)
 
 
 def _why_nobody(named: Believed) -> Reason:
@@ -152,25 +191,49 @@ def _age(as_of: str) -> timedelta:
     return datetime.now(UTC) - datetime.fromisoformat(as_of)
 
 
+def _filled(
+    connection: Connection, fields: Mapping[str, Item], known: Mapping[str, _Known], rules: SurenessRules
+) -> dict[str, FilledItem]:
+    wanted: dict[str, set[str]] = {}
+    for each in known.values():
+        wanted.setdefault(each.person_key, set()).add(each.attribute)
+    sources = {key: count_sources(connection, key, attributes, rules) for key, attributes in wanted.items()}
+    return {
+        name: _item(fields[name], each, sources[each.person_key].get(each.attribute, 1), rules)
+        for name, each in known.items()
+    }
+
+
+def _item(item: Item, known: _Known, sources: int, rules: SurenessRules) -> FilledItem:
+    believed = known.believed
+    return FilledItem(
+        title=item.title.vi,
+        value=believed.value,
+        source=believed.source,
+        as_of=believed.as_of,
+        sure=sureness(believed, known.attribute, sources, rules),
+        confirm=item.confirm,
+        disputed=believed.disputed,
+    )
+
+
 def _told(
     fields: Mapping[str, Item],
-    filled: Mapping[str, FilledItem],
+    known: Mapping[str, _Known],
     asked: Mapping[str, AskedItem],
     person: Person,
     relatives: Mapping[str, Person | None],
-) -> dict[str, tuple[str, ...]]:
+) -> dict[str, set[str]]:
     """Return what left of the person, and of each relative; a reason may tell that one is not living."""
     told: dict[str, set[str]] = {person.key: set()}
     for relation, relative in relatives.items():
         if relative:
             told[person.key].add(tie(relation))
             told.setdefault(relative.key, set())
-    for name, item in fields.items():
-        about = relatives.get(item.of) if item.of else person
-        if about is None or item.attribute is None:
-            continue
-        if name in filled:
-            told[about.key].add(item.attribute)
-        elif asked[name].reason == "relative_not_living":
-            told[about.key].add(LIFE_STATUS)
-    return {key: tuple(sorted(attributes)) for key, attributes in told.items()}
+    for each in known.values():
+        told[each.person_key].add(each.attribute)
+    for name, answer in asked.items():
+        relative = relatives.get(fields[name].of or "")
+        if relative and answer.reason == "relative_not_living":
+            told[relative.key].add(LIFE_STATUS)
+    return told

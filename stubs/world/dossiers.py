@@ -37,6 +37,11 @@ class Procedure:
     field: str
     days: int
 
+    @property
+    def result(self) -> str:
+        """The code of its result (mã giấy tờ kết quả) in this world: of the agency in charge, and its own."""
+        return f"KQ.{self.field[:3]}.{self.code[2:]}"
+
 
 PROCEDURES = (
     Procedure("1.004222", "Đăng ký thường trú", "G01-CT", 7),

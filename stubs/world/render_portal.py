@@ -172,6 +172,7 @@ def _documents(table: Table) -> pl.Series:
     place = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     number = padded(table["key"][owner] * 10 + place, 9)
     form = table["form"][owner].astype(np.uint64) + (place * 7_919).astype(np.uint64)
+    results, result = pl.Series([each.result for each in PROCEDURES]), digit(form, 3, len(PROCEDURES))
     documents = pl.DataFrame(
         {
             "TepDinhKemId": "TDK" + number,
@@ -181,7 +182,7 @@ def _documents(table: Table) -> pl.Series:
             "DuocSoHoa": pl.Series((digit(form, 0, 4) > 0).astype(np.int64)),
             "DuocTaiSuDung": pl.Series((digit(form, 1, 3) == 0).astype(np.int64)),
             "DuocLayTuKhoDMQG": pl.Series((digit(form, 2, 5) == 0).astype(np.int64)),
-            "MaKetQuaThayThe": blank("KQ.G01." + padded(digit(form, 3, 900_000), 6), digit(form, 4, 6) > 0),
+            "MaKetQuaThayThe": blank(results.gather(pl.Series(result)), digit(form, 4, 6) > 0),
             "IsDeleted": pl.Series(digit(form, 5, 40) == 0),
         }
     )

@@ -56,6 +56,7 @@ def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an
         "value": HEAD,
         "source": "population",
         "as_of": "2026-05-01T01:02:03+00:00",
+        "sure": {"grade": "authority", "sources": 1, "weight": None},
         "confirm": True,
         "disputed": False,
     }

@@ -39,6 +39,7 @@ FORBIDDEN = [
     "select * from record.document",
     "select * from record.tax_registration",
     "select * from truth.link",
+    "select record.attach_source('x')",
     "select source_key, evidence from truth.case_file",
     "update truth.case_file set closed_at = now()",
     "insert into truth.ruling (source) values ('tax')",

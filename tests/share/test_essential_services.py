@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from oncehub.model.settings import Settings
 from oncehub.share import load_agreements, load_procedures
 from oncehub.share.permissions import today
 from oncehub.share.relatives import covered
+
+ROOT = Path(__file__).resolve().parents[2]
 
 WHO = "full_name personal_id birth_date sex"
 ALL_26 = (
@@ -96,7 +99,13 @@ CODES = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    """The repository's configuration, without a database."""
+    return Settings(ROOT, home=ROOT / "var", database_url=None)
+
+
+@pytest.fixture(scope="module")
 def services(settings: Settings) -> dict[int, Procedure]:
     return {procedure.service: procedure for procedure in load_procedures(settings).values()}
 
@@ -162,3 +171,22 @@ def test_the_portal_s_agreements_cover_nothing_that_no_form_of_theirs_needs(sett
         ties = {f"person.{item.of}" for item in items if item.of}
         assert set(agreement.attributes) == {item.attribute for item in items if item.attribute} | ties
         assert set(agreement.relatives) == {item.of for item in items if item.of}
+
+
+def test_the_documentation_s_table_is_what_the_files_say(services: dict[int, Procedure]) -> None:
+    written = (ROOT / "docs" / "procedures.md").read_text("utf-8").splitlines()
+    assert [line for line in written if line.startswith("| ") and line[2].isdigit()] == [
+        _row(services[number]) for number in range(1, 26)
+    ]
+
+
+def _row(procedure: Procedure) -> str:
+    form, items = procedure.form_on(today()), procedure.items_on(today()).values()
+    counts = (
+        sum(item.attribute is not None for item in items),
+        sum(item.of is not None for item in items) or "",
+        sum(bool(item.replaced_by) for item in items) or "",
+        sum(item.ask is not None for item in items),
+    )
+    cells = (procedure.service, procedure.id, procedure.name.vi, procedure.owner, form and form.name, *counts)
+    return f"| {' | '.join(map(str, cells))} |"

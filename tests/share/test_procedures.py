@@ -11,6 +11,8 @@ from oncehub.model.settings import Settings
 from oncehub.share import load_procedures, named
 from oncehub.share.procedures import led
 
+ROOT = Path(__file__).resolve().parents[2]
+
 VERSIONED = """\
 code: "1.000001"
 former:
@@ -37,11 +39,19 @@ items:
 
 
 @pytest.fixture
-def folder(editable: Settings) -> Path:
+def kept(tmp_path: Path) -> Settings:
+    """A root without agreements, in which `folder` puts a procedure; no database."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "schemas").symlink_to(ROOT / "schemas")
+    return Settings(root, home=tmp_path, database_url=None)
+
+
+@pytest.fixture
+def folder(kept: Settings) -> Path:
     """The folder of procedures, with `VERSIONED` alone in it."""
-    folder = editable.mappings / "procedures"
-    for path in folder.glob("*.yaml"):
-        path.unlink()
+    folder = kept.mappings / "procedures"
+    folder.mkdir(parents=True)
     (folder / "1.000001.yaml").write_text(VERSIONED, "utf-8")
     return folder
 
@@ -61,8 +71,8 @@ def edit(folder: Path, old: str, new: str) -> Path:
 
 
 @pytest.fixture
-def procedure(editable: Settings, folder: Path) -> Procedure:
-    (procedure,) = load_procedures(editable).values()
+def procedure(kept: Settings, folder: Path) -> Procedure:
+    (procedure,) = load_procedures(kept).values()
     return procedure
 
 
@@ -98,14 +108,14 @@ def test_a_former_code_leads_to_the_procedure_until_its_last_day(procedure: Proc
     assert led(procedure, "2.000002", date(2999, 1, 1))
 
 
-def test_a_procedure_without_a_code_has_an_id_of_its_own(editable: Settings, folder: Path) -> None:
+def test_a_procedure_without_a_code_has_an_id_of_its_own(kept: Settings, folder: Path) -> None:
     path = edit(folder, 'code: "1.000001"\n', "")
     edit(folder, '"1.000001"]', "dvctt-25]")
-    assert faults(editable) == [
+    assert faults(kept) == [
         f"{path}:4:1: service: the procedure is 'dvctt-25', the file is not; name it dvctt-25.yaml"
     ]
     path.rename(folder / "dvctt-25.yaml")
-    assert set(load_procedures(editable)) == {"dvctt-25"}
+    assert set(load_procedures(kept)) == {"dvctt-25"}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +170,7 @@ def test_a_procedure_without_a_code_has_an_id_of_its_own(editable: Settings, fol
     ],
 )
 def test_what_a_procedure_gets_wrong_is_told_with_its_place(
-    editable: Settings, folder: Path, old: str, new: str, fault: str
+    kept: Settings, folder: Path, old: str, new: str, fault: str
 ) -> None:
     path = edit(folder, old, new)
     if old.startswith("code"):
@@ -168,7 +178,7 @@ def test_what_a_procedure_gets_wrong_is_told_with_its_place(
     if old.startswith("from: 2025-01-01, until"):
         edit(folder, ", from: 2025-01-01}\n  fax", "}\n  fax")
         edit(folder, ", until: 2025-12-31}\n  father", "}\n  father")
-    (told, *_) = faults(editable)
+    (told, *_) = faults(kept)
     assert told.startswith(f"{path}{fault}")
 
 
@@ -204,32 +214,32 @@ def test_what_a_procedure_gets_wrong_is_told_with_its_place(
     ],
 )
 def test_an_item_that_contradicts_itself_is_told(
-    editable: Settings, folder: Path, old: str, new: str, fault: str
+    kept: Settings, folder: Path, old: str, new: str, fault: str
 ) -> None:
     path = edit(folder, old, new)
-    (told, *_) = faults(editable)
+    (told, *_) = faults(kept)
     assert told.startswith(f"{path}:")
     assert fault in told
 
 
-def test_a_version_without_items_is_told(editable: Settings, folder: Path) -> None:
+def test_a_version_without_items_is_told(kept: Settings, folder: Path) -> None:
     path = folder / "1.000001.yaml"
     text = (
         VERSIONED[: VERSIONED.index("items:")]
         + "items: {fax: {title: {vi: Fax}, ask: {vi: Số}, from: 2026-01-01}}"
     )
     path.write_text(text, "utf-8")
-    assert faults(editable) == [
+    assert faults(kept) == [
         f"{path}:9:5: forms.0: no item belongs to this version; add one",
         f"{path}:10:5: forms.1: no item belongs to this version; add one",
     ]
 
 
-def test_a_service_and_a_code_belong_to_one_procedure(editable: Settings, folder: Path) -> None:
+def test_a_service_and_a_code_belong_to_one_procedure(kept: Settings, folder: Path) -> None:
     path = folder / "1.000002.yaml"
     text = VERSIONED.replace('code: "1.000001"', 'code: "1.000002"', 1)
     path.write_text(text.replace('"2.000002"', '"1.000001"'), "utf-8")
-    assert faults(editable) == [
+    assert faults(kept) == [
         f"{path}:5:1: service: 25 is 1.000001.yaml already; one file a service",
         f"{path}:3:6: '2.000001' leads to 1.000001.yaml already; a code leads to one procedure",
         f"{path}:4:6: '1.000001' leads to 1.000001.yaml already; a code leads to one procedure",
