@@ -26,6 +26,7 @@ from oncehub.cli import (
     person,
     pipeline,
     quarantine,
+    retention,
     serve,
 )
 from oncehub.model.errors import ConfigError, OncehubError
@@ -61,6 +62,7 @@ app.add_typer(corrections.app, name="corrections")
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
+app.add_typer(retention.app, name="retention")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 

@@ -14,6 +14,7 @@ from oncehub.model.errors import ConfigError
 from oncehub.model.mapping import CodeList, StreamMapping
 from oncehub.model.privacy import DeadlineRules, RevealRules
 from oncehub.model.procedures import Procedure
+from oncehub.model.retention import RetentionRules
 from oncehub.model.rules import CaseRules, ComparisonRules, MatchingRules, SurvivorshipRules
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
@@ -30,6 +31,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "cases": CaseRules,
     "reveals": RevealRules,
     "deadlines": DeadlineRules,
+    "retention": RetentionRules,
     "procedure": Procedure,
     "agreement": Agreement,
 }
@@ -87,6 +89,7 @@ def config_files(settings: Settings) -> Iterator[tuple[Path, type[Document]]]:
         (mappings / "rules", "comparison.yaml", ComparisonRules),
         (mappings / "rules", "survivorship.yaml", SurvivorshipRules),
         (mappings / "rules", "cases.yaml", CaseRules),
+        (mappings / "rules", "retention.yaml", RetentionRules),
         (mappings / "rules", "reveals.yaml", RevealRules),
         (mappings / "rules", "deadlines.yaml", DeadlineRules),
         (mappings / "procedures", "*.yaml", Procedure),

@@ -133,6 +133,9 @@ from share.change, share.feed
 where feed.feed = %s and (change.transaction, change.change_id) > (feed.transaction, feed.change_id)
 """
 
+_OWN = ("sealed", "purged")
+"""What of a line no consumer is told: which records state its values, and that they were purged."""
+
 _READ = """
 select sequence, person_key::text, line from share.delivery
 where feed = %s and sequence > %s
@@ -245,12 +248,15 @@ def believed_values(agreement: Agreement) -> sql.Composable:
 
 
 def opened_line(line: dict[str, Any]) -> dict[str, Any]:
-    """Open the sealed values of a line, inside `unsealing`, and leave out which records state them."""
+    """Open the sealed values of a line, inside `unsealing`, and leave out what is the hub's own.
+
+    Of a line that was purged, values and changes are empty: one that follows has replaced it.
+    """
     records = line.get("sealed", {})
     values = line["values"] | {
         name: opened_here(name, tuple(record), line["values"][name]) for name, record in records.items()
     }
-    return {name: part for name, part in line.items() if name != "sealed"} | {"values": values}
+    return {name: part for name, part in line.items() if name not in _OWN} | {"values": values}
 
 
 def _origins(sensitive: Sequence[str]) -> sql.Composable:

@@ -1,0 +1,38 @@
+"""`purge`: purges what its retention has ended for, and leaves proof of it."""
+
+# ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from oncehub.model.settings import load_settings
+from oncehub.orchestrate.schedule import ONE_AT_A_TIME, VIETNAM
+
+
+@task
+def purge_due() -> dict[str, Any]:
+    """Purge what has come to be due; the counts go on to XCom."""
+    from oncehub.orchestrate.failures import clear_failures
+    from oncehub.orchestrate.task_log import counted
+    from oncehub.share.purging import purge
+
+    with clear_failures():
+        return counted(purge(load_settings()))
+
+
+@dag(
+    dag_id="purge",
+    dag_display_name="Purge what is kept no longer",
+    schedule=CronTriggerTimetable("30 4 * * *", timezone=VIETNAM),
+    tags=["oncehub", "retention"],
+    **ONE_AT_A_TIME,
+)
+def purge_dag() -> None:
+    """Define the DAG."""
+    purge_due()
+
+
+purge_dag()

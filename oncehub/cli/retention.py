@@ -1,0 +1,59 @@
+"""`oncehub retention`: how long data is kept, and purging what no longer is."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oncehub.audit.keys import seal_key, trusted_keys
+from oncehub.audit.purges import bent_proof
+from oncehub.cli.output import Json, show, show_one
+from oncehub.model.settings import load_settings
+from oncehub.share.purging import purge, retention_status
+from oncehub.store.connection import opened
+
+app = typer.Typer(no_args_is_help=True, help="How long data is kept, and purging what no longer is.")
+
+_COLUMNS = ("kind", "keep_days", "due", "horizon", "because")
+_BENT = 1
+
+
+@app.command("status")
+def status(as_json: Json = False) -> None:
+    """Tell how long each kind is kept, and how much is due to be purged."""
+    show(retention_status(load_settings()), title="retention", columns=_COLUMNS, as_json=as_json)
+
+
+@app.command("purge")
+def purge_(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how much is due.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Purge what is due, in batches with a signed proof each; what is killed goes on the next time."""
+    if dry_run:
+        status(as_json)
+        return
+    report = purge(load_settings())
+    show_one(dataclasses.asdict(report), title="purged", as_json=as_json)
+
+
+@app.command("verify")
+def verify(
+    trust: Annotated[
+        Path | None, typer.Option(help="JWK set of trusted keys, as `oncehub audit keys` prints it.")
+    ] = None,
+) -> None:
+    """Check that no proof was changed, removed or put in; status 1 and the first that was."""
+    settings = load_settings()
+    own = seal_key(settings.home)
+    trusted = trusted_keys(trust) if trust else {own.id: own.private}
+    with opened(settings) as connection, connection:
+        bent = bent_proof(connection, trusted)
+    sys.stdout.write(f"{bent}\n" if bent else "every proof holds\n")
+    if bent:
+        raise typer.Exit(_BENT)

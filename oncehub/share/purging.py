@@ -1,0 +1,195 @@
+"""Purging what its retention has ended for: in batches, each in one transaction with the proof of it."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from oncehub.audit.keys import SealKey, seal_key
+from oncehub.audit.pseudonyms import pseudonym_key
+from oncehub.audit.purges import Purged, write_proof
+from oncehub.model.catalogue import load_rules
+from oncehub.model.entities import load_entities
+from oncehub.model.errors import RunBusy
+from oncehub.model.retention import Kind, RetentionRules
+from oncehub.model.settings import Settings
+from oncehub.share.agreements import load_agreements
+from oncehub.share.purge_kinds import Purge, purges
+from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.failures import told_without_values
+
+_BATCH: Final = 5000
+
+# Of clients that may still ask; where one has said nothing yet, nothing counts as kept.
+_KEPT: Final = """
+select c.agreement, min(coalesce(r.sequence, 0))
+from share.consumer c
+left join lateral (
+    select max(sequence) as sequence from share.receipt
+    where client_id = c.client_id and kind = 'acknowledged' and feed = (%s::jsonb ->> c.agreement)
+) r on true
+where c.revoked_at is null and %s::jsonb ? c.agreement
+group by c.agreement
+"""
+
+
+@dataclass(frozen=True)
+class KindStatus:
+    """A kind of data as its rule finds it.
+
+    Attributes:
+        keep_days: how long it is kept.
+        horizon: what has come to its end before it is due.
+        due: how much that is.
+    """
+
+    kind: Kind
+    keep_days: float
+    because: str
+    horizon: datetime
+    due: int
+
+
+@dataclass(frozen=True)
+class PurgeReport:
+    """What one purge did.
+
+    Attributes:
+        run: its id, as the proofs hold it.
+        removed: by kind; kinds of which nothing was due are left out.
+        batches: how many there were, and so proofs.
+    """
+
+    run: str
+    removed: dict[Kind, int]
+    batches: int
+
+
+def retention_status(
+    settings: Settings, database: Connection | None = None, now: datetime | None = None
+) -> list[KindStatus]:
+    """Tell by kind how much is due; nothing is changed.
+
+    Raises:
+        ConfigError: when `retention.yaml` is wrong.
+        StoreError: when the database cannot be used.
+    """
+    rules = load_rules(settings, "retention", RetentionRules)
+    moment = now or datetime.now(UTC)
+    with told_without_values("counting what is due"), opened(settings, database) as connection, connection:
+        due = dict.fromkeys(rules.kinds, 0)
+        for each in _purges(settings, connection):
+            with connection.cursor() as cursor:
+                horizon = moment - rules.kinds[each.kind].keep
+                cursor.execute(each.count(), {**each.values, "horizon": horizon})
+                (count,) = cursor.fetchone() or (0,)
+            due[each.kind] += count
+    return [
+        KindStatus(kind, rule.keep.total_seconds() / 86_400, rule.because, moment - rule.keep, due[kind])
+        for kind, rule in rules.kinds.items()
+    ]
+
+
+def purge(
+    settings: Settings,
+    database: Connection | None = None,
+    *,
+    now: datetime | None = None,
+    size: int = _BATCH,
+) -> PurgeReport:
+    """Purge what is due, as `retention_status` counts it; a repeat purges what has come to be due since.
+
+    Killed at any instant, it has purged whole batches, each with its proof in `audit.purge`.
+
+    Args:
+        settings: name the rules, and the keys that proofs are signed with.
+        database: used instead of a connection of its own.
+        now: the moment that horizons are counted from.
+        size: rows in one transaction.
+
+    Raises:
+        RunBusy: when another process purges.
+        ConfigError: when `retention.yaml` or the key for seals is wrong.
+        StoreError: when the database cannot be used.
+    """
+    rules = load_rules(settings, "retention", RetentionRules)
+    keys = seal_key(settings.home), pseudonym_key(settings.home)
+    purger = _Purger(rules, now or datetime.now(UTC), *keys, size)
+    with (
+        told_without_values("purging"),
+        opened(settings, database) as connection,
+        locked(connection, "purge") as alone,
+    ):
+        if not alone:
+            raise RunBusy("another process purges; what is due goes with it")
+        with connection:
+            due = _purges(settings, connection)
+        return purger.run(connection, due)
+
+
+class _Purger:
+    def __init__(
+        self, rules: RetentionRules, now: datetime, signing: SealKey, digesting: bytes, size: int
+    ) -> None:
+        self._rules = rules
+        self._now = now
+        self._signing = signing
+        self._digesting = digesting
+        self._size = size
+        self._run = str(uuid.uuid4())
+
+    def run(self, connection: Connection, due: Iterable[Purge]) -> PurgeReport:
+        removed: dict[Kind, int] = {}
+        batches = 0
+        for each in due:
+            while count := self._batch(connection, each):
+                removed[each.kind] = removed.get(each.kind, 0) + count
+                batches += 1
+        return PurgeReport(self._run, removed, batches)
+
+    def _batch(self, connection: Connection, due: Purge) -> int:
+        rule = self._rules.kinds[due.kind]
+        horizon = self._now - rule.keep
+        with connection, connection.cursor() as cursor:
+            cursor.execute(due.purge(), {**due.values, "horizon": horizon, "size": self._size})
+            keys = [key for (key,) in cursor.fetchall()]
+            if keys:
+                purged = Purged(
+                    kind=due.kind,
+                    table=due.name,
+                    keep_days=rule.keep.total_seconds() / 86_400,
+                    because=rule.because,
+                    horizon=horizon.isoformat(),
+                    removed=len(keys),
+                    digest=_digest(self._digesting, keys),
+                    run=self._run,
+                    purged_at=datetime.now(UTC).isoformat(),
+                )
+                write_proof(connection, purged, self._signing)
+        return len(keys)
+
+
+def _digest(key: bytes, told: Iterable[str]) -> str:
+    """Keyed, for keys of records are numbers of persons that could be guessed."""
+    return hmac.digest(key, "\x1e".join(told).encode(), "sha256").hex()
+
+
+def _purges(settings: Settings, connection: Connection) -> list[Purge]:
+    return purges(load_entities(settings.schemas), _kept(settings, connection))
+
+
+def _kept(settings: Settings, connection: Connection) -> Mapping[str, int]:
+    """By feed, up to which line each of its agency's clients has said that it keeps it."""
+    feeds: dict[str, Any] = {
+        name: agreement.feed for name, agreement in load_agreements(settings).items() if agreement.feed
+    }
+    with connection.cursor() as cursor:
+        named = orjson.dumps(feeds).decode()
+        cursor.execute(_KEPT, (named, named))
+        return {feeds[agreement]: kept for agreement, kept in cursor.fetchall()}
