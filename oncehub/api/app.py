@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from oncehub.api import (
     case_routes,
+    correction_request_routes,
     correction_routes,
     prefill_routes,
     problems,
@@ -19,6 +20,16 @@ from oncehub.api import (
 from oncehub.api.framing import Framing
 from oncehub.api.hub import TheHub, open_hub
 from oncehub.model.settings import Settings
+
+_ROUTES = (
+    token_endpoint,
+    routes,
+    prefill_routes,
+    correction_routes,
+    case_routes,
+    usage_routes,
+    correction_request_routes,
+)
 
 _open = APIRouter()
 
@@ -50,6 +61,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Framing)
     problems.install(app)
     app.include_router(_open)
-    for module in (token_endpoint, routes, prefill_routes, correction_routes, case_routes, usage_routes):
+    for module in _ROUTES:
         app.include_router(module.router)
     return app

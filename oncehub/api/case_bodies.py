@@ -27,7 +27,10 @@ class CasesQuery(_Body):
 
 
 class CaseHead(BaseModel):
-    """A case without what it is about; the next decision must name `last_decision` as what it follows."""
+    """A case without what it is about; the next decision must name `last_decision` as what it follows.
+
+    `upheld_by`: of a correction request, the decision by which it was upheld; it waits for its source.
+    """
 
     case: int
     kind: CaseKind
@@ -38,6 +41,7 @@ class CaseHead(BaseModel):
     closed_because: str | None
     four_eyes: bool
     last_decision: int | None
+    upheld_by: int | None
 
     @classmethod
     def of(cls, case: Case) -> CaseHead:
@@ -156,7 +160,10 @@ class CaseAnswer(BaseModel):
 
 
 class DecisionRequest(_Body):
-    """A decision: `person` is one of the case's, with `same`; `search` finds another, with `other`."""
+    """A decision: `person` is one of the case's, with `same`; `search` finds another, with `other`.
+
+    `uphold` and `reject` decide a correction request; the reason of rejecting one is told to the citizen.
+    """
 
     said: Said
     reason: Annotated[str, Field(min_length=1, max_length=2000)]

@@ -30,7 +30,15 @@ from oncehub.api.tokens import Caller
 from oncehub.audit import case_pseudonym
 from oncehub.model.errors import CaseNotFound, ConfigError, DecisionRefused, PersonNotFound
 from oncehub.model.sharing import Agreement, Cases
-from oncehub.reconcile.cases import Case, decide, find_case, list_cases, named_in_case, open_case_file
+from oncehub.reconcile.cases import (
+    Case,
+    decide,
+    find_case,
+    list_cases,
+    named_in_case,
+    open_case_file,
+    requested_attribute,
+)
 from oncehub.reconcile.rulings import Word
 from oncehub.share import find_person
 from oncehub.share.permissions import require_cases, require_search
@@ -69,7 +77,11 @@ def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId)
         _require_covered(asked, own, case_id)
         attributes = [name.removeprefix("person.") for name in asked.agreement.attributes]
         file = open_case_file(asked.connection, case_id, attributes)
-        asked.appeared = file.people
+        if file.case.kind == "correction_request":
+            # It is about whoever has asked, and nobody else.
+            asked.person_key = next(iter(file.people), None)
+        else:
+            asked.appeared = file.people
         asked.attributes = tuple(f"person.{row.attribute}" for row in file.compared)
         names = {key: _pseudonym(hub, asked.agreement, key) for key in file.people}
         return CaseAnswer.of(file, names, str(request_id))
@@ -118,6 +130,10 @@ def _require_covered(asked: Inquiry, own: Cases, case_id: int) -> Case:
     found = find_case(asked.connection, case_id)
     if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
         raise CaseNotFound(f"there is no case {case_id}")
+    if found.kind == "correction_request":
+        attribute = f"person.{requested_attribute(asked.connection, case_id)}"
+        if attribute not in asked.agreement.attributes:
+            raise CaseNotFound(f"there is no case {case_id}")
     return found
 
 

@@ -16,7 +16,7 @@ from oncehub.api.token_keys import TokenKeys, load_token_keys
 from oncehub.api.tokens import Caller
 from oncehub.audit import pseudonym_key, retired_pseudonym_keys
 from oncehub.model.catalogue import load_rules
-from oncehub.model.entities import Attribute, load_entities
+from oncehub.model.entities import Attribute, Entity, load_entities
 from oncehub.model.errors import NotAuthenticated
 from oncehub.model.privacy import DeadlineRules
 from oncehub.model.procedures import Procedure
@@ -37,6 +37,7 @@ class Hub:
     Attributes:
         issuer: the hub's identifier, the audience of assertions and tokens (`ONCEHUB_ISSUER`).
         attributes: the canonical attributes by qualified name.
+        person: the canonical person, whose schema values are held against.
         deadlines: by when citizens' requests are due.
         home: has the keys that sensitive values are sealed with.
         sureness: what tells how sure a value is.
@@ -46,6 +47,7 @@ class Hub:
     agreements: dict[str, Agreement]
     procedures: dict[str, Procedure]
     attributes: dict[str, Attribute]
+    person: Entity
     deadlines: DeadlineRules
     sureness: SurenessRules
     database: Database
@@ -85,9 +87,10 @@ def open_hub(settings: Settings) -> Hub:
         StoreError: when the database does not answer, or lacks migrations.
     """
     agreements, procedures = load_agreements(settings), load_procedures(settings)
+    entities = load_entities(settings.schemas)
     attributes = {
         f"{entity.name}.{name}": attribute
-        for entity in load_entities(settings.schemas).values()
+        for entity in entities.values()
         for name, attribute in entity.attributes.items()
     }
     with opened(settings) as connection:
@@ -97,6 +100,7 @@ def open_hub(settings: Settings) -> Hub:
         agreements=agreements,
         procedures=procedures,
         attributes=attributes,
+        person=entities["person"],
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
         sureness=load_sureness_rules(settings),
         database=Database(database_url(settings)),

@@ -14,18 +14,29 @@ from oncehub.audit import Action, Entry, Involvement, Outcome, Page, person_pseu
 from oncehub.model.errors import (
     AccessDenied,
     CaseNotFound,
+    CorrectionRefused,
     DecisionRefused,
     NotFetched,
     OncehubError,
     PersonNotFound,
     PersonNotLiving,
+    TooManyRequests,
 )
 from oncehub.model.sharing import Agreement, LegalBasis
 from oncehub.share.permissions import require_in_force, today
 from oncehub.store.connection import Connection
 from oncehub.store.sealed_values import unsealing
 
-_LOGGED = (AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused)
+_LOGGED = (
+    AccessDenied,
+    PersonNotFound,
+    PersonNotLiving,
+    NotFetched,
+    CaseNotFound,
+    DecisionRefused,
+    CorrectionRefused,
+    TooManyRequests,
+)
 
 
 @dataclass

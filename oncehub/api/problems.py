@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from oncehub.model.errors import (
     AccessDenied,
     CaseNotFound,
+    CorrectionRefused,
     DecisionRefused,
     LogUnsealed,
     NotAuthenticated,
@@ -40,6 +41,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CaseNotFound, _not_found)
     app.add_exception_handler(PersonNotLiving, _conflict)
     app.add_exception_handler(DecisionRefused, _conflict)
+    app.add_exception_handler(CorrectionRefused, _correction)
     app.add_exception_handler(RunBusy, _busy)
     app.add_exception_handler(NotFetched, _not_fetched)
     app.add_exception_handler(TooManyRequests, _too_many)
@@ -83,6 +85,12 @@ def _not_found(request: Request, error: Exception) -> JSONResponse:
 
 
 def _conflict(request: Request, error: Exception) -> JSONResponse:
+    return problem(request, 409, str(error))
+
+
+def _correction(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, CorrectionRefused) and error.case:
+        return problem(request, 409, str(error), case=error.case)
     return problem(request, 409, str(error))
 
 

@@ -102,7 +102,8 @@ def decide_(
     said: Annotated[
         Said,
         typer.Argument(
-            help="same: the record speaks of a person named; different: of none; other: of somebody else."
+            help="same: the record speaks of a person named; different: of none; other: of somebody else. "
+            "Of a correction request uphold or reject, whose reason the citizen is told."
         ),
     ],
     *,
@@ -130,6 +131,11 @@ def decide_(
 
 
 def _told(case_id: int, decision: Decision) -> str:
+    if decision.takes_effect and decision.verdict == "uphold":
+        return (
+            f"decision {decision.decision_id}: case {case_id} stays open until its source states the value; "
+            "`oncehub publish` tells it\n"
+        )
     if decision.takes_effect:
         return f"decision {decision.decision_id}: case {case_id} is closed\n{NEXT}"
     return (
@@ -154,6 +160,13 @@ def _print(file: CaseFile) -> None:
     )
     for number, key in enumerate(file.people, start=1):
         sys.stdout.write(f"person {number}: {key}\n")
+    if case.kind == "correction_request":
+        sys.stdout.write(
+            f"the person says that {file.evidence['attribute']} is wrong: {file.evidence['why']}\n"
+            f"proved by: {file.evidence['document'] or 'nothing handed in'}\n"
+        )
+    if case.upheld_by:
+        sys.stdout.write(f"upheld by decision {case.upheld_by}; open until the source states it\n")
     numbers = [f"person_{number}" for number in range(1, len(file.people) + 1)]
     show(list(_rows(file)), title="side by side", columns=("attribute", "stated", *numbers), as_json=False)
     for number, candidate in enumerate(file.candidates, start=1):
@@ -179,8 +192,18 @@ def _masked(rules: Rulebook, file: CaseFile) -> CaseFile:
     return replace(
         file,
         source_key=masked_text(file.source_key),
+        evidence=_masked_evidence(file),
         compared=tuple(_masked_row(each, shown) for each in file.compared),
     )
+
+
+def _masked_evidence(file: CaseFile) -> dict[str, Any]:
+    """What a citizen writes may hold anything."""
+    if file.case.kind != "correction_request":
+        return file.evidence
+    return {"attribute": file.evidence["attribute"]} | {
+        name: text and masked_text(text) for name, text in file.evidence.items() if name != "attribute"
+    }
 
 
 def _masked_row(row: Compared, shown: set[str]) -> Compared:

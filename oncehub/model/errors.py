@@ -20,6 +20,7 @@
     ├── NotTrainable           too little is linked to train a matching model on
     ├── CaseNotFound           there is no case of that number
     ├── DecisionRefused        a clerk's decision does not fit what stands now
+    ├── CorrectionRefused      a citizen's request asks for what is, or is being, looked at
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
     ├── RequestStepRefused     a step of a citizen's request does not fit what was done of it
@@ -121,6 +122,18 @@ class CaseNotFound(OncehubError):
 
 class DecisionRefused(OncehubError):
     """A clerk's decision does not fit what stands now: look again, then decide."""
+
+
+class CorrectionRefused(OncehubError):
+    """What a citizen asks to be corrected is as they say, or is being looked at already.
+
+    Attributes:
+        case: number of the case that looks at it; None where there is none.
+    """
+
+    def __init__(self, message: str, case: int | None = None) -> None:
+        super().__init__(message)
+        self.case = case
 
 
 class PersonNotFound(OncehubError):

@@ -23,7 +23,7 @@ from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.rulings import Word, ruling
 from oncehub.store.connection import Connection
 
-Said = Literal["same", "different", "other"]
+Said = Literal["same", "different", "other", "uphold", "reject"]
 
 _KEEP_RULES: Final = """
 with given as (
@@ -39,7 +39,7 @@ on conflict (kind) do update set four_eyes = excluded.four_eyes
 """
 
 _LIST: Final = """
-select case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id
+select case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, upheld_by
 from truth.case_state
 where case_id > %(after)s
     and (%(closed)s or closed_at is null)
@@ -50,7 +50,7 @@ limit %(limit)s
 """
 
 _STATE: Final = """
-select case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id
+select case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, upheld_by
 from truth.case_state
 where case_id = %s
 """
@@ -70,6 +70,9 @@ from truth.person p
 where person_key = any(%s::uuid[])
 """
 
+# Of a correction request; what was claimed stands beside what is believed.
+_TOLD: Final = ("attribute", "why", "document")
+
 _DECIDE: Final = """
 insert into truth.decision (case_id, verdict, person_key, reason, decided_by, follows)
 values (%s, %s, %s::uuid, %s, %s, %s)
@@ -84,9 +87,11 @@ class Case:
     Attributes:
         case_id: its number, for as long as it is open.
         opened_at: since when.
-        closed_because: `decided`, or `settled` when what was stated since leaves nothing to decide.
+        closed_because: `decided`; `settled` when what was stated since leaves nothing to decide; `corrected`
+            when what a citizen has asked for is believed.
         four_eyes: a decision has no effect until another clerk has confirmed it.
         decision_id: the last decision on it, which the next one must follow.
+        upheld_by: of a correction request, the decision that has upheld it: it waits for its source.
     """
 
     case_id: int
@@ -95,9 +100,10 @@ class Case:
     stream: str
     opened_at: datetime
     closed_at: datetime | None
-    closed_because: Literal["decided", "settled"] | None
+    closed_because: Literal["decided", "settled", "corrected"] | None
     four_eyes: bool
     decision_id: int | None
+    upheld_by: int | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class Decision:
 
     Attributes:
         verdict: the record speaks of `person_key`, whom the case names (`same`) or not (`other`), or of none
-            of those named (`different`).
+            of those named (`different`); of a correction request `uphold` or `reject`.
         takes_effect: false while another clerk must confirm it.
         follows: the decision that the clerk had before them.
     """
@@ -233,6 +239,9 @@ def open_case_file(connection: Connection, case_id: int, attributes: Collection[
         cursor.execute(_BELIEVED, (content["named"],))
         believed = {row["person_key"]: row for row in cursor.fetchall()}
     evidence, stated = content["evidence"], content["stated"] or {}
+    if case.kind == "correction_request":
+        attributes = [name for name in attributes if name == evidence["attribute"]]
+        evidence = {name: evidence[name] for name in _TOLD if name in evidence} if attributes else {}
     candidates = tuple(candidates_of(evidence)) if case.kind == "possible_match" else ()
     people = _ordered(content["named"], [each.person_key for each in candidates])
     return CaseFile(
@@ -294,6 +303,14 @@ def named_in_case(connection: Connection, case_id: int) -> list[str]:
     """Give the keys of the people whom a case names."""
     with connection.cursor() as cursor:
         return _named(cursor, case_id)
+
+
+def requested_attribute(connection: Connection, case_id: int) -> str:
+    """Give the attribute that a correction request is about."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CONTENT, (case_id,))
+        ((_, _, evidence, _),) = cursor.fetchall()
+    return str(evidence["attribute"])
 
 
 def _named(cursor: Cursor, case_id: int) -> list[str]:

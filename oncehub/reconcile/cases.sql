@@ -23,6 +23,6 @@ insert into truth.case_file (kind, person_key, source, stream, source_key, evide
 select kind, person_key, source, stream, source_key, evidence
 from asked
 order by source, stream, source_key
-on conflict (kind, source, stream, source_key) where closed_at is null do update
+on conflict (kind, source, stream, source_key) where closed_at is null and kind <> 'correction_request' do update
 set person_key = excluded.person_key, evidence = excluded.evidence
 where (case_file.person_key, case_file.evidence) is distinct from (excluded.person_key, excluded.evidence);

@@ -276,6 +276,7 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
         _reseal(cursor, rules)
         shifts = believe(cursor, rules, within)
         announce(cursor)
+        cursor.execute(statement("corrected"))
         find_differences(cursor, rules, scale)
         opened_now, closed_now = settle_differences(cursor)
         return SettleReport(

@@ -43,13 +43,19 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     faults += [fault for agreement in agreements for fault in _relative_faults(agreement, relations)]
     faults += [fault for agreement in agreements for fault in _unknown_source(agreement, settings.connectors)]
     faults += [fault for agreement in agreements for fault in _without_value(agreement, known, listed)]
-    faults += [fault for agreement in agreements for fault in _not_correctable(agreement)]
     raise_faults(
         [*faults, *_repeated_keys(agreements), *_repeated_feeds(agreements), *_repeated_sources(agreements)]
     )
+    sensitive = _sensitive_attributes(settings.schemas)
     faults = [fault for agreement in agreements for fault in _privacy_faults(agreement, settings)]
+    faults += [fault for agreement in agreements for fault in _not_correctable(agreement, sensitive)]
     raise_faults([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
     return {agreement.name: agreement for agreement in agreements}
+
+
+def _sensitive_attributes(schemas: Path) -> set[str]:
+    attributes = load_entities(schemas)["person"].attributes.values()
+    return {f"person.{attribute.name}" for attribute in attributes if attribute.sensitive}
 
 
 def _listed_attributes(schemas: Path) -> set[str]:
@@ -183,7 +189,7 @@ def _repeated_sources(agreements: list[Agreement]) -> Iterator[str]:
             )
 
 
-def _not_correctable(agreement: Agreement) -> Iterator[str]:
+def _not_correctable(agreement: Agreement, sensitive: Collection[str]) -> Iterator[str]:
     names = agreement.citizen_view.corrections if agreement.citizen_view else ()
     for index, name in enumerate(names):
         key, place = (
@@ -192,5 +198,7 @@ def _not_correctable(agreement: Agreement) -> Iterator[str]:
         )
         if name not in agreement.attributes:
             yield f"{place}: {key}: {name!r} does not stand under attributes; add it there, or leave it out"
+        elif name in sensitive:
+            yield f"{place}: {key}: {name!r} is kept sealed, so that clerks cannot compare it; leave it out"
         elif name in names[:index]:
             yield f"{place}: {key}: {name!r} is repeated; keep one"

@@ -63,11 +63,11 @@ with reached as (
     group by g.source, f.source
 ),
 latest as (
-    select distinct on (n.source, n.discrepancy_id)
+    select distinct on (n.source, n.notice)
         n.source, n.notice, n.change, n.line ->> 'closed_because' as because, n.line -> 'took' as took
     from share.notice n join reached using (source)
     where n.attribute = any(attributes)
-    order by n.source, n.discrepancy_id, n.sequence desc
+    order by n.source, n.notice, n.sequence desc
 ),
 open as (
     select l.source, l.notice, o.published_at, said.reading, l.notice <= r.acknowledged as acknowledged

@@ -16,6 +16,7 @@ from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
 from oncehub.share.permissions import today
 from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
+from oncehub.share.upheld import tell_upheld
 from oncehub.store.connection import Connection
 
 PREFIX = "corrections."
@@ -202,6 +203,7 @@ def extend_corrections(connection: Connection, agreement: Agreement, source: str
     if agreement.corrects(today()):
         with connection, connection.cursor() as cursor:
             cursor.execute(_PUBLISH, values)
+        tell_upheld(connection, values)
     with connection:
         last = _last_sequence(connection, source)
     return last - before, last

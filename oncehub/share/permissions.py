@@ -121,6 +121,17 @@ def require_usage(view: CitizenView) -> None:
         raise AccessDenied("the agreement does not open the use of their data to citizens")
 
 
+def require_correctable(agreement: Agreement, attribute: str) -> None:
+    """Check that citizens may say through the agreement that an attribute of theirs is wrong.
+
+    Raises:
+        AccessDenied: naming it when they may not.
+    """
+    view = agreement.citizen_view
+    if view is None or attribute not in view.corrections:
+        raise AccessDenied("the agreement does not take requests to correct this attribute", (attribute,))
+
+
 def require_procedure(agreement: Agreement, procedure: Procedure | None, code: str, day: date) -> Procedure:
     """Return the procedure when the agreement covers it, and `code` led to it and it had a form on `day`.
 

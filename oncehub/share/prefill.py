@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 from oncehub.model.errors import PersonNotLiving
 from oncehub.model.procedures import Item, Procedure
 from oncehub.model.sharing import Agreement
+from oncehub.reconcile.correction_requests import disputed_by_owner
 from oncehub.share.lookup import Believed, Person, find_person
 from oncehub.share.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
 from oncehub.share.relatives import LIFE_STATUS, covered, find_relatives, living, tie, wanted_of
@@ -53,7 +54,8 @@ class FilledItem:
         as_of: when the source stated the value, ISO 8601 UTC.
         sure: how sure it is.
         confirm: the citizen must confirm it.
-        disputed: a source without authority states another value.
+        disputed: a source without authority states another value, or the person whose it is says that it is
+            wrong, which is then to be confirmed whatever the procedure says.
     """
 
     title: str
@@ -198,9 +200,16 @@ def _filled(
     for each in known.values():
         wanted.setdefault(each.person_key, set()).add(each.attribute)
     sources = {key: count_sources(connection, key, attributes, rules) for key, attributes in wanted.items()}
-    return {
+    items = {
         name: _item(fields[name], each, sources[each.person_key].get(each.attribute, 1), rules)
         for name, each in known.items()
+    }
+    disputed = {(key, f"person.{name}") for key in wanted for name in disputed_by_owner(connection, key)}
+    return {
+        name: replace(item, confirm=True, disputed=True)
+        if (known[name].person_key, known[name].attribute) in disputed
+        else item
+        for name, item in items.items()
     }
 
 

@@ -117,3 +117,14 @@ def test_a_relative_that_nobody_is_called_or_whose_tie_is_not_covered_is_told(ed
         f"{place}:21: relatives.1: 'spuose' is not known; did you mean 'spouse'?",
         f"{place}:29: relatives.2: 'spouse' is repeated; keep one",
     ]
+
+
+def test_what_citizens_cannot_have_corrected_is_told(editable: Settings) -> None:
+    file = "agreements/portal-residence.yaml"
+    path = edit(editable, file, "  corrections:\n", "  corrections:\n    - person.tax_code\n")
+    unshown, *_ = faults(editable)
+    assert unshown.startswith(f"{path}:")
+    assert "citizen_view.corrections.0: 'person.tax_code' does not stand under attributes" in unshown
+    edit(editable, file, "    - person.tax_code\n", "    - person.phone\n")
+    (repeated,) = faults(editable)
+    assert "'person.phone' is repeated; keep one" in repeated
