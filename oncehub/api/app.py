@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from oncehub.api import (
     case_routes,
+    consent_routes,
     correction_request_routes,
     correction_routes,
     prefill_routes,
@@ -27,6 +28,7 @@ _ROUTES = (
     prefill_routes,
     correction_routes,
     case_routes,
+    consent_routes,
     usage_routes,
     correction_request_routes,
 )

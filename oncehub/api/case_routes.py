@@ -24,11 +24,11 @@ from oncehub.api.case_bodies import (
 )
 from oncehub.api.hub import Hub, TheHub
 from oncehub.api.inquiry import Inquiry, inquiry
-from oncehub.api.routes import NOBODY, RequestId, TheCaller
+from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.terms import require_search_terms
 from oncehub.api.tokens import Caller
 from oncehub.audit import case_pseudonym
-from oncehub.model.errors import CaseNotFound, ConfigError, DecisionRefused, PersonNotFound
+from oncehub.model.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.model.sharing import Agreement, Cases
 from oncehub.reconcile.cases import (
     Case,
@@ -149,10 +149,8 @@ def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest) -> st
     """Give the key of whom a decision names: by pseudonym one of the case's, by search anybody."""
     if body.search:
         require_search(asked.agreement, body.search)
-        found = find_person(asked.connection, asked.agreement, body.search, asked.agreement.attributes[:1])
-        if found is None:
-            raise PersonNotFound(NOBODY)
-        return found.key
+        wanted = asked.agreement.attributes[:1]
+        return asked.found(find_person(asked.connection, asked.agreement, body.search, wanted)).key
     if body.person is None:
         return None
     for key in named_in_case(asked.connection, case_id):

@@ -15,10 +15,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from oncehub.api.bodies import SearchTerms
 from oncehub.api.hub import Hub, TheHub
 from oncehub.api.inquiry import Inquiry, inquiry
-from oncehub.api.routes import NOBODY, RequestId, TheCaller
+from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.terms import require_known, require_search_terms
 from oncehub.api.tokens import Caller
-from oncehub.model.errors import PersonNotFound
 from oncehub.model.vietnam import VIETNAM
 from oncehub.reconcile.correction_requests import Correction, request_correction, requests_of, value_fault
 from oncehub.share import find_person
@@ -138,8 +137,5 @@ def _citizen(
     require_search_terms(body.search, hub.attributes)
     with inquiry(hub, caller, request_id, "correction_request", attributes=attributes) as asked:
         require_citizen(asked.agreement, caller.citizen, body.search)
-        person = find_person(asked.connection, asked.agreement, body.search, asked.agreement.attributes[:1])
-        if person is None:
-            raise PersonNotFound(NOBODY)
-        asked.person_key = person.key
-        yield asked, person.key
+        wanted = asked.agreement.attributes[:1]
+        yield asked, asked.found(find_person(asked.connection, asked.agreement, body.search, wanted)).key

@@ -14,6 +14,8 @@ from oncehub.audit import Action, Entry, Involvement, Outcome, Page, person_pseu
 from oncehub.model.errors import (
     AccessDenied,
     CaseNotFound,
+    ConsentNotFound,
+    ConsentRefused,
     CorrectionRefused,
     DecisionRefused,
     NotFetched,
@@ -23,6 +25,7 @@ from oncehub.model.errors import (
     TooManyRequests,
 )
 from oncehub.model.sharing import Agreement, LegalBasis
+from oncehub.share.lookup import Person, Withheld, WithheldBecause
 from oncehub.share.permissions import require_in_force, today
 from oncehub.store.connection import Connection
 from oncehub.store.sealed_values import unsealing
@@ -34,6 +37,8 @@ _LOGGED = (
     NotFetched,
     CaseNotFound,
     DecisionRefused,
+    ConsentNotFound,
+    ConsentRefused,
     CorrectionRefused,
     TooManyRequests,
 )
@@ -56,6 +61,7 @@ class Inquiry:
             the log, told apart from the one about `person_key`, as relatives' are.
         page: what is given out of a feed; who stands in it gets no line.
         case_id: the case that was asked for, and `decision_id` what was decided on it.
+        withheld: why somebody who was found was answered about as nobody is.
     """
 
     connection: Connection
@@ -72,6 +78,26 @@ class Inquiry:
     page: Page | None = None
     case_id: int | None = None
     decision_id: int | None = None
+    withheld: WithheldBecause | None = None
+
+    def found(self, sought: Person | Withheld | None) -> Person:
+        """Return the person that was found, and note them for the log.
+
+        Raises:
+            PersonNotFound: also of somebody of whom nothing may be told: only the log knows the difference.
+        """
+        self.person_key = sought.key if sought else None
+        if isinstance(sought, Person):
+            return sought
+        self.withheld = sought.why if sought else None
+        raise PersonNotFound(nobody(self.agreement))
+
+
+def nobody(agreement: Agreement) -> str:
+    """Say that nobody was found, by the agreement alone: not whether somebody is there."""
+    among = " among those whom the agreement covers" if agreement.population else ""
+    consent = "; or no consent of theirs covers what was asked for" if agreement.needs_consent else ""
+    return f"no person, or more than one, fits the search{among}{consent}"
 
 
 @contextmanager
@@ -92,8 +118,8 @@ def inquiry(
         NotAuthenticated: when the client is no longer admitted.
         TooManyRequests: when the agreement's limit is reached.
         LogUnsealed: when what was logged has gone unsealed for too long.
-        AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused: what ended
-            it, after it was logged.
+        AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused,
+            ConsentNotFound, ConsentRefused: what ended it, after it was logged.
     """
     agreement = hub.agreement(caller.agreement)
     hub.per_second.take(agreement)
@@ -148,7 +174,7 @@ def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None, involved: _Invo
         person=involved.person_key and person_pseudonym(hub.pseudonym_key, involved.person_key),
         attributes=involved.attributes,
         refused=ended.refused if isinstance(ended, AccessDenied) else (),
-        outcome=_outcome(ended),
+        outcome="refused" if asked.withheld else _outcome(ended),
         request_id=asked.request_id,
         officer=asked.caller.officer,
         case_id=asked.case_id,
@@ -156,6 +182,7 @@ def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None, involved: _Invo
         involvement=involved.involvement,
         page=asked.page,
         hidden_by=_cited(hidden) if hidden else None,
+        withheld=asked.withheld,
     )
 
 
@@ -166,4 +193,4 @@ def _cited(basis: LegalBasis) -> str:
 def _outcome(ended: OncehubError | None) -> Outcome:
     if ended is None:
         return "answered"
-    return "not_found" if isinstance(ended, PersonNotFound | CaseNotFound) else "refused"
+    return "not_found" if isinstance(ended, PersonNotFound | CaseNotFound | ConsentNotFound) else "refused"

@@ -11,9 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
 from oncehub.api.prefill_bodies import Asked, Filled, PrefillAnswer, PrefillRequest, ProcedureHead, Spared
-from oncehub.api.routes import NOBODY, RequestId, TheCaller
+from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.terms import require_search_terms
-from oncehub.model.errors import PersonNotFound
 from oncehub.model.procedures import Procedure
 from oncehub.share import FormRequest, find_for_form, named, prefill, require_living
 from oncehub.share.permissions import require_procedure, require_search, today
@@ -38,10 +37,7 @@ def fill(
         procedure = require_procedure(asked.agreement, known, code, day)
         require_search(asked.agreement, body.search)
         wanted = FormRequest(procedure, day, asked.agreement)
-        person = find_for_form(asked.connection, wanted, body.search)
-        if person is None:
-            raise PersonNotFound(NOBODY)
-        asked.person_key = person.key
+        person = asked.found(find_for_form(asked.connection, wanted, body.search))
         # A refusal for it tells it, so the log must.
         asked.attributes = (LIFE_STATUS,)
         require_living(person)

@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 from oncehub.model.errors import (
     AccessDenied,
     CaseNotFound,
+    ConsentNotFound,
+    ConsentRefused,
     CorrectionRefused,
     DecisionRefused,
     LogUnsealed,
@@ -39,6 +41,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AccessDenied, _denied)
     app.add_exception_handler(PersonNotFound, _not_found)
     app.add_exception_handler(CaseNotFound, _not_found)
+    app.add_exception_handler(ConsentNotFound, _not_found)
+    app.add_exception_handler(ConsentRefused, _conflict)
     app.add_exception_handler(PersonNotLiving, _conflict)
     app.add_exception_handler(DecisionRefused, _conflict)
     app.add_exception_handler(CorrectionRefused, _correction)

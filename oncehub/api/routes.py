@@ -22,7 +22,7 @@ from oncehub.api.inquiry import inquiry
 from oncehub.api.terms import require_known, require_search_terms
 from oncehub.api.tokens import Caller, require_admitted, verify_token
 from oncehub.audit import page as logged_page
-from oncehub.model.errors import NotAuthenticated, PersonNotFound
+from oncehub.model.errors import NotAuthenticated
 from oncehub.share import find_person, read_changes
 from oncehub.share.permissions import (
     require_attributes,
@@ -32,8 +32,6 @@ from oncehub.share.permissions import (
     today,
 )
 from oncehub.share.receipts import note_page
-
-NOBODY = "no person, or more than one, fits the search"
 
 router = APIRouter(prefix="/v1")
 _bearer = HTTPBearer(auto_error=False)
@@ -68,10 +66,7 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
         require_purpose(asked.agreement, body.purpose)
         require_search(asked.agreement, body.search)
         require_attributes(asked.agreement, wanted)
-        person = find_person(asked.connection, asked.agreement, body.search, wanted)
-        if person is None:
-            raise PersonNotFound(NOBODY)
-        asked.person_key = person.key
+        person = asked.found(find_person(asked.connection, asked.agreement, body.search, wanted))
         values = {
             name: Value(value=believed.value, source=believed.source, as_of=believed.as_of)
             for name, believed in person.attributes.items()

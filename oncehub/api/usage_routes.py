@@ -6,10 +6,9 @@ from fastapi import APIRouter
 
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
-from oncehub.api.routes import NOBODY, RequestId, TheCaller
+from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.terms import require_search_terms
 from oncehub.api.usage_bodies import UsageAnswer, UsageLine, UsageRequest
-from oncehub.model.errors import PersonNotFound
 from oncehub.share import find_person
 from oncehub.share.permissions import require_citizen, require_usage, today
 from oncehub.share.usage import Period, find_usages
@@ -23,10 +22,8 @@ def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: Request
     require_search_terms(body.search, hub.attributes)
     with inquiry(hub, caller, request_id, "usage") as asked:
         require_usage(require_citizen(asked.agreement, caller.citizen, body.search))
-        person = find_person(asked.connection, asked.agreement, body.search, asked.agreement.attributes[:1])
-        if person is None:
-            raise PersonNotFound(NOBODY)
-        asked.person_key = person.key
+        wanted = asked.agreement.attributes[:1]
+        person = asked.found(find_person(asked.connection, asked.agreement, body.search, wanted))
         page = find_usages(
             asked.connection,
             person.key,

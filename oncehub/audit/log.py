@@ -13,7 +13,15 @@ from oncehub.audit.pages import Page
 from oncehub.store.connection import Connection
 
 Action = Literal[
-    "lookup", "prefill", "feed", "corrections", "acknowledgement", "case", "usage", "correction_request"
+    "lookup",
+    "prefill",
+    "feed",
+    "corrections",
+    "acknowledgement",
+    "case",
+    "consent",
+    "usage",
+    "correction_request",
 ]
 Outcome = Literal["answered", "not_found", "refused"]
 Involvement = Literal["consulted", "appeared"]
@@ -35,6 +43,8 @@ class Entry:
             was answered about somebody or something else; None where nobody is named.
         page: what was given out of a feed or of correction notices; who appears in it is not named here.
         hidden_by: the legal text that keeps the line from the person's view as of now.
+        withheld: why a person who was found was answered about as nobody is: outside the agreement's
+            population, or without consent.
     """
 
     client_id: str
@@ -55,6 +65,7 @@ class Entry:
     involvement: Involvement | None = None
     page: Page | None = None
     hidden_by: str | None = None
+    withheld: Literal["population", "consent"] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,15 +80,15 @@ class WrittenEntry:
 _WRITE = """
 insert into audit.entry (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
     attributes, refused, outcome, request_id, officer, case_id, decision_id, involvement, hidden_by, feed,
-    first_sequence, last_sequence, given)
+    first_sequence, last_sequence, given, withheld)
 values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s,
-    %s, %s)
+    %s, %s, %s)
 """
 
 _READ = """
 select client_id, agency, agreement, purpose, legal_basis, action, procedure, person, attributes, refused,
     outcome, request_id::text, officer, case_id, decision_id, involvement, hidden_by, feed, first_sequence,
-    last_sequence, given, entry_id, at
+    last_sequence, given, withheld, entry_id, at
 from audit.entry
 where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s)
 order by entry_id
@@ -109,6 +120,7 @@ def write(connection: Connection, entry: Entry) -> None:
                 entry.involvement,
                 entry.hidden_by,
                 *_page_columns(entry.page),
+                entry.withheld,
             ),
         )
 

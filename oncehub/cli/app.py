@@ -14,6 +14,7 @@ from oncehub.cli import (
     check,
     clients,
     connector,
+    consents,
     control,
     corrections,
     discrepancies,
@@ -26,6 +27,7 @@ from oncehub.cli import (
     person,
     pipeline,
     quarantine,
+    requests,
     retention,
     serve,
 )
@@ -63,6 +65,8 @@ app.add_typer(feeds.app, name="feeds")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(retention.app, name="retention")
+app.add_typer(consents.app, name="consent")
+app.add_typer(requests.app, name="requests")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 

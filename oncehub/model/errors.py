@@ -23,6 +23,8 @@
     ├── CorrectionRefused      a citizen's request asks for what is, or is being, looked at
     ├── PersonNotFound         nobody, or more than one, fits what was given
     ├── PersonNotLiving        a procedure was opened for somebody not held as living
+    ├── ConsentNotFound        there is no consent of that id
+    ├── ConsentRefused         what was to be recorded is no consent, or no withdrawal of one
     ├── RequestStepRefused     a step of a citizen's request does not fit what was done of it
     ├── NotFetched             an agency acknowledges or answers what it was not given
     ├── LogUnsealed            the access log has gone unsealed for too long: nobody is looked up
@@ -142,6 +144,14 @@ class PersonNotFound(OncehubError):
 
 class PersonNotLiving(OncehubError):
     """A procedure was opened for somebody whom the register does not hold as living."""
+
+
+class ConsentNotFound(OncehubError):
+    """There is no consent of that id, or none that the caller may withdraw."""
+
+
+class ConsentRefused(OncehubError):
+    """What was to be recorded is no consent of a citizen, or no withdrawal of one."""
 
 
 class RequestStepRefused(OncehubError):

@@ -98,6 +98,10 @@ def everything_faults(agreement: Agreement, known: Collection[str]) -> Iterator[
         )
 
 
+_NO_CONSENT_COVERS = ("papers", "relatives", "corrections", "cases", "citizen_view")
+"""Keys of an agreement by which more is told than the attributes of whoever has consented."""
+
+
 def consent_faults(agreement: Agreement, attributes: Mapping[str, Attribute]) -> Iterator[str]:
     """Tell a private party without consent, and what consent of one person cannot cover."""
     if agreement.agency.kind == "private":
@@ -113,6 +117,12 @@ def consent_faults(agreement: Agreement, attributes: Mapping[str, Attribute]) ->
             )
     if not agreement.needs_consent:
         return
+    for key in _NO_CONSENT_COVERS:
+        if getattr(agreement, key):
+            yield (
+                f"{agreement.where(key)}: {key}: a citizen consents to attributes, and to nothing else; an agreement "
+                "that needs consent has none"
+            )
     for index, name in enumerate(agreement.attributes):
         if name in attributes and "personal_id" in attributes[name].members:
             yield (

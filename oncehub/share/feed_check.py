@@ -20,8 +20,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 
 from oncehub.audit import feed_pseudonym
 from oncehub.model.sharing import Agreement
-from oncehub.share.feeds import believed_values
+from oncehub.share.feeds import believed_values, entitled, feed_terms
 from oncehub.share.held import find_missed, load_held
+from oncehub.share.population import covered
 from oncehub.share.receipts import Position
 from oncehub.store.connection import Connection
 
@@ -65,7 +66,8 @@ class FeedCheck:
         return not any(found and found.persons for found in (self.missed, self.unpublished))
 
 
-# As publishing does it: a person makes a line when an attribute of the agreement changed, or when they go.
+# As publishing does it: a person makes a line when an attribute of the agreement changed, or what they
+# consent to, or when they come or go.
 _IN_FLIGHT = """
 create temporary table in_flight on commit drop as
 select t.person_key
@@ -75,13 +77,19 @@ from (
     where (c.transaction, c.change_id) > (coalesce(f.transaction, '0'), coalesce(f.change_id, 0))
     group by c.person_key
 ) t
-left join truth.person p using (person_key)
-where case when p.person_key is not null then t.agreed else (
+cross join lateral (select {entitled} as names) as entitled
+left join truth.person
+    on person.person_key = t.person_key and {covered} and cardinality(entitled.names) > 0
+cross join lateral (select coalesce((
     select d.line ->> 'kind' <> 'removed' from share.delivery d
     where d.feed = %(feed)s and d.person_key = t.person_key
     order by d.sequence desc
     limit 1
-) end
+), false) as known) as told
+where case
+    when person.person_key is null then told.known
+    else t.agreed or not told.known and num_nonnulls({columns}) > 0
+end
 """
 
 _NAMED = "select person_key::text, count(*) over () from in_flight limit %s"
@@ -105,13 +113,18 @@ from (
     where feed = %(feed)s
     order by person_key, sequence desc
 ) told
-full join truth.person using (person_key)
+full join (
+    select person.*, entitled.names
+    from truth.person cross join lateral (select {entitled} as names) as entitled
+    where {covered} and cardinality(entitled.names) > 0
+) person using (person_key)
+cross join lateral (select person.names) as entitled
 where not exists (select from in_flight i where i.person_key = coalesce(told.person_key, person.person_key))
     and case
         when person.person_key is null then told.line ->> 'kind' <> 'removed'
         when coalesce(told.line ->> 'kind', 'removed') = 'removed' then num_nonnulls({columns}) > 0
         else exists (
-            select from jsonb_each(jsonb_build_object({values})) b
+            select from jsonb_each({values}) b
             where told.line -> 'values' -> b.key <> b.value
         )
     end
@@ -200,17 +213,26 @@ class FeedChecker:
 
     def _in_flight(self, cursor: Cursor) -> Found:
         columns = [name.removeprefix("person.") for name in self.agreement.attributes]
-        cursor.execute(_IN_FLIGHT, {"feed": self._feed, "columns": columns})
+        if self.agreement.needs_consent:
+            columns.append("consent")
+        terms = {**feed_terms(self.agreement), "columns": columns}
+        cursor.execute(self._composed(_IN_FLIGHT, sql.Identifier("t", "person_key")), terms)
         return self._named(self._rows(cursor, _NAMED, (self.shown,)))
 
     def _unpublished(self, cursor: Cursor) -> Found:
+        statement = self._composed(_UNPUBLISHED, sql.Identifier("person", "person_key"))
+        return self._named(self._rows(cursor, statement, {**feed_terms(self.agreement), "shown": self.shown}))
+
+    def _composed(self, statement: str, person_key: sql.Composable) -> sql.Composable:
         columns = [
             sql.Identifier("person", name.removeprefix("person.")) for name in self.agreement.attributes
         ]
-        statement = sql.SQL(_UNPUBLISHED).format(
-            columns=sql.SQL(", ").join(columns), values=believed_values(self.agreement)
+        return sql.SQL(statement).format(
+            columns=sql.SQL(", ").join(columns),
+            values=believed_values(self.agreement),
+            entitled=entitled(self.agreement, person_key),
+            covered=covered(self.agreement),
         )
-        return self._named(self._rows(cursor, statement, {"feed": self._feed, "shown": self.shown}))
 
     def _rows(self, cursor: Cursor, statement: str | sql.Composable, values: Any) -> list[tuple[Any, ...]]:
         cursor.execute(statement, values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
+from oncehub.share.consents import consent_terms, hold_consents
 from oncehub.share.permissions import today
+from oncehub.share.population import covered
 from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
 from oncehub.store.connection import Connection
 from oncehub.store.encryption import use_keys
@@ -46,7 +48,8 @@ class FeedPage:
 
 # One statement, hence one snapshot. Changes of transactions that were still open when it began, and of later
 # ones, are left for the next time: numbers are given out before commit, so that skipping past an open
-# transaction would lose its changes. What a consumer knows of a person is what its feed last said.
+# transaction would lose its changes. What a consumer knows of a person is what its feed last said. Whoever is
+# outside the agreement's population, or consents to none of its attributes, is as if they were not there.
 _PUBLISH = """
 with fresh as materialized (
     select change.person_key, change.transaction, change.change_id, change.attributes
@@ -60,24 +63,35 @@ newest as (
     from fresh
     order by person_key, transaction desc, change_id desc
 ),
-agreed as (
-    select person_key, array_agg(distinct 'person.' || attribute order by 'person.' || attribute) as changed
+stated as (
+    select person_key, array_agg(distinct 'person.' || attribute) as changed
     from fresh cross join unnest(attributes) as attribute
-    where 'person.' || attribute = any(%(attributes)s)
     group by person_key
 ),
 state as (
-    select newest.*, agreed.changed, person.person_key is not null as held,
-        coalesce(told.kind <> 'removed', false) as known,
-        case when person.person_key is not null then jsonb_build_object({values}) end as values,
-        person.provenance,
-        joined.survivor
+    select newest.*, person.person_key is not null as held, told.values is not null as known,
+        believed.values, person.provenance, joined.survivor,
+        array(
+            select name
+            from unnest(entitled.names) as name
+            where name = any(stated.changed)
+                or told.values is null and jsonb_typeof(believed.values -> name) <> 'null'
+                or {by_consent} and not told.values ? name
+            order by name
+        ) as changed,
+        {by_consent} and not entitled.names @> array(select jsonb_object_keys(told.values)) as fewer
     from newest
-    left join agreed using (person_key)
-    left join truth.person using (person_key)
-    left join truth.joined using (person_key)
+    left join stated using (person_key)
+    cross join lateral (select {entitled} as names) as entitled
+    left join truth.person
+        on person.person_key = newest.person_key and {covered} and cardinality(entitled.names) > 0
+    left join truth.joined on joined.person_key = newest.person_key
+    cross join lateral (
+        select case when person.person_key is not null then {values} end as values
+    ) as believed
     left join lateral (
-        select line ->> 'kind' as kind from share.delivery
+        select case when line ->> 'kind' <> 'removed' then line -> 'values' end as values
+        from share.delivery
         where feed = %(feed)s and delivery.person_key = newest.person_key
         order by sequence desc
         limit 1
@@ -95,7 +109,7 @@ line as (
             else '{{}}'::jsonb
         end as line
     from state
-    where case when held then changed is not null else known end
+    where case when held then cardinality(changed) > 0 or fewer else known end
 ),
 delivered as (
     insert into share.delivery (feed, sequence, person_key, line)
@@ -136,12 +150,36 @@ where feed.feed = %s and (change.transaction, change.change_id) > (feed.transact
 _OWN = ("sealed", "purged")
 """What of a line no consumer is told: which records state its values, and that they were purged."""
 
+# Of whom the last line says that they are gone, and of whoever does not consent now, earlier lines give out
+# no values either: who reads them anew has no right to them any more.
 _READ = """
-select sequence, person_key::text, line from share.delivery
-where feed = %s and sequence > %s
-order by sequence
-limit %s
+select d.sequence, d.person_key::text, d.line, {names} as names
+from share.delivery d
+where d.feed = %(feed)s and d.sequence > %(after)s
+order by d.sequence
+limit %(limit)s
 """
+
+_STANDING_NAMES = """
+case
+    when (
+        select l.line ->> 'kind' from share.delivery l
+        where l.feed = d.feed and l.person_key = d.person_key
+        order by l.sequence desc
+        limit 1
+    ) <> 'removed' then {entitled}
+    else '{{}}'
+end
+"""
+
+_CUT = """(
+    select jsonb_object_agg(e.key, e.value) from jsonb_each({every}) as e where e.key = any(entitled.names)
+)"""
+
+_CONSENTED = """array(
+    select unnest(share.consented(%(agreement)s, %(agency)s, %(purpose)s, {person_key}))
+    intersect select unnest(%(attributes)s::text[])
+)"""
 
 
 def publish(
@@ -185,8 +223,8 @@ def read_changes(
 ) -> FeedPage:
     """Read up to `limit` lines of the agreement's feed with a sequence above `after`.
 
-    Attributes that have left the agreement since a line was published are cut out of it; what is sealed is
-    opened inside `unsealing` only.
+    What has left the agreement since a line was published is cut out of it; whoever has left its population,
+    or consents no more, is only told to be gone; what is sealed is opened inside `unsealing` only.
 
     Args:
         connection: one that may read `share.delivery`.
@@ -196,16 +234,21 @@ def read_changes(
         key: the hub's key for pseudonyms.
     """
     feed = agreement.feed or ""
+    if agreement.needs_consent:
+        hold_consents(connection, agreement)
     with connection.cursor() as cursor:
-        cursor.execute(_READ, (feed, after, limit + 1))
+        cursor.execute(
+            sql.SQL(_READ).format(names=standing_names(agreement, sql.Identifier("d", "person_key"))),
+            {**feed_terms(agreement), "after": after, "limit": limit + 1},
+        )
         rows = cursor.fetchall()
     changes = [
         {"sequence": sequence, "person": feed_pseudonym(key, feed, person_key)}
-        | within(opened_line(line), agreement)
+        | opened_line(within(line, names))
         | _led(line, feed, key)
-        for sequence, person_key, line in rows[:limit]
+        for sequence, person_key, line, names in rows[:limit]
     ]
-    told = tuple(Told(sequence, person_key) for sequence, person_key, _ in rows[:limit])
+    told = tuple(Told(sequence, person_key) for sequence, person_key, *_ in rows[:limit])
     return FeedPage(changes, changes[-1]["sequence"] if changes else after, len(rows) > limit, told)
 
 
@@ -230,21 +273,54 @@ def extend_feed(
             if sensitive:
                 use_keys(cursor, home)
             cursor.execute(
-                sql.SQL(_PUBLISH).format(values=believed_values(agreement), sealed=_origins(sensitive)),
-                {"feed": feed, "attributes": list(agreement.attributes)},
+                sql.SQL(_PUBLISH).format(
+                    values=believed_values(agreement),
+                    sealed=_origins(sensitive),
+                    covered=covered(agreement),
+                    entitled=entitled(agreement, sql.Identifier("newest", "person_key")),
+                    by_consent=sql.Literal(agreement.needs_consent),
+                ),
+                {**feed_terms(agreement), "feed": feed},
             )
     with connection:
         last = _last_sequence(connection, feed)
     return last - before, last
 
 
+def feed_terms(agreement: Agreement) -> dict[str, Any]:
+    """Return what the statements over an agreement's feed have placeholders for."""
+    return {
+        **consent_terms(agreement),
+        "feed": agreement.feed or "",
+        "attributes": list(agreement.attributes),
+    }
+
+
+def entitled(agreement: Agreement, person_key: sql.Composable) -> sql.Composable:
+    """Build the names of what may be told of a person: of the agreement's attributes those consented to."""
+    if agreement.needs_consent:
+        return sql.SQL(_CONSENTED).format(person_key=person_key)
+    return sql.SQL("%(attributes)s::text[]")
+
+
+def standing_names(agreement: Agreement, person_key: sql.Composable) -> sql.Composable:
+    """Build the names of what a line of `d`, a `share.delivery`, may still tell."""
+    names = entitled(agreement, person_key)
+    if agreement.needs_consent or agreement.population:
+        return sql.SQL(_STANDING_NAMES).format(entitled=names)
+    return names
+
+
 def believed_values(agreement: Agreement) -> sql.Composable:
-    """Build the arguments of `jsonb_build_object`: the name and column of each attribute of the agreement."""
+    """Build an object of what is believed of `person`, by name; where consent is needed, `entitled.names`."""
     pairs = [
         sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier("person", name.removeprefix("person.")))
         for name in agreement.attributes
     ]
-    return sql.SQL(", ").join(pairs)
+    every = sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
+    if not agreement.needs_consent:
+        return every
+    return sql.SQL(_CUT).format(every=every)
 
 
 def opened_line(line: dict[str, Any]) -> dict[str, Any]:
@@ -254,7 +330,9 @@ def opened_line(line: dict[str, Any]) -> dict[str, Any]:
     """
     records = line.get("sealed", {})
     values = line["values"] | {
-        name: opened_here(name, tuple(record), line["values"][name]) for name, record in records.items()
+        name: opened_here(name, tuple(record), line["values"][name])
+        for name, record in records.items()
+        if name in line["values"]
     }
     return {name: part for name, part in line.items() if name not in _OWN} | {"values": values}
 
@@ -269,9 +347,11 @@ def _origins(sensitive: Sequence[str]) -> sql.Composable:
     return sql.SQL(_SEALED).format(origins=sql.SQL(", ").join(origins))
 
 
-def within(line: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
-    """Cut out of a line what the agreement no longer covers."""
-    allowed = set(agreement.attributes)
+def within(line: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Cut out of a line what may no longer be told; where that is all, the person is gone."""
+    allowed = set(names)
+    if not allowed:
+        return line | {"kind": "removed", "changed": [], "values": {}}
     return line | {
         "changed": [name for name in line["changed"] if name in allowed],
         "values": {name: value for name, value in line["values"].items() if name in allowed},

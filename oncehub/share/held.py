@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from psycopg2 import errors
+from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.audit import feed_pseudonym
 from oncehub.model.errors import ConfigError
 from oncehub.model.sharing import Agreement
-from oncehub.share.feeds import opened_line, within
+from oncehub.share.feeds import feed_terms, opened_line, standing_names, within
 from oncehub.share.receipts import Position
 
 _BATCH: Final = 10_000
@@ -37,11 +37,17 @@ create temporary table given (person text primary key, digest text) on commit dr
 """
 
 _GIVEN = """
-select distinct on (person_key) person_key::text, line
-from share.delivery
-where feed = %s and sequence <= %s
-order by person_key, sequence desc
+select d.person_key::text, d.line, {names} as names
+from (
+    select distinct on (person_key) feed, person_key, line
+    from share.delivery
+    where feed = %(feed)s and sequence <= %(upto)s
+    order by person_key, sequence desc
+) d
 """
+
+_FORGET = "delete from held where person = any(%s)"
+"""Of whom the agency may have read the line before or after a right to it went, any answer is right."""
 
 # Of who is gone no digest was given, so that whoever holds nothing of them is in line.
 _MISSED = """
@@ -99,7 +105,9 @@ def find_missed(
     Returns:
         Pseudonyms, sorted, each with the number of all.
     """
-    _fill(cursor, "given", _given(cursor, agreement, key, upto))
+    unsettled: list[str] = []
+    _fill(cursor, "given", _given(cursor, agreement, key, upto, unsettled))
+    cursor.execute(_FORGET, (unsettled,))
     cursor.execute(_MISSED, (shown,))
     return cursor.fetchall()
 
@@ -139,15 +147,23 @@ def _parsed(path: Path, number: int, line: bytes) -> Any:
         raise ConfigError(f"{path}:{number}: is not JSON; write one object a line") from None
 
 
-def _given(cursor: Cursor, agreement: Agreement, key: bytes, upto: int) -> Iterator[tuple[str, str | None]]:
+def _given(
+    cursor: Cursor, agreement: Agreement, key: bytes, upto: int, unsettled: list[str]
+) -> Iterator[tuple[str, str | None]]:
     feed = agreement.feed or ""
+    statement = sql.SQL(_GIVEN).format(names=standing_names(agreement, sql.Identifier("d", "person_key")))
     with cursor.connection.cursor(name="given") as reading:
         reading.itersize = _BATCH
-        reading.execute(_GIVEN, (feed, upto))
-        for person_key, line in reading:
-            values = within(opened_line(line), agreement)["values"]
-            gone = line["kind"] == "removed"
-            yield feed_pseudonym(key, feed, person_key), None if gone else digest(values)
+        reading.execute(statement, {**feed_terms(agreement), "upto": upto})
+        for person_key, line, names in reading:
+            person = feed_pseudonym(key, feed, person_key)
+            given = opened_line(within(line, agreement.attributes))["values"]
+            if line["kind"] == "removed":
+                yield person, None
+            elif given.keys() <= set(names):
+                yield person, digest(given)
+            else:
+                unsettled.append(person)
 
 
 def _fill(cursor: Cursor, table: str, rows: Iterable[tuple[str, str | None]]) -> None:

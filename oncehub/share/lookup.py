@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
 from oncehub.model.sharing import Agreement
+from oncehub.share.consents import consent_terms, hold_consents
+from oncehub.share.population import covered
 from oncehub.store.connection import Connection
 from oncehub.store.sealed_values import is_sealed, opened_here, record_of
+
+WithheldBecause = Literal["population", "consent"]
+"""Why somebody who was found is not told of."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Believed:
         rule: the survivorship rule that chose it.
         doubtful: the record that states it is in doubt; see docs/truth.md.
         disputed: another source states, and not as something outdated, a different value.
+        consented: false where the person has not consented to it, so that nothing is told of it.
     """
 
     value: Any
@@ -33,6 +39,7 @@ class Believed:
     rule: str | None = None
     doubtful: bool = False
     disputed: bool = False
+    consented: bool = True
 
     @property
     def stands(self) -> bool:
@@ -52,63 +59,103 @@ class Person:
     attributes: dict[str, Believed]
 
 
-# A term's value leads to whoever holds it now, else to whoever held it formerly; a contested value to nobody.
+@dataclass(frozen=True)
+class Withheld:
+    """Somebody who was found, and of whom the agreement lets nothing be told, not even that they exist.
+
+    Attributes:
+        key: for the access log, and nothing else.
+        why: they are outside the agreement's population, or have not consented to what was asked.
+    """
+
+    key: str
+    why: WithheldBecause
+
+
+# Whom terms lead to is told in `share.sought`; without consent the row is not looked at.
 _FIND = """
-with term as (
-    select number, scheme, text.identifying(scheme, value) as value
-    from unnest(%(schemes)s::text[], %(values)s::text[]) with ordinality as given (scheme, value, number)
-),
-claim as (
-    select number, person_key, current,
-        bool_or(current) over same_term as held_now,
-        bool_or(contested) over same_term as contested
-    from term join truth.identifier using (scheme, value)
-    window same_term as (partition by number)
-),
-found as (
-    select person_key
-    from claim
-    where not contested and (current or not held_now)
-    group by person_key
-    having count(*) = (select count(*) from term)
-)
 select person_key::text, provenance, {columns}, array(
     select distinct attribute from truth.discrepancy
     where discrepancy.person_key = person.person_key and kind = 'conflict' and closed_at is null
 ) as disputed_attributes
-from truth.person join found using (person_key)
-limit 2
+from truth.person
+where person_key = %(key)s::uuid and {covered}
 """
+
+# Of nobody the same is asked as of somebody, so that it takes as long.
+_SOUGHT = """
+select key::text, {consented} as consented
+from share.sought(%(schemes)s, %(values)s) as key
+"""
+
+_CONSENTED = "share.consented(%(agreement)s, %(agency)s, %(purpose)s, coalesce(key, %(nobody)s::uuid))"
+
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+"""A key that no person has: to look for it takes as long as for somebody."""
 
 
 def find_person(
     connection: Connection,
-    agreement: Agreement,  # noqa: ARG001 - names the role that reads, once agreements have roles
+    agreement: Agreement,
     search: Mapping[str, str],
     attributes: Collection[str],
-) -> Person | None:
+    *,
+    partly: bool = False,
+) -> Person | Withheld | None:
     """Return the one person that every search term leads to, with `attributes`; None when there is not one.
 
-    A former personal number leads to its person too, unless somebody else holds it now.
+    A former personal number leads to its person too, unless somebody else holds it now. Whoever asks must not
+    be able to tell `Withheld` from None. Where the agreement needs consent, that is looked at in the caller's
+    transaction, and cannot be withdrawn before its end.
 
     Args:
         connection: one that may read `truth`; what is sealed is opened inside `unsealing` only.
         agreement: on whose behalf; that it covers what is asked is for the caller to check.
         search: qualified attribute -> value, of those in `agreements.SEARCHABLE`.
         attributes: qualified names of the person's attributes; at least one.
+        partly: where a person has consented to some of the agreement's attributes, give them with those; the
+            others have no value, and are marked.
     """
-    terms = [_identifier(name, value) for name, value in search.items()]
-    names = {name: name.removeprefix("person.") for name in attributes}
-    statement = sql.SQL(_FIND).format(columns=sql.SQL(", ").join(map(sql.Identifier, names.values())))
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(
-            statement, {"schemes": [scheme for scheme, _ in terms], "values": [value for _, value in terms]}
-        )
-        rows = cursor.fetchall()
-    if len(rows) != 1:
+    key, consented = _sought(connection, agreement, search)
+    if key is None and not agreement.population:
         return None
-    row = rows[0]
-    return Person(row["person_key"], {name: _believed(row, column) for name, column in names.items()})
+    if agreement.needs_consent and not (consented if partly else consented.issuperset(attributes)):
+        return Withheld(key, "consent") if key else None
+    names = {name: name.removeprefix("person.") for name in attributes}
+    statement = sql.SQL(_FIND).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, names.values())), covered=covered(agreement)
+    )
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(statement, {"key": key or _NOBODY})
+        row = cursor.fetchone()
+    if key is None or row is None:
+        return Withheld(key, "population") if key and agreement.population else None
+    unconsented = set(agreement.attributes) - consented if agreement.needs_consent else set()
+    return Person(
+        key,
+        {
+            name: Believed(None, consented=False) if name in unconsented else _believed(row, column)
+            for name, column in names.items()
+        },
+    )
+
+
+def _sought(
+    connection: Connection, agreement: Agreement, search: Mapping[str, str]
+) -> tuple[str | None, set[str]]:
+    """Return the key of whom the terms lead to, and what they consent to where that is needed."""
+    terms = [_identifier(name, value) for name, value in search.items()]
+    values: dict[str, Any] = {"schemes": [scheme for scheme, _ in terms], "nobody": _NOBODY}
+    values |= {"values": [value for _, value in terms], **consent_terms(agreement)}
+    if agreement.needs_consent:
+        hold_consents(connection, agreement)
+    statement = sql.SQL(_SOUGHT).format(
+        consented=sql.SQL(_CONSENTED if agreement.needs_consent else "'{}'::text[]")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        key, consented = cursor.fetchone() or (None, [])
+    return key, set(consented)
 
 
 def _identifier(attribute: str, value: str) -> tuple[str, str]:

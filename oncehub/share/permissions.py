@@ -93,6 +93,19 @@ def require_cases(agreement: Agreement, officer: str | None) -> Cases:
     return agreement.cases
 
 
+def require_consents(agreement: Agreement, other: str | None = None) -> tuple[str, ...]:
+    """Return to which agreements consents may be recorded under this one; `other` must be among them.
+
+    Raises:
+        AccessDenied: when there are none, or not that one; whether it exists is not told.
+    """
+    if not agreement.records_consent_for:
+        raise AccessDenied("the agreement does not entitle to record consents")
+    if other is not None and other not in agreement.records_consent_for:
+        raise AccessDenied("the agreement does not entitle to record consents to this one")
+    return agreement.records_consent_for
+
+
 def require_citizen(agreement: Agreement, citizen: str | None, search: Mapping[str, str]) -> CitizenView:
     """Return what the agreement opens to the citizen for whom the caller acts, who asks about themselves.
 
@@ -109,6 +122,21 @@ def require_citizen(agreement: Agreement, citizen: str | None, search: Mapping[s
     if search != {"person.personal_id": citizen}:
         raise AccessDenied("a citizen sees what is kept of themselves, and of nobody else")
     return agreement.citizen_view
+
+
+def require_actor(citizen: str | None, officer: str | None, search: Mapping[str, str]) -> None:
+    """Check that a citizen acts about themselves, or an officer about whoever stands before them.
+
+    Raises:
+        AccessDenied: when nobody is named, or a citizen asks about somebody else.
+    """
+    if citizen is None and officer is None:
+        raise AccessDenied(
+            "name in the assertion's claim act who asks: the citizen whom you have authenticated, with role "
+            "citizen, or the officer"
+        )
+    if citizen is not None and search != {"person.personal_id": citizen}:
+        raise AccessDenied("a citizen acts for themselves, and for nobody else")
 
 
 def require_usage(view: CitizenView) -> None:

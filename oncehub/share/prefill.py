@@ -11,7 +11,7 @@ from oncehub.model.errors import PersonNotLiving
 from oncehub.model.procedures import Item, Procedure
 from oncehub.model.sharing import Agreement
 from oncehub.reconcile.correction_requests import disputed_by_owner
-from oncehub.share.lookup import Believed, Person, find_person
+from oncehub.share.lookup import Believed, Person, Withheld, find_person
 from oncehub.share.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
 from oncehub.share.relatives import LIFE_STATUS, covered, find_relatives, living, tie, wanted_of
 from oncehub.share.sureness import Sureness, SurenessRules, count_sources, sureness
@@ -112,10 +112,13 @@ class _Known:
     believed: Believed
 
 
-def find_for_form(connection: Connection, request: FormRequest, search: Mapping[str, str]) -> Person | None:
+def find_for_form(
+    connection: Connection, request: FormRequest, search: Mapping[str, str]
+) -> Person | Withheld | None:
     """Return the person with their life status and what the form may hold; see `find_person`."""
     wanted = wanted_of(request.fields.values(), request.agreement)
-    return find_person(connection, request.agreement, search, sorted(wanted | {LIFE_STATUS}))
+    attributes = sorted(wanted | {LIFE_STATUS})
+    return find_person(connection, request.agreement, search, attributes, partly=True)
 
 
 def require_living(person: Person) -> None:
@@ -180,6 +183,8 @@ def _why_nobody(named: Believed) -> Reason:
 
 
 def _why_asked(believed: Believed, max_age: timedelta | None) -> Reason | None:
+    if not believed.consented:
+        return "needs_consent"
     if believed.value is None:
         return "not_known"
     if not believed.stands:

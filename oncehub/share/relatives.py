@@ -69,4 +69,6 @@ def _relative(
     number = named.value.get("personal_id") if isinstance(named.value, Mapping) and named.stands else None
     if number is None:
         return None
-    return find_person(connection, agreement, {"person.personal_id": number}, sorted(attributes))
+    found = find_person(connection, agreement, {"person.personal_id": number}, sorted(attributes))
+    # Of a relative outside the agreement's population it is not told either that there is one.
+    return found if isinstance(found, Person) else None

@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {"banking", "customs", "population", "portal", "tax"}
-FEEDS = {"residence", "taxpayers"}
+FEEDS = {"bank_customers", "residence", "taxpayers"}
 
 # What a task may need, and what the parsing of a DAG file must never pay for.
 HEAVY = [

@@ -22,7 +22,13 @@ from demo.leftovers import MARK, end_leftovers
 
 PEOPLE = 2000
 SOURCES = {"banking", "customs", "population", "portal", "tax"}
-DAGS = {"reconcile", "publish_residence", "publish_taxpayers", *(f"sync_{source}" for source in SOURCES)}
+DAGS = {
+    "reconcile",
+    "publish_bank_customers",
+    "publish_residence",
+    "publish_taxpayers",
+    *(f"sync_{source}" for source in SOURCES),
+}
 COUNTS = {"read", "accepted", "quarantined", "unchanged", "deleted"}
 
 # Personal numbers are the sentinels: each record of a person holds one, and no log may.

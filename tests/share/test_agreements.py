@@ -27,6 +27,9 @@ def faults(settings: Settings) -> list[str]:
 def test_the_agreements_and_procedures_kept_here_are_sound(settings: Settings) -> None:
     agreements = load_agreements(settings)
     assert {name: agreement.feed for name, agreement in agreements.items()} == {
+        "bank-accounts": "bank_customers",
+        "customs-declarants": None,
+        "hanoi-one-stop": None,
         "portal-essential": None,
         "portal-identity": None,
         "portal-residence": "residence",
@@ -52,7 +55,7 @@ def test_an_unknown_attribute_is_told_with_its_place_and_what_was_meant(editable
 def test_only_identifiers_may_be_searched_by(editable: Settings) -> None:
     path = edit(editable, "agreements/portal-residence.yaml", "[person.personal_id]", "[person.full_name]")
     (fault,) = faults(editable)
-    assert fault.startswith(f"{path}:31:13: search_by.0: 'person.full_name' is not known; there are: ")
+    assert fault.startswith(f"{path}:33:13: search_by.0: 'person.full_name' is not known; there are: ")
     assert "person.tax_code" in fault
 
 

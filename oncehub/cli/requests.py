@@ -1,0 +1,74 @@
+"""`oncehub requests`: what citizens ask for by right of law, and by when it is due."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from oncehub.cli.output import Json, show
+from oncehub.model.catalogue import load_rules
+from oncehub.model.privacy import DeadlineRules
+from oncehub.model.settings import load_settings
+from oncehub.share.permissions import today
+from oncehub.share.requests import Step, list_requests, note_step
+from oncehub.store.connection import opened
+
+app = typer.Typer(no_args_is_help=True, help="Citizens' requests, and by when they are due.")
+
+RequestId = Annotated[UUID, typer.Argument(help="Id of the request, as `oncehub requests list` tells it.")]
+Clerk = Annotated[str, typer.Option("--by", help="Name of who did it; kept for good.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
+
+_COLUMNS = ("request_id", "kind", "agreement", "next_due", "answer_by", "due_on", "answered_at")
+
+
+@app.command("due")
+def due(
+    within: Annotated[int, typer.Option(min=0, help="Days from today.")] = 3,
+    limit: Limit = 1000,
+    as_json: Json = False,
+) -> None:
+    """List what is due within some days, or is over already; status 1 where something is over."""
+    day = today()
+    with opened(load_settings()) as connection, connection:
+        rows = list_requests(connection, until=day + timedelta(days=within), limit=limit)
+    show(rows, title="requests due", columns=_COLUMNS, as_json=as_json)
+    if over := sum(row.next_due < day for row in rows):
+        sys.stderr.write(f"oncehub: {over} requests are overdue\n")
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(
+    closed: Annotated[bool, typer.Option("--all", help="Those that are closed, too.")] = False,
+    limit: Limit = 1000,
+    as_json: Json = False,
+) -> None:
+    """List requests, the most pressing first."""
+    with opened(load_settings()) as connection, connection:
+        rows = list_requests(connection, closed=closed, limit=limit)
+    show(rows, title="requests", columns=(*_COLUMNS, "closed_as"), as_json=as_json)
+
+
+@app.command("note")
+def note(
+    request_id: RequestId,
+    step: Annotated[
+        Step,
+        typer.Argument(help="answered: the citizen was told; extended: once, with a reason; done; refused."),
+    ],
+    *,
+    by: Clerk,
+    reason: Annotated[str | None, typer.Option(help="Told to the citizen; kept for good.")] = None,
+) -> None:
+    """Note what was done of a request."""
+    settings = load_settings()
+    days = load_rules(settings, "deadlines", DeadlineRules).extension_days
+    with opened(settings) as connection, connection:
+        request = note_step(connection, request_id, step, by, reason=reason, extension_days=days)
+    state = request.closed_as or f"due on {request.due_on}"
+    sys.stdout.write(f"request {request_id}: {step}; {state}\n")
