@@ -67,6 +67,8 @@ def test_the_steps_lead_from_sources_to_feeds(oncehub: Command) -> None:
     feeds = answered(oncehub("publish", "--json"))
     published = {feed["feed"]: feed["changes"] for feed in feeds}
     assert 0 < published.pop("corrections.tax") <= report["opened"]
+    # To a bank nobody has consented.
+    assert published.pop("bank_customers") == 0
     assert published == dict.fromkeys(("residence", "taxpayers"), report["people_created"])
 
     status = answered(oncehub("status", "--json"))
