@@ -120,8 +120,8 @@ def consent_faults(agreement: Agreement, attributes: Mapping[str, Attribute]) ->
     for key in _NO_CONSENT_COVERS:
         if getattr(agreement, key):
             yield (
-                f"{agreement.where(key)}: {key}: a citizen consents to attributes, and to nothing else; an agreement "
-                "that needs consent has none"
+                f"{agreement.where(key)}: {key}: a citizen consents to attributes, and to nothing else; "
+                "an agreement that needs consent has none"
             )
     for index, name in enumerate(agreement.attributes):
         if name in attributes and "personal_id" in attributes[name].members:
