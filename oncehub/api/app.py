@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from oncehub.api import (
     case_routes,
@@ -18,8 +21,11 @@ from oncehub.api import (
     token_endpoint,
     usage_routes,
 )
+from oncehub.api.description import describe
 from oncehub.api.framing import Framing
-from oncehub.api.hub import TheHub, open_hub
+from oncehub.api.hub import TheHub, canonical_attributes, open_hub
+from oncehub.api.strict_json import says_json
+from oncehub.model.entities import Attribute
 from oncehub.model.settings import Settings
 
 _ROUTES = (
@@ -33,10 +39,24 @@ _ROUTES = (
     correction_request_routes,
 )
 
-_open = APIRouter()
+_open = APIRouter(tags=["service"])
 
 
-@_open.get("/health")
+class _Lifespan(Protocol):
+    def __call__(self, app: FastAPI, /) -> AbstractAsyncContextManager[None]: ...
+
+
+class _Api(FastAPI):
+    """The application, which describes itself as `oncehub.api.description` does."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made once."""
+        if not self.openapi_schema:
+            self.openapi_schema = describe(self, self.state.attributes)
+        return self.openapi_schema
+
+
+@_open.get("/health", operation_id="getHealth")
 def health(hub: TheHub) -> dict[str, str]:
     """Tell whether the hub can answer: 503 when its database does not."""
     with hub.database.transaction():
@@ -57,12 +77,51 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         hub.database.close()
 
-    # The usual documentation pages load scripts from elsewhere; /openapi.json does not.
-    app = FastAPI(title="oncehub", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = _application(hub.attributes, lifespan)
     app.state.hub = hub
+    return app
+
+
+def openapi_document(settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI document without a database.
+
+    Raises:
+        ConfigError: when a canonical schema is wrong.
+    """
+    return _application(canonical_attributes(settings)).openapi()
+
+
+def _application(attributes: Mapping[str, Attribute], lifespan: _Lifespan | None = None) -> FastAPI:
+    # The usual documentation pages load scripts from elsewhere; /openapi.json does not. Redirects to a path
+    # without its last slash would be built from what the caller says the host is.
+    app = _Api(
+        title="oncehub",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        dependencies=[Depends(_require_media_type)],
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.attributes = attributes
     app.add_middleware(Framing)
     problems.install(app)
+    app.add_exception_handler(token_endpoint.TokenRefused, token_endpoint.refuse_token)
     app.include_router(_open)
     for module in _ROUTES:
         app.include_router(module.router)
     return app
+
+
+async def _require_media_type(request: Request) -> None:
+    if getattr(request.scope.get("route"), "body_field", None) is None or says_json(request.headers):
+        return
+    if await request.body():
+        raise HTTPException(415, "send the body as application/json", {"Accept-Post": "application/json"})
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Name an operation, where its route does not, after its function: generated clients use these names."""
+    first, *others = route.name.split("_")
+    return first + "".join(word.title() for word in others)

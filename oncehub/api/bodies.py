@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from oncehub.api.description import KNOWN
 from oncehub.model.sharing import Agreement
 from oncehub.share.notices import Reading, RejectionReason
 
 SearchTerms = Annotated[
-    dict[str, Annotated[str, StringConstraints(max_length=100)]], Field(min_length=1, max_length=5)
+    dict[str, Annotated[str, StringConstraints(max_length=100)]],
+    Field(min_length=1, max_length=5, json_schema_extra={KNOWN: "search_terms"}),
 ]
 """Qualified attribute -> value, e.g. `person.personal_id`; all must lead to the same person."""
+
+
+def _require_number(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("Input should be a whole number")
+    return value
+
+
+WHOLE_NUMBER = BeforeValidator(_require_number)
+"""Of an integer in JSON: neither `"5"` nor `true` stands for one."""
+
+
+def _require_form(pattern: str, form: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+            raise ValueError(f"Input should be a text of the form {form}")
+        return value
+
+    return BeforeValidator(check)
+
+
+DAY = _require_form(r"\d{4}-\d\d-\d\d", "2026-01-31")
+"""Of a date in JSON (RFC 3339 full-date): pydantic would take numbers and moments too."""
+
+MOMENT = _require_form(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", "2026-01-31T23:59:59+07:00"
+)
+"""Of a moment in JSON (RFC 3339 date-time)."""
 
 
 class _Body(BaseModel):
@@ -23,8 +54,21 @@ class _Body(BaseModel):
 class LookupRequest(_Body):
     """Whom to look for, and the attributes wanted; a purpose, if stated, must be the agreement's."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "search": {"person.personal_id": "001084000999"},
+                    "attributes": ["person.full_name", "person.permanent_address"],
+                }
+            ]
+        }
+    )
+
     search: SearchTerms
-    attributes: Annotated[list[str], Field(min_length=1, max_length=100)]
+    attributes: Annotated[
+        list[str], Field(min_length=1, max_length=100, json_schema_extra={KNOWN: "attributes"})
+    ]
     purpose: str | None = None
 
 
@@ -128,7 +172,19 @@ class CorrectionsAnswer(BaseModel):
 class NoticeReading(_Body):
     """What the source says of a notice, which it names by its number; a rejection says why."""
 
-    notice: Annotated[int, Field(ge=1, lt=2**63)]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "properties": {"reading": {"const": "rejected"}, "reason": {"type": "string"}},
+                    "required": ["reason"],
+                },
+                {"properties": {"reading": {"not": {"const": "rejected"}}, "reason": {"type": "null"}}},
+            ]
+        }
+    )
+
+    notice: Annotated[int, Field(ge=1, lt=2**63), WHOLE_NUMBER]
     reading: Reading
     reason: RejectionReason | None = None
 
@@ -142,7 +198,7 @@ class NoticeReading(_Body):
 class Acknowledgement(_Body):
     """Every line up to the sequence `acknowledged` is kept by the agency; 0 acknowledges none."""
 
-    acknowledged: Annotated[int, Field(ge=0, lt=2**63)]
+    acknowledged: Annotated[int, Field(ge=0, lt=2**63), WHOLE_NUMBER]
     readings: Annotated[list[NoticeReading], Field(max_length=500)] = []
 
 

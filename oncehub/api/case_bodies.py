@@ -8,10 +8,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
-from oncehub.api.bodies import SearchTerms
+from oncehub.api.bodies import WHOLE_NUMBER, SearchTerms
 from oncehub.model.rules import CaseKind
 from oncehub.reconcile.cases import Case, CaseFile, Said
+
+_NULL: JsonDict = {"type": "null"}
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 
 
 class _Body(BaseModel):
@@ -165,11 +169,24 @@ class DecisionRequest(_Body):
     `uphold` and `reject` decide a correction request; the reason of rejecting one is told to the citizen.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"properties": {"said": {"const": "same"}, "search": _NULL}},
+                {"properties": {"said": {"const": "different"}, "search": _NULL, "person": _NULL}},
+                {
+                    "properties": {"said": {"const": "other"}, "search": {"type": "object"}, "person": _NULL},
+                    "required": ["search"],
+                },
+            ]
+        }
+    )
+
     said: Said
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    reason: Annotated[str, Field(min_length=1, max_length=2000, json_schema_extra={"pattern": _ONE_LINE})]
     person: Annotated[str, Field(max_length=64)] | None = None
     search: SearchTerms | None = None
-    follows: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    follows: Annotated[int, Field(ge=1, lt=2**63), WHOLE_NUMBER] | None = None
 
     @model_validator(mode="after")
     def _named_once(self) -> DecisionRequest:

@@ -22,6 +22,7 @@ from oncehub.api.case_bodies import (
     DecisionAnswer,
     DecisionRequest,
 )
+from oncehub.api.description import answers
 from oncehub.api.hub import Hub, TheHub
 from oncehub.api.inquiry import Inquiry, inquiry
 from oncehub.api.routes import RequestId, TheCaller
@@ -43,12 +44,12 @@ from oncehub.reconcile.rulings import Word
 from oncehub.share import find_person
 from oncehub.share.permissions import require_cases, require_search
 
-router = APIRouter(prefix="/v1/cases")
+router = APIRouter(prefix="/v1/cases", tags=["cases"])
 
 CaseId = Annotated[int, Path(ge=1, lt=2**63)]
 
 
-@router.get("")
+@router.get("", operation_id="listCases")
 def cases(
     hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[CasesQuery, Query()]
 ) -> CasesAnswer:
@@ -70,7 +71,7 @@ def cases(
         )
 
 
-@router.get("/{case_id}")
+@router.get("/{case_id}", operation_id="getCase")
 def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId) -> CaseAnswer:
     """Show what the record states beside what is believed of the people it may speak of, and the evidence."""
     with _cases(hub, caller, request_id, case_id) as (asked, own):
@@ -87,7 +88,7 @@ def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId)
         return CaseAnswer.of(file, names, str(request_id))
 
 
-@router.post("/{case_id}/decisions", status_code=201)
+@router.post("/{case_id}/decisions", status_code=201, operation_id="decideCase", responses=answers(409))
 def decision(
     case_id: CaseId, body: DecisionRequest, hub: TheHub, caller: TheCaller, request_id: RequestId
 ) -> DecisionAnswer:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from oncehub.api.bodies import SearchTerms
+from oncehub.api.description import answers
 from oncehub.api.hub import Hub, TheHub
 from oncehub.api.inquiry import Inquiry, inquiry
 from oncehub.api.routes import RequestId, TheCaller
@@ -24,7 +25,7 @@ from oncehub.share import find_person
 from oncehub.share.permissions import require_citizen, require_correctable
 from oncehub.share.requests import open_request
 
-router = APIRouter(prefix="/v1/persons/corrections")
+router = APIRouter(prefix="/v1/persons/corrections", tags=["usage"])
 
 _Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
@@ -77,7 +78,12 @@ class StatusAnswer(BaseModel):
     request_id: str
 
 
-@router.post("", status_code=201)
+@router.post(
+    "",
+    status_code=201,
+    operation_id="requestCorrection",
+    responses={200: {"model": CorrectionOpened, "description": "The same was asked before."}, **answers(404)},
+)
 def correct(
     body: CorrectionBody, hub: TheHub, caller: TheCaller, request_id: RequestId, response: Response
 ) -> CorrectionOpened:
@@ -105,7 +111,7 @@ def correct(
         return CorrectionOpened(case=case_id, opened=opened, request_id=str(request_id))
 
 
-@router.post("/status")
+@router.post("/status", operation_id="listCorrectionRequests", responses=answers(404))
 def status(body: StatusBody, hub: TheHub, caller: TheCaller, request_id: RequestId) -> StatusAnswer:
     """Tell how all the citizen's requests stand."""
     with _citizen(hub, caller, request_id, body) as (asked, key):

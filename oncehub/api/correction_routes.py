@@ -27,10 +27,10 @@ from oncehub.share.corrections import feed_name
 from oncehub.share.notices import Answer, acknowledge, note_read, read_notices
 from oncehub.share.permissions import require_corrections, today
 
-router = APIRouter(prefix="/v1/corrections")
+router = APIRouter(prefix="/v1/corrections", tags=["corrections"])
 
 
-@router.get("")
+@router.get("", operation_id="readCorrections")
 def corrections(
     hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[FeedQuery, Query()]
 ) -> CorrectionsAnswer:
@@ -44,7 +44,7 @@ def corrections(
         return CorrectionsAnswer(notices=lines, next=page.next, more=page.more)
 
 
-@router.post("/acknowledgements")
+@router.post("/acknowledgements", operation_id="acknowledgeCorrections")
 def acknowledgements(
     body: Acknowledgement, hub: TheHub, caller: TheCaller, request_id: RequestId
 ) -> AcknowledgementAnswer:

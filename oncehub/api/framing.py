@@ -1,4 +1,4 @@
-"""Around every request: its id, a bound on its body, and one log line without anything the caller wrote."""
+"""Around every request: its id, its bounds, and one log line without anything the caller wrote."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import logging
 import time
 import uuid
 
-from starlette.exceptions import HTTPException
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from oncehub.api.problems import problem
+from oncehub.api.strict_json import NotStrict, require_strict, says_json
+
 MAX_BODY_BYTES = 64 * 1024
+
+_WITH_BODY = ("POST", "PUT", "PATCH")
 
 _log = logging.getLogger("oncehub.api.access")
 
 
 class Framing:
-    """ASGI middleware; puts `request_id` (UUID) into the request's state and `X-Request-Id` on the answer."""
+    """ASGI middleware; puts `request_id` (UUID) into the request's state and `X-Request-Id` on the answer.
+
+    A HEAD is answered as the GET would be, without its body (RFC 9110 section 9.3.2): logged and counted too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,6 +36,8 @@ class Framing:
             return
         request_id = uuid.uuid4()
         scope.setdefault("state", {})["request_id"] = request_id
+        method = scope["method"]
+        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         start = time.monotonic()
         status = 500
 
@@ -34,33 +45,72 @@ class Framing:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_headers(request_id)]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = str(request_id)
+                # Personal data must not rest in a cache on the way.
+                headers["Cache-Control"] = "no-store"
+            elif method == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
-            await self._app(scope, _bounded(receive), framed_send)
+            await self._answer(inner, receive, framed_send)
         finally:
             milliseconds = (time.monotonic() - start) * 1000
-            _log.info("%s %s %d %.0f ms", scope["method"], _template(scope), status, milliseconds)
+            _log.info("%s %s %d %.0f ms", _method(method), _template(inner), status, milliseconds)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in _WITH_BODY:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _read(scope, receive)
+            if body and says_json(Headers(scope=scope)):
+                require_strict(body)
+        except _TooLarge:
+            detail = f"a body of more than {MAX_BODY_BYTES} bytes is not read"
+            await problem(Request(scope), 413, detail, headers={"Connection": "close"})(scope, receive, send)
+        except (NotStrict, ClientDisconnect) as error:
+            detail = str(error) or "the body ended early"
+            await problem(Request(scope), 400, detail)(scope, receive, send)
+        else:
+            await self._app(scope, _replaying(body, receive), send)
 
 
-def _bounded(receive: Receive) -> Receive:
-    read = 0
-
-    async def bounded_receive() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > MAX_BODY_BYTES:
-            raise HTTPException(413, f"a body of more than {MAX_BODY_BYTES} bytes is not read")
-        return message
-
-    return bounded_receive
+class _TooLarge(Exception):
+    """The body is larger than one that is read."""
 
 
-def _headers(request_id: uuid.UUID) -> list[tuple[bytes, bytes]]:
-    # Personal data must not rest in a cache on the way.
-    return [(b"x-request-id", str(request_id).encode()), (b"cache-control", b"no-store")]
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    """Return the whole body; stop as soon as it is known to be too large."""
+    length = Headers(scope=scope).get("content-length", "")
+    if length.isascii() and length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
+        raise _TooLarge
+    body = bytearray()
+    async for part in Request(scope, receive).stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLarge
+    return bytes(body)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _method(method: str) -> str:
+    """Return the method where it is a standard one: a caller's own may hold anything."""
+    known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+    return method if method in known else "(other method)"
 
 
 def _template(scope: Scope) -> str:

@@ -87,20 +87,14 @@ def open_hub(settings: Settings) -> Hub:
         StoreError: when the database does not answer, or lacks migrations.
     """
     agreements, procedures = load_agreements(settings), load_procedures(settings)
-    entities = load_entities(settings.schemas)
-    attributes = {
-        f"{entity.name}.{name}": attribute
-        for entity in entities.values()
-        for name, attribute in entity.attributes.items()
-    }
     with opened(settings) as connection:
         token_keys = load_token_keys(settings.home, connection)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
         agreements=agreements,
         procedures=procedures,
-        attributes=attributes,
-        person=entities["person"],
+        attributes=canonical_attributes(settings),
+        person=load_entities(settings.schemas)["person"],
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
         sureness=load_sureness_rules(settings),
         database=Database(database_url(settings)),
@@ -110,6 +104,15 @@ def open_hub(settings: Settings) -> Hub:
         retired_pseudonym_keys=retired_pseudonym_keys(),
         sealing=seal_watch(),
     )
+
+
+def canonical_attributes(settings: Settings) -> dict[str, Attribute]:
+    """Return the canonical attributes of every entity by qualified name."""
+    return {
+        f"{entity.name}.{name}": attribute
+        for entity in load_entities(settings.schemas).values()
+        for name, attribute in entity.attributes.items()
+    }
 
 
 def _hub_of(request: Request) -> Hub:

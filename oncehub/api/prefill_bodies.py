@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oncehub.api.bodies import SearchTerms, Value
+from oncehub.api.bodies import DAY, SearchTerms, Value
 from oncehub.share.prefill import FilledItem, Reason, SparedPaper
 from oncehub.share.sureness import Grade
 
@@ -14,10 +15,14 @@ from oncehub.share.sureness import Grade
 class PrefillRequest(BaseModel):
     """Whose form to fill; `on`: the day of the dossier, today where absent, whose form it is answered by."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"search": {"person.personal_id": "001084000999"}}]}
+    )
 
     search: SearchTerms
-    on: date | None = Field(None, description="The dossier's day, no later than today in Vietnam")
+    on: Annotated[date, DAY] | None = Field(
+        None, description="The dossier's day, no later than today in Vietnam"
+    )
 
 
 class Sure(BaseModel):

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.exceptions import RequestValidationError
 
+from oncehub.api.description import answers
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
 from oncehub.api.prefill_bodies import Asked, Filled, PrefillAnswer, PrefillRequest, ProcedureHead, Spared
@@ -18,10 +19,10 @@ from oncehub.share import FormRequest, find_for_form, named, prefill, require_li
 from oncehub.share.permissions import require_procedure, require_search, today
 from oncehub.share.relatives import LIFE_STATUS
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", tags=["procedures"])
 
 
-@router.post("/procedures/{code}/prefill")
+@router.post("/procedures/{code}/prefill", operation_id="prefillProcedure", responses=answers(404, 409))
 def fill(
     code: Annotated[str, Path(max_length=40)],
     body: PrefillRequest,

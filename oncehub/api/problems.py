@@ -11,7 +11,9 @@ import psycopg2
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from oncehub.model.errors import (
     AccessDenied,
@@ -32,6 +34,11 @@ from oncehub.model.errors import (
 
 _log = logging.getLogger("oncehub.api")
 
+_NOTHING_OUT = "the hub could not answer; nothing was given out"
+_DETAILS = {
+    404: "there is no such path; /openapi.json describes those there are",
+    405: "the path cannot be asked with this method; Allow names those it can",
+}
 _UNAVAILABLE = "the hub's database does not answer now; try again"
 
 
@@ -54,6 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(psycopg2.Error, _database)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 def problem(
@@ -65,18 +73,23 @@ def problem(
     **members: Any,
 ) -> JSONResponse:
     """Build a problem document; `instance` is the request's id, which the access log holds too."""
+    request_id = request.state.request_id
     document = {
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": f"urn:uuid:{request.state.request_id}",
+        "instance": f"urn:uuid:{request_id}",
         **members,
     }
-    return JSONResponse(document, status, headers, media_type="application/problem+json")
+    # What nobody foresaw is answered outside the middleware that sets these on all else.
+    framed = {"X-Request-Id": str(request_id), "Cache-Control": "no-store", **(headers or {})}
+    return JSONResponse(document, status, framed, media_type="application/problem+json")
 
 
 def _not_authenticated(request: Request, error: Exception) -> JSONResponse:
-    return problem(request, 401, str(error), headers={"WWW-Authenticate": "Bearer"})
+    # RFC 6750 section 3: no error code where no token was sent.
+    challenge = 'Bearer error="invalid_token"' if "authorization" in request.headers else "Bearer"
+    return problem(request, 401, str(error), headers={"WWW-Authenticate": challenge})
 
 
 def _denied(request: Request, error: Exception) -> JSONResponse:
@@ -129,25 +142,50 @@ def _database(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s: the database refused: %s %s", request.state.request_id, type(error).__name__, state)
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
         return problem(request, 503, _UNAVAILABLE, headers={"Retry-After": "5"})
-    return problem(request, 500, "the hub could not answer; nothing was given out")
+    return problem(request, 500, _NOTHING_OUT)
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
-    errors = [{"pointer": _pointer(fault), "detail": fault["msg"]} for fault in faults]
+    errors = [{"pointer": _pointer(fault), "detail": _message(fault)} for fault in faults]
     return problem(request, 422, "the request does not have the form that is asked for", errors=errors)
 
 
 def _pointer(fault: Mapping[str, Any]) -> str:
     """Name the place down to the field; unknown fields and what lies below one may be the caller's data."""
     place, *below = fault["loc"]
-    named = below[1:] if fault["type"] == "extra_forbidden" else below
+    named = below[:-1] if fault["type"] == "extra_forbidden" else below
     shown = [str(part) for index, part in enumerate(named) if index == 0 or isinstance(part, int)]
     return "/".join(["#" if place == "body" else str(place), *shown])
 
 
+def _message(fault: Mapping[str, Any]) -> str:
+    """Say what is wrong, without the signs of the caller's value that some of the messages quote."""
+    kind, text = str(fault["type"]), str(fault["msg"])
+    if kind == "union_tag_invalid":
+        return "is of no kind that is known"
+    return text.partition(", ")[0] if kind.endswith("_parsing") else text
+
+
 def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if status == 405:
+        # The framework names the methods of the first route only.
+        headers["Allow"] = ", ".join(sorted(_allowed(request)))
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return problem(request, status, detail, headers=headers)
+    return problem(request, status, _DETAILS.get(status, detail), headers=headers)
+
+
+def _allowed(request: Request) -> set[str]:
+    """Return the methods that the path can be asked with."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route | APIRoute) and route.path_regex.match(request.scope["path"]):
+            methods |= route.methods or set()
+    return methods | ({"HEAD"} if "GET" in methods else set())
+
+
+def _unexpected(request: Request, _: Exception) -> JSONResponse:
+    # The server logs where it came from; its message may quote values.
+    return problem(request, 500, _NOTHING_OUT)

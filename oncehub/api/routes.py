@@ -17,6 +17,7 @@ from oncehub.api.bodies import (
     LookupRequest,
     Value,
 )
+from oncehub.api.description import answers
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
 from oncehub.api.terms import require_known, require_search_terms
@@ -34,7 +35,12 @@ from oncehub.share.permissions import (
 from oncehub.share.receipts import note_page
 
 router = APIRouter(prefix="/v1")
-_bearer = HTTPBearer(auto_error=False)
+_bearer = HTTPBearer(
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="A token from `POST /v1/token`: bound to the client, its key, its agreement and the officer.",
+    auto_error=False,
+)
 
 
 def _caller(
@@ -56,7 +62,7 @@ TheCaller = Annotated[Caller, Depends(_caller)]
 RequestId = Annotated[UUID, Depends(_request_id)]
 
 
-@router.post("/persons/lookup")
+@router.post("/persons/lookup", operation_id="lookUpPerson", tags=["persons"], responses=answers(404))
 def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> LookupAnswer:
     """Look one person up: only attributes, and only search terms, that the agreement covers."""
     require_known(body.attributes, hub.attributes, "attributes")
@@ -74,7 +80,7 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
         return LookupAnswer(attributes=values, request_id=str(request_id))
 
 
-@router.get("/feeds/{feed}/changes")
+@router.get("/feeds/{feed}/changes", operation_id="readFeed", tags=["feeds"])
 def changes(
     feed: Annotated[str, Path(max_length=40)],
     hub: TheHub,
@@ -93,10 +99,13 @@ def changes(
         return FeedAnswer(changes=lines, next=page.next, more=page.more)
 
 
-@router.get("/agreements/mine")
+@router.get(
+    "/agreements/mine", operation_id="getOwnAgreement", tags=["access"], responses=answers(never=(403,))
+)
 def mine(hub: TheHub, caller: TheCaller) -> AgreementAnswer:
     """Show the caller's own agreement; nothing about persons."""
+    agreement = hub.agreement(caller.agreement)
+    hub.per_second.take(agreement)
     with hub.database.transaction() as connection:
         require_admitted(connection, caller)
-    agreement = hub.agreement(caller.agreement)
     return AgreementAnswer.of(agreement, in_force=agreement.in_force(today()))

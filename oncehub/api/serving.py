@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import uuid
+from http import HTTPStatus
 from types import TracebackType
 
+import orjson
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oncehub.api.app import create_app
 from oncehub.model.errors import ConfigError
@@ -56,6 +61,38 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1, in which what is not HTTP is answered by a problem document too."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser cannot read, and close; nothing of it is repeated."""
+        request_id = uuid.uuid4()
+        document = {
+            "title": HTTPStatus.BAD_REQUEST.phrase,
+            "status": 400,
+            "detail": msg,
+            "instance": f"urn:uuid:{request_id}",
+        }
+        body = orjson.dumps(document)
+        head = (
+            "HTTP/1.1 400 Bad Request\r\n"
+            "Content-Type: application/problem+json\r\n"
+            f"Content-Length: {len(body)}\r\n"
+            f"X-Request-Id: {request_id}\r\n"
+            "Cache-Control: no-store\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+def server_config(app: FastAPI) -> uvicorn.Config:
+    """Return how the app is served: HTTP only, and no header that says by what."""
+    return uvicorn.Config(
+        app, http=Protocol, ws="none", access_log=False, log_config=None, server_header=False
+    )
+
+
 def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serve the API until SIGINT or SIGTERM; the address stands on stdout once it listens.
 
@@ -68,5 +105,4 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080) -> Non
         address, actual = listener.getsockname()
         sys.stdout.write(f"listening on http://{address}:{actual}\n")
         sys.stdout.flush()
-        config = uvicorn.Config(app, access_log=False, log_config=None, server_header=False)
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(server_config(app)).run(sockets=[listener])

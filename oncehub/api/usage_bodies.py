@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from oncehub.api.bodies import SearchTerms
+from oncehub.api.bodies import MOMENT, WHOLE_NUMBER, SearchTerms
 from oncehub.share.usage import Usage
 
 
@@ -24,8 +24,8 @@ class _Answer(BaseModel):
 class UsagePeriod(_Body):
     """From a moment on, and before another: with time zone; without `until`, to now."""
 
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: AwareDatetime | None = None
+    since: Annotated[Annotated[AwareDatetime, MOMENT] | None, Field(alias="from")] = None
+    until: Annotated[AwareDatetime, MOMENT] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -39,8 +39,8 @@ class UsageRequest(_Body):
 
     search: SearchTerms
     period: UsagePeriod = UsagePeriod()
-    offset: Annotated[int, Field(ge=0, le=100_000)] = 0
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    offset: Annotated[int, Field(ge=0, le=100_000), WHOLE_NUMBER] = 0
+    limit: Annotated[int, Field(ge=1, le=500), WHOLE_NUMBER] = 50
 
 
 class UsageLine(_Answer):

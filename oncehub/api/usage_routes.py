@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from oncehub.api.description import answers
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
 from oncehub.api.routes import RequestId, TheCaller
@@ -13,10 +14,10 @@ from oncehub.share import find_person
 from oncehub.share.permissions import require_citizen, require_usage, today
 from oncehub.share.usage import Period, find_usages
 
-router = APIRouter(prefix="/v1/usage")
+router = APIRouter(prefix="/v1/usage", tags=["usage"])
 
 
-@router.post("/find")
+@router.post("/find", operation_id="findUsage", responses=answers(404))
 def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> UsageAnswer:
     """Show the citizen who is named in the token who had their data; this look is itself a usage."""
     require_search_terms(body.search, hub.attributes)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import unquote
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from httpx import Response
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
 
 from oncehub.api import create_app
+from oncehub.api.serving import listening, server_config
 from oncehub.model.procedures import Item, Text
 from oncehub.model.settings import Settings
 from oncehub.share.consumers import add_consumer
@@ -90,6 +96,56 @@ class Agency:
     def acknowledge(self, sequence: int, *readings: dict[str, Any]) -> Response:
         body = {"acknowledged": sequence, "readings": list(readings)}
         return self.http.post("/v1/corrections/acknowledgements", json=body, headers=self.headers())
+
+
+def described(app: Any, path: str, method: str) -> dict[str, Any] | None:
+    """What the app's description says of an operation; None where there is no such operation."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and method in route.methods and route.path_regex.match(path):
+            operation: dict[str, Any] = app.openapi()["paths"][route.path][method.lower()]
+            return operation
+    return None
+
+
+@pytest.fixture(autouse=True)
+def keeps_to_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test asks, the answer's status and media type must stand in the description."""
+    ask = TestClient.request
+
+    def asking(client: TestClient, method: str, *given: Any, **named: Any) -> Any:
+        answer = ask(client, method, *given, **named)
+        operation = described(client.app, unquote(answer.request.url.path), method)
+        if operation and answer.status_code != 405:
+            responses = operation["responses"]
+            assert str(answer.status_code) in responses, (
+                f"{method} {answer.request.url.path} gave {answer.status_code}, which is not described: "
+                "add it to the route by responses=answers(...) of oncehub.api.description"
+            )
+            kind = answer.headers["content-type"].partition(";")[0]
+            assert kind in responses[str(answer.status_code)]["content"], kind
+        return answer
+
+    monkeypatch.setattr(TestClient, "request", asking)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Any], tuple[str, int]]]:
+    """Serve apps on loopback, as `oncehub api` does, in threads of this process; gives host and port."""
+    with ExitStack() as stack:
+
+        def start(app: Any) -> tuple[str, int]:
+            listener = stack.enter_context(listening("127.0.0.1", 0))
+            server = uvicorn.Server(server_config(app))
+            # The app's own client has opened it, and closes it.
+            server.config.lifespan = "off"
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, server, "should_exit", True)
+            host, port = listener.getsockname()
+            return host, port
+
+        yield start
 
 
 @pytest.fixture
