@@ -144,10 +144,10 @@ def _repeated(procedures: Iterable[Procedure]) -> Iterator[str]:
                 "one file a service"
             )
         for index, code in enumerate(_codes(procedure)):
-            owner = codes.setdefault(code, procedure.path.name)
-            if owner != procedure.path.name:
-                place = procedure.where("former", index - 1, "code") if index else procedure.where("code")
-                yield f"{place}: {code!r} leads to {owner} already; a code leads to one procedure"
+            place = procedure.where("former", index - 1, "code") if index else procedure.where("code")
+            if code in codes:
+                yield f"{place}: {code!r} leads to {codes[code]} already; a code leads to one procedure, once"
+            codes.setdefault(code, procedure.path.name)
 
 
 def _codes(procedure: Procedure) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -177,6 +178,17 @@ def test_relatives_of_relatives_are_out_of_reach(
     answer = form.prefill(CODE, WHO)
     assert "1950-01-01" not in answer.text
     assert GRANDFATHER not in answer.text
+
+
+def test_nothing_of_a_form_reaches_a_log(
+    form: Any, child: str, father: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert form.prefill(CODE, WHO).status_code == 200
+        assert form.prefill(CODE, WHO, on="2001-01-01").status_code == 403
+        assert form.prefill(CODE, {"person.personal_id": GRANDFATHER}).status_code == 404
+    held = (CHILD, FATHER, GRANDFATHER, "Trần", "1980-02-03", "912000022", child, father)
+    assert not any(text in caplog.text for text in held)
 
 
 def test_nobody_is_consulted_for_a_form_that_is_refused(

@@ -235,12 +235,19 @@ def test_a_version_without_items_is_told(kept: Settings, folder: Path) -> None:
     ]
 
 
+def test_a_code_stands_once(kept: Settings, folder: Path) -> None:
+    path = edit(folder, '{code: "2.000002"}', '{code: "2.000001", from: 2025-01-01}')
+    assert faults(kept) == [
+        f"{path}:4:6: '2.000001' leads to 1.000001.yaml already; a code leads to one procedure, once"
+    ]
+
+
 def test_a_service_and_a_code_belong_to_one_procedure(kept: Settings, folder: Path) -> None:
     path = folder / "1.000002.yaml"
     text = VERSIONED.replace('code: "1.000001"', 'code: "1.000002"', 1)
     path.write_text(text.replace('"2.000002"', '"1.000001"'), "utf-8")
     assert faults(kept) == [
         f"{path}:5:1: service: 25 is 1.000001.yaml already; one file a service",
-        f"{path}:3:6: '2.000001' leads to 1.000001.yaml already; a code leads to one procedure",
-        f"{path}:4:6: '1.000001' leads to 1.000001.yaml already; a code leads to one procedure",
+        f"{path}:3:6: '2.000001' leads to 1.000001.yaml already; a code leads to one procedure, once",
+        f"{path}:4:6: '1.000001' leads to 1.000001.yaml already; a code leads to one procedure, once",
     ]
