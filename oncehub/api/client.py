@@ -18,6 +18,7 @@ from oncehub.api.tokens import ASSERTION_SECONDS
 from oncehub.model.errors import (
     AccessDenied,
     CaseNotFound,
+    CorrectionRefused,
     DecisionRefused,
     NotAuthenticated,
     OncehubError,
@@ -44,11 +45,13 @@ class HubClient:
         issuer: the hub's identifier (its `ONCEHUB_ISSUER`).
         timeout: seconds for one answer.
         officer: who acts through this client, as the agency vouches; cases are shown to named officers only.
+        citizen: personal number of the citizen whom the agency has authenticated and acts for; `usage`,
+            `correct` and `correction_requests` are answered for them only.
 
     All methods raise:
         NotAuthenticated, AccessDenied (with `refused`), PersonNotFound, PersonNotLiving, TooManyRequests
         (with `retry_after`), RequestRefused (a request without the right form), SourceUnavailable; those
-        about cases also CaseNotFound and DecisionRefused.
+        about cases also CaseNotFound and DecisionRefused, `correct` also CorrectionRefused.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class HubClient:
         issuer: str = DEFAULT_ISSUER,
         timeout: float = 30,
         officer: str | None = None,
+        citizen: str | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._client_id = client_id
@@ -69,6 +73,7 @@ class HubClient:
         self._issuer = issuer
         self._timeout = timeout
         self._officer = officer
+        self._citizen = citizen
         self._token = ""
         self._renew_at = 0.0
 
@@ -125,6 +130,29 @@ class HubClient:
         told_as: dict[int, type[OncehubError]] = {404: absent, 409: DecisionRefused}
         return self._ask("POST", f"/v1/cases/{case}/decisions", json=body, told_as=told_as)
 
+    def usage(self, **more: Any) -> dict[str, Any]:
+        """Show the citizen who had their data; returns `{totalUsages, usages, until, requestId}`.
+
+        Args:
+            more: `period` (`from`, `until`), `offset`, `limit`.
+        """
+        return self._ask("POST", "/v1/usage/find", json=self._about_citizen() | more)
+
+    def correct(self, attribute: str, value: Any, why: str, document: str | None = None) -> dict[str, Any]:
+        """Say what is right of the citizen; returns `{case, opened, request_id}`."""
+        body = {"attribute": attribute, "value": value, "why": why, "document": document}
+        return self._ask(
+            "POST",
+            "/v1/persons/corrections",
+            json=self._about_citizen() | body,
+            told_as={409: CorrectionRefused},
+        )
+
+    def correction_requests(self) -> list[dict[str, Any]]:
+        """Tell how all that the citizen has asked to be corrected stands, the latest first."""
+        answer = self._ask("POST", "/v1/persons/corrections/status", json=self._about_citizen())
+        return list(answer["requests"])
+
     def agreement(self) -> dict[str, Any]:
         """Return `{agreement, in_force}` of this client."""
         return self._ask("GET", "/v1/agreements/mine")
@@ -148,6 +176,8 @@ class HubClient:
         }
         if self._officer:
             claims["act"] = {"sub": self._officer}
+        if self._citizen:
+            claims["act"] = {"sub": self._citizen, "role": "citizen"}
         algorithm = "ES256" if isinstance(self._key, ECKey) else "Ed25519"
         return jwt.encode(
             {"alg": algorithm, "kid": self._key.thumbprint()}, claims, self._key, algorithms=[algorithm]
@@ -156,6 +186,9 @@ class HubClient:
     def _ask(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.token()}"}
         return self._send(method, path, headers=headers, **arguments)
+
+    def _about_citizen(self) -> dict[str, Any]:
+        return {"search": {"person.personal_id": self._citizen or ""}}
 
     def _renew(self) -> None:
         form = {

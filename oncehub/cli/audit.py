@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from oncehub.audit import pseudonym_key, retired_pseudonym_keys
 from oncehub.audit.anchors import Anchors, anchor_path, read_anchors
+from oncehub.audit.appearances import page_findings
 from oncehub.audit.archive_verification import verify_archives
 from oncehub.audit.archives import export as export_archives
 from oncehub.audit.findings import Verification
@@ -16,14 +20,22 @@ from oncehub.audit.keys import seal_key, trusted_keys
 from oncehub.audit.seals import OVERDUE_SECONDS, unsealed_seconds
 from oncehub.audit.seals import seal as seal_log
 from oncehub.audit.verification import verify_database
-from oncehub.cli.output import Json, show_one, write_json
-from oncehub.model.settings import load_settings
+from oncehub.authoring.masking import masked_text
+from oncehub.cli.naming import ShowPersonalData, note_disclosure
+from oncehub.cli.output import Json, show, show_one, write_json
+from oncehub.cli.person import FORMATS, PersonKey, moment
+from oncehub.model.settings import Settings, load_settings
+from oncehub.share.agreements import load_agreements
+from oncehub.share.permissions import today
+from oncehub.share.usage import Period, Usage, find_usages
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="The access log: seal it, archive it, verify it.")
 
 _BENT = 1
 _SHOWN = 20
+
+_USAGE = ("logtime", "action", "receiver_code", "receiver_name", "receiver_system", "involvement", "outcome")
 
 
 @app.command("seal")
@@ -85,9 +97,70 @@ def verify(
     else:
         with opened(settings) as connection:
             outcome = verify_database(connection, trusted, anchors)
+            outcome.findings.extend(page_findings(connection, _pseudonym_keys(settings)))
     _tell(outcome, anchors, as_json=as_json)
     if not outcome.genuine:
         raise typer.Exit(_BENT)
+
+
+@app.command("usage")
+def usage(
+    key: PersonKey,
+    *,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=FORMATS, help="From this moment, by Vietnam's clock."),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=FORMATS, help="Before this moment, by Vietnam's clock.")
+    ] = None,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out so many of the newest.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many, the newest first.")] = 50,
+    show_personal_data: ShowPersonalData = False,
+    as_json: Json = False,
+) -> None:
+    """Show a clerk what a citizen sees: who had their data; receivers and what they had are masked."""
+    settings = load_settings()
+    agreements = load_agreements(settings)
+    with opened(settings) as connection, connection:
+        page = find_usages(
+            connection,
+            str(key),
+            _pseudonym_keys(settings),
+            agreements,
+            Period(moment(since), moment(until)),
+            offset=offset,
+            limit=limit,
+            day=today(),
+        )
+    if show_personal_data:
+        note_disclosure(settings, "audit usage", "audit", "entry", len(page.usages))
+    else:
+        page = replace(page, usages=tuple(map(_masked, page.usages)))
+    if as_json:
+        write_json(asdict(page))
+        return
+    show(page.usages, title=f"{page.total:,} usages", columns=_USAGE, as_json=False)
+    if offset + limit < page.total:
+        sys.stdout.write(f"go on with --offset {offset + limit} --until {page.until.isoformat()}\n")
+
+
+def _masked(usage: Usage) -> Usage:
+    """Who had somebody's data tells of them too."""
+    return replace(
+        usage,
+        receiver_code=masked_text(usage.receiver_code),
+        receiver_name=masked_text(usage.receiver_name),
+        receiver_system=masked_text(usage.receiver_system),
+        purpose=masked_text(usage.purpose),
+        legal_basis=masked_text(usage.legal_basis),
+        procedure=usage.procedure and masked_text(usage.procedure),
+        attributes=tuple(masked_text(name) for name in usage.attributes),
+    )
+
+
+def _pseudonym_keys(settings: Settings) -> tuple[bytes, ...]:
+    return pseudonym_key(settings.home), *retired_pseudonym_keys()
 
 
 def _tell(outcome: Verification, anchors: Anchors, *, as_json: bool) -> None:

@@ -33,7 +33,7 @@ PersonKey = Annotated[
 Attributes = Annotated[
     list[str] | None, typer.Option("--attribute", help="Only this attribute; may be repeated.")
 ]
-_FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 _CANDIDATE: Final = (
     "record",
@@ -80,14 +80,14 @@ def explain_(
     attributes: Attributes = None,
     at: Annotated[
         datetime | None,
-        typer.Option(formats=_FORMATS, help="An earlier moment; without zone, by Vietnam's clock."),
+        typer.Option(formats=FORMATS, help="An earlier moment; without zone, by Vietnam's clock."),
     ] = None,
     show_personal_data: ShowPersonalData = False,
     as_json: Json = False,
 ) -> None:
     """Tell on whose word each attribute is believed, why, and why other words are not; values masked."""
     settings = load_settings()
-    explanation = explain(settings, key, attributes or (), _moment(at))
+    explanation = explain(settings, key, attributes or (), moment(at))
     if show_personal_data:
         note_disclosure(settings, "person explain", "truth", "person", 1)
     else:
@@ -113,11 +113,11 @@ def history_(
     believed_at: Annotated[
         datetime | None,
         typer.Option(
-            formats=_FORMATS, help="Only what was believed at this moment; without zone, by Vietnam's clock."
+            formats=FORMATS, help="Only what was believed at this moment; without zone, by Vietnam's clock."
         ),
     ] = None,
     true_on: Annotated[
-        datetime | None, typer.Option(formats=_FORMATS[:1], help="Only what was true on this day.")
+        datetime | None, typer.Option(formats=FORMATS[:1], help="Only what was true on this day.")
     ] = None,
     show_personal_data: ShowPersonalData = False,
     as_json: Json = False,
@@ -125,7 +125,7 @@ def history_(
     """Tell what was believed, when, and what was true, when; values masked."""
     settings = load_settings()
     day = true_on.date() if true_on else None
-    past = history(settings, key, attributes or (), believed_at=_moment(believed_at), true_on=day)
+    past = history(settings, key, attributes or (), believed_at=moment(believed_at), true_on=day)
     if show_personal_data:
         note_disclosure(settings, "person history", "truth", "person", 1)
     else:
@@ -138,7 +138,8 @@ def history_(
     show(list(_true(past)), title="true", columns=_TRUE, as_json=False)
 
 
-def _moment(at: datetime | None) -> datetime | None:
+def moment(at: datetime | None) -> datetime | None:
+    """Return a moment that was given at the command line: by Vietnam's clock where it has no zone."""
     return at.replace(tzinfo=VIETNAM) if at and at.tzinfo is None else at
 
 

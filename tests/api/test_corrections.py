@@ -154,7 +154,7 @@ def test_each_read_is_logged_with_the_legal_basis_of_notices(
     tax: Any, five: list[int], log: Any, database: Connection
 ) -> None:
     tax.corrections(limit=2)
-    agreed = list(tax.http.app.state.hub.agreements["tax-registration"].attributes)
+    agreed = list(tax.http.app.state.hub.agreements["tax-registration"].noticed())
     assert log() == [(tax.client_id, "corrections", None, None, agreed, [], "answered")]
     with database, database.cursor() as cursor:
         cursor.execute("select legal_basis from audit.entry")

@@ -70,6 +70,12 @@ FORBIDDEN = [
     "delete from share.receipt",
     "update share.notice_reading set reading = 'accepted'",
     "delete from share.notice_reading",
+    "select * from share.told",
+    "select * from share.appearance",
+    "select * from truth.joined",
+    "update truth.case_file set upheld_by = 1",
+    "insert into share.appearance values ('residence', 1, gen_random_uuid())",
+    "insert into truth.case_file (kind, source) values ('correction_request', 'tax')",
     "create table public.mine (x int)",
     "create table truth.mine (x int)",
 ]

@@ -199,6 +199,21 @@ def test_a_notice_tells_with_which_attribute_somebody_appeared(
     assert (use["action"], use["attributes"]) == ("Nhận thông báo sai lệch", ["person.email", "person.phone"])
 
 
+def test_a_notice_that_was_passed_over_makes_nobody_appear(
+    portal: Any, tax: Any, an: str, editable: Settings, database: Connection, disagree: Callable[..., int]
+) -> None:
+    disagree(an, "full_name")
+    disagree(an, "phone")
+    publish_corrections(editable, "tax", database)
+    hub = tax.http.app.state.hub
+    agreement = hub.agreements["tax-registration"]
+    left = tuple(name for name in agreement.attributes if name != "person.phone")
+    hub.agreements["tax-registration"] = agreement.model_copy(update={"attributes": left})
+    tax.corrections()
+    (use,) = portal.usage(AN).json()["usages"]
+    assert use["attributes"] == ["person.full_name"]
+
+
 def test_lines_that_are_kept_no_more_leave_who_appeared_in_those_given_out(
     portal: Any, tax: Any, an: str, editable: Settings, database: Connection, disagree: Callable[..., int]
 ) -> None:

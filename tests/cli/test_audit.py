@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from oncehub.audit import Entry, write
+from oncehub.audit import Entry, Told, page, person_pseudonym, pseudonym_key, write
 from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection
 
@@ -82,3 +84,40 @@ def test_a_verifier_without_keys_or_archives_is_told_what_to_name(oncehub: Comma
     assert (no_keys.returncode, "oncehub audit keys" in no_keys.stderr) == (2, True)
     no_archive = oncehub("audit", "verify", "--archive", str(tmp_path))
     assert (no_archive.returncode, "oncehub audit export" in no_archive.stderr) == (2, True)
+
+
+def test_a_clerk_sees_what_a_citizen_sees_and_in_clear_only_on_record(
+    oncehub: Command, settings: Settings, database: Connection
+) -> None:
+    key = str(uuid.UUID(int=1))
+    with database:
+        write(database, replace(ENTRY, person=person_pseudonym(pseudonym_key(settings.home), key)))
+        write(database, ENTRY)
+    (hidden,) = json.loads(oncehub("audit", "usage", key, "--json").stdout)["usages"]
+    assert (hidden["action"], hidden["receiver_code"], hidden["receiver_system"]) == (
+        "Tra cứu dữ liệu",
+        "X99",
+        "xxxxxx",
+    )
+    shown = oncehub("audit", "usage", key, "--show-personal-data")
+    assert (shown.returncode, "1 usages" in shown.stdout, "portal" in shown.stdout) == (0, True, True)
+    with database, database.cursor() as cursor:
+        cursor.execute("select command, records from audit.disclosure")
+        assert cursor.fetchall() == [("audit usage", 1)]
+
+
+def test_verifying_names_a_page_in_which_others_stood(
+    oncehub: Command, settings: Settings, database: Connection
+) -> None:
+    an, binh = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+    given = page(pseudonym_key(settings.home), "residence", [Told(1, an)])
+    with database, database.cursor() as cursor:
+        write(database, replace(ENTRY, person=None, action="feed", page=given))
+        cursor.execute("insert into share.feed (feed) values ('residence')")
+        cursor.execute("insert into share.delivery values ('residence', 1, %s, '{}')", (an,))
+    assert oncehub("audit", "verify").returncode == 0
+    with database, database.cursor() as cursor:
+        cursor.execute("update share.delivery set person_key = %s", (binh,))
+    bent = oncehub("audit", "verify")
+    assert bent.returncode == 1
+    assert "changed: entry 1: others stood in the page that it gave out" in bent.stdout
