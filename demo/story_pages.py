@@ -54,9 +54,8 @@ def _filled(form: dict[str, Any], places: Places) -> Group:
             ", ".join(marks),
         )
     for paper in form["papers"].values():
-        table.add_row(
-            paper["title"], f"{paper['dossier']} {paper['file']}", "portal", _day(paper["decided_at"])
-        )
+        decided = _day(paper["decided_at"] or "")
+        table.add_row(paper["title"], f"{paper['dossier']} {paper['file']}", "portal", decided)
     return titled(f"{procedure['id']}  {procedure['name']}: filled", table)
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from oncehub.model.errors import ConfigError
 from oncehub.model.procedures import Procedure
@@ -93,6 +96,56 @@ def test_each_day_has_its_form_and_its_items(
     assert version is not None
     assert version.name == form
     assert set(procedure.items_on(date.fromisoformat(day))) == items
+
+
+Spans = list[tuple[int, int | None]]
+
+
+def chained(lengths: list[int]) -> Spans:
+    """Versions that follow one another, the last one open."""
+    starts = [sum(lengths[:number]) for number in range(len(lengths) + 1)]
+    return [
+        *((start, following - 1) for start, following in pairwise(starts)),
+        (starts[-1], None),
+    ]
+
+
+ANY_SPANS = st.lists(
+    st.tuples(st.integers(0, 40), st.none() | st.integers(0, 12)).map(
+        lambda span: (span[0], None if span[1] is None else span[0] + span[1])
+    ),
+    min_size=1,
+    max_size=4,
+)
+CHAINS = st.lists(st.integers(1, 12), max_size=3).map(chained).flatmap(st.permutations)
+
+
+@given(spans=CHAINS | ANY_SPANS)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_files_are_accepted_just_when_every_day_from_the_first_has_one_form(
+    kept: Settings, folder: Path, spans: Spans
+) -> None:
+    first = date(2026, 1, 1)
+    versions = [
+        f"  - {{name: Mẫu {number}, text: Thông tư {number}, from: {first + timedelta(start)}"
+        + ("}" if end is None else f", until: {first + timedelta(end)}}}")
+        for number, (start, end) in enumerate(spans)
+    ]
+    head, _, _ = VERSIONED.partition("forms:")
+    rest = "items:\n  fax: {title: {vi: Fax}, ask: {vi: Số fax}}\n"
+    (folder / "1.000001.yaml").write_text("\n".join([f"{head}forms:", *versions, rest]), "utf-8")
+
+    begin, last = min(start for start, _ in spans), max(60 if end is None else end for _, end in spans)
+    counts = [sum(start <= day and (end is None or day <= end) for start, end in spans) for day in range(61)]
+    assert accepted(kept) == all(count == 1 for count in counts[begin : last + 1])
+
+
+def accepted(kept: Settings) -> bool:
+    try:
+        load_procedures(kept)
+    except ConfigError:
+        return False
+    return True
 
 
 def test_before_its_first_version_a_procedure_has_no_form(procedure: Procedure) -> None:
