@@ -30,7 +30,7 @@ from demo.processes import Component, Components
 from demo.progress import Progress
 from oncehub.model.catalogue import load_connectors
 from oncehub.model.settings import Settings
-from oncehub.share import load_agreements
+from oncehub.share import apply_agreements, load_agreements
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
 from stubs.client import Systems
@@ -97,6 +97,7 @@ def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Pro
             migration = start_migration(components, airflow)
             systems = _start_systems(components, folder / "systems", people, ports.systems)
             initialise(settings)
+            apply_agreements(settings)
             database = connect(urls["oncehub"])
             agencies = admit_agencies(settings, database, folder / "keys", f"http://{HOST}:{ports.hub}")
             connections = _connections(components, folder / "systems")

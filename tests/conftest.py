@@ -18,6 +18,7 @@ from psycopg2.extras import Json
 
 from oncehub.model.key_ring import load_key_ring
 from oncehub.model.settings import Settings
+from oncehub.share import apply_agreements
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
 from oncehub.store.server import start_embedded, stop_embedded
@@ -70,7 +71,9 @@ def postgres(server_folder: Callable[[], Path], tmp_path_factory: pytest.TempPat
         for setting in QUICK:
             cursor.execute(f"alter system set {setting}")
         cursor.execute("select pg_reload_conf()")
-    initialise(Settings(root=ROOT, home=tmp_path_factory.mktemp("home"), database_url=url))
+    migrated = Settings(root=ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
+    initialise(migrated)
+    apply_agreements(migrated)
     yield url
     stop_embedded(folder)
 

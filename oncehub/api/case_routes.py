@@ -31,17 +31,10 @@ from oncehub.api.tokens import Caller
 from oncehub.audit import case_pseudonym
 from oncehub.model.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.model.sharing import Agreement, Cases
-from oncehub.reconcile.cases import (
-    Case,
-    decide,
-    find_case,
-    list_cases,
-    named_in_case,
-    open_case_file,
-    requested_attribute,
-)
+from oncehub.reconcile.cases import Case, decide, find_case, list_cases, open_case_file
 from oncehub.reconcile.rulings import Word
 from oncehub.share import find_person
+from oncehub.share.lookup import read_covered_case
 from oncehub.share.permissions import require_cases, require_search
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
@@ -77,7 +70,8 @@ def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId)
     with _cases(hub, caller, request_id, case_id) as (asked, own):
         _require_covered(asked, own, case_id)
         attributes = [name.removeprefix("person.") for name in asked.agreement.attributes]
-        file = open_case_file(asked.connection, case_id, attributes)
+        content = read_covered_case(asked.connection, asked.agreement, case_id)
+        file = open_case_file(asked.connection, case_id, attributes, content)
         if file.case.kind == "correction_request":
             # It is about whoever has asked, and nobody else.
             asked.person_key = next(iter(file.people), None)
@@ -98,7 +92,8 @@ def decision(
     with _cases(hub, caller, request_id, case_id) as (asked, own):
         _require_covered(asked, own, case_id)
         word = _word(asked, body.reason)
-        person = _person(hub, asked, case_id, body)
+        named = read_covered_case(asked.connection, asked.agreement, case_id).named
+        person = _person(hub, asked, case_id, body, named)
         # Whom the officer searched for is consulted; whom the case names appears in it.
         asked.person_key = person if body.search else None
         asked.appeared = (person,) if person else ()
@@ -108,6 +103,7 @@ def decision(
             body.said,
             word,
             person_key=UUID(person) if person else None,
+            named=named,
             follows=body.follows,
         )
         asked.decision_id = decided.decision_id
@@ -132,8 +128,8 @@ def _require_covered(asked: Inquiry, own: Cases, case_id: int) -> Case:
     if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
         raise CaseNotFound(f"there is no case {case_id}")
     if found.kind == "correction_request":
-        attribute = f"person.{requested_attribute(asked.connection, case_id)}"
-        if attribute not in asked.agreement.attributes:
+        evidence = read_covered_case(asked.connection, asked.agreement, case_id).evidence
+        if f"person.{evidence['attribute']}" not in asked.agreement.attributes:
             raise CaseNotFound(f"there is no case {case_id}")
     return found
 
@@ -146,7 +142,7 @@ def _word(asked: Inquiry, reason: str) -> Word:
         raise RequestValidationError([fault]) from None
 
 
-def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest) -> str | None:
+def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest, named: list[str]) -> str | None:
     """Give the key of whom a decision names: by pseudonym one of the case's, by search anybody."""
     if body.search:
         require_search(asked.agreement, body.search)
@@ -154,7 +150,7 @@ def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest) -> st
         return asked.found(find_person(asked.connection, asked.agreement, body.search, wanted)).key
     if body.person is None:
         return None
-    for key in named_in_case(asked.connection, case_id):
+    for key in named:
         if _pseudonym(hub, asked.agreement, key) == body.person:
             return key
     raise DecisionRefused(f"case {case_id} names nobody of that pseudonym; look at it again")

@@ -37,7 +37,7 @@ def corrections(
     """Read what the agency's own source is told of its records, on from a sequence."""
     with _corrections(hub, caller, request_id, "corrections") as (asked, own):
         asked.attributes = asked.agreement.noticed()
-        page = read_notices(asked.connection, asked.agreement, own, wanted.after, wanted.limit)
+        page = read_notices(asked.connection, asked.agreement, wanted.after, wanted.limit)
         asked.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.told)
         note_read(asked.connection, own, caller.client_id, wanted.after, page.next)
         lines = [NoticeLine(**line) for line in page.notices]

@@ -1,4 +1,4 @@
-"""The API's connections: a bounded pool, with no more rights than the role `oncehub_api` has."""
+"""The API's connections: a bounded pool, logged in with no more rights than the role `oncehub_api` has."""
 
 from __future__ import annotations
 
@@ -7,15 +7,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
+from psycopg2.extensions import make_dsn, parse_dsn
 from psycopg2.pool import ThreadedConnectionPool
 
-from oncehub.model.errors import StoreUnavailable
-from oncehub.store.connection import Connection
+from oncehub.model.errors import ConfigError, StoreUnavailable
+from oncehub.model.settings import Settings
+from oncehub.share.roles import API_ROLE
+from oncehub.store.connection import Connection, database_url
+from oncehub.store.failures import why_not_connected
 
-ROLE = "oncehub_api"
-
-_OPTIONS = f"-c timezone=UTC -c client_min_messages=warning -c role={ROLE} -c statement_timeout=10s"
+_OPTIONS = "-c timezone=UTC -c client_min_messages=warning -c statement_timeout=10s"
 _WAIT_SECONDS = 5.0
+
+
+def api_login(settings: Settings) -> str:
+    """Return the connection string by which the API logs in, hence what no SQL of its session gets beyond.
+
+    Raises:
+        ConfigError: when a URL is none.
+        StoreUnavailable: when the embedded server does not start.
+    """
+    try:
+        if settings.api_database_url:
+            return str(make_dsn(settings.api_database_url))
+        login = parse_dsn(database_url(settings))
+    except psycopg2.ProgrammingError:
+        raise ConfigError(
+            "ONCEHUB_DATABASE_URL or ONCEHUB_API_DATABASE_URL is no libpq URL; write "
+            "postgresql://user:password@host/database, with signs in the password percent-encoded"
+        ) from None
+    # The password, where there is one, is the owner's.
+    return str(
+        make_dsn(**{name: part for name, part in login.items() if name != "password"} | {"user": API_ROLE})
+    )
 
 
 class Database:
@@ -33,9 +57,10 @@ class Database:
             self._pool = ThreadedConnectionPool(
                 size, size, url, options=_OPTIONS, connect_timeout=5, application_name="oncehub api"
             )
-        except psycopg2.OperationalError:
+        except psycopg2.OperationalError as error:
             raise StoreUnavailable(
-                "the hub's database does not answer; check ONCEHUB_DATABASE_URL and the server"
+                f"the hub's database does not answer to the API ({why_not_connected(error)}); it logs in as "
+                f"{API_ROLE}, without password, or as ONCEHUB_API_DATABASE_URL says"
             ) from None
 
     @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from oncehub.api.database import Database
+from oncehub.api.database import Database, api_login
 from oncehub.api.limits import DayLimit, SecondLimit
 from oncehub.api.sealing import SealWatch, seal_watch
 from oncehub.api.token_keys import TokenKeys, load_token_keys
@@ -24,7 +25,9 @@ from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share import load_agreements, load_procedures
 from oncehub.share.sureness import SurenessRules, load_sureness_rules
-from oncehub.store.connection import database_url, opened
+from oncehub.share.wall import build_wall, require_wall, sealed_attributes
+from oncehub.store.connection import connect, opened
+from oncehub.store.migrate import require_current
 
 DEFAULT_ISSUER = "urn:oncehub"
 """The hub's identifier where `ONCEHUB_ISSUER` names no other: fit for one machine only."""
@@ -87,7 +90,10 @@ def open_hub(settings: Settings) -> Hub:
         StoreError: when the database does not answer, or lacks migrations.
     """
     agreements, procedures = load_agreements(settings), load_procedures(settings)
-    with opened(settings) as connection:
+    login = _login(settings, agreements)
+    with closing(connect(login)) as connection:
+        require_current(connection)
+        require_wall(connection, agreements, sealed_attributes(settings))
         token_keys = load_token_keys(settings.home, connection)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
@@ -97,13 +103,21 @@ def open_hub(settings: Settings) -> Hub:
         person=load_entities(settings.schemas)["person"],
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
         sureness=load_sureness_rules(settings),
-        database=Database(database_url(settings)),
+        database=Database(login),
         home=settings.home,
         token_keys=token_keys,
         pseudonym_key=pseudonym_key(settings.home),
         retired_pseudonym_keys=retired_pseudonym_keys(),
         sealing=seal_watch(),
     )
+
+
+def _login(settings: Settings, agreements: dict[str, Agreement]) -> str:
+    """Return the API's login; where the owner's is known, see first that rights are as the agreements say."""
+    if settings.api_database_url is None:
+        with opened(settings) as connection:
+            build_wall(connection, agreements, sealed_attributes(settings))
+    return api_login(settings)
 
 
 def canonical_attributes(settings: Settings) -> dict[str, Attribute]:

@@ -9,6 +9,7 @@ import psycopg2
 import typer
 
 from oncehub.cli import (
+    agreements,
     audit,
     cases,
     check,
@@ -58,6 +59,7 @@ app.add_typer(cases.app, name="cases")
 for command in (joins.join, joins.unjoin, joins.split, joins.joins):
     person.app.command()(command)
 app.add_typer(person.app, name="person")
+app.add_typer(agreements.app, name="agreements")
 app.add_typer(clients.app, name="client")
 app.add_typer(discrepancies.app, name="discrepancies")
 app.add_typer(corrections.app, name="corrections")

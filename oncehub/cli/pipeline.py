@@ -42,7 +42,9 @@ order by source, stream, run_id desc
 
 def init() -> None:
     """Bring the database to the form this version needs; safe to repeat."""
-    applied = initialise(load_settings())
+    settings = load_settings()
+    applied = initialise(settings)
+    share_step.apply_agreements(settings)
     sys.stdout.write(f"{len(applied)} migrations applied\n" if applied else "the database is up to date\n")
 
 

@@ -17,11 +17,14 @@ class Settings:
         root: folder that holds `connectors/`, `mappings/` and `schemas/` (`ONCEHUB_ROOT`).
         home: writable folder for the embedded database and generated keys (`ONCEHUB_HOME`).
         database_url: libpq URL (`ONCEHUB_DATABASE_URL`); None means the embedded server under `home`.
+        api_database_url: the API's own login to it (`ONCEHUB_API_DATABASE_URL`); None means `database_url`
+            as the role `oncehub_api`, without password.
     """
 
     root: Path
     home: Path
     database_url: str | None
+    api_database_url: str | None = None
 
     @property
     def connectors(self) -> Path:
@@ -52,4 +55,9 @@ def load_settings() -> Settings:
         raise ConfigError(
             f"{root} holds no {', '.join(missing)} folder; set ONCEHUB_ROOT to the folder that does"
         )
-    return Settings(root=root, home=home, database_url=os.environ.get("ONCEHUB_DATABASE_URL") or None)
+    return Settings(
+        root=root,
+        home=home,
+        database_url=os.environ.get("ONCEHUB_DATABASE_URL") or None,
+        api_database_url=os.environ.get("ONCEHUB_API_DATABASE_URL") or None,
+    )

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extras import Json, RealDictCursor
 
@@ -55,7 +56,7 @@ from truth.case_state
 where case_id = %s
 """
 
-_CONTENT: Final = "select source_key, stated, evidence, named::text[] from truth.case_content(%s)"
+_CONTENT: Final = "select source_key, stated, evidence, named::text[] from {content}(%(case_id)s)"
 
 _DECISIONS: Final = """
 select decision_id, verdict, person_key::text, reason, decided_by, decided_at, takes_effect, follows
@@ -66,8 +67,7 @@ order by decision_id
 
 _BELIEVED: Final = """
 select person_key::text, to_jsonb(p) as believed, provenance
-from truth.person p
-where person_key = any(%s::uuid[])
+from {people} p
 """
 
 # Of a correction request; what was claimed stands beside what is believed.
@@ -170,6 +170,58 @@ class CaseFile:
     decisions: tuple[Decision, ...]
 
 
+@dataclass(frozen=True)
+class CaseContent:
+    """What a case is about, as the database gives it.
+
+    Attributes:
+        source_key: key of the record at its source.
+        stated: what the record states, by attribute; empty when it is gone.
+        evidence: as it was when the case arose.
+        named: keys of the people whom the case names.
+        believed: rows of `truth.person`, by key.
+    """
+
+    source_key: str
+    stated: dict[str, Any]
+    evidence: dict[str, Any]
+    named: list[str]
+    believed: dict[str, dict[str, Any]]
+
+
+_ALL_CONTENT: Final = sql.SQL("truth.case_content")
+_ALL_PEOPLE: Final = sql.SQL(
+    "(select person.* from truth.person, truth.case_content(%(case_id)s) c where person_key = any(c.named))"
+)
+
+
+def read_content(
+    cursor: RealDictCursor,
+    case_id: int,
+    content: sql.Composable = _ALL_CONTENT,
+    people: sql.Composable = _ALL_PEOPLE,
+) -> CaseContent:
+    """Read what a case is about, all of it, or as far as some function of the database gives it.
+
+    Args:
+        cursor: gives rows by name.
+        case_id: number of a case that there is.
+        content: the function that gives its content.
+        people: what gives the rows of the people whom it names, for `%(case_id)s`.
+
+    Raises:
+        CaseNotFound: when the function gives none of that number.
+    """
+    values = {"case_id": case_id}
+    cursor.execute(sql.SQL(_CONTENT).format(content=content), values)
+    row: dict[str, Any] | None = cursor.fetchone()
+    if row is None:
+        raise CaseNotFound(f"there is no case {case_id}")
+    cursor.execute(sql.SQL(_BELIEVED).format(people=people), values)
+    believed = {person["person_key"]: dict(person) for person in cursor.fetchall()}
+    return CaseContent(row["source_key"], row["stated"] or {}, row["evidence"], row["named"], believed)
+
+
 def keep_case_rules(cursor: Cursor, rules: Rulebook) -> None:
     """Bring `truth.case_rule`, which the database holds decisions to, in line with the rules."""
     given = [{"kind": kind, "four_eyes": rule.four_eyes} for kind, rule in rules.cases.kinds.items()]
@@ -221,32 +273,33 @@ def find_case(connection: Connection, case_id: int) -> Case:
     return Case(**row)
 
 
-def open_case_file(connection: Connection, case_id: int, attributes: Collection[str]) -> CaseFile:
+def open_case_file(
+    connection: Connection, case_id: int, attributes: Collection[str], content: CaseContent | None = None
+) -> CaseFile:
     """Give one case with the evidence side by side, as far as it is in `attributes` of the person.
 
     Args:
-        connection: one that may read `truth.case_state`, `truth.decision` and `truth.person`.
+        connection: one that may read `truth.case_state` and `truth.decision`.
         case_id: its number.
         attributes: names of attributes that may be shown.
+        content: what the case is about, where the connection may not read that.
 
     Raises:
         CaseNotFound: when there is none of that number.
     """
     case = find_case(connection, case_id)
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_CONTENT, (case_id,))
-        content = dict(cursor.fetchone() or {})
-        cursor.execute(_BELIEVED, (content["named"],))
-        believed = {row["person_key"]: row for row in cursor.fetchall()}
-    evidence, stated = content["evidence"], content["stated"] or {}
+    if content is None:
+        with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            content = read_content(cursor, case_id)
+    evidence, stated, believed = content.evidence, content.stated, content.believed
     if case.kind == "correction_request":
         attributes = [name for name in attributes if name == evidence["attribute"]]
         evidence = {name: evidence[name] for name in _TOLD if name in evidence} if attributes else {}
     candidates = tuple(candidates_of(evidence)) if case.kind == "possible_match" else ()
-    people = _ordered(content["named"], [each.person_key for each in candidates])
+    people = _ordered(content.named, [each.person_key for each in candidates])
     return CaseFile(
         case=case,
-        source_key=content["source_key"],
+        source_key=content.source_key,
         stated_at=stated.get("stated_at"),
         people=people,
         evidence={name: part for name, part in evidence.items() if name != "candidates"},
@@ -263,6 +316,7 @@ def decide(
     word: Word,
     *,
     person_key: UUID | None = None,
+    named: Sequence[str] | None = None,
     follows: int | None = None,
 ) -> Decision:
     """Decide a case within the caller's transaction; a refusal leaves that as it was before.
@@ -275,6 +329,7 @@ def decide(
         said: see `Decision`.
         word: who decides, and why.
         person_key: of whom the record speaks; None with `different`, and with `same` where one is named.
+        named: keys of whom the case names, where the connection may not read that.
         follows: number of the last decision on the case; None for the first.
 
     Raises:
@@ -285,7 +340,9 @@ def decide(
     """
     find_case(connection, case_id)
     with ruling(connection) as cursor:
-        whom = _only_person(cursor, case_id) if said == "same" and person_key is None else person_key
+        whom: UUID | str | None = person_key
+        if said == "same" and person_key is None:
+            whom = _only_person(case_id, _named(cursor, case_id) if named is None else named)
         decided = (case_id, said, whom and str(whom), word.reason, word.clerk, follows)
         cursor.execute(_DECIDE, decided)
         (decision_id,) = cursor.fetchone() or (0,)
@@ -299,31 +356,16 @@ def decisions_of(connection: Connection, case_id: int) -> tuple[Decision, ...]:
         return tuple(Decision(**row) for row in cursor.fetchall())
 
 
-def named_in_case(connection: Connection, case_id: int) -> list[str]:
-    """Give the keys of the people whom a case names."""
-    with connection.cursor() as cursor:
-        return _named(cursor, case_id)
-
-
-def requested_attribute(connection: Connection, case_id: int) -> str:
-    """Give the attribute that a correction request is about."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CONTENT, (case_id,))
-        ((_, _, evidence, _),) = cursor.fetchall()
-    return str(evidence["attribute"])
-
-
-def _named(cursor: Cursor, case_id: int) -> list[str]:
-    cursor.execute(_CONTENT, (case_id,))
-    row = cursor.fetchone()
-    return list(row[3]) if row else []
-
-
-def _only_person(cursor: Cursor, case_id: int) -> str:
-    named = _named(cursor, case_id)
+def _only_person(case_id: int, named: Sequence[str]) -> str:
     if len(named) != 1:
         raise DecisionRefused(f"case {case_id} names {len(named)} people; say of whom the record speaks")
     return named[0]
+
+
+def _named(cursor: Cursor, case_id: int) -> list[str]:
+    cursor.execute("select named::text[] from truth.case_content(%s)", (case_id,))
+    row = cursor.fetchone()
+    return list(row[0]) if row else []
 
 
 def _ordered(named: Sequence[str], probable: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from oncehub.share.prefill import (
 )
 from oncehub.share.procedures import load_procedures, named
 from oncehub.share.publishing import PublishReport
+from oncehub.share.wall import apply_agreements
 
 __all__ = [
     "AskedItem",
@@ -25,6 +26,7 @@ __all__ = [
     "FormRequest",
     "Person",
     "PublishReport",
+    "apply_agreements",
     "corrected_sources",
     "find_for_form",
     "find_person",

@@ -20,6 +20,7 @@ from oncehub.share.consents import consent_terms, hold_consents
 from oncehub.share.permissions import today
 from oncehub.share.population import covered
 from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
+from oncehub.share.roles import as_agreement, schema_of
 from oncehub.store.connection import Connection
 from oncehub.store.encryption import use_keys
 from oncehub.store.sealed_values import opened_here, sensitive_of
@@ -153,11 +154,8 @@ _OWN = ("sealed", "purged")
 # Of whom the last line says that they are gone, and of whoever does not consent now, earlier lines give out
 # no values either: who reads them anew has no right to them any more.
 _READ = """
-select d.sequence, d.person_key::text, d.line, {names} as names
-from share.delivery d
-where d.feed = %(feed)s and d.sequence > %(after)s
-order by d.sequence
-limit %(limit)s
+select sequence, person_key::text, line, names
+from {schema}.feed_lines(%(after)s, %(limit)s)
 """
 
 _STANDING_NAMES = """
@@ -227,7 +225,7 @@ def read_changes(
     or consents no more, is only told to be gone; what is sealed is opened inside `unsealing` only.
 
     Args:
-        connection: one that may read `share.delivery`.
+        connection: one that may become the agreement's role.
         agreement: one with a feed.
         after: sequence of the last line the consumer has; 0 reads from the start.
         limit: at least 1.
@@ -236,15 +234,13 @@ def read_changes(
     feed = agreement.feed or ""
     if agreement.needs_consent:
         hold_consents(connection, agreement)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            sql.SQL(_READ).format(names=standing_names(agreement, sql.Identifier("d", "person_key"))),
-            {**feed_terms(agreement), "after": after, "limit": limit + 1},
-        )
-        rows = cursor.fetchall()
+    statement = sql.SQL(_READ).format(schema=sql.Identifier(schema_of(agreement.name)))
+    with as_agreement(connection, agreement) as cursor:
+        cursor.execute(statement, {"after": after, "limit": limit + 1})
+        rows = [tuple(row.values()) for row in cursor.fetchall()]
     changes = [
         {"sequence": sequence, "person": feed_pseudonym(key, feed, person_key)}
-        | opened_line(within(line, names))
+        | opened_line(within(line, set(names) & set(agreement.attributes)))
         | _led(line, feed, key)
         for sequence, person_key, line, names in rows[:limit]
     ]

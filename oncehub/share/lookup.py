@@ -1,4 +1,4 @@
-"""Finding one person by identifiers, and the believed values of the attributes asked for."""
+"""Reading people on an agreement's behalf: one person by identifiers, or those whom a case names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from psycopg2 import sql
-from psycopg2.extras import RealDictCursor
 
 from oncehub.model.sharing import Agreement
-from oncehub.share.consents import consent_terms, hold_consents
-from oncehub.share.population import covered
+from oncehub.reconcile.cases import CaseContent, read_content
+from oncehub.share.consents import hold_consents
+from oncehub.share.roles import as_agreement, schema_of
 from oncehub.store.connection import Connection
 from oncehub.store.sealed_values import is_sealed, opened_here, record_of
 
@@ -72,26 +72,11 @@ class Withheld:
     why: WithheldBecause
 
 
-# Whom terms lead to is told in `share.sought`; without consent the row is not looked at.
-_FIND = """
-select person_key::text, provenance, {columns}, array(
-    select distinct attribute from truth.discrepancy
-    where discrepancy.person_key = person.person_key and kind = 'conflict' and closed_at is null
-) as disputed_attributes
-from truth.person
-where person_key = %(key)s::uuid and {covered}
+_LOOK_UP = """
+select key::text, consented, (person).person_key is not null as told,
+    (person).provenance, (person).disputed_attributes, {columns}
+from {schema}.look_up(%(schemes)s, %(values)s)
 """
-
-# Of nobody the same is asked as of somebody, so that it takes as long.
-_SOUGHT = """
-select key::text, {consented} as consented
-from share.sought(%(schemes)s, %(values)s) as key
-"""
-
-_CONSENTED = "share.consented(%(agreement)s, %(agency)s, %(purpose)s, coalesce(key, %(nobody)s::uuid))"
-
-_NOBODY = "00000000-0000-0000-0000-000000000000"
-"""A key that no person has: to look for it takes as long as for somebody."""
 
 
 def find_person(
@@ -106,30 +91,40 @@ def find_person(
 
     A former personal number leads to its person too, unless somebody else holds it now. Whoever asks must not
     be able to tell `Withheld` from None. Where the agreement needs consent, that is looked at in the caller's
-    transaction, and cannot be withdrawn before its end.
+    transaction, and cannot be withdrawn before its end. The database reads with the rights of the agreement's
+    role (see `oncehub.share.wall`); the caller's checks come first.
 
     Args:
-        connection: one that may read `truth`; what is sealed is opened inside `unsealing` only.
-        agreement: on whose behalf; that it covers what is asked is for the caller to check.
+        connection: one that may become the agreement's role, in a transaction; what is sealed is opened
+            inside `unsealing` only.
+        agreement: on whose behalf.
         search: qualified attribute -> value, of those in `agreements.SEARCHABLE`.
         attributes: qualified names of the person's attributes; at least one.
         partly: where a person has consented to some of the agreement's attributes, give them with those; the
             others have no value, and are marked.
     """
-    key, consented = _sought(connection, agreement, search)
-    if key is None and not agreement.population:
+    terms = [_identifier(name, value) for name, value in search.items()]
+    names = {name: name.removeprefix("person.") for name in attributes}
+    statement = sql.SQL(_LOOK_UP).format(
+        schema=sql.Identifier(schema_of(agreement.name)),
+        columns=sql.SQL(", ").join(
+            sql.SQL("(person).{}").format(sql.Identifier(name)) for name in names.values()
+        ),
+    )
+    if agreement.needs_consent:
+        hold_consents(connection, agreement)
+    with as_agreement(connection, agreement) as cursor:
+        cursor.execute(
+            statement, {"schemes": [scheme for scheme, _ in terms], "values": [value for _, value in terms]}
+        )
+        row: dict[str, Any] = cursor.fetchone() or {}
+    key, consented = row["key"], set(row["consented"])
+    if key is None:
         return None
     if agreement.needs_consent and not (consented if partly else consented.issuperset(attributes)):
-        return Withheld(key, "consent") if key else None
-    names = {name: name.removeprefix("person.") for name in attributes}
-    statement = sql.SQL(_FIND).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, names.values())), covered=covered(agreement)
-    )
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(statement, {"key": key or _NOBODY})
-        row = cursor.fetchone()
-    if key is None or row is None:
-        return Withheld(key, "population") if key and agreement.population else None
+        return Withheld(key, "consent")
+    if not row["told"]:
+        return Withheld(key, "population") if agreement.population else None
     unconsented = set(agreement.attributes) - consented if agreement.needs_consent else set()
     return Person(
         key,
@@ -140,22 +135,19 @@ def find_person(
     )
 
 
-def _sought(
-    connection: Connection, agreement: Agreement, search: Mapping[str, str]
-) -> tuple[str | None, set[str]]:
-    """Return the key of whom the terms lead to, and what they consent to where that is needed."""
-    terms = [_identifier(name, value) for name, value in search.items()]
-    values: dict[str, Any] = {"schemes": [scheme for scheme, _ in terms], "nobody": _NOBODY}
-    values |= {"values": [value for _, value in terms], **consent_terms(agreement)}
-    if agreement.needs_consent:
-        hold_consents(connection, agreement)
-    statement = sql.SQL(_SOUGHT).format(
-        consented=sql.SQL(_CONSENTED if agreement.needs_consent else "'{}'::text[]")
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        key, consented = cursor.fetchone() or (None, [])
-    return key, set(consented)
+def read_covered_case(connection: Connection, agreement: Agreement, case_id: int) -> CaseContent:
+    """Return what a case of the agreement's is about, as far as the agreement covers it; see `find_person`.
+
+    Args:
+        connection: one that may become the agreement's role, in a transaction.
+        agreement: on whose behalf.
+        case_id: number of a case that it covers.
+    """
+    schema = schema_of(agreement.name)
+    content = sql.Identifier(schema, "case_content")
+    people = sql.SQL("{}(%(case_id)s)").format(sql.Identifier(schema, "case_people"))
+    with as_agreement(connection, agreement) as cursor:
+        return read_content(cursor, case_id, content, people)
 
 
 def _identifier(attribute: str, value: str) -> tuple[str, str]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from psycopg2.extras import RealDictCursor
+from psycopg2 import sql
 
 from oncehub.audit import Told
 from oncehub.model.errors import NotFetched
 from oncehub.model.sharing import Agreement, Corrections
 from oncehub.share.corrections import feed_name
 from oncehub.share.receipts import Position, note_fetched, position, step
+from oncehub.share.roles import as_agreement, schema_of
 from oncehub.store.connection import Connection
 
 Reading = Literal["accepted", "in_work", "rejected"]
@@ -52,17 +53,15 @@ class Answer:
 # Lines about attributes that have left the agreement are passed over, so that `next` is the last line of all
 # when none is left; one statement, for what is published between two would be passed over as well.
 _READ = """
-select f.last_sequence, l.*, d.severity
-from share.correction_feed f
+select f.last_sequence, l.*
+from {schema}.correction_feed f
 left join lateral (
-    select n.sequence, n.notice, n.change, n.attribute, n.line, n.discrepancy_id, n.person_key::text
-    from share.notice n
-    where n.source = f.source and n.sequence > %(after)s and n.attribute = any(%(told)s)
+    select n.sequence, n.notice, n.change, n.attribute, n.line, n.severity, n.person_key::text
+    from {schema}.notice n
+    where n.sequence > %(after)s and n.attribute = any(%(told)s)
     order by n.sequence
     limit %(limit)s
 ) l on true
-left join truth.open_discrepancy d using (discrepancy_id)
-where f.source = %(source)s
 order by l.sequence
 """
 
@@ -99,23 +98,20 @@ order by g.notice
 """
 
 
-def read_notices(
-    connection: Connection, agreement: Agreement, corrections: Corrections, after: int, limit: int
-) -> NoticePage:
+def read_notices(connection: Connection, agreement: Agreement, after: int, limit: int) -> NoticePage:
     """Read up to `limit` notices to the agreement's source with a sequence above `after`.
 
     What the agreement no longer covers is cut out of lines published before, and its severity is today's.
 
     Args:
-        connection: one that may read `share.notice`.
-        agreement: within which values are told.
-        corrections: its own.
+        connection: one that may become the agreement's role.
+        agreement: one with corrections, within which values are told.
         after: sequence of the last line the source has; 0 reads from the start.
         limit: at least 1.
     """
-    values = {"source": corrections.source, "after": after, "limit": limit + 1}
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_READ, values | {"told": list(agreement.noticed())})
+    statement = sql.SQL(_READ).format(schema=sql.Identifier(schema_of(agreement.name)))
+    with as_agreement(connection, agreement) as cursor:
+        cursor.execute(statement, {"after": after, "limit": limit + 1, "told": list(agreement.noticed())})
         rows = cursor.fetchall()
     lines = [row for row in rows if row["sequence"] is not None]
     shown, more = lines[:limit], len(lines) > limit

@@ -21,6 +21,19 @@ create table if not exists public.oncehub_migration (
 )
 """
 
+# What agreements see hangs on the tables' form; `oncehub.share.wall` builds it anew.
+_WITHOUT_WALL = """
+do $$
+declare
+    schema text;
+begin
+    for schema in select nspname from pg_namespace where starts_with(nspname, 'agreement_') loop
+        execute format('drop schema %I cascade', schema);
+    end loop;
+end
+$$
+"""
+
 
 def migrations() -> dict[str, str]:
     """Return the SQL of every migration by file name, in order."""
@@ -66,6 +79,8 @@ def migrate(connection: Connection) -> list[str]:
         cursor.execute(_LEDGER)
         done = _applied(connection)
         missing = [name for name in migrations() if name not in done]
+        if missing:
+            cursor.execute(_WITHOUT_WALL)
         for name in missing:
             text = migrations()[name]
             cursor.execute(text)

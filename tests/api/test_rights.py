@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2.errors
 import pytest
 
-from oncehub.api.database import ROLE
+from oncehub.api.database import api_login
 from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection, connect
 
@@ -17,8 +17,7 @@ WHO = {"person.personal_id": "001084000999"}
 
 @pytest.fixture
 def api_role(settings: Settings) -> Iterator[Connection]:
-    assert settings.database_url is not None
-    connection = connect(settings.database_url, role=ROLE)
+    connection = connect(api_login(settings))
     yield connection
     connection.close()
 
@@ -56,7 +55,7 @@ FORBIDDEN = [
     "insert into share.consumer_key (client_id) values ('x')",
     "update share.consumer_key set valid_until = 'infinity'",
     "update share.token_key set signs_since = now()",
-    "insert into share.token_key (fingerprint) values (repeat('0', 64))",
+    "insert into share.token_key (fingerprint, signs_since) values (repeat('0', 64), now())",
     "delete from share.token_key",
     "update share.consumer set revoked_at = null",
     "update share.assertion set expires_at = now()",

@@ -52,7 +52,7 @@ def test_a_source_that_corrects_itself_is_told_so_and_how_long_it_took(
     def fetched(after: int) -> list[dict]:
         publish_corrections(agreed, "tax", told_hub.database)
         with told_hub.database:
-            page = read_notices(told_hub.database, agreement, own, after, 10)
+            page = read_notices(told_hub.database, agreement, after, 10)
             note_read(told_hub.database, own, "office", after, page.next)
         return page.notices
 

@@ -25,6 +25,7 @@ from oncehub.reconcile.explain import explain
 from oncehub.reconcile.past import history
 from oncehub.share import feeds as feeds_module
 from oncehub.share import find_person, load_agreements, publish, read_changes
+from oncehub.share.wall import build_wall, sealed_attributes
 from oncehub.store import rotation
 from oncehub.store.connection import Connection
 from oncehub.store.encryption import load_ciphers
@@ -125,7 +126,9 @@ def _frame(entity: Entity, stated: datetime, rows: dict[str, dict[str, Any]]) ->
 def hub(editable: Settings, settings: Settings, database: Connection) -> Hub:
     portal = load_agreements(editable)["portal-residence"]
     attributes = (*portal.attributes, "person.religion", "person.blood_type")
-    return Hub(settings, database, portal.model_copy(update={"attributes": attributes}))
+    agreement = portal.model_copy(update={"attributes": attributes})
+    build_wall(database, {agreement.name: agreement}, sealed_attributes(settings))
+    return Hub(settings, database, agreement)
 
 
 @pytest.fixture

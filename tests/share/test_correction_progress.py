@@ -36,7 +36,7 @@ class TaxOffice:
 
     def fetch(self, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
         with self._database:
-            page = read_notices(self._database, self._agreement, self._own, after, limit)
+            page = read_notices(self._database, self._agreement, after, limit)
             note_read(self._database, self._own, CLIENT, after, page.next)
         return page.notices
 

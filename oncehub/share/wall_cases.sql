@@ -1,0 +1,34 @@
+
+create function {schema}.case_content(asked_case bigint)
+    returns table (source_key text, stated jsonb, evidence jsonb, named uuid[])
+    language plpgsql stable security definer rows 1 set search_path = '' as $wall$
+begin
+    return query
+    select
+        content.source_key,
+        (
+            select jsonb_object_agg(key, value)
+            from jsonb_each(content.stated)
+            where key = 'stated_at' or key = any({names})
+        ),
+        content.evidence, content.named
+    from truth.case_file, truth.case_content(case_file.case_id) as content
+    where case_file.case_id = asked_case and case_file.kind = any({kinds})
+        and ({sources} is null or case_file.source = any({sources}))
+        and (case_file.kind <> 'correction_request' or case_file.evidence ->> 'attribute' = any({names}));
+end
+$wall$;
+comment on function {schema}.case_content is 'a case that the agreement has, with what its record states of what it covers';
+
+create function {schema}.case_people(asked_case bigint) returns setof {schema}.person
+    language plpgsql stable security definer set search_path = '' as $wall$
+begin
+    return query
+    select person.*
+    from {schema}.case_content(asked_case) as content join {schema}.person on person_key = any(content.named);
+end
+$wall$;
+comment on function {schema}.case_people is 'whom such a case names, as far as the agreement has them';
+
+revoke execute on function {schema}.case_content, {schema}.case_people from public;
+grant execute on function {schema}.case_content, {schema}.case_people to {role};

@@ -1,0 +1,36 @@
+
+create function {schema}.feed_lines(after bigint, lines bigint)
+    returns table (sequence bigint, person_key uuid, line jsonb, names text[])
+    language plpgsql stable security definer set search_path = '' as $wall$
+#variable_conflict use_column
+begin
+    return query
+    select
+        d.sequence, d.person_key,
+        d.line || jsonb_build_object(
+            'changed', (
+                select coalesce(jsonb_agg(told.name order by told.place), '[]')
+                from jsonb_array_elements_text(d.line -> 'changed') with ordinality as told (name, place)
+                where told.name = any(standing.names)
+            ),
+            'values', (
+                select coalesce(jsonb_object_agg(each.key, each.value), '{{}}')
+                from jsonb_each(d.line -> 'values') as each
+                where each.key = any(standing.names)
+            ),
+            'sealed', (
+                select coalesce(jsonb_object_agg(each.key, each.value), '{{}}')
+                from jsonb_each(d.line -> 'sealed') as each
+                where each.key = any(standing.names)
+            )
+        ),
+        standing.names
+    from share.delivery d cross join lateral (select {names_of_line} as names) as standing
+    where d.feed = {feed} and d.sequence > after
+    order by d.sequence
+    limit lines;
+end
+$wall$;
+comment on function {schema}.feed_lines is 'the lines of the agreement''s feed, cut to what may still be told';
+revoke execute on function {schema}.feed_lines from public;
+grant execute on function {schema}.feed_lines to {role};

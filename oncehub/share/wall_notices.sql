@@ -1,0 +1,17 @@
+
+create view {schema}.correction_feed with (security_barrier) as
+select last_sequence from share.correction_feed where source = {source};
+comment on view {schema}.correction_feed is 'how far the agency''s own source has been told of its records';
+
+create view {schema}.notice with (security_barrier) as
+select
+    notice.sequence, notice.notice, notice.change, notice.attribute, notice.person_key,
+    open_discrepancy.severity,
+    case
+        when notice.attribute = any({attributes}) and notice.line ->> 'kind' <> 'wrong_person' then notice.line
+        else notice.line || '{{"believed": null, "word": null}}'
+    end as line
+from share.notice left join truth.open_discrepancy using (discrepancy_id)
+where notice.source = {source} and notice.attribute = any({noticed});
+comment on view {schema}.notice is 'the notices to the agency''s own source, without what the agreement does not cover';
+grant select on {schema}.correction_feed, {schema}.notice to {role};

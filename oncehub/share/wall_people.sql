@@ -1,0 +1,39 @@
+-- What one agreement sees. Nobody but the owner reads the view; the role calls the function.
+create schema {schema};
+
+create view {schema}.person as
+select
+    person.person_key, {columns},
+    truth.origins(person.provenance, consent.told, {sealed}) as provenance,
+    array(
+        select distinct discrepancy.attribute
+        from truth.discrepancy
+        where discrepancy.person_key = person.person_key and discrepancy.kind = 'conflict'
+            and discrepancy.closed_at is null and discrepancy.attribute = any(consent.told)
+    ) as disputed_attributes
+from truth.person cross join lateral (select {told} as told) as consent
+where {covered} and cardinality(consent.told) > 0;
+comment on view {schema}.person is 'whom the agreement has, with the attributes that it covers';
+
+-- Key and consent are for the access log, also of somebody of whom nothing may be told. Of nobody the same is asked as
+-- of somebody, so that it takes as long.
+create function {schema}.look_up(schemes text[], stated text[])
+    returns table (key uuid, consented text[], person {schema}.person)
+    language plpgsql stable security definer rows 1 set search_path = '' as $wall$
+declare
+    asked uuid;
+begin
+    if not schemes <@ {schemes} then
+        raise insufficient_privilege using message = 'the agreement does not allow this search';
+    end if;
+    key := share.sought(schemes, stated);
+    asked := coalesce(key, '00000000-0000-0000-0000-000000000000');
+    consented := {consented};
+    select each.* into person from {schema}.person each where each.person_key = asked;
+    return next;
+end
+$wall$;
+
+revoke execute on function {schema}.look_up from public;
+grant usage on schema {schema} to {role};
+grant execute on function {schema}.look_up to {role};
