@@ -44,7 +44,7 @@ def digest(world: World) -> str:
 # those of before.
 @pytest.mark.parametrize(
     ("seed", "days", "known"),
-    [(1, 0, "52f18126632c24a7"), (1, 2, "1d2e0720720d87b0"), (3, 0, "70f5b90ce1ab9ebf")],
+    [(1, 0, "cee63d29f35a0bbe"), (1, 2, "24a4befad5464364"), (3, 0, "5f0b05afff405ac5")],
 )
 def test_the_usual_world_is_the_one_that_figures_were_measured_on(seed: int, days: int, known: str) -> None:
     world = World.generate(PEOPLE, seed, dirt=USUAL)
