@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from oncehub.api.bodies import SearchTerms
+from oncehub.api.bodies import MOMENT, SearchTerms
+from oncehub.api.description import KNOWN
 from oncehub.model.sharing import AgreementName
 from oncehub.share.consents import Channel, Consent
 
@@ -40,10 +41,11 @@ class ConsentRequest(_Body):
     agreement: AgreementName
     purpose: Annotated[str, StringConstraints(max_length=100)]
     attributes: Annotated[
-        list[Annotated[str, StringConstraints(max_length=100)]], Field(min_length=1, max_length=100)
+        list[Annotated[str, StringConstraints(max_length=100)]],
+        Field(min_length=1, max_length=100, json_schema_extra={KNOWN: "attributes"}),
     ]
     text: ConsentText
-    given_at: AwareDatetime
+    given_at: Annotated[AwareDatetime, MOMENT]
     proof: ConsentProof
 
 
@@ -88,7 +90,7 @@ class ConsentsAnswer(BaseModel):
 class WithdrawalRequest(_Body):
     """When the citizen withdrew it, and what proves it."""
 
-    withdrawn_at: AwareDatetime
+    withdrawn_at: Annotated[AwareDatetime, MOMENT]
     proof: ConsentProof
 
 

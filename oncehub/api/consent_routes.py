@@ -16,6 +16,7 @@ from oncehub.api.consent_bodies import (
     WithdrawalAnswer,
     WithdrawalRequest,
 )
+from oncehub.api.description import answers
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import Inquiry, inquiry
 from oncehub.api.routes import RequestId, TheCaller
@@ -26,10 +27,10 @@ from oncehub.share.consents import Proof, ShownText, consents_of, record_consent
 from oncehub.share.lookup import Person
 from oncehub.share.permissions import require_actor, require_consents, require_in_force, require_search, today
 
-router = APIRouter(prefix="/v1/consents")
+router = APIRouter(prefix="/v1/consents", tags=["consents"])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, operation_id="recordConsent", responses=answers(404, 409))
 def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentAnswer:
     """Record that a citizen has consented; the same once more gives the same id."""
     require_known(body.attributes, hub.attributes, "attributes")
@@ -59,7 +60,7 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
         return ConsentAnswer(consent=recorded, request_id=str(request_id))
 
 
-@router.post("/query")
+@router.post("/query", operation_id="listConsents", responses=answers(404))
 def query(body: ConsentQuery, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentsAnswer:
     """Show a citizen's consents to the agreements whose consents the caller records."""
     require_search_terms(body.search, hub.attributes)
@@ -70,7 +71,7 @@ def query(body: ConsentQuery, hub: TheHub, caller: TheCaller, request_id: Reques
         return ConsentsAnswer(consents=[ConsentLine.of(each) for each in found], request_id=str(request_id))
 
 
-@router.post("/{consent_id}/withdrawal")
+@router.post("/{consent_id}/withdrawal", operation_id="withdrawConsent", responses=answers(409))
 def withdrawal(
     consent_id: UUID, body: WithdrawalRequest, hub: TheHub, caller: TheCaller, request_id: RequestId
 ) -> WithdrawalAnswer:

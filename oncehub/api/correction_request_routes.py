@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from oncehub.api.bodies import SearchTerms
-from oncehub.api.description import answers
+from oncehub.api.description import KNOWN, answers
 from oncehub.api.hub import Hub, TheHub
 from oncehub.api.inquiry import Inquiry, inquiry
 from oncehub.api.routes import RequestId, TheCaller
@@ -38,7 +38,7 @@ class CorrectionBody(_Body):
     """What the citizen says is right, why, and what proves it; `value` null says that there is none."""
 
     search: SearchTerms
-    attribute: Annotated[str, Field(max_length=60)]
+    attribute: Annotated[str, Field(max_length=60, json_schema_extra={KNOWN: "attribute"})]
     value: Any
     why: Annotated[_Line, Field(max_length=1000)]
     document: Annotated[_Line, Field(max_length=200)] | None = None

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from oncehub.model.entities import Attribute
 
 KNOWN = "x-oncehub-known"
-"""Marks a schema that is completed by what the canonical schemas hold: `attributes` or `search_terms`."""
+"""Marks a schema to complete from the canonical schemas: `attribute`, `attributes`, `search_terms`."""
 
 _NEVER = "x-oncehub-never"
 
@@ -41,6 +41,7 @@ _TAGS = {
     "feeds": "Changes of all people, within the agreement, to be read on from where one stopped.",
     "corrections": "What a source is told of its own records, and what it answers.",
     "cases": "What rules leave to officers; each request must name one.",
+    "consents": "What citizens consent to, and withdraw, recorded by a portal on their behalf.",
     "usage": "What a portal shows citizens, each to themselves: who had their data.",
     "service": "Whether the hub answers.",
 }
@@ -208,6 +209,9 @@ def _complete(schema: Any) -> None:
     match schema.pop(KNOWN, None):
         case "attributes":
             schema["items"] = {"$ref": "#/components/schemas/AttributeName"}
+        case "attribute":
+            schema.clear()
+            schema["$ref"] = "#/components/schemas/AttributeName"
         case "search_terms":
             schema.clear()
             schema["$ref"] = "#/components/schemas/SearchTerms"

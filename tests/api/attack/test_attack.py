@@ -1,0 +1,273 @@
+"""An agency tries to get out what its agreement does not cover: by names, searches, pages, headers, time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+INNER = ["person.person_key", "person.provenance", "person.name_key", "person.*", "*", "person"]
+
+
+def test_an_attribute_is_refused_under_every_spelling_and_place(attacker: Any, secret: Any) -> None:
+    for name in ("person.religion", "person.phone"):
+        for spelling in [name, *secret.spellings(name), *INNER]:
+            for attributes in (
+                [spelling],
+                [secret.covered[0], spelling],
+                [spelling, secret.covered[0], secret.covered[0]],
+            ):
+                answer = attacker.lookup(secret.who, attributes)
+                assert answer.status_code in (400, 403, 422), spelling
+                assert not secret.leaked(answer), spelling
+    assert attacker.lookup(secret.who, [secret.covered[0]] * 3).json()["attributes"].keys() == {
+        secret.covered[0]
+    }
+
+
+def test_fields_beside_those_described_are_refused(attacker: Any, secret: Any) -> None:
+    body = {"search": secret.who, "attributes": [secret.covered[0]]}
+    more: list[dict[str, Any]] = [
+        {"agreement": "portal-residence"},
+        {"include": ["person.religion"]},
+        {"expand": "*"},
+        {"fields": {"person.religion": True}},
+        {"sort": "person.religion"},
+        {"filter": {"person.religion": "Wordreligion"}},
+        {"__proto__": {"attributes": ["person.religion"]}},
+        {"Attributes": ["person.religion"]},
+        {"client_id": "client-of-portal-residence"},
+    ]
+    for extra in more:
+        answer = attacker.http.post("/v1/persons/lookup", json=body | extra, headers=attacker.headers())
+        assert answer.status_code == 422, extra
+        assert not secret.leaked(answer)
+    twice = '{"search": %s, "attributes": ["person.full_name"], "attributes": ["person.religion"]}'
+    answer = send(attacker, "/v1/persons/lookup", twice % json.dumps(secret.who))
+    assert (answer.status_code, secret.leaked(answer)) == (400, set())
+
+
+def send(agency: Any, path: str, content: str | bytes, **headers: str) -> Any:
+    headers = {"Content-Type": "application/json"} | headers | agency.headers()
+    return agency.http.post(path, content=content, headers=headers)
+
+
+# Search terms as an oracle
+
+
+def test_searching_by_what_is_not_covered_tells_nothing_of_whether_the_value_is_right(
+    attacker: Any, secret: Any
+) -> None:
+    def told(search: dict[str, str]) -> tuple[int, Any]:
+        answer = attacker.lookup(search, [secret.covered[0]])
+        assert not secret.leaked(answer)
+        return answer.status_code, {**answer.json(), "instance": ""}
+
+    for name, words in secret.words.items():
+        if name in secret.who:
+            continue
+        right, wrong = min(words), min(words)[::-1]
+        assert told({name: right})[0] in (403, 422), name
+        assert told({name: right}) == told({name: wrong}), name
+        assert told(secret.who | {name: right}) == told(secret.who | {name: wrong}), name
+
+
+def test_a_search_takes_one_whole_value(attacker: Any, secret: Any) -> None:
+    number = secret.who["person.personal_id"]
+    patterns: list[Any] = [
+        *("%", "_" * 12, "*", f"{number[:-1]}%", f"{number[:-1]}_", number[:11], f"{number} ", f"{number}\n"),
+        *("", f"{number}' or '1'='1", f"{number}|001084000999", "٠٧٩١٨٤٥٥٥١١١"),
+        "".join(chr(ord(sign) + 0xFEE0) for sign in number),
+        *([number], {"$ne": ""}, {"like": "%"}, None, True, 79184555111),
+    ]
+    for pattern in patterns:
+        body = {"search": {"person.personal_id": pattern}, "attributes": [secret.covered[0]]}
+        answer = attacker.http.post("/v1/persons/lookup", json=body, headers=attacker.headers())
+        assert (answer.status_code, secret.leaked(answer)) == (422, set()), pattern
+
+
+# Feeds, notices, cases
+
+
+def test_pages_of_feeds_and_notices_hold_what_is_covered_at_every_place(attacker: Any, secret: Any) -> None:
+    edges = (0, 1, 2, 10**6, 2**31, 2**63 - 1)
+    for after in edges:
+        for limit in (1, 2, 1000):
+            for answer in (
+                attacker.changes("narrow_feed", after=after, limit=limit),
+                attacker.corrections(after=after, limit=limit),
+            ):
+                assert (answer.status_code, secret.leaked(answer)) == (200, set())
+    lines = attacker.changes("narrow_feed").json()["changes"]
+    assert {name for line in lines for name in line["values"]} == set(secret.covered)
+    assert secret.told() <= set(json.dumps(lines).replace('"', " ").split())
+    (notice,) = attacker.corrections().json()["notices"]
+    assert (notice["attribute"], notice["withheld"], notice["believed"]) == ("person.phone", True, None)
+
+
+def test_the_feed_of_another_is_as_one_that_does_not_exist(attacker: Any, secret: Any) -> None:
+    names = [
+        "residence",
+        "taxpayers",
+        "no_such",
+        "corrections.customs",
+        "narrow_feed%00",
+        "narrow_feed'",
+        "NARROW_FEED",
+    ]
+    answers = [attacker.changes(quote(name, safe="%")) for name in names]
+    assert {answer.status_code for answer in answers} == {403}
+    assert len({answer.json()["detail"] for answer in answers}) == 1
+    assert not any(secret.leaked(answer) for answer in answers)
+
+
+def test_a_case_shows_only_what_is_covered_and_no_case_that_is_not(attacker: Any, secret: Any) -> None:
+    shown = attacker.http.get(f"/v1/cases/{secret.case}", headers=attacker.headers())
+    assert (shown.status_code, secret.leaked(shown)) == (200, set())
+    assert {row["attribute"] for row in shown.json()["attributes"]} <= set(secret.covered)
+    for number in (secret.others, 10**6, 2**63 - 1):
+        hidden = attacker.http.get(f"/v1/cases/{number}", headers=attacker.headers())
+        assert (hidden.status_code, hidden.json()["detail"]) == (404, f"there is no case {number}")
+    body = {"said": "other", "reason": "x", "search": {"person.phone": "Wordphone"}}
+    asked = attacker.http.post(f"/v1/cases/{secret.case}/decisions", json=body, headers=attacker.headers())
+    assert (asked.status_code, secret.leaked(asked)) in [(403, set()), (422, set())]
+
+
+def test_a_form_holds_only_what_is_covered(attacker: Any, secret: Any) -> None:
+    codes = attacker.http.app.state.hub.agreements["narrow"].procedures
+    answers = [attacker.prefill(code, secret.who) for code in codes]
+    assert 200 in {answer.status_code for answer in answers}
+    assert not any(secret.leaked(answer) for answer in answers)
+
+
+# Headers
+
+
+def test_headers_change_nothing(attacker: Any, secret: Any) -> None:
+    body = json.dumps({"search": secret.who, "attributes": ["person.religion"]})
+    tricks = [
+        {"X-HTTP-Method-Override": "GET"},
+        {"X-Original-URL": "/v1/agreements/mine"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-User": "client-of-portal-residence"},
+        {"X-Request-Id": "Wordreligion"},
+        {"Accept": "text/html"},
+        {"Accept-Encoding": "gzip"},
+        {"Range": "bytes=0-1"},
+        {"If-None-Match": "*"},
+        {"Expect": "100-continue"},
+        {"Cookie": "agreement=portal-residence"},
+        {"Content-Type": "application/json; charset=utf-16"},
+        {"Content-Type": "application/merge-patch+json"},
+    ]
+    for trick in tricks:
+        answer = send(attacker, "/v1/persons/lookup", body, **trick)
+        assert (answer.status_code, secret.leaked(answer)) in [(403, set()), (415, set())], trick
+        assert answer.headers["cache-control"] == "no-store"
+        assert not {"server", "x-powered-by", "set-cookie", "etag"} & set(answer.headers)
+
+
+# Who asks
+
+
+def test_agencies_that_ask_at_once_get_what_is_their_own(
+    attacker: Any, admit: Callable[..., Any], secret: Any
+) -> None:
+    portal = admit("portal-residence")
+    portal.token()
+    wide = ["person.full_name", "person.phone", "person.mother"]
+
+    def ask(number: int) -> tuple[int, bool]:
+        agency, attributes = ((attacker, list(secret.covered)), (portal, wide), (attacker, wide))[number % 3]
+        answer = agency.lookup(secret.who, attributes)
+        told = set(answer.json().get("attributes", ())) - set(attributes)
+        return answer.status_code, bool(told or (agency is attacker and secret.leaked(answer)))
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(ask, range(60))) == [(200, False), (200, False), (403, False)] * 20
+
+
+# What takes as long
+
+
+@contextmanager
+def counting(hub: Any) -> Iterator[list[str]]:
+    """Note every statement that the API sends."""
+    noted: list[str] = []
+    original = hub.database.transaction
+
+    class Noting:
+        def __init__(self, inner: Any) -> None:
+            self.__dict__["inner"] = inner
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self.inner, name)
+            if name == "cursor":
+                return lambda *given, **named: Noting(found(*given, **named))
+            if name in ("execute", "executemany"):
+                return lambda statement, *given: (noted.append(str(statement)), found(statement, *given))[1]
+            return found
+
+        def __enter__(self) -> Any:
+            self.inner.__enter__()
+            return self
+
+        def __exit__(self, *given: Any) -> Any:
+            return self.inner.__exit__(*given)
+
+        def __iter__(self) -> Any:
+            return iter(self.inner)
+
+    @contextmanager
+    def noting(*given: Any, **named: Any) -> Iterator[Any]:
+        with original(*given, **named) as connection:
+            yield Noting(connection)
+
+    object.__setattr__(hub.database, "transaction", noting)
+    try:
+        yield noted
+    finally:
+        object.__setattr__(hub.database, "transaction", original)
+
+
+def test_what_must_not_be_told_takes_the_same_statements(attacker: Any, secret: Any) -> None:
+    hub = attacker.http.app.state.hub
+    nobody = {"person.personal_id": "079184000000"}
+    attacker.lookup(secret.who, [secret.covered[0]])
+
+    def statements(ask: Callable[[], Any]) -> list[str]:
+        with counting(hub) as noted:
+            answer = ask()
+        assert answer.status_code in (403, 404), answer.text
+        return noted
+
+    def case(number: int) -> Any:
+        return attacker.http.get(f"/v1/cases/{number}", headers=attacker.headers())
+
+    pairs: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+        "a case that is not covered, and none": (lambda: case(secret.others), lambda: case(10**6)),
+        "another's feed, and none": (lambda: attacker.changes("residence"), lambda: attacker.changes("none")),
+        "an uncovered attribute of somebody, and of nobody": (
+            lambda: attacker.lookup(secret.who, ["person.religion"]),
+            lambda: attacker.lookup(nobody, ["person.religion"]),
+        ),
+        "an uncovered term that is right, and one that is not": (
+            lambda: attacker.lookup({"person.tax_code": "8555111333"}, [secret.covered[0]]),
+            lambda: attacker.lookup({"person.tax_code": "8555111334"}, [secret.covered[0]]),
+        ),
+        "no such procedure, for somebody and for nobody": (
+            lambda: attacker.prefill("9.999999", secret.who),
+            lambda: attacker.prefill("9.999999", nobody),
+        ),
+        "nobody, and two people": (
+            lambda: attacker.lookup(nobody, [secret.covered[0]]),
+            lambda: attacker.lookup({"person.personal_id": "079184000001"}, [secret.covered[0]]),
+        ),
+    }
+    for what, (one, other) in pairs.items():
+        first = statements(one)
+        assert first, what
+        assert first == statements(other), what
