@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import shutil
 import tempfile
 import uuid
@@ -36,6 +38,12 @@ IDENTIFIERS = ("personal_id", "national_id_9", "tax_code")
 # A test's database is thrown away: it need not outlive a power cut.
 QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
+# What tests state of people: numbers, addresses, and the names that those whom they invent bear.
+PERSONAL = re.compile(
+    r"(?<![0-9a-f-])0\d{11}(?![0-9a-f-])|\+84\d{8,9}|[\w.]+@[\w.-]+\.(?:vn|com|org)\b"
+    r"|Nguyễn|NGUYEN |Trần |TRAN |Phạm|Lê Thị|Bí Mật|Sentinel"
+)
+
 _DISAGREE = """
 insert into truth.discrepancy
     (person_key, attribute, source, stream, source_key, kind, stated, believed, stated_at, as_of)
@@ -43,6 +51,39 @@ values (%(person_key)s, %(attribute)s, %(source)s, %(stream)s, %(key)s, %(kind)s
     %(stated_at)s, %(as_of)s)
 returning discrepancy_id
 """
+
+
+class _Heard(logging.Handler):
+    """Keeps which log lines look as if they spoke of somebody."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # With its traceback, as a handler in operation would write it.
+        if PERSONAL.search(line := self.format(record)):
+            self.lines.append(line)
+
+
+@pytest.fixture(autouse=True)
+def no_log_line_names_anybody() -> Iterator[None]:
+    """Whatever a test does in this process, nothing that the hub logs at any level speaks of a person."""
+    heard, hub = _Heard(), logging.getLogger("oncehub")
+    root, level = logging.getLogger(), hub.level
+    root.addHandler(heard)
+    hub.setLevel(logging.DEBUG)
+    yield
+    hub.setLevel(level)
+    root.removeHandler(heard)
+    assert heard.lines == []
+
+
+@pytest.fixture(scope="session")
+def names_nobody() -> Callable[[str], bool]:
+    """Tells whether a text has nothing that looks as if it spoke of somebody."""
+    return lambda text: PERSONAL.search(text) is None
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,15 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def command_in() -> Callable[[Mapping[str, str]], Command]:
-    """Gives `oncehub` in an environment beside this process's own; a call may state further variables."""
+def command_in(names_nobody: Callable[[str], bool]) -> Callable[[Mapping[str, str]], Command]:
+    """Gives `oncehub` in an environment beside this process's own; a call may state further variables.
+
+    Nothing that it writes to stderr may speak of anybody.
+    """
 
     def make(environment: Mapping[str, str]) -> Command:
         def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
+            done = subprocess.run(
                 [sys.executable, "-m", "oncehub.cli", *arguments],
                 env={**os.environ, **environment, **variables},
                 capture_output=True,
@@ -28,6 +31,8 @@ def command_in() -> Callable[[Mapping[str, str]], Command]:
                 check=False,
                 timeout=120,
             )
+            assert names_nobody(done.stderr)
+            return done
 
         return run
 
