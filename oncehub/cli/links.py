@@ -13,6 +13,8 @@ from oncehub.cli.naming import linked_to
 from oncehub.cli.output import Json, show, write_json
 from oncehub.model.settings import load_settings
 from oncehub.reconcile.rulings import RecordKey, Word, break_link, set_link, standing_of
+from oncehub.store.connection import opened
+from oncehub.store.finding import find_records
 
 app = typer.Typer(no_args_is_help=True, help="Whom a record is linked to, and a clerk's word on it.")
 
@@ -36,6 +38,20 @@ def show_(source: Source, stream: Stream, key: Key, as_json: Json = False) -> No
     sys.stdout.write(f"{source}.{stream}: {linked_to(standing.link)}\n")
     rows = [asdict(each) for each in standing.rulings]
     show(rows, title="rulings, the latest first", columns=_RULINGS, as_json=False)
+
+
+@app.command("find")
+def find_(
+    attribute: Annotated[str, typer.Argument(help="One with a blind index, as bank_account.account_number.")],
+    as_json: Json = False,
+) -> None:
+    """Find the records that state a sealed value, read from stdin so that no shell remembers it."""
+    settings = load_settings()
+    value = sys.stdin.readline().strip()
+    with opened(settings) as connection, connection:
+        found = find_records(settings, connection, attribute, value)
+    rows = [{"stream": f"{source}.{stream}", "key": key} for source, stream, key in found]
+    show(rows, title="records", columns=("stream", "key"), as_json=as_json)
 
 
 @app.command("break")

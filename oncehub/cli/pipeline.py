@@ -27,6 +27,7 @@ from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings, load_settings
 from oncehub.share.corrections import PREFIX, feed_name
 from oncehub.store.connection import opened
+from oncehub.store.encryption import holds_plain
 from oncehub.store.migrate import initialise
 
 _RUN_COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")
@@ -46,6 +47,9 @@ def init() -> None:
     applied = initialise(settings)
     share_step.apply_agreements(settings)
     sys.stdout.write(f"{len(applied)} migrations applied\n" if applied else "the database is up to date\n")
+    with opened(settings) as connection, connection:
+        if holds_plain(connection):
+            sys.stdout.write("sensitive values are in clear; seal them: oncehub keys rotate --resume\n")
 
 
 def sync(

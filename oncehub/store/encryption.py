@@ -21,6 +21,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 
 from oncehub.model.errors import SealBroken
 from oncehub.model.key_ring import KeyRing, derived, load_key_ring
+from oncehub.store.connection import Connection
 
 _NONCE_BYTES: Final = 12
 _BLOCK: Final = 16
@@ -115,8 +116,16 @@ def wait_for_users(cursor: Cursor) -> None:
 
 def is_mixed(cursor: Cursor, ciphers: Ciphers) -> bool:
     """Tell whether something may be stored that another key than the primary one has sealed, or none."""
-    if len(ciphers.ring.keys) > 1:
-        return True
+    return len(ciphers.ring.keys) > 1 or _any_plain(cursor)
+
+
+def holds_plain(connection: Connection) -> bool:
+    """Tell whether sensitive values may be stored that landed before values were sealed."""
+    with connection.cursor() as cursor:
+        return _any_plain(cursor)
+
+
+def _any_plain(cursor: Cursor) -> bool:
     cursor.execute("select exists (select from intake.plain)")
     (plain,) = cursor.fetchone() or (False,)
     return bool(plain)

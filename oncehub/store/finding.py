@@ -6,10 +6,11 @@ from typing import Final
 
 from psycopg2 import sql
 
-from oncehub.model.entities import Entity
+from oncehub.model.entities import load_entities
 from oncehub.model.errors import ConfigError
+from oncehub.model.settings import Settings
 from oncehub.store.connection import Connection
-from oncehub.store.encryption import Ciphers
+from oncehub.store.encryption import load_ciphers
 from oncehub.store.sealed_values import Record, blind_indexes
 
 _FIND: Final = sql.SQL("""
@@ -20,27 +21,31 @@ order by source, stream, source_key
 """)
 
 
-def find_records(
-    connection: Connection, ciphers: Ciphers, entity: Entity, attribute: str, value: str
-) -> list[Record]:
+def find_records(settings: Settings, connection: Connection, attribute: str, value: str) -> list[Record]:
     """Return the living records that state a value, but for case, spaces and punctuation.
 
     Args:
+        settings: name the canonical schemas, and the keys under which values are looked for.
         connection: one that may read `record`.
-        ciphers: under whose keys values are looked for.
-        entity: whose records.
-        attribute: one of its sensitive attributes, with a blind index.
+        attribute: the qualified name of a sensitive attribute that has a blind index.
         value: in clear; the database is not told it.
 
     Raises:
-        ConfigError: when the attribute has no blind index.
+        ConfigError: when there is no such attribute.
     """
-    if not entity.attributes[attribute].indexed:
+    indexed = {
+        f"{entity.name}.{name}": (entity.name, name)
+        for entity in load_entities(settings.schemas).values()
+        for name, each in entity.attributes.items()
+        if each.indexed
+    }
+    if attribute not in indexed:
         raise ConfigError(
-            f"{entity.name}.{attribute} has no blind index (x-blind-index in schemas/canonical/"
-            f"{entity.name}.json), so nothing can be found by it"
+            f"{attribute} has no blind index (x-blind-index in its schema), so nothing is found by it; "
+            f"there are: {', '.join(indexed)}"
         )
-    statement = _FIND.format(table=sql.Identifier("record", entity.name), attribute=sql.Identifier(attribute))
+    table, column = indexed[attribute]
+    statement = _FIND.format(table=sql.Identifier("record", table), attribute=sql.Identifier(column))
     with connection.cursor() as cursor:
-        cursor.execute(statement, (blind_indexes(ciphers, f"{entity.name}.{attribute}", value),))
+        cursor.execute(statement, (blind_indexes(load_ciphers(settings.home), attribute, value),))
         return cursor.fetchall()

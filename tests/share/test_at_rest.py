@@ -15,7 +15,7 @@ from psycopg2 import sql
 from oncehub.intake.landing import Landing
 from oncehub.intake.quarantine import Quarantine
 from oncehub.model.entities import Entity, load_entities
-from oncehub.model.errors import KeyMissing, SealBroken
+from oncehub.model.errors import ConfigError, KeyMissing, SealBroken
 from oncehub.model.key_ring import add_primary, load_key_ring
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
@@ -28,7 +28,6 @@ from oncehub.share import find_person, load_agreements, publish, read_changes
 from oncehub.share.wall import build_wall, sealed_attributes
 from oncehub.store import rotation
 from oncehub.store.connection import Connection
-from oncehub.store.encryption import load_ciphers
 from oncehub.store.finding import find_records
 from oncehub.store.rotation import keys_in_use, retire, rotate
 from oncehub.store.sealed_values import unsealing
@@ -297,13 +296,15 @@ def test_an_account_is_found_by_its_number_in_whatever_form_and_under_any_key(li
     lived.land("banking", "accounts", "bank_account", 1, a2={"account_number": "970-12"})
     add_primary(lived.settings.home)
     lived.land("banking", "accounts", "bank_account", 1, a3={"account_number": "SENTINEL ACCOUNT 97011"})
-    bank_account = load_entities(lived.settings.schemas)["bank_account"]
-    ciphers = load_ciphers(lived.settings.home)
+    wanted = "bank_account.account_number", "sentinel-account-97011"
     with lived.database:
-        found = find_records(
-            lived.database, ciphers, bank_account, "account_number", "sentinel-account-97011"
-        )
+        found = find_records(lived.settings, lived.database, *wanted)
     assert found == [("banking", "accounts", "a1"), ("banking", "accounts", "a3")]
+
+
+def test_nothing_is_found_by_an_attribute_whose_values_could_be_guessed(lived: Hub) -> None:
+    with pytest.raises(ConfigError, match=r"person\.religion has no blind index"):
+        find_records(lived.settings, lived.database, "person.religion", FAITH)
 
 
 def test_a_feed_is_published_with_the_hubs_own_steps(lived: Hub, editable: Settings) -> None:
