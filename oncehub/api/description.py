@@ -42,7 +42,7 @@ _TAGS = {
     "corrections": "What a source is told of its own records, and what it answers.",
     "cases": "What rules leave to officers; each request must name one.",
     "consents": "What citizens consent to, and withdraw, recorded by a portal on their behalf.",
-    "usage": "What a portal shows citizens, each to themselves: who had their data.",
+    "usage": "What a portal shows citizens of themselves: who had their data, and corrections they ask for.",
     "service": "Whether the hub answers.",
 }
 

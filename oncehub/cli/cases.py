@@ -160,7 +160,7 @@ def _print(file: CaseFile) -> None:
     )
     for number, key in enumerate(file.people, start=1):
         sys.stdout.write(f"person {number}: {key}\n")
-    if case.kind == "correction_request":
+    if case.kind == "correction_request" and file.evidence:
         sys.stdout.write(
             f"the person says that {file.evidence['attribute']} is wrong: {file.evidence['why']}\n"
             f"proved by: {file.evidence['document'] or 'nothing handed in'}\n"
@@ -201,8 +201,9 @@ def _masked_evidence(file: CaseFile) -> dict[str, Any]:
     """What a citizen writes may hold anything."""
     if file.case.kind != "correction_request":
         return file.evidence
-    return {"attribute": file.evidence["attribute"]} | {
-        name: text and masked_text(text) for name, text in file.evidence.items() if name != "attribute"
+    return {
+        name: text if name == "attribute" else text and masked_text(text)
+        for name, text in file.evidence.items()
     }
 
 

@@ -293,7 +293,8 @@ def open_case_file(
             content = read_content(cursor, case_id)
     evidence, stated, believed = content.evidence, content.stated, content.believed
     if case.kind == "correction_request":
-        attributes = [name for name in attributes if name == evidence["attribute"]]
+        # Of one that was closed long ago the evidence is purged.
+        attributes = [name for name in attributes if name == evidence.get("attribute")]
         evidence = {name: evidence[name] for name in _TOLD if name in evidence} if attributes else {}
     candidates = tuple(candidates_of(evidence)) if case.kind == "possible_match" else ()
     people = _ordered(content.named, [each.person_key for each in candidates])

@@ -13,18 +13,20 @@ from typing import Any, Final
 
 from psycopg2.extras import RealDictCursor
 
-from oncehub.audit import Action, Involvement, Outcome, person_pseudonym
+from oncehub.audit import Involvement, Outcome, person_pseudonym
 from oncehub.model.sharing import Agreement
 from oncehub.model.vietnam import VIETNAM
 from oncehub.store.connection import Connection
 
-ACTIONS: Final[Mapping[Action, str]] = {
+ACTIONS: Final[Mapping[str, str]] = {
     "lookup": "Tra cứu dữ liệu",
     "prefill": "Điền sẵn biểu mẫu",
     "feed": "Nhận dữ liệu thay đổi",
     "corrections": "Nhận thông báo sai lệch",
     "acknowledgement": "Phản hồi thông báo sai lệch",
     "case": "Xử lý trường hợp cần xác minh",
+    "consent": "Ghi nhận đồng ý của công dân",
+    "submission": "Tiếp nhận hồ sơ",
     "usage": "Công dân xem lịch sử sử dụng dữ liệu",
     "correction_request": "Công dân yêu cầu chỉnh sửa dữ liệu",
 }

@@ -144,6 +144,12 @@ def test_the_request_of_law_follows_the_case(
             (upheld, "correction", "portal-residence", True, None),
             (rejected, "correction", "portal-residence", True, "refused"),
         ]
+        cursor.execute(
+            "update truth.case_file set closed_at = now(), closed_because = 'corrected' where case_id = %s",
+            (upheld,),
+        )
+        cursor.execute("select closed_as from share.request_state where case_id = %s", (upheld,))
+        assert cursor.fetchall() == [("done",)]
 
 
 def test_an_upheld_request_is_told_to_its_source_and_changes_nothing_that_is_believed(

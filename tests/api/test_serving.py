@@ -18,6 +18,7 @@ from oncehub.api import HubClient
 from oncehub.model.errors import (
     AccessDenied,
     CaseNotFound,
+    CorrectionRefused,
     DecisionRefused,
     NotAuthenticated,
     PersonNotFound,
@@ -253,3 +254,23 @@ def test_an_officer_decides_a_case_through_the_client(
     assert officer.decide(number, "different", "nobody's")["takes_effect"] is True
     with pytest.raises(DecisionRefused, match="it was decided by G01/officer 7"):
         officer.decide(number, "different", "once more")
+
+
+def test_a_portal_shows_a_citizen_who_had_their_data_and_takes_what_is_wrong(
+    client: HubClient, running: Running, believe: Callable[..., str], tmp_path: Path, web: requests.Session
+) -> None:
+    believe(personal_id=ID, full_name="Nguyễn Thị An", phone="+84912345678")
+    key = (tmp_path / "agency.pem").read_bytes()
+    citizen = HubClient(running.url, "portal", key, web, citizen=ID)
+    client.lookup(WHO, ["person.full_name"])
+    assert [use["receiverSystem"] for use in citizen.usage(limit=1)["usages"]] == ["portal"]
+    made = citizen.correct("person.phone", "+84987654321", "số cũ đã trả lại")
+    with pytest.raises(CorrectionRefused):
+        citizen.correct("person.phone", "+84987650000", "số cũ đã trả lại")
+    (request,) = citizen.correction_requests()
+    assert (request["case"], request["state"]) == (made["case"], "received")
+    running.process.terminate()
+    running.process.wait(timeout=20)
+    written = running.log.read_text()
+    assert "POST /v1/persons/corrections 201" in written
+    assert not any(text in written for text in (ID, "+84987654321", "+84987650000", "đã trả lại"))

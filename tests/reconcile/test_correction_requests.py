@@ -94,6 +94,13 @@ def test_the_clerk_sees_only_the_attribute_in_question(hub, an):
     assert (row.believed[0].value, row.believed[0].source) == ("+84912345678", "portal")
     assert (cut.compared, cut.evidence) == ((), {})
     assert "+84987654321" not in str(file.evidence)
+    with hub.database, hub.database.cursor() as cursor:
+        cursor.execute(
+            "update truth.case_file set closed_at = now(), closed_because = 'corrected', evidence = '{}'"
+        )
+        purged = open_case_file(hub.database, case, ["full_name", "phone"])
+        assert (purged.compared, purged.evidence) == ((), {})
+        assert requests_of(hub.database, an) == []
 
 
 def test_a_request_goes_with_its_person_when_they_are_joined_and_taken_apart(hub, an):

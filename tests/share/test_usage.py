@@ -6,10 +6,11 @@ import re
 import uuid
 from dataclasses import replace
 from datetime import date
+from typing import get_args
 
 import pytest
 
-from oncehub.audit import Entry, person_pseudonym, seal, write
+from oncehub.audit import Action, Entry, person_pseudonym, seal, write
 from oncehub.audit.anchors import anchor_path, read_anchors
 from oncehub.audit.appearances import page_findings
 from oncehub.audit.keys import seal_key
@@ -17,7 +18,7 @@ from oncehub.audit.pages import Told, page
 from oncehub.audit.verification import verify_database
 from oncehub.model.settings import Settings
 from oncehub.share.agreements import load_agreements
-from oncehub.share.usage import Period, UsagePage, find_usages
+from oncehub.share.usage import ACTIONS, Period, UsagePage, find_usages
 from oncehub.store.connection import Connection
 
 KEY, EARLIER = b"k" * 32, b"e" * 32
@@ -154,3 +155,8 @@ def test_a_line_written_in_hiding_needs_its_agreement_to_be_shown(
     with database:
         write(database, hidden)
     assert usages(settings, database, AN, KEY).total == (0 if hides else 1)
+
+
+def test_every_action_of_the_log_has_a_word_before_citizens() -> None:
+    assert set(get_args(Action)) <= set(ACTIONS)
+    assert len(set(ACTIONS.values())) == len(ACTIONS)
