@@ -174,7 +174,7 @@ def editable(settings: Settings, tmp_path: Path) -> Settings:
     """`settings` over agreements and procedures that the test may edit, and that do not expire."""
     root = tmp_path / "root"
     (root / "mappings").mkdir(parents=True)
-    for name in ("connectors", "schemas", "mappings/codes", "mappings/rules"):
+    for name in ("connectors", "schemas", "mappings/codes", "mappings/rules", "mappings/sources"):
         (root / name).symlink_to(ROOT / name)
     for name in ("agreements", "procedures"):
         shutil.copytree(ROOT / "mappings" / name, root / "mappings" / name)

@@ -18,6 +18,7 @@ from oncehub.api import (
     prefill_routes,
     problems,
     routes,
+    submission_routes,
     token_endpoint,
     usage_routes,
 )
@@ -32,6 +33,7 @@ _ROUTES = (
     token_endpoint,
     routes,
     prefill_routes,
+    submission_routes,
     correction_routes,
     case_routes,
     consent_routes,

@@ -26,6 +26,7 @@ from oncehub.model.errors import (
     PersonNotLiving,
     RequestRefused,
     SourceUnavailable,
+    SubmissionRefused,
     TooManyRequests,
 )
 
@@ -88,6 +89,29 @@ class HubClient:
         """Fill a procedure's form of a day, or today's: `{procedure, items, papers, ask, request_id}`."""
         body = {"search": dict(search), "on": on and on.isoformat()}
         return self._ask("POST", f"/v1/procedures/{code}/prefill", json=body)
+
+    def submit(
+        self,
+        code: str,
+        form: Mapping[str, Any],
+        search: Mapping[str, str],
+        answers: Mapping[str, Mapping[str, Any]],
+        *,
+        dossier: str,
+    ) -> dict[str, Any]:
+        """Send back what a citizen said on a form; returns `{submission, kept, submitted_at, request_id}`.
+
+        Args:
+            code: of the procedure.
+            form: what `prefill` returned.
+            search: the same person.
+            answers: item -> `{kind, value}`: confirmed, corrected, answered or none.
+            dossier: its code, or the agency's own reference.
+        """
+        body = {"request_id": form["request_id"], "search": dict(search), "dossier": dossier}
+        body |= {"answers": {name: dict(answer) for name, answer in answers.items()}}
+        told_as: dict[int, type[OncehubError]] = {409: SubmissionRefused}
+        return self._ask("POST", f"/v1/procedures/{code}/submissions", json=body, told_as=told_as)
 
     def changes(self, feed: str, after: int = 0, limit: int = 500) -> dict[str, Any]:
         """Read a feed on from a sequence; returns `{changes, next, more}`."""

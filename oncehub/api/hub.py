@@ -24,6 +24,7 @@ from oncehub.model.procedures import Procedure
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share import load_agreements, load_procedures
+from oncehub.share.submission_desk import Desk, load_desks
 from oncehub.share.sureness import SurenessRules, load_sureness_rules
 from oncehub.share.wall import build_wall, require_wall, sealed_attributes
 from oncehub.store.connection import connect, opened
@@ -44,6 +45,7 @@ class Hub:
         deadlines: by when citizens' requests are due.
         home: has the keys that sensitive values are sealed with.
         sureness: what tells how sure a value is.
+        desks: where submissions go, by the name of the agreement that entitles to them.
     """
 
     issuer: str
@@ -59,6 +61,7 @@ class Hub:
     pseudonym_key: bytes = field(repr=False)
     retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
     sealing: SealWatch
+    desks: dict[str, Desk]
     per_second: SecondLimit = field(default_factory=SecondLimit)
     per_day: DayLimit = field(default_factory=DayLimit)
 
@@ -109,6 +112,7 @@ def open_hub(settings: Settings) -> Hub:
         pseudonym_key=pseudonym_key(settings.home),
         retired_pseudonym_keys=retired_pseudonym_keys(),
         sealing=seal_watch(),
+        desks=load_desks(settings, agreements),
     )
 
 

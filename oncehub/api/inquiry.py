@@ -22,6 +22,8 @@ from oncehub.model.errors import (
     OncehubError,
     PersonNotFound,
     PersonNotLiving,
+    SubmissionInvalid,
+    SubmissionRefused,
     TooManyRequests,
 )
 from oncehub.model.sharing import Agreement, LegalBasis
@@ -41,6 +43,8 @@ _LOGGED = (
     ConsentRefused,
     CorrectionRefused,
     TooManyRequests,
+    SubmissionInvalid,
+    SubmissionRefused,
 )
 
 
@@ -119,7 +123,8 @@ def inquiry(
         TooManyRequests: when the agreement's limit is reached.
         LogUnsealed: when what was logged has gone unsealed for too long.
         AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused,
-            ConsentNotFound, ConsentRefused: what ended it, after it was logged.
+            ConsentNotFound, ConsentRefused, SubmissionInvalid, SubmissionRefused: what ended it, after it was
+            logged.
     """
     agreement = hub.agreement(caller.agreement)
     hub.per_second.take(agreement)

@@ -18,6 +18,7 @@ from oncehub.model.procedures import Procedure
 from oncehub.share import FormRequest, find_for_form, named, prefill, require_living
 from oncehub.share.permissions import require_procedure, require_search, today
 from oncehub.share.relatives import LIFE_STATUS
+from oncehub.share.submissions import Opening, note_form
 
 router = APIRouter(prefix="/v1", tags=["procedures"])
 
@@ -44,6 +45,9 @@ def fill(
         require_living(person)
         form = prefill(asked.connection, person, wanted, hub.sureness)
         asked.attributes, asked.relatives = form.released, form.relatives
+        if asked.agreement.submissions:
+            opening = Opening(request_id, caller.client_id, asked.agreement.name)
+            note_form(asked.connection, hub.pseudonym_key, opening, wanted, form)
         return PrefillAnswer(
             procedure=head(procedure, day),
             items={name: Filled.of(item) for name, item in form.items.items()},

@@ -29,6 +29,8 @@ from oncehub.model.errors import (
     PersonNotLiving,
     RunBusy,
     StoreError,
+    SubmissionInvalid,
+    SubmissionRefused,
     TooManyRequests,
 )
 
@@ -53,6 +55,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PersonNotLiving, _conflict)
     app.add_exception_handler(DecisionRefused, _conflict)
     app.add_exception_handler(CorrectionRefused, _correction)
+    app.add_exception_handler(SubmissionRefused, _conflict)
+    app.add_exception_handler(SubmissionInvalid, _unfit)
     app.add_exception_handler(RunBusy, _busy)
     app.add_exception_handler(NotFetched, _not_fetched)
     app.add_exception_handler(TooManyRequests, _too_many)
@@ -115,6 +119,14 @@ def _not_fetched(request: Request, error: Exception) -> JSONResponse:
     place = error.place if isinstance(error, NotFetched) else ()
     pointer = "/".join(["#", *map(str, place)])
     return problem(request, 422, str(error), errors=[{"pointer": pointer, "detail": str(error)}])
+
+
+def _unfit(request: Request, error: Exception) -> JSONResponse:
+    faults = error.faults if isinstance(error, SubmissionInvalid) else ()
+    errors = [
+        {"pointer": "/".join(["#", *map(str, fault.place)]), "detail": fault.detail} for fault in faults
+    ]
+    return problem(request, 422, str(error), errors=errors)
 
 
 def _busy(request: Request, error: Exception) -> JSONResponse:

@@ -15,6 +15,7 @@ from oncehub.store.connection import Connection
 Action = Literal[
     "lookup",
     "prefill",
+    "submission",
     "feed",
     "corrections",
     "acknowledgement",

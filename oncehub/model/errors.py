@@ -27,6 +27,8 @@
     ├── ConsentRefused         what was to be recorded is no consent, or no withdrawal of one
     ├── RequestStepRefused     a step of a citizen's request does not fit what was done of it
     ├── NotFetched             an agency acknowledges or answers what it was not given
+    ├── SubmissionInvalid      what comes back for a form does not fit it: says where
+    ├── SubmissionRefused      what comes back for a form comes too late, or comes otherwise a second time
     ├── LogUnsealed            the access log has gone unsealed for too long: nobody is looked up
     ├── TooManyRequests        an agreement's limit is reached; asked to wait (`retry_after` seconds)
     └── AccessDenied           an agreement does not allow what was asked
@@ -36,6 +38,9 @@ Messages never carry personal data or secrets: field names, codes and counts onl
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class OncehubError(Exception):
@@ -168,6 +173,35 @@ class NotFetched(OncehubError):
     def __init__(self, message: str, place: tuple[str | int, ...]) -> None:
         super().__init__(message)
         self.place = place
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a request.
+
+    Attributes:
+        place: where in its body, outermost name first.
+        detail: what is wrong; never quotes a value.
+    """
+
+    place: tuple[str | int, ...]
+    detail: str
+
+
+class SubmissionInvalid(OncehubError):
+    """What comes back for a form does not fit the form, or a value its attribute.
+
+    Attributes:
+        faults: at least one.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("what was submitted does not fit the form that was filled")
+        self.faults = tuple(faults)
+
+
+class SubmissionRefused(OncehubError):
+    """What comes back for a form cannot be taken any more: have the form filled anew."""
 
 
 class LogUnsealed(OncehubError):

@@ -22,6 +22,10 @@ ProcedureId = Annotated[str, StringConstraints(pattern=r"^([0-9]\.[0-9]{6}|dvctt
 service whose code is not known `dvctt-` and its number, e.g. `dvctt-07`."""
 
 
+StreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}\.[a-z][a-z0-9_]{0,30}$")]
+"""`source.stream`, e.g. `portal.submissions`."""
+
+
 class LegalBasis(Part):
     """A legal text and the days it is in force (both inclusive)."""
 
@@ -134,6 +138,7 @@ class Agreement(Document):
         citizen_view: what citizens may see and ask for through it; nothing where absent.
         hidden_from_citizen: the text by which its look-ups are kept from the citizens' view, and the days on
             which they are; absent where nothing is.
+        submissions: `source.stream`, which takes what citizens confirm and give on forms.
     """
 
     name: AgreementName
@@ -157,6 +162,7 @@ class Agreement(Document):
     hidden_from_citizen: LegalBasis | None = None
     limits: RateLimits
     valid: Validity
+    submissions: StreamName | None = None
     _places: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     @property

@@ -24,6 +24,7 @@ from oncehub.share.faults import misnamed, raise_faults, unknown
 from oncehub.share.population import Catalogues, population_faults
 from oncehub.share.procedures import PERSON, known_relations, load_procedures, shareable_attributes
 from oncehub.share.purposes import read_purposes
+from oncehub.share.submission_desk import stream_faults
 
 SEARCHABLE = ("person.national_id_9", "person.passport", "person.personal_id", "person.tax_code")
 """Attributes that a person may be looked for by: those that `truth.identifier` holds."""
@@ -50,6 +51,7 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     faults = [fault for agreement in agreements for fault in _privacy_faults(agreement, settings)]
     faults += [fault for agreement in agreements for fault in _not_correctable(agreement, sensitive)]
     raise_faults([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
+    raise_faults(list(stream_faults(settings, agreements)))
     return {agreement.name: agreement for agreement in agreements}
 
 

@@ -80,6 +80,16 @@ def require_corrections(agreement: Agreement, day: date) -> Corrections:
     return agreement.corrections
 
 
+def require_submissions(agreement: Agreement) -> None:
+    """Check that the agreement lets what comes back for forms be submitted.
+
+    Raises:
+        AccessDenied: when it does not.
+    """
+    if agreement.submissions is None:
+        raise AccessDenied("the agreement does not entitle to submit what comes back for forms")
+
+
 def require_cases(agreement: Agreement, officer: str | None) -> Cases:
     """Return which cases the agreement lets an officer see and decide.
 
