@@ -22,12 +22,14 @@ from oncehub.model.errors import (
     ConsentRefused,
     CorrectionRefused,
     DecisionRefused,
+    KeyMissing,
     LogUnsealed,
     NotAuthenticated,
     NotFetched,
     PersonNotFound,
     PersonNotLiving,
     RunBusy,
+    SealBroken,
     StoreError,
     SubmissionInvalid,
     SubmissionRefused,
@@ -41,6 +43,7 @@ _DETAILS = {
     404: "there is no such path; /openapi.json describes those there are",
     405: "the path cannot be asked with this method; Allow names those it can",
 }
+_SEALED_AWAY = "something of what was asked for cannot be read now; whoever keeps the hub has to see to it"
 _UNAVAILABLE = "the hub's database does not answer now; try again"
 
 
@@ -62,6 +65,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TooManyRequests, _too_many)
     app.add_exception_handler(LogUnsealed, _unsealed)
     app.add_exception_handler(StoreError, _unavailable)
+    app.add_exception_handler(KeyMissing, _sealed_away)
+    app.add_exception_handler(SealBroken, _sealed_away)
     app.add_exception_handler(psycopg2.Error, _database)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -141,6 +146,12 @@ def _too_many(request: Request, error: Exception) -> JSONResponse:
 def _unsealed(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s: %s; run `oncehub audit seal`", request.state.request_id, error)
     return problem(request, 503, str(error), headers={"Retry-After": "60"})
+
+
+def _sealed_away(request: Request, error: Exception) -> JSONResponse:
+    """What is stored cannot be opened: the log says which key is missing, the agency only that."""
+    _log.error("%s: %s", request.state.request_id, error)
+    return problem(request, 503, _SEALED_AWAY, headers={"Retry-After": "3600"})
 
 
 def _unavailable(request: Request, error: Exception) -> JSONResponse:
