@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -210,12 +210,26 @@ class AcknowledgementAnswer(BaseModel):
 
 
 class AgreementAnswer(BaseModel):
-    """The caller's agreement as the hub keeps it, and whether it is in force today."""
+    """The caller's agreement as the hub keeps it, and what may be asked today.
+
+    `until`: the last day that both the agreement and its legal basis hold; `needs_consent`: only of people
+    who have consented, and only what they have consented to; `left_today`: requests until midnight there.
+    """
 
     agreement: dict[str, Any]
     in_force: bool
+    until: date
+    needs_consent: bool
+    left_today: int
 
     @classmethod
-    def of(cls, agreement: Agreement, *, in_force: bool) -> AgreementAnswer:
-        """Build the answer of a kept agreement."""
-        return cls(agreement=agreement.model_dump(mode="json", by_alias=True), in_force=in_force)
+    def of(cls, agreement: Agreement, *, day: date, left: int) -> AgreementAnswer:
+        """Build the answer of a kept agreement on a day."""
+        ends = [agreement.valid.until, agreement.legal_basis.until or agreement.valid.until]
+        return cls(
+            agreement=agreement.model_dump(mode="json", by_alias=True),
+            in_force=agreement.in_force(day),
+            until=min(ends),
+            needs_consent=agreement.needs_consent,
+            left_today=left,
+        )

@@ -20,7 +20,7 @@ from oncehub.api.description import answers
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import Inquiry, inquiry
 from oncehub.api.routes import RequestId, TheCaller
-from oncehub.api.terms import require_known, require_search_terms
+from oncehub.api.terms import require_named, require_search_terms
 from oncehub.model.errors import AccessDenied, ConsentRefused
 from oncehub.share import find_person
 from oncehub.share.consents import Proof, ShownText, consents_of, record_consent, withdraw_consent
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1/consents", tags=["consents"])
 @router.post("", status_code=201, operation_id="recordConsent", responses=answers(404, 409))
 def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentAnswer:
     """Record that a citizen has consented; the same once more gives the same id."""
-    require_known(body.attributes, hub.attributes, "attributes")
+    require_named(body.attributes, hub.attributes)
     require_search_terms(body.search, hub.attributes)
     with inquiry(
         hub, caller, request_id, "consent", attributes=tuple(dict.fromkeys(body.attributes))

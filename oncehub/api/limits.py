@@ -66,11 +66,7 @@ class DayLimit:
             TooManyRequests: when the day's are used up.
         """
         now = self._clock().astimezone(VIETNAM)
-        key = agreement.name, now.date()
-        if key not in self._counts:
-            logged = _logged(connection, agreement, _midnight(now.date()))
-            with self._lock:
-                self._counts.setdefault(key, logged)
+        key = self._counted(connection, agreement, now.date())
         with self._lock:
             enough = self._counts[key] < agreement.limits.per_day
             self._counts[key] += enough
@@ -80,6 +76,20 @@ class DayLimit:
                 f"the agreement allows {agreement.limits.per_day} requests a day",
                 math.ceil(left.total_seconds()),
             )
+
+    def left(self, connection: Connection, agreement: Agreement) -> int:
+        """Return how many requests are left today; taking none."""
+        key = self._counted(connection, agreement, self._clock().astimezone(VIETNAM).date())
+        with self._lock:
+            return agreement.limits.per_day - self._counts[key]
+
+    def _counted(self, connection: Connection, agreement: Agreement, day: date) -> tuple[str, date]:
+        key = agreement.name, day
+        if key not in self._counts:
+            logged = _logged(connection, agreement, _midnight(day))
+            with self._lock:
+                self._counts.setdefault(key, logged)
+        return key
 
 
 def _midnight(day: date) -> datetime:

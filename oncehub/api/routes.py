@@ -20,7 +20,7 @@ from oncehub.api.bodies import (
 from oncehub.api.description import answers
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
-from oncehub.api.terms import require_known, require_search_terms
+from oncehub.api.terms import require_named, require_search_terms
 from oncehub.api.tokens import Caller, require_admitted, verify_token
 from oncehub.audit import page as logged_page
 from oncehub.model.errors import NotAuthenticated
@@ -65,7 +65,7 @@ RequestId = Annotated[UUID, Depends(_request_id)]
 @router.post("/persons/lookup", operation_id="lookUpPerson", tags=["persons"], responses=answers(404))
 def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> LookupAnswer:
     """Look one person up: only attributes, and only search terms, that the agreement covers."""
-    require_known(body.attributes, hub.attributes, "attributes")
+    require_named(body.attributes, hub.attributes)
     require_search_terms(body.search, hub.attributes)
     wanted = tuple(dict.fromkeys(body.attributes))
     with inquiry(hub, caller, request_id, "lookup", attributes=wanted) as asked:
@@ -108,4 +108,5 @@ def mine(hub: TheHub, caller: TheCaller) -> AgreementAnswer:
     hub.per_second.take(agreement)
     with hub.database.transaction() as connection:
         require_admitted(connection, caller)
-    return AgreementAnswer.of(agreement, in_force=agreement.in_force(today()))
+        left = hub.per_day.left(connection, agreement)
+    return AgreementAnswer.of(agreement, day=today(), left=left)

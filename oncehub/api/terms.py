@@ -27,6 +27,19 @@ def require_known(names: Sequence[str], known: Collection[str], field: str) -> N
         raise RequestValidationError(faults)
 
 
+def require_named(names: Sequence[str], known: Collection[str]) -> None:
+    """Check that attributes are asked for by name, and not all there are: no purpose needs everything.
+
+    Raises:
+        RequestValidationError: saying what to ask for instead.
+    """
+    everything = {name for name in known if name.startswith("person.")}
+    if "*" in names or everything.issubset(names):
+        advice = "asks for everything; name the attributes that are needed, of those that the agreement has"
+        raise RequestValidationError([_fault(f"{advice} (GET /v1/agreements/mine)", "attributes")])
+    require_known(names, known, "attributes")
+
+
 def require_search_terms(search: Mapping[str, str], attributes: Mapping[str, Attribute]) -> None:
     """Check that what is searched by are canonical attributes, and the values have their form.
 

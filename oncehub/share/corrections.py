@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from psycopg2 import sql
+
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
 from oncehub.share.permissions import today
+from oncehub.share.population import covered
 from oncehub.share.publishing import PATIENCE_SECONDS, PublishReport, publish_in_order
 from oncehub.share.upheld import tell_upheld
 from oncehub.store.connection import Connection
@@ -47,15 +50,18 @@ where (feed.attributes, feed.withheld) is distinct from (excluded.attributes, ex
 # the end, for a join would compare each with each.
 _PUBLISH = """
 with fresh as materialized (
-    select d.*, 'person.' || d.attribute as qualified
+    select d.*, 'person.' || d.attribute as qualified, {inside} as inside
     from truth.discrepancy d join share.correction_feed f using (source)
     where d.source = %(source)s
-        and d.changed_in >= f.published_below
+        and (d.changed_in >= f.published_below {or_moved})
         and d.changed_in < pg_snapshot_xmin(pg_current_snapshot())
         and 'person.' || d.attribute = any(%(attributes)s)
 ),
 state as (
-    select f.discrepancy_id, f.changed_in, f.qualified, f.opened_at, f.closed_at, f.closed_because,
+    select f.discrepancy_id, f.changed_in, f.qualified, f.opened_at, e.closed_at,
+        case
+            when f.closed_at is null and not f.inside then 'outside_agreement' else f.closed_because
+        end as closed_because,
         jsonb_build_object(
             'kind', f.kind,
             'record', jsonb_build_object('stream', f.stream, 'key', f.source_key),
@@ -65,17 +71,22 @@ state as (
             'believed', w.believed,
             'word', w.word,
             'since', f.opened_at,
-            'closed_at', f.closed_at
+            'closed_at', e.closed_at
         ) as line
     from fresh f
     left join truth.person p using (person_key)
+    cross join lateral (
+        select coalesce(f.closed_at, case when not f.inside then now() end) as closed_at
+    ) e
     cross join lateral (
         select
             case when tellable then f.believed end as believed,
             case when tellable and f.believed is not null and f.kind <> 'duplicate' then jsonb_build_object(
                 'source', truth.origin(p.provenance, f.attribute) -> 'source', 'as_of', f.as_of
             ) end as word
-        from (select f.kind <> 'wrong_person' and f.qualified <> all(%(withheld)s) as tellable) t
+        from (
+            select f.inside and f.kind <> 'wrong_person' and f.qualified <> all(%(withheld)s) as tellable
+        ) t
     ) w
 ),
 told as (
@@ -93,8 +104,8 @@ line as (
     from told
     where case
         when closed_at is not null or not open then open or closed_at is null
-        else (old - '{stated_at,word}'::text[], old #> '{word,source}')
-            is distinct from (line - '{stated_at,word}'::text[], line #> '{word,source}')
+        else (old - '{{stated_at,word}}'::text[], old #> '{{word,source}}')
+            is distinct from (line - '{{stated_at,word}}'::text[], line #> '{{word,source}}')
     end
 ),
 timed as (
@@ -123,7 +134,7 @@ published as (
             select d.person_key from truth.discrepancy d
             where d.discrepancy_id = t.discrepancy_id and t.line ->> 'kind' <> 'wrong_person'
         ),
-        t.line || case when t.closed_at is null then '{}' else jsonb_build_object(
+        t.line || case when t.closed_at is null then '{{}}' else jsonb_build_object(
             'closed_because', t.closed_because,
             'took', jsonb_build_object(
                 'since_opened', extract(epoch from t.closed_at - t.opened_at)::bigint,
@@ -145,6 +156,16 @@ update share.correction_feed set
     published_at = now()
 where source = %(source)s
 """
+
+# Of whoever leaves the agreement's population nothing is open to it any more; of whoever joins it, all is.
+_INSIDE = "exists (select from truth.person where person.person_key = d.person_key and {covered})"
+
+_OR_MOVED = """or d.closed_at is null and exists (
+    select from share.change c
+    where c.person_key = d.person_key
+        and c.transaction >= f.published_below
+        and c.transaction < pg_snapshot_xmin(pg_current_snapshot())
+)"""
 
 _HELD_BACK = """
 select count(*)
@@ -202,11 +223,18 @@ def extend_corrections(connection: Connection, agreement: Agreement, source: str
     # Apart from the row above: a transaction that writes first would hold back its own horizon.
     if agreement.corrects(today()):
         with connection, connection.cursor() as cursor:
-            cursor.execute(_PUBLISH, values)
+            cursor.execute(_publishing(agreement), values)
         tell_upheld(connection, values)
     with connection:
         last = _last_sequence(connection, source)
     return last - before, last
+
+
+def _publishing(agreement: Agreement) -> sql.Composable:
+    inside, moved = ("true", "") if not agreement.population else (_INSIDE, _OR_MOVED)
+    return sql.SQL(_PUBLISH).format(
+        inside=sql.SQL(inside).format(covered=covered(agreement)), or_moved=sql.SQL(moved)
+    )
 
 
 def feed_name(source: str) -> str:

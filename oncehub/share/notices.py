@@ -56,7 +56,7 @@ _READ = """
 select f.last_sequence, l.*
 from {schema}.correction_feed f
 left join lateral (
-    select n.sequence, n.notice, n.change, n.attribute, n.line, n.severity, n.person_key::text
+    select n.sequence, n.notice, n.change, n.attribute, n.line, n.severity, n.person_key::text, n.outside
     from {schema}.notice n
     where n.sequence > %(after)s and n.attribute = any(%(told)s)
     order by n.sequence
@@ -170,8 +170,11 @@ def acknowledge(
 
 def _line(row: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
     line: dict[str, Any] = row["line"]
-    # Of somebody else's number nothing is told but the record's own word.
-    withheld = row["attribute"] not in agreement.attributes or line["kind"] == "wrong_person"
+    # Of somebody else's number nothing is told but the record's own word, nor of who has left the population.
+    others = line["kind"] == "wrong_person" or row["outside"]
+    withheld = row["attribute"] not in agreement.attributes or others
     cut = {"believed": None, "word": None} if withheld else {}
     head = {name: row[name] for name in ("sequence", "notice", "change", "severity")}
+    if row["outside"]:
+        head["severity"] = None
     return head | line | cut | {"withheld": withheld}

@@ -102,6 +102,11 @@ def population_faults(
     agreement: Agreement, attributes: dict[str, Attribute], catalogues: Catalogues
 ) -> Iterator[str]:
     """Tell what is wrong with an agreement's population, one line a fault, with file, line and column."""
+    if agreement.population and agreement.cases:
+        yield (
+            f"{agreement.where('cases')}: cases: a case may name people on both sides of a population; give "
+            "cases an agreement of their own, without population"
+        )
     for name, condition in agreement.population.items():
         place = f"{agreement.where('population', name)}: population.{name}"
         if name not in attributes:

@@ -23,6 +23,7 @@ from oncehub.share import load_agreements
 from oncehub.share.consents import Proof, ShownText, record_consent, withdraw_consent
 from oncehub.share.feeds import extend_feed, read_changes
 from oncehub.share.lookup import Person, Withheld, find_person
+from oncehub.share.wall import build_wall, sealed_attributes
 from oncehub.store.connection import Connection, connect
 
 RULES = load_rules(load_settings(), "deadlines", DeadlineRules)
@@ -169,7 +170,11 @@ steps = strategies.lists(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_is_given_and_withdrawn_only_what_is_consented_to_now_leaves(
-    bank: Agreement, believe: Callable[..., str], database: Connection, steps: list[tuple[str, Any]]
+    editable: Settings,
+    bank: Agreement,
+    believe: Callable[..., str],
+    database: Connection,
+    steps: list[tuple[str, Any]],
 ) -> None:
     number = f"0{uuid.uuid4().int % 10**11:011}"
     person = believe(personal_id=number, full_name="Nguyễn Thị An", phone="+84912345678", birth_date="1984")
@@ -188,7 +193,7 @@ def test_whatever_is_given_and_withdrawn_only_what_is_consented_to_now_leaves(
                 found = find_person(database, bank, {"person.personal_id": number}, argument)
             assert isinstance(found, Person) == (set(argument) <= allowed)
         elif step == "read":
-            extend_feed(database, bank, "bank_customers")
+            extend_feed(database, bank, "bank_customers", (), editable.home)
             known = feed_pseudonym(KEY, "bank_customers", person)
             with database:
                 lines = read_changes(database, bank, 0, 10_000, KEY).changes
@@ -202,11 +207,12 @@ def test_whatever_is_given_and_withdrawn_only_what_is_consented_to_now_leaves(
 
 
 def test_a_consent_to_another_purpose_or_agency_is_none(
-    bank: Agreement, an: str, database: Connection
+    bank: Agreement, an: str, database: Connection, editable: Settings
 ) -> None:
     give(database, bank, an, NAME)
-    other = bank.model_copy(update={"purpose": "dpv:Marketing"})
     assert isinstance(ask(database, bank, NAME), Person)
+    other = bank.model_copy(update={"purpose": "dpv:Marketing"})
+    build_wall(database, load_agreements(editable) | {other.name: other}, sealed_attributes(editable))
     assert ask(database, other, NAME) == Withheld(an, "consent")
 
 
