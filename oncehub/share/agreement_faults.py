@@ -33,7 +33,8 @@ def basis_faults(agreement: Agreement) -> Iterator[str]:
 
 def _not_throughout(agreement: Agreement, basis: LegalBasis, keys: tuple[str, ...]) -> Iterator[str]:
     name = ".".join(keys)
-    if basis.since > agreement.valid.since:
+    # Notices may begin later than the agreement.
+    if basis is agreement.legal_basis and basis.since > agreement.valid.since:
         yield (
             f"{agreement.where(*keys, 'from')}: {name}.from: {basis.text} is in force from {basis.since}, "
             f"after the agreement begins on {agreement.valid.since}; let it begin then"
