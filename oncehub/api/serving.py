@@ -61,21 +61,49 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
+MAX_HEAD_BYTES = 512 * 1024
+"""How much is read before a request's head is complete; a body that comes with it counts too."""
+
+
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1, in which what is not HTTP is answered by a problem document too."""
+    """HTTP/1.1, in which heads have a bound, and what is not HTTP is answered by a problem document too."""
+
+    _head: int | None = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head that never ends is refused, since it would fill the memory."""
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD_BYTES:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is too large")
+                return
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """Stop counting: the framing bounds the body."""
+        self._head = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Count the next head."""
+        super().on_message_complete()
+        self._head = 0
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser cannot read, and close; nothing of it is repeated."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
         request_id = uuid.uuid4()
         document = {
-            "title": HTTPStatus.BAD_REQUEST.phrase,
-            "status": 400,
-            "detail": msg,
+            "title": status.phrase,
+            "status": status.value,
+            "detail": detail,
             "instance": f"urn:uuid:{request_id}",
         }
         body = orjson.dumps(document)
         head = (
-            "HTTP/1.1 400 Bad Request\r\n"
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
             "Content-Type: application/problem+json\r\n"
             f"Content-Length: {len(body)}\r\n"
             f"X-Request-Id: {request_id}\r\n"
