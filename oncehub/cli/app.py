@@ -27,6 +27,7 @@ from oncehub.cli import (
     matching,
     person,
     pipeline,
+    procedures,
     quarantine,
     requests,
     retention,
@@ -64,6 +65,7 @@ app.add_typer(clients.app, name="client")
 app.add_typer(discrepancies.app, name="discrepancies")
 app.add_typer(corrections.app, name="corrections")
 app.add_typer(feeds.app, name="feeds")
+app.add_typer(procedures.app, name="procedures")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(retention.app, name="retention")

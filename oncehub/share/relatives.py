@@ -10,12 +10,12 @@ from oncehub.share.lookup import Person, find_person
 from oncehub.store.connection import Connection
 
 LIFE_STATUS = "person.life_status"
-_NOT_LIVING = ("deceased", "missing")
+NOT_LIVING = ("deceased", "missing")
 
 
 def living(person: Person) -> bool:
     """Tell whether the person, found with their life status, is not held to be deceased or missing."""
-    return person.attributes[LIFE_STATUS].value not in _NOT_LIVING
+    return person.attributes[LIFE_STATUS].value not in NOT_LIVING
 
 
 def tie(relation: str) -> str:

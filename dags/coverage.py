@@ -1,0 +1,37 @@
+"""`coverage`: measures once a day how much of each procedure's form need not be asked."""
+
+# ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
+
+from __future__ import annotations
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from oncehub.model.settings import load_settings
+from oncehub.orchestrate.schedule import ONE_AT_A_TIME, VIETNAM
+
+
+@task
+def measure() -> dict[str, int]:
+    """Keep the day's figures of every procedure; how many people and forms go on to XCom."""
+    from oncehub.orchestrate.failures import clear_failures
+    from oncehub.share.coverage import record_day
+
+    with clear_failures():
+        measured = record_day(load_settings())
+    return {"procedures": len(measured), "people": max((each.people for each in measured), default=0)}
+
+
+@dag(
+    dag_id="coverage",
+    dag_display_name="Measure coverage",
+    # After the night's reading and reconciling.
+    schedule=CronTriggerTimetable("0 6 * * *", timezone=VIETNAM),
+    tags=["oncehub", "share"],
+    **ONE_AT_A_TIME,
+)
+def coverage_dag() -> None:
+    """Define the DAG."""
+    measure()
+
+
+coverage_dag()

@@ -1,0 +1,166 @@
+"""`oncehub procedures`: the forms there are, and how much of them the hub fills."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from oncehub.cli.output import Json, show, write_json
+from oncehub.model.errors import ConfigError
+from oncehub.model.procedures import Item, Procedure
+from oncehub.model.settings import load_settings
+from oncehub.share.coverage import Coverage, history, measure
+from oncehub.share.permissions import today
+from oncehub.share.procedures import load_procedures, named
+from oncehub.store.connection import opened
+
+app = typer.Typer(no_args_is_help=True, help="Procedures: their forms, and how much of them the hub fills.")
+
+Code = Annotated[str, typer.Argument(help="Code of a procedure, as `oncehub procedures list` tells it.")]
+Day = Annotated[
+    datetime | None,
+    typer.Option("--on", formats=["%Y-%m-%d"], help="Day of the dossier; today unless given."),
+]
+
+_LISTED = ("service", "procedure", "name", "owner", "form", "items")
+_SHOWN = ("item", "from", "of", "confirm", "max_age", "title")
+_COVERAGE = ("procedure", "agreement", "people", "items", "filled", "confirm", "papers", "asked", "not_asked")
+
+
+@app.command("list")
+def list_(on: Day = None, as_json: Json = False) -> None:
+    """List the procedures, and the version of each form that is used on a day."""
+    day = on.date() if on else today()
+    rows = [
+        _listed(each, day)
+        for each in sorted(load_procedures(load_settings()).values(), key=lambda each: each.service)
+    ]
+    show(rows, title="procedures", columns=_LISTED, as_json=as_json)
+
+
+@app.command("show")
+def show_one(code: Code, on: Day = None, as_json: Json = False) -> None:
+    """Show what a procedure's form asks on a day, and where each item comes from."""
+    day = on.date() if on else today()
+    procedure = named(load_procedures(load_settings()), code)
+    if procedure is None:
+        raise ConfigError(f"there is no procedure {code!r}; see: oncehub procedures list")
+    rows = [_shown(name, item) for name, item in procedure.items_on(day).items()]
+    if as_json:
+        write_json({**_listed(procedure, day), "items": rows})
+        return
+    form = procedure.form_on(day)
+    title = (
+        f"{procedure.id}  {procedure.name.vi}: {f'{form.name}, {form.text}' if form else f'no form on {day}'}"
+    )
+    show(rows, title=title, columns=_SHOWN, as_json=False)
+
+
+@app.command("coverage")
+def coverage(
+    *,
+    procedure: Annotated[str | None, typer.Option(help="Only this one, item by item.")] = None,
+    agreement: Annotated[
+        str | None, typer.Option(help="Only under this one; all in force unless named.")
+    ] = None,
+    province: Annotated[
+        str | None, typer.Option(help="Only people who live in it: 2-digit code of 2025.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="At most so many people, by hashed key.")] = None,
+    is_history: Annotated[bool, typer.Option("--history", help="The figures kept day by day.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell the share of items that need not be asked, over all people that an agreement covers."""
+    settings = load_settings()
+    if is_history and (province or sample):
+        raise ConfigError("the history is of everybody; leave --province and --sample out")
+    with opened(settings) as connection:
+        if is_history:
+            found = history(connection, agreement=agreement, procedure=procedure)
+        else:
+            found = measure(
+                settings,
+                connection,
+                agreement=agreement,
+                procedure=procedure,
+                province=province,
+                sample=sample,
+            )
+    if as_json:
+        write_json([_as_json(each) for each in found])
+        return
+    columns = ("day", *_COVERAGE) if is_history else _COVERAGE
+    show([_row(each) for each in found], title="coverage", columns=columns, as_json=False)
+    if procedure and not is_history:
+        for each in found:
+            _show_items(each)
+    sys.stdout.write(_reasons(found))
+
+
+def _listed(procedure: Procedure, day: date) -> dict[str, Any]:
+    form = procedure.form_on(day)
+    return {
+        "service": procedure.service,
+        "procedure": procedure.id,
+        "code": procedure.code,
+        "name": procedure.name.vi,
+        "owner": procedure.owner,
+        "form": form.name if form else None,
+        "legal": form.text if form else None,
+        "on": day.isoformat(),
+        "items": len(procedure.items_on(day)),
+    }
+
+
+def _shown(name: str, item: Item) -> dict[str, Any]:
+    return {
+        "item": name,
+        "from": item.attribute or "asked",
+        "of": item.of,
+        "confirm": item.confirm,
+        "max_age": item.max_age and f"{item.max_age.days} days",
+        "title": item.title.vi,
+    }
+
+
+def _as_json(each: Coverage) -> dict[str, Any]:
+    return {**dataclasses.asdict(each), "share": each.share}
+
+
+def _row(each: Coverage) -> dict[str, Any]:
+    return {
+        "day": each.day.isoformat(),
+        "procedure": each.procedure,
+        "agreement": each.agreement,
+        "people": each.people,
+        "items": each.items,
+        "filled": each.filled,
+        "confirm": each.confirm,
+        "papers": each.papers,
+        "asked": sum(each.asked.values()),
+        "not_asked": "" if each.share is None else f"{each.share:.1%}",
+    }
+
+
+def _show_items(each: Coverage) -> None:
+    answers = sorted({answer for counts in each.by_item.values() for answer in counts})
+    rows = [{"item": name, **counts} for name, counts in each.by_item.items()]
+    show(
+        rows,
+        title=f"{each.procedure} under {each.agreement}, people by item",
+        columns=("item", *answers),
+        as_json=False,
+    )
+
+
+def _reasons(found: list[Coverage]) -> str:
+    total: dict[str, int] = {}
+    for each in found:
+        for reason, count in each.asked.items():
+            total[reason] = total.get(reason, 0) + count
+    told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(total.items()))
+    return f"asked: {told}\n" if told else ""
