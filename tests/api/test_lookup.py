@@ -192,3 +192,25 @@ def test_when_the_entry_cannot_be_written_no_answer_leaves(
     assert answer.headers["content-type"] == "application/problem+json"
     assert "Nguyễn" not in answer.text
     assert log() == []
+
+
+def test_asking_for_everything_is_answered_with_what_to_ask_for(portal: Any, an: str) -> None:
+    every = [name for name in portal.http.app.state.hub.attributes if name.startswith("person.")]
+    for wanted in (["*"], every, ["person.full_name", "*"]):
+        answer = portal.lookup(WHO, wanted)
+        assert answer.status_code == 422
+        (fault,) = answer.json()["errors"]
+        assert "asks for everything; name the attributes that are needed" in fault["detail"]
+
+
+def test_an_agency_sees_what_it_may_ask_and_how_often_still(portal: Any, an: str) -> None:
+    def mine() -> Any:
+        return portal.http.get("/v1/agreements/mine", headers=portal.headers()).json()
+
+    before = mine()
+    assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
+    after = mine()
+    assert before["left_today"] - after["left_today"] == 1
+    assert (after["in_force"], after["needs_consent"]) == (True, False)
+    assert after["until"] == after["agreement"]["valid"]["until"]
+    assert "person.full_name" in after["agreement"]["attributes"]
