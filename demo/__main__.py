@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from demo.airflow_processes import USER
+from demo.coverage import measure_coverage
 from demo.cycle import run_cycle
 from demo.failure import DemoFailed
 from demo.leftovers import MARK, fresh_folder
@@ -25,6 +26,7 @@ from demo.places import Places
 from demo.progress import Progress
 from demo.provide_once import measure_provide_once
 from demo.scoring import count_links, score_discrepancies
+from demo.send_back import send_back
 from demo.stage import Stage, raised
 from demo.story import Story, mark_changes, tell_story
 from demo.story_pages import show_story
@@ -88,7 +90,7 @@ def _demonstrate(console: Console, options: Options) -> None:
     ):
         figures, story = _run(stage, options.people, progress)
         figures.show(console)
-        show_story(console, story, Places.load(stage.settings.mappings))
+        show_story(console, story, figures.sent_back, Places.load(stage.settings.mappings))
         if options.summary:
             _write(options.summary, figures)
         figures.score.require_perfect()
@@ -125,6 +127,11 @@ def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]
         story = tell_story(stage, agency, mark, lines)
     with progress.step("asking a trained model about what no identifier links"):
         matched = match_the_rest(stage)
+    links = count_links(stage.database)
+    with progress.step("measuring how much of all forms need not be asked"):
+        coverage = measure_coverage(stage)
+    with progress.step("sending one form back, and opening the next"):
+        sent_back = send_back(stage, agency, story)
     seconds = {
         "start": start,
         "first_cycle": first.seconds,
@@ -132,8 +139,20 @@ def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]
         "total": progress.seconds,
     }
     feed = {"changes": changes, "after_delta": len(lines)}
-    links = count_links(stage.database)
-    return Summary(people, first, delta, links, matched, score, provide_once, feed, seconds), story
+    figures = Summary(
+        people,
+        first,
+        delta,
+        links,
+        matched,
+        score,
+        provide_once,
+        feed=feed,
+        coverage=coverage,
+        sent_back=sent_back,
+        seconds=seconds,
+    )
+    return figures, story
 
 
 def _stay(stage: Stage, console: Console) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from demo.places import Places
+from demo.send_back import CODE, ITEM, SentBack
 from demo.story import Story
 from demo.summary import titled
 
@@ -23,8 +24,8 @@ _REASONS = {
 }
 
 
-def show_story(console: Console, story: Story, places: Places) -> None:
-    """Print the forms with what is filled and what is asked, the feed line, and the access log."""
+def show_story(console: Console, story: Story, sent_back: SentBack, places: Places) -> None:
+    """Print the forms with what is filled and what is asked, the feed line, the log and what came back."""
     console.rule("one citizen's story")
     console.print(
         f"A woman with records in {', '.join(story.sources)}. On that day the register changed her "
@@ -36,6 +37,8 @@ def show_story(console: Console, story: Story, places: Places) -> None:
         console.print(_asked(form))
     console.print(_feed_line(story.feed_line, places))
     console.print(_access_log(story))
+    console.print(_sent_back(sent_back, places))
+    console.print(_next_form(sent_back, places))
 
 
 def _filled(form: dict[str, Any], places: Places) -> Group:
@@ -95,6 +98,27 @@ def _access_log(story: Story) -> Group:
             entry.outcome,
         )
     return titled("the access log of these look-ups", table)
+
+
+def _sent_back(sent_back: SentBack, places: Places) -> Group:
+    table = Table()
+    for column in ("item", "what she said", "value", ""):
+        table.add_column(column)
+    for name, answer in sent_back.answers.items():
+        value = answer.get("value")
+        said = (name, answer["kind"], "" if value is None else _text(value, places))
+        table.add_row(*said, "kept" if name in sent_back.kept else "")
+    return titled(f"{CODE}: what she sent back", table)
+
+
+def _next_form(sent_back: SentBack, places: Places) -> Group:
+    table = Table()
+    for column in (ITEM, "value", "source", "as of"):
+        table.add_column(column)
+    for when, item in (("before", sent_back.before), ("on her next form", sent_back.after)):
+        shown = [] if item is None else [_text(item["value"], places), item["source"], _day(item["as_of"])]
+        table.add_row(when, *shown)
+    return titled("after the next reading of the portal", table)
 
 
 def _text(value: Any, places: Places) -> str:

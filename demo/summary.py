@@ -11,10 +11,12 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from demo.coverage import COLUMNS
 from demo.cycle import Counts, Cycle
 from demo.matching import Matched
 from demo.provide_once import ProvideOnce
 from demo.scoring import Score
+from demo.send_back import SentBack
 
 _COUNTED = ("read", "accepted", "quarantined", "unchanged", "deleted")
 
@@ -25,6 +27,8 @@ class Summary:
 
     Attributes:
         feed: lines of the first agency's feed after the first cycle (`changes`), and added by the delta.
+        coverage: of every procedure under every agreement, over everybody whom it covers.
+        sent_back: what one citizen answered to a form.
         seconds: start, first_cycle, delta_cycle, total.
     """
 
@@ -35,6 +39,8 @@ class Summary:
     matched: Matched
     score: Score
     provide_once: ProvideOnce
+    coverage: list[dict[str, Any]]
+    sent_back: SentBack
     feed: dict[str, int]
     seconds: dict[str, float]
 
@@ -53,6 +59,8 @@ class Summary:
                 "false": len(self.score.false),
             },
             "provide_once": asdict(self.provide_once),
+            "coverage": self.coverage,
+            "submission": self.sent_back.figures(),
             "feed": self.feed,
             "dag_runs": [
                 {"dag_id": run.dag_id, "state": run.state, "seconds": run.seconds}
@@ -71,6 +79,8 @@ class Summary:
         console.print(_figures("asked of a model: what no identifier links", document["matched"]))
         console.print(_figures("discrepancies, against what was planted", document["discrepancies"]))
         console.print(_figures("provide once: three forms each", document["provide_once"]))
+        console.print(_coverage(self.coverage))
+        console.print(_figures("one form sent back", document["submission"]))
         console.print(_figures("lines of the feed", self.feed))
         console.print(_figures("seconds", document["seconds"]))
         console.print(json.dumps(document, ensure_ascii=False), soft_wrap=True, highlight=False, markup=False)
@@ -84,6 +94,21 @@ def _sources(title: str, counts: Counts) -> Group:
 def _runs(runs: Iterable[Mapping[str, Any]]) -> Group:
     rows = [(run["dag_id"], run["state"], run["seconds"]) for run in runs]
     return _table("DAG runs", ("dag", "state", "seconds"), rows)
+
+
+def _coverage(rows: Iterable[Mapping[str, Any]]) -> Group:
+    """Items of all people together; of `asked` the sum, whose reasons the JSON has."""
+    shown = [
+        {**row, "asked": sum(row["asked"].values()), "not_asked": _percent(row["not_asked"])} for row in rows
+    ]
+    columns = tuple(column.replace("_", " ") for column in COLUMNS)
+    return _table(
+        "coverage: items that need not be asked", columns, [[row[name] for name in COLUMNS] for row in shown]
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 def _figures(title: str, figures: Mapping[str, float]) -> Group:

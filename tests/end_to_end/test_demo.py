@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ import psutil
 import pytest
 
 from demo.leftovers import MARK, end_leftovers
+from oncehub.model.settings import Settings
+from oncehub.share import load_procedures
 
 PEOPLE = 2000
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {"banking", "customs", "population", "portal", "tax"}
 DAGS = {
     "reconcile",
@@ -134,6 +138,8 @@ def test_the_summary_has_the_agreed_keys(finished: Finished) -> None:
     assert set(summary["discrepancies"]) == {"planted", "found", "missed", "false"}
     assert {"procedures", "items", "filled", "asked"} <= set(summary["provide_once"])
     assert set(summary["feed"]) == {"changes", "after_delta"}
+    assert {"procedure", "agreement", "people", "items", "filled", "asked"} <= set(summary["coverage"][0])
+    assert set(summary["submission"]) == {"confirmed", "corrected", "answered", "kept", "landed"}
     assert all(set(run) == {"dag_id", "state", "seconds"} for run in summary["dag_runs"])
     assert set(summary["seconds"]) == {"start", "first_cycle", "delta_cycle", "total"}
 
@@ -172,6 +178,25 @@ def test_a_model_trained_on_what_identifiers_linked_judges_the_rest(finished: Fi
     assert matched["learned_from"] > PEOPLE
     assert matched["judged"] >= matched["linked"] + matched["cases"]
     assert matched["linked"] == links["model"] > 0
+
+
+def test_the_coverage_of_every_procedure_adds_up(finished: Finished) -> None:
+    coverage = finished.summary["coverage"]
+    assert {row["procedure"] for row in coverage} == set(load_procedures(Settings(ROOT, ROOT / "var", None)))
+    for row in coverage:
+        answered = row["filled"] + row["confirm"] + row["papers"]
+        assert answered + sum(row["asked"].values()) == row["people"] * row["items"]
+        assert row["people"] > 0.5 * PEOPLE
+    assert max(row["not_asked"] for row in coverage) > 0.5
+
+
+def test_what_one_citizen_sent_back_is_kept_and_landed(finished: Finished) -> None:
+    sent = finished.summary["submission"]
+    assert sent["corrected"] + sent["answered"] >= 1
+    assert sent["landed"] == sent["kept"] >= 1
+    story = finished.output.partition("on her next form")[2].splitlines()[0]
+    assert "portal" in story
+    assert datetime.now(UTC).date().isoformat() in story
 
 
 def test_forms_come_largely_filled_and_the_feed_tells_of_the_day(finished: Finished) -> None:
