@@ -25,6 +25,7 @@ from oncehub.api import (
 from oncehub.api.description import describe
 from oncehub.api.framing import Framing
 from oncehub.api.hub import TheHub, canonical_attributes, open_hub
+from oncehub.api.limits import DayLimit, SecondLimit
 from oncehub.api.strict_json import says_json
 from oncehub.model.entities import Attribute
 from oncehub.model.settings import Settings
@@ -65,14 +66,21 @@ def health(hub: TheHub) -> dict[str, str]:
         return {"status": "ok"}
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(
+    settings: Settings, per_second: SecondLimit | None = None, per_day: DayLimit | None = None
+) -> FastAPI:
     """Build the application over the hub's configuration and database.
+
+    Args:
+        settings: of the hub.
+        per_second: where other processes count by it too.
+        per_day: likewise.
 
     Raises:
         ConfigError: when an agreement, procedure, schema or key is wrong.
         StoreError: when the database does not answer, or lacks migrations.
     """
-    hub = open_hub(settings)
+    hub = open_hub(settings, per_second or SecondLimit(), per_day or DayLimit())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -73,9 +73,9 @@ class Database:
         if not self._free.acquire(timeout=_WAIT_SECONDS):
             raise StoreUnavailable("the hub is too busy to answer now")
         try:
-            connection = self._take()
+            connection = self._begun()
             try:
-                with connection:
+                with _ended(connection):
                     yield connection
             finally:
                 self._pool.putconn(connection)
@@ -87,23 +87,42 @@ class Database:
         if not self._pool.closed:
             self._pool.closeall()
 
-    def _take(self) -> Connection:
-        """Return a connection that answers: those that outlived a restart of the server are thrown away."""
+    def _begun(self) -> Connection:
+        """Return a connection in a transaction; one that outlived a restart of the server is thrown away."""
         for _ in range(self._size + 1):
             try:
                 connection: Connection = self._pool.getconn()
             except psycopg2.OperationalError:
                 raise StoreUnavailable("the hub's database does not answer now") from None
-            if _answers(connection):
+            if _begins(connection):
                 return connection
             self._pool.putconn(connection, close=True)
         raise StoreUnavailable("the hub's database does not answer now")
 
 
-def _answers(connection: Connection) -> bool:
+def _begins(connection: Connection) -> bool:
+    """Begin a transaction by a statement of our own: so the first one tells whether the server is there."""
     try:
+        connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("select 1")
+            cursor.execute("begin")
     except (psycopg2.OperationalError, psycopg2.InterfaceError):
         return False
     return True
+
+
+@contextmanager
+def _ended(connection: Connection) -> Iterator[None]:
+    """Commit at the end, or roll back on an error; the error is the one that is raised."""
+    try:
+        yield
+    except BaseException:
+        if not connection.closed:
+            _execute(connection, "rollback")
+        raise
+    _execute(connection, "commit")
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from oncehub.api.limits import DayLimit, SecondLimit
 from oncehub.api.sealing import SealWatch, seal_watch
 from oncehub.api.token_keys import TokenKeys, load_token_keys
 from oncehub.api.tokens import Caller
+from oncehub.api.verified_tokens import VerifiedTokens
 from oncehub.audit import pseudonym_key, retired_pseudonym_keys
 from oncehub.model.catalogue import load_rules
 from oncehub.model.entities import Attribute, Entity, load_entities
@@ -62,8 +64,13 @@ class Hub:
     retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
     sealing: SealWatch
     desks: dict[str, Desk]
-    per_second: SecondLimit = field(default_factory=SecondLimit)
-    per_day: DayLimit = field(default_factory=DayLimit)
+    per_second: SecondLimit
+    per_day: DayLimit
+
+    @cached_property
+    def verified(self) -> VerifiedTokens:
+        """Whom tokens were issued to."""
+        return VerifiedTokens(self.token_keys, self.issuer)
 
     def agreement(self, name: str) -> Agreement:
         """Return an agreement by name.
@@ -85,7 +92,7 @@ class Hub:
             raise NotAuthenticated("the client's agreement names its keys, and this is none of them")
 
 
-def open_hub(settings: Settings) -> Hub:
+def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> Hub:
     """Read the configuration and open the database.
 
     Raises:
@@ -113,6 +120,8 @@ def open_hub(settings: Settings) -> Hub:
         retired_pseudonym_keys=retired_pseudonym_keys(),
         sealing=seal_watch(),
         desks=load_desks(settings, agreements),
+        per_second=per_second,
+        per_day=per_day,
     )
 
 
@@ -133,7 +142,7 @@ def canonical_attributes(settings: Settings) -> dict[str, Attribute]:
     }
 
 
-def _hub_of(request: Request) -> Hub:
+async def _hub_of(request: Request) -> Hub:
     hub: Hub = request.app.state.hub
     return hub
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
 
@@ -15,8 +18,11 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oncehub.api.app import create_app
+from oncehub.api.limits import DayLimit, SecondLimit
+from oncehub.api.workers import Workers
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings
+from oncehub.store.connection import database_url
 
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -121,16 +127,33 @@ def server_config(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080) -> None:
+def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, workers: int | None = None) -> None:
     """Serve the API until SIGINT or SIGTERM; the address stands on stdout once it listens.
+
+    Args:
+        settings: of the hub.
+        host: address to listen on.
+        port: 0 takes a free one.
+        workers: processes that answer; as many as there are cores where None.
 
     Raises:
         ConfigError, StoreError: see `listening` and `create_app`.
     """
     configure_logging()
     with listening(host, port) as listener:
-        app = create_app(settings)
+        if settings.api_database_url is None:
+            # An embedded server is this process's, which outlives those that answer.
+            settings = replace(settings, database_url=database_url(settings))
+        limits = SecondLimit(), DayLimit()
+
+        def serve(ready: Callable[[], None]) -> None:
+            app = create_app(settings, *limits)
+            ready()
+            uvicorn.Server(server_config(app)).run(sockets=[listener])
+
+        processes = Workers(workers or len(os.sched_getaffinity(0)), serve)
+        processes.require_ready()
         address, actual = listener.getsockname()
         sys.stdout.write(f"listening on http://{address}:{actual}\n")
         sys.stdout.flush()
-        uvicorn.Server(server_config(app)).run(sockets=[listener])
+        processes.run()

@@ -13,6 +13,9 @@ from oncehub.model.settings import load_settings
 def api(
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 8080,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that answer; as many as there are cores.")
+    ] = None,
     openapi: Annotated[
         bool, typer.Option("--openapi", help="Print the OpenAPI description instead; needs no database.")
     ] = False,
@@ -26,4 +29,4 @@ def api(
         return
     from oncehub.api.serving import run  # noqa: PLC0415
 
-    run(load_settings(), host=host, port=port)
+    run(load_settings(), host=host, port=port, workers=workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from psycopg2 import sql
@@ -11,7 +12,7 @@ from psycopg2 import sql
 from oncehub.model.sharing import Agreement
 from oncehub.reconcile.cases import CaseContent, read_content
 from oncehub.share.consents import hold_consents
-from oncehub.share.roles import as_agreement, schema_of
+from oncehub.share.roles import as_agreement, role_of, schema_of
 from oncehub.store.connection import Connection
 from oncehub.store.sealed_values import is_sealed, opened_here, record_of
 
@@ -72,11 +73,22 @@ class Withheld:
     why: WithheldBecause
 
 
+# One message to the server and back. The function gives one row, always; when it is there, the role is left.
 _LOOK_UP = """
-select key::text, consented, (person).person_key is not null as told,
-    (person).provenance, (person).disputed_attributes, {columns}
-from {schema}.look_up(%(schemes)s, %(values)s)
+set local role {role};
+select key::text, consented, (person).person_key is not null, (person).provenance,
+    (person).disputed_attributes, set_config('role', 'none', true), {columns}
+from {schema}.look_up(%s, %s)
 """
+
+
+@lru_cache(maxsize=1024)
+def _look_up(agreement: str, columns: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL(_LOOK_UP).format(
+        role=sql.Identifier(role_of(agreement)),
+        schema=sql.Identifier(schema_of(agreement)),
+        columns=sql.SQL(", ").join(sql.SQL("(person).{}").format(sql.Identifier(name)) for name in columns),
+    )
 
 
 def find_person(
@@ -105,32 +117,29 @@ def find_person(
     """
     terms = [_identifier(name, value) for name, value in search.items()]
     names = {name: name.removeprefix("person.") for name in attributes}
-    statement = sql.SQL(_LOOK_UP).format(
-        schema=sql.Identifier(schema_of(agreement.name)),
-        columns=sql.SQL(", ").join(
-            sql.SQL("(person).{}").format(sql.Identifier(name)) for name in names.values()
-        ),
-    )
     if agreement.needs_consent:
         hold_consents(connection, agreement)
-    with as_agreement(connection, agreement) as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(
-            statement, {"schemes": [scheme for scheme, _ in terms], "values": [value for _, value in terms]}
+            _look_up(agreement.name, tuple(names.values())),
+            ([scheme for scheme, _ in terms], [value for _, value in terms]),
         )
-        row: dict[str, Any] = cursor.fetchone() or {}
-    key, consented = row["key"], set(row["consented"])
+        key, names_consented, told, provenance, disputed, _, *values = cursor.fetchone() or ()
     if key is None:
         return None
+    consented = set(names_consented)
     if agreement.needs_consent and not (consented if partly else consented.issuperset(attributes)):
         return Withheld(key, "consent")
-    if not row["told"]:
+    if not told:
         return Withheld(key, "population") if agreement.population else None
     unconsented = set(agreement.attributes) - consented if agreement.needs_consent else set()
     return Person(
         key,
         {
-            name: Believed(None, consented=False) if name in unconsented else _believed(row, column)
-            for name, column in names.items()
+            name: Believed(None, consented=False)
+            if name in unconsented
+            else _believed(column, value, provenance, disputed)
+            for (name, column), value in zip(names.items(), values, strict=True)
         },
     )
 
@@ -159,18 +168,17 @@ def _identifier(attribute: str, value: str) -> tuple[str, str]:
     return ("personal_id" if scheme == "tax_code" and len(value) == 12 else scheme), value
 
 
-def _believed(row: Mapping[str, Any], column: str) -> Believed:
-    if row[column] is None:
+def _believed(column: str, value: Any, provenance: Mapping[str, Any], disputed: Collection[str]) -> Believed:
+    if value is None:
         return Believed(None)
-    origin = row["provenance"].get(column) or row["provenance"].get("*", {})
-    value = row[column]
+    origin = provenance.get(column) or provenance.get("*", {})
     if is_sealed(value):
-        value = opened_here(f"person.{column}", record_of(row["provenance"], column), value)
+        value = opened_here(f"person.{column}", record_of(provenance, column), value)
     return Believed(
         value=value,
         source=origin.get("source"),
         as_of=origin.get("as_of"),
         rule=origin.get("rule"),
         doubtful=bool(origin.get("doubtful")),
-        disputed=column in row["disputed_attributes"],
+        disputed=column in disputed,
     )
