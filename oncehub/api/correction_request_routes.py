@@ -82,7 +82,10 @@ class StatusAnswer(BaseModel):
     "",
     status_code=201,
     operation_id="requestCorrection",
-    responses={200: {"model": CorrectionOpened, "description": "The same was asked before."}, **answers(404)},
+    responses={
+        200: {"model": CorrectionOpened, "description": "The same was asked before."},
+        **answers(404, 409),
+    },
 )
 def correct(
     body: CorrectionBody, hub: TheHub, caller: TheCaller, request_id: RequestId, response: Response

@@ -84,6 +84,7 @@ IDS = {
     "getOwnAgreement": "get /v1/agreements/mine",
     "lookUpPerson": "post /v1/persons/lookup",
     "prefillProcedure": "post /v1/procedures/{code}/prefill",
+    "submitAnswers": "post /v1/procedures/{code}/submissions",
     "readFeed": "get /v1/feeds/{feed}/changes",
     "readCorrections": "get /v1/corrections",
     "acknowledgeCorrections": "post /v1/corrections/acknowledgements",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -280,3 +281,23 @@ def test_what_must_not_be_told_takes_the_same_statements(
         first = statements(one)
         assert first, what
         assert first == statements(other), what
+
+
+def test_the_form_of_another_client_is_as_none(admit: Callable[..., Any], secret: Any) -> None:
+    own, other = admit("portal-essential"), admit("portal-essential", "second")
+    hub = own.http.app.state.hub
+    code = hub.agreements["portal-essential"].procedures[0]
+    form = own.prefill(code, secret.who)
+    assert form.status_code == 200
+    other.lookup(secret.who, [secret.covered[0]])
+
+    def submit(request_id: str) -> tuple[int, dict[str, Any], list[str]]:
+        body = {"request_id": request_id, "search": secret.who, "dossier": "D-1", "answers": {}}
+        with counting(hub) as noted:
+            answer = other.http.post(f"/v1/procedures/{code}/submissions", json=body, headers=other.headers())
+        assert not {word for words in secret.words.values() for word in words if word in answer.text}
+        return answer.status_code, {**answer.json(), "instance": ""}, noted
+
+    theirs = submit(form.json()["request_id"])
+    assert theirs[0] == 422
+    assert theirs == submit(str(uuid.uuid4()))
