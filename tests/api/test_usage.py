@@ -202,8 +202,8 @@ def test_a_notice_tells_with_which_attribute_somebody_appeared(
 def test_a_notice_that_was_passed_over_makes_nobody_appear(
     portal: Any, tax: Any, an: str, editable: Settings, database: Connection, disagree: Callable[..., int]
 ) -> None:
-    disagree(an, "full_name")
-    disagree(an, "phone")
+    for name in ("full_name", "phone", "sex"):
+        disagree(an, name)
     publish_corrections(editable, "tax", database)
     hub = tax.http.app.state.hub
     agreement = hub.agreements["tax-registration"]
@@ -211,7 +211,7 @@ def test_a_notice_that_was_passed_over_makes_nobody_appear(
     hub.agreements["tax-registration"] = agreement.model_copy(update={"attributes": left})
     tax.corrections()
     (use,) = portal.usage(AN).json()["usages"]
-    assert use["attributes"] == ["person.full_name"]
+    assert use["attributes"] == ["person.full_name", "person.sex"]
 
 
 def test_lines_that_are_kept_no_more_leave_who_appeared_in_those_given_out(

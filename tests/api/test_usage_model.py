@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oncehub.api import create_app
@@ -148,7 +148,15 @@ def http(editable: Settings) -> Iterator[TestClient]:
         yield client
 
 
+CHAIN = [
+    *(("look", "tax", person) for person in range(3)),
+    *(("join", 0, 1), ("join", 1, 2), ("look", "portal", 0), ("own", 2)),
+    *(("apart", 1), ("own", 1), ("own", 2), ("apart", 0)),
+]
+
+
 @given(steps)
+@example(CHAIN)
 @settings(
     max_examples=20,
     deadline=None,
