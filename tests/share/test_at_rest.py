@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +28,8 @@ from oncehub.share import feeds as feeds_module
 from oncehub.share import find_person, load_agreements, publish, read_changes
 from oncehub.share.wall import build_wall, sealed_attributes
 from oncehub.store import rotation
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Connection, connect
+from oncehub.store.encryption import use_keys
 from oncehub.store.finding import find_records
 from oncehub.store.rotation import keys_in_use, retire, rotate
 from oncehub.store.sealed_values import unsealing
@@ -310,3 +312,42 @@ def test_nothing_is_found_by_an_attribute_whose_values_could_be_guessed(lived: H
 def test_a_feed_is_published_with_the_hubs_own_steps(lived: Hub, editable: Settings) -> None:
     report = publish(editable, "residence", lived.database)
     assert report.last_sequence >= 3
+
+
+def test_landing_and_believing_go_on_while_a_key_rotates(lived: Hub) -> None:
+    with ThreadPoolExecutor(1) as beside:
+        rotating = beside.submit(rotate, lived.settings)
+        for day in range(3, 9):
+            faith = (FAITH, NEW_FAITH)[day % 2]
+            stated = {**AN, "religion": faith, "blood_type": BLOOD}
+            lived.land("population", "citizens", "person", day, an=stated)
+            lived.step()
+        rotating.result()
+    rotate(lived.settings, resume=True, database=lived.database)
+    [primary, former] = keys_in_use(lived.settings, lived.database)
+    assert (primary.primary, former.values) == (True, {})
+    retire(lived.settings, former.key, lived.database)
+    assert lived.believed("001184000001") == FAITH
+    assert lived.told()[-1] == FAITH
+
+
+def test_a_key_is_not_retired_under_a_landing_that_began_with_it(lived: Hub) -> None:
+    assert lived.settings.database_url
+    former = load_key_ring(lived.settings.home).primary
+    rotate(lived.settings, database=lived.database)
+    other = connect(lived.settings.database_url)
+    with ThreadPoolExecutor(1) as beside:
+        with other, other.cursor() as cursor:
+            use_keys(cursor, lived.settings.home)
+            cursor.execute(
+                "update record.person set religion = replace(religion, split_part(religion, ':', 2), %s) "
+                "where source_key = 'an'",
+                (former,),
+            )
+            retiring = beside.submit(retire, lived.settings, former)
+            while not lived.rows("select 1 from pg_locks where locktype = 'advisory' and not granted"):
+                assert not retiring.done()
+        with pytest.raises(ConfigError, match=f"still sealed with the key {former}: 1 in record.person"):
+            retiring.result()
+    other.close()
+    assert former in load_key_ring(lived.settings.home).keys
