@@ -296,6 +296,7 @@ def test_a_feed_that_was_never_published_is_all_in_flight(
 ) -> None:
     key = believe(full_name="Nguyễn Thị An")
     with database, database.cursor() as cursor:
+        cursor.execute("delete from share.consumer_key")
         cursor.execute("delete from share.consumer")
     (checked,) = FeedChecker(portal.agreement, KEY, every=True).check(database)
     assert (checked.client, checked.published) == (None, 0)
