@@ -16,6 +16,7 @@ from typing import Any
 import psycopg2.errors
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+from psycopg2.extensions import encrypt_password, parse_dsn
 
 from oncehub.model.entities import load_entities
 from oncehub.model.errors import StoreOutdated
@@ -106,7 +107,20 @@ def apply_agreements(settings: Settings) -> list[str]:
     """
     agreements = load_agreements(settings)
     with opened(settings) as connection:
+        if settings.api_database_url:
+            _let_in(connection, settings.api_database_url)
         return build_wall(connection, agreements, sealed_attributes(settings))
+
+
+def _let_in(connection: Connection, api_url: str) -> None:
+    """Give the API's login the password of its URL; what is sent is its SCRAM verifier."""
+    login = parse_dsn(api_url)
+    if login.get("user") == API_ROLE and login.get("password"):
+        verifier = encrypt_password(login["password"], API_ROLE, connection, "scram-sha-256")
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL("alter role {} password {}").format(sql.Identifier(API_ROLE), sql.Literal(verifier))
+            )
 
 
 def sealed_attributes(settings: Settings) -> list[str]:
