@@ -16,7 +16,11 @@ from oncehub.share.roles import API_ROLE
 from oncehub.store.connection import Connection, database_url
 from oncehub.store.failures import why_not_connected
 
-_OPTIONS = "-c timezone=UTC -c client_min_messages=warning -c statement_timeout=10s"
+# What functions ask is planned once a session: planning a look-up anew costs as much as doing it.
+_OPTIONS = (
+    "-c timezone=UTC -c client_min_messages=warning -c statement_timeout=10s "
+    "-c plan_cache_mode=force_generic_plan"
+)
 _WAIT_SECONDS = 5.0
 
 
