@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 from psycopg2 import sql
@@ -73,6 +72,9 @@ class Withheld:
     why: WithheldBecause
 
 
+_MOST_COMPOSED = 1024
+_composed: dict[tuple[str, tuple[str, ...]], str] = {}
+
 # One message to the server and back. The function gives one row, always; when it is there, the role is left.
 _LOOK_UP = """
 set local role {role};
@@ -82,13 +84,20 @@ from {schema}.look_up(%s, %s)
 """
 
 
-@lru_cache(maxsize=1024)
-def _look_up(agreement: str, columns: tuple[str, ...]) -> sql.Composed:
-    return sql.SQL(_LOOK_UP).format(
+def _look_up(connection: Connection, agreement: str, columns: tuple[str, ...]) -> str:
+    """Compose the statement; those composed last are kept."""
+    known = _composed.get((agreement, columns))
+    if known is not None:
+        return known
+    statement = sql.SQL(_LOOK_UP).format(
         role=sql.Identifier(role_of(agreement)),
         schema=sql.Identifier(schema_of(agreement)),
         columns=sql.SQL(", ").join(sql.SQL("(person).{}").format(sql.Identifier(name)) for name in columns),
     )
+    if len(_composed) >= _MOST_COMPOSED:
+        _composed.clear()
+    _composed[agreement, columns] = text = statement.as_string(connection)
+    return text
 
 
 def find_person(
@@ -121,7 +130,7 @@ def find_person(
         hold_consents(connection, agreement)
     with connection.cursor() as cursor:
         cursor.execute(
-            _look_up(agreement.name, tuple(names.values())),
+            _look_up(connection, agreement.name, tuple(names.values())),
             ([scheme for scheme, _ in terms], [value for _, value in terms]),
         )
         key, names_consented, told, provenance, disputed, _, *values = cursor.fetchone() or ()
