@@ -115,10 +115,10 @@ class FeedAnswer(BaseModel):
 
 
 class NoticeRecord(BaseModel):
-    """A record of the source, as the source itself names it."""
+    """A record of the source, as the source itself names it; without key where the line was purged."""
 
     stream: str
-    key: str
+    key: str | None
 
 
 class Word(BaseModel):
@@ -140,7 +140,8 @@ class NoticeLine(BaseModel):
     """A discrepancy of one of the source's records opened, changed or closed.
 
     `notice` is the sequence of its first line, which it keeps; `severity` is today's, null once closed;
-    `withheld`: what is believed may not be told.
+    `withheld`: what is believed may not be told. Of a line that was settled long ago, what was stated and
+    believed and the record's key are null: the notice has closed, or a later line says more.
     """
 
     sequence: int

@@ -65,6 +65,9 @@ left join lateral (
 order by l.sequence
 """
 
+_OWN = frozenset({"purged"})
+"""What of a line no source is told: that its values were purged, for a later line has settled it."""
+
 _UNKNOWN = """
 select g.number - 1
 from unnest(%(notices)s::bigint[]) with ordinality as g (notice, number)
@@ -102,6 +105,8 @@ def read_notices(connection: Connection, agreement: Agreement, after: int, limit
     """Read up to `limit` notices to the agreement's source with a sequence above `after`.
 
     What the agreement no longer covers is cut out of lines published before, and its severity is today's.
+    Of a line that was purged, statements and the record's key are null: the notice has closed, or a later
+    line says more.
 
     Args:
         connection: one that may become the agreement's role.
@@ -169,7 +174,7 @@ def acknowledge(
 
 
 def _line(row: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
-    line: dict[str, Any] = row["line"]
+    line = {name: value for name, value in row["line"].items() if name not in _OWN}
     # Of somebody else's number nothing is told but the record's own word, nor of who has left the population.
     others = line["kind"] == "wrong_person" or row["outside"]
     withheld = row["attribute"] not in agreement.attributes or others

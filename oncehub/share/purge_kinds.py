@@ -63,6 +63,42 @@ and exists (
 )
 """
 
+_OF_FORMS: Final = """
+t.answered_at < %(horizon)s
+and not exists (select from share.submission s where s.request_id = t.request_id)
+"""
+
+# What was said waits since the transaction that wrote the row, and so bears its time.
+_OF_LANDED: Final = """
+t.submitted_at < %(horizon)s
+and not exists (select from intake.submitted w where w.submitted_at = t.submitted_at)
+"""
+
+# Who publishes compares with the last line of an open notice: that one never goes.
+_SETTLING: Final = """
+select from share.notice settling
+where settling.source = t.source and settling.notice = t.notice and settling.published_at < %(horizon)s
+    and (settling.sequence > t.sequence or settling.sequence = t.sequence and t.change = 'closed')
+"""
+
+_KEPT_BY_SOURCE: Final = """
+    and exists (
+        select from unnest(%(feeds)s::text[], %(kept)s::bigint[]) k (feed, sequence)
+        where k.feed = 'corrections.' || t.source and settling.sequence <= k.sequence
+    )
+"""
+
+_OF_SETTLED: Final = f"not t.line ? 'purged' and exists ({_SETTLING} {_KEPT_BY_SOURCE})"
+
+_OF_UNACKNOWLEDGED: Final = f"""
+not t.line ? 'purged' and exists ({_SETTLING}) and not exists ({_SETTLING} {_KEPT_BY_SOURCE})
+"""
+
+_OF_NOTICES: Final[Mapping[Kind, str]] = {
+    "settled_notices": _OF_SETTLED,
+    "unacknowledged_notices": _OF_UNACKNOWLEDGED,
+}
+
 _OF_EXPIRED: Final = "t.expires_at < %(horizon)s"
 
 _OF_FOLLOWED: Final = """
@@ -80,6 +116,17 @@ and not exists (select from intake.seen r where r.run_id = t.run_id)
 
 _WITHOUT_VALUES: Final = """line = jsonb_build_object(
     'kind', t.line -> 'kind', 'changed', '[]'::jsonb, 'values', '{}'::jsonb, 'as_of', t.line -> 'as_of',
+    'purged', true
+)"""
+
+# What stays is counted by `oncehub corrections status`.
+_WITHOUT_STATEMENTS: Final = """line = jsonb_strip_nulls(jsonb_build_object(
+    'closed_because', t.line -> 'closed_because'
+)) || jsonb_build_object(
+    'kind', t.line -> 'kind',
+    'record', jsonb_build_object('stream', t.line #> '{record,stream}', 'key', null),
+    'attribute', t.line -> 'attribute', 'stated', null, 'stated_at', t.line -> 'stated_at', 'believed', null,
+    'word', null, 'since', t.line -> 'since', 'closed_at', t.line -> 'closed_at', 'took', t.line -> 'took',
     'purged', true
 )"""
 
@@ -134,9 +181,11 @@ def purges(entities: Mapping[str, Entity], kept: Mapping[str, int]) -> list[Purg
 
     Args:
         entities: whose records are.
-        kept: by feed, up to which line every client of its agency has said that it keeps it.
+        kept: by feed, or `corrections.<source>`, up to which line every client of its agency has said that it
+            keeps it.
     """
-    replaced = {"feeds": list(kept), "kept": list(kept.values())}
+    kept_upto = {"feeds": list(kept), "kept": list(kept.values())}
+    notices = "share", "notice"
     return [
         Purge("rejected_payloads", ("intake", "rejected"), ("rejected_id",), _OF_RESOLVED),
         *(
@@ -152,7 +201,14 @@ def purges(entities: Mapping[str, Entity], kept: Mapping[str, int]) -> list[Purg
             ("feed", "sequence"),
             _OF_REPLACED,
             _WITHOUT_VALUES,
-            replaced,
+            kept_upto,
+        ),
+        # Submissions first, whose forms go after them.
+        Purge("landed_submissions", ("share", "submission"), ("request_id",), _OF_LANDED),
+        Purge("filled_forms", ("share", "prefill"), ("request_id",), _OF_FORMS),
+        *(
+            Purge(kind, notices, ("source", "sequence"), due, _WITHOUT_STATEMENTS, kept_upto)
+            for kind, due in _OF_NOTICES.items()
         ),
         Purge("used_assertions", ("share", "assertion"), ("client_id", "jti"), _OF_EXPIRED),
         Purge("finished_runs", ("intake", "run"), ("run_id",), _OF_FOLLOWED),

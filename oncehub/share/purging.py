@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from oncehub.audit.keys import SealKey, seal_key
 from oncehub.audit.pseudonyms import pseudonym_key
@@ -19,7 +17,9 @@ from oncehub.model.entities import load_entities
 from oncehub.model.errors import RunBusy
 from oncehub.model.retention import Kind, RetentionRules
 from oncehub.model.settings import Settings
+from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
+from oncehub.share.corrections import feed_name
 from oncehub.share.purge_kinds import Purge, purges
 from oncehub.store.connection import Connection, locked, opened
 from oncehub.store.failures import told_without_values
@@ -28,14 +28,15 @@ _BATCH: Final = 5000
 
 # Of clients that may still ask; where one has said nothing yet, nothing counts as kept.
 _KEPT: Final = """
-select c.agreement, min(coalesce(r.sequence, 0))
-from share.consumer c
+select told.feed, min(coalesce(r.sequence, 0))
+from unnest(%s::text[], %s::text[]) told (agreement, feed)
+join share.consumer c using (agreement)
 left join lateral (
     select max(sequence) as sequence from share.receipt
-    where client_id = c.client_id and kind = 'acknowledged' and feed = (%s::jsonb ->> c.agreement)
+    where client_id = c.client_id and kind = 'acknowledged' and feed = told.feed
 ) r on true
-where c.revoked_at is null and %s::jsonb ? c.agreement
-group by c.agreement
+where c.revoked_at is null
+group by told.feed
 """
 
 
@@ -184,12 +185,17 @@ def _purges(settings: Settings, connection: Connection) -> list[Purge]:
     return purges(load_entities(settings.schemas), _kept(settings, connection))
 
 
-def _kept(settings: Settings, connection: Connection) -> Mapping[str, int]:
-    """By feed, up to which line each of its agency's clients has said that it keeps it."""
-    feeds: dict[str, Any] = {
-        name: agreement.feed for name, agreement in load_agreements(settings).items() if agreement.feed
-    }
+def _kept(settings: Settings, connection: Connection) -> dict[str, int]:
+    """By feed or `corrections.<source>`, up to which line each client of its agency says it keeps it."""
+    told = [pair for agreement in load_agreements(settings).values() for pair in _told(agreement)]
     with connection.cursor() as cursor:
-        named = orjson.dumps(feeds).decode()
-        cursor.execute(_KEPT, (named, named))
-        return {feeds[agreement]: kept for agreement, kept in cursor.fetchall()}
+        cursor.execute(_KEPT, ([name for name, _ in told], [feed for _, feed in told]))
+        return dict(cursor.fetchall())
+
+
+def _told(agreement: Agreement) -> Iterator[tuple[str, str]]:
+    """Each sequence of lines that the agreement's agency is told, with the agreement's name."""
+    if agreement.feed:
+        yield agreement.name, agreement.feed
+    if agreement.corrections:
+        yield agreement.name, feed_name(agreement.corrections.source)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
@@ -21,6 +21,7 @@ from oncehub.model.catalogue import load_connector
 from oncehub.model.entities import load_entities
 from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
+from oncehub.share.purging import purge
 from oncehub.store.connection import Connection, connect
 
 CODE = "1.004222"
@@ -223,6 +224,21 @@ def test_what_the_mapping_would_send_to_quarantine_is_refused_at_the_door(desk: 
     assert "1984" not in answer.text
     day = {"kind": "answered", "value": "1984-05"}
     assert desk.submit(form, desk.answers(form, birth_date=day)).json()["kept"] == ["birth_date", "phone"]
+
+
+def test_what_was_submitted_is_not_purged_before_it_has_landed(desk: Desk) -> None:
+    form = desk.fill()
+    assert desk.submit(form, desk.answers(form)).status_code == 202
+    late = datetime.now(UTC) + timedelta(days=400)
+
+    def gone() -> set[str]:
+        removed = purge(desk.settings, desk.database, now=late).removed
+        return {kind for kind in ("filled_forms", "landed_submissions") if kind in removed}
+
+    assert gone() == set()
+    desk.night()
+    assert gone() == {"filled_forms", "landed_submissions"}
+    assert desk.stated()["phone"] == SHOWN
 
 
 def test_the_same_again_is_answered_the_same_and_anything_else_refused(desk: Desk) -> None:

@@ -26,6 +26,7 @@ from oncehub.share import load_agreements, publish, purging, read_changes
 from oncehub.share.consumers import add_consumer, new_client_key
 from oncehub.share.purging import purge, retention_status
 from oncehub.share.receipts import note_page
+from oncehub.share.submissions import LONGEST_OPEN
 from oncehub.store.connection import Connection, connect, locked
 
 NOW = datetime(2040, 1, 1, tzinfo=UTC)
@@ -118,6 +119,65 @@ class Kept:
             self.run(RUN.replace("'tax'", "'customs'"), ended)
             self.run(RUN.replace("'tax'", "'customs'"), NEW)
 
+    def _filled_forms(self, name: str, ended: datetime | None) -> None:
+        self.client("portal", "portal-residence")
+        if ended:
+            self.form(name, ended)
+
+    def _landed_submissions(self, name: str, ended: datetime | None) -> None:
+        self.client("portal", "portal-residence")
+        if ended:
+            self.submission(self.form(name, NEW), name, ended)
+
+    def _settled_notices(self, name: str, ended: datetime | None) -> None:
+        self.client("tax", "tax-registration")
+        self.notice("tax", name, ended)
+        self.run(
+            "insert into share.receipt (feed, kind, sequence, client_id) "
+            "values ('corrections.tax', 'acknowledged', %s, 'tax')",
+            self.count,
+        )
+
+    def _unacknowledged_notices(self, name: str, ended: datetime | None) -> None:
+        self.notice("health", name, ended)
+
+    def client(self, name: str, agreement: str) -> None:
+        self.run("insert into share.consumer values (%s, %s) on conflict do nothing", name, agreement)
+
+    def form(self, name: str, filled: datetime) -> str:
+        ((form,),) = self.run(
+            "insert into share.prefill values (gen_random_uuid(), 'portal', 'portal-residence', '1.004222', "
+            "%s, '2026-01-01', '{}', '{}', '{}', %s) returning request_id",
+            name,
+            filled,
+        )
+        return str(form)
+
+    def submission(self, form: str, name: str, submitted: datetime) -> None:
+        self.run(
+            "insert into share.submission (request_id, dossier, digest, kept, submitted_at) "
+            "values (%s, %s, '', '{}', %s)",
+            form,
+            name,
+            submitted,
+        )
+
+    def notice(self, source: str, name: str, ended: datetime | None) -> None:
+        """One that closed; without a moment, one that has been open for long."""
+        self.run(
+            "insert into share.correction_feed (source, attributes) values (%s, '{}') on conflict do nothing",
+            source,
+        )
+        self.run(
+            "insert into share.notice (source, sequence, notice, discrepancy_id, change, attribute, line, "
+            "published_at) values (%s, %s, %s, %s, %s, 'person.phone', %s, %s)",
+            source,
+            *[self.count] * 3,
+            "closed" if ended else "opened",
+            Json({"kind": "conflict", "stated": name}),
+            ended or OLD,
+        )
+
     def left(self) -> dict[str, int]:
         """How much of each kind there is, beside what every test has."""
         counted = {
@@ -126,6 +186,10 @@ class Kept:
             "person_versions": "truth.person_version",
             "closed_discrepancies": "truth.discrepancy",
             "closed_case_evidence": "truth.case_file where evidence <> '{}'",
+            "filled_forms": f"share.prefill where answered_at <> '{NEW}'",
+            "landed_submissions": "share.submission",
+            "settled_notices": "share.notice where source = 'tax' and not line ? 'purged'",
+            "unacknowledged_notices": "share.notice where source = 'health' and not line ? 'purged'",
             "used_assertions": "share.assertion",
             "finished_runs": "intake.run where source = 'customs'",
         }
@@ -147,6 +211,10 @@ KINDS = [
     "person_versions",
     "closed_discrepancies",
     "closed_case_evidence",
+    "filled_forms",
+    "landed_submissions",
+    "settled_notices",
+    "unacknowledged_notices",
     "used_assertions",
     "finished_runs",
 ]
@@ -328,6 +396,22 @@ def test_a_line_loses_its_values_once_every_client_keeps_what_replaced_it(
     assert SENTINEL not in str(after)
 
 
+def test_a_form_stays_with_what_came_back_for_it_and_that_until_it_has_landed(kept: Kept) -> None:
+    kept.client("portal", "portal-residence")
+    kept.submission(kept.form(SENTINEL, OLD), SENTINEL, OLD)
+    kept.run(
+        "insert into intake.submitted (source, stream, token, key_id, payload, submitted_at) "
+        "values ('portal', 'submissions', gen_random_uuid(), 'k', '', %s)",
+        OLD,
+    )
+    assert purge(kept.settings, kept.database, now=NOW).removed == {}
+    kept.run("update intake.submitted set submitted_at = %s", NEW)
+    assert purge(kept.settings, kept.database, now=NOW).removed == {
+        "landed_submissions": 1,
+        "filled_forms": 1,
+    }
+
+
 def test_two_do_not_purge_at_once(kept: Kept) -> None:
     assert kept.settings.database_url
     other = connect(kept.settings.database_url)
@@ -350,5 +434,12 @@ def test_a_kind_without_a_rule_or_kept_too_short_is_refused(settings: Settings, 
         load(finished_runs=None)
     with pytest.raises(ConfigError, match="for a shorter time than kinds"):
         load(deleted_records={"keep": "1y", "because": "b"})
+    # A form may be answered for a day at most, so that no rule can be shorter.
+    load(filled_forms={"keep": "1d", "because": "b"})
+    assert timedelta(days=1) >= LONGEST_OPEN
+    with pytest.raises(ConfigError, match="write an age in days or years"):
+        load(filled_forms={"keep": "0d", "because": "b"})
+    with pytest.raises(ConfigError, match="unacknowledged_notices is kept for a shorter time"):
+        load(unacknowledged_notices={"keep": "89d", "because": "b"})
     with pytest.raises(ConfigError, match="access_log"):
         load(access_log={"keep": "1y", "because": "b"})
