@@ -412,6 +412,13 @@ def test_a_form_stays_with_what_came_back_for_it_and_that_until_it_has_landed(ke
     }
 
 
+def test_what_another_source_was_told_under_the_same_number_settles_nothing(kept: Kept) -> None:
+    kept.notice("tax", SENTINEL, None)
+    kept.notice("health", SENTINEL, OLD)
+    kept.run("update share.notice set sequence = 9 where source = 'health'")
+    assert purge(kept.settings, kept.database, now=NOW).removed == {"unacknowledged_notices": 1}
+
+
 def test_two_do_not_purge_at_once(kept: Kept) -> None:
     assert kept.settings.database_url
     other = connect(kept.settings.database_url)
