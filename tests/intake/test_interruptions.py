@@ -80,7 +80,7 @@ def test_a_stream_that_is_refused_does_not_keep_the_others_from_landing(hub, cal
     with pytest.raises(RequestRefused):
         hub.read(calm, "portal", hub.connector("portal", attempts=1))
     states = hub.query("select stream, state from intake.run order by run_id")
-    assert states == [("accounts", "failed"), ("dossiers", "succeeded")]
+    assert states == [("accounts", "failed"), ("dossiers", "succeeded"), ("submissions", "succeeded")]
 
 
 def test_a_full_read_gives_up_an_unfinished_read_of_changes(hub, calm) -> None:
