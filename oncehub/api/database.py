@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg2
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
 from psycopg2.pool import ThreadedConnectionPool
 
 from oncehub.model.errors import ConfigError, StoreUnavailable
@@ -46,6 +48,17 @@ def api_login(settings: Settings) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Question:
+    """A statement that gives a row, or none, and its values."""
+
+    statement: str
+    values: Mapping[str, Any]
+
+
+_NOTHING = Question("", {})
+
+
 class Database:
     """Transactions on pooled connections.
 
@@ -74,13 +87,25 @@ class Database:
         Raises:
             StoreUnavailable: when the server does not answer, or no connection is free in time.
         """
+        with self.begun_by(_NOTHING) as (connection, _):
+            yield connection
+
+    @contextmanager
+    def begun_by(self, question: Question) -> Iterator[tuple[Connection, tuple[Any, ...] | None]]:
+        """Do as `transaction`, and ask for one row in the message that begins it; give that row too.
+
+        Who commits inside, in the message of the last statement, saves another.
+
+        Raises:
+            StoreUnavailable: as `transaction`.
+        """
         if not self._free.acquire(timeout=_WAIT_SECONDS):
             raise StoreUnavailable("the hub is too busy to answer now")
         try:
-            connection = self._begun()
+            connection, row = self._begun(question)
             try:
                 with _ended(connection):
-                    yield connection
+                    yield connection, row
             finally:
                 self._pool.putconn(connection)
         finally:
@@ -91,28 +116,29 @@ class Database:
         if not self._pool.closed:
             self._pool.closeall()
 
-    def _begun(self) -> Connection:
+    def _begun(self, question: Question) -> tuple[Connection, tuple[Any, ...] | None]:
         """Return a connection in a transaction; one that outlived a restart of the server is thrown away."""
         for _ in range(self._size + 1):
             try:
                 connection: Connection = self._pool.getconn()
             except psycopg2.OperationalError:
                 raise StoreUnavailable("the hub's database does not answer now") from None
-            if _begins(connection):
-                return connection
-            self._pool.putconn(connection, close=True)
+            try:
+                return connection, _begin(connection, question)
+            except psycopg2.Error:
+                lost = connection.closed
+                self._pool.putconn(connection, close=True)
+                if not lost:
+                    raise
         raise StoreUnavailable("the hub's database does not answer now")
 
 
-def _begins(connection: Connection) -> bool:
+def _begin(connection: Connection, question: Question) -> tuple[Any, ...] | None:
     """Begin a transaction by a statement of our own: so the first one tells whether the server is there."""
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("begin")
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
-        return False
-    return True
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("begin;" + question.statement, question.values)
+        return cursor.fetchone() if cursor.description else None
 
 
 @contextmanager
@@ -124,7 +150,8 @@ def _ended(connection: Connection) -> Iterator[None]:
         if not connection.closed:
             _execute(connection, "rollback")
         raise
-    _execute(connection, "commit")
+    if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        _execute(connection, "commit")
 
 
 def _execute(connection: Connection, statement: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from oncehub.api.hub import Hub
-from oncehub.api.tokens import Caller, require_admitted
+from oncehub.api.tokens import Caller, admission, check_admission
 from oncehub.audit import Action, Entry, Involvement, Outcome, Page, person_pseudonym, write
 from oncehub.model.errors import (
     AccessDenied,
@@ -129,8 +129,8 @@ def inquiry(
     agreement = hub.agreement(caller.agreement)
     hub.per_second.take(agreement)
     ended: OncehubError | None = None
-    with hub.database.transaction() as connection:
-        require_admitted(connection, caller)
+    with hub.database.begun_by(admission(caller)) as (connection, admitted):
+        check_admission(caller, admitted)
         hub.per_day.take(connection, agreement)
         hub.sealing.require_sealed(connection)
         asked = Inquiry(connection, caller, agreement, request_id, action, procedure, attributes=attributes)
@@ -140,8 +140,7 @@ def inquiry(
                 yield asked
         except _LOGGED as error:
             ended = error
-        for each in _involved(asked):
-            write(connection, _entry(hub, asked, ended, each))
+        write(connection, *(_entry(hub, asked, ended, each) for each in _involved(asked)), commit=True)
     if ended:
         raise ended
 

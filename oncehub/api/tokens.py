@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from joserfc.jwt import JWTClaimsRegistry
 
+from oncehub.api.database import Question
 from oncehub.api.token_keys import TokenKeys
 from oncehub.model.errors import NotAuthenticated
 from oncehub.share.client_keys import PublicJwk, read_public_key
@@ -168,9 +169,23 @@ def require_admitted(connection: Connection, caller: Caller) -> None:
     Raises:
         NotAuthenticated: when it was revoked or given another agreement, or the key has ended or leaked.
     """
+    asked = admission(caller)
     with connection.cursor() as cursor:
-        cursor.execute(_ADMITTED, {"client": caller.client_id, "thumbprint": caller.key})
-        row = cursor.fetchone()
+        cursor.execute(asked.statement, asked.values)
+        check_admission(caller, cursor.fetchone())
+
+
+def admission(caller: Caller) -> Question:
+    """Return what to ask the database for `check_admission`."""
+    return Question(_ADMITTED, {"client": caller.client_id, "thumbprint": caller.key})
+
+
+def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> None:
+    """Check as `require_admitted` does, by what the database answered to `admission`.
+
+    Raises:
+        NotAuthenticated: likewise.
+    """
     if row is None:
         raise NotAuthenticated(_UNKNOWN)
     agreement, valid = row

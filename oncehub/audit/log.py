@@ -97,33 +97,38 @@ limit %(limit)s
 """
 
 
-def write(connection: Connection, entry: Entry) -> None:
-    """Append the entry within the caller's transaction."""
+def write(connection: Connection, *entries: Entry, commit: bool = False) -> None:
+    """Append the entries within the caller's transaction, which `commit` ends with the last of them."""
+    *earlier, last = entries
     with connection.cursor() as cursor:
-        cursor.execute(
-            _WRITE,
-            (
-                entry.client_id,
-                entry.agency,
-                entry.agreement,
-                entry.purpose,
-                entry.legal_basis,
-                entry.action,
-                entry.procedure,
-                entry.person,
-                list(entry.attributes),
-                list(entry.refused),
-                entry.outcome,
-                str(entry.request_id),
-                entry.officer,
-                entry.case_id,
-                entry.decision_id,
-                entry.involvement,
-                entry.hidden_by,
-                *_page_columns(entry.page),
-                entry.withheld,
-            ),
-        )
+        for entry in earlier:
+            cursor.execute(_WRITE, _columns(entry))
+        # One message to the server for both.
+        cursor.execute(_WRITE + (";commit" if commit else ""), _columns(last))
+
+
+def _columns(entry: Entry) -> tuple[Any, ...]:
+    return (
+        entry.client_id,
+        entry.agency,
+        entry.agreement,
+        entry.purpose,
+        entry.legal_basis,
+        entry.action,
+        entry.procedure,
+        entry.person,
+        list(entry.attributes),
+        list(entry.refused),
+        entry.outcome,
+        str(entry.request_id),
+        entry.officer,
+        entry.case_id,
+        entry.decision_id,
+        entry.involvement,
+        entry.hidden_by,
+        *_page_columns(entry.page),
+        entry.withheld,
+    )
 
 
 def read_entries(
