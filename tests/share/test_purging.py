@@ -416,6 +416,8 @@ def test_what_another_source_was_told_under_the_same_number_settles_nothing(kept
     kept.notice("tax", SENTINEL, None)
     kept.notice("health", SENTINEL, OLD)
     kept.run("update share.notice set sequence = 9 where source = 'health'")
+    kept.client("tax", "tax-registration")
+    kept.run("insert into share.receipt values ('corrections.tax', 'acknowledged', 9, 'tax')")
     assert purge(kept.settings, kept.database, now=NOW).removed == {"unacknowledged_notices": 1}
 
 
