@@ -152,6 +152,7 @@ def test_a_case_is_listed_shown_masked_and_decided(oncehub, settings, database, 
 
 def test_a_case_that_needs_four_eyes_tells_who_must_confirm(command_in, editable, database, borrowed):
     rules = editable.mappings / "rules"
+    rules.unlink()
     shutil.copytree(ROOT / "mappings" / "rules", rules)
     written = (rules / "cases.yaml").read_text("utf-8")
     alone, together = "wrong_person: {four_eyes: false}", "wrong_person: {four_eyes: true}"

@@ -198,7 +198,7 @@ def test_agencies_that_ask_at_once_get_what_is_their_own(
 def counting(hub: Any) -> Iterator[list[str]]:
     """Note every statement that the API sends."""
     noted: list[str] = []
-    original = hub.database.transaction
+    original = hub.database.begun_by
 
     class Noting:
         def __init__(self, inner: Any) -> None:
@@ -224,14 +224,14 @@ def counting(hub: Any) -> Iterator[list[str]]:
 
     @contextmanager
     def noting(*given: Any, **named: Any) -> Iterator[Any]:
-        with original(*given, **named) as connection:
-            yield Noting(connection)
+        with original(*given, **named) as (connection, row):
+            yield Noting(connection), row
 
-    object.__setattr__(hub.database, "transaction", noting)
+    object.__setattr__(hub.database, "begun_by", noting)
     try:
         yield noted
     finally:
-        object.__setattr__(hub.database, "transaction", original)
+        object.__setattr__(hub.database, "begun_by", original)
 
 
 def test_what_must_not_be_told_takes_the_same_statements(
