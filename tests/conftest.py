@@ -38,6 +38,9 @@ IDENTIFIERS = ("personal_id", "national_id_9", "tax_code")
 # A test's database is thrown away: it need not outlive a power cut.
 QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
+# A transaction that no test began holds back what is sealed or fed in commit order.
+ALONE = ("autovacuum = off",)
+
 # What tests state of people: numbers, addresses, and the names that those whom they invent bear.
 PERSONAL = re.compile(
     r"(?<![0-9a-f-])0\d{11}(?![0-9a-f-])|\+84\d{8,9}|[\w.]+@[\w.-]+\.(?:vn|com|org)\b"
@@ -109,7 +112,7 @@ def postgres(server_folder: Callable[[], Path], tmp_path_factory: pytest.TempPat
     folder = server_folder() / "postgres"
     url = start_embedded(folder, database=TEMPLATE)
     with _administering(url) as cursor:
-        for setting in QUICK:
+        for setting in QUICK + ALONE:
             cursor.execute(f"alter system set {setting}")
         cursor.execute("select pg_reload_conf()")
     migrated = Settings(root=ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
@@ -171,7 +174,7 @@ def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systems]:
 
 @pytest.fixture
 def editable(settings: Settings, tmp_path: Path) -> Settings:
-    """`settings` over agreements and procedures that the test may edit, and that do not expire."""
+    """`settings` over agreements and procedures a test may edit, which neither expire nor run out."""
     root = tmp_path / "root"
     (root / "mappings").mkdir(parents=True)
     for name in ("connectors", "schemas", "mappings/codes", "mappings/rules", "mappings/sources"):
@@ -179,7 +182,8 @@ def editable(settings: Settings, tmp_path: Path) -> Settings:
     for name in ("agreements", "procedures"):
         shutil.copytree(ROOT / "mappings" / name, root / "mappings" / name)
     for agreement in (root / "mappings" / "agreements").glob("*.yaml"):
-        agreement.write_text(agreement.read_text("utf-8").replace("until: 2028-", "until: 2999-"), "utf-8")
+        text = agreement.read_text("utf-8").replace("until: 2028-", "until: 2999-")
+        agreement.write_text(text.replace("per_second: ", "per_second: 100"), "utf-8")
     return replace(settings, root=root)
 
 

@@ -237,11 +237,8 @@ def known() -> Knowledge:
 
 
 @pytest.fixture
-def reconciled(tmp_path: Any, editable: Settings, settings: Settings, database: Connection) -> Iterator[None]:
-    """What the systems hold has been read and reconciled; the agreements let a test ask without a pause."""
-    for path in (editable.mappings / "agreements").glob("portal-*.yaml"):
-        hurried = path.read_text("utf-8").replace("per_second: 20", "per_second: 9999")
-        path.write_text(hurried.replace("per_second: 50", "per_second: 9999"), "utf-8")
+def reconciled(tmp_path: Any, settings: Settings, database: Connection) -> Iterator[None]:
+    """What the systems hold has been read and reconciled."""
     with Systems.start(tmp_path / "systems", PEOPLE, SEED, calm=True, timeout=120) as systems:
         now = datetime.fromisoformat(systems.health()["now"]) + timedelta(hours=1)
         for name, connector in load_connectors(settings).items():

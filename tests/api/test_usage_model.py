@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from oncehub.api import create_app
 from oncehub.audit import feed_pseudonym, pseudonym_key
 from oncehub.model.settings import Settings
 from oncehub.share import publish
@@ -136,16 +133,6 @@ class World:
     def run(self, statement: str, *values: Any) -> None:
         with self.database, self.database.cursor() as cursor:
             cursor.execute(statement, values)
-
-
-@pytest.fixture
-def http(editable: Settings) -> Iterator[TestClient]:
-    for name in ("portal-residence", "tax-registration"):
-        path = editable.mappings / "agreements" / f"{name}.yaml"
-        text = path.read_text("utf-8")
-        path.write_text(text.replace("per_second: ", "per_second: 100"), "utf-8")
-    with TestClient(create_app(editable), raise_server_exceptions=False) as client:
-        yield client
 
 
 CHAIN = [
