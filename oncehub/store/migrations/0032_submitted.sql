@@ -14,6 +14,7 @@ comment on column intake.submitted.token is 'what the payload is bound to, besid
 comment on column intake.submitted.key_id is 'id of the key it is sealed with';
 comment on column intake.submitted.payload is 'the record as submitted, AES-256-GCM, nonce first';
 create index submitted_order on intake.submitted (source, stream, number);
+create index submitted_at_once on intake.submitted (submitted_at);
 
 -- The API adds to the queue and cannot look into it.
 grant usage on schema intake to oncehub_api;

@@ -12,7 +12,7 @@ create table share.prefill (
     answered_at timestamptz not null default now()
 );
 comment on table share.prefill is
-    'a form as it was filled for a person, written with the answer: names of items and no value';
+    'a form as it was filled for a person, written with the answer: names of items and no value; purged by retention.yaml';
 comment on column share.prefill.person is 'the pseudonym that audit.entry holds, too';
 comment on column share.prefill.form_of is 'the day of the dossier, which decides the version of the form';
 comment on column share.prefill.confirm is
@@ -28,9 +28,10 @@ create table share.submission (
     submitted_at  timestamptz not null default now()
 );
 comment on table share.submission is
-    'what came back for a form, once; what was said waits in intake.submitted, and here is only its digest';
+    'what came back for a form, once; what was said waits in intake.submitted, and here is only its digest; purged by retention.yaml once that has landed';
 comment on column share.submission.digest is 'keyed digest of the content: the same again is answered the same';
 comment on column share.submission.kept is 'the items that the hub keeps an attribute for';
+create index submission_submitted on share.submission (submitted_at);
 
 create trigger prefill_never_changes before update on share.prefill
     for each statement execute function audit.refuse_change();

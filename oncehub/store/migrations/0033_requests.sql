@@ -13,7 +13,8 @@ create table share.request (
     due_on      date not null,
     opened_at   timestamptz not null default now()
 );
-comment on table share.request is 'citizens'' requests under Nghị định 356/2025/NĐ-CP; insert only';
+comment on table share.request is
+    'citizens'' requests under Nghị định 356/2025/NĐ-CP; insert only, kept for good: they prove what was answered by when';
 comment on column share.request.party is 'who carries it out: a processor or third party may take longer';
 comment on column share.request.answer_by is 'Vietnamese day by whose end the citizen is told what becomes of it';
 comment on column share.request.due_on is 'Vietnamese day by whose end it is carried out, unless it was extended';

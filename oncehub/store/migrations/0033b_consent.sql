@@ -81,29 +81,28 @@ end;
 comment on function share.consented is
     'what a person consents to now, under one agreement as it stands: another agency or purpose asks anew';
 
+-- As text of PL/pgSQL its plan is kept, where one in SQL is made anew by each look-up.
 create function share.sought(schemes text[], stated text[]) returns uuid
-    language sql stable security definer set search_path = ''
-begin atomic
-    with term as (
-        select number, scheme, text.identifying(scheme, value) as value
-        from unnest(schemes, stated) with ordinality as given (scheme, value, number)
-    ),
-    claim as (
-        select t.number, i.person_key, i.current,
-            bool_or(i.current) over same_term as held_now,
-            bool_or(i.contested) over same_term as contested
-        from term t join truth.identifier i on (i.scheme, i.value) = (t.scheme, t.value)
-        window same_term as (partition by t.number)
-    ),
-    found as (
-        select person_key
-        from claim
-        where not contested and (current or not held_now)
-        group by person_key
-        having count(*) = (select count(*) from term)
-    )
-    select case when count(*) = 1 then min(person_key::text)::uuid end from found;
-end;
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    led uuid[];
+    found uuid[];
+begin
+    for number in 1 .. coalesce(cardinality(schemes), 0) loop
+        select case
+            when bool_or(i.contested) then '{}'
+            else coalesce(array_agg(i.person_key) filter (where i.current), array_agg(i.person_key), '{}')
+        end into led
+        from truth.identifier i
+        where i.scheme = schemes[number] and i.value = text.identifying(schemes[number], stated[number]);
+        found := case
+            when number = 1 then led
+            else array(select unnest(found) intersect select unnest(led))
+        end;
+    end loop;
+    return case when cardinality(found) = 1 then found[1] end;
+end
+$$;
 comment on function share.sought is
     'the one person that every term leads to: whoever holds its value now, else held it formerly, and of a contested one nobody';
 
@@ -141,7 +140,7 @@ comment on function share.consent_proven_by is 'lets a recording that is repeate
 
 revoke execute on function share.consented, share.sought, share.consents_of, share.consent_of, share.consent_proven_by
     from public;
-grant execute on function share.hold_consents, share.consented, share.sought, share.consents_of, share.consent_of,
+grant execute on function share.hold_consents, share.consented, share.consents_of, share.consent_of,
     share.consent_proven_by to oncehub_api;
 grant insert (consent_id, person_key, agreement, agency, purpose, attributes, text_version, text_digest, given_at,
     channel, reference, officer, recorded_by) on share.consent to oncehub_api;

@@ -125,6 +125,8 @@ page as (
     join audit.entry e
         on e.first_sequence is not null
         and int8range(e.first_sequence, e.last_sequence, '[]') @> t.sequence and e.feed = t.feed
+        -- A notice about an attribute that had left the agreement was passed over, so that nobody appeared by it.
+        and (t.attribute is null or t.attribute = any(e.attributes))
     where t.person_key = any(asked_keys)
     group by e.entry_id
 ),

@@ -17,5 +17,3 @@ comment on column record.person.religion is 'sealed: key id and AES-256-GCM, bou
 comment on column record.person.blood_type is 'sealed: key id and AES-256-GCM, bound to the record and the attribute';
 comment on column truth.person.religion is 'as in the record that provenance names, to which it is bound';
 comment on column truth.person.blood_type is 'as in the record that provenance names, to which it is bound';
-comment on column share.delivery.line is
-    'kind, changed attributes, values and as_of; sealed: the record that states each value that is sealed, without which it does not open. The person''s pseudonym is added when it is read';

@@ -15,8 +15,11 @@ create trigger purge_insert_only before update or delete or truncate on audit.pu
 
 comment on column share.delivery.line is
     'kind, changed attributes, values and as_of; sealed: the record that states each value that is sealed, without which it does not open; purged: the values are gone, for a later line has replaced them. The person''s pseudonym is added when it is read';
+comment on column share.notice.line is
+    'what was stated and believed; purged: that and the record''s key are gone, for the notice has closed or a later line says more';
 
 -- What is due is found without reading whole tables.
 create index rejected_resolved on intake.rejected (resolved_at) where resolved_at is not null;
 create index discrepancy_closed on truth.discrepancy (closed_at) where closed_at is not null;
+create index notice_lines on share.notice (source, notice, sequence);
 create index assertion_expired on share.assertion (expires_at);
