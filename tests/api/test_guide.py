@@ -20,7 +20,10 @@ from oncehub.model.settings import Settings
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
-@pytest.mark.skipif(not shutil.which("openssl") or not shutil.which("curl"), reason="needs openssl and curl")
+@pytest.mark.skipif(
+    not shutil.which("openssl") or not shutil.which("curl"),
+    reason="the guide's commands are those of openssl and curl, and this machine lacks one of them",
+)
 def test_the_guide_leads_from_a_key_pair_to_a_look_up(
     http: TestClient,
     serve: Callable[[Any], tuple[str, int]],
