@@ -31,7 +31,7 @@ from oncehub.api.tokens import Caller
 from oncehub.audit import case_pseudonym
 from oncehub.model.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.model.sharing import Agreement, Cases
-from oncehub.reconcile.cases import Case, decide, find_case, list_cases, open_case_file
+from oncehub.reconcile.cases import CaseContent, decide, find_case, list_cases, open_case_file
 from oncehub.reconcile.rulings import Word
 from oncehub.share import find_person
 from oncehub.share.lookup import read_covered_case
@@ -68,9 +68,8 @@ def cases(
 def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId) -> CaseAnswer:
     """Show what the record states beside what is believed of the people it may speak of, and the evidence."""
     with _cases(hub, caller, request_id, case_id) as (asked, own):
-        _require_covered(asked, own, case_id)
+        content = _covered(asked, own, case_id)
         attributes = [name.removeprefix("person.") for name in asked.agreement.attributes]
-        content = read_covered_case(asked.connection, asked.agreement, case_id)
         file = open_case_file(asked.connection, case_id, attributes, content)
         if file.case.kind == "correction_request":
             # It is about whoever has asked, and nobody else.
@@ -90,9 +89,8 @@ def decision(
     if body.search:
         require_search_terms(body.search, hub.attributes)
     with _cases(hub, caller, request_id, case_id) as (asked, own):
-        _require_covered(asked, own, case_id)
+        named = _covered(asked, own, case_id).named
         word = _word(asked, body.reason)
-        named = read_covered_case(asked.connection, asked.agreement, case_id).named
         person = _person(hub, asked, case_id, body, named)
         # Whom the officer searched for is consulted; whom the case names appears in it.
         asked.person_key = person if body.search else None
@@ -122,16 +120,16 @@ def _cases(
         yield asked, require_cases(asked.agreement, caller.officer)
 
 
-def _require_covered(asked: Inquiry, own: Cases, case_id: int) -> Case:
-    """Find a case; whether one that the agreement does not cover exists is not told."""
+def _covered(asked: Inquiry, own: Cases, case_id: int) -> CaseContent:
+    """Read what a case is about; whether one that the agreement does not cover exists is not told."""
     found = find_case(asked.connection, case_id)
     if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
         raise CaseNotFound(f"there is no case {case_id}")
-    if found.kind == "correction_request":
-        evidence = read_covered_case(asked.connection, asked.agreement, case_id).evidence
-        if f"person.{evidence['attribute']}" not in asked.agreement.attributes:
-            raise CaseNotFound(f"there is no case {case_id}")
-    return found
+    content = read_covered_case(asked.connection, asked.agreement, case_id)
+    covered = asked.agreement.attributes
+    if found.kind == "correction_request" and f"person.{content.evidence['attribute']}" not in covered:
+        raise CaseNotFound(f"there is no case {case_id}")
+    return content
 
 
 def _word(asked: Inquiry, reason: str) -> Word:
