@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
-import orjson
-from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from oncehub.audit.keys import SealKey
-from oncehub.audit.statements import NO_SEAL, head
+from oncehub.audit.statements import NO_SEAL, NotGenuine, head, read_signed, sign
 from oncehub.store.connection import Connection
 
-_ALGORITHM: Final = "Ed25519"
 _TYPE: Final = "oncehub-purge"
 
 _LAST: Final = "select number, statement from audit.purge order by number desc limit 1"
@@ -56,9 +52,7 @@ def write_proof(connection: Connection, purged: Purged, key: SealKey) -> None:
         cursor.execute(_LAST)
         number, last = cursor.fetchone() or (0, None)
         content = asdict(purged) | {"number": number + 1, "previous": head(last) if last else NO_SEAL}
-        header = {"alg": _ALGORITHM, "kid": key.id, "typ": _TYPE}
-        payload = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-        statement = jws.serialize_compact(header, payload, key.private, algorithms=[_ALGORITHM])
+        statement = sign(content, _TYPE, key)
         cursor.execute(_WRITE, (number + 1, purged.kind, purged.removed, statement))
 
 
@@ -75,8 +69,9 @@ def bent_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -> str | N
         for place, (number, kind, removed, statement) in enumerate(cursor.fetchall(), 1):
             if number != place:
                 return f"proof {place} is gone"
-            content = _read(statement, trusted)
-            if content is None:
+            try:
+                content = read_signed(statement, trusted)
+            except NotGenuine:
                 return f"proof {place} is not signed by a trusted key"
             if content["previous"] != previous:
                 return f"proof {place} does not follow the one before it"
@@ -85,14 +80,3 @@ def bent_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -> str | N
                 return f"proof {place} stands beside columns that say something else"
             previous = head(statement)
     return None
-
-
-def _read(statement: str, trusted: Mapping[str, OKPKey]) -> dict[str, Any] | None:
-    try:
-        key = trusted[str(jws.extract_compact(statement.encode()).headers().get("kid"))]
-        content: dict[str, Any] = orjson.loads(
-            jws.deserialize_compact(statement, key, algorithms=[_ALGORITHM]).payload
-        )
-    except (KeyError, JoseError, ValueError):
-        return None
-    return content

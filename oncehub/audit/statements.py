@@ -43,9 +43,7 @@ class Statement:
 
     def sign(self, key: SealKey) -> str:
         """Return the statement as a compact JWS."""
-        header = {"alg": _ALGORITHM, "kid": key.id, "typ": _TYPE}
-        payload = orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)
-        return jws.serialize_compact(header, payload, key.private, algorithms=[_ALGORITHM])
+        return sign(asdict(self), _TYPE, key)
 
 
 class NotGenuine(ValueError):
@@ -62,14 +60,29 @@ def read_statement(signed: str, trusted: Mapping[str, OKPKey]) -> Statement:
     Raises:
         NotGenuine: when it was not signed by one of them, or says something else than a statement.
     """
+    return _statement(read_signed(signed, trusted))
+
+
+def sign(content: Mapping[str, Any], kind: str, key: SealKey) -> str:
+    """Return what is stated as a compact JWS, whose `typ` is its kind."""
+    header = {"alg": _ALGORITHM, "kid": key.id, "typ": kind}
+    payload = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return jws.serialize_compact(header, payload, key.private, algorithms=[_ALGORITHM])
+
+
+def read_signed(signed: str, trusted: Mapping[str, OKPKey]) -> Any:
+    """Verify a compact JWS and return what it states, whatever that is.
+
+    Raises:
+        NotGenuine: when it was not signed by one of the trusted keys, or holds no JSON.
+    """
     try:
         key = trusted[str(jws.extract_compact(signed.encode()).headers().get("kid"))]
-        content = orjson.loads(jws.deserialize_compact(signed, key, algorithms=[_ALGORITHM]).payload)
+        return orjson.loads(jws.deserialize_compact(signed, key, algorithms=[_ALGORITHM]).payload)
     except KeyError:
         raise NotGenuine("is signed by a key that is not trusted") from None
     except (JoseError, ValueError):
         raise NotGenuine("does not bear its key's signature") from None
-    return _statement(content)
 
 
 def head(signed: str) -> str:
