@@ -33,7 +33,6 @@ from oncehub.model.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.model.sharing import Agreement, Cases
 from oncehub.reconcile.cases import CaseContent, decide, find_case, list_cases, open_case_file
 from oncehub.reconcile.rulings import Word
-from oncehub.share import find_person
 from oncehub.share.lookup import read_covered_case
 from oncehub.share.permissions import require_cases, require_search
 
@@ -144,8 +143,7 @@ def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest, named
     """Give the key of whom a decision names: by pseudonym one of the case's, by search anybody."""
     if body.search:
         require_search(asked.agreement, body.search)
-        wanted = asked.agreement.attributes[:1]
-        return asked.found(find_person(asked.connection, asked.agreement, body.search, wanted)).key
+        return asked.find(body.search).key
     if body.person is None:
         return None
     for key in named:

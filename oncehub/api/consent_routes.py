@@ -22,7 +22,6 @@ from oncehub.api.inquiry import Inquiry, inquiry
 from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.terms import require_named, require_search_terms
 from oncehub.model.errors import AccessDenied, ConsentRefused
-from oncehub.share import find_person
 from oncehub.share.consents import Proof, ShownText, consents_of, record_consent, withdraw_consent
 from oncehub.share.lookup import Person
 from oncehub.share.permissions import require_actor, require_consents, require_in_force, require_search, today
@@ -100,8 +99,7 @@ def _citizen(asked: Inquiry, search: dict[str, str]) -> Person:
     """Find the citizen on whose behalf the portal acts, or who stands before an officer; nothing leaves."""
     require_search(asked.agreement, search)
     require_actor(asked.caller.citizen, asked.caller.officer, search)
-    wanted = asked.agreement.attributes[:1]
-    return asked.found(find_person(asked.connection, asked.agreement, search, wanted))
+    return asked.find(search)
 
 
 def _acting_citizen(asked: Inquiry) -> str | None:

@@ -21,7 +21,6 @@ from oncehub.api.terms import require_known, require_search_terms
 from oncehub.api.tokens import Caller
 from oncehub.model.vietnam import VIETNAM
 from oncehub.reconcile.correction_requests import Correction, request_correction, requests_of, value_fault
-from oncehub.share import find_person
 from oncehub.share.permissions import require_citizen, require_correctable
 from oncehub.share.requests import open_request
 
@@ -146,5 +145,4 @@ def _citizen(
     require_search_terms(body.search, hub.attributes)
     with inquiry(hub, caller, request_id, "correction_request", attributes=attributes) as asked:
         require_citizen(asked.agreement, caller.citizen, body.search)
-        wanted = asked.agreement.attributes[:1]
-        yield asked, asked.found(find_person(asked.connection, asked.agreement, body.search, wanted)).key
+        yield asked, asked.find(body.search).key

@@ -27,8 +27,10 @@ from oncehub.model.errors import (
     TooManyRequests,
 )
 from oncehub.model.sharing import Agreement, LegalBasis
+from oncehub.share import FormRequest, find_for_form, find_person, require_living
 from oncehub.share.lookup import Person, Withheld, WithheldBecause
 from oncehub.share.permissions import require_in_force, today
+from oncehub.share.relatives import LIFE_STATUS
 from oncehub.store.connection import Connection
 from oncehub.store.sealed_values import unsealing
 
@@ -95,6 +97,24 @@ class Inquiry:
             return sought
         self.withheld = sought.why if sought else None
         raise PersonNotFound(nobody(self.agreement))
+
+    def find(self, search: Mapping[str, str]) -> Person:
+        """Find whom it is asked about, of whom no value is needed; see `found`."""
+        wanted = self.agreement.attributes[:1]
+        return self.found(find_person(self.connection, self.agreement, search, wanted))
+
+    def find_living(self, wanted: FormRequest, search: Mapping[str, str]) -> Person:
+        """Find whose form it is, with what it may hold; see `found`.
+
+        Raises:
+            PersonNotFound: likewise.
+            PersonNotLiving: when the person is believed deceased or missing.
+        """
+        person = self.found(find_for_form(self.connection, wanted, search))
+        # A refusal for it tells it, so the log must.
+        self.attributes = (LIFE_STATUS,)
+        require_living(person)
+        return person
 
 
 def nobody(agreement: Agreement) -> str:

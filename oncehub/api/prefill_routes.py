@@ -15,9 +15,8 @@ from oncehub.api.prefill_bodies import Asked, Filled, PrefillAnswer, PrefillRequ
 from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.terms import require_search_terms
 from oncehub.model.procedures import Procedure
-from oncehub.share import FormRequest, find_for_form, named, prefill, require_living
+from oncehub.share import FormRequest, named, prefill
 from oncehub.share.permissions import require_procedure, require_search, today
-from oncehub.share.relatives import LIFE_STATUS
 from oncehub.share.submissions import Opening, note_form
 
 router = APIRouter(prefix="/v1", tags=["procedures"])
@@ -39,10 +38,7 @@ def fill(
         procedure = require_procedure(asked.agreement, known, code, day)
         require_search(asked.agreement, body.search)
         wanted = FormRequest(procedure, day, asked.agreement)
-        person = asked.found(find_for_form(asked.connection, wanted, body.search))
-        # A refusal for it tells it, so the log must.
-        asked.attributes = (LIFE_STATUS,)
-        require_living(person)
+        person = asked.find_living(wanted, body.search)
         form = prefill(asked.connection, person, wanted, hub.sureness)
         asked.attributes, asked.relatives = form.released, form.relatives
         if asked.agreement.submissions:

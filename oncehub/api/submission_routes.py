@@ -17,10 +17,9 @@ from oncehub.api.terms import require_search_terms
 from oncehub.audit import person_pseudonym
 from oncehub.model.errors import Fault, SubmissionInvalid, SubmissionRefused
 from oncehub.model.procedures import Procedure
-from oncehub.share import FormRequest, find_for_form, named, require_living
+from oncehub.share import FormRequest, named
 from oncehub.share.lookup import Person
 from oncehub.share.permissions import require_procedure, require_search, require_submissions, today
-from oncehub.share.relatives import LIFE_STATUS
 from oncehub.share.submission_answers import Answer, Answers
 from oncehub.share.submission_desk import Desk, Record
 from oncehub.share.submissions import (
@@ -84,10 +83,7 @@ class _Returned:
         """Find whose form it is, with what the form may hold."""
         asked = self.asked
         wanted = FormRequest(self.procedure, form.day, asked.agreement)
-        found = asked.found(find_for_form(asked.connection, wanted, self.body.search))
-        # A refusal for it tells it, so the log must.
-        asked.attributes = (LIFE_STATUS,)
-        require_living(found)
+        found = asked.find_living(wanted, self.body.search)
         asked.attributes = ()
         if form.person != person_pseudonym(self.hub.pseudonym_key, found.key):
             raise SubmissionInvalid([_NO_FORM])

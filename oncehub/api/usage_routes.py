@@ -10,7 +10,6 @@ from oncehub.api.inquiry import inquiry
 from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.terms import require_search_terms
 from oncehub.api.usage_bodies import UsageAnswer, UsageLine, UsageRequest
-from oncehub.share import find_person
 from oncehub.share.permissions import require_citizen, require_usage, today
 from oncehub.share.usage import Period, find_usages
 
@@ -23,8 +22,7 @@ def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: Request
     require_search_terms(body.search, hub.attributes)
     with inquiry(hub, caller, request_id, "usage") as asked:
         require_usage(require_citizen(asked.agreement, caller.citizen, body.search))
-        wanted = asked.agreement.attributes[:1]
-        person = asked.found(find_person(asked.connection, asked.agreement, body.search, wanted))
+        person = asked.find(body.search)
         page = find_usages(
             asked.connection,
             person.key,
