@@ -10,6 +10,7 @@ from typing import Final
 from psycopg2 import sql
 
 from oncehub.model.procedures import Item, Paper
+from oncehub.share.papers import codes_of
 from oncehub.share.relatives import NOT_LIVING
 
 FILLED: Final = "filled"
@@ -207,16 +208,13 @@ def _found(relation: str) -> sql.Identifier:
 
 
 def _papers(asked: Mapping[int, PaperQuestion]) -> sql.Composed:
-    wanted = [paper for question in asked.values() for paper in question.papers]
-    pairs = [(paper.component, code) for paper in wanted if paper.component for code in paper.procedures]
+    codes = codes_of([paper for question in asked.values() for paper in question.papers])
     return _PAPERS.format(
         kept=sql.SQL(", ").join(
             sql.SQL("bool_or({}) as {}").format(_spares(question), _kept(number))
             for number, question in asked.items()
         ),
-        results=_texts(paper.result for paper in wanted if paper.result),
-        components=_texts(component for component, _ in pairs),
-        procedures=_texts(code for _, code in pairs),
+        **{name: _texts(values) for name, values in codes.items()},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -61,7 +61,7 @@ def find_papers(connection: Connection, person_key: str, fields: Mapping[str, It
     if not wanted:
         return {}
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_FIND, {"person": person_key, **_codes(wanted)})
+        cursor.execute(_FIND, {"person": person_key, **codes_of(wanted)})
         kept = [KeptPaper(**row) for row in cursor.fetchall()]
     found = {
         name: next((paper for paper in kept if paper.spares(item)), None) for name, item in fields.items()
@@ -69,7 +69,8 @@ def find_papers(connection: Connection, person_key: str, fields: Mapping[str, It
     return {name: paper for name, paper in found.items() if paper}
 
 
-def _codes(wanted: Iterable[Paper]) -> dict[str, list[str]]:
+def codes_of(wanted: Collection[Paper]) -> dict[str, list[str]]:
+    """Return what `share.reusable_papers` is asked for: results, and components, each with its procedure."""
     components = [(paper.component, code) for paper in wanted if paper.component for code in paper.procedures]
     return {
         "results": [paper.result for paper in wanted if paper.result],
