@@ -117,10 +117,11 @@ def measure(
     procedures = load_procedures(settings)
     if procedure is not None and procedure not in procedures:
         raise ConfigError(f"there is no procedure {procedure!r}; see: oncehub procedures list")
+    covering = _agreements(settings, agreement, procedure, day)
+    lives = _lives_in(settings.mappings, province) if province else sql.SQL("true")
     found = []
-    for each in _agreements(settings, agreement, procedure, day):
+    for each in covering:
         forms = {code: procedures[code] for code in each.procedures if procedure in (None, code)}
-        lives = _lives_in(settings.mappings, province) if province else sql.SQL("true")
         found += answer_forms(database, each, forms, day, restriction=lives, sample=sample)
     return found
 
