@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -205,20 +205,21 @@ def _filled(
     for each in known.values():
         wanted.setdefault(each.person_key, set()).add(each.attribute)
     sources = {key: count_sources(connection, key, attributes, rules) for key, attributes in wanted.items()}
-    items = {
-        name: _item(fields[name], each, sources[each.person_key].get(each.attribute, 1), rules)
+    by_owner = {(key, f"person.{name}") for key in wanted for name in disputed_by_owner(connection, key)}
+    return {
+        name: _item(
+            fields[name],
+            each,
+            sources[each.person_key].get(each.attribute, 1),
+            rules,
+            by_owner=(each.person_key, each.attribute) in by_owner,
+        )
         for name, each in known.items()
     }
-    disputed = {(key, f"person.{name}") for key in wanted for name in disputed_by_owner(connection, key)}
-    return {
-        name: replace(item, confirm=True, disputed=True)
-        if (known[name].person_key, known[name].attribute) in disputed
-        else item
-        for name, item in items.items()
-    }
 
 
-def _item(item: Item, known: _Known, sources: int, rules: SurenessRules) -> FilledItem:
+def _item(item: Item, known: _Known, sources: int, rules: SurenessRules, *, by_owner: bool) -> FilledItem:
+    """Fill an item; `by_owner`: the person whose value it is says that it is wrong."""
     believed = known.believed
     return FilledItem(
         title=item.title.vi,
@@ -226,8 +227,8 @@ def _item(item: Item, known: _Known, sources: int, rules: SurenessRules) -> Fill
         source=believed.source,
         as_of=believed.as_of,
         sure=sureness(believed, known.attribute, sources, rules),
-        confirm=item.confirm,
-        disputed=believed.disputed,
+        confirm=item.confirm or by_owner,
+        disputed=believed.disputed or by_owner,
     )
 
 
