@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from oncehub.model.catalogue import load_folder, load_rules
-from oncehub.model.entities import load_entities
+from oncehub.model.entities import Attribute, load_entities
 from oncehub.model.privacy import RevealRules
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
@@ -38,8 +38,9 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     """
     procedures = load_procedures(settings)
     agreements = load_folder(settings.mappings / "agreements", Agreement)
-    known = shareable_attributes(settings.schemas)
-    listed, relations = _listed_attributes(settings.schemas), known_relations(settings.schemas)
+    attributes = _person_attributes(settings.schemas)
+    known, relations = shareable_attributes(settings.schemas), known_relations(settings.schemas)
+    listed = {name for name, attribute in attributes.items() if attribute.values}
     faults = [fault for agreement in agreements for fault in _agreement_faults(agreement, known, procedures)]
     faults += [fault for agreement in agreements for fault in _relative_faults(agreement, relations)]
     faults += [fault for agreement in agreements for fault in _unknown_source(agreement, settings.connectors)]
@@ -47,45 +48,35 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     raise_faults(
         [*faults, *_repeated_keys(agreements), *_repeated_feeds(agreements), *_repeated_sources(agreements)]
     )
-    sensitive = _sensitive_attributes(settings.schemas)
-    faults = [fault for agreement in agreements for fault in _privacy_faults(agreement, settings)]
+    catalogues = Catalogues(settings.mappings)
+    for agreement in agreements:
+        catalogues.place(agreement)
+    sensitive = {name for name, attribute in attributes.items() if attribute.sensitive}
+    faults = list(_privacy_faults(agreements, settings, attributes, catalogues))
     faults += [fault for agreement in agreements for fault in _not_correctable(agreement, sensitive)]
     raise_faults([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
     raise_faults(list(stream_faults(settings, agreements)))
     return {agreement.name: agreement for agreement in agreements}
 
 
-def _sensitive_attributes(schemas: Path) -> set[str]:
-    attributes = load_entities(schemas)["person"].attributes.values()
-    return {f"person.{attribute.name}" for attribute in attributes if attribute.sensitive}
+def _person_attributes(schemas: Path) -> dict[str, Attribute]:
+    attributes = load_entities(schemas)["person"].attributes
+    return {f"{PERSON}{name}": attribute for name, attribute in attributes.items()}
 
 
-def _listed_attributes(schemas: Path) -> set[str]:
-    attributes = load_entities(schemas)["person"].attributes.values()
-    return {f"person.{attribute.name}" for attribute in attributes if attribute.values}
-
-
-def _privacy_faults(agreement: Agreement, settings: Settings) -> Iterator[str]:
-    """Tell what is wrong with purpose, basis, consent and what is told; place the population on the way."""
-    attributes = {
-        f"person.{name}": attribute
-        for name, attribute in load_entities(settings.schemas)["person"].attributes.items()
-    }
-    catalogues = Catalogues(settings.mappings)
-    agreement.place(
-        {
-            name: catalogues.places(condition)
-            for name, condition in agreement.population.items()
-            if condition.one_of is None
-        }
-    )
-    yield from purpose_faults(agreement, read_purposes(settings.mappings))
-    yield from basis_faults(agreement)
-    yield from consent_faults(agreement, attributes)
-    yield from everything_faults(agreement, attributes)
-    yield from reveal_faults(agreement, load_rules(settings, "reveals", RevealRules))
-    yield from search_faults(agreement, SEARCHABLE)
-    yield from population_faults(agreement, attributes, catalogues)
+def _privacy_faults(
+    agreements: list[Agreement], settings: Settings, attributes: dict[str, Attribute], catalogues: Catalogues
+) -> Iterator[str]:
+    """Tell what is wrong with purpose, basis, consent, what is told, and of whom."""
+    purposes, reveals = read_purposes(settings.mappings), load_rules(settings, "reveals", RevealRules)
+    for agreement in agreements:
+        yield from purpose_faults(agreement, purposes)
+        yield from basis_faults(agreement)
+        yield from consent_faults(agreement, attributes)
+        yield from everything_faults(agreement, attributes)
+        yield from reveal_faults(agreement, reveals)
+        yield from search_faults(agreement, SEARCHABLE)
+        yield from population_faults(agreement, attributes, catalogues)
 
 
 def _agreement_faults(

@@ -77,6 +77,16 @@ class Catalogues:
             found[REFORM][present].add(former)
         return found
 
+    def place(self, agreement: Agreement) -> None:
+        """Set the communes that fulfil each condition on an address of an agreement's population."""
+        agreement.place(
+            {
+                name: self.places(condition)
+                for name, condition in agreement.population.items()
+                if condition.one_of is None
+            }
+        )
+
     def known(self, condition: Condition) -> set[str]:
         """Return the codes that the condition's edition has, of provinces or of communes."""
         provinces = self.provinces.get(condition.edition.isoformat(), {})

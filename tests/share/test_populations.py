@@ -40,10 +40,7 @@ def only(editable: Settings, database: Connection) -> Callable[..., Agreement]:
 
     def make(name: str, population: dict[str, Condition], **changes: Any) -> Agreement:
         agreement = load_agreements(editable)[name].model_copy(update={"population": population, **changes})
-        catalogues = Catalogues(editable.mappings)
-        agreement.place(
-            {name: catalogues.places(each) for name, each in population.items() if each.one_of is None}
-        )
+        Catalogues(editable.mappings).place(agreement)
         every = load_agreements(editable) | {agreement.name: agreement}
         build_wall(database, every, sealed_attributes(editable))
         return agreement
