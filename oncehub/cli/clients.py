@@ -13,9 +13,8 @@ import typer
 from oncehub.cli.output import Json, show
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings, load_settings
-from oncehub.model.sharing import Agreement
 from oncehub.model.vietnam import VIETNAM
-from oncehub.share import load_agreements
+from oncehub.share.agreements import find_agreement, load_agreements
 from oncehub.share.client_keys import (
     PublicJwk,
     add_key,
@@ -69,7 +68,7 @@ def add(
 ) -> None:
     """Register a client; of one that is known, end all other keys. `add-key` gives it one more."""
     jwk, settings = _jwk(public_key), load_settings()
-    require_pinned(_agreement(settings, agreement), read_public_key(jwk).thumbprint())
+    require_pinned(find_agreement(settings, agreement), read_public_key(jwk).thumbprint())
     with opened(settings) as connection:
         add_consumer(connection, client_id, agreement, jwk, end=_moment(until))
 
@@ -87,7 +86,7 @@ def add_key_(
     """Give a client one more key beside those it has; print its thumbprint."""
     jwk, settings = _jwk(public_key), load_settings()
     with opened(settings) as connection:
-        agreement = _agreement(settings, agreement_of(connection, client_id))
+        agreement = find_agreement(settings, agreement_of(connection, client_id))
         require_pinned(agreement, read_public_key(jwk).thumbprint())
         added = add_key(connection, client_id, jwk, start=_moment(start), end=_moment(until))
     sys.stdout.write(f"{added}\n")
@@ -147,13 +146,6 @@ def _tell_if_mute(settings: Settings, connection: Connection, client_id: str) ->
     for client in list_clients(connection, load_agreements(settings)):
         if client.client_id == client_id and client.until is None:
             sys.stdout.write(f"{client_id} cannot call any more: {client.fault}\n")
-
-
-def _agreement(settings: Settings, name: str) -> Agreement:
-    agreements = load_agreements(settings)
-    if name not in agreements:
-        raise ConfigError(f"there is no agreement {name!r}; there are: {', '.join(agreements)}")
-    return agreements[name]
 
 
 def _jwk(path: Path) -> PublicJwk:

@@ -19,7 +19,7 @@ from oncehub.model.catalogue import load_rules
 from oncehub.model.errors import ConfigError
 from oncehub.model.privacy import DeadlineRules
 from oncehub.model.settings import load_settings
-from oncehub.share import load_agreements
+from oncehub.share.agreements import find_agreement
 from oncehub.share.consent_register import RecordedConsent, find_consent, list_consents
 from oncehub.share.consents import Channel, Proof, ShownText, record_consent, withdraw_consent
 from oncehub.store.connection import opened
@@ -85,17 +85,16 @@ def give(
     at: Moment = None,
 ) -> None:
     """Record that a citizen has consented; the same once more changes nothing."""
-    agreements = load_agreements(load_settings())
-    if agreement not in agreements:
-        raise ConfigError(f"no agreement {agreement!r}; there are: {', '.join(agreements)}")
+    settings = load_settings()
+    asked = find_agreement(settings, agreement)
     try:
         digest = hashlib.sha256(text.read_bytes()).hexdigest()
     except OSError as error:
         raise ConfigError(f"{text}: cannot be read: {error.strerror}") from None
-    with opened(load_settings()) as connection, connection:
+    with opened(settings) as connection, connection:
         consent = record_consent(
             connection,
-            agreements[agreement],
+            asked,
             str(person),
             attribute,
             text=ShownText(text_version, digest),

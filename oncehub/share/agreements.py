@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oncehub.model.catalogue import load_folder, load_rules
 from oncehub.model.entities import Attribute, load_entities
+from oncehub.model.errors import ConfigError
 from oncehub.model.privacy import RevealRules
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
@@ -57,6 +58,18 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     raise_faults([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
     raise_faults(list(stream_faults(settings, agreements)))
     return {agreement.name: agreement for agreement in agreements}
+
+
+def find_agreement(settings: Settings, name: str) -> Agreement:
+    """Return the agreement of that name.
+
+    Raises:
+        ConfigError: when there is none, or one is wrong; see `load_agreements`.
+    """
+    agreements = load_agreements(settings)
+    if name not in agreements:
+        raise ConfigError(f"there is no agreement {name!r}; there are: {', '.join(agreements)}")
+    return agreements[name]
 
 
 def _person_attributes(schemas: Path) -> dict[str, Attribute]:

@@ -16,7 +16,7 @@ from oncehub.model.population import Condition
 from oncehub.model.procedures import Item, Procedure
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
-from oncehub.share.agreements import load_agreements
+from oncehub.share.agreements import find_agreement, load_agreements
 from oncehub.share.coverage_statement import (
     FILLED,
     PAPER,
@@ -151,10 +151,10 @@ def history(
 
 
 def _agreements(settings: Settings, name: str | None, procedure: str | None, day: date) -> list[Agreement]:
-    agreements = load_agreements(settings)
-    if name is not None and name not in agreements:
-        raise ConfigError(f"there is no agreement {name!r}; there are: {', '.join(agreements)}")
-    asked = [agreements[name]] if name else [each for each in agreements.values() if each.in_force(day)]
+    if name is not None:
+        asked = [find_agreement(settings, name)]
+    else:
+        asked = [each for each in load_agreements(settings).values() if each.in_force(day)]
     # What somebody has consented to is theirs alone, and no figure over people.
     common = [each for each in asked if not each.needs_consent]
     covering = [each for each in common if each.procedures and procedure in (None, *each.procedures)]
