@@ -11,9 +11,9 @@ import orjson
 import typer
 
 from oncehub.cli.output import Json, show
+from oncehub.cli.person import moment
 from oncehub.model.errors import ConfigError
 from oncehub.model.settings import Settings, load_settings
-from oncehub.model.vietnam import VIETNAM
 from oncehub.share.agreements import find_agreement, load_agreements
 from oncehub.share.client_keys import (
     PublicJwk,
@@ -70,7 +70,7 @@ def add(
     jwk, settings = _jwk(public_key), load_settings()
     require_pinned(find_agreement(settings, agreement), read_public_key(jwk).thumbprint())
     with opened(settings) as connection:
-        add_consumer(connection, client_id, agreement, jwk, end=_moment(until))
+        add_consumer(connection, client_id, agreement, jwk, end=moment(until))
 
 
 @app.command("add-key")
@@ -88,7 +88,7 @@ def add_key_(
     with opened(settings) as connection:
         agreement = find_agreement(settings, agreement_of(connection, client_id))
         require_pinned(agreement, read_public_key(jwk).thumbprint())
-        added = add_key(connection, client_id, jwk, start=_moment(start), end=_moment(until))
+        added = add_key(connection, client_id, jwk, start=moment(start), end=moment(until))
     sys.stdout.write(f"{added}\n")
 
 
@@ -111,7 +111,7 @@ def retire_key_(
         if leaked:
             give_up_key(connection, thumbprint)
         else:
-            retire_key(connection, client_id, thumbprint, moment=_moment(at))
+            retire_key(connection, client_id, thumbprint, moment=moment(at))
         _tell_if_mute(settings, connection, client_id)
 
 
@@ -154,8 +154,3 @@ def _jwk(path: Path) -> PublicJwk:
     except (OSError, orjson.JSONDecodeError) as error:
         raise ConfigError(f"{path}: is no public JWK: {error}") from None
     return dict(jwk) if isinstance(jwk, dict) else {}
-
-
-def _moment(at: datetime | None) -> datetime | None:
-    """Take a day, or a moment without zone, by Vietnam's clock."""
-    return at.replace(tzinfo=VIETNAM) if at and at.tzinfo is None else at
