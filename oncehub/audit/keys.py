@@ -55,5 +55,17 @@ def trusted_keys(path: Path) -> dict[str, OKPKey]:
     return {key.thumbprint(): key for key in keys}
 
 
+def keys_to_trust(home: Path, named: Path | None) -> dict[str, OKPKey]:
+    """Return the keys that may have signed: of the JWK set that is named, or else the hub's own.
+
+    Raises:
+        ConfigError: see `trusted_keys`.
+    """
+    if named:
+        return trusted_keys(named)
+    own = seal_key(home)
+    return {own.id: own.private}
+
+
 def _base64url(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).decode().rstrip("=")

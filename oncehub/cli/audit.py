@@ -16,7 +16,7 @@ from oncehub.audit.appearances import page_findings
 from oncehub.audit.archive_verification import verify_archives
 from oncehub.audit.archives import export as export_archives
 from oncehub.audit.findings import Verification
-from oncehub.audit.keys import seal_key, trusted_keys
+from oncehub.audit.keys import keys_to_trust, seal_key
 from oncehub.audit.seals import OVERDUE_SECONDS, unsealed_seconds
 from oncehub.audit.seals import seal as seal_log
 from oncehub.audit.verification import verify_database
@@ -89,8 +89,7 @@ def verify(
 ) -> None:
     """Hold every line against its seal, and name the first that was bent; status 1 when there is one."""
     settings = load_settings()
-    own = seal_key(settings.home) if trust is None else None
-    trusted = {own.id: own.private} if own else trusted_keys(trust or Path())
+    trusted = keys_to_trust(settings.home, trust)
     anchors = read_anchors(anchor or anchor_path(settings))
     if archive:
         outcome = verify_archives(archive, trusted, anchors)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from oncehub.audit.keys import seal_key, trusted_keys
+from oncehub.audit.keys import keys_to_trust
 from oncehub.audit.purges import bent_proof
 from oncehub.cli.output import Json, show, show_one
 from oncehub.model.settings import load_settings
@@ -50,8 +50,7 @@ def verify(
 ) -> None:
     """Check that no proof was changed, removed or put in; status 1 and the first that was."""
     settings = load_settings()
-    own = seal_key(settings.home)
-    trusted = trusted_keys(trust) if trust else {own.id: own.private}
+    trusted = keys_to_trust(settings.home, trust)
     with opened(settings) as connection, connection:
         bent = bent_proof(connection, trusted)
     sys.stdout.write(f"{bent}\n" if bent else "every proof holds\n")
