@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extras import Json
 
+from oncehub.audit import Entry
 from oncehub.model.key_ring import load_key_ring
 from oncehub.model.settings import Settings
 from oncehub.share import apply_agreements
@@ -282,6 +284,26 @@ def alter(database: Connection) -> Callable[..., None]:
             cursor.execute(statement, [*values.values(), discrepancy_id])
 
     return change
+
+
+@pytest.fixture(scope="session")
+def entry() -> Callable[..., Entry]:
+    """Makes a line of the access log, of an answered look-up for the portal: `entry(person=...)`."""
+    answered = Entry(
+        client_id="portal",
+        agency="G01",
+        agreement="portal-residence",
+        purpose="dpv:RequestedServiceProvision",
+        legal_basis="Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
+        action="lookup",
+        procedure=None,
+        person=None,
+        attributes=("person.full_name",),
+        refused=(),
+        outcome="answered",
+        request_id=uuid.UUID(int=7),
+    )
+    return partial(replace, answered)
 
 
 @contextmanager

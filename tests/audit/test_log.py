@@ -7,25 +7,12 @@ from pathlib import Path
 import psycopg2.errors
 import pytest
 
-from oncehub.audit import Entry, feed_pseudonym, person_pseudonym, pseudonym_key, read_entries, write
+from oncehub.audit import feed_pseudonym, person_pseudonym, pseudonym_key, read_entries, write
 from oncehub.store.connection import Connection
 
-KEY = b"k" * 32
+from .conftest import ENTRY, KEY
+
 AN, BINH = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
-ENTRY = Entry(
-    client_id="portal",
-    agency="G01",
-    agreement="portal-residence",
-    purpose="dpv:RequestedServiceProvision",
-    legal_basis="Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
-    action="lookup",
-    procedure=None,
-    person=person_pseudonym(KEY, AN),
-    attributes=("person.full_name", "person.sex"),
-    refused=(),
-    outcome="answered",
-    request_id=uuid.UUID(int=7),
-)
 
 
 def test_what_is_written_is_read_back(database: Connection) -> None:

@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from oncehub.audit import Entry, Told, page, person_pseudonym, pseudonym_key, write
 from oncehub.model.settings import Settings
@@ -14,39 +11,15 @@ from oncehub.store.connection import Connection
 
 from .conftest import Command
 
-ENTRY = Entry(
-    client_id="portal",
-    agency="G01",
-    agreement="portal-residence",
-    purpose="dpv:RequestedServiceProvision",
-    legal_basis="Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
-    action="lookup",
-    procedure=None,
-    person="f" * 64,
-    attributes=("person.full_name",),
-    refused=(),
-    outcome="answered",
-    request_id="00000000-0000-0000-0000-000000000007",  # type: ignore[arg-type]
-)
-
-
-@pytest.fixture
-def oncehub(settings: Settings, command_in: Callable[[Mapping[str, str]], Command]) -> Command:
-    return command_in(
-        {
-            "ONCEHUB_ROOT": str(settings.root),
-            "ONCEHUB_HOME": str(settings.home),
-            "ONCEHUB_DATABASE_URL": str(settings.database_url),
-        }
-    )
+SOMEBODY = "f" * 64
 
 
 def test_a_log_is_sealed_archived_and_verified_and_what_is_bent_is_named(
-    oncehub: Command, database: Connection, tmp_path: Path
+    oncehub: Command, database: Connection, entry: Callable[..., Entry], tmp_path: Path
 ) -> None:
     with database:
         for _ in range(3):
-            write(database, ENTRY)
+            write(database, entry(person=SOMEBODY))
     assert json.loads(oncehub("audit", "seal", "--json").stdout)["lines"] == 3
     assert json.loads(oncehub("audit", "status", "--json").stdout)["overdue"] is False
     genuine = oncehub("audit", "verify")
@@ -69,9 +42,11 @@ def test_a_log_is_sealed_archived_and_verified_and_what_is_bent_is_named(
     assert (finding["what"], finding["entry_id"]) == ("changed", 2)
 
 
-def test_sealing_that_fell_behind_is_a_status_of_its_own(oncehub: Command, database: Connection) -> None:
+def test_sealing_that_fell_behind_is_a_status_of_its_own(
+    oncehub: Command, database: Connection, entry: Callable[..., Entry]
+) -> None:
     with database, database.cursor() as cursor:
-        write(database, ENTRY)
+        write(database, entry(person=SOMEBODY))
         cursor.execute("set local session_replication_role = replica")
         cursor.execute("update audit.entry set at = at - interval '1 hour'")
     late = oncehub("audit", "status")
@@ -87,12 +62,12 @@ def test_a_verifier_without_keys_or_archives_is_told_what_to_name(oncehub: Comma
 
 
 def test_a_clerk_sees_what_a_citizen_sees_and_in_clear_only_on_record(
-    oncehub: Command, settings: Settings, database: Connection
+    oncehub: Command, settings: Settings, database: Connection, entry: Callable[..., Entry]
 ) -> None:
     key = str(uuid.UUID(int=1))
     with database:
-        write(database, replace(ENTRY, person=person_pseudonym(pseudonym_key(settings.home), key)))
-        write(database, ENTRY)
+        write(database, entry(person=person_pseudonym(pseudonym_key(settings.home), key)))
+        write(database, entry(person=SOMEBODY))
     (hidden,) = json.loads(oncehub("audit", "usage", key, "--json").stdout)["usages"]
     assert (hidden["action"], hidden["receiver_code"], hidden["receiver_system"]) == (
         "Tra cứu dữ liệu",
@@ -107,12 +82,12 @@ def test_a_clerk_sees_what_a_citizen_sees_and_in_clear_only_on_record(
 
 
 def test_verifying_names_a_page_in_which_others_stood(
-    oncehub: Command, settings: Settings, database: Connection
+    oncehub: Command, settings: Settings, database: Connection, entry: Callable[..., Entry]
 ) -> None:
     an, binh = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
     given = page(pseudonym_key(settings.home), "residence", [Told(1, an)])
     with database, database.cursor() as cursor:
-        write(database, replace(ENTRY, person=None, action="feed", page=given))
+        write(database, entry(person=None, action="feed", page=given))
         cursor.execute("insert into share.feed (feed) values ('residence')")
         cursor.execute("insert into share.delivery values ('residence', 1, %s, '{}')", (an,))
     assert oncehub("audit", "verify").returncode == 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import date
 from uuid import UUID
 
-from oncehub.audit import Entry, person_pseudonym, write
+import pytest
+
+from oncehub.audit import person_pseudonym, write
 from oncehub.reconcile.joins import join_people, take_apart
 from oncehub.reconcile.rulings import Word
 from oncehub.share.usage import Period, find_usages
@@ -16,26 +17,15 @@ ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "personal
 AGAIN = ANH | {"personal_id": "001184000009"}
 
 
-def _looked_at(hub, person, officer):
-    with hub.database:
-        write(
-            hub.database,
-            Entry(
-                client_id="tax",
-                agency="G12",
-                agreement="tax-registration",
-                purpose="dpv:LegalCompliance",
-                legal_basis="Luật 91/2025/QH15",
-                action="lookup",
-                procedure=None,
-                person=person_pseudonym(KEY, person),
-                attributes=(),
-                refused=(),
-                outcome="answered",
-                request_id=uuid.uuid4(),
-                officer=officer,
-            ),
-        )
+@pytest.fixture
+def look_at(hub, entry):
+    """Writes that an officer has looked at a person."""
+
+    def write_down(person, officer):
+        with hub.database:
+            write(hub.database, entry(person=person_pseudonym(KEY, person), officer=officer))
+
+    return write_down
 
 
 def _given_out(hub, person, sequence):
@@ -59,7 +49,7 @@ def _total(hub, person):
         ).total
 
 
-def test_joined_people_see_the_uses_of_both_and_taken_apart_their_own(hub):
+def test_joined_people_see_the_uses_of_both_and_taken_apart_their_own(hub, look_at):
     hub.state("population", "CD1", **ANH)
     hub.state("population", "CD2", **AGAIN)
     hub.reconcile()
@@ -67,13 +57,13 @@ def test_joined_people_see_the_uses_of_both_and_taken_apart_their_own(hub):
         hub.row("select truth.person_key('population', 'citizens', %s)::text as key", name)["key"]
         for name in ("CD1", "CD2")
     )
-    _looked_at(hub, one, "of one")
-    _looked_at(hub, two, "of two")
+    look_at(one, "of one")
+    look_at(two, "of two")
     _given_out(hub, two, 1)
     assert (_total(hub, one), _total(hub, two)) == (1, 2)
     join_people(hub.settings, UUID(two), UUID(one), Word("clerk", "seen"), hub.database)
     hub.reconcile()
-    _looked_at(hub, one, "of both")
+    look_at(one, "of both")
     assert _total(hub, one) == 4
     take_apart(hub.settings, UUID(two), Word("clerk", "two after all"), hub.database)
     hub.reconcile()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import date
 from typing import get_args
 
@@ -23,20 +23,6 @@ from oncehub.store.connection import Connection
 
 KEY, EARLIER = b"k" * 32, b"e" * 32
 AN, BINH = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
-ENTRY = Entry(
-    client_id="tax",
-    agency="G12",
-    agreement="tax-registration",
-    purpose="dpv:LegalCompliance",
-    legal_basis="Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
-    action="lookup",
-    procedure=None,
-    person=None,
-    attributes=("person.full_name",),
-    refused=(),
-    outcome="answered",
-    request_id=uuid.UUID(int=7),
-)
 
 _TEN_THOUSAND = """
 insert into audit.entry (client_id, agency, agreement, purpose, legal_basis, action, person, attributes,
@@ -71,12 +57,12 @@ def usages(settings: Settings, database: Connection, person: str, *keys: bytes, 
 
 
 def test_lines_under_an_earlier_key_are_found_while_it_is_kept(
-    settings: Settings, database: Connection
+    settings: Settings, database: Connection, entry: Callable[..., Entry]
 ) -> None:
     with database:
-        write(database, replace(ENTRY, person=person_pseudonym(EARLIER, AN)))
-        write(database, replace(ENTRY, person=person_pseudonym(KEY, AN)))
-        write(database, replace(ENTRY, person=person_pseudonym(EARLIER, BINH)))
+        write(database, entry(person=person_pseudonym(EARLIER, AN)))
+        write(database, entry(person=person_pseudonym(KEY, AN)))
+        write(database, entry(person=person_pseudonym(EARLIER, BINH)))
     assert usages(settings, database, AN, KEY, EARLIER).total == 2
     assert usages(settings, database, AN, KEY).total == 1
 
@@ -110,7 +96,9 @@ def test_of_eleven_thousand_lines_a_persons_are_found_by_index(
     assert not [node for node in told if "Seq Scan" in node], plan
 
 
-def test_who_stood_in_a_page_is_sealed_with_it(settings: Settings, database: Connection) -> None:
+def test_who_stood_in_a_page_is_sealed_with_it(
+    settings: Settings, database: Connection, entry: Callable[..., Entry]
+) -> None:
     with database, database.cursor() as cursor:
         cursor.execute("insert into share.feed (feed) values ('taxpayers')")
         cursor.execute(
@@ -119,7 +107,7 @@ def test_who_stood_in_a_page_is_sealed_with_it(settings: Settings, database: Con
             (AN, BINH, AN),
         )
         given = page(EARLIER, "taxpayers", [Told(1, AN), Told(2, BINH)])
-        write(database, replace(ENTRY, action="feed", page=given))
+        write(database, entry(action="feed", page=given))
     seal(settings, database)
     assert list(page_findings(database, [KEY, EARLIER])) == []
     key = seal_key(settings.home)
@@ -144,10 +132,9 @@ def test_who_stood_in_a_page_is_sealed_with_it(settings: Settings, database: Con
 
 @pytest.mark.parametrize("hides", [True, False])
 def test_a_line_written_in_hiding_needs_its_agreement_to_be_shown(
-    settings: Settings, database: Connection, hides: bool
+    settings: Settings, database: Connection, entry: Callable[..., Entry], hides: bool
 ) -> None:
-    hidden = replace(
-        ENTRY,
+    hidden = entry(
         person=person_pseudonym(KEY, AN),
         hidden_by="Luật An ninh, Điều 9",
         agreement="forgotten" if hides else "tax-registration",
