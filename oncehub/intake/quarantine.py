@@ -79,23 +79,21 @@ class Quarantine:
             with connection.cursor() as cursor:
                 execute_values(cursor, _KEEP, rows, template=_ROW)
 
-    def open(self, key_id: str | None, digest: bytes, sealed: bytes) -> bytes:
+    def open(self, key_id: str | None, digest: bytes, sealed: bytes, ciphers: Ciphers | None = None) -> bytes:
         """Decrypt a payload that was kept of this stream.
 
         Args:
             key_id: what it was sealed with; None: before there was a ring.
             digest: kept with it.
             sealed: the payload.
+            ciphers: of the ring; it is read anew unless they are given.
 
         Raises:
             KeyMissing: when that key is not there.
             SealBroken: when the payload is another record's, or was altered.
         """
-        return open_payload(self._home, Payload(self._source, self._stream, key_id, digest, sealed))
-
-    def digest(self, payload: bytes) -> bytes:
-        """Return what tells a payload apart, and says nothing of it without the key."""
-        return load_ciphers(self._home).primary.digest(payload)
+        payload = Payload(self._source, self._stream, key_id, digest, sealed)
+        return open_payload(self._home, ciphers or load_ciphers(self._home), payload)
 
     def _seal(self, cipher: Cipher, payload: bytes, digest: bytes) -> bytes:
         return cipher.seal(payload, payload_place(self._source, self._stream, digest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from oncehub.model.errors import ConfigError, ContractStopped
 from oncehub.model.settings import Settings
 from oncehub.normalize import Batch, Normalizer, load_normalizer
 from oncehub.store.connection import Connection, opened
+from oncehub.store.encryption import Ciphers, load_ciphers
 from oncehub.store.failures import told_without_values
 
 _BATCH = 500
@@ -193,6 +194,7 @@ class _Replay:
         self._name = f"{source}.{stream}"
         self._store = store
         self._normalizer = normalizer
+        self._home = settings.home
         self._quarantine = Quarantine(settings, source, stream)
         self._landing = Landing(store, source, stream, load_entities(settings.schemas), settings.home)
 
@@ -224,25 +226,24 @@ class _Replay:
             rows = self._open(kind, after, ids)
             if not rows:
                 return None
-            payloads = [_opened(self._quarantine, row) for row in rows]
-            for row, payload in zip(rows, payloads, strict=True):
-                row["digest"] = self._quarantine.digest(payload)
-            records = [orjson.loads(payload) for payload in payloads]
+            ciphers = load_ciphers(self._home)
+            payloads = {row["rejected_id"]: _opened(self._quarantine, row, ciphers) for row in rows}
+            records = [orjson.loads(payload) for payload in payloads.values()]
             batch = self._normalizer.normalize(records, deletions=kind == "deletions")
             if batch.stop:
                 raise ContractStopped(f"{self._name}: {batch.stop}")
-            return rows[-1]["rejected_id"], self._landed(run, kind, rows, batch)
+            return rows[-1]["rejected_id"], self._landed(run, kind, payloads, batch)
 
-    def _landed(self, run: Run, kind: Kind, rows: Sequence[dict[str, Any]], batch: Batch) -> ReplayReport:
+    def _landed(self, run: Run, kind: Kind, payloads: Mapping[int, bytes], batch: Batch) -> ReplayReport:
         landed = self._landing.land(batch)
         held = self._held(batch.accepted_keys, deleted=False) + self._held(batch.deleted, deleted=True)
         self._quarantine.keep(self._store, run.run_id, batch.rejected, kind)
-        bad = {self._quarantine.digest(each.payload) for each in batch.rejected}
-        self._resolve([row["rejected_id"] for row in rows if row["digest"] not in bad])
+        bad = {each.payload for each in batch.rejected}
+        self._resolve([number for number, payload in payloads.items() if payload not in bad])
         drift = note_drift(self._store, run.run_id, *self._names, batch.drift)
         run.count(Counts.of(batch, landed, drift=drift))
-        outdated = len(rows) - len(batch.rejected) - held
-        return ReplayReport(len(rows), held, outdated, len(batch.rejected))
+        outdated = len(payloads) - len(batch.rejected) - held
+        return ReplayReport(len(payloads), held, outdated, len(batch.rejected))
 
     def _open(self, kind: Kind, after: int, ids: Sequence[int] | None) -> list[dict[str, Any]]:
         values = {"kind": kind, "after": after, "ids": None if ids is None else list(ids), "limit": _BATCH}
@@ -266,9 +267,9 @@ class _Replay:
         return {"source": self._names[0], "stream": self._names[1]}
 
 
-def _opened(quarantine: Quarantine, row: dict[str, Any]) -> bytes:
+def _opened(quarantine: Quarantine, row: dict[str, Any], ciphers: Ciphers | None = None) -> bytes:
     """Take what is sealed out of a row, and open it."""
-    return quarantine.open(row.pop("key_id"), bytes(row.pop("digest")), bytes(row.pop("payload")))
+    return quarantine.open(row.pop("key_id"), bytes(row.pop("digest")), bytes(row.pop("payload")), ciphers)
 
 
 def _sum(total: ReplayReport, batch: ReplayReport) -> ReplayReport:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from oncehub.model.errors import KeyMissing
 from oncehub.model.secrets import given_key
-from oncehub.store.encryption import load_ciphers
+from oncehub.store.encryption import Ciphers
 
 _FORMER_NONCE_BYTES: Final = 12
 _FORMER: Final = "quarantine"
@@ -33,8 +33,8 @@ def payload_place(source: str, stream: str, digest: bytes) -> list[str]:
     return ["intake.rejected", source, stream, digest.hex()]
 
 
-def open_payload(home: Path, payload: Payload) -> bytes:
-    """Decrypt a rejected record's payload.
+def open_payload(home: Path, ciphers: Ciphers, payload: Payload) -> bytes:
+    """Decrypt a rejected record's payload; `home` has the key that payloads were sealed with before the ring.
 
     Raises:
         KeyMissing: when the key that it was sealed with is not there.
@@ -43,7 +43,7 @@ def open_payload(home: Path, payload: Payload) -> bytes:
     if payload.key_id is None:
         return _open_former(home, payload)
     place = payload_place(payload.source, payload.stream, payload.digest)
-    return load_ciphers(home).under(payload.key_id).open(payload.sealed, place)
+    return ciphers.under(payload.key_id).open(payload.sealed, place)
 
 
 def _open_former(home: Path, payload: Payload) -> bytes:

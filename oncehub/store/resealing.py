@@ -88,7 +88,8 @@ class SealedPayloads:
             return None
         new = {}
         for rejected_id, source, stream, kind, key_id, old, sealed in rows:
-            payload = open_payload(self.home, Payload(source, stream, key_id, bytes(old), bytes(sealed)))
+            former = Payload(source, stream, key_id, bytes(old), bytes(sealed))
+            payload = open_payload(self.home, ciphers, former)
             digest = ciphers.primary.digest(payload)
             place = payload_place(source, stream, digest)
             new[source, stream, kind, digest] = (
