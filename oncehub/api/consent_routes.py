@@ -53,6 +53,7 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
             text=ShownText(body.text.version, body.text.sha256),
             given_at=body.given_at,
             proof=_proof(asked, body.proof),
+            under=asked.agreement,
         )
         # Nothing left the hub.
         asked.attributes = ()
@@ -66,7 +67,7 @@ def query(body: ConsentQuery, hub: TheHub, caller: TheCaller, request_id: Reques
     with inquiry(hub, caller, request_id, "consent") as asked:
         own = require_consents(asked.agreement)
         person = _citizen(asked, body.search)
-        found = consents_of(asked.connection, person.key, own)
+        found = consents_of(asked.connection, asked.agreement, person.key, own)
         return ConsentsAnswer(consents=[ConsentLine.of(each) for each in found], request_id=str(request_id))
 
 
@@ -84,6 +85,7 @@ def withdrawal(
             withdrawn_at=body.withdrawn_at,
             proof=_proof(asked, body.proof),
             person_key=_acting_citizen(asked),
+            under=asked.agreement,
         )
         asked.person_key = withdrawn.person_key
         return WithdrawalAnswer(

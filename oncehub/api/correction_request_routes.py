@@ -20,7 +20,7 @@ from oncehub.api.routes import RequestId, TheCaller
 from oncehub.api.terms import require_known, require_search_terms
 from oncehub.api.tokens import Caller
 from oncehub.model.vietnam import VIETNAM
-from oncehub.reconcile.correction_requests import Correction, request_correction, requests_of, value_fault
+from oncehub.share.correction_requests import Correction, request_correction, requests_of, value_fault
 from oncehub.share.permissions import require_citizen, require_correctable
 from oncehub.share.requests import open_request
 
@@ -97,7 +97,7 @@ def correct(
         if fault := value_fault(hub.person, name, body.value):
             raise RequestValidationError([{"type": "value_error", "loc": ("body", "value"), "msg": fault}])
         correction = Correction(name, body.value, body.why, body.document)
-        case_id, opened = request_correction(asked.connection, key, correction)
+        case_id, opened = request_correction(asked.connection, key, correction, asked.agreement)
         asked.case_id = case_id
         if opened:
             open_request(
@@ -128,7 +128,7 @@ def status(body: StatusBody, hub: TheHub, caller: TheCaller, request_id: Request
                 decided_at=each.decided_at,
                 reason=each.reason,
             )
-            for each in requests_of(asked.connection, key)
+            for each in requests_of(asked.connection, key, asked.agreement)
         ]
         return StatusAnswer(requests=lines, request_id=str(request_id))
 

@@ -42,7 +42,7 @@ def fill(
         form = prefill(asked.connection, person, wanted, hub.sureness)
         asked.attributes, asked.relatives = form.released, form.relatives
         if asked.agreement.submissions:
-            opening = Opening(request_id, caller.client_id, asked.agreement.name)
+            opening = Opening(request_id, caller.client_id, asked.agreement)
             note_form(asked.connection, hub.pseudonym_key, opening, wanted, form)
         return PrefillAnswer(
             procedure=head(procedure, day),

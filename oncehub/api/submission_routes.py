@@ -55,7 +55,7 @@ def submit(
     known = named(hub.procedures, code)
     with inquiry(hub, caller, request_id, "submission", procedure=known.id if known else None) as asked:
         require_submissions(asked.agreement)
-        opening = Opening(body.request_id, caller.client_id, asked.agreement.name)
+        opening = Opening(body.request_id, caller.client_id, asked.agreement)
         form = find_open_form(asked.connection, opening)
         procedure = require_procedure(asked.agreement, known, code, form.day if form else today())
         require_search(asked.agreement, body.search)

@@ -32,6 +32,7 @@ def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: Request
             offset=body.offset,
             limit=body.limit,
             day=today(),
+            under=asked.agreement,
         )
         return UsageAnswer(
             total_usages=page.total,

@@ -7,18 +7,19 @@ can be proven: who, when, to what.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from psycopg2.extras import RealDictCursor
+from psycopg2 import sql
 
 from oncehub.model.errors import AccessDenied, ConsentNotFound, ConsentRefused
 from oncehub.model.privacy import DeadlineRules
 from oncehub.model.sharing import Agreement
 from oncehub.share.deadlines import Due, due
 from oncehub.share.requests import open_request
+from oncehub.share.roles import as_agreement, rows_as, schemas_for
 from oncehub.store.connection import Connection
 
 Channel = Literal["vneid", "portal", "counter"]
@@ -27,7 +28,7 @@ Channel = Literal["vneid", "portal", "counter"]
 _CLOCKS_APART = timedelta(minutes=5)
 
 _RECORD = """
-insert into share.consent (consent_id, person_key, agreement, agency, purpose, attributes, text_version,
+insert into {share}.consent (consent_id, person_key, agreement, agency, purpose, attributes, text_version,
     text_digest, given_at, channel, reference, officer, recorded_by)
 values (%(consent_id)s, %(person_key)s, %(agreement)s, %(agency)s, %(purpose)s, %(attributes)s,
     %(text_version)s, %(text_digest)s, %(given_at)s, %(channel)s, %(reference)s, %(officer)s, %(recorded_by)s)
@@ -38,18 +39,21 @@ _PROVEN = """
 select consent_id::text,
     (person_key::text, purpose, attributes, text_digest)
         = (%(person_key)s, %(purpose)s, %(attributes)s::text[], %(text_digest)s) as same
-from share.consent_proven_by(%(agreement)s, %(channel)s, %(reference)s)
+from {share}.consent_proven_by(%(agreement)s, %(channel)s, %(reference)s)
 """
 
 _WITHDRAW = """
-insert into share.consent_withdrawal (consent_id, withdrawn_at, channel, reference, officer, recorded_by)
+insert into {share}.consent_withdrawal (consent_id, withdrawn_at, channel, reference, officer, recorded_by)
 values (%(consent_id)s, %(withdrawn_at)s, %(channel)s, %(reference)s, %(officer)s, %(recorded_by)s)
 on conflict do nothing
 """
 
-_FIND = "select person_key::text, agreement, given_at, withdrawn_at from share.consent_of(%s, %s)"
+_FIND = """
+select person_key::text, agreement, given_at, withdrawn_at
+from {share}.consent_of(%(consent_id)s, %(agreements)s)
+"""
 
-_OF_PERSON = "select * from share.consents_of(%s, %s)"
+_OF_PERSON = "select * from {share}.consents_of(%(person)s, %(agreements)s)"
 
 
 @dataclass(frozen=True)
@@ -122,19 +126,22 @@ def record_consent(
     text: ShownText,
     given_at: datetime,
     proof: Proof,
+    under: Agreement | None = None,
 ) -> str:
     """Record within the caller's transaction that somebody has consented; return the consent's id.
 
     The same once more changes nothing and gives the same id.
 
     Args:
-        connection: one that may insert into `share.consent`; the API's role may.
+        connection: in a transaction.
         agreement: what is consented to.
         person_key: who consents.
         attributes: each one that may be told; some of the agreement's.
         text: what the citizen was shown.
         given_at: when they consented, with time zone.
         proof: of it.
+        under: the agreement under which it is recorded, whose role the connection may become; None records
+            it with the hub's own rights.
 
     Raises:
         AccessDenied: naming the attributes that the agreement does not cover.
@@ -152,15 +159,12 @@ def record_consent(
         "given_at": given_at,
     }
     values |= vars(proof)
-    with connection.cursor() as cursor:
-        cursor.execute(_RECORD, values)
-        if cursor.rowcount:
-            return str(values["consent_id"])
-        cursor.execute(_PROVEN, values)
-        consent_id, same = cursor.fetchone() or (None, False)
-    if not same:
+    if _written(connection, under, _RECORD, values):
+        return str(values["consent_id"])
+    known = rows_as(connection, under, _PROVEN, values)
+    if not known or not known[0]["same"]:
         raise ConsentRefused("this proof is of another consent; a consent has a transaction of its own")
-    return str(consent_id)
+    return str(known[0]["consent_id"])
 
 
 def withdraw_consent(
@@ -172,6 +176,7 @@ def withdraw_consent(
     withdrawn_at: datetime,
     proof: Proof,
     person_key: str | None = None,
+    under: Agreement | None = None,
 ) -> Withdrawn:
     """Withdraw a consent within the caller's transaction; from its end on nobody is answered by it.
 
@@ -179,32 +184,30 @@ def withdraw_consent(
     nothing.
 
     Args:
-        connection: one that may insert into `share.consent_withdrawal`; the API's role may.
+        connection: in a transaction.
         rules: `mappings/rules/deadlines.yaml`.
         consent_id: which.
         agreements: names of those whose consents the caller may withdraw.
         withdrawn_at: when the citizen withdrew it, with time zone.
         proof: of it.
         person_key: who withdraws it, where a citizen does so by themselves: their own alone.
+        under: as of `record_consent`.
 
     Raises:
         ConsentNotFound: when there is none of that id under those agreements, or it is somebody else's.
         ConsentRefused: when the moment lies in the future, or before it was given.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND, (str(consent_id), list(agreements)))
-        row = cursor.fetchone()
-        if row is None or person_key not in (None, row[0]):
-            raise ConsentNotFound(f"there is no consent {consent_id}")
-        person_key, agreement, given_at, before = row
-        if before is None and not given_at <= withdrawn_at <= datetime.now(UTC) + _CLOCKS_APART:
-            raise ConsentRefused("a consent is withdrawn after it was given, and not in the future")
-        values = {"consent_id": str(consent_id), "withdrawn_at": withdrawn_at, **vars(proof)}
-        cursor.execute(_WITHDRAW, values)
-        if cursor.rowcount == 0:
-            cursor.execute(_FIND, (str(consent_id), list(agreements)))
-            withdrawn_at = (cursor.fetchone() or (None, None, None, withdrawn_at))[3]
-            return Withdrawn(person_key, agreement, withdrawn_at, due(rules, "withdrawal", withdrawn_at))
+    values = {"consent_id": str(consent_id), "agreements": list(agreements)}
+    found = rows_as(connection, under, _FIND, values)
+    if not found or person_key not in (None, found[0]["person_key"]):
+        raise ConsentNotFound(f"there is no consent {consent_id}")
+    person_key, agreement, given_at, before = found[0].values()
+    if before is None and not given_at <= withdrawn_at <= datetime.now(UTC) + _CLOCKS_APART:
+        raise ConsentRefused("a consent is withdrawn after it was given, and not in the future")
+    if not _written(connection, under, _WITHDRAW, values | {"withdrawn_at": withdrawn_at, **vars(proof)}):
+        (standing,) = rows_as(connection, under, _FIND, values)
+        withdrawn_at = standing["withdrawn_at"]
+        return Withdrawn(person_key, agreement, withdrawn_at, due(rules, "withdrawal", withdrawn_at))
     opened = open_request(
         connection,
         rules,
@@ -217,14 +220,31 @@ def withdraw_consent(
     return Withdrawn(person_key, agreement, withdrawn_at, opened.due)
 
 
-def consents_of(connection: Connection, person_key: str, agreements: Sequence[str]) -> list[Consent]:
-    """Give a person's consents to some agreements, withdrawn ones too, the first first."""
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_OF_PERSON, (person_key, list(agreements)))
-        return [
-            Consent(**row | {"consent_id": str(row["consent_id"]), "attributes": tuple(row["attributes"])})
-            for row in cursor.fetchall()
-        ]
+def consents_of(
+    connection: Connection, under: Agreement, person_key: str, agreements: Sequence[str]
+) -> list[Consent]:
+    """Give a person's consents to some agreements, withdrawn ones too, the first first.
+
+    Args:
+        connection: one that may become the role of `under`, in a transaction.
+        under: the agreement under which that is asked.
+        person_key: whose.
+        agreements: names of those that `under` lets its clients record consents for.
+    """
+    rows = rows_as(connection, under, _OF_PERSON, {"person": person_key, "agreements": list(agreements)})
+    return [
+        Consent(**row | {"consent_id": str(row["consent_id"]), "attributes": tuple(row["attributes"])})
+        for row in rows
+    ]
+
+
+def _written(
+    connection: Connection, under: Agreement | None, statement: str, values: Mapping[str, Any]
+) -> bool:
+    """Insert a row, and tell whether there was none like it."""
+    with as_agreement(connection, under) as cursor:
+        cursor.execute(sql.SQL(statement).format(**schemas_for(under)), values)
+        return cursor.rowcount == 1
 
 
 def _require_fit(agreement: Agreement, attributes: Collection[str], given_at: datetime) -> None:

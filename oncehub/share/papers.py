@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from psycopg2.extras import RealDictCursor
-
 from oncehub.model.procedures import Item, Paper
+from oncehub.model.sharing import Agreement
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 PAPER_ATTRIBUTES = ("document.file_id", "dossier.code")
@@ -17,7 +17,7 @@ PAPER_ATTRIBUTES = ("document.file_id", "dossier.code")
 
 _FIND: Final = """
 select dossier, procedure_code, component, result, file, decided_at
-from share.reusable_papers(%(person)s, %(results)s, %(components)s, %(procedures)s)
+from {share}.reusable_papers(%(person)s, %(results)s, %(components)s, %(procedures)s)
 order by decided_at desc nulls last, dossier, file
 """
 
@@ -55,14 +55,22 @@ class KeptPaper:
         return self.decided_at is None or datetime.now(UTC) - self.decided_at > item.max_age
 
 
-def find_papers(connection: Connection, person_key: str, fields: Mapping[str, Item]) -> dict[str, KeptPaper]:
-    """Return, by item, the latest earlier paper of the person that spares a new one."""
+def find_papers(
+    connection: Connection, agreement: Agreement, person_key: str, fields: Mapping[str, Item]
+) -> dict[str, KeptPaper]:
+    """Return, by item, the latest earlier paper of the person that spares a new one, where it may be named.
+
+    Args:
+        connection: one that may become the agreement's role, in a transaction.
+        agreement: on whose behalf.
+        person_key: whose papers.
+        fields: the items of the form.
+    """
     wanted = [paper for item in fields.values() for paper in item.replaced_by]
-    if not wanted:
+    if not wanted or not agreement.papers:
         return {}
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_FIND, {"person": person_key, **codes_of(wanted)})
-        kept = [KeptPaper(**row) for row in cursor.fetchall()]
+    values = {"person": person_key, **codes_of(wanted)}
+    kept = [KeptPaper(**row) for row in rows_as(connection, agreement, _FIND, values)]
     found = {
         name: next((paper for paper in kept if paper.spares(item)), None) for name, item in fields.items()
     }

@@ -10,11 +10,10 @@ from typing import Any, Literal
 from oncehub.model.errors import PersonNotLiving
 from oncehub.model.procedures import Item, Procedure
 from oncehub.model.sharing import Agreement
-from oncehub.reconcile.correction_requests import disputed_by_owner
 from oncehub.share.lookup import Believed, Person, Withheld, find_person
 from oncehub.share.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
 from oncehub.share.relatives import LIFE_STATUS, covered, find_relatives, living, tie, wanted_of
-from oncehub.share.sureness import Sureness, SurenessRules, count_sources, sureness
+from oncehub.share.sureness import Support, Sureness, SurenessRules, find_support, sureness
 from oncehub.store.connection import Connection
 
 Reason = Literal[
@@ -135,7 +134,7 @@ def prefill(connection: Connection, person: Person, request: FormRequest, rules:
     """Answer a form for a person that `find_for_form` found; only what the agreement covers."""
     fields, agreement = request.fields, request.agreement
     relatives = find_relatives(connection, person, fields.values(), agreement)
-    kept = find_papers(connection, person.key, fields) if agreement.papers else {}
+    kept = find_papers(connection, agreement, person.key, fields)
     known: dict[str, _Known] = {}
     ask: dict[str, AskedItem] = {}
     for name, item in fields.items():
@@ -149,7 +148,7 @@ def prefill(connection: Connection, person: Person, request: FormRequest, rules:
     left = {key: tuple(sorted(attributes)) for key, attributes in told.items()}
     return FilledForm(
         person_key=person.key,
-        items=_filled(connection, fields, known, rules),
+        items=_filled(connection, request, known, rules),
         papers={name: SparedPaper(fields[name].title.vi, paper) for name, paper in kept.items()},
         ask=ask,
         released=left.pop(person.key),
@@ -199,36 +198,28 @@ def _age(as_of: str) -> timedelta:
 
 
 def _filled(
-    connection: Connection, fields: Mapping[str, Item], known: Mapping[str, _Known], rules: SurenessRules
+    connection: Connection, request: FormRequest, known: Mapping[str, _Known], rules: SurenessRules
 ) -> dict[str, FilledItem]:
     wanted: dict[str, set[str]] = {}
     for each in known.values():
         wanted.setdefault(each.person_key, set()).add(each.attribute)
-    sources = {key: count_sources(connection, key, attributes, rules) for key, attributes in wanted.items()}
-    by_owner = {(key, f"person.{name}") for key in wanted for name in disputed_by_owner(connection, key)}
+    support = find_support(connection, request.agreement, wanted, rules)
     return {
-        name: _item(
-            fields[name],
-            each,
-            sources[each.person_key].get(each.attribute, 1),
-            rules,
-            by_owner=(each.person_key, each.attribute) in by_owner,
-        )
+        name: _item(request.fields[name], each, support[each.person_key, each.attribute], rules)
         for name, each in known.items()
     }
 
 
-def _item(item: Item, known: _Known, sources: int, rules: SurenessRules, *, by_owner: bool) -> FilledItem:
-    """Fill an item; `by_owner`: the person whose value it is says that it is wrong."""
+def _item(item: Item, known: _Known, support: Support, rules: SurenessRules) -> FilledItem:
     believed = known.believed
     return FilledItem(
         title=item.title.vi,
         value=believed.value,
         source=believed.source,
         as_of=believed.as_of,
-        sure=sureness(believed, known.attribute, sources, rules),
-        confirm=item.confirm or by_owner,
-        disputed=believed.disputed or by_owner,
+        sure=sureness(believed, known.attribute, support.sources, rules),
+        confirm=item.confirm or support.disputed_by_owner,
+        disputed=believed.disputed or support.disputed_by_owner,
     )
 
 

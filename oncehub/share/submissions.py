@@ -10,12 +10,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from psycopg2.extras import Json, RealDictCursor
+from psycopg2.extras import Json
 
 from oncehub.audit import person_pseudonym
 from oncehub.model.errors import SubmissionRefused
+from oncehub.model.sharing import Agreement
 from oncehub.share.lookup import Person
 from oncehub.share.prefill import FilledForm, FormRequest
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 LONGEST_OPEN: Final = timedelta(hours=24)
@@ -26,7 +28,7 @@ insert into share.prefill (request_id, client_id, agreement, procedure, person, 
 values (%s::uuid, %s, %s, %s, %s, %s, %s::text[], %s, %s::text[])
 """
 
-_FIND = "select * from share.opened_form(%s::uuid, %s, %s)"
+_FIND = "select * from {share}.opened_form(%(request)s::uuid, %(client)s, %(agreement)s)"
 
 # Without a target for the conflict no right to read is needed.
 _SUBMIT = """
@@ -42,7 +44,7 @@ class Opening:
 
     request_id: UUID
     client_id: str
-    agreement: str
+    agreement: Agreement
 
 
 @dataclass(frozen=True)
@@ -105,17 +107,26 @@ def note_form(
     there = [*(name for name in form.items if name not in confirm), *form.papers]
     person = person_pseudonym(key, form.person_key)
     with connection.cursor() as cursor:
-        names = (*_named(opening), asked.procedure.id, person, asked.day)
+        opened = (str(opening.request_id), opening.client_id, opening.agreement.name)
+        names = (*opened, asked.procedure.id, person, asked.day)
         cursor.execute(_NOTE, (*names, there, Json(confirm), list(form.ask)))
 
 
 def find_open_form(connection: Connection, opening: Opening) -> OpenForm | None:
     """Return the form that was filled; None when the client had none filled by that request."""
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_FIND, _named(opening))
-        row = cursor.fetchone()
-    if row is None:
+    rows = rows_as(
+        connection,
+        opening.agreement,
+        _FIND,
+        {
+            "request": str(opening.request_id),
+            "client": opening.client_id,
+            "agreement": opening.agreement.name,
+        },
+    )
+    if not rows:
         return None
+    (row,) = rows
     taken = row["submission_id"] and Taken(
         submission_id=UUID(str(row["submission_id"])),
         kept=tuple(row["kept"]),
@@ -194,7 +205,3 @@ def content_digest(key: bytes, request_id: UUID, content: Any) -> bytes:
 def _digest(key: bytes, context: str, content: Any) -> bytes:
     written = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     return hmac.digest(key, context.encode() + b"\x1f" + written, "sha256")
-
-
-def _named(opening: Opening) -> tuple[str, str, str]:
-    return str(opening.request_id), opening.client_id, opening.agreement

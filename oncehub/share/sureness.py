@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from psycopg2.extras import Json
+
 from oncehub.model.catalogue import load_rules
 from oncehub.model.rules import ComparisonRules, SurvivorshipRules
 from oncehub.model.settings import Settings
+from oncehub.model.sharing import Agreement
 from oncehub.share.lookup import Believed
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 Grade = Literal["authority", "agreed", "single", "doubtful"]
 """The surest first: the authority says so; several sources do; one does; one in doubt does."""
 
-_AGREEING: Final = "select attribute, sources from share.agreeing_sources(%s, %s)"
+_PERSON: Final = "person."
+
+_SUPPORT: Final = """
+select
+    asked.person_key,
+    array(select jsonb_object_keys(asked.attributes)) as attributes,
+    (
+        select coalesce(jsonb_object_agg(agreeing.attribute, agreeing.sources), '{{}}')
+        from {share}.agreeing_sources(
+            asked.person_key::uuid,
+            array(select each.key from jsonb_each(asked.attributes) as each where each.value = 'true')
+        ) as agreeing
+    ) as sources,
+    {truth}.disputed_by_owner(asked.person_key::uuid) as disputed
+from jsonb_each(%(asked)s) as asked (person_key, attributes)
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,19 @@ class SurenessRules:
     compared: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Support:
+    """What is known of a believed value beside it.
+
+    Attributes:
+        sources: how many state it, the believed one included.
+        disputed_by_owner: the person whose value it is says that it is wrong, and that is open.
+    """
+
+    sources: int
+    disputed_by_owner: bool
+
+
 def load_sureness_rules(settings: Settings) -> SurenessRules:
     """Read the rules by which values are believed and compared.
 
@@ -59,19 +91,32 @@ def load_sureness_rules(settings: Settings) -> SurenessRules:
     )
 
 
-def count_sources(
-    connection: Connection, person_key: str, attributes: Collection[str], rules: SurenessRules
-) -> dict[str, int]:
-    """Return how many sources state what is believed of a person, by qualified attribute.
+def find_support(
+    connection: Connection,
+    agreement: Agreement,
+    attributes: Mapping[str, Collection[str]],
+    rules: SurenessRules,
+) -> dict[tuple[str, str], Support]:
+    """Return what else is known of believed values, by the person's key and the qualified attribute.
 
-    Those that are not compared are left out: of them nobody knows who agrees.
+    Args:
+        connection: one that may become the agreement's role, in a transaction.
+        agreement: on whose behalf; it has these people, and what is asked of them may be told.
+        attributes: of which people: key -> qualified attributes.
+        rules: those tell which attributes are compared. Of the others nobody knows who agrees.
     """
-    names = {name.removeprefix("person.") for name in attributes} & rules.compared
-    if not names:
+    if not attributes:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_AGREEING, (person_key, sorted(names)))
-        return {f"person.{attribute}": sources for attribute, sources in cursor.fetchall()}
+    asked = {
+        key: {name: name in rules.compared for name in (each.removeprefix(_PERSON) for each in wanted)}
+        for key, wanted in attributes.items()
+    }
+    rows = rows_as(connection, agreement, _SUPPORT, {"asked": Json(asked)})
+    return {
+        (row["person_key"], f"{_PERSON}{name}"): Support(row["sources"].get(name, 1), name in row["disputed"])
+        for row in rows
+        for name in row["attributes"]
+    }
 
 
 def sureness(believed: Believed, attribute: str, sources: int, rules: SurenessRules) -> Sureness:

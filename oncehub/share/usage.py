@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from psycopg2.extras import RealDictCursor
-
 from oncehub.audit import Involvement, Outcome, person_pseudonym
 from oncehub.model.sharing import Agreement
 from oncehub.model.vietnam import VIETNAM
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 ACTIONS: Final[Mapping[str, str]] = {
@@ -33,12 +32,12 @@ ACTIONS: Final[Mapping[str, str]] = {
 """What each action is called before citizens; portals rely on these words, so that none is ever changed."""
 
 _ASKED: Final = """
-select truth.own_keys(%(person)s::uuid)::text[],
-    least(coalesce(%(until)s::timestamptz, 'infinity'), clock_timestamp())
+select {truth}.own_keys(%(person)s::uuid)::text[] as keys,
+    least(coalesce(%(until)s::timestamptz, 'infinity'), clock_timestamp()) as until
 """
 
 _FIND: Final = """
-select * from audit.usage_of(
+select * from {audit}.usage_of(
     %(keys)s::uuid[], %(pseudonyms)s::text[], %(from)s::timestamptz, %(until)s::timestamptz,
     %(hiding)s::text[], %(since)s::timestamptz[], %(shown)s::text[], %(skip)s, %(limit)s
 )
@@ -103,6 +102,7 @@ def find_usages(
     offset: int,
     limit: int,
     day: date,
+    under: Agreement | None = None,
 ) -> UsagePage:
     """Give a page of the uses of a person's data, also of whom clerks have found to be one with them.
 
@@ -110,7 +110,7 @@ def find_usages(
     was written stays so until its agreement says that it no longer is.
 
     Args:
-        connection: one that may execute `truth.own_keys` and `audit.usage_of`.
+        connection: in a transaction.
         person_key: whose.
         keys: for pseudonyms, the hub's own and those retired.
         agreements: by name; those say what is hidden, and give agencies their names.
@@ -118,10 +118,12 @@ def find_usages(
         offset: so many of the newest are left out.
         limit: at most so many.
         day: today, in Vietnam.
+        under: the agreement under which the citizen asks, whose role the connection may become; None asks
+            with the hub's own rights.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_ASKED, {"person": person_key, "until": period.until})
-        ((own, until),) = cursor.fetchall()
+    (asked,) = rows_as(connection, under, _ASKED, {"person": person_key, "until": period.until})
+    # Nobody has any whom the agreement does not have any more.
+    own, until = asked["keys"] or [], asked["until"]
     values = {
         "keys": own,
         "pseudonyms": [person_pseudonym(key, each) for key in keys for each in own],
@@ -130,12 +132,10 @@ def find_usages(
         "skip": offset,
         "limit": limit,
     }
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_FIND, values | _hiding(agreements.values(), day))
-        rows = cursor.fetchall()
+    rows = rows_as(connection, under, _FIND, values | _hiding(agreements.values(), day))
     names = {each.agency.id: each.agency.name for each in agreements.values()}
     usages = tuple(_usage(row, names) for row in rows if row["logtime"] is not None)
-    return UsagePage(rows[0]["total"], usages, until)
+    return UsagePage(rows[0]["total"] if rows else 0, usages, until)
 
 
 def _hiding(agreements: Iterable[Agreement], day: date) -> dict[str, list[Any]]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, Iterator, Mapping
-from importlib import resources
-from typing import Any
 
 import psycopg2.errors
 from psycopg2 import sql
@@ -23,11 +21,8 @@ from oncehub.model.errors import StoreOutdated
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import load_agreements
-from oncehub.share.consents import consent_terms
-from oncehub.share.feeds import feed_terms, standing_names
-from oncehub.share.population import covered
-from oncehub.share.relatives import LIFE_STATUS
 from oncehub.share.roles import API_ROLE, ROLE_PREFIX, SCHEMA_PREFIX, role_of, schema_of
+from oncehub.share.wall_statements import wall_statements
 from oncehub.store.connection import Connection, opened
 from oncehub.store.sealed_values import sensitive_of
 
@@ -139,7 +134,7 @@ def require_wall(
     with connection, connection.cursor() as cursor:
         standing = _standing(cursor)
         wanted = {
-            name: _digest(_statements(agreement, sealed, cursor), cursor)
+            name: _digest(wall_statements(agreement, sealed, cursor), cursor)
             for name, agreement in agreements.items()
         }
     if differing := sorted({name for name, _ in standing.items() ^ wanted.items()}):
@@ -147,94 +142,6 @@ def require_wall(
             f"the database's rights are not as the agreements say ({differing[0]} first); "
             "run: oncehub agreements apply"
         )
-
-
-def visible(agreement: Agreement) -> list[str]:
-    """Return the columns of `truth.person` that the agreement's role may see."""
-    # A form is opened for the living.
-    forms = {LIFE_STATUS} if agreement.procedures else set()
-    return sorted(name.removeprefix("person.") for name in {*agreement.attributes, *forms})
-
-
-def _schemes(agreement: Agreement) -> list[str]:
-    schemes = {name.removeprefix("person.") for name in agreement.search_by}
-    # A tax code of 12 digits is the personal number (Thông tư 86/2024/TT-BTC); relatives are found by theirs.
-    led = {"personal_id"} if "tax_code" in schemes or agreement.relatives else set()
-    return sorted(schemes | led)
-
-
-def _statements(agreement: Agreement, sealed: Collection[str], cursor: Cursor) -> sql.Composed:
-    columns = visible(agreement)
-    sources = agreement.cases.sources if agreement.cases else None
-    parts = {
-        "schema": sql.Identifier(schema_of(agreement.name)),
-        "role": sql.Identifier(role_of(agreement.name)),
-        "columns": sql.SQL(", ").join(_column(agreement, column) for column in columns),
-        "names": _texts(columns),
-        "told": _told(agreement, columns),
-        "consented": _consented(agreement, sql.SQL("asked")),
-        "sealed": _texts([column for column in columns if column in sealed]),
-        "schemes": _texts(_schemes(agreement)),
-        "covered": covered(agreement),
-        "attributes": _texts(agreement.attributes),
-        "feed": sql.Literal(agreement.feed),
-        "names_of_line": _bound(
-            standing_names(agreement, sql.Identifier("d", "person_key")), feed_terms(agreement), cursor
-        ),
-        "source": sql.Literal(agreement.corrections and agreement.corrections.source),
-        "noticed": _texts(agreement.noticed()),
-        "kinds": _texts(agreement.cases.kinds if agreement.cases else ()),
-        "sources": sql.SQL("null::text[]") if sources is None else _texts(sources),
-    }
-    return sql.SQL("").join(sql.SQL(template).format(**parts) for template in _templates(agreement))
-
-
-def _consented(agreement: Agreement, person: sql.Composable) -> sql.Composable:
-    """Build the qualified names of what a person has consented to, where that is asked."""
-    if not agreement.needs_consent:
-        return sql.SQL("'{}'::text[]")
-    terms = consent_terms(agreement)
-    return sql.SQL("share.consented({}, {}, {}, {})").format(
-        *(sql.Literal(terms[name]) for name in ("agreement", "agency", "purpose")), person
-    )
-
-
-def _told(agreement: Agreement, columns: Collection[str]) -> sql.Composable:
-    """Build the names of the columns that may be told of a row of `truth.person`."""
-    if not agreement.needs_consent:
-        return _texts(columns)
-    names = sql.SQL("array(select substr(name, 8) from unnest({}) as name)")
-    return names.format(_consented(agreement, sql.Identifier("person", "person_key")))
-
-
-def _column(agreement: Agreement, column: str) -> sql.Composable:
-    # Whether somebody lives decides on a form, and is told by no more than a refusal.
-    if not agreement.needs_consent or f"person.{column}" not in agreement.attributes:
-        return sql.Identifier("person", column)
-    return sql.SQL("case when {} = any(consent.told) then {} end as {}").format(
-        sql.Literal(column), sql.Identifier("person", column), sql.Identifier(column)
-    )
-
-
-def _bound(statement: sql.Composable, values: Mapping[str, Any], cursor: Cursor) -> sql.Composable:
-    """Put literals in the place of a statement's placeholders."""
-    return sql.SQL(cursor.mogrify(statement, values).decode())
-
-
-def _templates(agreement: Agreement) -> Iterator[str]:
-    parts = {
-        "people": True,
-        "feed": agreement.feed,
-        "notices": agreement.corrections,
-        "cases": agreement.cases,
-    }
-    for part, entitled in parts.items():
-        if entitled:
-            yield (resources.files("oncehub.share") / f"wall_{part}.sql").read_text("utf-8")
-
-
-def _texts(values: Collection[str]) -> sql.Composable:
-    return sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(map(sql.Literal, values)))
 
 
 def _digest(statements: sql.Composed, cursor: Cursor) -> str:
@@ -252,12 +159,12 @@ def _changed(cursor: Cursor, agreements: Mapping[str, Agreement], sealed: Collec
     cursor.execute(_STRAY, {"role": ROLE_PREFIX, "schema": SCHEMA_PREFIX})
     yield from (name for (name,) in cursor.fetchall())
     for name, agreement in agreements.items():
-        if standing.get(name) != _digest(_statements(agreement, sealed, cursor), cursor):
+        if standing.get(name) != _digest(wall_statements(agreement, sealed, cursor), cursor):
             yield name
 
 
 def _build(cursor: Cursor, agreement: Agreement, sealed: Collection[str]) -> None:
-    statements = _statements(agreement, sealed, cursor)
+    statements = wall_statements(agreement, sealed, cursor)
     cursor.execute(statements)
     cursor.execute(
         sql.SQL("comment on schema {} is {}").format(

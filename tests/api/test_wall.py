@@ -29,21 +29,11 @@ audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action,
     feed, first_sequence, last_sequence, given, hidden_by)
 audit.entry_count()
 audit.oldest_unsealed()
-audit.usage_of()
 intake.submitted: insert (source, stream, token, key_id, payload)
 public.oncehub_migration: select
-share.agreeing_sources()
 share.assertion: delete
 share.assertion: insert
 share.assertion: select
-share.consent: insert (consent_id, person_key, agreement, agency, purpose, attributes, text_version,
-    text_digest, given_at, channel, reference, officer, recorded_by)
-share.consent_of()
-share.consent_proven_by()
-share.consent_withdrawal: insert (consent_id, withdrawn_at, channel, reference, officer,
-    recorded_by)
-share.consented()
-share.consents_of()
 share.consumer: select
 share.consumer_key: select (client_id, thumbprint, public_key, valid_from, valid_until, leaked_at)
 share.correction_feed: select
@@ -52,24 +42,18 @@ share.hold_consents()
 share.notice: select (source, sequence, notice, attribute)
 share.notice_reading: insert (source, notice, client_id, reading, reason)
 share.notice_reading: select
-share.opened_form()
 share.prefill: insert (request_id, client_id, agreement, procedure, person, form_of, filled,
     confirm, ask)
 share.receipt: insert (feed, kind, sequence, client_id)
 share.receipt: select
 share.request: insert (request_id, kind, party, person_key, agreement, consent_id, case_id,
     received_at, answer_by, due_on)
-share.reusable_papers()
 share.submission: insert (request_id, dossier, digest, kept)
 share.token_key: insert (fingerprint)
 share.token_key: select (change_id, fingerprint, signs_since)
 truth.case_state: select
 truth.decision: insert (case_id, verdict, reason, decided_by, person_key, follows)
 truth.decision: select
-truth.disputed_by_owner()
-truth.own_keys()
-truth.request_correction()
-truth.requests_of()
 """,
     )
     .strip()
@@ -102,6 +86,10 @@ FORBIDDEN = [
     f"""select * from "{schema_of("tax-registration")}".look_up('{{personal_id}}', '{{{NUMBER}}}')""",
     "insert into audit.entry (client_id) values ('x')",
     "select share.sought('{personal_id}', '{1}')",
+    "select truth.own_keys(gen_random_uuid())",
+    "select * from truth.requests_of(gen_random_uuid())",
+    "select * from share.reusable_papers(gen_random_uuid(), '{}', '{}', '{}')",
+    "select * from audit.usage_of('{}', '{}', now(), now(), '{}', '{}', '{}', 0, 1)",
     "set role postgres",
     "set role pg_read_all_data",
     "set session authorization postgres",

@@ -10,14 +10,9 @@ from psycopg2.extras import Json
 
 from oncehub.reconcile import mark_all
 from oncehub.reconcile.cases import decide, list_cases, open_case_file
-from oncehub.reconcile.correction_requests import (
-    Correction,
-    disputed_by_owner,
-    request_correction,
-    requests_of,
-)
 from oncehub.reconcile.joins import join_people, take_apart
 from oncehub.reconcile.rulings import Word
+from oncehub.share.correction_requests import Correction, request_correction, requests_of
 
 AN = {"full_name": "Nguyễn Thị An", "birth_date": "1984-05-07", "personal_id": "001184000001"}
 AGAIN = AN | {"personal_id": "001184000009"}
@@ -63,8 +58,7 @@ def test_the_run_that_believes_the_value_closes_the_request(hub, an):
     hub.state("portal", "TK1", 3, phone="+84987654321", **AN)
     hub.reconcile()
     assert _states(hub, an) == ["corrected"]
-    with hub.database:
-        assert disputed_by_owner(hub.database, an) == frozenset()
+    assert hub.row("select truth.disputed_by_owner(%s) as names", an) == {"names": []}
     closed = hub.row("select closed_because from truth.case_file where case_id = %s", case)
     assert closed == {"closed_because": "corrected"}
 

@@ -39,6 +39,11 @@ def bank(editable: Settings) -> Agreement:
 
 
 @pytest.fixture
+def residence(editable: Settings) -> Agreement:
+    return load_agreements(editable)["portal-residence"]
+
+
+@pytest.fixture
 def connected(settings: Settings) -> Iterator[Callable[..., Connection]]:
     """Connections of their own, with the API's rights."""
     made: list[Connection] = []
@@ -64,19 +69,33 @@ def proof() -> Proof:
     return Proof("vneid", f"V-{uuid.uuid4()}", None, "portal")
 
 
-def give(connection: Connection, bank: Agreement, person: str, *attributes: str) -> uuid.UUID:
+def give(
+    connection: Connection, bank: Agreement, person: str, *attributes: str, under: Agreement | None = None
+) -> uuid.UUID:
     with connection:
-        text = ShownText("1", "a" * 64)
         consent = record_consent(
-            connection, bank, person, attributes, text=text, given_at=datetime.now(UTC), proof=proof()
+            connection,
+            bank,
+            person,
+            attributes,
+            text=ShownText("1", "a" * 64),
+            given_at=datetime.now(UTC),
+            proof=proof(),
+            under=under,
         )
     return uuid.UUID(consent)
 
 
-def withdraw(connection: Connection, consent: uuid.UUID) -> None:
+def withdraw(connection: Connection, consent: uuid.UUID, under: Agreement | None = None) -> None:
     with connection:
         withdraw_consent(
-            connection, RULES, consent, ["bank-accounts"], withdrawn_at=datetime.now(UTC), proof=proof()
+            connection,
+            RULES,
+            consent,
+            ["bank-accounts"],
+            withdrawn_at=datetime.now(UTC),
+            proof=proof(),
+            under=under,
         )
 
 
@@ -92,12 +111,12 @@ def waiting(database: Connection) -> bool:
 
 
 def test_a_withdrawal_waits_for_the_answer_it_would_overtake(
-    bank: Agreement, an: str, connected: Callable[..., Connection], database: Connection
+    bank: Agreement, residence: Agreement, an: str, connected: Callable[..., Connection], database: Connection
 ) -> None:
     consent = give(database, bank, an, NAME)
     asking, withdrawing = connected(), connected()
     assert isinstance(find_person(asking, bank, WHO, [NAME]), Person)
-    thread = threading.Thread(target=withdraw, args=(withdrawing, consent))
+    thread = threading.Thread(target=withdraw, args=(withdrawing, consent, residence))
     thread.start()
     while not waiting(database):
         assert thread.is_alive()
@@ -111,7 +130,7 @@ def test_a_withdrawal_waits_for_the_answer_it_would_overtake(
 
 
 def test_no_answer_begins_after_a_withdrawal_has_returned(
-    bank: Agreement, an: str, connected: Callable[..., Connection], database: Connection
+    bank: Agreement, residence: Agreement, an: str, connected: Callable[..., Connection], database: Connection
 ) -> None:
     answers: list[tuple[float, float, bool]] = []
     gaps: list[tuple[float, float]] = []
@@ -128,12 +147,12 @@ def test_no_answer_begins_after_a_withdrawal_has_returned(
         thread.start()
     portal = connected()
     for _ in range(12):
-        consent = give(portal, bank, an, NAME)
+        consent = give(portal, bank, an, NAME, under=residence)
         seen = len(answers)
         while len(answers) < seen + 6:
             assert any(thread.is_alive() for thread in threads)
             time.sleep(0.001)
-        withdraw(portal, consent)
+        withdraw(portal, consent, residence)
         began, seen = time.monotonic(), len(answers)
         while len(answers) < seen + 6:
             assert any(thread.is_alive() for thread in threads)

@@ -12,10 +12,12 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 
 from jsonschema import Draft202012Validator
-from psycopg2.extras import Json, RealDictCursor
+from psycopg2.extras import Json
 
 from oncehub.model.entities import Entity
-from oncehub.model.errors import CorrectionRefused, TooManyRequests
+from oncehub.model.errors import CorrectionRefused, PersonNotFound, TooManyRequests
+from oncehub.model.sharing import Agreement
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 State = Literal["received", "upheld", "corrected", "rejected"]
@@ -32,17 +34,15 @@ LONGEST_VALUE: Final = 2000
 """So many characters of JSON a value may have."""
 
 _REQUEST: Final = """
-select case_id, outcome from truth.request_correction(
+select case_id, outcome from {truth}.request_correction(
     %(person)s::uuid, %(attribute)s, %(value)s::jsonb, %(why)s, %(document)s, %(open)s, %(recent)s, %(within)s
 )
 """
 
 _REQUESTS: Final = """
 select case_id, attribute, claimed, received_at, due_on, state, decided_at, reason
-from truth.requests_of(%s::uuid)
+from {truth}.requests_of(%(person)s::uuid)
 """
-
-_DISPUTED: Final = "select truth.disputed_by_owner(%s::uuid)"
 
 
 @dataclass(frozen=True)
@@ -98,17 +98,22 @@ def value_fault(person: Entity, attribute: str, value: Any) -> str | None:
     return None if fits else f"has not the form of person.{attribute}; see the canonical schema of person"
 
 
-def request_correction(connection: Connection, person_key: str, correction: Correction) -> tuple[int, bool]:
+def request_correction(
+    connection: Connection, person_key: str, correction: Correction, under: Agreement | None = None
+) -> tuple[int, bool]:
     """Open a case about a value within the caller's transaction; return its number, and whether it is new.
 
     The same request once more is the case that it opened.
 
     Args:
-        connection: one that may execute `truth.request_correction`.
+        connection: in a transaction.
         person_key: of the person who asks, whom it is about.
         correction: its value has the attribute's form.
+        under: the agreement under which they ask, whose role the connection may become; None asks with the
+            hub's own rights.
 
     Raises:
+        PersonNotFound: when the agreement does not have them any more.
         CorrectionRefused: when another value was claimed of the attribute and that is open, or the value is
             what is believed.
         TooManyRequests: when the person has asked for as much as clerks can look at.
@@ -123,9 +128,10 @@ def request_correction(connection: Connection, person_key: str, correction: Corr
         "recent": RECENT,
         "within": WITHIN,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_REQUEST, values)
-        ((case_id, outcome),) = cursor.fetchall()
+    rows = rows_as(connection, under, _REQUEST, values)
+    if not rows:
+        raise PersonNotFound("the agreement does not have the person any more")
+    case_id, outcome = rows[0]["case_id"], rows[0]["outcome"]
     if outcome == "another":
         raise CorrectionRefused(
             f"another value of person.{correction.attribute} was claimed in case {case_id}, which is open; "
@@ -141,16 +147,9 @@ def request_correction(connection: Connection, person_key: str, correction: Corr
     return int(case_id), outcome == "opened"
 
 
-def requests_of(connection: Connection, person_key: str) -> list[CorrectionRequest]:
-    """Give all that a person has asked to be corrected, the latest first."""
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_REQUESTS, (person_key,))
-        return [CorrectionRequest(**row) for row in cursor.fetchall()]
-
-
-def disputed_by_owner(connection: Connection, person_key: str) -> frozenset[str]:
-    """Give the attributes of which the person says that they are wrong, while that is open."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DISPUTED, (person_key,))
-        ((names,),) = cursor.fetchall()
-    return frozenset(names)
+def requests_of(
+    connection: Connection, person_key: str, under: Agreement | None = None
+) -> list[CorrectionRequest]:
+    """Give all that a person has asked to be corrected, the latest first; see `request_correction`."""
+    rows = rows_as(connection, under, _REQUESTS, {"person": person_key})
+    return [CorrectionRequest(**row) for row in rows]

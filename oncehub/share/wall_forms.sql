@@ -1,0 +1,39 @@
+
+create function {schema}.agreeing_sources(asked_person uuid, asked_attributes text[])
+    returns table (attribute text, sources bigint)
+    language plpgsql stable security definer set search_path = '' as $wall$
+begin
+    return query
+    select agreeing.*
+    from {schema}.person as person
+    cross join lateral share.agreeing_sources(
+        person.person_key,
+        array(
+            select asked.name from unnest(asked_attributes) as asked (name)
+            where 'person.' || asked.name = any({attributes}) and asked.name = any({told})
+        )
+    ) as agreeing
+    where person.person_key = asked_person;
+end
+$wall$;
+comment on function {schema}.agreeing_sources is
+    'how many sources state what is believed of somebody whom the agreement has, of what may be told of them';
+
+create function {schema}.disputed_by_owner(asked_person uuid) returns text[]
+    language plpgsql stable security definer set search_path = '' as $wall$
+begin
+    return array(
+        select disputed.name
+        from {schema}.person as person
+        cross join lateral unnest(truth.disputed_by_owner(person.person_key)) as disputed (name)
+        where person.person_key = asked_person
+            and 'person.' || disputed.name = any({attributes}) and disputed.name = any({told})
+        order by 1
+    );
+end
+$wall$;
+comment on function {schema}.disputed_by_owner is
+    'of which of these attributes somebody whom the agreement has says that they are wrong';
+
+revoke execute on function {schema}.agreeing_sources, {schema}.disputed_by_owner from public;
+grant execute on function {schema}.agreeing_sources, {schema}.disputed_by_owner to {role};

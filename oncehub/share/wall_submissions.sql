@@ -1,0 +1,16 @@
+
+create function {schema}.opened_form(asked uuid, by_client text, under_agreement text) returns table (
+    procedure text, person text, form_of date, filled text[], confirm jsonb, ask text[], age interval,
+    submission_id uuid, digest bytea, kept text[], submitted_at timestamptz
+)
+    language plpgsql stable security definer set search_path = '' as $wall$
+begin
+    return query
+    select form.* from share.opened_form(asked, by_client, {agreement}) as form
+    where under_agreement = {agreement};
+end
+$wall$;
+comment on function {schema}.opened_form is 'a form that a client of the agreement''s had filled under it';
+
+revoke execute on function {schema}.opened_form from public;
+grant execute on function {schema}.opened_form to {role};
