@@ -37,6 +37,25 @@ REGISTER = {"source": "population", "rule": "authority"}
 OTHERS = {"phone", "email", "tax_code"}
 IDENTIFIERS = ("personal_id", "national_id_9", "tax_code")
 
+WARD = """
+name: ward
+agency: {id: H27, name: Ward, kind: state}
+purpose: dpv:RequestedServiceProvision
+consent: not_required
+legal_basis: {text: Luật 91/2025/QH15, article: Điều 19 khoản 1 điểm c, from: 2026-01-01}
+population:
+  person.permanent_address: {province: ["01"]}
+procedures: [dvctt-02]
+attributes: [person.personal_id, person.full_name, person.household_head, person.relation_to_head, \
+person.permanent_address]
+implied: [person.sex, person.birth_date, person.birth_registration_place, person.marital_status, \
+person.spouse, person.father, person.mother, person.life_status]
+relatives: [household_members]
+search_by: [person.personal_id]
+limits: {per_second: 1000, per_day: 100000}
+valid: {from: 2026-01-01, until: 2999-12-31}
+"""
+
 # A test's database is thrown away: it need not outlive a power cut.
 QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
@@ -187,6 +206,13 @@ def editable(settings: Settings, tmp_path: Path) -> Settings:
         text = agreement.read_text("utf-8").replace("until: 2028-", "until: 2999-")
         agreement.write_text(text.replace("per_second: ", "per_second: 100"), "utf-8")
     return replace(settings, root=root)
+
+
+@pytest.fixture
+def ward(editable: Settings) -> str:
+    """Adds an agreement that lists households, about people who live in Hà Nội; gives its name."""
+    (editable.mappings / "agreements" / "ward.yaml").write_text(WARD, "utf-8")
+    return "ward"
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from oncehub.api.bodies import DAY, SearchTerms, Value
-from oncehub.share.prefill import FilledItem, Reason, SparedPaper
+from oncehub.share.item_values import Reason
+from oncehub.share.prefill import FilledItem, SparedPaper
 from oncehub.share.sureness import Grade
 
 
@@ -37,8 +38,14 @@ class Sure(BaseModel):
 
 
 class Filled(Value):
-    """A filled item: `confirm` by the citizen; `disputed` when another source states a different value."""
+    """A filled item: `confirm` by the citizen; `disputed` when another source states a different value.
 
+    `value` is a text, a composite whole, or of the members of a household a list, sorted, empty for who lives
+    alone: of each member an object. Of a list `source` and `sure` are those of what in it is the least sure,
+    `as_of` is that of the oldest.
+    """
+
+    value: str | dict[str, str | None] | list[dict[str, str]]
     title: str
     sure: Sure
     confirm: bool

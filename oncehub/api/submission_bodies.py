@@ -20,7 +20,8 @@ class GivenAnswer(BaseModel):
 
     `confirmed`: the value shown is right. `corrected`: `value` is. `answered`: `value` is what was asked for;
     an item that is no attribute of the person needs none, as the hub does not keep it. `none`: there is
-    nothing to give. A value has the form of the look-up's: `+84912000001`, `2026-01-31`, a composite whole.
+    nothing to give. A value has the form that the form shows: `+84912000001`, `2026-01-31`, a composite
+    whole, of the members of a household a list of objects.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -119,7 +119,7 @@ def _listed(procedure: Procedure, day: date) -> dict[str, Any]:
 def _shown(name: str, item: Item) -> dict[str, Any]:
     return {
         "item": name,
-        "from": item.attribute or "asked",
+        "from": ", ".join(item.fills) or "asked",
         "of": item.of,
         "confirm": item.confirm,
         "max_age": item.max_age and f"{item.max_age.days} days",

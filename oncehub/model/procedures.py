@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -17,6 +17,11 @@ ComponentCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9.-]{0
 
 ResultCode = Annotated[str, StringConstraints(pattern=r"^KQ\.[A-Z0-9]+(\.[A-Z0-9]+)+$")]
 """Mã giấy tờ kết quả: the code of a procedure's result, e.g. `KQ.G07.000122`."""
+
+HOUSEHOLD_MEMBERS: Final = "household_members"
+"""The one relation that leads to several people: those of whom the same head of household is believed.
+
+Luật Căn cước 26/2023/QH15 Điều 9: the register holds the names and numbers of a head and of the members."""
 
 
 class Text(Part):
@@ -86,7 +91,9 @@ class Item(Dated):
     """One item of a form: filled from `attribute`, of the person or of a relative, or asked with `ask`.
 
     Attributes:
-        of: whose attribute, as an attribute of the person that names somebody: `father`, `spouse`, ….
+        attributes: instead of `attribute`, of `household_members`: what is listed of each.
+        of: whose attribute, as an attribute of the person that names somebody: `father`, `spouse`, …; or
+            `household_members`.
         even_if_deceased: a relative's value is filled although the relative is not living.
         confirm: the citizen must confirm the filled value (it may be out of date by nature).
         max_age: what was stated, or decided, longer ago is asked anew.
@@ -95,6 +102,7 @@ class Item(Dated):
 
     title: Text
     attribute: AttributeName | None = None
+    attributes: tuple[AttributeName, ...] = ()
     of: Name | None = None
     even_if_deceased: bool = False
     confirm: bool = False
@@ -104,19 +112,29 @@ class Item(Dated):
 
     @model_validator(mode="after")
     def _one(self) -> Item:
-        if (self.attribute is None) == (self.ask is None):
+        if [self.attribute is None, not self.attributes, self.ask is None].count(False) != 1:
             raise ValueError("give either attribute (filled from the hub) or ask")
         if self.ask and self.confirm:
             raise ValueError("confirm goes with attribute; an asked item is confirmed by answering")
-        if self.of and not self.attribute:
+        if self.of and self.ask:
             raise ValueError("of goes with attribute: say which of the relative's")
-        if self.even_if_deceased and not self.of:
-            raise ValueError("even_if_deceased goes with of: no form is filled for the dead")
+        if bool(self.attributes) != (self.of == HOUSEHOLD_MEMBERS):
+            raise ValueError(
+                f"attributes goes with of: {HOUSEHOLD_MEMBERS}, which leads to several people; all else has "
+                "an attribute"
+            )
+        if self.even_if_deceased and (not self.of or self.attributes):
+            raise ValueError("even_if_deceased goes with of one relative: no form is filled for the dead")
         if self.replaced_by and not self.ask:
             raise ValueError("replaced_by goes with ask: it spares a paper that is asked for")
-        if self.max_age and not (self.attribute or self.replaced_by):
+        if self.max_age and not (self.fills or self.replaced_by):
             raise ValueError("max_age goes with attribute or replaced_by: an answer has no age")
         return self
+
+    @property
+    def fills(self) -> tuple[AttributeName, ...]:
+        """The attributes that fill it, of the person or of whom `of` leads to; none where it is asked."""
+        return self.attributes or ((self.attribute,) if self.attribute else ())
 
 
 class Procedure(Document):

@@ -125,7 +125,7 @@ class Agreement(Document):
         attributes: what may leave the hub; everything else is refused.
         search_by: attributes that may be used to find a person.
         relatives: whose items forms may hold beside the person's own, as attributes that name somebody
-            (`father`); of them no more than `attributes`.
+            (`father`), or `household_members`; of them no more than `attributes`.
         papers: forms may name earlier papers of the person that spare new ones.
         corrections: the source whose correction notices it entitles to; values within `attributes`.
         cases: what its officers decide; nothing where absent.

@@ -25,6 +25,7 @@ from oncehub.share.faults import misnamed, raise_faults, unknown
 from oncehub.share.population import Catalogues, population_faults
 from oncehub.share.procedures import PERSON, known_relations, load_procedures, shareable_attributes
 from oncehub.share.purposes import read_purposes
+from oncehub.share.relatives import tie
 from oncehub.share.submission_desk import stream_faults
 
 SEARCHABLE = ("person.national_id_9", "person.passport", "person.personal_id", "person.tax_code")
@@ -117,9 +118,9 @@ def _relative_faults(agreement: Agreement, relations: Collection[str]) -> Iterat
             yield unknown(place, key, relation, relations)
         elif relation in agreement.relatives[:index]:
             yield f"{place}: {key}: {relation!r} is repeated; keep one"
-        elif f"{PERSON}{relation}" not in agreement.attributes:
+        elif tie(relation) not in agreement.attributes:
             # Whoever sees a relative's item learns of the tie.
-            yield f"{place}: {key}: {relation!r} needs {PERSON}{relation} under attributes; add it"
+            yield f"{place}: {key}: {relation!r} needs {tie(relation)} under attributes; add it"
 
 
 def _repeated_feeds(agreements: list[Agreement]) -> Iterator[str]:

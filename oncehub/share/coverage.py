@@ -17,8 +17,8 @@ from oncehub.model.procedures import Item, Procedure
 from oncehub.model.settings import Settings
 from oncehub.model.sharing import Agreement
 from oncehub.share.agreements import find_agreement, load_agreements
+from oncehub.share.coverage_conditions import FILLED
 from oncehub.share.coverage_statement import (
-    FILLED,
     PAPER,
     Question,
     answers_statement,
@@ -220,7 +220,7 @@ def answer_forms(
 
 def _question(item: Item, agreement: Agreement) -> Question | None:
     """Return what of a person decides how the item is answered; None where nothing does."""
-    if item.attribute:
+    if item.fills:
         return question_of(item) if covered(item, agreement) else None
     return question_of(item) if agreement.papers else None
 
@@ -230,7 +230,7 @@ def _by_answer(
 ) -> dict[str, int]:
     question = _question(item, agreement)
     if question is None:
-        return {"not_allowed" if item.attribute else "asked": people}
+        return {"not_allowed" if item.fills else "asked": people}
     counted = dict(answers[question])
     if item.confirm and FILLED in counted:
         counted[CONFIRM] = counted.pop(FILLED)

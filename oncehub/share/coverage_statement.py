@@ -10,14 +10,21 @@ from typing import Final
 from psycopg2 import sql
 
 from oncehub.model.procedures import Item, Paper
+from oncehub.share.coverage_conditions import FILLED, stands, too_old
+from oncehub.share.coverage_household import (
+    HEAD,
+    JOIN_HOUSEHOLD,
+    MEMBER,
+    HouseholdQuestion,
+    household_answer,
+    household_part,
+)
 from oncehub.share.papers import codes_of
-from oncehub.share.relatives import NOT_LIVING
+from oncehub.share.relatives import living_condition
 
-FILLED: Final = "filled"
 PAPER: Final = "paper"
 
 _PERSON: Final = "person."
-_AUTHORITY: Final = "authority"
 
 # A number leads to a relative as a search term leads to a person: see `lookup`.
 _ANSWERS = sql.SQL("""
@@ -34,6 +41,7 @@ person as materialized (
     limit %(sample)s
 )
 {relatives}
+{household}
 {papers}
 select question.number, question.answer, count(*)
 from person
@@ -91,25 +99,11 @@ _PAPERS = sql.SQL("""
 
 _JOIN_PAPERS = sql.SQL("left join kept on kept.person_key = person.person_key")
 
-_LIVING = sql.SQL("coalesce({person}.life_status not in {not_living}, true)")
-
-_STANDS = sql.SQL("""(
-    {person}.{attribute} is null
-    or {name} <> all (coalesce({conflict}.attributes, '{{}}'))
-    or coalesce(truth.origin({person}.provenance, {name}) ->> 'rule' = {authority}, false)
-)""")
-
 _OWN = sql.SQL("""
 when {person}.{attribute} is null then 'not_known'
 when not {stands} then 'conflicting'
-{too_old}
+when {too_old} then 'too_old'
 else {filled}
-""")
-
-_TOO_OLD = sql.SQL("""
-when coalesce(
-    %(now)s - (truth.origin({person}.provenance, {name}) ->> 'as_of')::timestamptz > {max_age}, true
-) then 'too_old'
 """)
 
 
@@ -131,11 +125,13 @@ class ValueQuestion:
     max_age: timedelta | None
 
 
-Question = ValueQuestion | PaperQuestion
+Question = ValueQuestion | PaperQuestion | HouseholdQuestion
 
 
 def question_of(item: Item) -> Question | None:
     """Return what decides how an item is answered; None where nothing does, and it is always asked."""
+    if item.attributes:
+        return HouseholdQuestion(tuple(name.removeprefix(_PERSON) for name in item.attributes), item.max_age)
     if item.attribute:
         name = item.attribute.removeprefix(_PERSON)
         return ValueQuestion(name, item.of, item.even_if_deceased, item.max_age)
@@ -155,22 +151,26 @@ def answers_statement(
         restriction: a further condition on `person`.
     """
     relations = _relations(questions)
-    papers = {number: each for number, each in enumerate(questions) if isinstance(each, PaperQuestion)}
+    numbered = list(enumerate(questions))
+    papers = {number: each for number, each in numbered if isinstance(each, PaperQuestion)}
+    households = {number: each for number, each in numbered if isinstance(each, HouseholdQuestion)}
     return _ANSWERS.format(
-        living=_living("person"),
+        living=living_condition("person"),
         population=population["person"],
         restriction=restriction,
         relatives=sql.SQL("").join(
             _RELATIVE.format(
                 found=_found(relation),
                 tie=sql.Identifier(relation),
-                stands=_stands("person", "conflict", relation),
+                stands=stands("person", "conflict", relation),
             )
-            for relation in relations
+            for relation in sorted({*relations, *([HEAD] * bool(households))})
         ),
+        household=household_part(households, _found(HEAD), population[MEMBER]) if households else sql.SQL(""),
         papers=_papers(papers) if papers else sql.SQL(""),
-        joins=sql.SQL("").join(
+        joins=sql.SQL(" ").join(
             [_JOIN_PAPERS] * bool(papers)
+            + [JOIN_HOUSEHOLD] * bool(households)
             + [
                 _JOIN.format(
                     found=_found(relation),
@@ -190,12 +190,12 @@ def answers_statement(
 
 def count_statement(population: sql.Composable, restriction: sql.Composable) -> sql.Composed:
     """Build the statement that counts the people for whom a form may be opened."""
-    return _COUNT.format(living=_living("person"), population=population, restriction=restriction)
+    return _COUNT.format(living=living_condition("person"), population=population, restriction=restriction)
 
 
 def people_in(questions: Iterable[Question]) -> list[str]:
     """Return the names that people have in the statement."""
-    return ["person", *(f"its_{relation}" for relation in _relations(questions))]
+    return ["person", MEMBER, *(f"its_{relation}" for relation in _relations(questions))]
 
 
 def _relations(questions: Iterable[Question]) -> list[str]:
@@ -244,13 +244,15 @@ def _kept(number: int) -> sql.Identifier:
 def _answer(question: Question, number: int) -> sql.Composed:
     if isinstance(question, PaperQuestion):
         return sql.SQL("case when kept.{} then {} else 'asked' end").format(_kept(number), sql.Literal(PAPER))
+    if isinstance(question, HouseholdQuestion):
+        return household_answer(question, number)
     if question.of is None:
         return sql.SQL("case {} end").format(_own("person", "conflict", question))
     relative = f"its_{question.of}"
     nobody = sql.SQL(
         "when {}.person_key is null then case when {} then 'relative_unknown' else 'conflicting' end"
-    ).format(sql.Identifier(relative), _stands("person", "conflict", question.of))
-    gone = sql.SQL("when not {} then 'relative_not_living'").format(_living(relative))
+    ).format(sql.Identifier(relative), stands("person", "conflict", question.of))
+    gone = sql.SQL("when not {} then 'relative_not_living'").format(living_condition(relative))
     return sql.SQL("case {} {} {} end").format(
         nobody,
         sql.SQL("") if question.even_if_deceased else gone,
@@ -259,30 +261,10 @@ def _answer(question: Question, number: int) -> sql.Composed:
 
 
 def _own(person: str, conflict: str, question: ValueQuestion) -> sql.Composed:
-    names = {"person": sql.Identifier(person), "name": sql.Literal(question.attribute)}
-    too_old = (
-        sql.SQL("")
-        if question.max_age is None
-        else _TOO_OLD.format(**names, max_age=sql.Literal(question.max_age))
-    )
     return _OWN.format(
-        person=names["person"],
-        attribute=sql.Identifier(question.attribute),
-        stands=_stands(person, conflict, question.attribute),
-        too_old=too_old,
-        filled=sql.Literal(FILLED),
-    )
-
-
-def _living(person: str) -> sql.Composed:
-    return _LIVING.format(person=sql.Identifier(person), not_living=sql.Literal(NOT_LIVING))
-
-
-def _stands(person: str, conflict: str, attribute: str) -> sql.Composed:
-    return _STANDS.format(
         person=sql.Identifier(person),
-        conflict=sql.Identifier(conflict),
-        attribute=sql.Identifier(attribute),
-        name=sql.Literal(attribute),
-        authority=sql.Literal(_AUTHORITY),
+        attribute=sql.Identifier(question.attribute),
+        stands=stands(person, conflict, question.attribute),
+        too_old=too_old(person, question.attribute, question.max_age),
+        filled=sql.Literal(FILLED),
     )

@@ -147,7 +147,7 @@ def find_person(
         {
             name: Believed(None, consented=False)
             if name in unconsented
-            else _believed(column, value, provenance, disputed)
+            else believed(column, value, provenance, disputed)
             for (name, column), value in zip(names.items(), values, strict=True)
         },
     )
@@ -177,7 +177,8 @@ def _identifier(attribute: str, value: str) -> tuple[str, str]:
     return ("personal_id" if scheme == "tax_code" and len(value) == 12 else scheme), value
 
 
-def _believed(column: str, value: Any, provenance: Mapping[str, Any], disputed: Collection[str]) -> Believed:
+def believed(column: str, value: Any, provenance: Mapping[str, Any], disputed: Collection[str]) -> Believed:
+    """Return what is believed of one column of an agreement's view of people; see `wall_people.sql`."""
     if value is None:
         return Believed(None)
     origin = provenance.get(column) or provenance.get("*", {})

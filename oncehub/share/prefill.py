@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal
+from datetime import date
+from typing import Any
 
 from oncehub.model.errors import PersonNotLiving
-from oncehub.model.procedures import Item, Procedure
+from oncehub.model.procedures import HOUSEHOLD_MEMBERS, Item, Procedure
 from oncehub.model.sharing import Agreement
-from oncehub.share.lookup import Believed, Person, Withheld, find_person
+from oncehub.share.household import Household, find_household
+from oncehub.share.item_values import Known, Reason, members_of, relative_value_of, value_of
+from oncehub.share.lookup import Person, Withheld, find_person
 from oncehub.share.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
 from oncehub.share.relatives import LIFE_STATUS, covered, find_relatives, living, tie, wanted_of
 from oncehub.share.sureness import Support, Sureness, SurenessRules, find_support, sureness
 from oncehub.store.connection import Connection
-
-Reason = Literal[
-    "asked",
-    "not_known",
-    "conflicting",
-    "too_old",
-    "not_allowed",
-    "needs_consent",
-    "relative_unknown",
-    "relative_not_living",
-]
-"""Why an item is asked: it always is; nothing is held; sources disagree; stated too long ago; outside the
-agreement; the citizen has not consented; nobody is held as the relative; who is, is not held as living."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +39,11 @@ class FilledItem:
 
     Attributes:
         title: of the item, in Vietnamese.
-        as_of: when the source stated the value, ISO 8601 UTC.
-        sure: how sure it is.
+        value: text, an object for a composite, or of a household a list of objects, one a member, each with
+            the item's attributes.
+        source: whose word it is; of a list, of what in it is the least sure.
+        as_of: when the source stated the value, ISO 8601 UTC; of a list, what in it is the oldest.
+        sure: how sure it is; of a list, what in it is the least sure.
         confirm: the citizen must confirm it.
         disputed: a source without authority states another value, or the person whose it is says that it is
             wrong, which is then to be confirmed whatever the procedure says.
@@ -103,12 +95,11 @@ class FilledForm:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What fills an item: whose attribute it is, and what is believed of it."""
+class _Others:
+    """Whom a form asks about beside the person."""
 
-    person_key: str
-    attribute: str
-    believed: Believed
+    relatives: Mapping[str, Person | None]
+    household: Household
 
 
 def find_for_form(
@@ -133,17 +124,20 @@ def require_living(person: Person) -> None:
 def prefill(connection: Connection, person: Person, request: FormRequest, rules: SurenessRules) -> FilledForm:
     """Answer a form for a person that `find_for_form` found; only what the agreement covers."""
     fields, agreement = request.fields, request.agreement
-    relatives = find_relatives(connection, person, fields.values(), agreement)
+    others = _Others(
+        find_relatives(connection, person, fields.values(), agreement),
+        find_household(connection, person, fields.values(), agreement),
+    )
     kept = find_papers(connection, agreement, person.key, fields)
-    known: dict[str, _Known] = {}
+    known: dict[str, Known] = {}
     ask: dict[str, AskedItem] = {}
     for name, item in fields.items():
-        answer = _answer(item, person, relatives, agreement)
-        if isinstance(answer, _Known):
+        answer = _answer(item, person, others, agreement)
+        if isinstance(answer, Known):
             known[name] = answer
         elif name not in kept:
-            ask[name] = answer
-    told = _told(fields, known, ask, person, relatives)
+            ask[name] = AskedItem(item.title.vi, answer, item.ask.vi if item.ask else None)
+    told = _told(fields, known, ask, person, others)
     told[person.key] |= set(PAPER_ATTRIBUTES) if kept else set()
     left = {key: tuple(sorted(attributes)) for key, attributes in told.items()}
     return FilledForm(
@@ -156,90 +150,70 @@ def prefill(connection: Connection, person: Person, request: FormRequest, rules:
     )
 
 
-def _answer(
-    item: Item, person: Person, relatives: Mapping[str, Person | None], agreement: Agreement
-) -> _Known | AskedItem:
-    title = item.title.vi
-    if item.attribute is None:
-        return AskedItem(title, "asked", item.ask.vi if item.ask else None)
+def _answer(item: Item, person: Person, others: _Others, agreement: Agreement) -> Known | Reason:
+    if not item.fills:
+        return "asked"
     if not covered(item, agreement):
-        return AskedItem(title, "not_allowed")
+        return "not_allowed"
+    if item.attribute is None:
+        return members_of(item, person, others.household)
     if item.of:
-        relative = relatives[item.of]
-        if relative is None:
-            return AskedItem(title, _why_nobody(person.attributes[tie(item.of)]))
-        if not item.even_if_deceased and not living(relative):
-            return AskedItem(title, "relative_not_living")
-        person = relative
-    believed = person.attributes[item.attribute]
-    if reason := _why_asked(believed, item.max_age):
-        return AskedItem(title, reason)
-    return _Known(person.key, item.attribute, believed)
-
-
-def _why_nobody(named: Believed) -> Reason:
-    return "relative_unknown" if named.stands else "conflicting"
-
-
-def _why_asked(believed: Believed, max_age: timedelta | None) -> Reason | None:
-    if not believed.consented:
-        return "needs_consent"
-    if believed.value is None:
-        return "not_known"
-    if not believed.stands:
-        return "conflicting"
-    if max_age and (believed.as_of is None or _age(believed.as_of) > max_age):
-        return "too_old"
-    return None
-
-
-def _age(as_of: str) -> timedelta:
-    return datetime.now(UTC) - datetime.fromisoformat(as_of)
+        named = person.attributes[tie(item.of)]
+        return relative_value_of(item, item.attribute, named, others.relatives[item.of])
+    return value_of(item, person, item.attribute)
 
 
 def _filled(
-    connection: Connection, request: FormRequest, known: Mapping[str, _Known], rules: SurenessRules
+    connection: Connection, request: FormRequest, known: Mapping[str, Known], rules: SurenessRules
 ) -> dict[str, FilledItem]:
     wanted: dict[str, set[str]] = {}
-    for each in known.values():
-        wanted.setdefault(each.person_key, set()).add(each.attribute)
+    for part in (part for each in known.values() for part in each.parts):
+        wanted.setdefault(part.person_key, set()).add(part.attribute)
     support = find_support(connection, request.agreement, wanted, rules)
-    return {
-        name: _item(request.fields[name], each, support[each.person_key, each.attribute], rules)
-        for name, each in known.items()
-    }
+    return {name: _item(request.fields[name], each, support, rules) for name, each in known.items()}
 
 
-def _item(item: Item, known: _Known, support: Support, rules: SurenessRules) -> FilledItem:
-    believed = known.believed
+def _item(
+    item: Item, known: Known, support: Mapping[tuple[str, str], Support], rules: SurenessRules
+) -> FilledItem:
+    beside = [support[part.person_key, part.attribute] for part in known.parts]
+    graded = [
+        (sureness(part.believed, part.attribute, each.sources, rules), part.believed.source)
+        for part, each in zip(known.parts, beside, strict=True)
+    ]
+    sure, source = max(graded, key=lambda of_part: of_part[0].doubt)
+    wrong = any(each.disputed_by_owner for each in beside)
     return FilledItem(
         title=item.title.vi,
-        value=believed.value,
-        source=believed.source,
-        as_of=believed.as_of,
-        sure=sureness(believed, known.attribute, support.sources, rules),
-        confirm=item.confirm or support.disputed_by_owner,
-        disputed=believed.disputed or support.disputed_by_owner,
+        value=known.value,
+        source=source,
+        as_of=known.as_of,
+        sure=sure,
+        confirm=item.confirm or wrong,
+        disputed=wrong or any(part.believed.disputed for part in known.parts),
     )
 
 
 def _told(
     fields: Mapping[str, Item],
-    known: Mapping[str, _Known],
+    known: Mapping[str, Known],
     asked: Mapping[str, AskedItem],
     person: Person,
-    relatives: Mapping[str, Person | None],
+    others: _Others,
 ) -> dict[str, set[str]]:
     """Return what left of the person, and of each relative; a reason may tell that one is not living."""
     told: dict[str, set[str]] = {person.key: set()}
-    for relation, relative in relatives.items():
+    for relation, relative in others.relatives.items():
         if relative:
             told[person.key].add(tie(relation))
             told.setdefault(relative.key, set())
-    for each in known.values():
-        told[each.person_key].add(each.attribute)
+    if others.household.is_found:
+        told[person.key].add(tie(HOUSEHOLD_MEMBERS))
+        told |= {member.key: told.get(member.key, set()) for member in others.household.members}
+    for part in (part for each in known.values() for part in each.parts):
+        told[part.person_key].add(part.attribute)
     for name, answer in asked.items():
-        relative = relatives.get(fields[name].of or "")
+        relative = others.relatives.get(fields[name].of or "")
         if relative and answer.reason == "relative_not_living":
             told[relative.key].add(LIFE_STATUS)
     return told

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oncehub.model.catalogue import load_folder
 from oncehub.model.entities import load_entities
-from oncehub.model.procedures import Form, Item, Procedure
+from oncehub.model.procedures import HOUSEHOLD_MEMBERS, Form, Item, Procedure
 from oncehub.model.settings import Settings
 from oncehub.share.faults import raise_faults, unknown
 
@@ -24,6 +24,7 @@ def load_procedures(settings: Settings) -> dict[str, Procedure]:
     """
     procedures = load_folder(settings.mappings / "procedures", Procedure)
     attributes, relations = shareable_attributes(settings.schemas), known_relations(settings.schemas)
+    listable = listable_attributes(settings.schemas)
     faults = [
         fault
         for procedure in procedures
@@ -31,6 +32,7 @@ def load_procedures(settings: Settings) -> dict[str, Procedure]:
             _misnamed(procedure),
             _version_faults(procedure),
             _item_faults(procedure, attributes, relations),
+            _unlistable(procedure, attributes, listable),
             _unknown_papers(procedure, {known for each in procedures for known in _codes(each)}),
         )
         for fault in found
@@ -45,9 +47,17 @@ def shareable_attributes(schemas: Path) -> list[str]:
 
 
 def known_relations(schemas: Path) -> list[str]:
-    """Return the person's attributes that name somebody else by personal number."""
+    """Return what leads to others: the attributes that name somebody by number, and the household."""
     attributes = load_entities(schemas)["person"].attributes.values()
-    return sorted(attribute.name for attribute in attributes if "personal_id" in attribute.members)
+    naming = [attribute.name for attribute in attributes if "personal_id" in attribute.members]
+    return sorted([*naming, HOUSEHOLD_MEMBERS])
+
+
+def listable_attributes(schemas: Path) -> list[str]:
+    """Return the attributes that a list of people may hold of each: plain ones, which are not sealed."""
+    attributes = load_entities(schemas)["person"].attributes.values()
+    plain = [each.name for each in attributes if not each.members and not each.sensitive]
+    return sorted(f"{PERSON}{name}" for name in plain)
 
 
 def named(procedures: Mapping[str, Procedure], code: str) -> Procedure | None:
@@ -107,6 +117,24 @@ def _item_faults(
         if item.of and item.of not in relations:
             yield unknown(procedure.where("items", name, "of"), f"items.{name}.of", item.of, relations)
         yield from _misdated(procedure, name, item)
+
+
+def _unlistable(
+    procedure: Procedure, attributes: Collection[str], listable: Collection[str]
+) -> Iterator[str]:
+    for name, item in procedure.items.items():
+        for index, attribute in enumerate(item.attributes):
+            keys = ("items", name, "attributes", index)
+            place, key = procedure.where(*keys), ".".join(map(str, keys))
+            if attribute not in attributes:
+                yield unknown(place, key, attribute, attributes)
+            elif attribute not in listable:
+                yield (
+                    f"{place}: {key}: {attribute!r} cannot be listed, as it is sealed or has parts of its "
+                    "own; leave it out"
+                )
+            elif attribute in item.attributes[:index]:
+                yield f"{place}: {key}: {attribute!r} is repeated; keep one"
 
 
 def _misdated(procedure: Procedure, name: str, item: Item) -> Iterator[str]:

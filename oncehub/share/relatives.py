@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from oncehub.model.procedures import Item
+from psycopg2 import sql
+
+from oncehub.model.procedures import HOUSEHOLD_MEMBERS, Item
 from oncehub.model.sharing import Agreement
 from oncehub.share.lookup import Person, find_person
 from oncehub.store.connection import Connection
@@ -18,16 +20,23 @@ def living(person: Person) -> bool:
     return person.attributes[LIFE_STATUS].value not in NOT_LIVING
 
 
+def living_condition(person: str) -> sql.Composed:
+    """Build the condition that a row of `truth.person`, of that name, fulfils when they are `living`."""
+    return sql.SQL("coalesce({}.life_status not in {}, true)").format(
+        sql.Identifier(person), sql.Literal(NOT_LIVING)
+    )
+
+
 def tie(relation: str) -> str:
-    """Return the attribute that names the relative, e.g. `person.father`."""
-    return f"person.{relation}"
+    """Return the attribute that names the relative, e.g. `person.father`; of a household, its head."""
+    return "person.household_head" if relation == HOUSEHOLD_MEMBERS else f"person.{relation}"
 
 
 def covered(item: Item, agreement: Agreement) -> bool:
-    """Tell whether the agreement lets an item be filled: the attribute, and of a relative the tie as well."""
+    """Tell whether the agreement lets an item be filled: what fills it, and of a relative the tie as well."""
     if item.of and (item.of not in agreement.relatives or tie(item.of) not in agreement.attributes):
         return False
-    return item.attribute in agreement.attributes
+    return bool(item.fills) and set(item.fills) <= set(agreement.attributes)
 
 
 def find_relatives(
@@ -35,7 +44,8 @@ def find_relatives(
 ) -> dict[str, Person | None]:
     """Return the relatives that covered items are about, by relation, with what those items need of them.
 
-    Nobody is looked for where the tie is not known, or is contested among sources without authority.
+    Members of a household are not among them: see `oncehub.share.household`. Nobody is looked for where the
+    tie is not known, or is contested among sources without authority.
 
     Args:
         connection: one that may read `truth`.
@@ -56,9 +66,10 @@ def find_relatives(
 def wanted_of(items: Iterable[Item], agreement: Agreement) -> set[str]:
     """Return the attributes of the person that covered items need: their own, and the ties to relatives."""
     return {
-        tie(item.of) if item.of else item.attribute
+        name
         for item in items
-        if item.attribute and covered(item, agreement)
+        if covered(item, agreement)
+        for name in ((tie(item.of),) if item.of else item.fills)
     }
 
 

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from oncehub.model.entities import Entity
 from oncehub.model.errors import Fault, SubmissionInvalid
 from oncehub.model.procedures import Item
+from oncehub.share.household import MOST_MEMBERS
 from oncehub.share.submissions import OpenForm
 
 LONGEST_TEXT: Final = 500
@@ -28,7 +29,8 @@ class Answer:
 
     Attributes:
         kind: the value shown is right; is replaced by `value`; `value` was asked for; there is none to give.
-        value: in canonical form, for an item that has an attribute.
+        value: in canonical form, for an item that has an attribute; for one that lists people, a list of
+            objects with attributes of theirs.
     """
 
     kind: Kind
@@ -122,16 +124,32 @@ class Answers:
 
     def _unfit_value(self, name: str, answer: Answer) -> Iterator[Fault]:
         place = ("answers", name, "value")
-        attribute = self._items[name].attribute
+        item = self._items[name]
         if answer.kind in ("confirmed", "none"):
             if answer.value is not None:
                 yield Fault(place, f"goes with corrected or answered, not with {answer.kind}")
-        elif attribute is None:
+        elif item.attributes:
+            yield from self._unfit_members(place, item, answer.value)
+        elif item.attribute is None:
             # The portal's own: the hub has no place for it, and so no need of it.
             if answer.value is not None and not _is_line(answer.value, breaks=True):
                 yield Fault(place, f"is no text of at most {LONGEST_TEXT} letters")
         else:
-            yield from self._unlike_schema(place, attribute.removeprefix("person."), answer.value)
+            yield from self._unlike_schema(place, item.attribute.removeprefix("person."), answer.value)
+
+    def _unfit_members(self, place: tuple[str, ...], item: Item, value: Any) -> Iterator[Fault]:
+        if not isinstance(value, list) or not 1 <= len(value) <= MOST_MEMBERS:
+            yield Fault(place, f"is no list of 1 to {MOST_MEMBERS} people; where there is nobody, say none")
+            return
+        names = [name.removeprefix("person.") for name in item.attributes]
+        for number, member in enumerate(value):
+            where = (*place, str(number))
+            if not isinstance(member, dict) or set(member) - set(names) or not any(member.values()):
+                yield Fault(where, f"does not have some of {', '.join(names)}, and nothing else")
+                continue
+            for name in names:
+                if member.get(name) is not None:
+                    yield from self._unlike_schema((*where, name), name, member[name])
 
     def _unlike_schema(self, place: tuple[str, ...], attribute: str, value: Any) -> Iterator[Fault]:
         schema = self._person.schema["properties"][attribute]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from psycopg2.extras import Json
 
@@ -51,6 +51,12 @@ class Sureness:
     grade: Grade
     sources: int
     weight: float | None
+
+    @property
+    def doubt(self) -> tuple[int, float, int]:
+        """The less sure of two is the one with more of it: by grade, then weight, then sources."""
+        weight = 1.0 if self.weight is None else self.weight
+        return get_args(Grade).index(self.grade), -weight, -self.sources
 
 
 @dataclass(frozen=True)

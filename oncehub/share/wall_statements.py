@@ -9,11 +9,13 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
+from oncehub.model.procedures import HOUSEHOLD_MEMBERS
 from oncehub.model.sharing import Agreement
 from oncehub.share.consents import consent_terms
 from oncehub.share.feeds import feed_terms, standing_names
+from oncehub.share.household import MOST_MEMBERS
 from oncehub.share.population import covered
-from oncehub.share.relatives import LIFE_STATUS
+from oncehub.share.relatives import LIFE_STATUS, living_condition
 from oncehub.share.roles import role_of, schema_of
 
 
@@ -60,6 +62,8 @@ def wall_statements(agreement: Agreement, sealed: Collection[str], cursor: Curso
         "noticed": _texts(agreement.noticed()),
         "kinds": _texts(agreement.cases.kinds if agreement.cases else ()),
         "sources": sql.SQL("null::text[]") if sources is None else _texts(sources),
+        "living": living_condition("member"),
+        "most": sql.Literal(MOST_MEMBERS),
         "agreement": sql.Literal(agreement.name),
         "recorded": _texts(agreement.records_consent_for),
         "correctable": _texts(agreement.citizen_view.corrections if agreement.citizen_view else ()),
@@ -102,6 +106,7 @@ def _bound(statement: sql.Composable, values: Mapping[str, Any], cursor: Cursor)
 def _templates(agreement: Agreement) -> Iterator[str]:
     parts = {
         "people": True,
+        "household": HOUSEHOLD_MEMBERS in agreement.relatives,
         "feed": agreement.feed,
         "notices": agreement.corrections,
         "cases": agreement.cases,

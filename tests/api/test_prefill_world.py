@@ -113,6 +113,12 @@ class Knowledge:
             return self.mails.get(row)
         return self.phones[row][1] if attribute == "person.phone" and row in self.phones else None
 
+    def household(self, row: int) -> list[int]:
+        """The others who live in the household, rows of the register."""
+        people = self.state.people
+        same = (people["head"] == people["head"][row]) & (people["status"] == ALIVE) & sound(people)
+        return [int(other) for other in np.flatnonzero(same) if other != row]
+
     def papers(self, row: int, item: Item) -> list[str]:
         """Numbers of the dossiers of which a paper spares the one that the item asks for, latest first."""
         numbers = {self.register[self.key(row)]["SoDinhDanh"]}
@@ -195,6 +201,8 @@ _READ: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 
 def expected(known: Knowledge, row: int, item: Item) -> Any:
     """What the form should hold: `("filled", value)`, `("paper", dossier)` or `("asked", why)`."""
+    if item.attributes:
+        return expected_household(known, row, item)
     if item.attribute is None:
         papers = known.papers(row, item)
         return ("paper", papers[0]) if papers else ("asked", "asked")
@@ -207,6 +215,13 @@ def expected(known: Knowledge, row: int, item: Item) -> Any:
     value = known.value(row, item.attribute)
     why = "not_known" if value is None else _doubt(known, row, item, item.attribute)
     return ("asked", why) if why else ("filled", value)
+
+
+def expected_household(known: Knowledge, row: int, item: Item) -> Any:
+    if not known.held(int(known.state.people["head"][row])):
+        return "asked", "relative_unknown"
+    listed = [[known.value(other, name) for name in item.attributes] for other in known.household(row)]
+    return "filled", [tuple(each) for each in sorted(listed)]
 
 
 def _doubt(known: Knowledge, row: int, item: Item, attribute: str) -> str | None:
@@ -226,6 +241,8 @@ def answered(answer: Mapping[str, Any], name: str, item: Item) -> Any:
     if name in answer["papers"]:
         return "paper", answer["papers"][name]["dossier"]
     value, attribute = answer["items"][name]["value"], (item.attribute or "").removeprefix("person.")
+    if isinstance(value, list):
+        return "filled", [tuple(each.values()) for each in value]
     if isinstance(value, dict):
         value = next(value[part] for part in ("unit", "issued_on", "full_name") if part in value)
     return "filled", attribute in ("email", "tax_code", "passport") or value
@@ -272,6 +289,7 @@ def test_every_service_answers_with_what_is_known_and_asks_the_rest(
     clients = {name: admit(name) for name in AGREEMENTS}
     hub = clients[AGREEMENTS[0]].http.app.state.hub
     split: dict[str, dict[str, int]] = {}
+    households: list[Any] = []
     for kind, row in (citizens(known) | with_papers(known, hub.procedures)).items():
         who = {"person.personal_id": known.register[known.key(row)]["SoDinhDanh"]}
         for name, client in clients.items():
@@ -280,6 +298,7 @@ def test_every_service_answers_with_what_is_known_and_asks_the_rest(
                 answer = client.prefill(code, who).json()
                 held = {item: answered(answer, item, fields[item]) for item in fields}
                 assert held == {item: expected(known, row, fields[item]) for item in fields}, (kind, code)
+                households += [held[name][1] for name, field in fields.items() if field.attributes]
                 for part, why in held.values():
                     counts = split.setdefault(code, {})
                     counts[part] = counts.get(part, 0) + 1
@@ -289,6 +308,7 @@ def test_every_service_answers_with_what_is_known_and_asks_the_rest(
     assert all("asked" in counts for code, counts in split.items() if code != "dvctt-01")
     whys = {why for counts in split.values() for why in counts}
     assert {"not_known", "conflicting", "relative_unknown", "paper"} <= whys
+    assert any(len(members) > 2 for members in households if isinstance(members, list))
 
 
 def with_papers(known: Knowledge, procedures: Mapping[str, Procedure]) -> dict[str, int]:

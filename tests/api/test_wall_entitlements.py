@@ -37,6 +37,7 @@ REACHES: dict[str, Any] = {
 
 ENTITLED: dict[str, Callable[[Agreement], Any]] = {
     "look_up()": lambda _: True,
+    "household_members()": lambda each: "household_members" in each.relatives,
     "agreeing_sources()": lambda each: each.procedures,
     "disputed_by_owner()": lambda each: each.procedures,
     "reusable_papers()": lambda each: each.procedures and each.papers,

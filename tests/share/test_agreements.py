@@ -113,12 +113,18 @@ def test_keys_that_are_no_thumbprints_or_named_twice_are_told(editable: Settings
 
 def test_a_relative_that_nobody_is_called_or_whose_tie_is_not_covered_is_told(editable: Settings) -> None:
     file = "agreements/tax-registration.yaml"
-    path = edit(editable, file, "feed: taxpayers", "relatives: [spouse, spuose, spouse]\nfeed: taxpayers")
+    path = edit(
+        editable,
+        file,
+        "feed: taxpayers",
+        "relatives: [spouse, spuose, spouse, household_members]\nfeed: taxpayers",
+    )
     place = f"{path}:{path.read_text('utf-8').splitlines().index('feed: taxpayers')}"
     assert faults(editable) == [
         f"{place}:13: relatives.0: 'spouse' needs person.spouse under attributes; add it",
         f"{place}:21: relatives.1: 'spuose' is not known; did you mean 'spouse'?",
         f"{place}:29: relatives.2: 'spouse' is repeated; keep one",
+        f"{place}:37: relatives.3: 'household_members' needs person.household_head under attributes; add it",
     ]
 
 

@@ -11,7 +11,7 @@ from oncehub.model.procedures import Procedure
 from oncehub.model.settings import Settings
 from oncehub.share import load_agreements, load_procedures
 from oncehub.share.permissions import today
-from oncehub.share.relatives import covered
+from oncehub.share.relatives import covered, tie
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +24,7 @@ ALL_26 = (
 
 KNOWN = {
     1: f"{WHO} national_id_9",
-    2: ALL_26,
+    2: f"{ALL_26} household_members.full_name household_members.personal_id",
     3: f"{WHO} household_head relation_to_head permanent_address",
     4: f"{WHO} household_head permanent_address temporary_address",
     5: f"{WHO} permanent_address",
@@ -39,7 +39,10 @@ KNOWN = {
     14: "full_name personal_id",
     15: "full_name personal_id spouse household_head.full_name permanent_address",
     16: f"{WHO} permanent_address household_head father mother spouse",
-    17: "household_head.full_name household_head.personal_id household_head.permanent_address",
+    17: (
+        "household_head.full_name household_head.personal_id household_head.permanent_address "
+        "household_members.full_name household_members.personal_id"
+    ),
     18: f"{WHO} nationality id_card permanent_address current_address phone email",
     19: f"{WHO} permanent_address",
     20: f"{WHO} permanent_address nationality",
@@ -134,7 +137,7 @@ def test_a_service_fills_what_the_register_is_known_to_answer(
     filled = {
         f"{item.of}.{name}" if item.of else name
         for item in items
-        if item.attribute and (name := item.attribute.removeprefix("person."))
+        for name in (each.removeprefix("person.") for each in item.fills)
     }
     assert set(KNOWN[number].split()) <= filled
     assert sum(item.ask is not None for item in items) >= ASKED[number]
@@ -158,7 +161,7 @@ def test_the_portal_may_ask_for_every_service_and_its_agreements_cover_every_ite
     assert sorted(procedure.service for _, procedure in covering) == list(range(1, 26))
     for agreement, procedure in covering:
         items = procedure.items.values()
-        assert all(covered(item, agreement) for item in items if item.attribute)
+        assert all(covered(item, agreement) for item in items if item.fills)
         assert agreement.papers or not any(item.replaced_by for item in items)
 
 
@@ -168,8 +171,8 @@ def test_the_portal_s_agreements_cover_nothing_that_no_form_of_theirs_needs(sett
         if agreement.agency.id != "G01":
             continue
         items = [item for code in agreement.procedures for item in procedures[code].items.values()]
-        ties = {f"person.{item.of}" for item in items if item.of}
-        assert set(agreement.attributes) == {item.attribute for item in items if item.attribute} | ties
+        ties = {tie(item.of) for item in items if item.of}
+        assert set(agreement.attributes) == {name for item in items for name in item.fills} | ties
         assert set(agreement.relatives) == {item.of for item in items if item.of}
 
 
@@ -183,7 +186,7 @@ def test_the_documentation_s_table_is_what_the_files_say(services: dict[int, Pro
 def _row(procedure: Procedure) -> str:
     form, items = procedure.form_on(today()), procedure.items_on(today()).values()
     counts = (
-        sum(item.attribute is not None for item in items),
+        sum(bool(item.fills) for item in items),
         sum(item.of is not None for item in items) or "",
         sum(bool(item.replaced_by) for item in items) or "",
         sum(item.ask is not None for item in items),

@@ -191,6 +191,26 @@ def test_a_procedure_without_a_code_has_an_id_of_its_own(kept: Settings, folder:
             ":16:55: items.father_birth_date.of: 'full_name' is not known; there",
         ),
         (
+            "of: father, attribute: person.birth_date",
+            "of: household_members, attributes: [person.full_name, person.birth_dat]",
+            ":16:109: items.father_birth_date.attributes.1: 'person.birth_dat' is not known; did you mean",
+        ),
+        (
+            "of: father, attribute: person.birth_date",
+            "of: household_members, attributes: [person.religion]",
+            ":16:91: items.father_birth_date.attributes.0: 'person.religion' cannot be listed",
+        ),
+        (
+            "of: father, attribute: person.birth_date",
+            "of: household_members, attributes: [person.hometown]",
+            ":16:91: items.father_birth_date.attributes.0: 'person.hometown' cannot be listed",
+        ),
+        (
+            "of: father, attribute: person.birth_date",
+            "of: household_members, attributes: [person.sex, person.sex]",
+            ":16:103: items.father_birth_date.attributes.1: 'person.sex' is repeated; keep one",
+        ),
+        (
             "from: 2025-01-01, until",
             "from: 2025-01-11, until",
             ":9:37: forms.0.from: no version holds from 2025-01-01 to 2025-01-10; close the gap",
@@ -243,6 +263,17 @@ def test_what_a_procedure_gets_wrong_is_told_with_its_place(
             "attribute: person.full_name",
             "attribute: person.full_name, even_if_deceased: true",
             "goes with of",
+        ),
+        ("of: father, attribute", "of: household_members, attribute", "which leads to several people"),
+        (
+            "of: father, attribute: person.birth_date",
+            "attributes: [person.sex]",
+            "which leads to several people",
+        ),
+        (
+            "of: father, attribute: person.birth_date",
+            "of: household_members, attributes: [person.sex], even_if_deceased: true",
+            "even_if_deceased goes with of one relative",
         ),
         ("ask: {vi: Số fax}", "ask: {vi: Số fax}, max_age: 1y", "an answer has no age"),
         ("ask: {vi: Số fax}", "ask: {vi: Số fax}, confirm: true", "confirmed by answering"),
