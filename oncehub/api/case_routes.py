@@ -31,9 +31,15 @@ from oncehub.api.tokens import Caller
 from oncehub.audit import case_pseudonym
 from oncehub.model.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.model.sharing import Agreement, Cases
-from oncehub.reconcile.cases import CaseContent, decide, find_case, list_cases, open_case_file
+from oncehub.reconcile.cases import CaseContent
 from oncehub.reconcile.rulings import Word
-from oncehub.share.lookup import read_covered_case
+from oncehub.share.covered_cases import (
+    decide_covered_case,
+    find_covered_case,
+    list_covered_cases,
+    open_covered_case,
+    read_covered_case,
+)
 from oncehub.share.permissions import require_cases, require_search
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
@@ -47,10 +53,10 @@ def cases(
 ) -> CasesAnswer:
     """List the cases that the agreement covers, the oldest first, and nothing of what they are about."""
     with _cases(hub, caller, request_id) as (asked, own):
-        found = list_cases(
+        found = list_covered_cases(
             asked.connection,
-            kinds=own.kinds,
-            sources=own.sources,
+            asked.agreement,
+            own,
             closed=wanted.closed,
             after=wanted.after,
             limit=wanted.limit + 1,
@@ -68,8 +74,7 @@ def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId)
     """Show what the record states beside what is believed of the people it may speak of, and the evidence."""
     with _cases(hub, caller, request_id, case_id) as (asked, own):
         content = _covered(asked, own, case_id)
-        attributes = [name.removeprefix("person.") for name in asked.agreement.attributes]
-        file = open_case_file(asked.connection, case_id, attributes, content)
+        file = open_covered_case(asked.connection, asked.agreement, case_id, content)
         if file.case.kind == "correction_request":
             # It is about whoever has asked, and nobody else.
             asked.person_key = next(iter(file.people), None)
@@ -94,8 +99,9 @@ def decision(
         # Whom the officer searched for is consulted; whom the case names appears in it.
         asked.person_key = person if body.search else None
         asked.appeared = (person,) if person else ()
-        decided = decide(
+        decided = decide_covered_case(
             asked.connection,
+            asked.agreement,
             case_id,
             body.said,
             word,
@@ -121,7 +127,7 @@ def _cases(
 
 def _covered(asked: Inquiry, own: Cases, case_id: int) -> CaseContent:
     """Read what a case is about; whether one that the agreement does not cover exists is not told."""
-    found = find_case(asked.connection, case_id)
+    found = find_covered_case(asked.connection, asked.agreement, case_id)
     if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
         raise CaseNotFound(f"there is no case {case_id}")
     content = read_covered_case(asked.connection, asked.agreement, case_id)

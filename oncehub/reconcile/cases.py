@@ -24,6 +24,9 @@ from oncehub.reconcile.rulebook import Rulebook
 from oncehub.reconcile.rulings import Word, ruling
 from oncehub.store.connection import Connection
 
+HUB: Final = "truth"
+"""The schema in which all cases are seen."""
+
 Said = Literal["same", "different", "other", "uphold", "reject"]
 
 _KEEP_RULES: Final = """
@@ -41,7 +44,7 @@ on conflict (kind) do update set four_eyes = excluded.four_eyes
 
 _LIST: Final = """
 select case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, upheld_by
-from truth.case_state
+from {schema}.case_state
 where case_id > %(after)s
     and (%(closed)s or closed_at is null)
     and (%(kinds)s::text[] is null or kind = any(%(kinds)s))
@@ -52,7 +55,7 @@ limit %(limit)s
 
 _STATE: Final = """
 select case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, upheld_by
-from truth.case_state
+from {schema}.case_state
 where case_id = %s
 """
 
@@ -60,7 +63,7 @@ _CONTENT: Final = "select source_key, stated, evidence, named::text[] from {cont
 
 _DECISIONS: Final = """
 select decision_id, verdict, person_key::text, reason, decided_by, decided_at, takes_effect, follows
-from truth.decision
+from {schema}.decision
 where case_id = %s
 order by decision_id
 """
@@ -74,7 +77,7 @@ from {people} p
 _TOLD: Final = ("attribute", "why", "document")
 
 _DECIDE: Final = """
-insert into truth.decision (case_id, verdict, person_key, reason, decided_by, follows)
+insert into {schema}.decision (case_id, verdict, person_key, reason, decided_by, follows)
 values (%s, %s, %s::uuid, %s, %s, %s)
 returning decision_id
 """
@@ -236,16 +239,18 @@ def list_cases(
     closed: bool = False,
     after: int = 0,
     limit: int = 100,
+    schema: str = HUB,
 ) -> list[Case]:
     """Give cases by number, hence the oldest first, and nothing of what they are about.
 
     Args:
-        connection: one that may read `truth.case_state`.
+        connection: one that may read `case_state` of the schema.
         kinds: only these; all where None.
         sources: of these sources' records only.
         closed: those that are closed, too.
         after: only those above this number.
         limit: at most so many.
+        schema: where cases are seen: `HUB`, or that of an agreement.
     """
     values = {
         "kinds": None if kinds is None else list(kinds),
@@ -255,18 +260,18 @@ def list_cases(
         "limit": limit,
     }
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_LIST, values)
+        cursor.execute(_seen_in(schema, _LIST), values)
         return [Case(**row) for row in cursor.fetchall()]
 
 
-def find_case(connection: Connection, case_id: int) -> Case:
-    """Give one case without what it is about.
+def find_case(connection: Connection, case_id: int, schema: str = HUB) -> Case:
+    """Give one case without what it is about; see `list_cases`.
 
     Raises:
         CaseNotFound: when there is none of that number.
     """
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_STATE, (case_id,))
+        cursor.execute(_seen_in(schema, _STATE), (case_id,))
         row = cursor.fetchone()
     if row is None:
         raise CaseNotFound(f"there is no case {case_id}")
@@ -274,20 +279,25 @@ def find_case(connection: Connection, case_id: int) -> Case:
 
 
 def open_case_file(
-    connection: Connection, case_id: int, attributes: Collection[str], content: CaseContent | None = None
+    connection: Connection,
+    case_id: int,
+    attributes: Collection[str],
+    content: CaseContent | None = None,
+    schema: str = HUB,
 ) -> CaseFile:
     """Give one case with the evidence side by side, as far as it is in `attributes` of the person.
 
     Args:
-        connection: one that may read `truth.case_state` and `truth.decision`.
+        connection: one that may read `case_state` and `decision` of the schema.
         case_id: its number.
         attributes: names of attributes that may be shown.
         content: what the case is about, where the connection may not read that.
+        schema: as of `list_cases`.
 
     Raises:
         CaseNotFound: when there is none of that number.
     """
-    case = find_case(connection, case_id)
+    case = find_case(connection, case_id, schema)
     if content is None:
         with connection.cursor(cursor_factory=RealDictCursor) as cursor:
             content = read_content(cursor, case_id)
@@ -306,7 +316,7 @@ def open_case_file(
         evidence={name: part for name, part in evidence.items() if name != "candidates"},
         compared=tuple(_compared(attributes, stated, [believed.get(key, {}) for key in people])),
         candidates=candidates,
-        decisions=decisions_of(connection, case_id),
+        decisions=decisions_of(connection, case_id, schema),
     )
 
 
@@ -319,19 +329,21 @@ def decide(
     person_key: UUID | None = None,
     named: Sequence[str] | None = None,
     follows: int | None = None,
+    schema: str = HUB,
 ) -> Decision:
     """Decide a case within the caller's transaction; a refusal leaves that as it was before.
 
     Where the decision takes effect, the next run links, believes and compares by it.
 
     Args:
-        connection: one that may insert into `truth.decision`.
+        connection: one that may insert into `decision` of the schema.
         case_id: its number.
         said: see `Decision`.
         word: who decides, and why.
         person_key: of whom the record speaks; None with `different`, and with `same` where one is named.
         named: keys of whom the case names, where the connection may not read that.
         follows: number of the last decision on the case; None for the first.
+        schema: as of `list_cases`.
 
     Raises:
         CaseNotFound: when there is none of that number.
@@ -339,22 +351,27 @@ def decide(
             the register's or does not fit what is said, or the clerk would confirm their own decision.
         RunBusy: when a run links for longer than one waits.
     """
-    find_case(connection, case_id)
+    find_case(connection, case_id, schema)
     with ruling(connection) as cursor:
         whom: UUID | str | None = person_key
         if said == "same" and person_key is None:
             whom = _only_person(case_id, _named(cursor, case_id) if named is None else named)
         decided = (case_id, said, whom and str(whom), word.reason, word.clerk, follows)
-        cursor.execute(_DECIDE, decided)
+        cursor.execute(_seen_in(schema, _DECIDE), decided)
         (decision_id,) = cursor.fetchone() or (0,)
-    return next(each for each in decisions_of(connection, case_id) if each.decision_id == decision_id)
+    decisions = decisions_of(connection, case_id, schema)
+    return next(each for each in decisions if each.decision_id == decision_id)
 
 
-def decisions_of(connection: Connection, case_id: int) -> tuple[Decision, ...]:
-    """Give the decisions on a case, the first first."""
+def decisions_of(connection: Connection, case_id: int, schema: str = HUB) -> tuple[Decision, ...]:
+    """Give the decisions on a case, the first first; see `list_cases`."""
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_DECISIONS, (case_id,))
+        cursor.execute(_seen_in(schema, _DECISIONS), (case_id,))
         return tuple(Decision(**row) for row in cursor.fetchall())
+
+
+def _seen_in(schema: str, statement: str) -> sql.Composed:
+    return sql.SQL(statement).format(schema=sql.Identifier(schema))
 
 
 def _only_person(case_id: int, named: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reading people on an agreement's behalf: one person by identifiers, or those whom a case names."""
+"""Reading people on an agreement's behalf: one person by identifiers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any, Literal
 from psycopg2 import sql
 
 from oncehub.model.sharing import Agreement
-from oncehub.reconcile.cases import CaseContent, read_content
 from oncehub.share.consents import hold_consents
-from oncehub.share.roles import as_agreement, role_of, schema_of
+from oncehub.share.roles import role_of, schema_of
 from oncehub.store.connection import Connection
 from oncehub.store.sealed_values import is_sealed, opened_here, record_of
 
@@ -151,21 +150,6 @@ def find_person(
             for (name, column), value in zip(names.items(), values, strict=True)
         },
     )
-
-
-def read_covered_case(connection: Connection, agreement: Agreement, case_id: int) -> CaseContent:
-    """Return what a case of the agreement's is about, as far as the agreement covers it; see `find_person`.
-
-    Args:
-        connection: one that may become the agreement's role, in a transaction.
-        agreement: on whose behalf.
-        case_id: number of a case that it covers.
-    """
-    schema = schema_of(agreement.name)
-    content = sql.Identifier(schema, "case_content")
-    people = sql.SQL("{}(%(case_id)s)").format(sql.Identifier(schema, "case_people"))
-    with as_agreement(connection, agreement) as cursor:
-        return read_content(cursor, case_id, content, people)
 
 
 def _identifier(attribute: str, value: str) -> tuple[str, str]:

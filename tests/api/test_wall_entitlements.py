@@ -15,7 +15,7 @@ from oncehub.api.database import api_login
 from oncehub.audit import Entry, write
 from oncehub.model.population import Condition
 from oncehub.model.settings import Settings
-from oncehub.model.sharing import Agreement, CitizenView
+from oncehub.model.sharing import Agreement, Cases, CitizenView
 from oncehub.share import load_agreements
 from oncehub.share.consents import Proof, ShownText, record_consent
 from oncehub.share.correction_requests import Correction, request_correction
@@ -33,6 +33,7 @@ REACHES: dict[str, Any] = {
     "submissions": "portal.submissions",
     "records_consent_for": ("bank-accounts",),
     "citizen_view": CitizenView(usage=True, corrections=("person.phone",)),
+    "cases": Cases(kinds=("wrong_person", "correction_request"), sources=("portal",)),
 }
 
 ENTITLED: dict[str, Callable[[Agreement], Any]] = {
@@ -56,13 +57,20 @@ ENTITLED: dict[str, Callable[[Agreement], Any]] = {
     "correction_feed: select": lambda each: each.corrections,
     "case_content()": lambda each: each.cases,
     "case_people()": lambda each: each.cases,
+    "case_state: select": lambda each: each.cases,
+    "decision: select": lambda each: each.cases,
+    "decision: insert": lambda each: each.cases,
 }
 
 _RIGHTS = """
 select r.relname || ': ' || lower(a.privilege_type)
 from pg_class r, aclexplode(r.relacl) a
 where a.grantee = %(role)s::regrole and r.relnamespace = %(schema)s::regnamespace
-union all
+union
+select r.relname || ': ' || lower(a.privilege_type)
+from pg_class r join pg_attribute t on t.attrelid = r.oid, aclexplode(t.attacl) a
+where a.grantee = %(role)s::regrole and r.relnamespace = %(schema)s::regnamespace
+union
 select p.proname || '()'
 from pg_proc p, aclexplode(p.proacl) a
 where a.grantee = %(role)s::regrole and p.pronamespace = %(schema)s::regnamespace
@@ -198,7 +206,7 @@ def test_nobody_but_the_owner_calls_what_is_reached_through_a_schema(
     assert names == {
         *("audit.usage_of", "share.agreeing_sources", "share.consent_of", "share.consent_proven_by"),
         *("share.consents_of", "share.opened_form", "share.reusable_papers", "truth.disputed_by_owner"),
-        *("truth.own_keys", "truth.request_correction", "truth.requests_of"),
+        *("truth.own_keys", "truth.request_correction", "truth.requests_of", "truth.case_content"),
     }
     assert [each for each in found if each[1] is not None] == []
 
@@ -370,6 +378,47 @@ def test_consents_are_recorded_of_own_people_to_agreements_that_may_be_recorded_
     for table in ("consent", "consent_withdrawal"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             _asked(login, city, f"select * from {{share}}.{table}")
+
+
+def test_cases_are_seen_and_decided_as_far_as_the_agreement_has_them(
+    reach: Callable[..., Agreement], login: Connection, held: Callable[..., str], database: Connection
+) -> None:
+    held("001084000999", IN_HANOI)
+    city = reach("hanoi-one-stop", **REACHES)
+    role, schema = role_of(city.name), schema_of(city.name)
+    with database, database.cursor() as cursor:
+        # Requests are of the register's values unless another source is believed.
+        cursor.execute("update truth.case_file set source = 'portal'")
+        cursor.execute(
+            "insert into truth.case_file (kind, source, stream, source_key, evidence) "
+            "values ('wrong_person', 'tax', 's', '1', '{}')"
+        )
+        cursor.execute("select coalesce(evidence ->> 'attribute', source), case_id from truth.case_file")
+        number = dict(cursor.fetchall())
+    listed = _asked(login, city, "select case_id from {truth}.case_state order by case_id")
+    assert [row["case_id"] for row in listed] == [number["phone"], number["religion"]]
+
+    def decision(what: str) -> dict[str, Any]:
+        said = {"case_id": number[what], "verdict": "reject", "person_key": None, "follows": None}
+        return said | {"reason": f"about {what}", "decided_by": "clerk"}
+
+    _write(login, schema, role, "decision", decision("phone"))
+    _write(database, "truth", None, "decision", decision("religion"))
+    _write(database, "truth", None, "decision", decision("tax") | {"verdict": "different"})
+    reasons = "select reason from {truth}.decision"
+    assert _asked(login, city, reasons) == [{"reason": "about phone"}]
+    with database, database.cursor() as cursor:
+        cursor.execute("update truth.case_file set closed_at = null, closed_because = null")
+    again = decision("religion") | {"follows": None}
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        _write(login, "truth", None, "decision", again)
+    with database, database.cursor() as cursor:
+        cursor.execute("select decision_id from truth.decision where case_id = %s", (number["religion"],))
+        ((before,),) = cursor.fetchall()
+    with pytest.raises(psycopg2.errors.WithCheckOptionViolation):
+        _write(login, schema, role, "decision", again | {"follows": before})
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), login, login.cursor() as cursor:
+        cursor.execute("select * from truth.case_state")
 
 
 def test_a_form_is_of_the_agreement_under_which_it_was_filled(
