@@ -87,10 +87,15 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
     if length.isascii() and length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
         raise _TooLarge
     body = bytearray()
-    async for part in Request(scope, receive).stream():
-        body += part
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             raise _TooLarge
+        more = message.get("more_body", False)
     return bytes(body)
 
 

@@ -21,7 +21,7 @@ from oncehub.api.description import answers
 from oncehub.api.hub import TheHub
 from oncehub.api.inquiry import inquiry
 from oncehub.api.terms import require_named, require_search_terms
-from oncehub.api.tokens import Caller, require_admitted
+from oncehub.api.tokens import Caller, admission, check_admission
 from oncehub.audit import page as logged_page
 from oncehub.model.errors import NotAuthenticated
 from oncehub.share import find_person, read_changes
@@ -115,7 +115,7 @@ def mine(hub: TheHub, caller: TheCaller) -> AgreementAnswer:
     """Show the caller's own agreement; nothing about persons."""
     agreement = hub.agreement(caller.agreement)
     hub.per_second.take(agreement)
-    with hub.database.transaction() as connection:
-        require_admitted(connection, caller)
+    with hub.database.begun_by(admission(caller)) as (connection, admitted):
+        check_admission(caller, admitted)
         left = hub.per_day.left(connection, agreement)
     return AgreementAnswer.of(agreement, day=today(), left=left)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -123,7 +124,14 @@ class Protocol(HttpToolsProtocol):
 def server_config(app: FastAPI) -> uvicorn.Config:
     """Return how the app is served: HTTP only, and no header that says by what."""
     return uvicorn.Config(
-        app, http=Protocol, ws="none", access_log=False, log_config=None, server_header=False
+        app,
+        http=Protocol,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Nothing is made of where a request came from, whoever says so.
+        proxy_headers=False,
     )
 
 
@@ -148,6 +156,9 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, worker
 
         def serve(ready: Callable[[], None]) -> None:
             app = create_app(settings, *limits)
+            # What stays until the end is not looked through again by each collection of garbage.
+            gc.collect()
+            gc.freeze()
             ready()
             uvicorn.Server(server_config(app)).run(sockets=[listener])
 

@@ -30,13 +30,7 @@ def require_strict(body: bytes) -> None:
             surrogates, or zero characters (which PostgreSQL's text cannot hold), or lies too deep.
     """
     try:
-        content = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_number,
-            parse_int=_number,
-        )
+        content = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError:
         raise NotStrict("the body is not UTF-8") from None
     except RecursionError:
@@ -66,6 +60,11 @@ def _number(text: str) -> float:
     if not math.isfinite(value):
         raise NotStrict("a number of the body is too large")
     return value
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_number, parse_int=_number
+)
 
 
 def _require_plain(content: Any) -> None:

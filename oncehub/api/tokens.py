@@ -48,15 +48,7 @@ from share.consumer
 where client_id = %(client)s and revoked_at is null
 """
 
-_ADMITTED = """
-select agreement, exists (
-    select from share.consumer_key
-    where client_id = consumer.client_id and thumbprint = %(thumbprint)s
-        and leaked_at is null and valid_from <= now() and now() < valid_until
-)
-from share.consumer
-where client_id = %(client)s and revoked_at is null
-"""
+_ADMITTED = "select agreement, key_valid from share.admitted(%(client)s, %(thumbprint)s)"
 
 # What a malformed token makes the parsers raise; deep nesting ends in RecursionError.
 _MALFORMED = (JoseError, ValueError, TypeError, KeyError, RecursionError)
@@ -129,7 +121,7 @@ def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
 
 
 def verify_token(keys: TokenKeys, token: str, issuer: str) -> Caller:
-    """Return whom a bearer token was issued to; `require_admitted` tells whether they still may call.
+    """Return whom a bearer token was issued to; `check_admission` tells whether they still may call.
 
     Raises:
         NotAuthenticated: when the hub did not issue it, or it has expired.
@@ -163,28 +155,20 @@ def _decoded(keys: TokenKeys, token: str) -> jwt.Token:
     raise NotAuthenticated(_NO_TOKEN)
 
 
-def require_admitted(connection: Connection, caller: Caller) -> None:
-    """Check that the client is still admitted under the agreement, and with the key, of its token.
-
-    Raises:
-        NotAuthenticated: when it was revoked or given another agreement, or the key has ended or leaked.
-    """
-    asked = admission(caller)
-    with connection.cursor() as cursor:
-        cursor.execute(asked.statement, asked.values)
-        check_admission(caller, cursor.fetchone())
-
-
 def admission(caller: Caller) -> Question:
     """Return what to ask the database for `check_admission`."""
     return Question(_ADMITTED, {"client": caller.client_id, "thumbprint": caller.key})
 
 
 def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> None:
-    """Check as `require_admitted` does, by what the database answered to `admission`.
+    """Check that a client is still admitted under the agreement, and with the key, of its token.
+
+    Args:
+        caller: whom the token names.
+        row: what the database answered to `admission`.
 
     Raises:
-        NotAuthenticated: likewise.
+        NotAuthenticated: when it was revoked or given another agreement, or the key has ended or leaked.
     """
     if row is None:
         raise NotAuthenticated(_UNKNOWN)

@@ -31,6 +31,7 @@ audit.entry_count()
 audit.oldest_unsealed()
 intake.submitted: insert (source, stream, token, key_id, payload)
 public.oncehub_migration: select
+share.admitted()
 share.assertion: delete
 share.assertion: insert
 share.assertion: select
