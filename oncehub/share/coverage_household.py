@@ -18,7 +18,8 @@ MEMBER: Final = "member"
 
 _CONFLICT: Final = "conflict_member"
 
-# Of heads that are found the household has a row, though nobody else is of it.
+# Of heads that are found the household has a row, though nobody else is of it. The planner cannot tell how
+# many are, so that their conflicts are looked up by index: a join may read all conflicts for each of them.
 _HOUSEHOLD = sql.SQL("""
 , household as materialized (
     select heads.person_key, count(member.person_key) as members, {flags}
@@ -27,7 +28,12 @@ _HOUSEHOLD = sql.SQL("""
     left join truth.person as member
         on member.household_head ->> 'personal_id' = led.personal_id
         and member.person_key <> heads.person_key and {living}
-    left join conflict as conflict_member on conflict_member.person_key = member.person_key
+    left join lateral (
+        select array_agg(discrepancy.attribute) as attributes
+        from truth.discrepancy
+        where discrepancy.person_key = member.person_key and discrepancy.kind = 'conflict'
+            and discrepancy.closed_at is null
+    ) as conflict_member on true
     group by heads.person_key
 )
 """)
