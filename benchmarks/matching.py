@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks.anonymous import ROOT, prepare, score
 from benchmarks.costs import Cost, costing
 from benchmarks.scores import ALL, Score
-from benchmarks.server import Server, Statement, temporary_server
+from benchmarks.server import Server, Statement, server_in
 from benchmarks.splink_alone import link_by_splink
 from benchmarks.tables import figures, score_table, statement_table
 from oncehub.model.settings import Settings
@@ -38,7 +38,7 @@ from oncehub.reconcile.matching.judging import Matching
 from oncehub.reconcile.run import link_changes
 from oncehub.store.connection import Connection, connect
 
-_READY, _COPY = "ready", "copied"
+_COPY: Final = "copied"
 _AT_LEAST_MS: Final = 20
 
 
@@ -56,7 +56,7 @@ class Measured:
 
     Attributes:
         records: without identifiers, and people before one in twenty left the register.
-        prepared: what training the model and making it active cost, once.
+        prepared: what training the model and making it active cost, once; nothing where that was done before.
         matching: what the hub's model decided.
         hub: scores of the hub's links, of all and by source.
         splink: scores of Splink's.
@@ -78,35 +78,43 @@ class Measured:
 
 
 def measure(server: Server, home: Path, records: int, rounds: int) -> Measured:
-    """Prepare a hub, the database `ready`, and link its records both ways in copies of it."""
-    prepared = prepare(server, home, _READY, records)
+    """Prepare a hub, unless it is there, and link its records both ways in copies of it."""
+    ready = f"ready_{records}"
+    prepared = {} if server.has(ready) else _prepared(server, home, ready, records)
     taken: list[Round] = []
     for _ in range(rounds):
-        splink, of_splink = _linked_by_splink(server, records)
-        hub, of_hub, matching, slowest = _linked_by_hub(server, home, records)
+        splink, of_splink = _linked_by_splink(server, ready, records)
+        hub, of_hub, matching, slowest = _linked_by_hub(server, home, ready, records)
         taken.append(Round(hub, splink))
     return Measured(records, prepared, matching, of_hub, of_splink, taken, slowest)
 
 
-def _linked_by_splink(server: Server, records: int) -> tuple[Cost, dict[str, Score]]:
-    with _copied(server) as connection:
+def _prepared(server: Server, home: Path, ready: str, records: int) -> dict[str, Cost]:
+    preparing = f"preparing_{records}"
+    costs = prepare(server, home, preparing, records)
+    server.rename(preparing, ready)
+    return costs
+
+
+def _linked_by_splink(server: Server, ready: str, records: int) -> tuple[Cost, dict[str, Score]]:
+    with _copied(server, ready) as connection:
         with costing(server) as cost:
             link_by_splink(connection)
         return cost(), score(connection, sql.Identifier("splink_link"), records)
 
 
 def _linked_by_hub(
-    server: Server, home: Path, records: int
+    server: Server, home: Path, ready: str, records: int
 ) -> tuple[Cost, dict[str, Score], Matching, list[Statement]]:
-    with _copied(server) as connection:
+    with _copied(server, ready) as connection:
         with server.logging_statements(_COPY, _AT_LEAST_MS) as slowest, costing(server) as cost:
             report = link_changes(Settings(ROOT, home, server.url(_COPY)))
         return cost(), score(connection, sql.Identifier("truth", "link"), records), report.matching, slowest
 
 
 @contextmanager
-def _copied(server: Server) -> Iterator[Connection]:
-    server.create(_COPY, template=_READY)
+def _copied(server: Server, ready: str) -> Iterator[Connection]:
+    server.create(_COPY, template=ready)
     server.settle(_COPY)
     with closing(connect(server.url(_COPY))) as connection:
         yield connection
@@ -121,11 +129,14 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=2, help="how often each way links")
     parser.add_argument(
+        "--home", type=Path, help="where the server keeps the prepared hub for the next time; else it goes"
+    )
+    parser.add_argument(
         "--statements", type=int, default=0, metavar="N", help="show the hub's N slowest ones"
     )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     arguments = parser.parse_args()
-    with temporary_server() as (server, home):
+    with server_in(arguments.home) as (server, home):
         taken = measure(server, home, arguments.records, arguments.rounds)
     if arguments.json:
         print(json.dumps(_document(taken, arguments.statements)))

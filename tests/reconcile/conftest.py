@@ -43,6 +43,7 @@ _DECIDED = (
     "truth.unlinked",
     "truth.pending",
     "truth.match_key",
+    "truth.match_record",
     "truth.match_candidate",
     "truth.match_crowd",
     "truth.link",

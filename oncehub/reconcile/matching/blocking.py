@@ -29,9 +29,7 @@ from {records} r cross join lateral (values {keys}) k (key, rule)
 where k.key is not null
 """)
 
-# What a commune went into, and what went into it.
-_REFORMED: Final = """
-create temporary table record_reformed on commit drop as
+REFORMED: Final = sql.SQL("""
 select f.*, u.present_unit as commune
 from record_feature f join truth.unit_successor u on u.former_unit = f.by_commune
 where f.former and u.present_unit <> f.by_commune
@@ -39,7 +37,24 @@ union all
 select f.*, u.former_unit
 from record_feature f join truth.unit_successor u on u.present_unit = f.by_commune
 where not f.former and u.former_unit <> f.by_commune
-"""
+""")
+"""The noted records, once for each commune that theirs went into, or that went into theirs."""
+
+_NOTE_REFORMED: Final = sql.SQL("""
+create temporary table record_reformed on commit drop as
+""")
+
+_KEPT: Final = sql.SQL("""(
+    select id, array_agg(key order by key) as keys
+    from judged_key
+    where own or key in (select key from crowded)
+    group by id
+)""")
+_KEPT_OF_MANY: Final = sql.SQL("""(
+    select r.id, array_remove(array[{keys}], null) || coalesce(b.keys, array[]::bigint[]) as keys
+    from record_feature r
+    left join (select id, array_agg(key) as keys from kept_beside group by id) b using (id)
+)""")
 
 # Of each key no more people than tell whether it is a crowd's.
 _REGISTERED: Final = sql.SQL("""
@@ -52,14 +67,6 @@ cross join lateral (
     where {digest} = k.key and p.source = {register} and p.deleted_at is null
     limit {enough}
 ) p
-""")
-
-# The same of everybody, when more keys are sought than there are people.
-_REGISTERED_OF_EVERYBODY: Final = sql.SQL("""
-insert into key_person
-select k.key, k.rule, r.person_key
-from person_feature r cross join lateral (values {keys}) k (key, rule)
-where k.key in (select key from judged_key)
 """)
 
 # Who a record of another source speaks of: as this run has decided, or as it stands. A model's word leads no
@@ -124,7 +131,7 @@ where {digest} is not null
 """)
 
 _MANY: Final = """
-select (select count(*) from judged_key) > sum(reltuples)
+select (select count(*) from judged) * %s > sum(reltuples)
 from pg_class where oid = %s::regclass
 """
 
@@ -143,35 +150,37 @@ def note_keys(cursor: Cursor, rules: ModelRules) -> None:
     cursor.execute(_judged_keys(rules.blocking))
     reformed = [rule for rule in rules.blocking if "commune" in rule]
     if reformed:
-        cursor.execute(_REFORMED)
+        cursor.execute(_NOTE_REFORMED + REFORMED)
         cursor.execute(_judged_keys(reformed, of_reformed=True))
     cursor.execute("analyze judged_key")
 
 
-def are_many(cursor: Cursor, register: str) -> bool:
-    """Tell whether reading everybody in the register costs less than looking up the keys in `judged_key`."""
-    cursor.execute(_MANY, (f"record.person_{register}",))
+def are_many(cursor: Cursor, rules: ModelRules, register: str) -> bool:
+    """Tell whether reading everybody in the register costs less than looking up the keys of the judged."""
+    cursor.execute(_MANY, (len(rules.blocking), f"record.person_{register}"))
     return cursor.fetchone() == (True,)
 
 
-def find_people(
-    cursor: Cursor, rules: ModelRules, register: str, keys: str, *, of_everybody: bool = False
-) -> None:
+def kept_keys(rules: ModelRules, *, of_many: bool) -> sql.Composable:
+    """Return the SQL of what draws the judged records in, `id` and `keys`; an array without null.
+
+    Whoever comes is sought with what their commune was and became; a crowd that disperses, by its very key.
+    """
+    if of_many:
+        return _KEPT_OF_MANY.format(keys=sql.SQL(", ").join(map(noted_digest, rules.blocking)))
+    return _KEPT
+
+
+def find_people(cursor: Cursor, rules: ModelRules, register: str, keys: str) -> None:
     """Fill `key_person` (key, rule, person_key) for the keys in a temporary table, some people repeatedly.
 
-    A key that more than `crowd` share goes to `crowded` (key, rule) instead. With `of_everybody` those who
-    register a key are sought in `person_feature`, which then holds everybody.
+    A key that more than `crowd` share goes to `crowded` (key, rule) instead.
     """
-    registered = [rule for rule in rules.blocking if not _told(rule)]
-    if of_everybody and registered:
-        cursor.execute(_REGISTERED_OF_EVERYBODY.format(keys=_noted(registered)))
     for rule in rules.blocking:
-        if rule in registered and of_everybody:
-            continue
-        query = _TOLD_BY_OTHERS if _told(rule) else _REGISTERED
+        query = _TOLD_BY_OTHERS if is_told(rule) else _REGISTERED
         cursor.execute(
             query.format(
-                digest=_digest(rule, of="p"),
+                digest=digest_of(rule, of="p"),
                 rule=_name(rule),
                 keys=sql.Identifier(keys),
                 register=sql.Literal(register),
@@ -185,11 +194,11 @@ def find_people(
 def note_changed_keys(cursor: Cursor, rules: ModelRules) -> None:
     """Fill `changed_key` with the keys of the people in `changed`, of whom the records in `teller` tell."""
     for rule in rules.blocking:
-        if _told(rule):
-            cursor.execute(_CHANGED_KEY_TOLD.format(digest=_digest(rule, of="r")))
+        if is_told(rule):
+            cursor.execute(_CHANGED_KEY_TOLD.format(digest=digest_of(rule, of="r")))
             continue
         spread = "commune" in rule
-        digest = _digest(rule, of="r", commune=sql.Identifier("reformed", "commune") if spread else None)
+        digest = digest_of(rule, of="r", commune=sql.Identifier("reformed", "commune") if spread else None)
         cursor.execute(_CHANGED_KEY.format(digest=digest, communes=_SPREAD if spread else sql.SQL("")))
 
 
@@ -201,21 +210,27 @@ def prepare_register(cursor: Cursor, rules: ModelRules, register: str) -> None:
         if index not in named:
             cursor.execute(sql.SQL("drop index {}").format(sql.Identifier("record", index)))
     for index, rule in named.items():
-        table = "person" if _told(rule) else f"person_{register}"
+        table = "person" if is_told(rule) else f"person_{register}"
         cursor.execute(
             sql.SQL("create index if not exists {} on {} (({}))").format(
-                sql.Identifier(index), sql.Identifier("record", table), _digest(rule)
+                sql.Identifier(index), sql.Identifier("record", table), digest_of(rule)
             )
         )
     cursor.execute("analyze record.person")
 
 
-def _told(rule: Rule) -> bool:
+def is_told(rule: Rule) -> bool:
+    """Whether what the rule asks for is told of people by the records that are linked to them."""
     return rule[0] in STATED_BY_OTHERS
 
 
+def name_of(rule: Rule) -> str:
+    """Name a rule, as `crowded` does."""
+    return " ".join(rule)
+
+
 def _name(rule: Rule) -> sql.Composable:
-    return sql.Literal(" ".join(rule))
+    return sql.Literal(name_of(rule))
 
 
 def _index(rule: Rule) -> str:
@@ -232,17 +247,21 @@ def _judged_keys(rules: Sequence[Rule], *, of_reformed: bool = False) -> sql.Com
 
 def _noted(rules: Sequence[Rule], commune: sql.Composable | None = None) -> sql.Composable:
     """Return the keys, each with its rule, of what `features` has noted."""
-    keys = (_concatenated(rule, _columns(rule, commune)) for rule in rules)
     return sql.SQL(", ").join(
-        sql.SQL("({}, {})").format(key, _name(rule)) for key, rule in zip(keys, rules, strict=True)
+        sql.SQL("({}, {})").format(noted_digest(rule, commune), _name(rule)) for rule in rules
     )
+
+
+def noted_digest(rule: Rule, commune: sql.Composable | None = None) -> sql.Composable:
+    """Return the SQL of a key of what `features` has noted in `r`; with another commune than its own."""
+    return _concatenated(rule, _columns(rule, commune))
 
 
 def _columns(rule: Rule, commune: sql.Composable | None) -> Iterable[sql.Composable]:
     return (commune if commune and key == "commune" else sql.Identifier("r", key_column(key)) for key in rule)
 
 
-def _digest(rule: Rule, of: str | None = None, commune: sql.Composable | None = None) -> sql.Composable:
+def digest_of(rule: Rule, of: str | None = None, commune: sql.Composable | None = None) -> sql.Composable:
     """Return the SQL of a record's key; of those whose address is spread out, `commune` takes its place."""
     return _concatenated(rule, (commune if commune and key == "commune" else key_of(key, of) for key in rule))
 

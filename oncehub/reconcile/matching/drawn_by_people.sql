@@ -2,7 +2,8 @@
 insert into drawn
 select source, stream, source_key
 from (
-    select m.source, m.stream, m.source_key from changed_key join truth.match_key m using (key)
+    select m.source, m.stream, m.source_key
+    from changed_key join truth.match_key k using (key) join truth.match_record m using (entry)
     union
     select m.source, m.stream, m.source_key from changed join truth.match_candidate m using (person_key)
     union

@@ -56,7 +56,7 @@ def explain(
                 raise ConfigError(
                     f"{source}.{stream} has no live record of that key; keys are as the source gives them"
                 )
-            candidates = judge.weigh(cursor, source, stream, source_key)
+            candidates = judge.weigh(cursor)
         finally:
             connection.rollback()
         with connection, connection.cursor(cursor_factory=RealDictCursor) as reading:

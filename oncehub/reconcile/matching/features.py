@@ -24,9 +24,13 @@ Columns = dict[str, sql.Composable]
 # Kept as one text on the way; no value of these has a comma.
 _LISTS: Final = {"commune": "{}_present", "shared": "{}"}
 
-# Folded once, for all that is compared or sought by it.
+# Folded once, for all that is compared or sought by it; parts as `text.fold_parts` gives them.
 _FOLDED: Final = sql.SQL("""cross join lateral (
-    select text.fold(r.full_name) as folded, text.fold_parts(r.full_name) as parts offset 0
+    select folded, (
+        select string_agg(part, ' ' order by part collate "C") from unnest(string_to_array(folded, ' ')) part
+    ) as parts
+    from (select text.fold(r.full_name) as folded offset 0) once
+    offset 0
 ) f""")
 _NOTE_RECORDS: Final = sql.SQL("""
 create temporary table record_feature on commit drop as
@@ -36,11 +40,13 @@ from judged j join record.person r using (source, stream, source_key)
 analyze record_feature;
 """)
 
-_NOTE_PEOPLE: Final = sql.SQL("""
-create temporary table person_feature on commit drop as
+_FEATURES_OF_PEOPLE: Final = sql.SQL("""
 select r.person_key, r.own, {columns}
 from {people} r
-{folded};
+{folded}
+""")
+_NOTE_PEOPLE: Final = sql.SQL("""
+create temporary table person_feature on commit drop as {features};
 analyze person_feature;
 """)
 
@@ -57,7 +63,8 @@ _WANTED: Final = sql.SQL("""(
         on p.source = {register} and (p.source, p.stream, p.source_key) = (k.source, k.stream, k.source_key)
 )""")
 
-_RECORDS: Final = sql.SQL("select id as unique_id, {columns} from record_feature r")
+_RECORDS: Final = sql.SQL("select r.id as unique_id, {columns} from record_feature r")
+_OF_EVERYBODY: Final = sql.SQL("select r.person_key, r.own, {columns} from ({features}) r")
 _PEOPLE: Final = sql.SQL("""
 select w.id as unique_id, {columns}
 from wanted w join person_feature r on r.person_key = w.person_key and r.own
@@ -76,45 +83,60 @@ def note_records(cursor: Cursor, rules: ModelRules) -> None:
     cursor.execute(
         _NOTE_RECORDS.format(
             former=former(sql.Identifier("r", "permanent_address")),
-            columns=_selected(_features(rules) | _keys(rules)),
+            columns=selected(_features(rules) | _keys(rules)),
             folded=_FOLDED,
         )
     )
 
 
-def note_people(cursor: Cursor, rules: ModelRules, register: str, *, everybody: bool) -> None:
-    """Make the table `person_feature` of the people in `wanted`, or of everybody in the register.
+def note_people(cursor: Cursor, rules: ModelRules, register: str) -> None:
+    """Make the table `person_feature` of the people in `wanted`: person_key and what the register states."""
+    cursor.execute(_NOTE_PEOPLE.format(features=_features_of_people(_WANTED, rules, register)))
 
-    It has person_key, the columns of `note_records` that the register states, and own: false of a record that
-    a clerk has joined to another person's, who is found by it, but not compared.
+
+def frame_of_records(cursor: Cursor, rules: ModelRules, beside: Columns | None = None) -> pl.DataFrame:
+    """Give the features of `record_feature`: `unique_id` (its `id`) and the columns of `levels`.
+
+    Args:
+        cursor: of the transaction that has made the table.
+        rules: what is compared.
+        beside: more columns of the table `r`.
     """
-    people = _EVERYBODY if everybody else _WANTED
-    cursor.execute(
-        _NOTE_PEOPLE.format(
-            columns=_selected(_features(rules, shared=False) | _keys(rules)),
-            people=people.format(register=sql.Literal(register)),
-            folded=_FOLDED,
-        )
-    )
+    columns = {name: sql.Identifier("r", name) for name in _features(rules)} | (beside or {})
+    return _fetched(cursor, _RECORDS.format(columns=selected(columns)), rules)
 
 
-def frame_of_records(cursor: Cursor, rules: ModelRules) -> pl.DataFrame:
-    """Give the features of `record_feature`: `unique_id` (its `id`) and the columns of `levels`."""
-    columns = {name: sql.Identifier("r", name) for name in _features(rules)}
-    return _fetched(cursor, _RECORDS.format(columns=_selected(columns)), rules)
+def frame_of_everybody(cursor: Cursor, rules: ModelRules, register: str, beside: Columns) -> pl.DataFrame:
+    """Give what the register states of everybody: `person_key`, `own`, features, and more columns of `r`.
+
+    `own` is false (f) of a record that a clerk has joined to another person's, who is found by it, but not
+    compared.
+    """
+    columns = {name: sql.Identifier("r", name) for name in _features(rules, shared=False)} | beside
+    features = _features_of_people(_EVERYBODY, rules, register)
+    query = _OF_EVERYBODY.format(columns=selected(columns), features=features)
+    return _fetched(cursor, query, rules, shared=False)
 
 
 def frame_of_people(cursor: Cursor, rules: ModelRules) -> pl.DataFrame:
     """Give the features of the people in `wanted`, from `person_feature` and the records in `teller`."""
     columns = {name: sql.Identifier("r", name) for name in _features(rules, shared=False)}
-    columns |= {name: sql.Identifier("told", name) for name in _shared(rules)}
-    query = _PEOPLE.format(columns=_selected(columns), told=_told(rules))
+    columns |= {name: sql.Identifier("told", name) for name in shared_attributes(rules)}
+    query = _PEOPLE.format(columns=selected(columns), told=_told(rules))
     return _fetched(cursor, query, rules)
 
 
 def key_column(key: BlockingKey) -> str:
     """Name the column of a blocking key in `record_feature` and `person_feature`."""
     return f"by_{key}"
+
+
+def _features_of_people(people: sql.SQL, rules: ModelRules, register: str) -> sql.Composable:
+    return _FEATURES_OF_PEOPLE.format(
+        columns=selected(_features(rules, shared=False) | _keys(rules)),
+        people=people.format(register=sql.Literal(register)),
+        folded=_FOLDED,
+    )
 
 
 def _features(rules: ModelRules, *, shared: bool = True) -> Columns:
@@ -131,7 +153,8 @@ def _keys(rules: ModelRules) -> Columns:
     return {key_column(key): key_of(key, record="r", folded="f") for key in sorted(keys)}
 
 
-def _shared(rules: ModelRules) -> list[str]:
+def shared_attributes(rules: ModelRules) -> list[str]:
+    """Name the attributes that agree when another record of the person's states the same."""
     return [attribute for attribute, evidence in rules.compare.items() if evidence == "shared"]
 
 
@@ -145,7 +168,7 @@ def _stated(attribute: str, evidence: Evidence) -> Columns:
         }
     if evidence == "commune":
         return {attribute: _catalogued(stated), f"{attribute}_present": _present(stated)}
-    return {attribute: _identifying(attribute) if evidence == "shared" else stated}
+    return {attribute: identifying(attribute) if evidence == "shared" else stated}
 
 
 def _folded(attribute: str, of_name: sql.Composable, folded: str) -> sql.Composable:
@@ -155,14 +178,16 @@ def _folded(attribute: str, of_name: sql.Composable, folded: str) -> sql.Composa
 
 def _told(rules: ModelRules) -> sql.Composable:
     gathered = {
-        name: sql.SQL("string_agg(distinct {}, ',')").format(_identifying(name)) for name in _shared(rules)
+        name: sql.SQL("string_agg(distinct {}, ',')").format(identifying(name))
+        for name in shared_attributes(rules)
     }
     if not gathered:
         return sql.SQL("")
-    return _TOLD.format(columns=_selected(gathered))
+    return _TOLD.format(columns=selected(gathered))
 
 
-def _identifying(attribute: str) -> sql.Composable:
+def identifying(attribute: str) -> sql.Composable:
+    """Return the SQL of an attribute of the record `r` in the form in which it identifies somebody."""
     return sql.SQL("text.identifying({}, {})").format(sql.Literal(attribute), sql.Identifier("r", attribute))
 
 
@@ -186,17 +211,20 @@ def _present(address: sql.Composable) -> sql.Composable:
     ) else {address} ->> 'unit' end""").format(former=former(address), address=address)
 
 
-def _selected(columns: Mapping[str, sql.Composable]) -> sql.Composable:
+def selected(columns: Mapping[str, sql.Composable]) -> sql.Composable:
+    """Return `a as name, b as other`."""
     return sql.SQL(", ").join(
         sql.SQL("{} as {}").format(each, sql.Identifier(name)) for name, each in columns.items()
     )
 
 
-def _fetched(cursor: Cursor, query: sql.Composable, rules: ModelRules) -> pl.DataFrame:
+def _fetched(
+    cursor: Cursor, query: sql.Composable, rules: ModelRules, *, shared: bool = True
+) -> pl.DataFrame:
     lists = [
         _LISTS[evidence].format(attribute)
         for attribute, evidence in rules.compare.items()
-        if evidence in _LISTS
+        if evidence in _LISTS and (shared or evidence != "shared")
     ]
     return fetched(cursor, query).with_columns(pl.col(lists).str.split(","))
 

@@ -12,10 +12,28 @@ from oncehub.model.errors import StoreError
 from oncehub.reconcile.matching.levels import DATASETS
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
     from splink import Linker
 
 Frequencies = Mapping[str, pl.DataFrame]
 """Column -> frame of that column and `tf_<column>`."""
+
+
+@contextmanager
+def duckdb_connection() -> Iterator[DuckDBPyConnection]:
+    """Give a DuckDB of one's own, in memory.
+
+    Raises:
+        StoreError: when DuckDB fails; its own words could hold values.
+    """
+    import duckdb  # noqa: PLC0415 - a run that judges nobody does not need it
+
+    with duckdb.connect() as connection:
+        try:
+            yield connection
+        except duckdb.Error as error:
+            message = f"matching failed in DuckDB: {type(error).__name__}; its memory may be too small"
+            raise StoreError(message) from None
 
 
 @contextmanager
@@ -25,29 +43,24 @@ def linking(
     """Give a fresh link-only job over the two frames, with term frequencies as they are given.
 
     Raises:
-        StoreError: when DuckDB fails; its own words could hold values.
+        StoreError: as `duckdb_connection` does.
     """
-    # Both take half a second to import, and a run that scores nothing needs neither.
-    import duckdb  # noqa: PLC0415
+    # It takes half a second to import, and a run that scores nothing does not need it.
     from splink import DuckDBAPI, Linker  # noqa: PLC0415
 
-    with duckdb.connect() as connection:
+    with duckdb_connection() as connection:
         # What is summed in another order, by several threads, would differ in the last digits.
         connection.execute("set preserve_insertion_order = true")
         api = DuckDBAPI(connection)
-        try:
-            sides = [
-                api.register(frame.to_arrow(), dataset_display_name=name)
-                for name, frame in zip(DATASETS, (people, records), strict=True)
-            ]
-            linker = Linker(sides, settings, log_level=None, validate_settings=False)
-            for column, frame in frequencies.items():
-                known = api.register(frame.to_arrow(), table_name=f"frequency_of_{column}")
-                linker.table_management.register_term_frequency_lookup(known, column)
-            yield linker
-        except duckdb.Error as error:
-            message = f"matching failed in DuckDB: {type(error).__name__}; its memory may be too small"
-            raise StoreError(message) from None
+        sides = [
+            api.register(frame.to_arrow(), dataset_display_name=name)
+            for name, frame in zip(DATASETS, (people, records), strict=True)
+        ]
+        linker = Linker(sides, settings, log_level=None, validate_settings=False)
+        for column, frame in frequencies.items():
+            known = api.register(frame.to_arrow(), table_name=f"frequency_of_{column}")
+            linker.table_management.register_term_frequency_lookup(known, column)
+        yield linker
 
 
 def completed(frequencies: Frequencies, people: int, *frames: pl.DataFrame) -> dict[str, pl.DataFrame]:

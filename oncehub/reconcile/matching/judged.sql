@@ -1,7 +1,7 @@
 -- Who no identifier leads to anybody. A number that leads to somebody else's person is refused for good, not
 -- matched; and whom a clerk has named needs no model.
 insert into judged
-select row_number() over (), source, stream, source_key
+select entry, source, stream, source_key
 from stating s
 where not exists (
     select from verdict v

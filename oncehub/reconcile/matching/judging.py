@@ -7,6 +7,7 @@ from what else a run happens to judge. Whoever changes draws in the records that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,14 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.model.matching import ModelRules
-from oncehub.reconcile.matching.blocking import are_many, find_people, note_changed_keys, note_keys
+from oncehub.reconcile.matching.blocking import (
+    are_many,
+    find_people,
+    kept_keys,
+    note_changed_keys,
+    note_keys,
+)
+from oncehub.reconcile.matching.everybody import Blocked, block_everybody
 from oncehub.reconcile.matching.evidence import Candidate, weights_of
 from oncehub.reconcile.matching.features import (
     fetched,
@@ -55,14 +63,17 @@ where not exists (
 )
 """)
 
-_SCORED: Final = sql.SQL("""
-select
-    s.id::text as record, s.wanted_id::text as person, w.person_key::text as person_key,
-    (not ({contradicted}))::text as agrees
-from scored s
-join wanted w on w.id = s.wanted_id
-join judged j on j.id = s.id
-join stating t using (source, stream, source_key)
+_NAMED: Final = sql.SQL("select id as person, person_key from wanted")
+
+# Few do: what no identifier leads to anybody mostly states none.
+_NUMBERED: Final = sql.SQL("""
+select j.id as record from judged j join stating t on t.entry = j.id where {numbered}
+""")
+
+_CONTRADICTING: Final = sql.SQL("""
+select w.id as record, w.person_key
+from scored w join stating t on t.entry = w.id
+where {contradicted}
 """)
 
 # The record states a number of the register's, and the person bears another of its kind and not this one.
@@ -116,7 +127,7 @@ class Judge:
     def draw(self, cursor: Cursor, scale: Scale) -> None:
         """Add to `drawn` the records on which the people who changed may have a bearing."""
         cursor.execute(statement("matching/judging_tables"))
-        cursor.execute("select exists (select from truth.match_key)")
+        cursor.execute("select exists (select from truth.match_record)")
         if not (cursor.fetchone() or (False,))[0]:
             return
         if scale.large:
@@ -133,28 +144,33 @@ class Judge:
     def judge(self, cursor: Cursor, scale: Scale) -> Matching:
         """Add to `verdict` the links, and write the cases, of the stating records that have no verdict."""
         cursor.execute(statement("matching/judged"))
-        with scale.looking_up(cursor):
-            predictions = self._predictions(cursor, self.measure.case)
-            linked, cases = self._decide(cursor, predictions) if len(predictions) else (0, 0)
+        many = are_many(cursor, self.model.rules, self.rules.register)
+        with nullcontext() if many else scale.looking_up(cursor):
+            blocked = self._blocked(cursor, many=many)
+            predictions = self._predictions(cursor, blocked, self.measure.case, weights=not many)
+            linked, cases = self._decide(cursor, blocked, predictions) if len(predictions) else (0, 0)
+        keep = statement("matching/kept_keys_of_all" if scale.large else "matching/kept_keys")
+        cursor.execute(keep.format(kept=kept_keys(self.model.rules, of_many=many)))
         cursor.execute(statement("matching/outcome"))
         cursor.execute("select (select count(*) from judged), (select count(*) from crowded)")
         judged, crowded = cursor.fetchone() or (0, 0)
         return Matching(self.model.model_id, judged, linked, cases, crowded)
 
-    def weigh(self, cursor: Cursor, source: str, stream: str, source_key: str) -> list[Candidate]:
+    def weigh(self, cursor: Cursor) -> list[Candidate]:
         """Give whom a record may speak of, the most probable first, whatever links it; nothing is written.
 
-        Work tables must be there, and `stating` hold the record.
+        Work tables must be there, and `stating` hold the record and no other.
         """
         cursor.execute(statement("matching/judging_tables"))
-        cursor.execute("insert into judged values (1, %s, %s, %s)", (source, stream, source_key))
-        predictions = self._predictions(cursor, 0)
+        cursor.execute("insert into judged select entry, source, stream, source_key from stating")
+        blocked = self._blocked(cursor, many=False)
+        predictions = self._predictions(cursor, blocked, 0)
         if predictions.is_empty():
             return []
-        scored = self._weighed(cursor, predictions)
-        return [each for people in self._named(scored, predictions).values() for each in people]
+        named = self._named(cursor, blocked, self._weighed(cursor, predictions), predictions)
+        return [each for people in named.values() for each in people]
 
-    def _decide(self, cursor: Cursor, predictions: pl.DataFrame) -> tuple[int, int]:
+    def _decide(self, cursor: Cursor, blocked: Blocked, predictions: pl.DataFrame) -> tuple[int, int]:
         scored = self._weighed(cursor, predictions)
         alone = pl.len().over("record") == 1
         link = alone & pl.col("agrees") & (pl.col("probability") >= self.measure.link)
@@ -162,50 +178,68 @@ class Judge:
         _stage(
             cursor, "matched", links.select(id="record", person_key="person_key", probability="probability")
         )
-        named = self._named(scored.filter(~link), predictions)
+        named = self._named(cursor, blocked, scored.filter(~link), predictions)
         cases = [(record, people[0].person_key, self._evidence(people)) for record, people in named.items()]
         _stage(cursor, "possible", pl.DataFrame(cases, _CASE, orient="row"))
         candidates = [(record, each.person_key) for record, people in named.items() for each in people]
         _stage(cursor, "possible_candidate", pl.DataFrame(candidates, _CANDIDATE, orient="row"))
         return len(links), len(cases)
 
-    def _predictions(self, cursor: Cursor, at_least: float) -> pl.DataFrame:
-        """Score the judged records with whoever shares a key with them; see `scoring.score`."""
+    def _blocked(self, cursor: Cursor, *, many: bool) -> Blocked:
+        """Find whom the judged records are compared with: by reading everybody, or key by key."""
         model, register = self.model.rules, self.rules.register
         note_records(cursor, model)
+        if many:
+            return block_everybody(cursor, model, register)
         note_keys(cursor, model)
-        everybody = are_many(cursor, register)
-        if everybody:
-            note_people(cursor, model, register, everybody=True)
-        find_people(cursor, model, register, "judged_key", of_everybody=everybody)
+        find_people(cursor, model, register, "judged_key")
         cursor.execute(_WANTED)
         cursor.execute(statement("matching/tellers"))
         pairs = fetched(cursor, _PAIRS)
         if pairs.is_empty():
-            return pl.DataFrame()
-        if not everybody:
-            note_people(cursor, model, register, everybody=False)
+            return Blocked(pairs, pairs, pairs, pairs)
+        note_people(cursor, model, register)
         records, people = frame_of_records(cursor, model), frame_of_people(cursor, model)
-        predictions = score(cursor.connection, self.model, records, people, pairs)
-        return predictions.filter(pl.col("match_probability") >= at_least)
+        return Blocked(pairs, records, people, fetched(cursor, _NAMED))
+
+    def _predictions(
+        self, cursor: Cursor, blocked: Blocked, at_least: float, *, weights: bool = True
+    ) -> pl.DataFrame:
+        """Score the pairs, and give those of such a probability as `score` does, with the `person_key`."""
+        if blocked.pairs.is_empty():
+            return pl.DataFrame()
+        sides = (blocked.records, blocked.people, blocked.pairs)
+        predictions = score(cursor.connection, self.model, *sides, at_least=at_least, weights=weights)
+        return predictions.join(blocked.named, left_on="unique_id_l", right_on="person")
 
     def _weighed(self, cursor: Cursor, predictions: pl.DataFrame) -> pl.DataFrame:
         """Give record, person, probability, person_key, agrees: of each record the most probable first."""
         scores = predictions.select(
-            id="unique_id_r", wanted_id="unique_id_l", probability="match_probability"
+            "person_key", record="unique_id_r", person="unique_id_l", probability="match_probability"
         )
-        _stage(cursor, "scored", scores)
-        told = fetched(cursor, _SCORED.format(contradicted=self._contradicted()))
+        against = self._contradicting(cursor, scores).with_columns(agrees=False)
         return (
-            scores.rename({"id": "record", "wanted_id": "person"})
-            .join(told, on=["record", "person"])
-            .with_columns(agrees=pl.col("agrees") == "true")
+            scores.join(against, on=["record", "person_key"], how="left")
+            .with_columns(pl.col("agrees").fill_null(value=True))
             .sort("record", "probability", "person_key", descending=[False, True, False])
         )
 
-    def _named(self, scored: pl.DataFrame, predictions: pl.DataFrame) -> dict[str, list[Candidate]]:
+    def _contradicting(self, cursor: Cursor, scores: pl.DataFrame) -> pl.DataFrame:
+        """Give by record and person_key who bears another number than the record states."""
+        numbered = fetched(cursor, _NUMBERED.format(numbered=self._numbered()))
+        doubtful = scores.join(numbered, on="record", how="semi").select("person_key", id="record")
+        _stage(cursor, "scored", doubtful)
+        return fetched(cursor, _CONTRADICTING.format(contradicted=self._contradicted()))
+
+    def _named(
+        self, cursor: Cursor, blocked: Blocked, scored: pl.DataFrame, predictions: pl.DataFrame
+    ) -> dict[str, list[Candidate]]:
         """Give by record the people whom a case names, with the evidence."""
         named = scored.group_by("record", maintain_order=True).head(NAMED)
+        if named.is_empty():
+            return {}
+        if not any(column.startswith("gamma_") for column in predictions.columns):
+            predictions = self._predictions(cursor, blocked.only(named), 0)
         asked = named.join(
             predictions,
             left_on=["record", "person"],
@@ -223,6 +257,12 @@ class Judge:
     def _evidence(self, people: Sequence[Candidate]) -> str:
         content = {"model": self.model.model_id, "candidates": [each.as_document() for each in people]}
         return orjson.dumps(content).decode()
+
+    def _numbered(self) -> sql.Composable:
+        attributes = sorted({rule.attribute for rule in self.rules.register_identifiers})
+        return sql.SQL(" or ").join(
+            sql.SQL("{} is not null").format(sql.Identifier("t", attribute)) for attribute in attributes
+        )
 
     def _contradicted(self) -> sql.Composable:
         schemes = {(rule.scheme, rule.attribute) for rule in self.rules.register_identifiers}

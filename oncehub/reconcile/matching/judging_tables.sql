@@ -3,6 +3,7 @@ create temporary table judged (id bigint, source text, stream text, source_key t
 create temporary table judged_key (id bigint, key bigint, rule text, own boolean) on commit drop;
 create temporary table key_person (key bigint, rule text, person_key uuid) on commit drop;
 create temporary table crowded (key bigint, rule text) on commit drop;
+create temporary table kept_beside (id bigint, key bigint) on commit drop;
 create temporary table changed (person_key uuid) on commit drop;
 create temporary table changed_key (key bigint) on commit drop;
 
@@ -14,4 +15,4 @@ create temporary table teller (id bigint, source text, stream text, source_key t
 create temporary table matched (id bigint, person_key uuid, probability real) on commit drop;
 create temporary table possible (id bigint, person_key uuid, evidence jsonb) on commit drop;
 create temporary table possible_candidate (id bigint, person_key uuid) on commit drop;
-create temporary table scored (id bigint, wanted_id bigint, probability double precision) on commit drop;
+create temporary table scored (id bigint, person_key uuid) on commit drop;

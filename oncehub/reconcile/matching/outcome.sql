@@ -1,20 +1,9 @@
--- What the model made of the judged records, as verdicts, cases, and what a person's change will draw in.
+-- What the model made of the judged records, as verdicts, cases, and whom a change will draw in.
 insert into verdict (
     source, stream, source_key, person_key, method, somebody_else, stated_at, probability, entry
 )
-select source, stream, source_key, m.person_key, 'model', false, s.stated_at, m.probability, s.entry
-from matched m join judged j using (id) join stating s using (source, stream, source_key);
-
-delete from truth.match_key m
-using affected a
-where (m.source, m.stream, m.source_key) = (a.source, a.stream, a.source_key);
-
--- Whoever comes is sought with what their commune was and became; a crowd that disperses, by its very key.
-insert into truth.match_key (key, source, stream, source_key)
-select k.key, j.source, j.stream, j.source_key
-from judged_key k join judged j using (id)
-where k.own or k.key in (select key from crowded)
-order by k.key;
+select s.source, s.stream, s.source_key, m.person_key, 'model', false, s.stated_at, m.probability, s.entry
+from matched m join stating s on s.entry = m.id;
 
 insert into truth.match_crowd select distinct key, rule from crowded on conflict do nothing;
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import polars as pl
 
 from oncehub.reconcile.matching.job import completed, linking
@@ -9,9 +11,18 @@ from oncehub.reconcile.matching.levels import DATASETS, terms
 from oncehub.reconcile.matching.models import Model, frequencies_of
 from oncehub.store.connection import Connection
 
+_RETAIN: Final = ("retain_matching_columns", "retain_intermediate_calculation_columns")
+
 
 def score(
-    connection: Connection, model: Model, records: pl.DataFrame, people: pl.DataFrame, pairs: pl.DataFrame
+    connection: Connection,
+    model: Model,
+    records: pl.DataFrame,
+    people: pl.DataFrame,
+    pairs: pl.DataFrame,
+    *,
+    at_least: float | None = None,
+    weights: bool = True,
 ) -> pl.DataFrame:
     """Score pairs; a pair's score depends on the pair and the model alone.
 
@@ -21,6 +32,8 @@ def score(
         records: as `frame_of_records` gives them.
         people: as `frame_of_people` gives them.
         pairs: `record` and `person`, each the `unique_id` of one side.
+        at_least: leave out pairs of a lower probability.
+        weights: give the levels and weights, too, which cost more than the score.
 
     Returns:
         One row a pair, as Splink's `predict` gives them: `match_probability`, `unique_id_l` (person),
@@ -33,10 +46,13 @@ def score(
         (pl.lit(f"{person}-__-") + pl.col("person")).alias("join_key_l"),
         (pl.lit(f"{record}-__-") + pl.col("record")).alias("join_key_r"),
     )
-    with linking(model.settings, people, records, frequencies) as linker:
+    settings = model.settings | dict.fromkeys(_RETAIN, weights)
+    with linking(settings, people, records, frequencies) as linker:
         tables = linker.table_management
         tables.register_blocked_pairs_for_predict(tables.register_table(blocked.to_arrow(), "pairs"))
-        scored: pl.DataFrame = linker.inference.predict().as_duckdbpyrelation().pl()
+        scored: pl.DataFrame = (
+            linker.inference.predict(threshold_match_probability=at_least or None).as_duckdbpyrelation().pl()
+        )
         return scored
 
 

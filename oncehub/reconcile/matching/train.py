@@ -107,7 +107,7 @@ def trained_on(cursor: Cursor, rules: Rulebook, model: ModelRules, seed: int) ->
     methods = [rule.method for rule in rules.register_identifiers]
     cursor.execute(_LABELS, {"methods": methods, "seed": seed, "most": LABELS})
     note_records(cursor, model)
-    note_people(cursor, model, rules.register, everybody=False)
+    note_people(cursor, model, rules.register)
     records, people = frame_of_records(cursor, model), frame_of_people(cursor, model)
     if len(records) < _FEWEST:
         raise NotTrainable(

@@ -157,9 +157,9 @@ def test_a_run_cut_short_while_it_judges_leaves_all_as_it_was_and_the_next_one_d
         matcher.state("population", twin, full_name="Lê Hoàng Quốc Bảo", birth_date="1960-03-09")
     matcher.state("tax", "b", full_name="Lê Hoàng Quốc Bảo", birth_date="1960-03-09")
 
-    def lost(*asked):
+    def lost(*asked, **how):
         matcher.execute("select pg_terminate_backend(%s)", asked[0].info.backend_pid)
-        return score(*asked)
+        return score(*asked, **how)
 
     monkeypatch.setattr(judging, "score", lost)
     with pytest.raises(StoreUnavailable):
@@ -291,6 +291,7 @@ def test_a_number_that_comes_later_takes_the_models_place(matcher):
     assert _linked_to(matcher, "portal", "a") == [("1", "personal_id")]
     assert matcher.row("select probability from truth.link where source = 'portal'") == {"probability": None}
     assert matcher.rows("select * from truth.match_key") == []
+    assert matcher.rows("select * from truth.match_record") == []
 
 
 def test_keys_that_a_crowd_shares_find_nobody_and_are_counted(matcher):

@@ -117,7 +117,7 @@ def levels(own_matcher) -> dict[str, dict[str, str]]:
         cursor.execute(_PAIRS)
         names = dict(cursor.fetchall())
         note_records(cursor, model.rules)
-        note_people(cursor, model.rules, "population", everybody=False)
+        note_people(cursor, model.rules, "population")
         records, people = frame_of_records(cursor, model.rules), frame_of_people(cursor, model.rules)
         pairs = records.select(record="unique_id", person="unique_id")
         predictions = score(connection, model, records, people, pairs)

@@ -19,6 +19,12 @@ _ADDRESSES = [
     {"unit": "00097", "edition": "2025-07-01", "detail": None},
     {"unit": "00004", "edition": "2025-07-01", "detail": None},
 ]
+_KEYS = """
+select k.key, r.source, r.stream, r.source_key, k.key = any(r.keys) as kept_beside
+from truth.match_key k full join truth.match_record r using (entry)
+order by key, source, stream, source_key
+"""
+_CANDIDATES = "select * from truth.match_candidate order by person_key, source, stream, source_key"
 
 
 def _some(values: list[Any]) -> st.SearchStrategy[Any]:
@@ -68,10 +74,7 @@ def _outcome(hub):
     for discrepancy in outcome["discrepancies"]:
         if discrepancy["kind"] in {"stale", "conflict"}:
             del discrepancy["kind"]
-    kept = ("match_key order by key", "match_candidate order by person_key")
-    return outcome | {
-        table: hub.rows(f"select * from truth.{table}, source, stream, source_key") for table in kept
-    }
+    return outcome | {"keys": hub.rows(_KEYS), "candidates": hub.rows(_CANDIDATES)}
 
 
 @_QUIET

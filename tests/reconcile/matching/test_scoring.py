@@ -39,7 +39,7 @@ def frames(filled, trained):
         cursor.execute(statement("matching/judging_tables"))
         cursor.execute(_JUDGED, (RECORDS,))
         note_records(cursor, model.rules)
-        note_people(cursor, model.rules, "population", everybody=False)
+        note_people(cursor, model.rules, "population")
         return model, frame_of_records(cursor, model.rules), frame_of_people(cursor, model.rules)
 
 
