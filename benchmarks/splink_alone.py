@@ -29,9 +29,12 @@ create table splink_link (
 _FORMER: Final = "coalesce(r.permanent_address ->> 'edition', '2025-07-01') < '2025-07-01'"
 
 _STATED: Final = f"""
-lower(r.full_name) as full_name, r.name_key as full_name_key, text.fold_parts(r.full_name) as full_name_parts,
-split_part(text.fold(r.full_name), ' ', 1) as first_part,
-split_part(text.fold(r.full_name), ' ', -1) as last_part,
+lower(r.full_name) as full_name, r.name_key as full_name_key,
+(
+    select string_agg(part, ' ' order by part collate "C") from unnest(string_to_array(f.folded, ' ')) part
+) as full_name_parts,
+split_part(f.folded, ' ', 1) as first_part,
+split_part(f.folded, ' ', -1) as last_part,
 r.birth_date, r.sex,
 case when {_FORMER} then 'f' else 'p' end || (r.permanent_address ->> 'unit') as permanent_address,
 case
@@ -42,6 +45,9 @@ case
     else r.permanent_address ->> 'unit'
 end as permanent_address_present
 """
+
+# Once for all that is read from it, as the hub does.
+_FOLDED: Final = "cross join lateral (select text.fold(r.full_name) as folded offset 0) f"
 
 # A commune is sought with what it became and what it was.
 _RECORDS: Final = sql.SQL(f"""
@@ -59,6 +65,7 @@ select
         )
     end) as commune
 from truth.unlinked u join record.person r using (source, stream, source_key)
+{_FOLDED}
 """)
 
 _PEOPLE: Final = sql.SQL(f"""
@@ -67,6 +74,7 @@ select
     r.permanent_address ->> 'unit' as commune
 from truth.link k
 join record.person r using (source, stream, source_key)
+{_FOLDED}
 left join (
     select
         l.person_key, string_agg(distinct t.phone, ',') as phone,
