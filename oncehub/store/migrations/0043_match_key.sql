@@ -1,5 +1,5 @@
--- A record that a model has judged stands once, with its keys beside it, and each key is two numbers: what a large run
--- writes of them is a tenth of what it was, and one record's keys are found through the record.
+-- A record that a model has judged stands once, with its keys beside it, and each key is two numbers: so one record's keys
+-- are found through the record, without an index over three texts a key.
 alter table truth.match_key rename to match_key_before;
 
 create table truth.match_record (
