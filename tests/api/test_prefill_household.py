@@ -116,6 +116,14 @@ def test_a_former_number_leads_to_the_same_head(
     assert len(form_of(identity, LODGER)["items"][ITEM]["value"]) == 3
 
 
+def test_a_number_leads_to_who_has_it_now_and_not_to_who_had_it(
+    identity: Any, family: dict[str, str], move_in: Callable[..., str]
+) -> None:
+    move_in(LODGER, "Phạm Văn Trọ", "head", head=LODGER, former=[HEAD])
+    assert form_of(identity, LODGER)["items"][ITEM]["value"] == []
+    assert len(form_of(identity, SON)["items"][ITEM]["value"]) == 2
+
+
 def test_each_member_has_a_line_of_the_log_with_what_left_of_them(
     identity: Any, family: dict[str, str], database: Connection, editable: Settings
 ) -> None:

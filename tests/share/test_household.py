@@ -28,7 +28,7 @@ from oncehub.share.coverage import answer_forms
 from oncehub.share.household import MOST_MEMBERS
 from oncehub.share.permissions import today
 from oncehub.share.relatives import living
-from oncehub.share.sureness import load_sureness_rules
+from oncehub.share.sureness import Sureness, load_sureness_rules
 from oncehub.store.connection import Connection
 
 PEOPLE, HEADS, CROWD = 60, 16, 900
@@ -70,7 +70,9 @@ class Village:
             place,
             **changed,
             life_status=self.chance.choice(["alive"] * 7 + ["deceased", "missing", None]),
-            former=[number(place + 500)],
+            # Some once had the number that a head has now, some share a former one.
+            former=[number(place + 500), *([number(place - 30)] if place in range(30, 36) else ())]
+            + [number(510)] * (place == 40),
             contested=place == 3,
         )
         self._doubt(key)
@@ -140,6 +142,15 @@ def test_households_are_listed_for_everybody_as_prefill_lists_them(
         *("filled", "confirm", "not_known", "conflicting", "too_old"),
         *("not_allowed", "relative_unknown", "too_many"),
     }
+
+
+def test_the_less_sure_of_two_is_so_by_grade_then_weight_then_sources() -> None:
+    surest_first = [
+        *(Sureness("authority", 2, None), Sureness("authority", 1, None), Sureness("agreed", 2, 0.1)),
+        *(Sureness("single", 1, 0.9), Sureness("single", 1, 0.0), Sureness("doubtful", 1, 0.9)),
+    ]
+    doubts = [each.doubt for each in surest_first]
+    assert doubts == sorted(set(doubts))
 
 
 def by_prefill(settings: Settings, database: Connection, asked: FormRequest, who: str) -> list[str] | None:
