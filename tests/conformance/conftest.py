@@ -54,7 +54,7 @@ def databases(postgres: str) -> tuple[str, ...]:
     connection.autocommit = True
     names = ("conformance_scratch", "conformance_kept")
     for name in names:
-        connection.cursor().execute(f"create database {name} template {TEMPLATE}")
+        connection.cursor().execute(f"create database {name} template {TEMPLATE} strategy file_copy")
     connection.close()
     return tuple(f"{server}/{name}?{query}" for name in names)
 

@@ -253,7 +253,8 @@ def new_hub(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             with closing(connect(server)) as administrator, administrator.cursor() as cursor:
                 administrator.rollback()
                 administrator.autocommit = True
-                cursor.execute(sql.SQL("create database {} template migrated").format(sql.Identifier(name)))
+                statement = sql.SQL("create database {} template migrated strategy file_copy")
+                cursor.execute(statement.format(sql.Identifier(name)))
             url = make_dsn(postgres, dbname=name)
             settings = Settings(ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
             made = Hub(settings, kept.enter_context(closing(connect(url))))
