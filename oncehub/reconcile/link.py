@@ -36,16 +36,23 @@ where f.registered and r.source = {register} and r.deleted_at is null and not ex
 group by r.personal_id, f.person_key
 """)
 
-# Who founded, or was joined to, or taken apart from, somebody: what they bore may be another's now.
+# Who founded, or was joined to, or taken apart from, somebody: what they bore may be another's now. Whoever
+# stands by themselves, and whose records are not at hand, keeps it.
 _JOINED_CLAIMANTS = """
 insert into claimant
-select unnest(array[g.person_key, g.survivor])
-from founder f
-join (
-    select person_key as either, person_key, survivor from truth.joining
-    union all
-    select survivor, person_key, survivor from truth.joining
-) g on g.either = f.person_key
+select g.person_key
+from (
+    select unnest(array[g.person_key, g.survivor]) as person_key
+    from founder f
+    join (
+        select person_key as either, person_key, survivor from truth.joining
+        union all
+        select survivor, person_key, survivor from truth.joining
+    ) g on g.either = f.person_key
+) g
+where exists (select from founder f where f.person_key = g.person_key) or not exists (
+    select from truth.link k where k.person_key = g.person_key and k.method in ('register', 'joined')
+)
 """
 
 _BORROWED_CLAIMANTS = """

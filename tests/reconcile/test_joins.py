@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oncehub.model.errors import DecisionRefused
@@ -305,6 +305,15 @@ def _take(hub, day, kind, what):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(_STEPS)
+@example(
+    steps=[
+        ("join", ["CD2", "CD1"]),
+        ("join", ["CD3", "CD1"]),
+        ("apart", "CD2"),
+        ("run", None),
+        ("apart", "CD3"),
+    ]
+)
 def test_whatever_clerks_join_and_part_full_runs_find_what_runs_by_and_by_have_found(hub, steps):
     hub.forget()
     for name, stated in (("CD1", ANH), ("CD2", AGAIN), ("CD3", BINH)):
