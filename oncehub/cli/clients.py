@@ -92,7 +92,8 @@ def add_key_(
     sys.stdout.write(f"{added}\n")
 
 
-@app.command("retire-key")
+# One thumbprint in 64 begins like an option.
+@app.command("retire-key", context_settings={"ignore_unknown_options": True})
 def retire_key_(
     client_id: str,
     thumbprint: Thumbprint,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc.jwk import OKPKey
 from typer.testing import CliRunner
 
 from oncehub.cli.app import app
@@ -28,7 +29,7 @@ def oncehub(editable: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
     def run(*arguments: object) -> str:
         done = CliRunner().invoke(app, [*map(str, arguments)])
-        if done.exception and not isinstance(done.exception, SystemExit):
+        if done.exception:
             raise done.exception
         return done.stdout
 
@@ -73,6 +74,18 @@ def test_a_key_is_added_beside_the_old_one_and_the_old_one_retired(oncehub: Any,
     assert fault(oncehub) == "no valid key"
     with pytest.raises(ConfigError, match="never accepted again"):
         oncehub("client", "add-key", "portal", "--public-key", second)
+
+
+def test_a_key_is_retired_by_a_thumbprint_that_begins_like_an_option(oncehub: Any, tmp_path: Path) -> None:
+    keys = (OKPKey.generate_key("Ed25519", private=False) for _ in range(10_000))
+    key = next(key for key in keys if key.thumbprint().startswith("-"))
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(key.as_dict(private=False)), "utf-8")
+    oncehub("client", "add", "portal", "--agreement", "portal-residence", "--public-key", path)
+    oncehub("client", "retire-key", "portal", key.thumbprint())
+    assert states(oncehub) == ["ended"]
+    with pytest.raises(ConfigError, match="no key '--leakd'"):
+        oncehub("client", "retire-key", "portal", "--leakd")
 
 
 def test_keys_near_their_end_are_warned_of_until_another_is_there(oncehub: Any, key: Any) -> None:
