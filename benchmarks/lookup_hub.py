@@ -114,6 +114,7 @@ def ensure_filled(server: Server, home: Path, people: int, lines: int) -> Settin
     with closing(connect(server.url(name))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(_SEALED)
     server.settle(name)
+    server.warm(name)
     return settings
 
 

@@ -32,6 +32,12 @@ where nspname in ('intake', 'record', 'truth', 'share', 'audit') and relkind = '
 order by 1
 """
 
+_READ_ALL: Final = """
+select sum(pg_prewarm(c.oid::regclass, 'read'))
+from pg_class c join pg_namespace n on n.oid = relnamespace
+where nspname in ('truth', 'share', 'audit') and relkind in ('r', 'i', 't')
+"""
+
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _STATEMENT: Final = re.compile(r"LOG:  duration: ([0-9.]+) ms  statement: (.*(?:\n\t.*)*)")
 
@@ -91,6 +97,12 @@ class Server:
             for (table,) in cursor.fetchall():
                 cursor.execute(sql.SQL("vacuum (analyze) ") + sql.SQL(table))
             cursor.execute("checkpoint")
+
+    def warm(self, database: str) -> None:
+        """Read all tables and indexes once: the machine then has them in memory, as it has what is in use."""
+        with _committing(self.url(database)) as cursor:
+            cursor.execute("create extension if not exists pg_prewarm")
+            cursor.execute(_READ_ALL)
 
     def settings(self) -> dict[str, str]:
         """What the settings are that speed depends on."""
