@@ -14,7 +14,7 @@ from typing import Any, Final
 import psycopg2
 from psycopg2 import sql
 
-from oncehub.store.server import start_embedded, stop_embedded
+from oncehub.store.server import CREATE_DATABASE, start_embedded, stop_embedded
 
 SETTINGS: Final = (
     *("server_version", "shared_buffers", "work_mem", "maintenance_work_mem", "effective_cache_size"),
@@ -76,11 +76,14 @@ class Server:
         """Whether there is such a database."""
         return bool(self._asked("select count(*) from pg_database where datname = %s", database))
 
-    def create(self, database: str, *, template: str = "template1") -> None:
-        """Make a database, in place of one of that name, and write to disk what that leaves to write."""
+    def create(self, database: str, *, template: str | None = None) -> None:
+        """Make a database, in place of one of that name: an empty one as the hub does, or a copy."""
         self.drop(database)
-        # Copying files costs a large database two checkpoints; logging every page costs far more.
-        self._administer("create database {} template {} strategy file_copy", database, template)
+        if template is None:
+            self._administer(CREATE_DATABASE, database)
+        else:
+            # Copying files costs a large database two checkpoints; logging every page costs far more.
+            self._administer("create database {} template {} strategy file_copy", database, template)
 
     def rename(self, database: str, name: str) -> None:
         """Give a database, to which nobody may be connected, another name."""
@@ -128,9 +131,10 @@ class Server:
             found = (Statement(float(each[1]) / 1000, each[2]) for each in _STATEMENT.finditer(text))
             taken += sorted(found, key=lambda statement: -statement.seconds)
 
-    def _administer(self, statement: str, *names: str) -> None:
+    def _administer(self, statement: str | sql.SQL, *names: str) -> None:
+        text = sql.SQL(statement) if isinstance(statement, str) else statement
         with _committing(self.url("postgres")) as cursor:
-            cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+            cursor.execute(text.format(*map(sql.Identifier, names)))
 
     def _asked(self, query: str, *values: str) -> Any:
         with _committing(self.url("postgres")) as cursor:

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names 
 from oncehub.model.rules import IdentifierRule
 from oncehub.reconcile.matching.judging import Judge, Matching
 from oncehub.reconcile.rulebook import Rulebook
-from oncehub.reconcile.scale import Scale, analyze_grown, scale_of_records
+from oncehub.reconcile.scale import Scale, analyze_grown, indexed_afterwards, scale_of_records
 from oncehub.reconcile.statements import columns, statement
 
 _CURRENT_CLAIM = sql.SQL("""
@@ -243,12 +243,16 @@ def link_records(cursor: Cursor, rules: Rulebook) -> tuple[int, Matching]:
     cursor.execute(statement("dirty"))
     cursor.execute(statement("work_tables"))
     scale = scale_of_records(cursor)
-    cursor.execute(statement("founders"), register)
+    # Keys of people are digests: of a table that grows from nothing each would go to another page of its index.
+    first = scale.large and _none_linked(cursor)
+    with indexed_afterwards(cursor, "link_person", when=first):
+        cursor.execute(statement("founders"), register)
     scale.filled(cursor, "link")
     cursor.execute(statement("affected"), register)
     cursor.execute(_STATING.format(identifiers=columns(rules.identifying_attributes)))
     _state(cursor, rules)
-    _settle_register_identifiers(cursor, rules, scale)
+    with indexed_afterwards(cursor, "identifier_person", when=first):
+        _settle_register_identifiers(cursor, rules, scale)
     _judge(cursor, rules, rules.register_identifiers)
     if rules.borrowed_identifiers:
         if _settle_borrowed_identifiers(cursor, rules, scale):
@@ -259,9 +263,15 @@ def link_records(cursor: Cursor, rules: Rulebook) -> tuple[int, Matching]:
     for rule in rules.matching.identifiers:
         cursor.execute(_CONTESTED.format(**_looking_up(rule)))
     cursor.execute(statement("cancelled_numbers"), register)
-    cursor.execute(statement("links"))
+    with indexed_afterwards(cursor, "link_person", when=first):
+        cursor.execute(statement("links"))
     scale.filled(cursor, "link")
     return scale.changed, matching
+
+
+def _none_linked(cursor: Cursor) -> bool:
+    cursor.execute("select not exists (select from truth.link)")
+    return cursor.fetchone() == (True,)
 
 
 def single_out(cursor: Cursor, rules: Rulebook, source: str, stream: str, source_key: str) -> bool:

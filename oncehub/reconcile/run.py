@@ -45,7 +45,8 @@ _TOUCHED = sql.SQL("person_key in (select person_key from touched_person)")
 _LINKED = sql.SQL("(source, stream, source_key) in (select source, stream, source_key from linked)")
 
 # Temporary tables are large on the first run and need no more than this run's memory.
-_SESSION = "set local timezone = 'UTC'; set local work_mem = '64MB'; set local jit = off"
+# How much memory a statement may take is told anew once it is known how much there is to do (`scale`).
+_SESSION = "set local timezone = 'UTC'; set local work_mem = '512MB'; set local jit = off"
 
 _PENDING = "select count(*) from truth.pending"
 

@@ -72,6 +72,29 @@ def analyze_grown(cursor: Cursor, rows: int, first: str, *others: str) -> None:
             cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(table)))
 
 
+@contextmanager
+def indexed_afterwards(cursor: Cursor, index: str, *, when: bool) -> Iterator[None]:
+    """Build an index of a `truth` table from all that it then holds, instead of row by row as it is written.
+
+    Nobody reads the table until the transaction ends.
+
+    Args:
+        cursor: of the transaction.
+        index: its name.
+        when: whether so much is written that this costs less; else nothing happens.
+    """
+    if not when:
+        yield
+        return
+    named = sql.Identifier("truth", index)
+    cursor.execute("select pg_get_indexdef(%s::regclass)", (named.as_string(cursor),))
+    (definition,) = cursor.fetchone() or (None,)
+    cursor.execute(sql.SQL("drop index {}").format(named))
+    yield
+    cursor.execute("set local maintenance_work_mem = '256MB'")
+    cursor.execute(definition)
+
+
 def scale_of_records(cursor: Cursor) -> Scale:
     """Weigh `dirty_record` against all records, and set the transaction up for it."""
     scale = _prepared(cursor, "dirty_record")
@@ -92,7 +115,9 @@ def _prepared(cursor: Cursor, changed: str, shares: int = 1) -> Scale:
     (count,) = cursor.fetchone() or (0,)
     scale = Scale(count, large=bool(count and (unsure or count * shares > _LARGE_SHARE * known)))
     if scale.large:
-        cursor.execute("set local enable_nestloop = off; set local work_mem = '256MB'")
+        cursor.execute("set local enable_nestloop = off; set local work_mem = '512MB'")
     else:
-        cursor.execute("set local enable_seqscan = off; set local random_page_cost = 1.1")
+        cursor.execute(
+            "set local enable_seqscan = off; set local random_page_cost = 1.1; set local work_mem = '64MB'"
+        )
     return scale

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg2
 from psycopg2 import sql
@@ -16,12 +16,15 @@ from oncehub.model.errors import StoreUnavailable
 
 DATABASE = "oncehub"
 
-# Texts in the order of their code points, compared byte by byte: no upgrade of the operating system can put
-# an index out of order, and keeping one is cheaper than by its rules.
-_CREATE = sql.SQL(
+CREATE_DATABASE: Final = sql.SQL(
     "create database {} template template0 encoding 'UTF8' "
     "locale_provider builtin builtin_locale 'C.UTF-8' locale 'C.UTF-8'"
 )
+"""How each of the hub's databases is made.
+
+Texts are in the order of their code points, compared byte by byte: no upgrade of the operating system can put
+an index out of order, and keeping one is cheaper than by its rules.
+"""
 _LEAST_FREE_BYTES = 200 * 1024 * 1024
 
 _MB = 1024 * 1024
@@ -125,6 +128,6 @@ def _ensure_database(url: str, database: str) -> None:
             cursor.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"create {database}",))
             cursor.execute("select 1 from pg_database where datname = %s", (database,))
             if cursor.fetchone() is None:
-                cursor.execute(_CREATE.format(sql.Identifier(database)))
+                cursor.execute(CREATE_DATABASE.format(sql.Identifier(database)))
     finally:
         connection.close()
