@@ -3,13 +3,15 @@
 A hub filled with the simulated population (no HTTP) reconciles everything; then the rows it wrote are copied
 by plain `insert … select` into empty twins of the same tables, which is the floor; then one person in a
 hundred changes in every source, several times over, and the hub reconciles that. All in one database of the
-embedded server with its own settings. Of several `--people` the last is set against the first.
+embedded server with its own settings. Of several `--people` the last is set against the first. With
+`--rounds` all sizes are measured in turns, each time in a fresh copy, and the medians of the ratios count.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -173,6 +175,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--people", type=int, nargs="+", default=[100_000])
+    parser.add_argument("--rounds", type=int, default=1, help="how often each size is measured")
     parser.add_argument("--increments", type=int, default=3, help="how often a hundredth changes")
     parser.add_argument("--home", type=Path, help="where the server keeps its data; else a folder that goes")
     parser.add_argument(
@@ -184,50 +187,47 @@ def main() -> None:
     if arguments.keep and not arguments.home:
         parser.error("--keep needs --home")
     with server_in(arguments.home) as (server, home):
-        taken = [_measured(server, home, people, arguments) for people in arguments.people]
+        rounds = [
+            [measure(server, home, people, arguments.increments) for people in arguments.people]
+            for _ in range(arguments.rounds)
+        ]
         settings = server.settings()
     if arguments.json:
-        print(json.dumps(_document(taken, settings, arguments.statements), ensure_ascii=False))
+        print(json.dumps(_document(rounds, settings, arguments.statements), ensure_ascii=False))
     else:
-        _print(Console(), taken, settings, arguments.statements)
+        _print(Console(), rounds, settings, arguments.statements)
 
 
-def _measured(server: Server, home: Path, people: int, arguments: argparse.Namespace) -> Measured:
-    taken = measure(server, home, people, arguments.increments)
-    if not arguments.keep:
-        for name in (f"filled_{people}", f"measured_{people}"):
-            server.drop(name)
-    return taken
-
-
-def _document(taken: Sequence[Measured], settings: dict[str, str], statements: int) -> dict[str, Any]:
+def _document(
+    rounds: Sequence[Sequence[Measured]], settings: dict[str, str], statements: int
+) -> dict[str, Any]:
     sizes = [
         asdict(each)
         | {
+            "round": number,
             "of_floor": each.of_floor,
             "of_full": each.of_full,
             "slowest": [asdict(one) for one in each.slowest[:statements]],
             "slowest_of_increment": [asdict(one) for one in each.slowest_of_increment[:statements]],
         }
+        for number, taken in enumerate(rounds, start=1)
         for each in taken
     ]
-    return {"settings": settings, "sizes": sizes, "growth": _growth(taken)}
+    growth = [taken[-1].full.seconds / taken[0].full.seconds for taken in rounds if len(taken) > 1]
+    return {"settings": settings, "sizes": sizes, "growth": growth}
 
 
-def _growth(taken: Sequence[Measured]) -> float | None:
-    """How many times the first size's full reconcile the last one's takes."""
-    return taken[-1].full.seconds / taken[0].full.seconds if len(taken) > 1 else None
-
-
-def _print(console: Console, taken: Sequence[Measured], settings: dict[str, str], statements: int) -> None:
+def _print(
+    console: Console, rounds: Sequence[Sequence[Measured]], settings: dict[str, str], statements: int
+) -> None:
     console.print(", ".join(f"{name} {value}" for name, value in settings.items()))
-    for each in taken:
+    for each in (each for taken in rounds for each in taken):
         console.print(_cost_table(each))
         console.print(_written_table(each))
         if statements:
             console.print(statement_table("everything", each.slowest[:statements]))
             console.print(statement_table("changed", each.slowest_of_increment[:statements]))
-    console.print(_goal_table(taken))
+    console.print(_goal_table(rounds))
 
 
 def _cost_table(taken: Measured) -> Table:
@@ -270,23 +270,28 @@ def _written_table(taken: Measured) -> Table:
     return table
 
 
-def _goal_table(taken: Sequence[Measured]) -> Table:
-    table = figures("compared", "ratio", "wall", "processor", "at most")
-    for each in taken:
-        _compare(table, f"{each.people:,} people: everything to floor", each.full, each.floor, "4")
-        _compare(
-            table, f"{each.people:,} people: 1 % changed to everything", each.increment, each.full, "0.03"
-        )
-    if len(taken) > 1:
-        times = taken[-1].people / taken[0].people
+def _goal_table(rounds: Sequence[Sequence[Measured]]) -> Table:
+    columns = ("wall", "low", "high", "processor", "goal")
+    table = figures("compared", "ratio: medians", *columns)
+    by_size = list(zip(*rounds, strict=True))
+    for taken in by_size:
+        people = f"{taken[0].people:,} people"
+        _compare(table, f"{people}: everything to floor", [(each.full, each.floor) for each in taken], "4")
+        changed = [(each.increment, each.full) for each in taken]
+        _compare(table, f"{people}: 1 % to everything", changed, "0.03")
+    if len(by_size) > 1:
+        times = by_size[-1][0].people / by_size[0][0].people
         goal = "11" if times == TEN_TIMES else ""
-        _compare(table, f"{times:g} times the people", taken[-1].full, taken[0].full, goal)
+        grown = [(taken[-1].full, taken[0].full) for taken in rounds]
+        _compare(table, f"{times:g} times the people", grown, goal)
     return table
 
 
-def _compare(table: Table, what: str, one: Cost, other: Cost, goal: str) -> None:
-    wall, processor = one.seconds / other.seconds, one.processor / other.processor
-    table.add_row(what, f"{wall:.4g}", f"{processor:.4g}", goal)
+def _compare(table: Table, what: str, pairs: Sequence[tuple[Cost, Cost]], goal: str) -> None:
+    wall = [one.seconds / other.seconds for one, other in pairs]
+    processor = [one.processor / other.processor for one, other in pairs]
+    shown = (statistics.median(wall), min(wall), max(wall), statistics.median(processor))
+    table.add_row(what, *(f"{each:.3g}" for each in shown), goal)
 
 
 if __name__ == "__main__":

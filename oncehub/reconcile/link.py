@@ -238,13 +238,12 @@ def link_records(cursor: Cursor, rules: Rulebook) -> tuple[int, Matching]:
     anything may have changed. Returns how many records had changed, and what a model decided.
     """
     register = {"register": rules.register}
+    first = _is_first(cursor)
     # Clerks who rule now wait until these links are written, and then see them.
     cursor.execute("lock table truth.ruling, truth.joining in share mode")
     cursor.execute(statement("dirty"))
     cursor.execute(statement("work_tables"))
     scale = scale_of_records(cursor)
-    # Keys of people are digests: of a table that grows from nothing each would go to another page of its index.
-    first = scale.large and _none_linked(cursor)
     with indexed_afterwards(cursor, "link_person", when=first):
         cursor.execute(statement("founders"), register)
     scale.filled(cursor, "link")
@@ -269,9 +268,18 @@ def link_records(cursor: Cursor, rules: Rulebook) -> tuple[int, Matching]:
     return scale.changed, matching
 
 
-def _none_linked(cursor: Cursor) -> bool:
-    cursor.execute("select not exists (select from truth.link)")
-    return cursor.fetchone() == (True,)
+def _is_first(cursor: Cursor) -> bool:
+    """Tell whether nothing is linked yet; nobody reads the tables then until everything is.
+
+    Keys of people are digests: in a table that grows from nothing, each would go to another page of its
+    index.
+    """
+    cursor.execute("select min(source) is null from truth.link")
+    first = cursor.fetchone() == (True,)
+    if first:
+        # Before any other lock: whoever has read them may wait for what is locked next.
+        cursor.execute("lock table truth.link, truth.identifier in access exclusive mode")
+    return first
 
 
 def single_out(cursor: Cursor, rules: Rulebook, source: str, stream: str, source_key: str) -> bool:

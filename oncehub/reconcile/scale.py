@@ -74,14 +74,12 @@ def analyze_grown(cursor: Cursor, rows: int, first: str, *others: str) -> None:
 
 @contextmanager
 def indexed_afterwards(cursor: Cursor, index: str, *, when: bool) -> Iterator[None]:
-    """Build an index of a `truth` table from all that it then holds, instead of row by row as it is written.
-
-    Nobody reads the table until the transaction ends.
+    """Build an index from all that its table then holds, instead of row by row as it is written.
 
     Args:
-        cursor: of the transaction.
-        index: its name.
-        when: whether so much is written that this costs less; else nothing happens.
+        cursor: of a transaction that has locked the table.
+        index: name of an index of a `truth` table.
+        when: whether to; else nothing happens.
     """
     if not when:
         yield

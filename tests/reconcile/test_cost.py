@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from oncehub.reconcile import mark_all
+from oncehub.store.connection import connect
+
 PEOPLE = 2000
 
 _FILL = """
@@ -60,6 +66,57 @@ def test_a_first_run_into_vacuumed_tables_reads_none_of_them_once_a_record(hub):
     assert hub.reconcile().people_created == PEOPLE
     read = {name: scans - before[name] for name, scans in _scans(hub).items()}
     assert 0 < max(read.values()) < PEOPLE / 10
+
+
+_INDEXES = """
+select i.indexrelid::regclass::text as name, i.indexrelid::bigint as made, i.indisvalid,
+    pg_get_indexdef(i.indexrelid) as definition
+from pg_index i
+where i.indrelid in ('truth.link'::regclass, 'truth.identifier'::regclass)
+order by 1
+"""
+
+
+def test_a_first_run_indexes_people_when_all_is_written_and_later_runs_keep_the_indexes(hub):
+    hub.execute(_FILL, PEOPLE)
+    migrated = hub.rows(_INDEXES)
+    hub.execute("insert into intake.dirty select source, stream, source_key from record.person")
+    hub.reconcile()
+    built = hub.rows(_INDEXES)
+    remade = {new["name"] for new, old in zip(built, migrated, strict=True) if new["made"] != old["made"]}
+    assert remade == {"truth.link_person", "truth.identifier_person"}
+    assert [row | {"made": 0} for row in built] == [row | {"made": 0} for row in migrated]
+    mark_all(hub.database)
+    hub.reconcile()
+    assert hub.rows(_INDEXES) == built
+
+
+def test_whoever_reads_links_and_then_rules_does_not_stand_in_the_first_run_s_way(hub):
+    hub.state("population", "CD1", 0, personal_id="001184000001", full_name="Nguyễn Văn An")
+    with closing(connect(hub.settings.database_url)) as clerk, ThreadPoolExecutor(1) as thread:
+        with clerk, clerk.cursor() as cursor:
+            cursor.execute("select count(*) from truth.link")
+            running = thread.submit(hub.reconcile)
+            _await_waiting(hub.settings)
+            cursor.execute("lock table truth.ruling in row exclusive mode")
+        assert running.result().people_created == 1
+
+
+_WAITING = """
+select exists (
+    select from pg_locks l join pg_database d on d.oid = l.database
+    where not l.granted and d.datname = current_database()
+)
+"""
+
+
+def _await_waiting(settings):
+    with closing(connect(settings.database_url)) as watcher, watcher.cursor() as cursor:
+        watcher.autocommit = True
+        while True:
+            cursor.execute(_WAITING)
+            if cursor.fetchone() == (True,):
+                return
 
 
 def _vacuum(hub, tables):
