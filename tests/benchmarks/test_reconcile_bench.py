@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from oncehub.model.connection import connection_from_document
 from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
 from oncehub.store.connection import connect
+from oncehub.store.server import DATABASE
 from stubs.client import Systems
 from stubs.world.world import World
 
@@ -65,6 +67,19 @@ def test_a_filled_hub_reconciles_to_the_truth_of_its_world(settings, database):
     assert _linked(database) == {
         method: count for method, count in linked.items() if method not in {"none", "wrong_person"}
     }
+
+
+_MADE = """
+select distinct pg_encoding_to_char(encoding), datlocprovider, datlocale
+from pg_database where datname in (%s, %s)
+"""
+
+
+def test_what_is_measured_is_kept_in_a_database_made_as_the_hub_s_own(measured):
+    server, _ = measured
+    with closing(connect(server.url("postgres"))) as connection, connection.cursor() as cursor:
+        cursor.execute(_MADE, (DATABASE, f"measured_{PEOPLE}"))
+        assert cursor.fetchall() == [("UTF8", "b", "C.UTF-8")]
 
 
 def test_a_filled_hub_has_more_than_three_records_a_person(measured):
