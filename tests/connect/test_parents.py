@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oncehub.connect import Page, Window, children
@@ -241,6 +241,14 @@ def happening(event: Event) -> Callable[[Changing], None]:
     families=st.dictionaries(KEYS, st.lists(st.integers(0, 99), max_size=6, unique=True), max_size=8),
     meanwhile=st.lists(st.tuples(KEYS, st.booleans()), max_size=12),
     kills=st.lists(st.integers(1, 3), max_size=6),
+)
+@example(
+    kind="in a snapshot",
+    size=2,
+    page=1,
+    families={4: [], 0: [], 2: []},
+    meanwhile=[(1, False), (4, True)],
+    kills=[],
 )
 def test_of_parents_that_stay_no_child_is_missed(
     kind: str,
