@@ -192,6 +192,10 @@ def main() -> None:
             for _ in range(arguments.rounds)
         ]
         settings = server.settings()
+        if not arguments.keep:
+            for people in arguments.people:
+                server.drop(f"filled_{people}")
+                server.drop(f"measured_{people}")
     if arguments.json:
         print(json.dumps(_document(rounds, settings, arguments.statements), ensure_ascii=False))
     else:

@@ -80,7 +80,7 @@ class Server:
         """Make a database, in place of one of that name: an empty one as the hub does, or a copy."""
         self.drop(database)
         if template is None:
-            self._administer(CREATE_DATABASE, database)
+            self._administer(CREATE_DATABASE.string, database)
         else:
             # Copying files costs a large database two checkpoints; logging every page costs far more.
             self._administer("create database {} template {} strategy file_copy", database, template)
@@ -131,10 +131,9 @@ class Server:
             found = (Statement(float(each[1]) / 1000, each[2]) for each in _STATEMENT.finditer(text))
             taken += sorted(found, key=lambda statement: -statement.seconds)
 
-    def _administer(self, statement: str | sql.SQL, *names: str) -> None:
-        text = sql.SQL(statement) if isinstance(statement, str) else statement
+    def _administer(self, statement: str, *names: str) -> None:
         with _committing(self.url("postgres")) as cursor:
-            cursor.execute(text.format(*map(sql.Identifier, names)))
+            cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def _asked(self, query: str, *values: str) -> Any:
         with _committing(self.url("postgres")) as cursor:

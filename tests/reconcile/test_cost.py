@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from oncehub.reconcile import mark_all
+from oncehub.reconcile import mark_all, reconcile
 from oncehub.store.connection import connect
 
 PEOPLE = 2000
@@ -93,30 +93,15 @@ def test_a_first_run_indexes_people_when_all_is_written_and_later_runs_keep_the_
 
 def test_whoever_reads_links_and_then_rules_does_not_stand_in_the_first_run_s_way(hub):
     hub.state("population", "CD1", 0, personal_id="001184000001", full_name="Nguyễn Văn An")
-    with closing(connect(hub.settings.database_url)) as clerk, ThreadPoolExecutor(1) as thread:
+    url = hub.settings.database_url
+    with closing(connect(url)) as clerk, closing(connect(url)) as runs, ThreadPoolExecutor(1) as thread:
         with clerk, clerk.cursor() as cursor:
             cursor.execute("select count(*) from truth.link")
-            running = thread.submit(hub.reconcile)
-            _await_waiting(hub.settings)
+            running = thread.submit(reconcile, hub.settings, runs)
+            while not running.done() and not hub.waits(runs):
+                pass
             cursor.execute("lock table truth.ruling in row exclusive mode")
         assert running.result().people_created == 1
-
-
-_WAITING = """
-select exists (
-    select from pg_locks l join pg_database d on d.oid = l.database
-    where not l.granted and d.datname = current_database()
-)
-"""
-
-
-def _await_waiting(settings):
-    with closing(connect(settings.database_url)) as watcher, watcher.cursor() as cursor:
-        watcher.autocommit = True
-        while True:
-            cursor.execute(_WAITING)
-            if cursor.fetchone() == (True,):
-                return
 
 
 def _vacuum(hub, tables):
