@@ -1,7 +1,7 @@
 """How right the hub is about the simulated population: `make bench` or `python -m benchmarks.accuracy`.
 
-A hub is filled with the simulated population (no HTTP) at each level of dirt, see `stubs/world/dirt.py`,
-reconciles, trains its matching model on what identifiers linked, reconciles what they did not, and is held
+A hub is filled with the simulated population (no HTTP) at each level of dirt
+(`stubs/world/planting/dirt.py`), reconciles, trains its matching model on what identifiers linked, reconciles what they did not, and is held
 against the truth that only the simulation knows. What counts as right is strict:
 
 - A link is right when the record is about that very person. Expected is one for every live unbroken record of
@@ -33,8 +33,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.filling import fill
-from benchmarks.scores import (
+from benchmarks.data.filling import fill
+from benchmarks.measuring.scores import (
     ALL,
     DISCREPANCY,
     LINK,
@@ -44,16 +44,16 @@ from benchmarks.scores import (
     score_links,
     weigh_cases,
 )
-from benchmarks.server import Server, temporary_server
-from benchmarks.tables import case_table, figures, rates_of, score_table
-from oncehub.model.settings import Settings
+from benchmarks.measuring.server import Server, temporary_server
+from benchmarks.measuring.tables import case_table, figures, rates_of, score_table
 from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.models import activate
 from oncehub.reconcile.matching.train import train
-from oncehub.reconcile.rulebook import load_rulebook
+from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
-from stubs.world.dirt import LEVELS
+from stubs.world.planting.dirt import LEVELS
 from stubs.world.world import World
 
 ROOT: Final = Path(__file__).resolve().parents[1]

@@ -19,11 +19,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from oncehub.config.catalogue import load_connectors
+from oncehub.config.connection import connection_from_document
 from oncehub.intake import sync
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.connection import connection_from_document
-from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
+from oncehub.settings import Settings
 from oncehub.share import load_agreements, publish
 from oncehub.store.migrate import initialise
 from oncehub.store.server import start_embedded, stop_embedded

@@ -25,18 +25,18 @@ import yaml
 from psycopg2 import sql
 from rich.console import Console
 
-from benchmarks.scores import LINK, Cases, Score, score_links, weigh_cases
-from benchmarks.server import Server, temporary_server
-from benchmarks.tables import case_table, score_table
+from benchmarks.measuring.scores import LINK, Cases, Score, score_links, weigh_cases
+from benchmarks.measuring.server import Server, temporary_server
+from benchmarks.measuring.tables import case_table, score_table
+from oncehub.config.catalogue import load_connectors
+from oncehub.config.connection import connection_from_document
+from oncehub.config.entities import load_entities
 from oncehub.intake import sync
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.connection import connection_from_document
-from oncehub.model.entities import load_entities
-from oncehub.model.settings import Settings
 from oncehub.reconcile import mark_all, reconcile
 from oncehub.reconcile.matching.features import fetched
 from oncehub.reconcile.matching.models import activate
 from oncehub.reconcile.matching.train import train
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
 

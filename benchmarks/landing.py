@@ -19,10 +19,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.landers import ROOT, Measured, Task, is_dlt_installed, land_in_new_process
-from benchmarks.register import Register
-from benchmarks.server import Server
-from oncehub.model.settings import Settings
+from benchmarks.data.register import Register
+from benchmarks.measuring.server import Server
+from benchmarks.peers.landers import ROOT, Measured, Task, is_dlt_installed, land_in_new_process
+from oncehub.settings import Settings
 from oncehub.store.migrate import initialise
 from oncehub.store.server import DATABASE, start_embedded
 

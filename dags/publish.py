@@ -11,19 +11,19 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
-from oncehub.model.catalogue import load_folder
-from oncehub.model.settings import load_settings
-from oncehub.model.sharing import Agreement
-from oncehub.orchestrate.assets import TRUTH
-from oncehub.orchestrate.schedule import ONE_AT_A_TIME
+from oncehub.airflow.assets import TRUTH
+from oncehub.airflow.schedule import ONE_AT_A_TIME
+from oncehub.config.agreements import Agreement
+from oncehub.config.catalogue import load_folder
+from oncehub.settings import load_settings
 
 
 @task
 def publish(feed: str) -> dict[str, Any]:
     """Publish the changes since the last time; the counts go on to XCom."""
     import oncehub.share
-    from oncehub.orchestrate.failures import clear_failures
-    from oncehub.orchestrate.task_log import counted
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.task_log import counted
 
     with clear_failures():
         return counted(oncehub.share.publish(load_settings(), feed))
@@ -33,8 +33,8 @@ def publish(feed: str) -> dict[str, Any]:
 def publish_corrections(source: str) -> dict[str, Any]:
     """Publish a source's correction notices; the counts go on to XCom."""
     import oncehub.share
-    from oncehub.orchestrate.failures import clear_failures
-    from oncehub.orchestrate.task_log import counted
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.task_log import counted
 
     with clear_failures():
         return counted(oncehub.share.publish_corrections(load_settings(), source))

@@ -8,16 +8,16 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from oncehub.model.settings import load_settings
-from oncehub.orchestrate.schedule import ONE_AT_A_TIME, VIETNAM
+from oncehub.airflow.schedule import ONE_AT_A_TIME, VIETNAM
+from oncehub.settings import load_settings
 
 
 @task
 def purge_due() -> dict[str, Any]:
     """Purge what has come to be due; the counts go on to XCom."""
-    from oncehub.orchestrate.failures import clear_failures
-    from oncehub.orchestrate.task_log import counted
-    from oncehub.share.purging import purge
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.task_log import counted
+    from oncehub.share.retention.purge import purge
 
     with clear_failures():
         return counted(purge(load_settings()))

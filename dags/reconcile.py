@@ -9,17 +9,17 @@ from typing import Any
 
 from airflow.sdk import AssetAny, dag, task
 
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.settings import load_settings
-from oncehub.orchestrate.assets import TRUTH, records
-from oncehub.orchestrate.schedule import ONE_AT_A_TIME
+from oncehub.airflow.assets import TRUTH, records
+from oncehub.airflow.schedule import ONE_AT_A_TIME
+from oncehub.config.catalogue import load_connectors
+from oncehub.settings import load_settings
 
 
 @task
 def link() -> list[dict[str, int]]:
     """Link all dirty records; the parts in which to settle the people they touch go on to XCom."""
-    from oncehub.orchestrate.failures import clear_failures
-    from oncehub.orchestrate.task_log import counted
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.task_log import counted
     from oncehub.reconcile import PARTS, link_changes, parts_for
 
     with clear_failures():
@@ -31,8 +31,8 @@ def link() -> list[dict[str, int]]:
 @task
 def settle(part: dict[str, int]) -> dict[str, Any]:
     """Believe and compare anew one part of the people that linking touched; the counts go on to XCom."""
-    from oncehub.orchestrate.failures import clear_failures
-    from oncehub.orchestrate.task_log import counted
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.task_log import counted
     from oncehub.reconcile import Part, settle_people
 
     with clear_failures():
@@ -42,7 +42,7 @@ def settle(part: dict[str, int]) -> dict[str, Any]:
 @task(outlets=[TRUTH])
 def finish() -> dict[str, Any]:
     """Sign the run off, and tell the feeds, once, that what is believed has changed."""
-    from oncehub.orchestrate.failures import clear_failures
+    from oncehub.airflow.failures import clear_failures
     from oncehub.reconcile import finish_run
 
     with clear_failures():

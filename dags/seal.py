@@ -8,8 +8,8 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
-from oncehub.model.settings import load_settings
-from oncehub.orchestrate.schedule import ONE_AT_A_TIME
+from oncehub.airflow.schedule import ONE_AT_A_TIME
+from oncehub.settings import load_settings
 
 
 @task
@@ -18,8 +18,8 @@ def seal_log() -> dict[str, Any]:
     from airflow.sdk.exceptions import AirflowException
 
     import oncehub.audit
-    from oncehub.orchestrate.failures import clear_failures
-    from oncehub.orchestrate.task_log import counted
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.task_log import counted
 
     with clear_failures():
         report = oncehub.audit.seal(load_settings())

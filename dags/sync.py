@@ -8,11 +8,11 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.connector import Connector
-from oncehub.model.settings import load_settings
-from oncehub.orchestrate.assets import records
-from oncehub.orchestrate.schedule import ONE_AT_A_TIME, VIETNAM
+from oncehub.airflow.assets import records
+from oncehub.airflow.schedule import ONE_AT_A_TIME, VIETNAM
+from oncehub.config.catalogue import load_connectors
+from oncehub.config.connector import Connector
+from oncehub.settings import load_settings
 
 _WINDOW = "Read only what was stated in a window, and leave the cursor where it is"
 _BOUND = "2026-01-31 or 2026-01-31T08:00+07:00, or the number of a change"
@@ -23,12 +23,12 @@ def land(
     source: str, stream: str, params: dict[str, Any] | None = None, dag_run: Any = None
 ) -> dict[str, int]:
     """Land one stream, or with `since` and `until` a window of it; the counts go on to XCom."""
+    from oncehub.airflow.backfill import backfill_asked
+    from oncehub.airflow.connections import airflow_connection
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.task_log import landed
+    from oncehub.config.catalogue import load_connector
     from oncehub.intake import sync
-    from oncehub.model.catalogue import load_connector
-    from oncehub.orchestrate.backfill import backfill_asked
-    from oncehub.orchestrate.connections import airflow_connection
-    from oncehub.orchestrate.failures import clear_failures
-    from oncehub.orchestrate.task_log import landed
 
     settings = load_settings()
     with clear_failures(begun=dag_run and dag_run.start_date):

@@ -15,23 +15,23 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from demo.airflow_processes import USER
-from demo.coverage import measure_coverage
+from demo.airflow.processes import USER
 from demo.cycle import run_cycle
 from demo.failure import DemoFailed
-from demo.leftovers import MARK, fresh_folder
-from demo.loopback import Ports
 from demo.matching import match_the_rest
-from demo.places import Places
+from demo.processes.leftovers import MARK, fresh_folder
+from demo.processes.loopback import Ports
 from demo.progress import Progress
-from demo.provide_once import measure_provide_once
-from demo.scoring import count_links, score_discrepancies
-from demo.send_back import send_back
+from demo.results.coverage import measure_coverage
+from demo.results.provide_once import measure_provide_once
+from demo.results.scoring import count_links, score_discrepancies
+from demo.results.summary import Summary
 from demo.stage import Stage, raised
-from demo.story import Story, mark_changes, tell_story
-from demo.story_pages import show_story
-from demo.summary import Summary
-from oncehub.model.errors import OncehubError
+from demo.story.pages import show_story
+from demo.story.places import Places
+from demo.story.send_back import send_back
+from demo.story.story import Story, mark_changes, tell_story
+from oncehub.errors import OncehubError
 from stubs.client import SystemsError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from demo.loopback import loopback_session
+from demo.processes.loopback import loopback_session
 from oncehub.api import HubClient
-from oncehub.model.errors import TooManyRequests
-from oncehub.model.settings import Settings
-from oncehub.model.sharing import Agreement
+from oncehub.config.agreements import Agreement
+from oncehub.errors import TooManyRequests
+from oncehub.settings import Settings
 from oncehub.share import load_agreements
-from oncehub.share.consumers import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_consumer, new_client_key
 from oncehub.store.connection import Connection
 
 Question = ParamSpec("Question")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg2.extras import RealDictCursor
 
-from demo.airflow_rest import DagRun
+from demo.airflow.rest import DagRun
 from demo.failure import DemoFailed
 from demo.progress import Progress
 from demo.stage import Stage

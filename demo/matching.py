@@ -11,7 +11,7 @@ from demo.stage import Stage
 from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.models import activate, model_of
 from oncehub.reconcile.matching.train import train
-from oncehub.reconcile.rulebook import load_rulebook
+from oncehub.reconcile.rules.rulebook import load_rulebook
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from demo.agencies import Agencies, admit_agencies
-from demo.airflow_processes import (
+from demo.airflow.processes import (
     Airflow,
     airflow_settings,
     connection_variables,
@@ -22,14 +22,14 @@ from demo.airflow_processes import (
     start_migration,
     start_services,
 )
-from demo.airflow_rest import AirflowClient
-from demo.database import start_database
+from demo.airflow.rest import AirflowClient
 from demo.failure import DemoFailed
-from demo.loopback import HOST, Ports, loopback_session
-from demo.processes import Component, Components
+from demo.processes.database import start_database
+from demo.processes.loopback import HOST, Ports, loopback_session
+from demo.processes.processes import Component, Components
 from demo.progress import Progress
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.settings import Settings
+from oncehub.config.catalogue import load_connectors
+from oncehub.settings import Settings
 from oncehub.share import apply_agreements, load_agreements
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise

@@ -20,8 +20,8 @@ from psycopg2 import sql
 from psycopg2.extras import Json
 
 from oncehub.audit import Entry
-from oncehub.model.key_ring import load_key_ring
-from oncehub.model.settings import Settings
+from oncehub.encryption.key_ring import load_key_ring
+from oncehub.settings import Settings
 from oncehub.share import apply_agreements
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise

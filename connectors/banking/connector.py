@@ -14,9 +14,9 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from oncehub.config.connection import Connection
 from oncehub.connect.formats.json import parsed
-from oncehub.model.connection import Connection
-from oncehub.model.errors import ConfigError, ContractBroken
+from oncehub.errors import ConfigError, ContractBroken
 
 
 def read(body: bytes, headers: Mapping[str, str], connection: Connection) -> Any:

@@ -2,6 +2,6 @@
 
 from oncehub.api.app import create_app
 from oncehub.api.client import HubClient
-from oncehub.api.serving import run
+from oncehub.api.server.serving import run
 
 __all__ = ["HubClient", "create_app", "run"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from oncehub.api.serving import run
-from oncehub.model.errors import OncehubError
-from oncehub.model.settings import load_settings
+from oncehub.api.server.serving import run
+from oncehub.errors import OncehubError
+from oncehub.settings import load_settings
 
 
 def main() -> None:

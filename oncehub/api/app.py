@@ -10,25 +10,25 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from oncehub.api import (
+from oncehub.api.auth import token_endpoint
+from oncehub.api.core.hub import TheHub, canonical_attributes, open_hub
+from oncehub.api.core.limits import DayLimit, SecondLimit
+from oncehub.api.http import problems
+from oncehub.api.http.description import describe
+from oncehub.api.http.middleware import Framing
+from oncehub.api.http.strict_json import says_json
+from oncehub.api.v1 import (
     case_routes,
     consent_routes,
     correction_request_routes,
     correction_routes,
     prefill_routes,
-    problems,
     routes,
     submission_routes,
-    token_endpoint,
     usage_routes,
 )
-from oncehub.api.description import describe
-from oncehub.api.framing import Framing
-from oncehub.api.hub import TheHub, canonical_attributes, open_hub
-from oncehub.api.limits import DayLimit, SecondLimit
-from oncehub.api.strict_json import says_json
-from oncehub.model.entities import Attribute
-from oncehub.model.settings import Settings
+from oncehub.config.entities import Attribute
+from oncehub.settings import Settings
 
 _ROUTES = (
     token_endpoint,
@@ -50,7 +50,7 @@ class _Lifespan(Protocol):
 
 
 class _Api(FastAPI):
-    """The application, which describes itself as `oncehub.api.description` does."""
+    """The application, which describes itself as `oncehub.api.http.description` does."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made once."""

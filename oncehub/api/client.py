@@ -12,10 +12,10 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, import_key
 
-from oncehub.api.hub import DEFAULT_ISSUER
-from oncehub.api.token_endpoint import ASSERTION_TYPE
-from oncehub.api.tokens import ASSERTION_SECONDS
-from oncehub.model.errors import (
+from oncehub.api.auth.token_endpoint import ASSERTION_TYPE
+from oncehub.api.auth.tokens import ASSERTION_SECONDS
+from oncehub.api.core.hub import DEFAULT_ISSUER
+from oncehub.errors import (
     AccessDenied,
     CaseNotFound,
     CorrectionRefused,

@@ -14,11 +14,11 @@ from typing import Any
 
 import polars as pl
 
-from oncehub.model.catalogue import load_connector
-from oncehub.model.entities import Entity, load_entities
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
+from oncehub.config.catalogue import load_connector
+from oncehub.config.entities import Entity, load_entities
+from oncehub.errors import ConfigError
 from oncehub.normalize import Batch, load_normalizer
+from oncehub.settings import Settings
 
 _EXAMPLES = 3
 _KEY = "source_key"

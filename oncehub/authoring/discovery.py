@@ -12,10 +12,10 @@ import polars as pl
 from oncehub.authoring.draft import TEMPLATE_SAMPLES, as_file
 from oncehub.authoring.inference import inferred_contract
 from oncehub.authoring.proposal import Namesakes, flow, mapping_text, stated_fields
-from oncehub.model.connector import Connector
-from oncehub.model.settings import Settings
-from oncehub.normalize import dates
-from oncehub.normalize.contract import Contract, Node, load_contract
+from oncehub.config.connector import Connector
+from oncehub.normalize.contract.contract import Contract, Node, load_contract
+from oncehub.normalize.transforms import dates
+from oncehub.settings import Settings
 
 _MOMENTS: Final = (
     "iso8601",

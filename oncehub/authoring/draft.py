@@ -11,10 +11,10 @@ import orjson
 from pydantic import ValidationError
 
 from oncehub.authoring.proposal import Namesakes, flow, mapping_text, remark
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
-from oncehub.normalize.contract import Contract, Node
+from oncehub.config.connector import Connector
+from oncehub.errors import ConfigError
+from oncehub.normalize.contract.contract import Contract, Node
+from oncehub.settings import Settings
 
 _INDENT = "    "
 TEMPLATE_SAMPLES = [{"id": "A-1", "fullName": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}]

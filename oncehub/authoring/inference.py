@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oncehub.authoring.masking import DEEPEST, names_somebody
-from oncehub.normalize.contract import Node
+from oncehub.normalize.contract.contract import Node
 
 _JSON_TYPES: dict[type, str] = {
     str: "string",

@@ -8,12 +8,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from oncehub.model.connector import Connector, Stream, Submitted
-from oncehub.model.entities import Entity
-from oncehub.model.mapping import FieldRule, StreamMapping
-from oncehub.model.reading import RecordPath
-from oncehub.model.settings import Settings
-from oncehub.normalize.contract import Contract, Node, UnknownPath, load_contract
+from oncehub.config.connector import Connector, Stream, Submitted
+from oncehub.config.entities import Entity
+from oncehub.config.mapping import FieldRule, StreamMapping
+from oncehub.config.reading import RecordPath
+from oncehub.normalize.contract.contract import Contract, Node, UnknownPath, load_contract
+from oncehub.settings import Settings
 
 _LARGEST = 2**63 - 1
 """What every reader of JSON takes for an integer."""

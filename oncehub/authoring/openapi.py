@@ -13,8 +13,8 @@ import yaml
 from oncehub.authoring.draft import DELETIONS_ASKED, Draft, StreamDraft
 from oncehub.authoring.parameters import asked_changes, asked_pages, fixed_query
 from oncehub.authoring.proposal import plain_name
-from oncehub.model.errors import ConfigError
-from oncehub.normalize.contract import Node
+from oncehub.errors import ConfigError
+from oncehub.normalize.contract.contract import Node
 
 _KEPT: Final = {
     "type",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from oncehub.model.connector import (
+from oncehub.config.connector import (
     AbsenceDeletes,
     Connector,
     SequenceChanges,
@@ -14,12 +14,12 @@ from oncehub.model.connector import (
     TimeChanges,
     TombstoneStream,
 )
-from oncehub.model.entities import load_entities
-from oncehub.model.mapping import FieldRule, StreamMapping
-from oncehub.model.reading import Folder, Read
-from oncehub.model.settings import Settings
-from oncehub.model.units import in_words
-from oncehub.normalize.contract import Contract, load_contract
+from oncehub.config.entities import load_entities
+from oncehub.config.mapping import FieldRule, StreamMapping
+from oncehub.config.quantities import in_words
+from oncehub.config.reading import Folder, Read
+from oncehub.normalize.contract.contract import Contract, load_contract
+from oncehub.settings import Settings
 
 _MADE_BY = "<!-- Made by `oncehub connector docs` from the connector's files; change those. -->"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from oncehub.authoring.proposal import plain_name
-from oncehub.normalize.contract import Node
+from oncehub.normalize.contract.contract import Node
 
 Queries = dict[str, Node]
 """Query parameters of an operation, by name."""

@@ -11,11 +11,11 @@ from typing import Any, Final
 import yaml
 
 from oncehub.authoring.trial import Trial
-from oncehub.model.entities import load_entities
-from oncehub.model.mapping import FieldRule, StreamMapping, Transform
-from oncehub.model.settings import Settings
-from oncehub.normalize import codes
-from oncehub.normalize.contract import Contract, Node
+from oncehub.config.entities import load_entities
+from oncehub.config.mapping import FieldRule, StreamMapping, Transform
+from oncehub.normalize.contract.contract import Contract, Node
+from oncehub.normalize.mapping import code_lists
+from oncehub.settings import Settings
 
 _BY_CONTENT: Final[tuple[tuple[str, tuple[Transform, ...]], ...]] = (
     ("email", ("email",)),
@@ -76,7 +76,7 @@ class Namesakes:
     def __init__(self, settings: Settings, without: str | None = None) -> None:
         """Learn from all mappings but those of the source `without`, whose own are in the making."""
         self._rules: dict[str, list[tuple[str, FieldRule]]] = {}
-        self._codes = codes.CodeLists(settings.mappings / "codes")
+        self._codes = code_lists.CodeLists(settings.mappings / "codes")
         self.trial = Trial(settings.mappings)
         self.required = {name: each.required for name, each in load_entities(settings.schemas).items()}
         for path in sorted((settings.mappings / "sources").glob("*/*.yaml")):

@@ -9,12 +9,12 @@ from itertools import islice
 from typing import Any
 
 from oncehub.authoring.masking import files_of
+from oncehub.config.connector import Connector, SequenceChanges, Stream, TimeChanges
 from oncehub.connect import Source, Window
-from oncehub.model.connector import Connector, SequenceChanges, Stream, TimeChanges
-from oncehub.model.errors import OncehubError, SourceError
-from oncehub.model.settings import Settings
+from oncehub.errors import OncehubError, SourceError
 from oncehub.normalize import load_normalizer
 from oncehub.normalize.batch import Batch
+from oncehub.settings import Settings
 
 _NO_FILES = (
     "it can be read, but has no contract or mapping yet;"

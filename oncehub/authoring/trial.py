@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from oncehub.model.mapping import Transform
-from oncehub.normalize import dates
-from oncehub.normalize.transforms import Transforms
+from oncehub.config.mapping import Transform
+from oncehub.normalize.transforms import dates
+from oncehub.normalize.transforms.registry import Transforms
 
 _MOST_FORMS = 3
 _MONTH_FIRST = "M/d/yyyy"

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from oncehub.model.settings import load_settings
+from oncehub.settings import load_settings
 from oncehub.share import apply_agreements
 
 app = typer.Typer(no_args_is_help=True, help="What agencies may see, as the database holds it.")

@@ -16,24 +16,24 @@ from oncehub.cli import (
     clients,
     connector,
     consents,
-    control,
     corrections,
     discrepancies,
     feeds,
-    joins,
     keys,
     links,
     mapping,
     matching,
+    merges,
     person,
     pipeline,
     procedures,
     quarantine,
     requests,
     retention,
+    run_balance,
     serve,
 )
-from oncehub.model.errors import ConfigError, OncehubError
+from oncehub.errors import ConfigError, OncehubError
 from oncehub.store.failures import describe
 
 # Pretty exceptions would print local variables, which hold personal data.
@@ -47,7 +47,7 @@ app.command("check")(check.check)
 app.command("schemas")(check.schemas)
 app.command("sync")(pipeline.sync)
 app.command("reconcile")(pipeline.reconcile)
-app.command("control")(control.control)
+app.command("control")(run_balance.control)
 app.command("publish")(pipeline.publish)
 app.command("status")(pipeline.status)
 app.command("api")(serve.api)
@@ -57,7 +57,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(matching.app, name="match")
 app.add_typer(links.app, name="link")
 app.add_typer(cases.app, name="cases")
-for command in (joins.join, joins.unjoin, joins.split, joins.joins):
+for command in (merges.join, merges.unjoin, merges.split, merges.joins):
     person.app.command()(command)
 app.add_typer(person.app, name="person")
 app.add_typer(agreements.app, name="agreements")

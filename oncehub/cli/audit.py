@@ -11,23 +11,23 @@ from typing import Annotated, Any
 import typer
 
 from oncehub.audit import pseudonym_key, retired_pseudonym_keys
-from oncehub.audit.anchors import Anchors, anchor_path, read_anchors
-from oncehub.audit.appearances import page_findings
-from oncehub.audit.archive_verification import verify_archives
-from oncehub.audit.archives import export as export_archives
-from oncehub.audit.findings import Verification
-from oncehub.audit.keys import keys_to_trust, seal_key
-from oncehub.audit.seals import OVERDUE_SECONDS, unsealed_seconds
-from oncehub.audit.seals import seal as seal_log
-from oncehub.audit.verification import verify_database
+from oncehub.audit.log.appearances import page_findings
+from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors
+from oncehub.audit.signing.archive_verification import verify_archives
+from oncehub.audit.signing.archives import export as export_archives
+from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, unsealed_seconds
+from oncehub.audit.signing.checkpoints import seal as seal_log
+from oncehub.audit.signing.findings import Verification
+from oncehub.audit.signing.keys import keys_to_trust, seal_key
+from oncehub.audit.signing.verification import verify_database
 from oncehub.authoring.masking import masked_text
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, show_one, write_json
 from oncehub.cli.person import FORMATS, PersonKey, moment
-from oncehub.model.settings import Settings, load_settings
-from oncehub.share.agreements import load_agreements
-from oncehub.share.permissions import today
-from oncehub.share.usage import Period, Usage, find_usages
+from oncehub.settings import Settings, load_settings
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.agreements.permissions import today
+from oncehub.share.data_subjects.usage import Period, Usage, find_usages
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="The access log: seal it, archive it, verify it.")

@@ -15,9 +15,12 @@ from oncehub.authoring.masking import masked, masked_text, shown_values
 from oncehub.cli.links import NEXT, Clerk, Reason
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, write_file, write_json
-from oncehub.model.rules import CaseKind
-from oncehub.model.settings import Settings, load_settings
-from oncehub.reconcile.cases import (
+from oncehub.config.rules import CaseKind
+from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.matching.evidence import Candidate, chart_of
+from oncehub.reconcile.matching.explain import explain
+from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
+from oncehub.reconcile.stewardship.cases import (
     CaseFile,
     Compared,
     Decision,
@@ -27,10 +30,7 @@ from oncehub.reconcile.cases import (
     list_cases,
     open_case_file,
 )
-from oncehub.reconcile.matching.evidence import Candidate, chart_of
-from oncehub.reconcile.matching.explain import explain
-from oncehub.reconcile.rulebook import Rulebook, load_rulebook
-from oncehub.reconcile.rulings import Word
+from oncehub.settings import Settings, load_settings
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="What rules leave to a clerk: list, show, decide.")

@@ -9,14 +9,14 @@ from typing import Any
 import typer
 
 from oncehub.cli.output import Json, write_json
+from oncehub.config.catalogue import config_files, load_connectors, stale_config_schemas, write_config_schemas
+from oncehub.config.entities import load_entities
 from oncehub.connect.check import check_reading
-from oncehub.connect.parts import load_part
-from oncehub.model.catalogue import config_files, load_connectors, stale_config_schemas, write_config_schemas
-from oncehub.model.entities import load_entities
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings, load_settings
+from oncehub.connect.plugins import load_part
+from oncehub.errors import ConfigError
 from oncehub.normalize.stream_check import check_stream
-from oncehub.reconcile.rulebook import load_rulebook
+from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.settings import Settings, load_settings
 from oncehub.share import load_agreements
 
 

@@ -12,10 +12,17 @@ import typer
 
 from oncehub.cli.output import Json, show
 from oncehub.cli.person import moment
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings, load_settings
-from oncehub.share.agreements import find_agreement, load_agreements
-from oncehub.share.client_keys import (
+from oncehub.errors import ConfigError
+from oncehub.settings import Settings, load_settings
+from oncehub.share.agreements.catalogue import find_agreement, load_agreements
+from oncehub.share.clients.clients import (
+    add_consumer,
+    agreement_of,
+    list_clients,
+    new_client_key,
+    revoke_consumer,
+)
+from oncehub.share.clients.keys import (
     PublicJwk,
     add_key,
     give_up_key,
@@ -23,13 +30,6 @@ from oncehub.share.client_keys import (
     read_public_key,
     require_pinned,
     retire_key,
-)
-from oncehub.share.consumers import (
-    add_consumer,
-    agreement_of,
-    list_clients,
-    new_client_key,
-    revoke_consumer,
 )
 from oncehub.store.connection import Connection, opened
 

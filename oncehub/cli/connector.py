@@ -28,15 +28,15 @@ from oncehub.cli.naming import (
     note_disclosure,
 )
 from oncehub.cli.output import Json, show, write_json
+from oncehub.config.catalogue import load_connectors
+from oncehub.config.connection import connection_from_environment
+from oncehub.config.connector import Connector
+from oncehub.config.entities import load_entities
 from oncehub.connect import open_source
+from oncehub.errors import ConfigError
 from oncehub.intake.drift import list_drift
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.connection import connection_from_environment
-from oncehub.model.connector import Connector
-from oncehub.model.entities import load_entities
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings, load_settings
 from oncehub.normalize import load_normalizer
+from oncehub.settings import Settings, load_settings
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="Describe a source: begin, look, propose, read, test, document.")

@@ -13,10 +13,10 @@ from rich.status import Status
 
 from oncehub.cli.naming import SourceName
 from oncehub.cli.output import Json, show
-from oncehub.model.catalogue import load_connector
-from oncehub.model.connection import connection_from_environment
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import load_settings
+from oncehub.config.catalogue import load_connector
+from oncehub.config.connection import connection_from_environment
+from oncehub.errors import ConfigError
+from oncehub.settings import load_settings
 
 if TYPE_CHECKING:
     from oncehub.conformance import Verdict

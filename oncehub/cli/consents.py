@@ -15,13 +15,13 @@ import typer
 from oncehub.authoring.masking import masked_text
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, show_one, write_json
-from oncehub.model.catalogue import load_rules
-from oncehub.model.errors import ConfigError
-from oncehub.model.privacy import DeadlineRules
-from oncehub.model.settings import load_settings
-from oncehub.share.agreements import find_agreement
-from oncehub.share.consent_register import RecordedConsent, find_consent, list_consents
-from oncehub.share.consents import Channel, Proof, ShownText, record_consent, withdraw_consent
+from oncehub.config.catalogue import load_rules
+from oncehub.config.privacy import DeadlineRules
+from oncehub.errors import ConfigError
+from oncehub.settings import load_settings
+from oncehub.share.agreements.catalogue import find_agreement
+from oncehub.share.consent.consents import Channel, Proof, ShownText, record_consent, withdraw_consent
+from oncehub.share.consent.register import RecordedConsent, find_consent, list_consents
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="What citizens have consented to, and withdrawn.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from oncehub.cli.output import Json, show
-from oncehub.model.settings import load_settings
+from oncehub.settings import load_settings
 from oncehub.share import corrected_sources
-from oncehub.share.correction_progress import correction_progress
+from oncehub.share.corrections.progress import correction_progress
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="Correction notices: what each source was told, and did.")

@@ -14,12 +14,18 @@ import typer
 from oncehub.authoring.masking import masked, masked_text, shown_values
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, show_one, write_json
-from oncehub.model.catalogue import load_connector
-from oncehub.model.entities import load_entities
-from oncehub.model.errors import ConfigError
-from oncehub.model.rules import DiscrepancyKind, Severity
-from oncehub.model.settings import Settings, load_settings
-from oncehub.reconcile.listing import Discrepancy, Wanted, list_closed, list_open, show_discrepancy
+from oncehub.config.catalogue import load_connector
+from oncehub.config.entities import load_entities
+from oncehub.config.rules import DiscrepancyKind, Severity
+from oncehub.errors import ConfigError
+from oncehub.reconcile.discrepancies.listing import (
+    Discrepancy,
+    Wanted,
+    list_closed,
+    list_open,
+    show_discrepancy,
+)
+from oncehub.settings import Settings, load_settings
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="What records state otherwise than is believed: list, show.")

@@ -11,13 +11,13 @@ import typer
 
 from oncehub.audit import pseudonym_key
 from oncehub.cli.output import Json, show
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings, load_settings
-from oncehub.model.sharing import Agreement
+from oncehub.config.agreements import Agreement
+from oncehub.encryption.field_values import unsealing
+from oncehub.errors import ConfigError
+from oncehub.settings import Settings, load_settings
 from oncehub.share import load_agreements
-from oncehub.share.feed_check import FeedChecker
+from oncehub.share.feeds.check import FeedChecker
 from oncehub.store.connection import Connection, opened
-from oncehub.store.sealed_values import unsealing
 
 app = typer.Typer(no_args_is_help=True, help="Feeds: whether agencies have what they were sent.")
 

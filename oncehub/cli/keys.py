@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from oncehub.cli.output import Json, show, write_json
-from oncehub.model.settings import load_settings
-from oncehub.store.rotation import keys_in_use, retire, rotate
+from oncehub.encryption.rotation import keys_in_use, retire, rotate
+from oncehub.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="The keys that stored data is encrypted with.")
 

@@ -17,13 +17,13 @@ from oncehub.authoring.masking import masked, shown_attributes
 from oncehub.authoring.sampling import sample
 from oncehub.cli.naming import ShowPersonalData, StreamName, named_stream, note_disclosure
 from oncehub.cli.output import Json, show, write_json
+from oncehub.config.connection import connection_from_environment
+from oncehub.config.connector import Connector
+from oncehub.config.entities import load_entities
 from oncehub.connect import open_source
-from oncehub.model.connection import connection_from_environment
-from oncehub.model.connector import Connector
-from oncehub.model.entities import load_entities
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings, load_settings
-from oncehub.normalize.transforms import catalogue
+from oncehub.errors import ConfigError
+from oncehub.normalize.transforms.registry import catalogue
+from oncehub.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="What a mapping does.")
 

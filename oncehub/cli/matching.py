@@ -15,8 +15,7 @@ from rich.console import Console
 
 from oncehub.cli.naming import linked_to
 from oncehub.cli.output import Json, show, show_one, write_file, write_json
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import load_settings
+from oncehub.errors import ConfigError
 from oncehub.reconcile.matching.charts import chart_of_model
 from oncehub.reconcile.matching.evidence import chart_of
 from oncehub.reconcile.matching.explain import explain
@@ -30,7 +29,8 @@ from oncehub.reconcile.matching.models import (
     model_of,
 )
 from oncehub.reconcile.matching.train import train
-from oncehub.reconcile.rulebook import load_rulebook
+from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.settings import load_settings
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="The model that links records which no identifier links.")

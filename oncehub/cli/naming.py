@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from oncehub.audit.disclosures import disclose
-from oncehub.model.catalogue import load_connector
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
+from oncehub.audit.log.disclosures import disclose
+from oncehub.config.catalogue import load_connector
+from oncehub.config.connector import Connector
+from oncehub.errors import ConfigError
+from oncehub.settings import Settings
 from oncehub.store.connection import opened
 
 ShowPersonalData = Annotated[

@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from oncehub.model.errors import ConfigError
+from oncehub.errors import ConfigError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 

@@ -14,12 +14,12 @@ import typer
 from oncehub.authoring.masking import masked, masked_text, shown_values
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, write_json
-from oncehub.model.entities import load_entities
-from oncehub.model.settings import Settings, load_settings
-from oncehub.model.vietnam import VIETNAM
-from oncehub.reconcile.explain import Candidate, Choice, Explanation, explain
-from oncehub.reconcile.history import Origin
-from oncehub.reconcile.past import History, Past, history
+from oncehub.clock import VIETNAM
+from oncehub.config.entities import load_entities
+from oncehub.reconcile.survivorship.explain import Candidate, Choice, Explanation, explain
+from oncehub.reconcile.survivorship.history import Origin
+from oncehub.reconcile.survivorship.past import History, Past, history
+from oncehub.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="One person: what is believed, why, and who is one with whom.")
 

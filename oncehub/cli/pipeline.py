@@ -16,18 +16,18 @@ import oncehub.share as share_step
 from oncehub.cli.naming import named_streams
 from oncehub.cli.output import Json, show, show_one
 from oncehub.cli.progress import RunsShown, reading_progress
+from oncehub.config.catalogue import load_connectors
+from oncehub.config.connection import connection_from_environment
+from oncehub.config.connector import Connector
 from oncehub.connect import Window
+from oncehub.encryption.cipher import holds_plain
+from oncehub.errors import ConfigError
 from oncehub.intake import RunReport
-from oncehub.intake.backfill import window_asked
-from oncehub.intake.cursor import changes_of
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.connection import connection_from_environment
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings, load_settings
-from oncehub.share.corrections import PREFIX, feed_name
+from oncehub.intake.runs.backfill import window_asked
+from oncehub.intake.runs.cursor import changes_of
+from oncehub.settings import Settings, load_settings
+from oncehub.share.corrections.publish import PREFIX, feed_name
 from oncehub.store.connection import opened
-from oncehub.store.encryption import holds_plain
 from oncehub.store.migrate import initialise
 
 _RUN_COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from oncehub.cli.output import Json, show, write_json
-from oncehub.model.errors import ConfigError
-from oncehub.model.procedures import Item, Procedure
-from oncehub.model.settings import load_settings
-from oncehub.share.coverage import Coverage, history, measure
-from oncehub.share.permissions import today
-from oncehub.share.procedures import load_procedures, named
+from oncehub.config.procedures import Item, Procedure
+from oncehub.errors import ConfigError
+from oncehub.settings import load_settings
+from oncehub.share.agreements.permissions import today
+from oncehub.share.agreements.procedures import load_procedures, named
+from oncehub.share.coverage.measure import Coverage, history, measure
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="Procedures: their forms, and how much of them the hub fills.")

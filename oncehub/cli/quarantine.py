@@ -10,16 +10,10 @@ import orjson
 import typer
 
 from oncehub.authoring.masking import masked, showable
-from oncehub.cli.naming import (
-    ShowPersonalData,
-    SourceName,
-    named_stream,
-    named_streams,
-    note_disclosure,
-)
+from oncehub.cli.naming import ShowPersonalData, SourceName, named_stream, named_streams, note_disclosure
 from oncehub.cli.output import Json, show, write_json
-from oncehub.intake.rejections import list_rejected, replay, show_rejected
-from oncehub.model.settings import load_settings
+from oncehub.intake.quarantine.replay import list_rejected, replay, show_rejected
+from oncehub.settings import load_settings
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="Rejected records: list, show, replay after a fix.")

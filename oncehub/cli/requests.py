@@ -10,11 +10,11 @@ from uuid import UUID
 import typer
 
 from oncehub.cli.output import Json, show
-from oncehub.model.catalogue import load_rules
-from oncehub.model.privacy import DeadlineRules
-from oncehub.model.settings import load_settings
-from oncehub.share.permissions import today
-from oncehub.share.requests import Step, list_requests, note_step
+from oncehub.config.catalogue import load_rules
+from oncehub.config.privacy import DeadlineRules
+from oncehub.settings import load_settings
+from oncehub.share.agreements.permissions import today
+from oncehub.share.data_subjects.requests import Step, list_requests, note_step
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="Citizens' requests, and by when they are due.")

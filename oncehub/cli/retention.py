@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from oncehub.audit.keys import keys_to_trust
-from oncehub.audit.purges import bent_proof
+from oncehub.audit.signing.keys import keys_to_trust
+from oncehub.audit.signing.purges import bent_proof
 from oncehub.cli.output import Json, show, show_one
-from oncehub.model.settings import load_settings
-from oncehub.share.purging import purge, retention_status
+from oncehub.settings import load_settings
+from oncehub.share.retention.purge import purge, retention_status
 from oncehub.store.connection import opened
 
 app = typer.Typer(no_args_is_help=True, help="How long data is kept, and purging what no longer is.")

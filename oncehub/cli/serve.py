@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from oncehub.cli.output import write_json
-from oncehub.model.settings import load_settings
+from oncehub.settings import load_settings
 
 
 def api(
@@ -27,6 +27,6 @@ def api(
 
         write_json(openapi_document(load_settings()))
         return
-    from oncehub.api.serving import run  # noqa: PLC0415
+    from oncehub.api.server.serving import run  # noqa: PLC0415
 
     run(load_settings(), host=host, port=port, workers=workers)

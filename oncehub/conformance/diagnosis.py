@@ -8,7 +8,7 @@ from typing import Final
 
 from oncehub.conformance.verdict import Fault
 from oncehub.conformance.wire import Unmatched
-from oncehub.model.errors import (
+from oncehub.errors import (
     AuthenticationError,
     ConfigError,
     ContractStopped,

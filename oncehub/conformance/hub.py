@@ -14,13 +14,13 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
+from oncehub.config.connection import Connection as SourceConnection
+from oncehub.config.connector import Connector
+from oncehub.config.entities import Entity, load_entities
 from oncehub.intake import RunReport, Size, sync
-from oncehub.intake.reading import Listener
+from oncehub.intake.stream_sync import Listener
 from oncehub.intake.sync import Opener
-from oncehub.model.connection import Connection as SourceConnection
-from oncehub.model.connector import Connector
-from oncehub.model.entities import Entity, load_entities
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.migrate import initialise
 from oncehub.store.server import start_embedded, stop_embedded

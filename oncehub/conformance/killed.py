@@ -17,13 +17,13 @@ from typing import Any
 
 import orjson
 
+from oncehub.config.catalogue import load_connector
 from oncehub.conformance.hub import Hub
 from oncehub.conformance.readings import Remembered, opening
 from oncehub.conformance.verdict import Fault
 from oncehub.connect import Page
 from oncehub.intake import RunReport
-from oncehub.model.catalogue import load_connector
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 
 _LANDED = b"landed\n"
 _FOR_EVER = 600.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from oncehub.model.connector import Connector, Stream, TombstoneStream
-from oncehub.model.reading import Pages
+from oncehub.config.connector import Connector, Stream, TombstoneStream
+from oncehub.config.reading import Pages
 
 
 def page_size(stream: Stream) -> int | None:

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from requests.adapters import BaseAdapter
 
-from oncehub.conformance.hardships import Failing, Spoil
+from oncehub.config.access import ApiKey
+from oncehub.config.connection import Connection
+from oncehub.config.connector import Connector
+from oncehub.conformance.fault_injection import Failing, Spoil
 from oncehub.conformance.wire import Meter, Metered, Recording, Replaying, Tape
 from oncehub.connect import Source
-from oncehub.connect.phases import Clock
-from oncehub.connect.rates import LocalPace, Pace, Pause
-from oncehub.connect.session import Transport
-from oncehub.model.access import ApiKey
-from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector
+from oncehub.connect.http.rate_limiter import LocalPace, Pace, Pause
+from oncehub.connect.http.session import Transport
+from oncehub.connect.stream.reader import Clock
 
 
 class Unpaced:

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from oncehub.config.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes, TombstoneStream
 from oncehub.connect import Page
 from oncehub.connect.formats import at
-from oncehub.model.connector import (
-    FlagDeletes,
-    SequenceChanges,
-    Stream,
-    TombstoneDeletes,
-    TombstoneStream,
-)
 from oncehub.normalize.normalizer import Marks
 from oncehub.normalize.statement import Statement, highest
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from oncehub.conformance.hardships import Failing, Spoil
+from oncehub.config.connector import Connector, SequenceChanges, Stream, TimeChanges
+from oncehub.conformance.fault_injection import Failing, Spoil
 from oncehub.conformance.hub import Contents, Hub
-from oncehub.conformance.openness import open_fields, open_words
+from oncehub.conformance.non_personal_fields import open_fields, open_words
 from oncehub.conformance.reach import Reach
 from oncehub.conformance.readings import Noted, Readable, Remembered, opening, opening_each
 from oncehub.conformance.records import Stated, stated_in
@@ -18,10 +19,9 @@ from oncehub.conformance.verdict import NotShown
 from oncehub.conformance.wire import Tape
 from oncehub.connect import Page, Source, Window
 from oncehub.intake import RunReport
-from oncehub.intake.cursor import changes_of
-from oncehub.intake.reading import Listener
+from oncehub.intake.runs.cursor import changes_of
+from oncehub.intake.stream_sync import Listener
 from oncehub.intake.sync import Opener
-from oncehub.model.connector import Connector, SequenceChanges, Stream, TimeChanges
 from oncehub.normalize import Normalizer, load_normalizer
 
 

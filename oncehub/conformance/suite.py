@@ -18,7 +18,7 @@ from oncehub.conformance.listening import Heard, listening
 from oncehub.conformance.reach import Reach
 from oncehub.conformance.subject import Options, Subject
 from oncehub.conformance.verdict import Fault, NotShown, Verdict
-from oncehub.model.errors import ConfigError, OncehubError
+from oncehub.errors import ConfigError, OncehubError
 
 Listener = Callable[[Verdict], None]
 """Hears each verdict as soon as there is one."""

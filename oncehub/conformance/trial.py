@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from oncehub.config.connection import Connection
+from oncehub.config.connector import Connector
 from oncehub.conformance.hub import Hub
 from oncehub.conformance.pages import resized
 from oncehub.conformance.reach import Reach, secret_parameter
@@ -15,10 +17,8 @@ from oncehub.conformance.subject import Options
 from oncehub.conformance.suite import Listener, Suite
 from oncehub.conformance.verdict import Verdict
 from oncehub.conformance.wire import Tape
-from oncehub.connect.rates import Pause
-from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
+from oncehub.connect.http.rate_limiter import Pause
+from oncehub.errors import ConfigError
 
 RECORDED_FROM = Connection(host="https://recorded.invalid")
 """Stands for the source of a recording, which is never asked."""

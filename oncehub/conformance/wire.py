@@ -14,7 +14,7 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from oncehub.model.errors import RequestRefused
+from oncehub.errors import RequestRefused
 
 _OF_THE_WIRE = {"content-encoding", "content-length", "transfer-encoding", "connection", "set-cookie"}
 _CREDENTIAL_HEADERS = ("Authorization", "Cookie")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from oncehub.config.connector import Connector, Snapshot, Stream, TombstoneStream, Updated
 from oncehub.connect.formats import check_read
-from oncehub.model.connector import Connector, Snapshot, Stream, TombstoneStream, Updated
-from oncehub.model.errors import ConfigError
+from oncehub.errors import ConfigError
 
 Keys = tuple[str, ...]
 

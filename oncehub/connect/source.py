@@ -12,21 +12,21 @@ from typing import Self
 
 import requests
 
-from oncehub.connect.authentication import authentication_of
+from oncehub.config.connection import Connection
+from oncehub.config.connector import Connector, Stream
+from oncehub.connect.auth.authentication import authentication_of
 from oncehub.connect.check import check_reading, places
-from oncehub.connect.children import Children
-from oncehub.connect.opened import OpenSource
-from oncehub.connect.page import Page, PageState
-from oncehub.connect.parts import load_part
-from oncehub.connect.phases import Clock, Phases, utc_now
-from oncehub.connect.prefetch import prefetched, stoppable_pause
-from oncehub.connect.rates import LocalPace, Pace, Pause
-from oncehub.connect.requesting import Requester
-from oncehub.connect.session import Transport, open_session
-from oncehub.connect.window import Window, window_parameters
-from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector, Stream
-from oncehub.model.errors import ConfigError
+from oncehub.connect.http.rate_limiter import LocalPace, Pace, Pause
+from oncehub.connect.http.requests import Requester
+from oncehub.connect.http.session import Transport, open_session
+from oncehub.connect.pagination.page import Page, PageState
+from oncehub.connect.plugins import load_part
+from oncehub.connect.stream.children import Children
+from oncehub.connect.stream.opened import OpenSource
+from oncehub.connect.stream.prefetch import prefetched, stoppable_pause
+from oncehub.connect.stream.reader import Clock, Phases, utc_now
+from oncehub.connect.stream.window import Window, window_parameters
+from oncehub.errors import ConfigError
 
 
 def open_source(

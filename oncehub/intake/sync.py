@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 
+from oncehub.config.connection import Connection as SourceConnection
+from oncehub.config.connector import Connector
 from oncehub.connect import Source, Window, open_source
-from oncehub.connect.shared_pace import shared_pace
-from oncehub.intake.backfill import check_backfill
-from oncehub.intake.portions import Size
-from oncehub.intake.reading import Listener, Reading
-from oncehub.intake.runs import RunReport
-from oncehub.intake.submitted import Waiting
-from oncehub.model.connection import Connection as SourceConnection
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError, ContractBroken, OncehubError, RequestRefused, RunBusy
-from oncehub.model.settings import Settings
+from oncehub.connect.http.shared_rate_limiter import shared_pace
+from oncehub.errors import ConfigError, ContractBroken, OncehubError, RequestRefused, RunBusy
+from oncehub.intake.micro_batches import Size
+from oncehub.intake.runs.backfill import check_backfill
+from oncehub.intake.runs.run import RunReport
+from oncehub.intake.stream_sync import Listener, Reading
+from oncehub.intake.submissions import Waiting
 from oncehub.normalize import load_normalizer
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, opened
 from oncehub.store.failures import told_without_values
 

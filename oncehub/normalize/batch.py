@@ -11,8 +11,8 @@ import orjson
 import polars as pl
 
 from oncehub.normalize.checks import KEY_BYTES, ROW, Fault, Stage
-from oncehub.normalize.drift import Drift
-from oncehub.normalize.mapping import CARRIED, KEY, STATED, drop_rows
+from oncehub.normalize.contract.drift import Drift
+from oncehub.normalize.mapping.compiled import CARRIED, KEY, STATED, drop_rows
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from oncehub.model.errors import ConfigError
-from oncehub.normalize.contract import Contract, Node
-from oncehub.normalize.coverage import gaps
+from oncehub.errors import ConfigError
+from oncehub.normalize.contract.contract import Contract, Node
+from oncehub.normalize.contract_coverage import gaps
 from oncehub.normalize.definition import Definition
-from oncehub.normalize.mapping import MappingCompiler
+from oncehub.normalize.mapping.compiled import MappingCompiler
 from oncehub.normalize.named_fields import absence_faults, field_faults, named_paths
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import orjson
 
-from oncehub.model.connector import Connector, Stream, Submitted
-from oncehub.model.entities import Entity, load_entities
-from oncehub.model.errors import ConfigError
-from oncehub.model.mapping import FieldRule, StreamMapping
-from oncehub.model.settings import Settings
-from oncehub.normalize.contract import Contract, load_contract
+from oncehub.config.connector import Connector, Stream, Submitted
+from oncehub.config.entities import Entity, load_entities
+from oncehub.config.mapping import FieldRule, StreamMapping
+from oncehub.errors import ConfigError
+from oncehub.normalize.contract.contract import Contract, load_contract
+from oncehub.normalize.mapping.vocabulary import Vocabulary, load_vocabulary
 from oncehub.normalize.named_fields import field_faults
-from oncehub.normalize.vocabulary import Vocabulary, load_vocabulary
+from oncehub.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from oncehub.normalize.checks import ROW
-from oncehub.normalize.contract import Contract, Node, UnknownPath
+from oncehub.normalize.contract.contract import Contract, Node, UnknownPath
 
 _SCALARS: Final[dict[str, pl.DataType]] = {
     "string": pl.String(),

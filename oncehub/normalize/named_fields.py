@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from oncehub.model.connector import (
+from oncehub.config.connector import (
     Connector,
     FlagDeletes,
     SequenceChanges,
@@ -16,7 +16,7 @@ from oncehub.model.connector import (
     TombstoneStream,
     Updated,
 )
-from oncehub.normalize.contract import Contract
+from oncehub.normalize.contract.contract import Contract
 from oncehub.normalize.statement import Statement
 
 KEY_KINDS: Final = ("string", "integer")

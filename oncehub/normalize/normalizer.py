@@ -11,7 +11,7 @@ import jsonschema_rs
 import orjson
 import polars as pl
 
-from oncehub.model.connector import (
+from oncehub.config.connector import (
     Connector,
     FlagDeletes,
     SequenceChanges,
@@ -20,18 +20,18 @@ from oncehub.model.connector import (
     TombstoneDeletes,
     TombstoneStream,
 )
-from oncehub.model.connector import Contract as Modes
-from oncehub.model.settings import Settings
+from oncehub.config.connector import Contract as Modes
 from oncehub.normalize.batch import Batch, Statements, assembled
 from oncehub.normalize.checks import faults
-from oncehub.normalize.contract import Contract, equals, of_kinds, only
+from oncehub.normalize.contract.contract import Contract, equals, of_kinds, only
+from oncehub.normalize.contract.drift import DriftNotes
+from oncehub.normalize.contract.gate import ContractGate, Passage
 from oncehub.normalize.definition import Definition, load_definition
-from oncehub.normalize.drift import DriftNotes
 from oncehub.normalize.frame import build_frame, frame_schema
-from oncehub.normalize.gate import ContractGate, Passage
-from oncehub.normalize.mapping import EntityMaker, MappingCompiler
+from oncehub.normalize.mapping.compiled import EntityMaker, MappingCompiler
 from oncehub.normalize.named_fields import KEY_KINDS, time_kinds
 from oncehub.normalize.statement import Statement, highest
+from oncehub.settings import Settings
 
 _NUL: Final = rb"\u0000"
 _DEEPEST: Final = 100

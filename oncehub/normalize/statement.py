@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from oncehub.model.connector import Updated
-from oncehub.normalize.agreed_type import ABSENT, in_agreed_type
+from oncehub.config.connector import Updated
 from oncehub.normalize.checks import KEY_BYTES, ROW, Check
-from oncehub.normalize.dates import datetime
+from oncehub.normalize.contract.agreed_type import ABSENT, in_agreed_type
 from oncehub.normalize.frame import field, present
-from oncehub.normalize.mapping import CARRIED, KEY, STATED
+from oncehub.normalize.mapping.compiled import CARRIED, KEY, STATED
+from oncehub.normalize.transforms.dates import datetime
 
 SEPARATOR: Final = "\x1f"
 """Between the fields of a key of several."""

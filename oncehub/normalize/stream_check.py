@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
-from oncehub.normalize.coverage import coverage_faults
+from oncehub.config.connector import Connector
+from oncehub.errors import ConfigError
+from oncehub.normalize.contract_coverage import coverage_faults
 from oncehub.normalize.definition import load_definition
 from oncehub.normalize.named_fields import absence_faults
 from oncehub.normalize.normalizer import Normalizer
 from oncehub.normalize.samples import sample_faults
+from oncehub.settings import Settings
 
 
 def check_stream(settings: Settings, connector: Connector, stream: str) -> None:

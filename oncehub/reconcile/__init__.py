@@ -1,7 +1,5 @@
 """What is true: records linked to people, values believed with their provenance, and who disagrees."""
 
-from oncehub.reconcile.control import Control, Difference, Line, control_of, recount
-from oncehub.reconcile.parts import EVERYBODY, Part, parts_for
 from oncehub.reconcile.run import (
     PARTS,
     LinkReport,
@@ -13,6 +11,8 @@ from oncehub.reconcile.run import (
     reconcile,
     settle_people,
 )
+from oncehub.reconcile.run_balance import Control, Difference, Line, control_of, recount
+from oncehub.reconcile.shards import EVERYBODY, Part, parts_for
 
 __all__ = [
     "EVERYBODY",

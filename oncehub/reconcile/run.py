@@ -16,25 +16,25 @@ from dataclasses import dataclass
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
-from oncehub.model.errors import RunBusy
-from oncehub.model.settings import Settings
-from oncehub.reconcile.cases import keep_case_rules
-from oncehub.reconcile.compare import find_differences
-from oncehub.reconcile.control import Control, sign_off
-from oncehub.reconcile.discrepancies import keep_severity, settle_differences, settle_refusals
-from oncehub.reconcile.link import link_records
+from oncehub.encryption.cipher import is_mixed, use_keys
+from oncehub.encryption.field_values import sensitive_of
+from oncehub.encryption.reencrypted_fields import SealedPeople, SealedRecords
+from oncehub.errors import RunBusy
+from oncehub.reconcile.discrepancies.compare import find_differences
+from oncehub.reconcile.discrepancies.lifecycle import keep_severity, settle_differences, settle_refusals
+from oncehub.reconcile.linking.identifiers import link_records
 from oncehub.reconcile.matching.judging import Matching
-from oncehub.reconcile.outbox import announce
-from oncehub.reconcile.parts import EVERYBODY, Part, parts_for
-from oncehub.reconcile.rulebook import Rulebook, load_rulebook
-from oncehub.reconcile.scale import scale_of_people
-from oncehub.reconcile.statements import statement
-from oncehub.reconcile.survive import believe
+from oncehub.reconcile.rules.planner_hints import scale_of_people
+from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
+from oncehub.reconcile.run_balance import Control, sign_off
+from oncehub.reconcile.shards import EVERYBODY, Part, parts_for
+from oncehub.reconcile.stewardship.cases import keep_case_rules
+from oncehub.reconcile.survivorship.outbox import announce
+from oncehub.reconcile.survivorship.survive import believe
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked, opened
-from oncehub.store.encryption import is_mixed, use_keys
 from oncehub.store.failures import told_without_values
-from oncehub.store.resealing_values import SealedPeople, SealedRecords
-from oncehub.store.sealed_values import sensitive_of
+from oncehub.store.statements import statement
 
 _log = logging.getLogger(__name__)
 
@@ -269,15 +269,15 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
     began = time.monotonic()
     with connection, connection.cursor() as cursor:
         cursor.execute(_SESSION)
-        cursor.execute(statement("people"), part.keys)
+        cursor.execute(statement(__name__, "people"), part.keys)
         scale = scale_of_people(cursor, part)
         # Where few are looked up one by one, a range would tempt the planner to read through it.
         within = part if scale.large else EVERYBODY
-        cursor.execute(statement("linked"), within.keys)
+        cursor.execute(statement(__name__, "linked"), within.keys)
         _reseal(cursor, rules)
         shifts = believe(cursor, rules, within)
         announce(cursor)
-        cursor.execute(statement("corrected"))
+        cursor.execute(statement(__name__, "corrected"))
         find_differences(cursor, rules, scale)
         opened_now, closed_now = settle_differences(cursor)
         return SettleReport(

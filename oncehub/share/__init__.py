@@ -1,10 +1,12 @@
 """Answer agencies: agreements decide, look-ups and prefills answer, feeds tell what changed."""
 
-from oncehub.share.agreements import load_agreements
-from oncehub.share.corrections import corrected_sources, publish_corrections
-from oncehub.share.feeds import FeedPage, publish, read_changes
-from oncehub.share.lookup import Believed, Person, find_person
-from oncehub.share.prefill import (
+from oncehub.share.access.database_access import apply_agreements
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.agreements.procedures import load_procedures, named
+from oncehub.share.corrections.publish import corrected_sources, publish_corrections
+from oncehub.share.delivery.sequence import PublishReport
+from oncehub.share.feeds.entries import FeedPage, publish, read_changes
+from oncehub.share.forms.prefill import (
     AskedItem,
     FilledForm,
     FilledItem,
@@ -13,9 +15,7 @@ from oncehub.share.prefill import (
     prefill,
     require_living,
 )
-from oncehub.share.procedures import load_procedures, named
-from oncehub.share.publishing import PublishReport
-from oncehub.share.wall import apply_agreements
+from oncehub.share.people.lookup import Believed, Person, find_person
 
 __all__ = [
     "AskedItem",

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its class in lower case
 
-from oncehub.model.errors import ConfigError, StoreUnavailable
-from oncehub.model.settings import Settings
+from oncehub.errors import ConfigError, StoreUnavailable
+from oncehub.settings import Settings
 from oncehub.store.failures import why_not_connected
 from oncehub.store.server import start_embedded
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import psycopg2
 
-from oncehub.model.errors import StoreError, StoreUnavailable
+from oncehub.errors import StoreError, StoreUnavailable
 
 # Too large for the server, today as tomorrow, though psycopg2 takes it for a passing failure.
 _PROGRAM_LIMIT = "54"

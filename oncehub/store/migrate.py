@@ -7,11 +7,11 @@ from importlib import resources
 
 import psycopg2.errors
 
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.errors import ConfigError, StoreOutdated
-from oncehub.model.settings import Settings
+from oncehub.config.catalogue import load_connectors
+from oncehub.errors import ConfigError, StoreOutdated
+from oncehub.settings import Settings
+from oncehub.store.administrative_units import load_units
 from oncehub.store.connection import Connection, connect, database_url
-from oncehub.store.units import load_units
 
 _LEDGER = """
 create table if not exists public.oncehub_migration (
@@ -21,7 +21,7 @@ create table if not exists public.oncehub_migration (
 )
 """
 
-# What agreements see hangs on the tables' form; `oncehub.share.wall` builds it anew.
+# What agreements see hangs on the tables' form; `oncehub.share.access.database_access` builds it anew.
 _WITHOUT_WALL = """
 do $$
 declare

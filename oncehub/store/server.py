@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import psycopg2
 from psycopg2 import sql
 
-from oncehub.model.errors import StoreUnavailable
+from oncehub.errors import StoreUnavailable
 
 DATABASE = "oncehub"
 

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stubs.hostile.access import KEY_HEADER, KEY_PARAMETER, TOKEN_PATH, Check
+from stubs.hostile.auth.access import KEY_HEADER, KEY_PARAMETER, TOKEN_PATH, Check
+from stubs.hostile.auth.oauth import ClientIssuer
 from stubs.hostile.exports import FILE_COUNT, ExportFile, file_name
 from stubs.hostile.listing import (
     Listing,
@@ -24,14 +25,13 @@ from stubs.hostile.listing import (
     packed_body,
     transfer_headers,
 )
-from stubs.hostile.oauth import ClientIssuer
 from stubs.hostile.openapi import openapi_document
 from stubs.hostile.pages import Question
 from stubs.hostile.plants import Plant, Turn, make_plant
-from stubs.hostile.register import Entry, LandRegister
+from stubs.hostile.register.register import Entry, LandRegister
 from stubs.hostile.variant import Variant
 from stubs.hostile.wire import time_writer
-from stubs.servers.refusals import Refusal, answer_http_error, answer_refusal, json_answer
+from stubs.servers.protocol.refusals import Refusal, answer_http_error, answer_refusal, json_answer
 
 _OPEN_PATHS = (TOKEN_PATH, "/openapi.json")
 _CREDENTIAL_HEADERS = {"authorization", "cookie", "x-signature", "signature", KEY_HEADER.lower()}

@@ -9,13 +9,13 @@ from typing import Any, Self
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.types import ASGIApp
 
-from stubs.hostile.access import SCOPE, Check, Credentials, make_check
 from stubs.hostile.app import Asked, Elsewhere, Simulation, source_application
+from stubs.hostile.auth.access import SCOPE, Check, Credentials, make_check
+from stubs.hostile.auth.oauth import AssertionCheck, ClientIssuer, Method
 from stubs.hostile.control import control_application
 from stubs.hostile.exports import drop_files
-from stubs.hostile.holders import Fields
-from stubs.hostile.oauth import AssertionCheck, ClientIssuer, Method
-from stubs.hostile.register import Hidden, LandRegister
+from stubs.hostile.register.holders import Fields
+from stubs.hostile.register.register import Hidden, LandRegister
 from stubs.hostile.serving import ServerThread
 from stubs.hostile.variant import Variant
 from stubs.hostile.wire import Record, document_record, holder_record

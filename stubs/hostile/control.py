@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from stubs.hostile.plants import UnknownPlantError
-from stubs.servers.refusals import (
+from stubs.servers.protocol.refusals import (
     Refusal,
     answer_http_error,
     answer_refusal,

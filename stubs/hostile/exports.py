@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from stubs.hostile.variant import Variant
-from stubs.servers.certificates import write_private
-from stubs.servers.parameters import VIETNAM
+from stubs.servers.protocol.certificates import write_private
+from stubs.servers.protocol.parameters import VIETNAM
 
 FILE_COUNT = 3
 """A snapshot comes in so many files, or fewer where it has fewer records."""

@@ -10,7 +10,7 @@ import orjson
 
 from stubs.hostile.variant import Variant
 from stubs.hostile.wire import FIELDS, Record
-from stubs.servers.windows1258 import encode_windows_1258
+from stubs.servers.protocol.windows1258 import encode_windows_1258
 
 NAMESPACE = "urn:vn:dat-dai:so-dia-chinh:1"
 XML_ENCODINGS = {"utf-8": "UTF-8", "cp1258": "windows-1258", "utf-16": "UTF-16"}

@@ -7,7 +7,7 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stubs.hostile.access import KEY_PARAMETER
+from stubs.hostile.auth.access import KEY_PARAMETER
 from stubs.hostile.formats import media_type, packed, rendered
 from stubs.hostile.pages import (
     OrderOf,
@@ -20,10 +20,10 @@ from stubs.hostile.pages import (
     position_parameters,
 )
 from stubs.hostile.plants import Turn
-from stubs.hostile.register import Entry
+from stubs.hostile.register.register import Entry
 from stubs.hostile.variant import Variant
 from stubs.hostile.wire import DOCUMENT, HOLDER, Record, document_record, holder_record, time_reader
-from stubs.servers.parameters import Query
+from stubs.servers.protocol.parameters import Query
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stubs.hostile.access import KEY_HEADER, KEY_PARAMETER, SCOPE, TOKEN_PATH
+from stubs.hostile.auth.access import KEY_HEADER, KEY_PARAMETER, SCOPE, TOKEN_PATH
 from stubs.hostile.formats import media_type
 from stubs.hostile.listing import window_parameters
 from stubs.hostile.pages import position_parameters

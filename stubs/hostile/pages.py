@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import orjson
 
-from stubs.hostile.register import Entry
+from stubs.hostile.register.register import Entry
 from stubs.hostile.variant import Variant
-from stubs.servers.parameters import Query
-from stubs.servers.refusals import bad_parameter
+from stubs.servers.protocol.parameters import Query
+from stubs.servers.protocol.refusals import bad_parameter
 
 Order = tuple[float, ...]
 OrderOf = Callable[[Entry], Order]

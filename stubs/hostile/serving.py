@@ -7,8 +7,8 @@ from threading import Thread
 
 from starlette.types import ASGIApp
 
-from stubs.servers.certificates import TlsFiles
 from stubs.servers.listening import SignalFreeServer, base_urls, bind_sockets, server_config
+from stubs.servers.protocol.certificates import TlsFiles
 
 _POLL_SECONDS = 0.01
 

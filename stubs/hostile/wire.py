@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from stubs.hostile.register import Entry
+from stubs.hostile.register.register import Entry
 from stubs.hostile.variant import TimeForm, Variant
-from stubs.servers.parameters import VIETNAM, iso_instant, vietnam_instant
+from stubs.servers.protocol.parameters import VIETNAM, iso_instant, vietnam_instant
 
 Record = dict[str, Any]
 

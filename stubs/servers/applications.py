@@ -14,10 +14,10 @@ from stubs.servers.faults import FaultPlan, RequestLog, WatchedApp
 from stubs.servers.hosted_world import SYSTEMS, HostedWorld
 from stubs.servers.population import PopulationServer
 from stubs.servers.portal import PortalServer
-from stubs.servers.refusals import Refusal, answer_http_error, answer_refusal
-from stubs.servers.signed_answers import AnswerSigner
+from stubs.servers.protocol.refusals import Refusal, answer_http_error, answer_refusal
+from stubs.servers.protocol.signed_responses import AnswerSigner
+from stubs.servers.protocol.tokens import TokenIssuer
 from stubs.servers.tax import SignatureCheck, TaxServer
-from stubs.servers.tokens import TokenIssuer
 
 _TOKEN_PATHS = (population.TOKEN_PATH, portal.TOKEN_PATH)
 

@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stubs.servers.cursors import decode_cursor, encode_cursor
 from stubs.servers.hosted_world import HostedWorld
-from stubs.servers.parameters import Query, utc_instant
-from stubs.servers.refusals import Refusal, json_answer
-from stubs.servers.signed_answers import AnswerSigner
-from stubs.servers.windows import wire_records
+from stubs.servers.protocol.cursors import decode_cursor, encode_cursor
+from stubs.servers.protocol.parameters import Query, utc_instant
+from stubs.servers.protocol.refusals import Refusal, json_answer
+from stubs.servers.protocol.signed_responses import AnswerSigner
+from stubs.servers.protocol.windows import wire_records
 
 PAGE_MAXIMUM = 1000
 THROTTLE_EVERY = 25

@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from stubs.servers.faults import Fault, FaultPlan, RequestLog
 from stubs.servers.hosted_world import TRUTH_KINDS, HostedWorld
-from stubs.servers.refusals import Refusal, json_answer, unauthorised
-from stubs.servers.tokens import TokenIssuer
+from stubs.servers.protocol.refusals import Refusal, json_answer, unauthorised
+from stubs.servers.protocol.tokens import TokenIssuer
 
 Body = TypeVar("Body", bound=BaseModel)
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from stubs.servers import population, portal
-from stubs.servers.certificates import TlsFiles
+from stubs.servers.protocol.certificates import TlsFiles
 
 _secret = partial(secrets.token_urlsafe, 24)
 

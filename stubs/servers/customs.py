@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stubs.servers.hosted_world import HostedWorld
-from stubs.servers.parameters import VIETNAM, Query
-from stubs.servers.refusals import Refusal, json_answer, unauthorised
-from stubs.servers.windows1258 import encode_windows_1258
+from stubs.servers.protocol.parameters import VIETNAM, Query
+from stubs.servers.protocol.refusals import Refusal, json_answer, unauthorised
+from stubs.servers.protocol.windows1258 import encode_windows_1258
 
 _LARGEST_FILE = 5000
 _SMALLEST_FILE = 200

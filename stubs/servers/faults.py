@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stubs.servers.refusals import json_answer
+from stubs.servers.protocol.refusals import json_answer
 
 _MAINTENANCE_PAGE = (
     "<!DOCTYPE html><html><head><title>Bảo trì</title></head>"

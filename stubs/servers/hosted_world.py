@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from stubs.servers.windows import SortedStream
+from stubs.servers.protocol.windows import SortedStream
 from stubs.world import World
 
 SYSTEMS = ("population", "portal", "tax", "customs", "banking")

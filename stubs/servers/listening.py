@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from stubs.servers.certificates import TlsFiles
+from stubs.servers.protocol.certificates import TlsFiles
 
 HOST = "127.0.0.1"
 

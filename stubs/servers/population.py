@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stubs.servers.cursors import decode_cursor, encode_cursor
 from stubs.servers.hosted_world import HostedWorld
-from stubs.servers.parameters import VIETNAM, Query, iso_instant
-from stubs.servers.refusals import json_answer
-from stubs.servers.tokens import TokenIssuer
-from stubs.servers.windows import wire_records
+from stubs.servers.protocol.cursors import decode_cursor, encode_cursor
+from stubs.servers.protocol.parameters import VIETNAM, Query, iso_instant
+from stubs.servers.protocol.refusals import json_answer
+from stubs.servers.protocol.tokens import TokenIssuer
+from stubs.servers.protocol.windows import wire_records
 
 TOKEN_PATH = "/oauth2/token"
 CITIZENS_PATH = "/dancu/v1/congdan"

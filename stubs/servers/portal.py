@@ -7,10 +7,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stubs.servers.hosted_world import HostedWorld
-from stubs.servers.parameters import Query, iso_instant
-from stubs.servers.refusals import json_answer
-from stubs.servers.tokens import TokenIssuer
-from stubs.servers.windows import wire_records
+from stubs.servers.protocol.parameters import Query, iso_instant
+from stubs.servers.protocol.refusals import json_answer
+from stubs.servers.protocol.tokens import TokenIssuer
+from stubs.servers.protocol.windows import wire_records
 
 TOKEN_PATH = "/oauth/token"
 SCOPE = "dvcqg.read"

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stubs.servers.hosted_world import HostedWorld
-from stubs.servers.parameters import Query, vietnam_instant
-from stubs.servers.refusals import json_answer, unauthorised
-from stubs.servers.windows import wire_records
+from stubs.servers.protocol.parameters import Query, vietnam_instant
+from stubs.servers.protocol.refusals import json_answer, unauthorised
+from stubs.servers.protocol.windows import wire_records
 
 PAGE_MAXIMUM = 2000
 MAXIMUM_SKEW_SECONDS = 300

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stubs.world import plants
 from stubs.world.clock import DAY, START, generator
-from stubs.world.numbers import Numbers
-from stubs.world.people import ALIVE, past
-from stubs.world.plants import Fault, Plant
+from stubs.world.people.numbers import Numbers
+from stubs.world.people.people import ALIVE, past
+from stubs.world.planting import rates
+from stubs.world.planting.rates import Fault, Plant
 from stubs.world.records import ACTIVE
 from stubs.world.table import Array, Table
 
@@ -67,12 +67,12 @@ def found_dossiers(seed: int, people: Table, accounts: Table, numbers: Numbers) 
     )
     _progress(table, chance)
     broken = chance.choice(
-        len(table), size=min(len(table), max(3, round(len(table) * plants.BROKEN))), replace=False
+        len(table), size=min(len(table), max(3, round(len(table) * rates.BROKEN))), replace=False
     )
     kinds = np.array([Fault.WRONG_TYPE, Fault.IMPOSSIBLE_DATE, Fault.MISSING_NAME], dtype=np.int8)
     table["fault"][broken] = np.resize(kinds, len(broken))
     whole = table["fault"] == Fault.NONE
-    table["deleted"] = whole & (chance.random(len(table)) < plants.DELETED)
+    table["deleted"] = whole & (chance.random(len(table)) < rates.DELETED)
     return table
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from stubs.world.clock import START, generator, local_day
-from stubs.world.dirt import USUAL, Dirt
 from stubs.world.dossiers import found_dossiers
-from stubs.world.numbers import Numbers
-from stubs.world.people import found_people
-from stubs.world.places import REFORM
-from stubs.world.planting import plant_all
+from stubs.world.people.numbers import Numbers
+from stubs.world.people.people import found_people
+from stubs.world.people.places import REFORM
+from stubs.world.planting.dirt import USUAL, Dirt
+from stubs.world.planting.planting import plant_all
+from stubs.world.planting.soiling import soil
 from stubs.world.records import business_addresses, found_records
-from stubs.world.soiling import soil
 from stubs.world.state import SOURCES, State, former_numbers
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stubs.world import names, plants
 from stubs.world.clock import DAY, SECOND, START, generator, local_day, start_of_day
-from stubs.world.households import YEAR
-from stubs.world.lexicon import lexicon
-from stubs.world.numbers import Numbers
-from stubs.world.people import DEAD, past
-from stubs.world.places import REFORM, places
+from stubs.world.people import names
+from stubs.world.people.households import YEAR
+from stubs.world.people.lexicon import lexicon
+from stubs.world.people.numbers import Numbers
+from stubs.world.people.people import DEAD, past
+from stubs.world.people.places import REFORM, places
+from stubs.world.planting import rates
 from stubs.world.table import Array, Table
 
 ACTIVE, CLOSED, DECEASED = 0, 1, 2
@@ -164,17 +165,17 @@ def _end_some(source: str, records: Table, people: Table, chance: np.random.Gene
     count = len(records)
     dead = people["status"][records["person"]] == DEAD
     drawn = chance.random(count)
-    aware = dead & (drawn < plants.AWARE_OF_DEATH)
-    closed = np.where(dead, drawn > 1 - plants.CLOSED_BEFORE_DEATH, drawn < 0.06)
+    aware = dead & (drawn < rates.AWARE_OF_DEATH)
+    closed = np.where(dead, drawn > 1 - rates.CLOSED_BEFORE_DEATH, drawn < 0.06)
     closed &= source != "customs"  # its files know only active and deceased
     records["status"] = np.select([aware, closed], [DECEASED, CLOSED], ACTIVE).astype(np.int8)
-    records["plant"][dead & (records["status"] == ACTIVE)] = plants.Plant.UNAWARE_OF_DEATH
+    records["plant"][dead & (records["status"] == ACTIVE)] = rates.Plant.UNAWARE_OF_DEATH
     heard = start_of_day(people["died"][records["person"]]) + (DAY * (1 + 50 * chance.random(count))).astype(
         np.int64
     )
     heard = np.minimum(heard, START - SECOND) // SECOND * SECOND
     records["updated"] = np.where(aware, np.maximum(records["updated"], heard), records["updated"])
-    records["deleted"] = ~dead & (chance.random(count) < plants.DELETED)
+    records["deleted"] = ~dead & (chance.random(count) < rates.DELETED)
 
 
 def businesses(count: int, at: Array, numbers: Numbers, chance: np.random.Generator) -> Table:

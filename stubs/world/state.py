@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stubs.world.dirt import Dirt
-from stubs.world.numbers import Numbers
+from stubs.world.people.numbers import Numbers
+from stubs.world.planting.dirt import Dirt
 from stubs.world.table import Array, Table
 
 SOURCES = ("portal", "tax", "customs", "banking")

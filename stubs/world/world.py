@@ -7,24 +7,24 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from stubs.world import render_banking, render_customs, render_population, render_portal, render_tax
 from stubs.world.clock import instants
-from stubs.world.correcting import correct_sources
-from stubs.world.dirt import USUAL, Dirt
 from stubs.world.founding import found
-from stubs.world.life import live_a_day
+from stubs.world.life.correcting import correct_sources
+from stubs.world.life.day import live_a_day
+from stubs.world.planting.dirt import USUAL, Dirt
+from stubs.world.render import banking, customs, population, portal, tax
 from stubs.world.state import SOURCES, State
 from stubs.world.table import Table
-from stubs.world.truth import Truth, truth_of
-from stubs.world.whole_truth import WholeTruth, whole_truth_of
+from stubs.world.truth.discrepancies import Truth, truth_of
+from stubs.world.truth.whole_truth import WholeTruth, whole_truth_of
 
 _FRAMES: dict[tuple[str, str], tuple[Callable[[State], pl.DataFrame], str]] = {
-    ("population", "citizens"): (render_population.citizens, "Id"),
-    ("portal", "accounts"): (render_portal.accounts, "MaTaiKhoan"),
-    ("portal", "dossiers"): (render_portal.dossiers, "MaHoSo"),
-    ("tax", "registrations"): (render_tax.registrations, "mst"),
-    ("customs", "declarants"): (render_customs.declarants, "MA_NGUOI_KHAI"),
-    ("banking", "accounts"): (render_banking.accounts, "RsrcId"),
+    ("population", "citizens"): (population.citizens, "Id"),
+    ("portal", "accounts"): (portal.accounts, "MaTaiKhoan"),
+    ("portal", "dossiers"): (portal.dossiers, "MaHoSo"),
+    ("tax", "registrations"): (tax.registrations, "mst"),
+    ("customs", "declarants"): (customs.declarants, "MA_NGUOI_KHAI"),
+    ("banking", "accounts"): (banking.accounts, "RsrcId"),
 }
 
 

@@ -21,10 +21,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
 
 from oncehub.api import create_app
-from oncehub.api.serving import listening, server_config
-from oncehub.model.procedures import Item, Text
-from oncehub.model.settings import Settings
-from oncehub.share.consumers import add_consumer
+from oncehub.api.server.serving import listening, server_config
+from oncehub.config.procedures import Item, Text
+from oncehub.settings import Settings
+from oncehub.share.clients.clients import add_consumer
 from oncehub.store.connection import Connection
 
 ISSUER = "urn:oncehub"
@@ -119,7 +119,7 @@ def keeps_to_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
             responses = operation["responses"]
             assert str(answer.status_code) in responses, (
                 f"{method} {answer.request.url.path} gave {answer.status_code}, which is not described: "
-                "add it to the route by responses=answers(...) of oncehub.api.description"
+                "add it to the route by responses=answers(...) of oncehub.api.http.description"
             )
             kind = answer.headers["content-type"].partition(";")[0]
             assert kind in responses[str(answer.status_code)]["content"], kind

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from oncehub.audit import Entry, person_pseudonym, write
-from oncehub.audit.keys import seal_key
-from oncehub.audit.seals import seal_batch
-from oncehub.model.settings import Settings
+from oncehub.audit.signing.checkpoints import seal_batch
+from oncehub.audit.signing.keys import seal_key
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
 KEY = b"k" * 32

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from oncehub.authoring.inference import inferred_contract
 from oncehub.authoring.masking import masked, masked_text, shown_fields
-from oncehub.model.catalogue import load_connector
-from oncehub.model.mapping import StreamMapping
-from oncehub.model.settings import load_settings
-from oncehub.normalize.contract import load_contract
+from oncehub.config.catalogue import load_connector
+from oncehub.config.mapping import StreamMapping
+from oncehub.normalize.contract.contract import load_contract
+from oncehub.settings import load_settings
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -11,10 +11,10 @@ import yaml
 
 from oncehub.authoring.draft import template, write_draft
 from oncehub.authoring.openapi import draft_from_openapi
-from oncehub.model.catalogue import load_connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
+from oncehub.config.catalogue import load_connector
+from oncehub.errors import ConfigError
 from oncehub.normalize import load_normalizer
+from oncehub.settings import Settings
 
 HOLDER = {
     "type": "object",

@@ -11,9 +11,9 @@ import yaml
 from oncehub.authoring.inference import inferred_contract
 from oncehub.authoring.proposal import Namesakes, mapping_text, plain_name, proposed
 from oncehub.authoring.trial import Trial
-from oncehub.model.mapping import StreamMapping
-from oncehub.model.settings import load_settings
-from oncehub.normalize.contract import Contract
+from oncehub.config.mapping import StreamMapping
+from oncehub.normalize.contract.contract import Contract
+from oncehub.settings import load_settings
 
 SETTINGS = load_settings()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from oncehub.authoring.difference import at_revision
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
+from oncehub.errors import ConfigError
+from oncehub.settings import Settings
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from benchmarks.accuracy import Accuracy, measure
-from benchmarks.scores import (
+from benchmarks.measuring.scores import (
     DISCREPANCY,
     LINK,
     Cases,
@@ -13,7 +13,7 @@ from benchmarks.scores import (
     score_links,
     weigh_cases,
 )
-from benchmarks.server import Server
+from benchmarks.measuring.server import Server
 
 PEOPLE = 800
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from benchmarks.landers import is_dlt_installed
+from benchmarks.data.taxpayers import Taxpayers
 from benchmarks.landing import Server, measure_memory, measure_speeds, running_server
-from benchmarks.taxpayers import Taxpayers
+from benchmarks.peers.landers import is_dlt_installed
 
 RECORDS = 2_000
 

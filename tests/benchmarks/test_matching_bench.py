@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.matching import Measured, measure
-from benchmarks.server import Server
+from benchmarks.measuring.server import Server
 
 RECORDS = 1000
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from psycopg2 import sql
 
-from benchmarks.changes import change_one_in_a_hundred
-from benchmarks.filling import COVERAGE, fill
-from benchmarks.floor import Written, copy_into_twins, make_twins
+from benchmarks.data.changes import change_one_in_a_hundred
+from benchmarks.data.filling import COVERAGE, fill
+from benchmarks.measuring.server import Server
+from benchmarks.peers.floor import Written, copy_into_twins, make_twins
 from benchmarks.reconcile import Measured, measure
-from benchmarks.server import Server
+from oncehub.config.catalogue import load_connectors
+from oncehub.config.connection import connection_from_document
 from oncehub.intake import sync
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.connection import connection_from_document
-from oncehub.model.settings import Settings
 from oncehub.reconcile import reconcile
+from oncehub.settings import Settings
 from oncehub.store.connection import connect
 from oncehub.store.server import DATABASE
 from stubs.client import Systems

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

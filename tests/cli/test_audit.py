@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oncehub.audit import Entry, Told, page, person_pseudonym, pseudonym_key, write
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
 from .conftest import Command

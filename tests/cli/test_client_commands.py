@@ -14,8 +14,8 @@ from joserfc.jwk import OKPKey
 from typer.testing import CliRunner
 
 from oncehub.cli.app import app
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
+from oncehub.errors import ConfigError
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
 

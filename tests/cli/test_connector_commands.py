@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from oncehub.model.settings import Settings
-from oncehub.share.consumers import new_client_key
+from oncehub.settings import Settings
+from oncehub.share.clients.clients import new_client_key
 from oncehub.store.connection import Connection
 
 

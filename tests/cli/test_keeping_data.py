@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from oncehub.cli.app import app
-from oncehub.model.key_ring import load_key_ring
-from oncehub.model.settings import Settings
+from oncehub.encryption.key_ring import load_key_ring
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from oncehub.audit import feed_pseudonym, pseudonym_key
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 from oncehub.share import load_agreements, publish, publish_corrections, read_changes
-from oncehub.share.consumers import add_consumer, new_client_key
-from oncehub.share.held import digest
-from oncehub.share.receipts import note_page
+from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.delivery.offsets import note_page
+from oncehub.share.feeds.consumer_snapshot import digest
 from oncehub.store.connection import Connection
 
 from .conftest import Command

@@ -14,10 +14,10 @@ from psycopg2.extras import Json
 from typer.testing import CliRunner
 
 from oncehub.cli.app import app
-from oncehub.intake.quarantine import Quarantine
-from oncehub.model.settings import Settings
+from oncehub.intake.quarantine.rejected_records import Quarantine
 from oncehub.normalize import Rejected
-from oncehub.share.consumers import new_client_key
+from oncehub.settings import Settings
+from oncehub.share.clients.clients import new_client_key
 from oncehub.store.connection import Connection
 
 NAME = "Nguyễn Sentinel Thị Mẫu"

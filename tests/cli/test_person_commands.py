@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.filling import fill
+from benchmarks.data.filling import fill
 from oncehub.reconcile import reconcile
 from stubs.world.world import World
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from oncehub.share.coverage import record_day
+from oncehub.share.coverage.measure import record_day
 
 
 def test_forms_are_listed_and_shown_by_the_day(oncehub):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from stubs.client import Systems
 

@@ -10,10 +10,10 @@ from typing import Any
 import psycopg2
 import pytest
 
+from oncehub.config.catalogue import load_connector
+from oncehub.config.connection import connection_from_document
 from oncehub.conformance import Hub, Options, Trial, Verdict
-from oncehub.model.catalogue import load_connector
-from oncehub.model.connection import connection_from_document
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant
 

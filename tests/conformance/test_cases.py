@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from oncehub.config.connection import Connection
+from oncehub.config.connector import Connector
 from oncehub.conformance import Options
 from oncehub.conformance.cases.bounds import limits
 from oncehub.conformance.diagnosis import diagnosed
 from oncehub.conformance.reach import Reach
 from oncehub.conformance.suite import NAMES, judged
 from oncehub.conformance.wire import Meter, Tape
-from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError, SourceUnavailable
+from oncehub.errors import ConfigError, SourceUnavailable
 from stubs.hostile.client import HostileSource
 
 from .conftest import BRIEF, ROOT

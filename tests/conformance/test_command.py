@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from oncehub.conformance import throwaway_hubs
-from oncehub.model.errors import StoreUnavailable
-from oncehub.model.settings import Settings
+from oncehub.errors import StoreUnavailable
+from oncehub.settings import Settings
 from oncehub.store.connection import connect
 from stubs.hostile.client import HostileSource
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from oncehub.config.reading import Read, SinglePage
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.connect.formats import reader_of
-from oncehub.connect.requesting import Answer
-from oncehub.model.reading import Read, SinglePage
+from oncehub.connect.http.requests import Answer
 
 KEY = b"k" * 32
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=30)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from oncehub.config.catalogue import load_connector
+from oncehub.config.connection import connection_from_document
 from oncehub.conformance import Options, Trial
-from oncehub.model.catalogue import load_connector
-from oncehub.model.connection import connection_from_document
 
 from .conftest import ROOT
 

@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 import yaml
 
+from oncehub.config.connection import Connection
+from oncehub.config.connector import Connector
 from oncehub.connect import Page, PageState, Window
-from oncehub.connect.rates import Pause
+from oncehub.connect.http.rate_limiter import Pause
 from oncehub.connect.source import Source
-from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ContractBroken
+from oncehub.errors import ContractBroken
 
 from .answering import Carrier
 from .conftest import BASIC

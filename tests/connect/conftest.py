@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from oncehub.connect.rates import LocalPace
+from oncehub.config.connection import Connection, connection_from_document
+from oncehub.config.connector import Connector
+from oncehub.connect.http.rate_limiter import LocalPace
 from oncehub.connect.source import Source
-from oncehub.model.connection import Connection, connection_from_document
-from oncehub.model.connector import Connector
 from stubs.client import Systems
 
 from .serving import Answering, Served

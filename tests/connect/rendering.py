@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
-from oncehub.model.access import Limits
-from oncehub.model.reading import Csv, Json, JsonLines, Read, SinglePage, Xml
-from stubs.servers.windows1258 import encode_windows_1258
+from oncehub.config.access import Limits
+from oncehub.config.reading import Csv, Json, JsonLines, Read, SinglePage, Xml
+from stubs.servers.protocol.windows1258 import encode_windows_1258
 
 Row = dict[str, str]
 

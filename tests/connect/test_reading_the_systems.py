@@ -12,10 +12,10 @@ import orjson
 import polars as pl
 import pytest
 
+from oncehub.config.connector import Connector
 from oncehub.connect import Page, Window
 from oncehub.connect.source import Source
-from oncehub.model.connector import Connector
-from oncehub.model.errors import RequestRefused, SourceUnavailable, Throttled
+from oncehub.errors import RequestRefused, SourceUnavailable, Throttled
 from stubs.client import Systems
 from stubs.world import World
 

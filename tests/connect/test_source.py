@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from oncehub.config.access import Limits
+from oncehub.config.connection import Connection
+from oncehub.config.connector import Connector
 from oncehub.connect import Window, open_source
-from oncehub.connect.rates import LocalPace
-from oncehub.model.access import Limits
-from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
+from oncehub.connect.http.rate_limiter import LocalPace
+from oncehub.errors import ConfigError
 
 from .answering import Carrier
 from .changing import BY_SEQUENCE, Changing, connector, place

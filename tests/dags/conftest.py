@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 
 # Before anything here imports Airflow.
 os.environ.setdefault("_AIRFLOW__AS_LIBRARY", "1")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from oncehub.model.errors import ConfigError
-from oncehub.orchestrate.connections import airflow_connection
+from oncehub.airflow.connections import airflow_connection
+from oncehub.errors import ConfigError
 
 
 def stated(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:

@@ -8,7 +8,8 @@ import psycopg2
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 
-from oncehub.model.errors import (
+from oncehub.airflow.failures import clear_failures
+from oncehub.errors import (
     AuthenticationError,
     ConfigError,
     ContractBroken,
@@ -19,7 +20,6 @@ from oncehub.model.errors import (
     StoreUnavailable,
     Throttled,
 )
-from oncehub.orchestrate.failures import clear_failures
 from oncehub.store.connection import Connection
 
 CURABLE = [

@@ -91,7 +91,7 @@ def test_there_is_a_dag_for_each_connector_each_feed_and_each_step_between(read:
 def test_parsing_imports_nothing_heavy(read: dict[str, Any]) -> None:
     # The modules that Airflow itself had loaded before do not count: the DAG files did not bring them.
     assert [name for name in HEAVY if name in read["brought"]] == []
-    assert "oncehub.model.catalogue" in read["brought"]
+    assert "oncehub.config.catalogue" in read["brought"]
 
 
 def test_records_start_reconciling_and_truth_starts_publishing(read: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from airflow.sdk import dag, task
 
-from oncehub.model.errors import Throttled
-from oncehub.orchestrate.failures import clear_failures
+from oncehub.errors import Throttled
+from oncehub.airflow.failures import clear_failures
 
 TRIED = Path(__file__).parent / "tried"
 

@@ -26,7 +26,7 @@ time.sleep(600)
 # Stands for the demo: starts a guard over the component, and waits.
 _DEMO = """
 import os, subprocess, sys
-guard = [sys.executable, "-m", "demo.guard", str(os.getpid()), "1"]
+guard = [sys.executable, "-m", "demo.processes.guard", str(os.getpid()), "1"]
 subprocess.Popen([*guard, *sys.argv[1:]], start_new_session=True).wait()
 """
 
@@ -63,7 +63,7 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def guard(command: list[str], parent: int | None = None) -> subprocess.Popen[bytes]:
-    guarding = [sys.executable, "-m", "demo.guard", str(parent or os.getpid()), "1"]
+    guarding = [sys.executable, "-m", "demo.processes.guard", str(parent or os.getpid()), "1"]
     return subprocess.Popen([*guarding, *command], start_new_session=True)
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from demo.failure import DemoFailed
-from demo.leftovers import MARK, end_leftovers, fresh_folder
+from demo.processes.leftovers import MARK, end_leftovers, fresh_folder
 from oncehub.store.connection import connect
 from oncehub.store.server import start_embedded
 

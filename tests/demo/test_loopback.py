@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from demo.failure import DemoFailed
-from demo.loopback import HOST, Ports
+from demo.processes.loopback import HOST, Ports
 
 
 def test_free_ports_differ() -> None:

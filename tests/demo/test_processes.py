@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo.failure import DemoFailed
-from demo.processes import Component, Components
+from demo.processes.processes import Component, Components
 
 
 def python(program: str) -> list[str]:

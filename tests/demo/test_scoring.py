@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from demo.failure import DemoFailed
-from demo.scoring import score_discrepancies
+from demo.results.scoring import score_discrepancies
 from oncehub.store.connection import Connection
 from stubs.client import Systems
 

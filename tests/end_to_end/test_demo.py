@@ -19,8 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
-from demo.leftovers import MARK, end_leftovers
-from oncehub.model.settings import Settings
+from demo.processes.leftovers import MARK, end_leftovers
+from oncehub.settings import Settings
 from oncehub.share import load_procedures
 
 PEOPLE = 2000

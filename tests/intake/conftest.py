@@ -15,14 +15,14 @@ import polars as pl
 import pytest
 from psycopg2 import sql
 
+from oncehub.config.catalogue import load_connector
+from oncehub.config.connection import connection_from_document
+from oncehub.config.connector import Connector
+from oncehub.config.entities import Attribute, Entity, load_entities
 from oncehub.intake import RunReport, Size, sync
-from oncehub.intake.landing import Landed, Landing
-from oncehub.model.catalogue import load_connector
-from oncehub.model.connection import connection_from_document
-from oncehub.model.connector import Connector
-from oncehub.model.entities import Attribute, Entity, load_entities
-from oncehub.model.settings import Settings
+from oncehub.intake.landing.land import Landed, Landing
 from oncehub.normalize import Batch, Rejected
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from stubs.client import Systems
 

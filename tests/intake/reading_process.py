@@ -11,12 +11,13 @@ import json
 import sys
 from pathlib import Path
 
-from oncehub.intake import Size, rejections, sync
-from oncehub.intake.backfill import window_asked
-from oncehub.model.catalogue import load_connector
-from oncehub.model.connection import connection_from_document
-from oncehub.model.connector import Connector
-from oncehub.model.settings import Settings
+from oncehub.config.catalogue import load_connector
+from oncehub.config.connection import connection_from_document
+from oncehub.config.connector import Connector
+from oncehub.intake import Size, sync
+from oncehub.intake.quarantine import replay
+from oncehub.intake.runs.backfill import window_asked
+from oncehub.settings import Settings
 
 
 def with_pages_of(connector: Connector, stream: str, size: int) -> Connector:
@@ -33,8 +34,8 @@ def main() -> None:
     settings = Settings(Path(root), Path(home), database)
     connector = with_pages_of(load_connector(settings, source), stream, int(size))
     if task == "replay":
-        rejections._BATCH = int(size)
-        rejections.replay(settings, connector, stream)
+        replay._BATCH = int(size)
+        replay.replay(settings, connector, stream)
         return
     connection = connection_from_document(json.load(sys.stdin), source)
     backfill = window_asked(connector, stream, *window) if task == "backfill" else None

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 import yaml
 
+from oncehub.config.connector import Connector, SequenceChanges, Stream, TombstoneStream
 from oncehub.connect import Page, PageState, Window
-from oncehub.model.connector import Connector, SequenceChanges, Stream, TombstoneStream
 
 SOURCE, STREAM, CHILD = "land", "holders", "deeds"
 

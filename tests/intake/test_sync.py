@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 
-from oncehub.model.errors import ConfigError, ContractBroken, RunBusy, StoreError
+from oncehub.errors import ConfigError, ContractBroken, RunBusy, StoreError
 from oncehub.store.connection import locked
 from oncehub.store.failures import told_without_values
 from stubs.client import Systems

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from oncehub.model.connector import Connector
-from oncehub.model.settings import Settings
+from oncehub.config.connector import Connector
 from oncehub.normalize import Normalizer, load_normalizer
+from oncehub.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

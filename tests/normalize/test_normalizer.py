@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from oncehub.model.entities import load_entities
+from oncehub.config.entities import load_entities
 
 from .configuration import ROOT, STREAMS, load, read_samples
 

@@ -5,10 +5,10 @@ import re
 import orjson
 import pytest
 
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
+from oncehub.config.connector import Connector
+from oncehub.errors import ConfigError
 from oncehub.normalize.stream_check import check_stream
+from oncehub.settings import Settings
 
 from .configuration import ROOT, STREAMS
 

@@ -14,8 +14,8 @@ from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 from psycopg2.extras import Json, RealDictCursor
 
-from oncehub.model.settings import Settings
 from oncehub.reconcile import Difference, ReconcileReport, reconcile, recount
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from oncehub.model.errors import StoreUnavailable
-from oncehub.reconcile import Part, link_changes, mark_all, parts, parts_for, reconcile, run, settle_people
+from oncehub.errors import StoreUnavailable
+from oncehub.reconcile import Part, link_changes, mark_all, parts_for, reconcile, run, settle_people, shards
 from oncehub.store.connection import connect
 
 PEOPLE = 12
@@ -65,7 +65,7 @@ def test_people_settled_part_by_part_are_the_same_people(landed, settled_at_once
 
 
 def test_parts_settled_side_by_side_are_the_same_people(landed, settled_at_once, monkeypatch):
-    monkeypatch.setattr(parts, "_WORTH_SPLITTING", 2)
+    monkeypatch.setattr(shards, "_WORTH_SPLITTING", 2)
     report = reconcile(landed.settings)
     assert (report.people_created, report.opened, sum(report.parts)) == (PEOPLE, PEOPLE, PEOPLE)
     assert len(report.parts) > 1

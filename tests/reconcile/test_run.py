@@ -7,7 +7,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from oncehub.model.errors import RunBusy, StoreUnavailable
+from oncehub.errors import RunBusy, StoreUnavailable
 from oncehub.reconcile import mark_all, reconcile, run
 from oncehub.store.connection import connect, locked
 

@@ -10,9 +10,9 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
+from oncehub.config.catalogue import load_connectors
+from oncehub.config.connection import connection_from_document
 from oncehub.intake import sync
-from oncehub.model.catalogue import load_connectors
-from oncehub.model.connection import connection_from_document
 from oncehub.reconcile import reconcile
 from stubs.client import Systems
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from oncehub.model.settings import Settings
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 
 

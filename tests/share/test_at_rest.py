@@ -13,26 +13,26 @@ import polars as pl
 import pytest
 from psycopg2 import sql
 
-from oncehub.intake.landing import Landing
-from oncehub.intake.quarantine import Quarantine
-from oncehub.model.entities import Entity, load_entities
-from oncehub.model.errors import ConfigError, KeyMissing, SealBroken
-from oncehub.model.key_ring import add_primary, load_key_ring
-from oncehub.model.settings import Settings
-from oncehub.model.sharing import Agreement
+from oncehub.config.agreements import Agreement
+from oncehub.config.entities import Entity, load_entities
+from oncehub.encryption import rotation
+from oncehub.encryption.blind_index import find_records
+from oncehub.encryption.cipher import use_keys
+from oncehub.encryption.field_values import unsealing
+from oncehub.encryption.key_ring import add_primary, load_key_ring
+from oncehub.encryption.rotation import keys_in_use, retire, rotate
+from oncehub.errors import ConfigError, KeyMissing, SealBroken
+from oncehub.intake.landing.land import Landing
+from oncehub.intake.quarantine.rejected_records import Quarantine
 from oncehub.normalize import Batch, Rejected
 from oncehub.reconcile import reconcile
-from oncehub.reconcile.explain import explain
-from oncehub.reconcile.past import history
-from oncehub.share import feeds as feeds_module
+from oncehub.reconcile.survivorship.explain import explain
+from oncehub.reconcile.survivorship.past import history
+from oncehub.settings import Settings
 from oncehub.share import find_person, load_agreements, publish, read_changes
-from oncehub.share.wall import build_wall, sealed_attributes
-from oncehub.store import rotation
+from oncehub.share.access.database_access import build_wall, sealed_attributes
+from oncehub.share.feeds import entries as feeds_module
 from oncehub.store.connection import Connection, connect
-from oncehub.store.encryption import use_keys
-from oncehub.store.finding import find_records
-from oncehub.store.rotation import keys_in_use, retire, rotate
-from oncehub.store.sealed_values import unsealing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FAITH, NEW_FAITH, OTHER_FAITH = "Sentinel-Faith-Ngọc", "Sentinel-Faith-Vàng", "Sentinel-Faith-Bạc"

@@ -7,10 +7,10 @@ from joserfc.jwk import ECKey, OKPKey
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
-from oncehub.model.entities import load_entities
-from oncehub.model.errors import ConfigError, StoreOutdated, StoreUnavailable
-from oncehub.model.settings import Settings
-from oncehub.share.client_keys import read_public_key
+from oncehub.config.entities import load_entities
+from oncehub.errors import ConfigError, StoreOutdated, StoreUnavailable
+from oncehub.settings import Settings
+from oncehub.share.clients.keys import read_public_key
 from oncehub.store.connection import connect, locked, opened
 from oncehub.store.migrate import initialise, migrate, migrations, require_current
 

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from oncehub.model.errors import StoreUnavailable
+from oncehub.errors import StoreUnavailable
 from oncehub.store import server
 from oncehub.store.connection import Connection
 from oncehub.store.server import start_embedded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from oncehub.normalize.transform import optional_transform, transform
+from oncehub.normalize.transforms.transform import optional_transform, transform
 
 
 @transform

@@ -16,7 +16,7 @@ from oncehub.conformance.cases.repeating import doubles, order, twice
 from oncehub.conformance.cases.resuming import resumes, survives_kills
 from oncehub.conformance.cases.samples import samples
 from oncehub.conformance.cases.windows import same_time, since, until
-from oncehub.conformance.hardships import HARDSHIPS
+from oncehub.conformance.fault_injection import HARDSHIPS
 from oncehub.conformance.subject import Subject
 
 Case = Callable[[Subject], str]

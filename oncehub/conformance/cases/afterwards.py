@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from oncehub.config.connector import TimeChanges
 from oncehub.conformance.hub import Contents
 from oncehub.conformance.readings import Noted
 from oncehub.conformance.records import Stated
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.connect import Window
-from oncehub.model.connector import TimeChanges
 
 _NOTHING = "while the suite ran, nothing was {}; give it time for that with --wait, or run it again later"
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from oncehub.conformance.readings import Remembered, single_page
-from oncehub.conformance.records import Stated, with_value
-from oncehub.conformance.subject import Subject
-from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.connect.formats import at
-from oncehub.connect.window import rendered_time
-from oncehub.model.connector import (
+from oncehub.config.connector import (
     AbsenceDeletes,
     FlagDeletes,
     Stream,
@@ -18,6 +12,12 @@ from oncehub.model.connector import (
     TombstoneStream,
     Updated,
 )
+from oncehub.conformance.readings import Remembered, single_page
+from oncehub.conformance.records import Stated, with_value
+from oncehub.conformance.subject import Subject
+from oncehub.conformance.verdict import Fault, NotShown
+from oncehub.connect.formats import at
+from oncehub.connect.stream.window import rendered_time
 
 
 def deletes(subject: Subject) -> str:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from oncehub.config.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes
 from oncehub.conformance.readings import Remembered
 from oncehub.conformance.records import with_value, without_value
 from oncehub.conformance.subject import Landed, Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.connect import Page
 from oncehub.connect.formats import at
-from oncehub.model.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes
-from oncehub.model.errors import ContractStopped
-from oncehub.normalize.contract import load_contract
+from oncehub.errors import ContractStopped
+from oncehub.normalize.contract.contract import load_contract
 
 Kind = Literal["unknown", "changed_type", "missing"]
 Change = Callable[[Any], Any]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oncehub.conformance.hardships import Hardship, asking_to_wait
+from oncehub.conformance.fault_injection import Hardship, asking_to_wait
 from oncehub.conformance.hub import Contents
 from oncehub.conformance.readings import Noted, opening
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
+from oncehub.errors import OncehubError, Throttled
 from oncehub.intake.sync import Opener
-from oncehub.model.errors import OncehubError, Throttled
 
 
 def survives(subject: Subject, hardship: Hardship) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from oncehub.config.connector import TimeChanges
 from oncehub.conformance.readings import Noted, Remembered
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.connect import Page
-from oncehub.model.connector import TimeChanges
 
 _HELD_BACK = 5
 

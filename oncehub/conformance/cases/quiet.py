@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
+from oncehub.config.connection import Connection
 from oncehub.conformance.records import leaves
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault
-from oncehub.model.connection import Connection
 
 _SHORTEST_TEXT: Final = 4
 _SHORTEST_NUMBER: Final = 6  # below, counts and times would look like values

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from oncehub.config.connector import TombstoneStream
 from oncehub.conformance.readings import Noted
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.model.connector import TombstoneStream
 
 
 def reads(subject: Subject) -> str:

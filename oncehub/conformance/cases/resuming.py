@@ -7,8 +7,8 @@ from oncehub.conformance.readings import Remembered
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.conformance.wire import Unmatched
+from oncehub.errors import OncehubError, RequestRefused
 from oncehub.intake import RunReport
-from oncehub.model.errors import OncehubError, RequestRefused
 
 
 class _Ended(BaseException):

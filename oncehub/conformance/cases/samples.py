@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from oncehub.config.catalogue import load_connector
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.model.catalogue import load_connector
 from oncehub.normalize.definition import load_definition
 from oncehub.normalize.samples import sample_faults
 

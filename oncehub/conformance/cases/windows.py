@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from oncehub.config.connector import SequenceChanges, TimeChanges
 from oncehub.conformance.records import Stated
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.connect import Window
-from oncehub.model.connector import SequenceChanges, TimeChanges
 
 _MOMENTS = 3
 

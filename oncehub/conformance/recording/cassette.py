@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
+from oncehub.config.access import NoAuth
+from oncehub.config.connector import Connector
 from oncehub.conformance.subject import Options
 from oncehub.conformance.wire import Asked, Tape, Taped
-from oncehub.model.access import NoAuth
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
+from oncehub.errors import ConfigError
 
 _FORM = 1
 

@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import orjson
 
+from oncehub.config.connector import Connector
+from oncehub.config.mapping import FieldRule, StreamMapping
+from oncehub.config.reading import RecordPath
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.records import leaves
 from oncehub.connect.formats import at
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.mapping import FieldRule, StreamMapping
-from oncehub.model.reading import RecordPath
-from oncehub.model.settings import Settings
+from oncehub.errors import ConfigError
 from oncehub.normalize import Rejected, load_normalizer
+from oncehub.settings import Settings
 
 _MOST_ROUNDS: Final = 400
 

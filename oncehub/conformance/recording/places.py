@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, unquote
 
+from oncehub.config.connector import Connector
+from oncehub.config.reading import Pages, Read
 from oncehub.conformance.wire import Asked
 from oncehub.connect.check import places
-from oncehub.model.connector import Connector
-from oncehub.model.reading import Pages, Read
 
 Kind = Literal["page", "listing", "file", "watermark"]
 

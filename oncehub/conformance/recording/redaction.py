@@ -13,22 +13,22 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import orjson
 from requests.structures import CaseInsensitiveDict
 
-from oncehub.conformance.openness import open_fields
+from oncehub.config.connection import Connection
+from oncehub.config.connector import Connector
+from oncehub.config.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read
+from oncehub.config.reading import Place as Stated
+from oncehub.conformance.non_personal_fields import open_fields
 from oncehub.conformance.recording.fitting import Fitting
 from oncehub.conformance.recording.places import Place, places_of
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.conformance.wire import Asked, Tape, Taped
 from oncehub.connect.formats import Content, at, reader_of, rows_of
-from oncehub.connect.parts import Parts, load_part
-from oncehub.connect.requesting import Answer
-from oncehub.connect.tokens import next_link
-from oncehub.model.connection import Connection
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read
-from oncehub.model.reading import Place as Stated
-from oncehub.model.settings import Settings
+from oncehub.connect.http.requests import Answer
+from oncehub.connect.pagination.cursor import next_link
+from oncehub.connect.plugins import Parts, load_part
+from oncehub.errors import ConfigError
+from oncehub.settings import Settings
 
 _PAGE = "page"
 """The parameter of addresses that stand for a source's own next links."""

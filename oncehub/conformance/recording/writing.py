@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import orjson
 
-from oncehub.model.reading import Csv, Json, JsonLines, Read, Xml
+from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
 
 _ROOT = "root"
 

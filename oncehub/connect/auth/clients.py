@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from oncehub.connect.auth.fixed import Fixed, KeyInHeader, basic
 from oncehub.connect.auth.private_keys import PrivateKey
-from oncehub.model.errors import ConfigError
+from oncehub.errors import ConfigError
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 section 2.2."""

@@ -8,8 +8,8 @@ import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
-from oncehub.model.connection import Connection
-from oncehub.model.errors import ConfigError
+from oncehub.config.connection import Connection
+from oncehub.errors import ConfigError
 
 PrivateKey = ECKey | OKPKey | RSAKey
 

@@ -21,9 +21,9 @@ from http_message_signatures.algorithms import (
     HTTPSignatureAlgorithm,
 )
 
+from oncehub.config.access import Hmac, HttpSignature
 from oncehub.connect.auth.fixed import Fixed
-from oncehub.model.access import Hmac, HttpSignature
-from oncehub.model.errors import ConfigError
+from oncehub.errors import ConfigError
 
 _ALGORITHMS: dict[str, type[HTTPSignatureAlgorithm]] = {
     "hmac-sha256": HMAC_SHA256,

@@ -10,10 +10,10 @@ from threading import Lock
 
 import requests
 
-from oncehub.connect.answers import Answer
-from oncehub.connect.failures import TryAgain
-from oncehub.connect.requesting import Requester
-from oncehub.model.errors import AuthenticationError, ContractBroken
+from oncehub.connect.http.failures import TryAgain
+from oncehub.connect.http.requests import Requester
+from oncehub.connect.http.responses import Answer
+from oncehub.errors import AuthenticationError, ContractBroken
 
 Clock = Callable[[], float]
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 
-from oncehub.model.connector import Connector
-from oncehub.model.errors import ConfigError
-from oncehub.model.reading import Csv, CursorPages, InHeader, JsonLines, NextUrlPages, Pages, Place, Read, Xml
+from oncehub.config.connector import Connector
+from oncehub.config.reading import (
+    Csv,
+    CursorPages,
+    InHeader,
+    JsonLines,
+    NextUrlPages,
+    Pages,
+    Place,
+    Read,
+    Xml,
+)
+from oncehub.errors import ConfigError
 
 
 def check_read(connector: Connector, keys: tuple[str | int, ...], read: Read, pages: Pages) -> None:

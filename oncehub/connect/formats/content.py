@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from oncehub.model.errors import ContractBroken
-from oncehub.model.reading import InHeader, Place
+from oncehub.config.reading import InHeader, Place
+from oncehub.errors import ContractBroken
 
 _PLAIN_WORD = re.compile(r"[A-Za-z_]{1,40}")
 

@@ -9,10 +9,10 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from oncehub.connect.failures import TryAgain
+from oncehub.config.reading import Csv
 from oncehub.connect.formats.unpacking import lines_of
-from oncehub.model.errors import ContractBroken
-from oncehub.model.reading import Csv
+from oncehub.connect.http.failures import TryAgain
+from oncehub.errors import ContractBroken
 
 _CUT = {"unexpected end of data", "truncated data"}
 """How Python's decoders say that text ends within a letter."""

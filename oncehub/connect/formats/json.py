@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from oncehub.connect.failures import TryAgain
+from oncehub.connect.http.failures import TryAgain
 
 _BOM = b"\xef\xbb\xbf"
 _LONG = 16

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from oncehub.connect.failures import TryAgain
 from oncehub.connect.formats.json import parsed
 from oncehub.connect.formats.unpacking import lines_of
+from oncehub.connect.http.failures import TryAgain
 
 
 def json_line_records(file: BinaryIO, what: str, most: int) -> Iterator[Any]:

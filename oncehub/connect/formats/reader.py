@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from oncehub.connect.failures import TryAgain
+from oncehub.config.reading import Csv, Json, JsonLines, Pages, Read, Xml
 from oncehub.connect.formats.content import Content, at, lists_in, shown
 from oncehub.connect.formats.json import parsed
 from oncehub.connect.formats.rows import records_in
 from oncehub.connect.formats.unpacking import unzipped
 from oncehub.connect.formats.xml import XmlDocument
-from oncehub.connect.requesting import Answer
-from oncehub.model.errors import ContractBroken
-from oncehub.model.reading import Csv, Json, JsonLines, Pages, Read, Xml
+from oncehub.connect.http.failures import TryAgain
+from oncehub.connect.http.requests import Answer
+from oncehub.errors import ContractBroken
 
 ReadPart = Callable[[bytes, Mapping[str, str]], Any]
 """A connector's own reader, already bound to its connection: (body, headers) -> content."""

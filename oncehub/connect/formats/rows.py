@@ -6,16 +6,16 @@ import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from oncehub.connect.failures import TryAgain
+from oncehub.config.access import Limits
+from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
 from oncehub.connect.formats.content import at, shown
 from oncehub.connect.formats.csv import csv_records
 from oncehub.connect.formats.json import parsed
 from oncehub.connect.formats.json_lines import json_line_records
 from oncehub.connect.formats.unpacking import Bounded, Unpacked
 from oncehub.connect.formats.xml import xml_records
-from oncehub.model.access import Limits
-from oncehub.model.errors import ContractBroken
-from oncehub.model.reading import Csv, Json, JsonLines, Read, Xml
+from oncehub.connect.http.failures import TryAgain
+from oncehub.errors import ContractBroken
 
 SLICE_RECORDS = 5_000
 SLICE_BYTES = 8 * 1024 * 1024

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import AnyStr, BinaryIO
 
-from oncehub.connect.failures import TryAgain
-from oncehub.model.errors import ContractBroken
+from oncehub.connect.http.failures import TryAgain
+from oncehub.errors import ContractBroken
 
 CHUNK_BYTES = 65_536
 

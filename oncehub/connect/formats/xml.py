@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
-from oncehub.connect.failures import TryAgain
+from oncehub.config.reading import Xml
 from oncehub.connect.formats.unpacking import CHUNK_BYTES
-from oncehub.model.errors import ContractBroken
-from oncehub.model.reading import Xml
+from oncehub.connect.http.failures import TryAgain
+from oncehub.errors import ContractBroken
 
 _DEEPEST = 100
 _BLANK = " \t\r\n"

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from psycopg2.extras import RealDictCursor
 
-from oncehub.model.errors import ConfigError
-from oncehub.model.settings import Settings
-from oncehub.reconcile.link import single_out
+from oncehub.errors import ConfigError
+from oncehub.reconcile.linking.identifiers import single_out
 from oncehub.reconcile.matching.evidence import Candidate
 from oncehub.reconcile.matching.judging import Judge
-from oncehub.reconcile.rulebook import load_rulebook
+from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, opened
 
 _STANDING: Final = """

@@ -15,9 +15,9 @@ import polars as pl
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
-from oncehub.model.matching import BlockingKey, Evidence, ModelRules
+from oncehub.config.matching import BlockingKey, Evidence, ModelRules
 from oncehub.reconcile.matching.keys import key_of
-from oncehub.store.units import REFORM
+from oncehub.store.administrative_units import REFORM
 
 Columns = dict[str, sql.Composable]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from oncehub.model.errors import StoreError
+from oncehub.errors import StoreError
 from oncehub.reconcile.matching.levels import DATASETS
 
 if TYPE_CHECKING:

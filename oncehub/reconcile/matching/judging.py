@@ -16,15 +16,9 @@ import polars as pl
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
-from oncehub.model.matching import ModelRules
-from oncehub.reconcile.matching.blocking import (
-    are_many,
-    find_people,
-    kept_keys,
-    note_changed_keys,
-    note_keys,
-)
-from oncehub.reconcile.matching.everybody import Blocked, block_everybody
+from oncehub.config.matching import ModelRules
+from oncehub.reconcile.matching.blocking import are_many, find_people, kept_keys, note_changed_keys, note_keys
+from oncehub.reconcile.matching.bulk_blocking import Blocked, block_everybody
 from oncehub.reconcile.matching.evidence import Candidate, weights_of
 from oncehub.reconcile.matching.features import (
     fetched,
@@ -35,10 +29,10 @@ from oncehub.reconcile.matching.features import (
 )
 from oncehub.reconcile.matching.models import Model, active_model
 from oncehub.reconcile.matching.scoring import score
-from oncehub.reconcile.rulebook import Rulebook
-from oncehub.reconcile.scale import Scale
-from oncehub.reconcile.statements import statement
+from oncehub.reconcile.rules.planner_hints import Scale
+from oncehub.reconcile.rules.rulebook import Rulebook
 from oncehub.store.frames import copy_frame
+from oncehub.store.statements import statement
 
 NAMED: Final = 10
 """People whom a case names, the most probable first."""
@@ -126,32 +120,32 @@ class Judge:
 
     def draw(self, cursor: Cursor, scale: Scale) -> None:
         """Add to `drawn` the records on which the people who changed may have a bearing."""
-        cursor.execute(statement("matching/judging_tables"))
+        cursor.execute(statement(__name__, "judging_tables"))
         cursor.execute("select exists (select from truth.match_record)")
         if not (cursor.fetchone() or (False,))[0]:
             return
         if scale.large:
-            cursor.execute(statement("matching/drawn_all"))
+            cursor.execute(statement(__name__, "drawn_all"))
             return
-        cursor.execute(statement("matching/changed"))
-        cursor.execute(statement("matching/tellers"))
+        cursor.execute(statement(__name__, "changed"))
+        cursor.execute(statement(__name__, "tellers"))
         note_changed_keys(cursor, self.model.rules)
         find_people(cursor, self.model.rules, self.rules.register, "judged_key")
-        cursor.execute(statement("matching/dispersed"))
+        cursor.execute(statement(__name__, "dispersed"))
         cursor.execute("analyze changed_key")
-        cursor.execute(statement("matching/drawn_by_people"))
+        cursor.execute(statement(__name__, "drawn_by_people"))
 
     def judge(self, cursor: Cursor, scale: Scale) -> Matching:
         """Add to `verdict` the links, and write the cases, of the stating records that have no verdict."""
-        cursor.execute(statement("matching/judged"))
+        cursor.execute(statement(__name__, "judged"))
         many = are_many(cursor, self.model.rules, self.rules.register)
         with nullcontext() if many else scale.looking_up(cursor):
             blocked = self._blocked(cursor, many=many)
             predictions = self._predictions(cursor, blocked, self.measure.case, weights=not many)
             linked, cases = self._decide(cursor, blocked, predictions) if len(predictions) else (0, 0)
-        keep = statement("matching/kept_keys_of_all" if scale.large else "matching/kept_keys")
+        keep = statement(__name__, "kept_keys_of_all" if scale.large else "kept_keys")
         cursor.execute(keep.format(kept=kept_keys(self.model.rules, of_many=many)))
-        cursor.execute(statement("matching/outcome"))
+        cursor.execute(statement(__name__, "outcome"))
         cursor.execute("select (select count(*) from judged), (select count(*) from crowded)")
         judged, crowded = cursor.fetchone() or (0, 0)
         return Matching(self.model.model_id, judged, linked, cases, crowded)
@@ -161,7 +155,7 @@ class Judge:
 
         Work tables must be there, and `stating` hold the record and no other.
         """
-        cursor.execute(statement("matching/judging_tables"))
+        cursor.execute(statement(__name__, "judging_tables"))
         cursor.execute("insert into judged select entry, source, stream, source_key from stating")
         blocked = self._blocked(cursor, many=False)
         predictions = self._predictions(cursor, blocked, 0)
@@ -194,7 +188,7 @@ class Judge:
         note_keys(cursor, model)
         find_people(cursor, model, register, "judged_key")
         cursor.execute(_WANTED)
-        cursor.execute(statement("matching/tellers"))
+        cursor.execute(statement(__name__, "tellers"))
         pairs = fetched(cursor, _PAIRS)
         if pairs.is_empty():
             return Blocked(pairs, pairs, pairs, pairs)

@@ -6,7 +6,7 @@ from typing import Final
 
 from psycopg2 import sql
 
-from oncehub.model.matching import BlockingKey
+from oncehub.config.matching import BlockingKey
 
 _KEYS: Final[dict[BlockingKey, str]] = {
     "name_key": "{name_key}",

@@ -13,8 +13,8 @@ from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 from pydantic import ValidationError
 
-from oncehub.model.errors import ConfigError
-from oncehub.model.matching import ModelRules
+from oncehub.config.matching import ModelRules
+from oncehub.errors import ConfigError
 from oncehub.reconcile.matching.blocking import prepare_register
 from oncehub.reconcile.matching.job import Frequencies
 from oncehub.reconcile.matching.levels import terms

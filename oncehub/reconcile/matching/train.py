@@ -12,9 +12,8 @@ import polars as pl
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
-from oncehub.model.errors import ConfigError, NotTrainable
-from oncehub.model.matching import ModelRules
-from oncehub.model.settings import Settings
+from oncehub.config.matching import ModelRules
+from oncehub.errors import ConfigError, NotTrainable
 from oncehub.reconcile.matching.features import (
     fetched,
     frame_of_people,
@@ -25,9 +24,10 @@ from oncehub.reconcile.matching.features import (
 from oncehub.reconcile.matching.job import Frequencies, completed, linking
 from oncehub.reconcile.matching.levels import DATASETS, splink_settings, terms
 from oncehub.reconcile.matching.models import Trained, keep_model
-from oncehub.reconcile.rulebook import Rulebook, load_rulebook
-from oncehub.reconcile.statements import statement
+from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection, opened
+from oncehub.store.statements import statement
 
 LABELS: Final = 100_000
 """Linked records to learn from, at most."""
@@ -103,7 +103,7 @@ def train(
 
 def trained_on(cursor: Cursor, rules: Rulebook, model: ModelRules, seed: int) -> Trained:
     """Train on what is linked now; the same seed and the same data give the same model."""
-    cursor.execute(statement("matching/judging_tables"))
+    cursor.execute(statement(__name__, "judging_tables"))
     methods = [rule.method for rule in rules.register_identifiers]
     cursor.execute(_LABELS, {"methods": methods, "seed": seed, "most": LABELS})
     note_records(cursor, model)

@@ -3,7 +3,7 @@
 alter table audit.entry
     drop constraint entry_action_check,
     add constraint entry_action_check check (action ~ '^[a-z_]+$');
-comment on column audit.entry.action is 'one of those that oncehub/audit/log.py lists';
+comment on column audit.entry.action is 'one of those that oncehub/audit/log/entries.py lists';
 
 alter table share.correction_feed add column withheld text[] not null default '{}';
 comment on column share.correction_feed.attributes is

@@ -1,5 +1,5 @@
 -- The second wall: people are read through the functions of an agreement's own schema, by its own role, and no other
--- way. The schemas and roles follow the files under mappings/agreements (oncehub/share/wall.py).
+-- way. The schemas and roles follow the files under mappings/agreements (oncehub/share/access/database_access.py).
 
 -- The API logs in as this role: whoever gets it to run SQL of their own is not the owner of the tables.
 do $$

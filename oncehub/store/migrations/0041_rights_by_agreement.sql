@@ -1,4 +1,4 @@
--- What tells of a person by their key is asked through an agreement's schema (oncehub/share/wall.py), and so is what lets
+-- What tells of a person by their key is asked through an agreement's schema (oncehub/share/access/database_access.py), and so is what lets
 -- an agreement be told more. The API's own login knows keys, and must get nothing by them.
 revoke execute on function
     audit.usage_of, share.agreeing_sources, share.consent_of, share.consent_proven_by, share.consented,

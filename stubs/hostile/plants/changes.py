@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from stubs.hostile.pages import Page, Question
 from stubs.hostile.plants.registry import Plant, Turn
-from stubs.hostile.register import Entry, LandRegister
+from stubs.hostile.register.register import Entry, LandRegister
 from stubs.hostile.variant import Variant
 from stubs.hostile.wire import Record, time_writer
-from stubs.servers.refusals import Refusal
+from stubs.servers.protocol.refusals import Refusal
 
 LATE = timedelta(minutes=30)
 VERY_LATE = timedelta(hours=3)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from stubs.hostile.plants.registry import Plant, Turn
 from stubs.hostile.variant import Variant
 from stubs.hostile.wire import Record
-from stubs.servers.windows1258 import encode_windows_1258
+from stubs.servers.protocol.windows1258 import encode_windows_1258
 
 FIRST_SPOILED = 50
 """Records that turn, from some record on, do so from this one on, in the order in which they were added."""

@@ -6,7 +6,7 @@ from zlib import crc32
 
 from stubs.hostile.pages import Page, Place, Question
 from stubs.hostile.plants.registry import Plant, Turn
-from stubs.hostile.register import Entry
+from stubs.hostile.register.register import Entry
 from stubs.hostile.variant import Variant
 
 SURPLUS = 7

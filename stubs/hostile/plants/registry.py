@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from stubs.hostile.exports import ExportFile
 from stubs.hostile.pages import Page, Question
-from stubs.hostile.register import Entry, LandRegister
+from stubs.hostile.register.register import Entry, LandRegister
 from stubs.hostile.variant import Variant
 from stubs.hostile.wire import Record
 

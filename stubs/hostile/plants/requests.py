@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stubs.hostile.plants.registry import Plant, Turn
 from stubs.hostile.variant import Variant
-from stubs.servers.refusals import answer_refusal, json_answer, unauthorised
+from stubs.servers.protocol.refusals import answer_refusal, json_answer, unauthorised
 
 SHORT_WAIT_SECONDS = 1
 LONG_WAIT_SECONDS = 86_400

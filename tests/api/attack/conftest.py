@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from oncehub.api import create_app
-from oncehub.model.entities import load_entities
-from oncehub.model.settings import Settings
+from oncehub.config.entities import load_entities
+from oncehub.settings import Settings
 from oncehub.share import load_procedures, publish, publish_corrections
 from oncehub.store.connection import Connection
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.filling import fill
+from benchmarks.data.filling import fill
 from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.models import activate, exported, imported, keep_model
 from oncehub.reconcile.matching.train import train

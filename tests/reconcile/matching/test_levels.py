@@ -7,15 +7,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from oncehub.reconcile.matching.evidence import RARITY, weights_of
-from oncehub.reconcile.matching.features import (
-    frame_of_people,
-    frame_of_records,
-    note_people,
-    note_records,
-)
+from oncehub.reconcile.matching.features import frame_of_people, frame_of_records, note_people, note_records
 from oncehub.reconcile.matching.models import active_model
 from oncehub.reconcile.matching.scoring import score
-from oncehub.reconcile.statements import statement
+from oncehub.reconcile.rules.statements import statement
 
 NAME, BIRTH = "Đặng Thị Thùy An", "1984-05-07"
 PHONE, OTHER_PHONE, CODE = "+84912000001", "+84912000002", "0100109106"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from oncehub.reconcile.cases import decide, list_cases, open_case_file
+from oncehub.reconcile.linking.overrides import Word
 from oncehub.reconcile.matching.evidence import chart_of
-from oncehub.reconcile.rulings import Word
+from oncehub.reconcile.stewardship.cases import decide, list_cases, open_case_file
 
 AN = {"full_name": "Đặng Thị Thùy An", "birth_date": "1984-05-07", "sex": "female"}
 HOME = {"unit": "00001", "edition": "2024-12-01", "detail": "12 Hàng Bài"}

@@ -6,15 +6,10 @@ import polars as pl
 import pytest
 
 from oncehub.reconcile.matching import scoring
-from oncehub.reconcile.matching.features import (
-    frame_of_people,
-    frame_of_records,
-    note_people,
-    note_records,
-)
+from oncehub.reconcile.matching.features import frame_of_people, frame_of_records, note_people, note_records
 from oncehub.reconcile.matching.models import frequencies_of, model_of
 from oncehub.reconcile.matching.scoring import score
-from oncehub.reconcile.statements import statement
+from oncehub.reconcile.rules.statements import statement
 
 RECORDS = 60
 

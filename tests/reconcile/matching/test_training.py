@@ -7,7 +7,7 @@ from dataclasses import replace
 import psycopg2
 import pytest
 
-from oncehub.model.errors import ConfigError, NotTrainable
+from oncehub.errors import ConfigError, NotTrainable
 from oncehub.reconcile.matching.models import (
     exported,
     frequencies_of,

@@ -1,0 +1,1 @@
+"""Data that the benchmarks measure with."""

@@ -1,0 +1,92 @@
+"""A hub in which many records have lost their identifiers, and what is known of whom they are about.
+
+The simulated population fills a hub. Then as many records as are asked for, chosen by chance from those that
+state a personal number or one of nine digits, lose these and the tax code; one person in twenty leaves the
+register, so that there are records about nobody in it. What identifiers still link is linked, a model is
+trained on that and made active. What is unlinked is then dirty: the records that lost theirs, and a few that
+never had any.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from psycopg2 import sql
+
+from benchmarks.data.filling import fill
+from benchmarks.measuring.costs import Cost, costing
+from benchmarks.measuring.scores import RECORD, Score, score_links
+from benchmarks.measuring.server import Server
+from oncehub.reconcile import reconcile
+from oncehub.reconcile.matching.features import fetched
+from oncehub.reconcile.matching.models import activate
+from oncehub.reconcile.matching.train import train
+from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.settings import Settings
+from oncehub.store.connection import Connection, connect
+from oncehub.store.migrate import initialise
+from stubs.world.world import World
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SEED: Final = 1
+
+_STRIP: Final = """
+create table anonymous as
+select source, stream, source_key
+from record.person
+where source <> 'population' and coalesce(personal_id, national_id_9) is not null
+order by hashtextextended(source || E'\\x1f' || stream || E'\\x1f' || source_key, %(seed)s), source_key
+limit %(records)s;
+
+update record.person r
+set personal_id = null, national_id_9 = null, passport = null, tax_code = null
+from anonymous a
+where (r.source, r.stream, r.source_key) = (a.source, a.stream, a.source_key);
+
+delete from record.person
+where source = 'population' and hashtextextended(source_key, %(seed)s) %% 20 = 0;
+"""
+
+_ANONYMOUS: Final = sql.SQL("select source, stream, source_key from anonymous")
+_REGISTERED: Final = sql.SQL(
+    "select source_key as register_id from record.person where source = 'population'"
+)
+
+_LINKED: Final = sql.SQL("""
+select k.source, k.stream, k.source_key, f.source_key as register_id, k.source as method
+from {links} k
+join anonymous using (source, stream, source_key)
+join truth.link f on f.person_key = k.person_key and f.method = 'register'
+""")
+
+
+def prepare(server: Server, home: Path, database: str, records: int) -> dict[str, Cost]:
+    """Make such a hub of a register of `records` people; return what training and `use` cost."""
+    server.create(database)
+    settings = Settings(ROOT, home, server.url(database))
+    initialise(settings)
+    fill(settings, World.generate(records, SEED))
+    server.settle(database)
+    with closing(connect(server.url(database))) as connection:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_STRIP, {"records": records, "seed": SEED})
+        reconcile(settings, connection)
+        server.settle(database)
+        with costing(server) as training:
+            model = train(settings, by="benchmark", reason="measuring matching", database=connection)
+        with costing(server) as using, connection:
+            activate(connection, model, load_rulebook(settings).register)
+    return {"training": training(), "use": using()}
+
+
+def score(connection: Connection, links: sql.Identifier, people: int) -> dict[str, Score]:
+    """Hold the links of those records in a table against the truth: of all, and by source."""
+    truth = World.generate(people, SEED).whole_truth().links.with_columns(method="source")
+    with connection, connection.cursor() as cursor:
+        linked = fetched(cursor, _LINKED.format(links=links))
+        expected = truth.join(fetched(cursor, _ANONYMOUS), on=RECORD, how="semi").join(
+            fetched(cursor, _REGISTERED), on="register_id", how="semi"
+        )
+    return score_links(linked, expected)

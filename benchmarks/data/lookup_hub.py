@@ -1,0 +1,182 @@
+"""A hub filled for look-ups by SQL alone, its API as it is served in production, and one agency's client."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+from psycopg2 import sql
+
+from benchmarks.measuring.server import Server
+from oncehub.api import HubClient
+from oncehub.settings import Settings
+from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.store.connection import Connection, connect
+from oncehub.store.migrate import initialise
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+AGREEMENT: Final = "portal-residence"
+CLIENT: Final = "bench"
+FIRST_NUMBER: Final = 100_000_000_000
+"""The personal number of the nth person is this and n."""
+
+# Of the register's word on everything and another source's on the phone, as reconciling leaves it.
+_PEOPLE: Final = """
+insert into truth.person (
+    person_key, personal_id, full_name, birth_date, sex, hometown, ethnicity, nationality, father,
+    permanent_address, marital_status, life_status, phone, provenance, believed_from
+)
+select
+    truth.person_key('population', 'citizens', n::text), (%(first)s + n)::text, 'Nguyễn Văn ' || n,
+    to_char(date '1940-01-01' + n %% 25000, 'YYYY-MM-DD'), case n %% 2 when 0 then 'male' else 'female' end,
+    jsonb_build_object('province', '01', 'commune', lpad((n %% 3000)::text, 5, '0')), '01', 'VNM',
+    jsonb_build_object('full_name', 'Nguyễn Văn Cha ' || n, 'personal_id', (%(first)s + n / 2)::text),
+    jsonb_build_object('province', '01', 'commune', lpad((n %% 3000)::text, 5, '0'), 'detail', 'Số ' || n),
+    'single', 'alive', '09' || lpad(n::text, 8, '0'),
+    jsonb_build_object(
+        '*', jsonb_build_object('source', 'population', 'stream', 'citizens', 'source_key', 'CD' || n,
+            'as_of', '2026-05-01T01:02:03+00:00', 'rule', 'authority'),
+        'phone', jsonb_build_object('source', 'tax', 'stream', 'registrations', 'source_key', 'MST' || n,
+            'as_of', '2026-06-01T01:02:03+00:00', 'rule', 'trust')
+    ),
+    '2026-06-01'
+from generate_series(1, %(people)s) n;
+insert into truth.identifier (scheme, value, person_key, current)
+select 'personal_id', personal_id, person_key, true from truth.person;
+insert into truth.discrepancy
+    (person_key, attribute, source, stream, source_key, kind, stated, believed, stated_at)
+select
+    person_key, 'phone', 'tax', 'registrations', 'MST' || personal_id, 'conflict', '"0900"', '"0901"', now()
+from truth.person
+where personal_id like '%%7';
+"""
+
+# A year of look-ups before today's, all sealed: what lines look like decides what the next one costs.
+_LINES: Final = """
+insert into audit.entry (at, client_id, agency, agreement, purpose, legal_basis, action, person, attributes,
+    outcome, request_id)
+select
+    now() - interval '1 day' - (%(lines)s - n) * interval '1 year' / %(lines)s, %(client)s, 'G01',
+    %(agreement)s, 'dpv:PublicServiceProvision', 'Luật 91/2025/QH15, Điều 19 khoản 1 điểm c', 'lookup',
+    encode(sha256(n::text::bytea), 'hex'),
+    '{person.full_name,person.birth_date,person.sex,person.permanent_address}', 'answered', md5(n::text)::uuid
+from generate_series(1, %(lines)s) n
+"""
+
+# The API asks for how long the oldest line has waited; the statement and its leaves nobody verifies here.
+_SEALED: Final = """
+insert into audit.seal (number, entries, leaves, statement, horizon, sealed_at)
+select
+    coalesce(max(number), 0) + 1, array[1], sha256(''), 'none',
+    pg_snapshot_xmin(pg_current_snapshot()), now()
+from audit.seal
+"""
+
+_INDEXES: Final = """
+select i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+from pg_index i
+where i.indrelid = 'audit.entry'::regclass and not i.indisunique
+"""
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API that runs: its address, the process that was started, and a client's bearer token."""
+
+    url: str
+    process: int
+    token: str
+
+
+def ensure_filled(server: Server, home: Path, people: int, lines: int) -> Settings:
+    """Give the settings of a hub with so many people and log lines; fill one where there is none.
+
+    One that is there from an earlier time has the lines of that time, too.
+    """
+    name, filling = f"lookup_{people}_{lines}", f"filling_{people}_{lines}"
+    if not server.has(name):
+        server.create(filling)
+        settings = Settings(_root(home), home, server.url(filling))
+        initialise(settings)
+        with closing(connect(server.url(filling))) as connection:
+            _fill(connection, people, lines)
+        server.rename(filling, name)
+    settings = Settings(_root(home), home, server.url(name))
+    initialise(settings)
+    with closing(connect(server.url(name))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(_SEALED)
+    server.settle(name)
+    server.warm(name)
+    return settings
+
+
+def _fill(connection: Connection, people: int, lines: int) -> None:
+    values = {"first": FIRST_NUMBER, "people": people, "client": CLIENT, "agreement": AGREEMENT}
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_PEOPLE, values)
+        # Built at the end in a tenth of the time that a line after the other takes.
+        cursor.execute(_INDEXES)
+        indexes = cursor.fetchall()
+        for index, _ in indexes:
+            cursor.execute(sql.SQL("drop index ") + sql.SQL(index))
+        cursor.execute(_LINES, values | {"lines": lines})
+        cursor.execute("set local maintenance_work_mem = '512MB'")
+        for _, definition in indexes:
+            cursor.execute(definition)
+
+
+def _root(home: Path) -> Path:
+    """The repository's configuration, with an agreement that may ask as often as it can and does not end."""
+    root = home / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "mappings").mkdir(parents=True)
+    for name in ("connectors", "schemas"):
+        (root / name).symlink_to(ROOT / name)
+    for path in (ROOT / "mappings").iterdir():
+        if path.name != "agreements":
+            (root / "mappings" / path.name).symlink_to(path)
+    shutil.copytree(ROOT / "mappings" / "agreements", root / "mappings" / "agreements")
+    path = root / "mappings" / "agreements" / f"{AGREEMENT}.yaml"
+    document = yaml.safe_load(path.read_text("utf-8"))
+    document["limits"] = {"per_second": 10**6, "per_day": 10**9}
+    path.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
+    return root
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Api]:
+    """Serve a hub as `oncehub api` does, with its usual settings, and give a client's token."""
+    key = settings.home / "bench.pem"
+    key.unlink(missing_ok=True)
+    with closing(connect(str(settings.database_url))) as connection:
+        add_consumer(connection, CLIENT, AGREEMENT, new_client_key(key))
+    environment = os.environ | {
+        "ONCEHUB_ROOT": str(settings.root),
+        "ONCEHUB_HOME": str(settings.home),
+        "ONCEHUB_DATABASE_URL": str(settings.database_url),
+    }
+    command = [sys.executable, "-m", "oncehub.cli", "api", "--port", "0"]
+    log = settings.home / "api.log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=output, text=True
+        ) as process,
+    ):
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line.startswith("listening on "):
+                raise RuntimeError(f"the API did not start; see {log}")
+            url = line.split()[-1]
+            client = HubClient(url, CLIENT, key.read_bytes())
+            yield Api(url, process.pid, client.token())
+        finally:
+            process.terminate()

@@ -1,0 +1,1 @@
+"""Clocks, scores, load and tables of the benchmarks."""

@@ -1,0 +1,1 @@
+"""Peers and floors that the benchmarks compare the hub with."""

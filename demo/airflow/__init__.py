@@ -1,0 +1,1 @@
+"""The demo's Airflow: its processes, REST API and connections."""

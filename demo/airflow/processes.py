@@ -1,0 +1,115 @@
+"""Airflow as it runs in production, small: scheduler, DAG processor and API server over PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.processes.loopback import HOST
+from demo.processes.processes import Component, Components
+
+USER = "admin"
+_MIGRATE_SECONDS = 180
+_RUNS_TASKS = "airflow scheduler"
+_SERVICES = {
+    _RUNS_TASKS: ("scheduler", "--skip-serve-logs"),
+    "airflow dag processor": ("dag-processor",),
+    "airflow api server": ("api-server",),
+}
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """One Airflow: its folder, its settings as environment, and how to sign in as `USER`."""
+
+    url: str
+    password: str
+    environment: dict[str, str]
+
+
+def airflow_settings(folder: Path, dags: Path, database_url: str, port: int) -> Airflow:
+    """Settle an Airflow in `folder` (made here) that runs the DAG files in `dags`.
+
+    Args:
+        folder: AIRFLOW_HOME.
+        dags: folder of DAG files.
+        database_url: libpq URL of its own database.
+        port: of its API server.
+    """
+    folder.mkdir(parents=True)
+    password = secrets.token_urlsafe(12)
+    passwords = folder / "passwords.json"
+    passwords.touch(mode=0o600)
+    passwords.write_text(json.dumps({USER: password}), "utf-8")
+    url = f"http://{HOST}:{port}"
+    options: dict[str, dict[str, Any]] = {
+        "CORE": {
+            "DAGS_FOLDER": dags,
+            "LOAD_EXAMPLES": False,
+            "EXECUTOR": "LocalExecutor",
+            "PARALLELISM": 2,
+            "DAGS_ARE_PAUSED_AT_CREATION": False,
+            "SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords,
+            "EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        },
+        "API": {"HOST": HOST, "PORT": port, "SECRET_KEY": secrets.token_hex(32)},
+        # One secret everywhere: what the scheduler signs for a task, the API server verifies.
+        "API_AUTH": {"JWT_SECRET": secrets.token_hex(32)},
+        "DATABASE": {"SQL_ALCHEMY_CONN": database_url.replace("postgresql://", "postgresql+psycopg2://", 1)},
+        "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": 300},
+        "SCHEDULER": {"SCHEDULER_IDLE_SLEEP_TIME": 0.3},
+    }
+    environment = {
+        f"AIRFLOW__{section}__{name}": str(value)
+        for section, values in options.items()
+        for name, value in values.items()
+    }
+    return Airflow(url, password, {"AIRFLOW_HOME": str(folder), **environment})
+
+
+def connection_variables(connections: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the sources' connections as the environment variables in which Airflow looks for them."""
+    return {
+        f"AIRFLOW_CONN_ONCEHUB_{source.upper()}": json.dumps(connection)
+        for source, connection in connections.items()
+    }
+
+
+def start_migration(components: Components, airflow: Airflow) -> Component:
+    """Start bringing Airflow's database to its form; `finish_migration` waits for it."""
+    return components.start("airflow migration", _airflow("db", "migrate"), airflow.environment)
+
+
+def finish_migration(components: Components, migration: Component) -> None:
+    """Wait for `start_migration`.
+
+    Raises:
+        DemoFailed: when it failed.
+    """
+    components.finish(migration, _MIGRATE_SECONDS)
+
+
+def start_services(
+    components: Components, airflow: Airflow, hub: Mapping[str, str], connections: Mapping[str, str]
+) -> None:
+    """Start scheduler, DAG processor and API server.
+
+    Args:
+        components: take them up.
+        airflow: whose services.
+        hub: the hub's settings, as environment variables.
+        connections: the sources' credentials, for the scheduler alone: under it the tasks run.
+    """
+    for name, arguments in _SERVICES.items():
+        secrets = connections if name == _RUNS_TASKS else {}
+        components.start(name, _airflow(*arguments), {**airflow.environment, **hub, **secrets})
+
+
+def _airflow(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *arguments]

@@ -1,0 +1,1 @@
+"""The demo's processes: started, watched and stopped."""

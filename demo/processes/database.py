@@ -1,0 +1,63 @@
+"""Keeps the embedded PostgreSQL up while it runs: `python -m demo.processes.database FOLDER`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from demo.failure import DemoFailed
+from demo.processes.processes import Components
+from oncehub.errors import StoreUnavailable
+from oncehub.store.server import start_embedded, stop_embedded
+
+DATABASES = ("oncehub", "airflow")
+_READY_SECONDS = 60
+_STOP_SECONDS = 15
+
+
+def start_database(components: Components, folder: Path) -> dict[str, str]:
+    """Start PostgreSQL over `folder` and return the URL of each of `DATABASES`.
+
+    Raises:
+        DemoFailed: when it does not start.
+    """
+    ready = folder.with_suffix(".ready")
+    components.start(
+        "database", [sys.executable, "-m", "demo.processes.database", str(folder)], {}, grace=_STOP_SECONDS
+    )
+    deadline = time.monotonic() + _READY_SECONDS
+    while not ready.exists():
+        components.require_alive()
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"the database did not start in {_READY_SECONDS} s; see {folder / 'log'}")
+        time.sleep(0.05)
+    return dict(zip(DATABASES, ready.read_text("utf-8").splitlines(), strict=True))
+
+
+def keep(folder: Path) -> None:
+    """Start the server, say so in `<folder>.ready`, and stop it when asked to end.
+
+    Raises:
+        StoreUnavailable: when it does not start.
+    """
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    urls = [start_embedded(folder, database=name, cleanup=None) for name in DATABASES]
+    try:
+        unfinished = folder.with_suffix(".starting")
+        unfinished.write_text("\n".join(urls), "utf-8")
+        unfinished.rename(folder.with_suffix(".ready"))
+        ended.wait()
+    finally:
+        stop_embedded(folder)
+
+
+if __name__ == "__main__":
+    try:
+        keep(Path(sys.argv[1]))
+    except StoreUnavailable as problem:
+        sys.exit(str(problem))

@@ -1,0 +1,1 @@
+"""What the demo found: scores, coverage and the summary."""

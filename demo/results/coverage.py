@@ -1,0 +1,29 @@
+"""How much of every procedure's form need not be asked, over everybody whom the agreements cover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo.stage import Stage
+from oncehub.share.coverage.measure import Coverage, record_day
+
+COLUMNS = ("procedure", "agreement", "people", "items", "filled", "confirm", "papers", "asked", "not_asked")
+
+
+def measure_coverage(stage: Stage) -> list[dict[str, Any]]:
+    """Do as the DAG `coverage` does once a day, and return its figures."""
+    return [_figures(each) for each in record_day(stage.settings, stage.database)]
+
+
+def _figures(each: Coverage) -> dict[str, Any]:
+    return {
+        "procedure": each.procedure,
+        "agreement": each.agreement,
+        "people": each.people,
+        "items": each.items,
+        "filled": each.filled,
+        "confirm": each.confirm,
+        "papers": each.papers,
+        "asked": each.asked,
+        "not_asked": None if each.share is None else round(each.share, 4),
+    }

@@ -1,0 +1,139 @@
+"""What a demo came to: one JSON document, and the same as tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from demo.cycle import Counts, Cycle
+from demo.matching import Matched
+from demo.results.coverage import COLUMNS
+from demo.results.provide_once import ProvideOnce
+from demo.results.scoring import Score
+from demo.story.send_back import SentBack
+
+_COUNTED = ("read", "accepted", "quarantined", "unchanged", "deleted")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one demo.
+
+    Attributes:
+        feed: lines of the first agency's feed after the first cycle (`changes`), and added by the delta.
+        coverage: of every procedure under every agreement, over everybody whom it covers.
+        sent_back: what one citizen answered to a form.
+        seconds: start, first_cycle, delta_cycle, total.
+    """
+
+    people: int
+    first: Cycle
+    delta: Cycle
+    links: dict[str, int]
+    matched: Matched
+    score: Score
+    provide_once: ProvideOnce
+    coverage: list[dict[str, Any]]
+    sent_back: SentBack
+    feed: dict[str, int]
+    seconds: dict[str, float]
+
+    def document(self) -> dict[str, Any]:
+        """Return the summary as JSON-able content."""
+        return {
+            "people": self.people,
+            "sources": self.first.sources,
+            "delta": {"sources": self.delta.sources},
+            "links": self.links,
+            "matched": asdict(self.matched),
+            "discrepancies": {
+                "planted": self.score.planted,
+                "found": self.score.found,
+                "missed": len(self.score.missed),
+                "false": len(self.score.false),
+            },
+            "provide_once": asdict(self.provide_once),
+            "coverage": self.coverage,
+            "submission": self.sent_back.figures(),
+            "feed": self.feed,
+            "dag_runs": [
+                {"dag_id": run.dag_id, "state": run.state, "seconds": run.seconds}
+                for run in (*self.first.runs, *self.delta.runs)
+            ],
+            "seconds": {name: round(value, 1) for name, value in self.seconds.items()},
+        }
+
+    def show(self, console: Console) -> None:
+        """Print the summary as tables, and then as one line of JSON."""
+        document = self.document()
+        console.print(_sources("first cycle: records by source", self.first.sources))
+        console.print(_sources("one day later: only what changed", self.delta.sources))
+        console.print(_runs(document["dag_runs"]))
+        console.print(_figures("records of persons, by how they are linked", self.links))
+        console.print(_figures("asked of a model: what no identifier links", document["matched"]))
+        console.print(_figures("discrepancies, against what was planted", document["discrepancies"]))
+        console.print(_figures("provide once: three forms each", document["provide_once"]))
+        console.print(_coverage(self.coverage))
+        console.print(_figures("one form sent back", document["submission"]))
+        console.print(_figures("lines of the feed", self.feed))
+        console.print(_figures("seconds", document["seconds"]))
+        console.print(json.dumps(document, ensure_ascii=False), soft_wrap=True, highlight=False, markup=False)
+
+
+def _sources(title: str, counts: Counts) -> Group:
+    rows = [(source, *(count[name] for name in _COUNTED)) for source, count in counts.items()]
+    return _table(title, ("source", *_COUNTED), rows)
+
+
+def _runs(runs: Iterable[Mapping[str, Any]]) -> Group:
+    rows = [(run["dag_id"], run["state"], run["seconds"]) for run in runs]
+    return _table("DAG runs", ("dag", "state", "seconds"), rows)
+
+
+def _coverage(rows: Iterable[Mapping[str, Any]]) -> Group:
+    """Items of all people together; of `asked` the sum, whose reasons the JSON has."""
+    shown = [
+        {**row, "asked": sum(row["asked"].values()), "not_asked": _percent(row["not_asked"])} for row in rows
+    ]
+    columns = tuple(column.replace("_", " ") for column in COLUMNS)
+    return _table(
+        "coverage: items that need not be asked", columns, [[row[name] for name in COLUMNS] for row in shown]
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _figures(title: str, figures: Mapping[str, float]) -> Group:
+    return _table(title, tuple(figures), [tuple(figures.values())])
+
+
+def titled(title: str, table: Table) -> Group:
+    """Put a title above a table; the table's own would be broken at a narrow table's width."""
+    return Group(Text(f"\n{title}", style="bold"), table)
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Group:
+    table = Table()
+    rows = list(rows)
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float | None) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return titled(title, table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return "-" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""A citizen's story, as the demo tells it."""

@@ -1,0 +1,1 @@
+"""Authenticates API clients: client assertions, access tokens and their keys."""

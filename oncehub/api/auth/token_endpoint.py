@@ -1,0 +1,132 @@
+"""`POST /v1/token`: client credentials with a signed assertion (RFC 6749 section 4.4, RFC 7523)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from oncehub.api.auth.tokens import TOKEN_SECONDS, issue_token, verify_assertion
+from oncehub.api.core.hub import TheHub
+from oncehub.errors import NotAuthenticated
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_FORM = "application/x-www-form-urlencoded"
+_PARAMETERS = ("grant_type", "client_assertion_type", "client_assertion", "client_id")
+
+_ASSERTION = """
+A JWT signed by one of the client's keys (Ed25519 or ES256; header `kid`: the key's RFC 7638 thumbprint), used
+once. Claims: `iss` and `sub` the client's id, `aud` the hub's identifier and nothing else, `exp` at most five
+minutes ahead, `jti` a number used once; `act`, `{"sub": "…"}`, names the officer who acts through the client.
+"""
+
+_REQUEST_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        _FORM: {
+            "schema": {
+                "type": "object",
+                "required": ["grant_type", "client_assertion_type", "client_assertion"],
+                "properties": {
+                    "grant_type": {"const": "client_credentials"},
+                    "client_assertion_type": {"const": ASSERTION_TYPE},
+                    "client_assertion": {
+                        "type": "string",
+                        "pattern": r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$",
+                        "description": _ASSERTION,
+                    },
+                    "client_id": {
+                        "type": "string",
+                        "description": "Where it is sent, the assertion's subject.",
+                    },
+                },
+            }
+        }
+    },
+}
+
+
+class TokenAnswer(BaseModel):
+    """A bearer token (RFC 6749 section 5.1), bound to the client, its key, its agreement and the officer."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int = Field(examples=[TOKEN_SECONDS], description="Seconds.")
+
+
+class TokenError(BaseModel):
+    """Why no token is given (RFC 6749 section 5.2)."""
+
+    error: Literal["invalid_request", "invalid_client", "unsupported_grant_type"]
+    error_description: str
+
+
+class TokenRefused(Exception):
+    """A token is not given; answered in the form of RFC 6749 section 5.2."""
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.error = error
+
+
+def refuse_token(_: Request, error: Exception) -> JSONResponse:
+    """Answer a `TokenRefused`."""
+    status, code = (
+        (error.status, error.error) if isinstance(error, TokenRefused) else (400, "invalid_request")
+    )
+    # RFC 9110 section 15.5.2: a 401 names a scheme, though none says that assertions are sent in the body.
+    headers = {"WWW-Authenticate": f'Bearer error="{code}"'} if status == 401 else None
+    return JSONResponse({"error": code, "error_description": str(error)}, status, headers)
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    """Return the parameters; RFC 6749 section 3.2: each at most once, those unknown are passed over."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        raise TokenRefused(400, "invalid_request", f"send the parameters in a body of type {_FORM}")
+    try:
+        text = (await request.body()).decode("utf-8")
+        sent = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise TokenRefused(400, "invalid_request", "the body is no form in UTF-8") from None
+    pairs = [pair for pair in sent if pair[0] in _PARAMETERS]
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise TokenRefused(400, "invalid_request", "a parameter is sent twice")
+    return form
+
+
+router = APIRouter(prefix="/v1", tags=["access"])
+
+
+@router.post(
+    "/token",
+    operation_id="requestToken",
+    responses={
+        400: {"model": TokenError, "description": "Not what this endpoint takes: see `error_description`."},
+        401: {"model": TokenError, "description": "The assertion is not accepted. Sign a new one."},
+    },
+    openapi_extra={"requestBody": _REQUEST_BODY},
+)
+def token(hub: TheHub, form: Annotated[dict[str, Any], Depends(_read_form)]) -> TokenAnswer:
+    """Give a bearer token for an assertion, to be sent as `Authorization: Bearer …`."""
+    if form.get("grant_type") != "client_credentials":
+        raise TokenRefused(400, "unsupported_grant_type", "send grant_type=client_credentials")
+    if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
+        raise TokenRefused(
+            400, "invalid_request", f"send client_assertion_type={ASSERTION_TYPE} and client_assertion"
+        )
+    try:
+        with hub.database.transaction() as connection:
+            caller = verify_assertion(connection, form["client_assertion"], hub.issuer)
+            hub.require_pinned(caller)
+    except NotAuthenticated as error:
+        raise TokenRefused(401, "invalid_client", str(error)) from None
+    if form.get("client_id") not in (None, caller.client_id):
+        raise TokenRefused(401, "invalid_client", "client_id is not the assertion's subject")
+    issued = issue_token(hub.token_keys.signing, caller, hub.issuer)
+    return TokenAnswer(access_token=issued, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106

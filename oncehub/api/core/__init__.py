@@ -1,0 +1,1 @@
+"""What every route uses: the hub, its database, limits and audited requests."""

@@ -1,0 +1,159 @@
+"""The API's connections: a bounded pool, logged in with no more rights than the role `oncehub_api` has."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
+from psycopg2.pool import ThreadedConnectionPool
+
+from oncehub.errors import ConfigError, StoreUnavailable
+from oncehub.settings import Settings
+from oncehub.share.agreements.roles import API_ROLE
+from oncehub.store.connection import Connection, database_url
+from oncehub.store.failures import why_not_connected
+
+# What functions ask is planned once a session: planning a look-up anew costs as much as doing it.
+_OPTIONS = (
+    "-c timezone=UTC -c client_min_messages=warning -c statement_timeout=10s "
+    "-c plan_cache_mode=force_generic_plan"
+)
+_WAIT_SECONDS = 5.0
+
+
+def api_login(settings: Settings) -> str:
+    """Return the connection string by which the API logs in, hence what no SQL of its session gets beyond.
+
+    Raises:
+        ConfigError: when a URL is none.
+        StoreUnavailable: when the embedded server does not start.
+    """
+    try:
+        if settings.api_database_url:
+            return str(make_dsn(settings.api_database_url))
+        login = parse_dsn(database_url(settings))
+    except psycopg2.ProgrammingError:
+        raise ConfigError(
+            "ONCEHUB_DATABASE_URL or ONCEHUB_API_DATABASE_URL is no libpq URL; write "
+            "postgresql://user:password@host/database, with signs in the password percent-encoded"
+        ) from None
+    # The password, where there is one, is the owner's.
+    return str(
+        make_dsn(**{name: part for name, part in login.items() if name != "password"} | {"user": API_ROLE})
+    )
+
+
+@dataclass(frozen=True)
+class Question:
+    """A statement that gives a row, or none, and its values."""
+
+    statement: str
+    values: Mapping[str, Any]
+
+
+_NOTHING = Question("", {})
+
+
+class Database:
+    """Transactions on pooled connections.
+
+    Raises:
+        StoreUnavailable: when the server does not answer at the start.
+    """
+
+    def __init__(self, url: str, size: int = 8) -> None:
+        self._size = size
+        self._free = threading.BoundedSemaphore(size)
+        try:
+            # Equal bounds: the pool closes what it holds beyond the lower one.
+            self._pool = ThreadedConnectionPool(
+                size, size, url, options=_OPTIONS, connect_timeout=5, application_name="oncehub api"
+            )
+        except psycopg2.OperationalError as error:
+            raise StoreUnavailable(
+                f"the hub's database does not answer to the API ({why_not_connected(error)}); it logs in as "
+                f"{API_ROLE}, without password, or as ONCEHUB_API_DATABASE_URL says"
+            ) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection in a transaction, committed at the end, rolled back on an error.
+
+        Raises:
+            StoreUnavailable: when the server does not answer, or no connection is free in time.
+        """
+        with self.begun_by(_NOTHING) as (connection, _):
+            yield connection
+
+    @contextmanager
+    def begun_by(self, question: Question) -> Iterator[tuple[Connection, tuple[Any, ...] | None]]:
+        """Do as `transaction`, and ask for one row in the message that begins it; give that row too.
+
+        Who commits inside, in the message of the last statement, saves another.
+
+        Raises:
+            StoreUnavailable: as `transaction`.
+        """
+        if not self._free.acquire(timeout=_WAIT_SECONDS):
+            raise StoreUnavailable("the hub is too busy to answer now")
+        try:
+            connection, row = self._begun(question)
+            try:
+                with _ended(connection):
+                    yield connection, row
+            finally:
+                self._pool.putconn(connection)
+        finally:
+            self._free.release()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if not self._pool.closed:
+            self._pool.closeall()
+
+    def _begun(self, question: Question) -> tuple[Connection, tuple[Any, ...] | None]:
+        """Return a connection in a transaction; one that outlived a restart of the server is thrown away."""
+        for _ in range(self._size + 1):
+            try:
+                connection: Connection = self._pool.getconn()
+            except psycopg2.OperationalError:
+                raise StoreUnavailable("the hub's database does not answer now") from None
+            try:
+                return connection, _begin(connection, question)
+            except psycopg2.Error:
+                lost = connection.closed
+                self._pool.putconn(connection, close=True)
+                if not lost:
+                    raise
+        raise StoreUnavailable("the hub's database does not answer now")
+
+
+def _begin(connection: Connection, question: Question) -> tuple[Any, ...] | None:
+    """Begin a transaction by a statement of our own: so the first one tells whether the server is there."""
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("begin;" + question.statement, question.values)
+        return cursor.fetchone() if cursor.description else None
+
+
+@contextmanager
+def _ended(connection: Connection) -> Iterator[None]:
+    """Commit at the end, or roll back on an error; the error is the one that is raised."""
+    try:
+        yield
+    except BaseException:
+        if not connection.closed:
+            _execute(connection, "rollback")
+        raise
+    if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        _execute(connection, "commit")
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)

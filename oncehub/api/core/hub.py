@@ -1,0 +1,150 @@
+"""What all endpoints share: agreements, procedures, keys, database and limits."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from oncehub.api.auth.token_keys import TokenKeys, load_token_keys
+from oncehub.api.auth.tokens import Caller
+from oncehub.api.auth.verified_tokens import VerifiedTokens
+from oncehub.api.core.database import Database, api_login
+from oncehub.api.core.limits import DayLimit, SecondLimit
+from oncehub.api.server.sealing import SealWatch, seal_watch
+from oncehub.audit import pseudonym_key, retired_pseudonym_keys
+from oncehub.config.agreements import Agreement
+from oncehub.config.catalogue import load_rules
+from oncehub.config.entities import Attribute, Entity, load_entities
+from oncehub.config.privacy import DeadlineRules
+from oncehub.config.procedures import Procedure
+from oncehub.errors import NotAuthenticated
+from oncehub.settings import Settings
+from oncehub.share import load_agreements, load_procedures
+from oncehub.share.access.database_access import build_wall, require_wall, sealed_attributes
+from oncehub.share.agreements.submission_routing import Desk, load_desks
+from oncehub.share.people.confidence import SurenessRules, load_sureness_rules
+from oncehub.store.connection import connect, opened
+from oncehub.store.migrate import require_current
+
+DEFAULT_ISSUER = "urn:oncehub"
+"""The hub's identifier where `ONCEHUB_ISSUER` names no other: fit for one machine only."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The API's surroundings, made once at its start.
+
+    Attributes:
+        issuer: the hub's identifier, the audience of assertions and tokens (`ONCEHUB_ISSUER`).
+        attributes: the canonical attributes by qualified name.
+        person: the canonical person, whose schema values are held against.
+        deadlines: by when citizens' requests are due.
+        home: has the keys that sensitive values are sealed with.
+        sureness: what tells how sure a value is.
+        desks: where submissions go, by the name of the agreement that entitles to them.
+    """
+
+    issuer: str
+    agreements: dict[str, Agreement]
+    procedures: dict[str, Procedure]
+    attributes: dict[str, Attribute]
+    person: Entity
+    deadlines: DeadlineRules
+    sureness: SurenessRules
+    database: Database
+    home: Path
+    token_keys: TokenKeys
+    pseudonym_key: bytes = field(repr=False)
+    retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
+    sealing: SealWatch
+    desks: dict[str, Desk]
+    per_second: SecondLimit
+    per_day: DayLimit
+
+    @cached_property
+    def verified(self) -> VerifiedTokens:
+        """Whom tokens were issued to."""
+        return VerifiedTokens(self.token_keys, self.issuer)
+
+    def agreement(self, name: str) -> Agreement:
+        """Return an agreement by name.
+
+        Raises:
+            NotAuthenticated: when it is not kept any more.
+        """
+        if name not in self.agreements:
+            raise NotAuthenticated("the client's agreement is not kept any more")
+        return self.agreements[name]
+
+    def require_pinned(self, caller: Caller) -> None:
+        """Check that the caller's agreement is kept, and lets its clients use the caller's key.
+
+        Raises:
+            NotAuthenticated: when it is not, or does not.
+        """
+        if not self.agreement(caller.agreement).admits(caller.key):
+            raise NotAuthenticated("the client's agreement names its keys, and this is none of them")
+
+
+def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> Hub:
+    """Read the configuration and open the database.
+
+    Raises:
+        ConfigError: when an agreement, procedure, schema or key is wrong.
+        StoreError: when the database does not answer, or lacks migrations.
+    """
+    agreements, procedures = load_agreements(settings), load_procedures(settings)
+    login = _login(settings, agreements)
+    with closing(connect(login)) as connection:
+        require_current(connection)
+        require_wall(connection, agreements, sealed_attributes(settings))
+        token_keys = load_token_keys(settings.home, connection)
+    return Hub(
+        issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
+        agreements=agreements,
+        procedures=procedures,
+        attributes=canonical_attributes(settings),
+        person=load_entities(settings.schemas)["person"],
+        deadlines=load_rules(settings, "deadlines", DeadlineRules),
+        sureness=load_sureness_rules(settings),
+        database=Database(login),
+        home=settings.home,
+        token_keys=token_keys,
+        pseudonym_key=pseudonym_key(settings.home),
+        retired_pseudonym_keys=retired_pseudonym_keys(),
+        sealing=seal_watch(),
+        desks=load_desks(settings, agreements),
+        per_second=per_second,
+        per_day=per_day,
+    )
+
+
+def _login(settings: Settings, agreements: dict[str, Agreement]) -> str:
+    """Return the API's login; where the owner's is known, see first that rights are as the agreements say."""
+    if settings.api_database_url is None:
+        with opened(settings) as connection:
+            build_wall(connection, agreements, sealed_attributes(settings))
+    return api_login(settings)
+
+
+def canonical_attributes(settings: Settings) -> dict[str, Attribute]:
+    """Return the canonical attributes of every entity by qualified name."""
+    return {
+        f"{entity.name}.{name}": attribute
+        for entity in load_entities(settings.schemas).values()
+        for name, attribute in entity.attributes.items()
+    }
+
+
+async def _hub_of(request: Request) -> Hub:
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+TheHub = Annotated[Hub, Depends(_hub_of)]

@@ -1,0 +1,150 @@
+"""How often an agency may ask: by the second and by the day, counted by all processes of the API together.
+
+The counts lie in memory that processes share which were forked from the one that made it. Another server of
+the same hub counts for itself: by the second what reaches it, by the day on from what the log held when it
+first served the agreement that day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import multiprocessing
+import time
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from oncehub.clock import VIETNAM
+from oncehub.config.agreements import Agreement
+from oncehub.errors import TooManyRequests
+from oncehub.store.connection import Connection
+
+_SLOTS = 1024
+
+
+class _Shared:
+    """Two numbers for each name, and the lock under which they are read and written."""
+
+    def __init__(self) -> None:
+        self._cells = multiprocessing.get_context("fork").Array("d", 3 * _SLOTS)
+        self.lock = self._cells.get_lock()
+        self._places: dict[str, int] = {}
+
+    def get(self, name: str) -> tuple[float, float] | None:
+        place = self._place(name)
+        cells: Any = self._cells.get_obj()
+        return (cells[place + 1], cells[place + 2]) if cells[place] else None
+
+    def put(self, name: str, first: float, second: float) -> None:
+        place = self._place(name)
+        self._cells.get_obj()[place : place + 3] = [_digest(name), first, second]
+
+    def _place(self, name: str) -> int:
+        """Find where a name's numbers lie, or would: what other processes have put there stays."""
+        if (known := self._places.get(name)) is not None:
+            return known
+        cells: Any = self._cells.get_obj()
+        wanted = _digest(name)
+        for step in range(_SLOTS):
+            place = 3 * ((int(wanted) + step) % _SLOTS)
+            if cells[place] == wanted:
+                self._places[name] = place
+                return place
+            if not cells[place]:
+                return place
+        raise RuntimeError(f"more than {_SLOTS} agreements")
+
+
+class SecondLimit:
+    """A token bucket for each agreement, as large as what it may ask in one second.
+
+    Args:
+        clock: seconds that never go back, the same to all processes.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets = _Shared()
+
+    def take(self, agreement: Agreement) -> None:
+        """Count one request.
+
+        Raises:
+            TooManyRequests: when the bucket is empty.
+        """
+        rate = agreement.limits.per_second
+        with self._buckets.lock:
+            now = self._clock()
+            level, since = self._buckets.get(agreement.name) or (float(rate), now)
+            level = min(float(rate), level + (now - since) * rate)
+            enough = level >= 1
+            self._buckets.put(agreement.name, level - 1 if enough else level, now)
+        if not enough:
+            raise TooManyRequests(
+                f"the agreement allows {rate} requests a second", math.ceil((1 - level) / rate)
+            )
+
+
+class DayLimit:
+    """Requests of each agreement in the present Vietnamese day.
+
+    The first process to serve an agreement that day counts what the log holds, through its index; all
+    count on from there.
+
+    Args:
+        clock: the present moment, with time zone.
+    """
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(VIETNAM)) -> None:
+        self._clock = clock
+        self._counts = _Shared()
+
+    def take(self, connection: Connection, agreement: Agreement) -> None:
+        """Count one request.
+
+        Raises:
+            TooManyRequests: when the day's are used up.
+        """
+        now = self._clock().astimezone(VIETNAM)
+        with self._counts.lock:
+            count = self._counted(connection, agreement, now.date())
+            enough = count < agreement.limits.per_day
+            self._counts.put(agreement.name, now.toordinal(), count + enough)
+        if not enough:
+            left = _midnight(now.date() + timedelta(days=1)) - now
+            raise TooManyRequests(
+                f"the agreement allows {agreement.limits.per_day} requests a day",
+                math.ceil(left.total_seconds()),
+            )
+
+    def left(self, connection: Connection, agreement: Agreement) -> int:
+        """Return how many requests are left today; taking none."""
+        day = self._clock().astimezone(VIETNAM).date()
+        with self._counts.lock:
+            count = self._counted(connection, agreement, day)
+            self._counts.put(agreement.name, day.toordinal(), count)
+        return agreement.limits.per_day - int(count)
+
+    def _counted(self, connection: Connection, agreement: Agreement, day: date) -> float:
+        """Return the count of a day; of one that nobody has counted yet, what the log holds."""
+        known = self._counts.get(agreement.name)
+        if known and known[0] == day.toordinal():
+            return known[1]
+        return _logged(connection, agreement, _midnight(day))
+
+
+def _digest(name: str) -> float:
+    """Return 48 bits of a name's SHA-256, which a double holds exactly."""
+    return float(int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") or 1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=VIETNAM)
+
+
+def _logged(connection: Connection, agreement: Agreement, since: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("select audit.entry_count(%s, %s)", (agreement.name, since))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0

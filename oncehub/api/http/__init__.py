@@ -1,0 +1,1 @@
+"""HTTP details: middleware, strict JSON, problem documents and the OpenAPI description."""

@@ -1,0 +1,123 @@
+"""Around every request: its id, its bounds, and one log line without anything the caller wrote."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from oncehub.api.http.problems import problem
+from oncehub.api.http.strict_json import NotStrict, require_strict, says_json
+
+MAX_BODY_BYTES = 64 * 1024
+
+_WITH_BODY = ("POST", "PUT", "PATCH")
+
+_log = logging.getLogger("oncehub.api.access")
+
+
+class Framing:
+    """ASGI middleware; puts `request_id` (UUID) into the request's state and `X-Request-Id` on the answer.
+
+    A HEAD is answered as the GET would be, without its body (RFC 9110 section 9.3.2): logged and counted too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4()
+        scope.setdefault("state", {})["request_id"] = request_id
+        method = scope["method"]
+        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
+        start = time.monotonic()
+        status = 500
+
+        async def framed_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = str(request_id)
+                # Personal data must not rest in a cache on the way.
+                headers["Cache-Control"] = "no-store"
+            elif method == "HEAD":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self._answer(inner, receive, framed_send)
+        finally:
+            milliseconds = (time.monotonic() - start) * 1000
+            _log.info("%s %s %d %.0f ms", _method(method), _template(inner), status, milliseconds)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in _WITH_BODY:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _read(scope, receive)
+            if body and says_json(Headers(scope=scope)):
+                require_strict(body)
+        except _TooLarge:
+            detail = f"a body of more than {MAX_BODY_BYTES} bytes is not read"
+            await problem(Request(scope), 413, detail, headers={"Connection": "close"})(scope, receive, send)
+        except (NotStrict, ClientDisconnect) as error:
+            detail = str(error) or "the body ended early"
+            await problem(Request(scope), 400, detail)(scope, receive, send)
+        else:
+            await self._app(scope, _replaying(body, receive), send)
+
+
+class _TooLarge(Exception):
+    """The body is larger than one that is read."""
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    """Return the whole body; stop as soon as it is known to be too large."""
+    length = Headers(scope=scope).get("content-length", "")
+    if length.isascii() and length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
+        raise _TooLarge
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLarge
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _method(method: str) -> str:
+    """Return the method where it is a standard one: a caller's own may hold anything."""
+    known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+    return method if method in known else "(other method)"
+
+
+def _template(scope: Scope) -> str:
+    """Return the path as declared (`/v1/feeds/{feed}/changes`): a caller's own path may hold anything."""
+    return getattr(scope.get("route"), "path", "(no such path)")

@@ -1,0 +1,1 @@
+"""Runs the API: worker processes and the signing of the log."""

@@ -1,0 +1,65 @@
+"""No look-ups while the access log goes unsealed: what nobody could prove later is not given out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from oncehub.errors import ConfigError, LogUnsealed
+from oncehub.store.connection import Connection
+
+LONGEST_SECONDS: Final = 14_400
+"""How long a line may wait for its seal where `ONCEHUB_UNSEALED_SECONDS` says nothing else.
+
+As X-Road's `acceptable-timestamp-failure-period` (UG-SYSPAR), four hours.
+"""
+
+_RECHECK_SECONDS: Final = 5.0
+
+_WAITED: Final = "select extract(epoch from clock_timestamp() - audit.oldest_unsealed())"
+
+
+class SealWatch:
+    """Knows, to a few seconds, how long the oldest line has waited for its seal.
+
+    Args:
+        longest: seconds that a line may wait.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, longest: float = LONGEST_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._longest = longest
+        self._clock = clock
+        self._checked: float | None = None
+
+    def require_sealed(self, connection: Connection) -> None:
+        """Refuse to go on while sealing has stopped; asks the database when it was fine some time ago.
+
+        Raises:
+            LogUnsealed: when a line has waited longer than is allowed.
+        """
+        now = self._clock()
+        if self._checked is not None and now - self._checked < _RECHECK_SECONDS:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(_WAITED)
+            (waited,) = cursor.fetchone() or (None,)
+        if waited is not None and waited > self._longest:
+            raise LogUnsealed(
+                "the access log has not been sealed for too long; nobody is looked up until it is"
+            )
+        self._checked = now
+
+
+def seal_watch() -> SealWatch:
+    """Return the watch that `ONCEHUB_UNSEALED_SECONDS` asks for.
+
+    Raises:
+        ConfigError: when that is no number of seconds.
+    """
+    text = os.environ.get("ONCEHUB_UNSEALED_SECONDS") or str(LONGEST_SECONDS)
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigError("ONCEHUB_UNSEALED_SECONDS must be a whole number of seconds, at least 1")
+    return SealWatch(int(text))

@@ -1,0 +1,170 @@
+"""Running the API under uvicorn, and what its log may say."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
+from types import TracebackType
+
+import orjson
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from oncehub.api.app import create_app
+from oncehub.api.core.limits import DayLimit, SecondLimit
+from oncehub.api.server.workers import Workers
+from oncehub.errors import ConfigError
+from oncehub.settings import Settings
+from oncehub.store.connection import database_url
+
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class ValuelessFormatter(logging.Formatter):
+    """Shows where an unexpected exception came from, but not its message, which may quote personal data."""
+
+    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802 - logging's name
+        """Format the exception's type and the places it passed."""
+        kind, _, traceback = ei
+        places = []
+        while traceback is not None:
+            code = traceback.tb_frame.f_code
+            places.append(f"  {code.co_filename}:{traceback.tb_lineno} in {code.co_name}")
+            traceback = traceback.tb_next
+        return "\n".join([*places, kind.__name__ if kind else ""])
+
+
+def configure_logging() -> None:
+    """Log to stderr: one line a request (method, declared path, status, time), no values from anywhere."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ValuelessFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host`:`port`; port 0 takes a free one.
+
+    Raises:
+        ConfigError: when the port is in use or may not be taken.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+        ) from None
+    return listener
+
+
+MAX_HEAD_BYTES = 512 * 1024
+"""How much is read before a request's head is complete; a body that comes with it counts too."""
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1, in which heads have a bound, and what is not HTTP is answered by a problem document too."""
+
+    _head: int | None = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head that never ends is refused, since it would fill the memory."""
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD_BYTES:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is too large")
+                return
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """Stop counting: the framing bounds the body."""
+        self._head = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Count the next head."""
+        super().on_message_complete()
+        self._head = 0
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser cannot read, and close; nothing of it is repeated."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        request_id = uuid.uuid4()
+        document = {
+            "title": status.phrase,
+            "status": status.value,
+            "detail": detail,
+            "instance": f"urn:uuid:{request_id}",
+        }
+        body = orjson.dumps(document)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            "Content-Type: application/problem+json\r\n"
+            f"Content-Length: {len(body)}\r\n"
+            f"X-Request-Id: {request_id}\r\n"
+            "Cache-Control: no-store\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+def server_config(app: FastAPI) -> uvicorn.Config:
+    """Return how the app is served: HTTP only, and no header that says by what."""
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Nothing is made of where a request came from, whoever says so.
+        proxy_headers=False,
+    )
+
+
+def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, workers: int | None = None) -> None:
+    """Serve the API until SIGINT or SIGTERM; the address stands on stdout once it listens.
+
+    Args:
+        settings: of the hub.
+        host: address to listen on.
+        port: 0 takes a free one.
+        workers: processes that answer; as many as there are cores where None.
+
+    Raises:
+        ConfigError, StoreError: see `listening` and `create_app`.
+    """
+    configure_logging()
+    with listening(host, port) as listener:
+        if settings.api_database_url is None:
+            # An embedded server is this process's, which outlives those that answer.
+            settings = replace(settings, database_url=database_url(settings))
+        limits = SecondLimit(), DayLimit()
+
+        def serve(ready: Callable[[], None]) -> None:
+            app = create_app(settings, *limits)
+            # What stays until the end is not looked through again by each collection of garbage.
+            gc.collect()
+            gc.freeze()
+            ready()
+            uvicorn.Server(server_config(app)).run(sockets=[listener])
+
+        processes = Workers(workers or len(os.sched_getaffinity(0)), serve)
+        processes.require_ready()
+        address, actual = listener.getsockname()
+        sys.stdout.write(f"listening on http://{address}:{actual}\n")
+        sys.stdout.flush()
+        processes.run()

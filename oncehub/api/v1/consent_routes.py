@@ -1,0 +1,126 @@
+"""The endpoints by which a portal records, shows and withdraws consents on a citizen's behalf."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.hub import TheHub
+from oncehub.api.http.description import answers
+from oncehub.api.http.terms import require_named, require_search_terms
+from oncehub.api.v1.consent_bodies import (
+    ConsentAnswer,
+    ConsentLine,
+    ConsentProof,
+    ConsentQuery,
+    ConsentRequest,
+    ConsentsAnswer,
+    WithdrawalAnswer,
+    WithdrawalRequest,
+)
+from oncehub.api.v1.routes import RequestId, TheCaller
+from oncehub.errors import AccessDenied, ConsentRefused
+from oncehub.share.agreements.permissions import (
+    require_actor,
+    require_consents,
+    require_in_force,
+    require_search,
+    today,
+)
+from oncehub.share.consent.consents import Proof, ShownText, consents_of, record_consent, withdraw_consent
+from oncehub.share.people.lookup import Person
+
+router = APIRouter(prefix="/v1/consents", tags=["consents"])
+
+
+@router.post("", status_code=201, operation_id="recordConsent", responses=answers(404, 409))
+def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentAnswer:
+    """Record that a citizen has consented; the same once more gives the same id."""
+    require_named(body.attributes, hub.attributes)
+    require_search_terms(body.search, hub.attributes)
+    with inquiry(
+        hub, caller, request_id, "consent", attributes=tuple(dict.fromkeys(body.attributes))
+    ) as asked:
+        require_consents(asked.agreement, body.agreement)
+        agreement = hub.agreement(body.agreement)
+        require_in_force(agreement, today())
+        if body.purpose != agreement.purpose:
+            raise ConsentRefused(
+                f"the agreement {agreement.name} serves another purpose than was consented to"
+            )
+        person = _citizen(asked, body.search)
+        recorded = record_consent(
+            asked.connection,
+            agreement,
+            person.key,
+            body.attributes,
+            text=ShownText(body.text.version, body.text.sha256),
+            given_at=body.given_at,
+            proof=_proof(asked, body.proof),
+            under=asked.agreement,
+        )
+        # Nothing left the hub.
+        asked.attributes = ()
+        return ConsentAnswer(consent=recorded, request_id=str(request_id))
+
+
+@router.post("/query", operation_id="listConsents", responses=answers(404))
+def query(body: ConsentQuery, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentsAnswer:
+    """Show a citizen's consents to the agreements whose consents the caller records."""
+    require_search_terms(body.search, hub.attributes)
+    with inquiry(hub, caller, request_id, "consent") as asked:
+        own = require_consents(asked.agreement)
+        person = _citizen(asked, body.search)
+        found = consents_of(asked.connection, asked.agreement, person.key, own)
+        return ConsentsAnswer(consents=[ConsentLine.of(each) for each in found], request_id=str(request_id))
+
+
+@router.post("/{consent_id}/withdrawal", operation_id="withdrawConsent", responses=answers(409))
+def withdrawal(
+    consent_id: UUID, body: WithdrawalRequest, hub: TheHub, caller: TheCaller, request_id: RequestId
+) -> WithdrawalAnswer:
+    """Withdraw a consent: when this is answered, nobody is answered by it any more."""
+    with inquiry(hub, caller, request_id, "consent") as asked:
+        withdrawn = withdraw_consent(
+            asked.connection,
+            hub.deadlines,
+            consent_id,
+            require_consents(asked.agreement),
+            withdrawn_at=body.withdrawn_at,
+            proof=_proof(asked, body.proof),
+            person_key=_acting_citizen(asked),
+            under=asked.agreement,
+        )
+        asked.person_key = withdrawn.person_key
+        return WithdrawalAnswer(
+            consent=str(consent_id),
+            withdrawn_at=withdrawn.withdrawn_at,
+            answer_by=withdrawn.due.answer_by,
+            due_on=withdrawn.due.due_on,
+            request_id=str(request_id),
+        )
+
+
+def _citizen(asked: Inquiry, search: dict[str, str]) -> Person:
+    """Find the citizen on whose behalf the portal acts, or who stands before an officer; nothing leaves."""
+    require_search(asked.agreement, search)
+    require_actor(asked.caller.citizen, asked.caller.officer, search)
+    return asked.find(search)
+
+
+def _acting_citizen(asked: Inquiry) -> str | None:
+    """Return the key of the citizen who acts by themselves; None where an officer acts."""
+    citizen = asked.caller.citizen
+    return _citizen(asked, {"person.personal_id": citizen}).key if citizen else None
+
+
+def _proof(asked: Inquiry, proof: ConsentProof) -> Proof:
+    caller = asked.caller
+    if (caller.officer if proof.channel == "counter" else caller.citizen) is None:
+        raise AccessDenied(
+            "name in the assertion's claim act who says so: the citizen whom you have authenticated, with "
+            "role citizen; at a counter the officer"
+        )
+    return Proof(proof.channel, proof.reference, caller.officer, caller.client_id)

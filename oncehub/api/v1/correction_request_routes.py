@@ -1,0 +1,153 @@
+"""The endpoints by which citizens say that a value of theirs is wrong, and see what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from oncehub.api.auth.tokens import Caller
+from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.http.description import KNOWN, answers
+from oncehub.api.http.terms import require_known, require_search_terms
+from oncehub.api.v1.bodies import SearchTerms
+from oncehub.api.v1.routes import RequestId, TheCaller
+from oncehub.clock import VIETNAM
+from oncehub.share.agreements.permissions import require_citizen, require_correctable
+from oncehub.share.data_subjects.correction_requests import (
+    Correction,
+    request_correction,
+    requests_of,
+    value_fault,
+)
+from oncehub.share.data_subjects.requests import open_request
+
+router = APIRouter(prefix="/v1/persons/corrections", tags=["usage"])
+
+_Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CorrectionBody(_Body):
+    """What the citizen says is right, why, and what proves it; `value` null says that there is none."""
+
+    search: SearchTerms
+    attribute: Annotated[str, Field(max_length=60, json_schema_extra={KNOWN: "attribute"})]
+    value: Any
+    why: Annotated[_Line, Field(max_length=1000)]
+    document: Annotated[_Line, Field(max_length=200)] | None = None
+
+
+class CorrectionOpened(BaseModel):
+    """The case that the request is; one that was open already when the same was asked before."""
+
+    case: int
+    opened: bool
+    request_id: str
+
+
+class StatusBody(_Body):
+    """Whose requests."""
+
+    search: SearchTerms
+
+
+class RequestLine(BaseModel):
+    """How a request stands; `upheld`: clerks agree, and the source has still to state it."""
+
+    case: int
+    attribute: str
+    value: Any
+    received_at: AwareDatetime
+    due_on: date | None
+    state: Literal["received", "upheld", "corrected", "rejected"]
+    decided_at: AwareDatetime | None
+    reason: str | None
+
+
+class StatusAnswer(BaseModel):
+    """All that the citizen has asked to be corrected, the latest first."""
+
+    requests: list[RequestLine]
+    request_id: str
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="requestCorrection",
+    responses={
+        200: {"model": CorrectionOpened, "description": "The same was asked before."},
+        **answers(404, 409),
+    },
+)
+def correct(
+    body: CorrectionBody, hub: TheHub, caller: TheCaller, request_id: RequestId, response: Response
+) -> CorrectionOpened:
+    """Say that a value is wrong: a case for clerks; 200 and the same case where the same was asked before."""
+    require_known([body.attribute], hub.attributes, "attribute")
+    with _citizen(hub, caller, request_id, body, (body.attribute,)) as (asked, key):
+        require_correctable(asked.agreement, body.attribute)
+        name = body.attribute.removeprefix("person.")
+        if fault := value_fault(hub.person, name, body.value):
+            raise RequestValidationError([{"type": "value_error", "loc": ("body", "value"), "msg": fault}])
+        correction = Correction(name, body.value, body.why, body.document)
+        case_id, opened = request_correction(asked.connection, key, correction, asked.agreement)
+        asked.case_id = case_id
+        if opened:
+            open_request(
+                asked.connection,
+                hub.deadlines,
+                "correction",
+                key,
+                datetime.now(VIETNAM),
+                agreement=asked.agreement.name,
+                case_id=case_id,
+            )
+        response.status_code = 201 if opened else 200
+        return CorrectionOpened(case=case_id, opened=opened, request_id=str(request_id))
+
+
+@router.post("/status", operation_id="listCorrectionRequests", responses=answers(404))
+def status(body: StatusBody, hub: TheHub, caller: TheCaller, request_id: RequestId) -> StatusAnswer:
+    """Tell how all the citizen's requests stand."""
+    with _citizen(hub, caller, request_id, body) as (asked, key):
+        lines = [
+            RequestLine(
+                case=each.case_id,
+                attribute=f"person.{each.attribute}",
+                value=each.claimed,
+                received_at=each.received_at,
+                due_on=each.due_on,
+                state=each.state,
+                decided_at=each.decided_at,
+                reason=each.reason,
+            )
+            for each in requests_of(asked.connection, key, asked.agreement)
+        ]
+        return StatusAnswer(requests=lines, request_id=str(request_id))
+
+
+@contextmanager
+def _citizen(
+    hub: Hub,
+    caller: Caller,
+    request_id: UUID,
+    body: CorrectionBody | StatusBody,
+    attributes: tuple[str, ...] = (),
+) -> Iterator[tuple[Inquiry, str]]:
+    """Open a question of the citizen who is named in the token, and give their key."""
+    require_search_terms(body.search, hub.attributes)
+    with inquiry(hub, caller, request_id, "correction_request", attributes=attributes) as asked:
+        require_citizen(asked.agreement, caller.citizen, body.search)
+        yield asked, asked.find(body.search).key

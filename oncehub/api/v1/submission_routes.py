@@ -1,0 +1,141 @@
+"""The endpoint that takes back what citizens confirmed and gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.http.description import answers
+from oncehub.api.http.terms import require_search_terms
+from oncehub.api.v1.routes import RequestId, TheCaller
+from oncehub.api.v1.submission_bodies import SubmissionAnswer, SubmissionRequest
+from oncehub.audit import person_pseudonym
+from oncehub.config.procedures import Procedure
+from oncehub.errors import Fault, SubmissionInvalid, SubmissionRefused
+from oncehub.share import FormRequest, named
+from oncehub.share.agreements.permissions import require_procedure, require_search, require_submissions, today
+from oncehub.share.agreements.submission_routing import Desk, Record
+from oncehub.share.forms.submission_answers import Answer, Answers
+from oncehub.share.forms.submissions import (
+    OpenForm,
+    Opening,
+    content_digest,
+    find_open_form,
+    require_open,
+    require_unchanged,
+    take,
+)
+from oncehub.share.people.lookup import Person
+
+router = APIRouter(prefix="/v1", tags=["procedures"])
+
+_NO_FORM = Fault(("request_id",), "is no form that this client had filled for this person and procedure")
+
+
+@router.post(
+    "/procedures/{code}/submissions",
+    status_code=202,
+    operation_id="submitAnswers",
+    responses=answers(404, 409),
+)
+def submit(
+    code: Annotated[str, Path(max_length=40)],
+    body: SubmissionRequest,
+    hub: TheHub,
+    caller: TheCaller,
+    request_id: RequestId,
+) -> SubmissionAnswer:
+    """Take what was confirmed, corrected or answered on a form; it becomes records of the agency's source."""
+    require_search_terms(body.search, hub.attributes)
+    known = named(hub.procedures, code)
+    with inquiry(hub, caller, request_id, "submission", procedure=known.id if known else None) as asked:
+        require_submissions(asked.agreement)
+        opening = Opening(body.request_id, caller.client_id, asked.agreement)
+        form = find_open_form(asked.connection, opening)
+        procedure = require_procedure(asked.agreement, known, code, form.day if form else today())
+        require_search(asked.agreement, body.search)
+        if form is None or form.procedure != procedure.id:
+            raise SubmissionInvalid([_NO_FORM])
+        returned = _Returned(hub, asked, body, opening, procedure)
+        person = returned.person(form)
+        if form.taken is None:
+            returned.take(form, person)
+            form = find_open_form(asked.connection, opening) or form
+        return returned.answer(form)
+
+
+@dataclass(frozen=True)
+class _Returned:
+    """What comes back for a form of a procedure, within the question that it is."""
+
+    hub: Hub
+    asked: Inquiry
+    body: SubmissionRequest
+    opening: Opening
+    procedure: Procedure
+
+    def person(self, form: OpenForm) -> Person:
+        """Find whose form it is, with what the form may hold."""
+        asked = self.asked
+        wanted = FormRequest(self.procedure, form.day, asked.agreement)
+        found = asked.find_living(wanted, self.body.search)
+        asked.attributes = ()
+        if form.person != person_pseudonym(self.hub.pseudonym_key, found.key):
+            raise SubmissionInvalid([_NO_FORM])
+        return found
+
+    def take(self, form: OpenForm, person: Person) -> None:
+        """Check the answers, leave what is kept of them to be landed, and note that the form is answered."""
+        require_open(form)
+        given = {name: Answer(answer.kind, answer.value) for name, answer in self.body.answers.items()}
+        consented = {name for name, believed in person.attributes.items() if believed.consented}
+        covered = consented & set(self.asked.agreement.attributes)
+        given_back = Answers(form, self.procedure.items_on(form.day), covered, self.hub.person, given)
+        given_back.require_fitting()
+        confirmed, stated = given_back.confirmed(), given_back.stated()
+        items = confirmed | {name: attribute for name, (attribute, _) in stated.items()}
+        self.asked.attributes = tuple(sorted(set(items.values())))
+        require_unchanged(form, self.hub.pseudonym_key, self.opening.request_id, person, confirmed)
+        values = {attribute: person.attributes[attribute].value for attribute in confirmed.values()}
+        records = self._records(values | dict(stated.values()), items)
+        self.asked.attributes = tuple(sorted(records))
+        kept = [name for name, attribute in items.items() if attribute in records]
+        if take(self.asked.connection, self.opening, self.body.dossier, self._digest(), kept):
+            self._desk.submit(self.asked.connection, list(records.values()))
+
+    def answer(self, form: OpenForm) -> SubmissionAnswer:
+        """Answer with what was taken for the form, by this request or by one of the same content."""
+        assert form.taken is not None
+        if form.taken.digest != self._digest():
+            raise SubmissionRefused("the form has been answered otherwise; have it filled anew")
+        return SubmissionAnswer(
+            submission=str(form.taken.submission_id),
+            kept=list(form.taken.kept),
+            submitted_at=form.taken.submitted_at,
+            request_id=str(self.body.request_id),
+        )
+
+    @property
+    def _desk(self) -> Desk:
+        return self.hub.desks[self.asked.agreement.name]
+
+    def _records(self, values: Mapping[str, Any], items: Mapping[str, str]) -> dict[str, Record]:
+        """Make records by attribute; what would not land is told of at the item that states it."""
+        form = str(self.opening.request_id)
+        try:
+            return self._desk.records(self.body.search, values, submission=form, procedure=self.procedure.id)
+        except SubmissionInvalid as error:
+            at = {attribute: name for name, attribute in items.items()}
+            faults = [
+                Fault(("answers", at[str(fault.place[0])], "value"), fault.detail) for fault in error.faults
+            ]
+            raise SubmissionInvalid(faults) from None
+
+    def _digest(self) -> bytes:
+        content = self.body.model_dump(mode="json", include={"dossier", "answers"})
+        return content_digest(self.hub.pseudonym_key, self.opening.request_id, content)

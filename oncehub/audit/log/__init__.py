@@ -1,0 +1,1 @@
+"""The access log: entries, pages and pseudonyms."""

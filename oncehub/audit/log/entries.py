@@ -1,0 +1,159 @@
+"""Writing and reading `audit.entry`; a row is written in the transaction of the answer it tells of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg2.extras import RealDictCursor
+
+from oncehub.audit.log.pages import Page
+from oncehub.store.connection import Connection
+
+Action = Literal[
+    "lookup",
+    "prefill",
+    "submission",
+    "feed",
+    "corrections",
+    "acknowledgement",
+    "case",
+    "consent",
+    "usage",
+    "correction_request",
+]
+Outcome = Literal["answered", "not_found", "refused"]
+Involvement = Literal["consulted", "appeared"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One answer or refusal.
+
+    Attributes:
+        legal_basis: the text and article of the agreement.
+        procedure: code of the procedure whose form was asked for.
+        person: the person's pseudonym (`person_pseudonym`); None where nobody was found or looked for.
+        attributes: what left the hub; of a refused or unanswered request, what was asked for.
+        refused: of these, what the agreement does not cover.
+        officer: who at the agency acted; None where a system asked by itself.
+        case_id: the case that was looked at, or decided by `decision_id`.
+        involvement: of a line that names a person, whether it was asked about them, or they appeared in what
+            was answered about somebody or something else; None where nobody is named.
+        page: what was given out of a feed or of correction notices; who appears in it is not named here.
+        hidden_by: the legal text that keeps the line from the person's view as of now.
+        withheld: why a person who was found was answered about as nobody is: outside the agreement's
+            population, or without consent.
+    """
+
+    client_id: str
+    agency: str
+    agreement: str
+    purpose: str
+    legal_basis: str
+    action: Action
+    procedure: str | None
+    person: str | None
+    attributes: tuple[str, ...]
+    refused: tuple[str, ...]
+    outcome: Outcome
+    request_id: UUID
+    officer: str | None = None
+    case_id: int | None = None
+    decision_id: int | None = None
+    involvement: Involvement | None = None
+    page: Page | None = None
+    hidden_by: str | None = None
+    withheld: Literal["population", "consent"] | None = None
+
+
+@dataclass(frozen=True)
+class WrittenEntry:
+    """An entry as the log holds it; `at` is in UTC."""
+
+    entry_id: int
+    at: datetime
+    entry: Entry
+
+
+_WRITE = """
+insert into audit.entry (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
+    attributes, refused, outcome, request_id, officer, case_id, decision_id, involvement, hidden_by, feed,
+    first_sequence, last_sequence, given, withheld)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s,
+    %s, %s, %s)
+"""
+
+_READ = """
+select client_id, agency, agreement, purpose, legal_basis, action, procedure, person, attributes, refused,
+    outcome, request_id::text, officer, case_id, decision_id, involvement, hidden_by, feed, first_sequence,
+    last_sequence, given, withheld, entry_id, at
+from audit.entry
+where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s)
+order by entry_id
+limit %(limit)s
+"""
+
+
+def write(connection: Connection, *entries: Entry, commit: bool = False) -> None:
+    """Append the entries within the caller's transaction, which `commit` ends with the last of them."""
+    *earlier, last = entries
+    with connection.cursor() as cursor:
+        for entry in earlier:
+            cursor.execute(_WRITE, _columns(entry))
+        # One message to the server for both.
+        cursor.execute(_WRITE + (";commit" if commit else ""), _columns(last))
+
+
+def _columns(entry: Entry) -> tuple[Any, ...]:
+    return (
+        entry.client_id,
+        entry.agency,
+        entry.agreement,
+        entry.purpose,
+        entry.legal_basis,
+        entry.action,
+        entry.procedure,
+        entry.person,
+        list(entry.attributes),
+        list(entry.refused),
+        entry.outcome,
+        str(entry.request_id),
+        entry.officer,
+        entry.case_id,
+        entry.decision_id,
+        entry.involvement,
+        entry.hidden_by,
+        *_page_columns(entry.page),
+        entry.withheld,
+    )
+
+
+def read_entries(
+    connection: Connection, person: str | None = None, *, after: int = 0, limit: int = 1000
+) -> list[WrittenEntry]:
+    """Read the log above `after` in order of `entry_id`; with `person` (a pseudonym) only what concerns them.
+
+    Needs the hub's own role: the API's may not read the log.
+    """
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_READ, {"person": person, "after": after, "limit": limit})
+        return [_written(dict(row)) for row in cursor.fetchall()]
+
+
+def _page_columns(page: Page | None) -> tuple[str | None, int | None, int | None, str | None]:
+    return (page.feed, page.first, page.last, page.given) if page else (None, None, None, None)
+
+
+def _written(row: dict[str, Any]) -> WrittenEntry:
+    entry_id, at = row.pop("entry_id"), row.pop("at")
+    page = Page(row.pop("feed"), row.pop("first_sequence"), row.pop("last_sequence"), row.pop("given"))
+    row |= {
+        "page": page if page.feed else None,
+        "attributes": tuple(row["attributes"]),
+        "refused": tuple(row["refused"]),
+        "request_id": UUID(row["request_id"]),
+    }
+    return WrittenEntry(entry_id, at, Entry(**row))

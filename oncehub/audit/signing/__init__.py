@@ -1,0 +1,1 @@
+"""Signed checkpoints of the access log, their archives and verification."""

@@ -1,0 +1,100 @@
+"""What the log had come to, kept outside the database and its archives: whoever bends it must reach both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from oncehub.errors import ConfigError
+from oncehub.settings import Settings
+
+
+@dataclass(frozen=True)
+class Archived:
+    """An archive that was written, and the last seal in it."""
+
+    archive: str
+    seal: int
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """What is anchored.
+
+    Attributes:
+        heads: the head of each seal by its number.
+        archives: the archives that were written.
+    """
+
+    heads: dict[int, str] = field(default_factory=dict)
+    archives: list[Archived] = field(default_factory=list)
+
+
+def anchor_path(settings: Settings) -> Path:
+    """Return the file of heads: `ONCEHUB_AUDIT_ANCHOR`, best on another machine's disk, else below `home`."""
+    given = os.environ.get("ONCEHUB_AUDIT_ANCHOR")
+    return Path(given) if given else settings.home / "audit" / "heads.jsonl"
+
+
+def read_anchors(path: Path) -> Anchors:
+    """Return what is anchored; nothing when there is no file.
+
+    Raises:
+        ConfigError: when the file cannot be read, holds something else, or two heads for one seal.
+    """
+    anchors = Anchors()
+    for place, text in enumerate(_whole_lines(path), 1):
+        try:
+            _note(anchors, orjson.loads(text))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ConfigError(f"{path}:{place}: is no anchor of this log: {error}") from None
+    return anchors
+
+
+def write_anchors(
+    path: Path, heads: Mapping[int, str] | None = None, archives: Sequence[Archived] = ()
+) -> None:
+    """Append to the file, on disk when this returns; what a kill left of a last line is cut off first.
+
+    Raises:
+        ConfigError: when the file cannot be written.
+    """
+    content = [{"seal": number, "head": head} for number, head in sorted((heads or {}).items())]
+    content += [{"seal": each.seal, "archive": each.archive} for each in archives]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.open("ab") as file:
+            file.truncate(_length_of_whole_lines(path))
+            file.writelines(orjson.dumps(each) + b"\n" for each in content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}; ONCEHUB_AUDIT_ANCHOR must name a file that the hub may append to"
+        ) from None
+
+
+def _note(anchors: Anchors, content: Mapping[str, Any]) -> None:
+    number = int(content["seal"])
+    if "archive" in content:
+        anchors.archives.append(Archived(str(content["archive"]), number))
+    elif anchors.heads.setdefault(number, str(content["head"])) != content["head"]:
+        raise ValueError(f"seal {number} has another head in an earlier line")
+
+
+def _whole_lines(path: Path) -> Iterable[bytes]:
+    try:
+        return path.read_bytes()[: _length_of_whole_lines(path)].splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+
+
+def _length_of_whole_lines(path: Path) -> int:
+    return path.read_bytes().rfind(b"\n") + 1

@@ -1,0 +1,132 @@
+"""Holding archives of the access log against their seals, with nothing but the files."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from joserfc.jwk import OKPKey
+
+from oncehub.audit.signing.anchors import Anchors
+from oncehub.audit.signing.archives import LINKING, Linking, lines_file, link, read_linking, seal_number
+from oncehub.audit.signing.batches import FoundBatch, found_line
+from oncehub.audit.signing.findings import Finding, Verification
+from oncehub.audit.signing.merkle import HASH_BYTES
+from oncehub.audit.signing.verification import Chain
+from oncehub.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class _Archive:
+    path: Path
+    linking: Linking
+
+
+def verify_archives(folder: Path, trusted: Mapping[str, OKPKey], anchors: Anchors) -> Verification:
+    """Hold every line of the archives in a folder against its seal.
+
+    Args:
+        folder: where `oncehub audit export` wrote them.
+        trusted: public keys by their thumbprint.
+        anchors: what was kept elsewhere; every archive that is anchored must be there.
+
+    Raises:
+        ConfigError: when the folder has no archive.
+    """
+    paths = sorted(folder.glob("mlog-*.zip"))
+    if not paths:
+        raise ConfigError(f"{folder}: has no archive mlog-*.zip; `oncehub audit export` writes them")
+    chain = Chain(trusted, anchors.heads)
+    archives = dict[str, _Archive]()
+    for path in paths:
+        try:
+            archives[path.name] = _Archive(path, read_linking(path))
+        except ValueError as error:
+            chain.found(Finding("changed", None, None, None, str(error)))
+    for finding in _missing(archives, anchors):
+        chain.found(finding)
+    chain.follow(batch for archive in _in_order(archives) for batch in _batches(archive, archives))
+    chain.end(max((each.seal for each in anchors.archives), default=0))
+    return chain.outcome
+
+
+def _missing(archives: Mapping[str, _Archive], anchors: Anchors) -> Iterator[Finding]:
+    for anchored in anchors.archives:
+        if anchored.archive not in archives:
+            yield Finding("removed", None, None, None, f"the archive {anchored.archive} is not there")
+    for name, archive in archives.items():
+        before = archive.linking.archive
+        if before and before not in archives:
+            yield Finding("removed", None, None, None, f"{name} goes on from {before}, which is not there")
+
+
+def _in_order(archives: Mapping[str, _Archive]) -> list[_Archive]:
+    """By the first seal that each names: whether they follow each other is for the chain to say."""
+    return sorted(archives.values(), key=lambda archive: (archive.linking.seals or [0])[0])
+
+
+def _batches(archive: _Archive, archives: Mapping[str, _Archive]) -> Iterator[FoundBatch]:
+    with zipfile.ZipFile(archive.path) as file:
+        members = {name: _content(file, name) for name in file.namelist() if name != LINKING}
+    problems = [*_linking_problems(archive, archives, members)]
+    for name in sorted(members, key=seal_number):
+        if number := seal_number(name):
+            yield _batch(number, members[name], members.get(lines_file(number), b""), tuple(problems))
+            problems = []
+    if problems:
+        yield _batch(0, b"", b"", tuple(problems))
+
+
+def _content(file: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        return file.read(name)
+    except zipfile.BadZipFile:
+        # Its checksum is wrong: the linking digest will say so, with its name.
+        return b""
+
+
+def _linking_problems(
+    archive: _Archive, archives: Mapping[str, _Archive], members: Mapping[str, bytes]
+) -> Iterator[str]:
+    name, linking = archive.path.name, archive.linking
+    before = archives.get(linking.archive)
+    if before and before.linking.last != linking.digest:
+        yield f"{name} goes on from another state of {linking.archive}"
+    if name[-20:-4] != linking.last[:16]:
+        yield f"{name} does not end with the digest that its name tells"
+    digest = linking.digest
+    for member, stated in linking.files.items():
+        digest = link(digest, members.get(member, b""))
+        if member not in members:
+            yield f"{name} lacks {member}"
+        elif digest != stated:
+            yield f"{member} in {name} is not what was archived"
+            digest = stated
+    for member in members.keys() - linking.files.keys():
+        yield f"{name} was given {member} later"
+
+
+def _batch(number: int, seal: bytes, lines: bytes, problems: tuple[str, ...]) -> FoundBatch:
+    content = _seal(seal)
+    leaves = bytes.fromhex(content["leaves"])
+    return FoundBatch(
+        number=number,
+        statement=content["statement"],
+        leaves=[leaves[start : start + HASH_BYTES] for start in range(0, len(leaves), HASH_BYTES)],
+        lines=[found_line(text) for text in lines.removesuffix(b"\n").split(b"\n")] if lines else [],
+        problems=problems,
+    )
+
+
+def _seal(content: bytes) -> dict[str, Any]:
+    """Return statement and hashes; of a file that holds something else empty ones, which nobody signed."""
+    try:
+        seal = orjson.loads(content)
+        bytes.fromhex(seal["leaves"])
+        return {"statement": str(seal["statement"]), "leaves": seal["leaves"]}
+    except (ValueError, TypeError, KeyError):
+        return {"statement": "", "leaves": ""}

@@ -1,0 +1,250 @@
+"""Sealed batches as files, in the form of X-Road's message log archives.
+
+A ZIP `mlog-<first>-<last>-<digest>.zip` holds for each seal `seal-<number>.json` (its statement and the
+hashes of its lines) and `lines-<number>.jsonl`, and a `linkinginfo`: the last digest and name of the archive
+before, then for each file SHA-256 over the digest before it and the file's own, both in hexadecimal. The same
+seals always give the same bytes. Source: X-Road Security Server User Guide, section 11.1.6 Archive Files.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from psycopg2.extras import RealDictCursor
+
+from oncehub.audit.log.lines import line
+from oncehub.audit.signing.anchors import Archived, anchor_path, write_anchors
+from oncehub.errors import ConfigError, RunBusy
+from oncehub.settings import Settings
+from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.failures import told_without_values
+
+LINKING: Final = "linkinginfo"
+ALGORITHM: Final = "SHA-256"
+SEALS: Final = 100
+"""Into one archive go at most so many seals."""
+
+_SEALS: Final = """
+select number, entries, leaves, statement, sealed_at from audit.seal
+where number > %s
+order by number
+limit %s
+"""
+
+_LINES: Final = """
+select entry.*
+from unnest(%s) with ordinality as sealed (entry_id, position) join audit.entry using (entry_id)
+order by position
+"""
+
+# ZIP knows no time before 1980; a fixed one keeps the bytes the same.
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What one export wrote.
+
+    Attributes:
+        archives: names of the new files.
+        seals: how many seals are in them.
+        last: number of the newest archived seal; 0 when there is none.
+    """
+
+    archives: list[str]
+    seals: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Linking:
+    """What a `linkinginfo` says.
+
+    Attributes:
+        digest: the last digest of the archive before; empty in the first.
+        archive: the name of the archive before; empty in the first.
+        files: each file's digest by its name, in order.
+    """
+
+    digest: str
+    archive: str
+    files: dict[str, str]
+
+    @property
+    def last(self) -> str:
+        """The digest that the next archive goes on from."""
+        return list(self.files.values())[-1] if self.files else self.digest
+
+    @property
+    def seals(self) -> list[int]:
+        """Numbers of the seals that are named, in order."""
+        return [number for name in self.files if (number := seal_number(name))]
+
+    def __bytes__(self) -> bytes:
+        """The file's content."""
+        lines = [f"{self.digest or '-'} {self.archive or '-'} {ALGORITHM}"]
+        lines += [f"{digest} {name}" for name, digest in self.files.items()]
+        return "".join(f"{text}\n" for text in lines).encode()
+
+    @classmethod
+    def parse(cls, content: bytes) -> Linking:
+        """Read the file's content.
+
+        Raises:
+            ValueError: when it has another form.
+        """
+        first, *others = content.decode("ascii").splitlines()
+        digest, archive, algorithm = first.split(" ")
+        if algorithm != ALGORITHM:
+            raise ValueError(f"{algorithm} is not {ALGORITHM}")
+        pairs = [text.split(" ") for text in others]
+        read = cls(digest.strip("-"), "" if archive == "-" else archive, {name: each for each, name in pairs})
+        if bytes(read) != content:
+            raise ValueError(f"its {LINKING} is not as it was written")
+        return read
+
+
+def link(before: str, content: bytes) -> str:
+    """Return the linking digest of a file that follows the digest `before`."""
+    return sha256((before + sha256(content).hexdigest()).encode()).hexdigest()
+
+
+def seal_number(name: str) -> int:
+    """Return the number of the seal that a file's name tells; 0 of another file."""
+    number = name.removeprefix("seal-").removesuffix(".json")
+    return int(number) if name == seal_file(number) and number.isdecimal() else 0
+
+
+def seal_file(number: int | str) -> str:
+    """Return the name of the file that holds a seal."""
+    return f"seal-{number:0>12}.json"
+
+
+def lines_file(number: int) -> str:
+    """Return the name of the file that holds the lines of a seal."""
+    return f"lines-{number:0>12}.jsonl"
+
+
+def read_linking(path: Path) -> Linking:
+    """Read an archive's `linkinginfo`.
+
+    Raises:
+        ValueError: when the archive cannot be read, or has none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return Linking.parse(archive.read(LINKING))
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from None
+
+
+def export(settings: Settings, folder: Path, database: Connection | None = None) -> ExportReport:
+    """Write archives of the seals that the folder does not have yet; a repeat writes nothing.
+
+    An archive appears under its name only when all of it is on disk, and is anchored then.
+
+    Raises:
+        RunBusy: when another process seals or exports.
+        ConfigError: when the folder or the anchor cannot be written, or holds what is no archive.
+        StoreError: when the database cannot be used.
+    """
+    with (
+        told_without_values("exporting the access log"),
+        opened(settings, database) as connection,
+        locked(connection, "seal") as alone,
+    ):
+        if not alone:
+            raise RunBusy("another process seals or exports the access log")
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return _export(connection, folder, anchor_path(settings))
+        except OSError as error:
+            raise ConfigError(
+                f"{folder}: {error.strerror}; name a folder that the hub may write to"
+            ) from None
+
+
+def _export(connection: Connection, folder: Path, anchor: Path) -> ExportReport:
+    digest, before, last = _end(folder)
+    names, seals = list[str](), 0
+    while batch := _seals(connection, last):
+        files = {name: content for seal in batch for name, content in _files(connection, seal)}
+        before, digest = _write(folder, Linking(digest, before, {}), files)
+        last = int(batch[-1]["number"])
+        write_anchors(anchor, archives=[Archived(before, last)])
+        names.append(before)
+        seals += len(batch)
+    return ExportReport(names, seals, last)
+
+
+def _end(folder: Path) -> tuple[str, str, int]:
+    """Return the last digest, the name and the last seal of the archive that no other goes on from."""
+    try:
+        found = {path.name: read_linking(path) for path in folder.glob("mlog-*.zip")}
+    except ValueError as error:
+        raise ConfigError(f"{folder}: {error}; keep only whole archives there") from None
+    ends = found.keys() - {linking.archive for linking in found.values()}
+    if not found:
+        return "", "", 0
+    if len(ends) != 1:
+        raise ConfigError(
+            f"{folder}: its archives are not one chain; `oncehub audit verify --archive` tells more"
+        )
+    (name,) = ends
+    return found[name].last, name, max(found[name].seals, default=0)
+
+
+def _seals(connection: Connection, after: int) -> Sequence[Mapping[str, Any]]:
+    with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_SEALS, (after, SEALS))
+        return cursor.fetchall()
+
+
+def _files(connection: Connection, seal: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of the two files of a seal."""
+    with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_LINES, (seal["entries"],))
+        lines = [line(row) + b"\n" for row in cursor.fetchall()]
+    content = {"statement": seal["statement"], "leaves": bytes(seal["leaves"]).hex()}
+    yield seal_file(seal["number"]), orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    yield lines_file(seal["number"]), b"".join(lines)
+
+
+def _write(folder: Path, linking: Linking, files: Mapping[str, bytes]) -> tuple[str, str]:
+    """Write an archive whole or not at all; return its name and last digest."""
+    for name, content in files.items():
+        linking.files[name] = link(linking.last, content)
+    name = _name(linking, files)
+    temporary = folder / f".{name}.part"
+    with temporary.open("wb") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for member, content in (*files.items(), (LINKING, bytes(linking))):
+                archive.writestr(zipfile.ZipInfo(member, _EPOCH), content, zipfile.ZIP_DEFLATED)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / name)
+    return name, linking.last
+
+
+def _name(linking: Linking, files: Mapping[str, bytes]) -> str:
+    lines = [
+        orjson.loads(text) for name in files if not seal_number(name) for text in files[name].splitlines()
+    ]
+    first, last = (f"{_compact(at)}" for at in (min(_moments(lines)), max(_moments(lines))))
+    return f"mlog-{first}-{last}-{linking.last[:16]}.zip"
+
+
+def _moments(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    return (str(each["at"]) for each in lines)
+
+
+def _compact(at: str) -> str:
+    """`2026-05-01T01:02:03.000004Z` as X-Road's file names have it: `20260501010203`."""
+    return "".join(sign for sign in at[:19] if sign.isdecimal())

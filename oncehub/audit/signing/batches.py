@@ -1,0 +1,113 @@
+"""A sealed batch as it is found, in the database or in an archive, before anybody believes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from psycopg2.extras import RealDictCursor
+
+from oncehub.audit.log.lines import MOMENT, line
+from oncehub.audit.signing.merkle import HASH_BYTES, leaf_hash
+from oncehub.store.connection import Connection
+
+_SEALS: Final = """
+select number, entries, leaves, statement, horizon::text from audit.seal where number > %s order by number
+"""
+
+_LINES: Final = """
+select position, sealed.entry_id as sealed_id, entry.*
+from unnest(%s) with ordinality as sealed (entry_id, position) left join audit.entry using (entry_id)
+order by position
+"""
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A line where a seal has one.
+
+    Attributes:
+        entry_id: its number in the log; None where it does not tell.
+        at: its moment; None where it does not tell.
+        hash: None when the line is gone.
+    """
+
+    entry_id: int | None
+    at: datetime | None
+    hash: bytes | None
+
+
+@dataclass(frozen=True)
+class FoundBatch:
+    """A seal and its lines, as found.
+
+    Attributes:
+        number: by its place or name.
+        statement: the signed statement.
+        leaves: the hashes that are kept with it, of its lines in their order.
+        lines: what is there.
+        horizon: as kept beside the statement; None where it is not.
+        problems: what made parts of it unreadable.
+    """
+
+    number: int
+    statement: str
+    leaves: list[bytes]
+    lines: list[FoundLine]
+    horizon: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+def batches_in_database(connection: Connection, after: int = 0) -> Iterator[FoundBatch]:
+    """Yield the seals above a number in their order, each with its lines; holds one batch at a time.
+
+    Needs the hub's own role: the API's may not read the log.
+    """
+    number = after
+    while batch := _next_batch(connection, number):
+        number = batch.number
+        yield batch
+
+
+def found_line(text: bytes) -> FoundLine:
+    """Return what a line of an archive tells of itself; of bytes that are no line only the hash."""
+    try:
+        content = orjson.loads(text)
+    except ValueError:
+        content = None
+    content = content if isinstance(content, dict) else {}
+    entry_id = content.get("entry_id")
+    return FoundLine(
+        entry_id if isinstance(entry_id, int) else None, _moment(content.get("at")), leaf_hash(text)
+    )
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.strptime(text, MOMENT).replace(tzinfo=UTC)
+    except (ValueError, TypeError):
+        return None
+
+
+def _next_batch(connection: Connection, after: int) -> FoundBatch | None:
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_SEALS + " limit 1", (after,))
+        seal = cursor.fetchone()
+        if seal is None:
+            return None
+        cursor.execute(_LINES, (seal["entries"],))
+        lines = [_line_in_database(dict(row)) for row in cursor.fetchall()]
+    kept = bytes(seal["leaves"])
+    leaves = [kept[start : start + HASH_BYTES] for start in range(0, len(kept), HASH_BYTES)]
+    return FoundBatch(seal["number"], seal["statement"], leaves, lines, seal["horizon"])
+
+
+def _line_in_database(row: dict[str, Any]) -> FoundLine:
+    sealed_id = row.pop("sealed_id")
+    del row["position"]
+    if row["entry_id"] is None:
+        return FoundLine(sealed_id, None, None)
+    return found_line(line(row))

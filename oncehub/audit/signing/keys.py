@@ -1,0 +1,71 @@
+"""The Ed25519 keys that seal the access log, and those that are trusted to have sealed it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from oncehub.encryption.secrets import symmetric_key
+from oncehub.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SealKey:
+    """The key that seals; `id` is its public part's thumbprint (RFC 7638)."""
+
+    id: str
+    private: OKPKey = field(repr=False)
+
+    @property
+    def public(self) -> dict[str, Any]:
+        """The public JWK, with `kid`."""
+        return self.private.as_dict(private=False) | {"kid": self.id}
+
+
+def seal_key(home: Path) -> SealKey:
+    """Return the hub's key for seals, whose 32 bytes `symmetric_key` keeps (`ONCEHUB_KEY_SEAL`)."""
+    seed = symmetric_key("seal", home)
+    public = (
+        Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    )
+    key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": _base64url(public), "d": _base64url(seed)})
+    return SealKey(key.thumbprint(), key)
+
+
+def trusted_keys(path: Path) -> dict[str, OKPKey]:
+    """Read a JWK set of public keys, as `oncehub audit keys` prints it; return them by thumbprint.
+
+    Raises:
+        ConfigError: when the file holds no such set.
+    """
+    try:
+        keys = [OKPKey.import_key(key) for key in orjson.loads(path.read_bytes())["keys"]]
+    except (OSError, ValueError, TypeError, KeyError, JoseError) as error:
+        raise ConfigError(
+            f"{path}: is no JWK set of Ed25519 keys ({type(error).__name__}); `oncehub audit keys` prints one"
+        ) from None
+    return {key.thumbprint(): key for key in keys}
+
+
+def keys_to_trust(home: Path, named: Path | None) -> dict[str, OKPKey]:
+    """Return the keys that may have signed: of the JWK set that is named, or else the hub's own.
+
+    Raises:
+        ConfigError: see `trusted_keys`.
+    """
+    if named:
+        return trusted_keys(named)
+    own = seal_key(home)
+    return {own.id: own.private}
+
+
+def _base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")

@@ -1,0 +1,82 @@
+"""How to reach a source and with which credentials: never in YAML, only in connections."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from oncehub.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Address and credentials of one source, in the shape of an Airflow connection.
+
+    Attributes:
+        host: base URL, e.g. `https://api.example`.
+        login: client id, key id or user name.
+        password: client secret, signing secret or API key. Never shown.
+        extra: further settings, e.g. `client_certificate`, `client_key`, `ca` (paths).
+    """
+
+    host: str
+    login: str | None = None
+    password: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+_KEYS = {"host", "login", "password", "extra"}
+_IGNORED = {"conn_type", "description"}
+"""Keys of an Airflow connection that say nothing here."""
+
+ConnectionLookup = Callable[[str], Connection]
+"""Finds the connection of a source by its name; DAGs look in Airflow, the command line in the environment."""
+
+
+def connection_from_environment(source: str) -> Connection:
+    """Read `ONCEHUB_CONN_<SOURCE>`: a JSON object with host, login, password, extra.
+
+    Raises:
+        ConfigError: when the variable is absent or no JSON; see `connection_from_document`.
+    """
+    variable = f"ONCEHUB_CONN_{source.upper()}"
+    text = os.environ.get(variable)
+    if not text:
+        raise ConfigError(
+            f'{variable} is not set; give {{"host": ..., "login": ..., "password": ..., "extra": {{}}}}'
+        )
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # The cause would quote the secret.
+        raise ConfigError(f"{variable} is not valid JSON") from None
+    return connection_from_document(document, variable)
+
+
+def connection_from_document(document: object, where: str) -> Connection:
+    """Build a connection from an Airflow-style JSON object; `where` names it in errors.
+
+    Raises:
+        ConfigError: when it is no object, lacks a host, or states what would be left unread.
+    """
+    if not isinstance(document, dict) or not document.get("host"):
+        raise ConfigError(f'{where} must be a JSON object with at least "host"')
+    if any(value for name, value in document.items() if name not in _KEYS | _IGNORED):
+        # Neither the value nor the name is told: a secret may stand in the place of either.
+        raise ConfigError(
+            f"{where} states more than host, login, password and extra; host takes scheme and port,"
+            " anything else belongs into extra"
+        )
+    extra = document.get("extra") or {}
+    if not isinstance(extra, dict):
+        raise ConfigError(f"{where}: extra must be a JSON object, not a text")
+    return Connection(
+        host=str(document["host"]).rstrip("/"),
+        login=document.get("login"),
+        password=document.get("password"),
+        extra=extra,
+    )

@@ -1,0 +1,219 @@
+"""Where a stream's records lie, in what form and on how many pages, as `connector.yaml` states it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from oncehub.config.access import HeaderName, UrlPath
+from oncehub.config.documents import Part
+from oncehub.config.quantities import Written
+
+RecordPath = Annotated[str, Written(r"^[^.\s]+(\.[^.\s]+)*$", "write a dotted path such as data.items")]
+"""Dotted path into a record or a page, e.g. `data.items`."""
+
+ElementPath = Annotated[
+    str, Written(r"^[^/\s]+(/[^/\s]+)*$", "write a path of elements below the root such as DanhSach/Nguoi")
+]
+"""Path of XML elements below the root, e.g. `DanhSach/Nguoi`; a prefix is one of `namespaces`."""
+
+_SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization"}
+
+
+class InHeader(Part):
+    """A value that an answer states in a header, e.g. `X-Total-Count`."""
+
+    header: HeaderName
+
+
+Place = RecordPath | InHeader
+"""Where a page states something about itself: a path in its body, or a header."""
+
+
+class FileListing(Part):
+    """A JSON list of the files that hold the records.
+
+    Attributes:
+        path: of the list.
+        files: path to the list in it.
+        name, sha256, rows: fields of an entry; `sha256` must be stated, `rows` is checked where it is.
+    """
+
+    path: UrlPath
+    files: RecordPath
+    name: RecordPath = "name"
+    sha256: RecordPath = "sha256"
+    rows: RecordPath = "rows"
+
+
+class Folder(Part):
+    """Files that the source drops into a folder; the connection's host is `file:///…`.
+
+    Attributes:
+        files: pattern of their names, e.g. `*.csv.gz`; read in the order of their names.
+        checksum: `sidecar`: a file counts once `<name>.sha256` lies beside it, holding its SHA-256 in hex,
+            alone or with the name; `none`: once it has not changed for a minute.
+    """
+
+    files: Annotated[str, Written(r"^[^/\\]+$", "write a pattern of names in the folder such as *.csv.gz")]
+    checksum: Literal["sidecar", "none"] = "sidecar"
+
+
+class _Placed(Part):
+    """Where answers come from.
+
+    `path` alone: pages over HTTP. `path` with `{name}`, and `listing`: files over HTTP. `folder`: a drop.
+
+    Attributes:
+        query: parameters that every request carries.
+        headers: headers that every request carries; never credentials.
+        compression: of the answer or file itself; a Content-Encoding is undone anyway.
+    """
+
+    path: UrlPath | None = None
+    listing: FileListing | None = None
+    folder: Folder | None = None
+    query: dict[str, str] = Field(default_factory=dict)
+    headers: dict[HeaderName, str] = Field(default_factory=dict)
+    compression: Literal["none", "gzip"] = "none"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> _Placed:
+        if (self.path is None) == (self.folder is None):
+            raise ValueError("give either path (with listing, where files are listed) or folder")
+        if self.listing and "{name}" not in (self.path or ""):
+            raise ValueError("path needs {name}, which stands for a file of the listing")
+        if self.folder and (self.listing or self.query or self.headers):
+            raise ValueError("a folder takes no listing, query or headers")
+        if secret := sorted(_SECRET_HEADERS & {name.lower() for name in self.headers}):
+            raise ValueError(f"the header {secret[0]} is a credential; it belongs to auth and the connection")
+        return self
+
+    @property
+    def in_files(self) -> bool:
+        """Whether the records lie in files instead of pages."""
+        return self.listing is not None or self.folder is not None
+
+
+class Json(_Placed):
+    """JSON; `records` is the path to the list of records, left out where the body is that list.
+
+    A list that is null or not there counts as empty only where the page declares a total or count of 0. A
+    number that 64 bits do not hold to its last digit is read as its text.
+    """
+
+    format: Literal["json"]
+    records: RecordPath | None = None
+
+
+class JsonLines(_Placed):
+    """One JSON record a line."""
+
+    format: Literal["jsonl"]
+
+
+class Csv(_Placed):
+    """CSV with a header line; every value is a string.
+
+    Attributes:
+        last_line: `ended`: one without a line end counts as cut, for it might still look whole, unless gzip
+            or a checksum vouches for the file; `open`: the source ends its last line so.
+    """
+
+    format: Literal["csv"]
+    encoding: str = "utf-8"
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = '"'
+    escape: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    last_line: Literal["ended", "open"] = "ended"
+
+
+class Xml(_Placed):
+    """XML; each element at `records` is a record.
+
+    A child element is a field, of several of one name a list, with children an object; an attribute is the
+    field `@name`, text beside attributes or children `#text`. Every value is a string, or null where there is
+    blank text only or `xsi:nil`. Names are local ones unless `namespaces` gives their namespace a prefix. A
+    document type declaration is refused. Places in a page are dotted paths from the children of its root.
+    """
+
+    format: Literal["xml"]
+    records: ElementPath
+    namespaces: dict[str, str] = Field(default_factory=dict)
+    lists: tuple[RecordPath, ...] = ()
+    """Fields that are lists even where only one element stands there, and empty ones where none does."""
+
+
+Read = Annotated[Json | JsonLines | Csv | Xml, Field(discriminator="format")]
+
+
+class PageSize(Part):
+    """The parameter that says how many records a page holds."""
+
+    parameter: str
+    value: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class _Declared(Part):
+    """What a page declares; a source that holds less is an error.
+
+    Attributes:
+        size: how many records to ask for; left out where the source decides.
+        total: count of all records of the selection.
+        count: count of this page's records.
+        more: true where another page follows.
+    """
+
+    size: PageSize | None = None
+    total: Place | None = None
+    count: Place | None = None
+    more: Place | None = None
+
+
+class NumberPages(_Declared):
+    """Pages by number, beginning with `first`."""
+
+    kind: Literal["number"]
+    parameter: str
+    first: Literal[0, 1] = 1
+
+
+class OffsetPages(_Declared):
+    """Pages by offset from 0."""
+
+    kind: Literal["offset"]
+    parameter: str
+
+
+class CursorPages(_Declared):
+    """Pages by an opaque token at `next`; absent, null or empty on the last page."""
+
+    kind: Literal["cursor"]
+    parameter: str
+    next: Place
+
+
+class NextUrlPages(_Declared):
+    """Pages by the next page's address, whole or relative, at `next` in the body; same host only."""
+
+    kind: Literal["next_url"]
+    next: RecordPath
+
+
+class LinkPages(_Declared):
+    """Pages by a `Link: <url>; rel="next"` header (RFC 8288); same host only."""
+
+    kind: Literal["link"]
+
+
+class SinglePage(_Declared):
+    """Everything in one answer or in files, or on pages to which the connector's own pager finds the way."""
+
+    kind: Literal["none"]
+
+
+Pages = Annotated[
+    NumberPages | OffsetPages | CursorPages | NextUrlPages | LinkPages | SinglePage,
+    Field(discriminator="kind"),
+]

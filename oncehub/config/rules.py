@@ -1,0 +1,262 @@
+"""`mappings/rules/*.yaml`: how records are linked, compared and believed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from oncehub.config.connector import Name
+from oncehub.config.documents import Document, Part
+from oncehub.config.matching import ModelRules
+from oncehub.config.quantities import Age, Written
+
+
+class IdentifierRule(Part):
+    """One way to find the person a record speaks of.
+
+    Attributes:
+        method: name shown in links, e.g. `personal_id`.
+        attribute: the attribute of the record that holds the value.
+        scheme: the scheme in `truth.identifier` it is looked up in.
+        current: True for identifiers in force, False for former ones, None for either.
+        stated_by: the source whose linked records say who bears the identifier; None for the register.
+        digits: only values of this length are looked up, where another number may stand in the attribute;
+            who bears the identifier is known through another rule.
+    """
+
+    method: Name
+    attribute: str
+    scheme: Name
+    current: bool | None = None
+    stated_by: Name | None = None
+    digits: Annotated[int, Field(ge=1)] | None = None
+
+
+class SomebodyElse(Part):
+    """When an identifier fits but the person does not.
+
+    The link is refused when the name is further than `name_distance` edits (of the folded name) from the
+    believed one and the birth date, if stated, does not agree.
+    """
+
+    name_distance: Annotated[int, Field(ge=1)] = 3
+
+
+class MatchingRules(Document):
+    """`matching.yaml`: the register, identifiers in order of trust, and how the rest is matched.
+
+    Identifiers that another source states follow those of the register, through which that source's
+    own records are linked. Without `model` a record that no identifier leads to anyone stays unlinked.
+    """
+
+    # `register` is also a method of every pydantic model (from ABCMeta), which a field may not hide.
+    register_source: Annotated[Name, Field(alias="register")]
+    identifiers: Annotated[tuple[IdentifierRule, ...], Field(min_length=1)]
+    somebody_else: SomebodyElse = SomebodyElse()
+    model: ModelRules | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MatchingRules:
+        methods = [rule.method for rule in self.identifiers]
+        if len(set(methods)) < len(methods):
+            raise ValueError("every identifier needs a method of its own")
+        borrowed = [rule.stated_by is not None for rule in self.identifiers]
+        if borrowed != sorted(borrowed):
+            raise ValueError("identifiers with stated_by come after those of the register")
+        if {rule.scheme for rule in self.identifiers if rule.stated_by} & {
+            rule.scheme for rule in self.identifiers if not rule.stated_by
+        }:
+            raise ValueError("the register and another source cannot both state one scheme")
+        return self
+
+
+class ComparisonRule(Part):
+    """How a stated value is compared with the believed one.
+
+    Attributes:
+        compare: `exact`; `folded` (case, accents, tone placement, spaces aside); `name` (folded, word
+            breaks aside); `partial_date` (the less precise must agree with the more precise); `address`
+            (communes of two catalogues agree when one became the other); `identifier` (a number that the
+            person bore before is stale); `life_status` (a source that thinks a deceased person alive).
+        changes: `never`: a difference is a conflict; `in_life`: a difference stated before the believed
+            value is stale.
+        form: a value that agrees is told of where it is written in another form: other letters or case, a
+            date less precise, the code of a former commune.
+        required_of: sources whose records must hold a value where one is believed.
+        valid: a differing value that cannot be true of the person is `invalid`: `personal_id` (its
+            structure, Thông tư 59/2021/TT-BCA Điều 4), `birth_date` (in a year after the statement, or
+            more than 130 years before it).
+    """
+
+    compare: Literal["exact", "folded", "name", "partial_date", "address", "identifier", "life_status"]
+    changes: Literal["never", "in_life"] = "never"
+    form: bool = False
+    required_of: tuple[Name, ...] = ()
+    valid: Literal["personal_id", "birth_date"] | None = None
+
+    @model_validator(mode="after")
+    def _has_forms(self) -> ComparisonRule:
+        if self.form and self.compare in {"exact", "identifier", "life_status"}:
+            raise ValueError(f"compared {self.compare}, a value has one form only; leave form out")
+        return self
+
+
+DiscrepancyKind = Literal[
+    "conflict", "stale", "form", "missing", "wrong_person", "deceased", "duplicate", "invalid"
+]
+Severity = Literal["low", "medium", "high"]
+
+
+class SeverityRule(Part):
+    """How grave discrepancies of a kind are, from their opening on.
+
+    Attributes:
+        kind: the kind of discrepancy.
+        attribute: the attribute it is about; None for all that have no rule of their own.
+        opens: the severity it opens with.
+        medium_after: the age at which it is at least `medium`.
+        high_after: the age at which it is `high`.
+    """
+
+    kind: DiscrepancyKind
+    attribute: str | None = None
+    opens: Severity
+    medium_after: Age | None = None
+    high_after: Age | None = None
+
+    @model_validator(mode="after")
+    def _rises(self) -> SeverityRule:
+        if self.opens == "high" and (self.medium_after or self.high_after):
+            raise ValueError("what opens high cannot rise; leave medium_after and high_after out")
+        if self.opens == "medium" and self.medium_after:
+            raise ValueError("what opens medium can only rise to high; leave medium_after out")
+        if self.medium_after and self.high_after and self.medium_after >= self.high_after:
+            raise ValueError("high_after must be longer than medium_after")
+        return self
+
+
+StreamName = Annotated[
+    str, Written(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", "write source.stream, such as tax.registrations")
+]
+
+
+class ComparisonRules(Document):
+    """`comparison.yaml`: attributes not named here are not compared.
+
+    Attributes:
+        attributes: how each is compared.
+        one_record_a_person: stream -> the attribute under which a second record of one person is told of.
+        severity: a rule for every kind, and for attributes of which more or less depends.
+    """
+
+    attributes: dict[str, ComparisonRule]
+    one_record_a_person: Annotated[dict[StreamName, str], Field(default_factory=dict)]
+    severity: tuple[SeverityRule, ...]
+
+    @model_validator(mode="after")
+    def _covers_every_kind(self) -> ComparisonRules:
+        named = [(rule.kind, rule.attribute) for rule in self.severity]
+        if len(set(named)) < len(named):
+            raise ValueError("severity: two rules for one kind and attribute; keep one")
+        if absent := [kind for kind in get_args(DiscrepancyKind) if (kind, None) not in named]:
+            raise ValueError(
+                f"severity: no rule without an attribute for {', '.join(absent)}; add one for each"
+            )
+        return self
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+"""More than nothing, at most the whole."""
+
+
+class SurvivorshipRule(Part):
+    """Whose word counts for one attribute: an authority's alone, or the weightiest of several sources.
+
+    A statement weighs `trust * 0.5 ^ (age / half_life)`, and times `doubtful` where its record is in doubt
+    (see `Doubts`). Equal weights go to the more recent statement, then to the source named first.
+
+    Attributes:
+        authority: this source alone; of several records of its own, the most recent.
+        trust: source -> how far its word is trusted, above 0 to 1.
+        half_life: the age at which a statement weighs half.
+        doubtful: what is left of the weight of a doubtful statement, above 0 to 1.
+    """
+
+    authority: Name | None = None
+    trust: Annotated[dict[Name, Share], Field(min_length=1)] | None = None
+    half_life: Age | None = None
+    doubtful: Share = 1.0
+
+    @model_validator(mode="after")
+    def _one(self) -> SurvivorshipRule:
+        if (self.authority is None) == (self.trust is None):
+            raise ValueError("give either authority, or trust by source with a half_life")
+        if (self.trust is None) != (self.half_life is None):
+            raise ValueError("trust by source needs a half_life, such as 3y, and authority has none")
+        if self.authority and self.doubtful < 1:
+            raise ValueError("an authority's word is not weighed; leave doubtful out")
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources whose word may count, in the order that decides between equals."""
+        return tuple(self.trust) if self.trust else ((self.authority,) if self.authority else ())
+
+    @property
+    def kind(self) -> Literal["authority", "trust"]:
+        """The rule's name in the provenance of a believed value."""
+        return "trust" if self.trust else "authority"
+
+
+class Doubts(Part):
+    """What makes every statement of a record doubtful.
+
+    Attributes:
+        linked_by: methods of linking that are less sure of the person than others.
+        personal_id: the structure of the personal number does not fit the birth year and sex stated beside
+            it (Thông tư 59/2021/TT-BCA Điều 4).
+    """
+
+    linked_by: tuple[Name, ...] = ()
+    personal_id: bool = False
+
+
+class SurvivorshipRules(Document):
+    """`survivorship.yaml`: a rule for every attribute of the person.
+
+    Attributes:
+        doubts: what makes a statement doubtful.
+        lifelong: attributes that a person has for life: a later value corrects the earlier one, which was
+            never true. Any other is true from the day on which it was stated.
+        attributes: whose word counts.
+    """
+
+    doubts: Doubts = Doubts()
+    lifelong: tuple[str, ...] = ()
+    attributes: dict[str, SurvivorshipRule]
+
+
+CaseKind = Literal["wrong_person", "possible_match", "contested_identifier", "correction_request"]
+
+
+class CaseRule(Part):
+    """Who decides cases of a kind.
+
+    Attributes:
+        four_eyes: a decision has no effect until another clerk has confirmed it.
+    """
+
+    four_eyes: bool = False
+
+
+class CaseRules(Document):
+    """`cases.yaml`: a rule for every kind of case."""
+
+    kinds: dict[CaseKind, CaseRule]
+
+    @model_validator(mode="after")
+    def _covers_every_kind(self) -> CaseRules:
+        if absent := [kind for kind in get_args(CaseKind) if kind not in self.kinds]:
+            raise ValueError(f"kinds: no rule for {', '.join(absent)}; add one for each")
+        return self

@@ -1,0 +1,1 @@
+"""Snapshots as files: manifests, file sets and drop folders."""

@@ -1,0 +1,200 @@
+"""Files that a source drops into a folder: one is read once it is complete, and as it was then."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO
+
+from oncehub.config.access import Limits
+from oncehub.config.reading import Folder, Read
+from oncehub.connect.files.file_sets import FileSet, ListedFile
+from oncehub.connect.pagination.page import Page, PageState
+from oncehub.errors import ContractBroken, SourceUnavailable, TransientError
+
+SIDECAR = ".sha256"
+QUIET_SECONDS = 60.0
+"""A file without a checksum is complete once it has not changed for so long."""
+
+_SUM = re.compile(r"([0-9A-Fa-f]{64})(?:\s+\*?(.*\S))?\s*")
+_CHUNK_BYTES = 1024 * 1024
+_SIDECAR_BYTES = 4096
+
+Clock = Callable[[], float]
+
+
+def folder_pages(
+    folder: Path,
+    name: str,
+    read: Read,
+    limits: Limits,
+    resume: PageState | None,
+    *,
+    whole: bool,
+    clock: Clock = time.time,
+) -> Iterator[Page]:
+    """Read the complete files of a folder in the order of their names; no files are one empty page.
+
+    Every read takes all files that lie there; which of them to clear away is the source's affair. Where a
+    record that is absent counts as deleted, an empty folder says that all were: the bound of such deletes,
+    `at_most`, then fails the run.
+
+    Args:
+        folder: where the files are dropped.
+        name: `source.stream`.
+        read: whose `folder` names the files.
+        limits: bounds of a file, and of a line or record in it.
+        resume: `Page.next` of the last page kept; other files than then start anew.
+        whole: whether what is absent counts as deleted. A file that is not complete yet then fails the read;
+            else it waits for a later one.
+        clock: Unix seconds.
+
+    Raises:
+        SourceUnavailable: when the folder is not there, or a file changes while it is read or does not match
+            its checksum: a later read may find it well.
+        ContractBroken: when a link leads out of the folder, or a file is not what the connector says.
+    """
+    assert read.folder is not None
+    drop = _Drop(folder, name, read.folder, limits, clock)
+    files = drop.complete(whole=whole)
+    vouched = read.folder.checksum == "sidecar"
+    yield from FileSet(name, read, limits, files, drop.copy, vouched=vouched).pages(resume)
+
+
+class _Drop:
+    """A folder that files are dropped into."""
+
+    def __init__(self, folder: Path, name: str, form: Folder, limits: Limits, clock: Clock) -> None:
+        self._folder = folder
+        self._name = name
+        self._form = form
+        self._limits = limits
+        self._clock = clock
+
+    def complete(self, *, whole: bool) -> list[ListedFile]:
+        """List the files that are complete; with `whole` one that is not is an error."""
+        files = []
+        for number, name in enumerate(self._names(), start=1):
+            identity = self._identity(name, f"{self._name}: file {number}")
+            if identity is not None:
+                files.append(ListedFile(name, identity))
+            elif whole:
+                reason = "has no checksum beside it" if self._by_sidecar else "changed within the last minute"
+                raise SourceUnavailable(f"{self._name}: file {number} is not complete yet: it {reason}")
+        return files
+
+    def copy(self, file: ListedFile, what: str, into: BinaryIO) -> None:
+        """Copy a file that stays the one listed from beginning to end."""
+        try:
+            with self._opened(file.name, what) as source:
+                before = os.fstat(source.fileno())
+                digest = self._copied(source, what, into)
+                after = os.fstat(source.fileno())
+        except OSError as error:
+            raise _unreadable(what, error) from None
+        if self._by_sidecar and digest != file.identity:
+            raise SourceUnavailable(f"{what}: does not match the checksum beside it")
+        if not self._by_sidecar and {_version(before), _version(after)} != {file.identity}:
+            raise SourceUnavailable(f"{what}: changed while it was read")
+
+    @property
+    def _by_sidecar(self) -> bool:
+        return self._form.checksum == "sidecar"
+
+    def _names(self) -> list[str]:
+        """Names that fit the pattern; hidden ones, as copies under way often are, only where it says so."""
+        try:
+            names = [path.name for path in self._folder.iterdir()]
+        except OSError as error:
+            raise SourceUnavailable(
+                f"{self._name}: its folder cannot be listed: {_reason(error)}; check that it is mounted, "
+                "and the folder in the source's connection"
+            ) from None
+        pattern = self._form.files
+        return sorted(
+            name
+            for name in names
+            if fnmatchcase(name, pattern)
+            and (pattern.startswith(".") or not name.startswith("."))
+            and not (self._by_sidecar and name.endswith(SIDECAR))
+            and not (self._folder / name).is_dir()
+        )
+
+    def _identity(self, name: str, what: str) -> str | None:
+        """Return a file's checksum or version, None when it is not complete yet."""
+        if self._by_sidecar:
+            return self._stated_sum(name, what)
+        try:
+            there = self._inside(name, what).stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(what, error) from None
+        return _version(there) if self._clock() - there.st_mtime >= QUIET_SECONDS else None
+
+    def _stated_sum(self, name: str, what: str) -> str | None:
+        try:
+            with self._opened(name + SIDECAR, what) as sidecar:
+                text = sidecar.read(_SIDECAR_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(what, error) from None
+        if not text.strip():
+            return None
+        stated = _SUM.fullmatch(os.fsdecode(text))
+        if stated is None or (stated[2] and stated[2].rpartition("/")[2] != name):
+            raise ContractBroken(f"{what}: beside it must lie its SHA-256, alone or with its name")
+        return stated[1].lower()
+
+    def _opened(self, name: str, what: str) -> BinaryIO:
+        # Not blocking: a pipe that somebody put here has no end.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.fdopen(os.open(self._inside(name, what), flags), "rb")
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise ContractBroken(f"{what}: is no regular file")
+        return file
+
+    def _inside(self, name: str, what: str) -> Path:
+        """Return the path with links followed, all within the folder."""
+        # Unlike Path.resolve, it raises nothing where links run in a circle; opening them does.
+        path = Path(os.path.realpath(self._folder / name))
+        if path.parent != Path(os.path.realpath(self._folder)):
+            raise ContractBroken(f"{what}: is a link that leads out of its folder")
+        return path
+
+    def _copied(self, source: BinaryIO, what: str, into: BinaryIO) -> str:
+        digest = hashlib.sha256()
+        most = self._limits.file_bytes
+        size = 0
+        while chunk := source.read(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > most:
+                raise ContractBroken(f"{what}: is larger than limits.file_bytes ({most})")
+            digest.update(chunk)
+            try:
+                into.write(chunk)
+            except OSError as error:
+                raise TransientError(
+                    f"{what}: cannot be kept in the temporary folder: {_reason(error)}"
+                ) from None
+        return digest.hexdigest()
+
+
+def _version(there: os.stat_result) -> str:
+    return f"{there.st_ino}-{there.st_size}-{there.st_mtime_ns}"
+
+
+def _unreadable(what: str, error: OSError) -> SourceUnavailable:
+    return SourceUnavailable(f"{what}: cannot be read: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,1 @@
+"""HTTP requests to a source: sessions, retries, deadlines and rate limits."""

@@ -1,0 +1,95 @@
+"""The pace of requests that a source can bear."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from threading import BoundedSemaphore, Lock
+from typing import Protocol
+
+from oncehub.config.access import Limits
+from oncehub.connect.http.failures import TryAgain
+
+Pause = Callable[[float], None]
+"""Waits so many seconds; may raise when reading was given up."""
+
+LONGEST_HOLD = 86_400.0
+"""Seconds; a source that asks for more is asked again after a day."""
+
+_LOOK_AROUND_SECONDS = 0.1
+
+
+class Pace(Protocol):
+    """Decides when requests to one connection may begin; shared by all that read it."""
+
+    def turn(self, pause: Pause) -> AbstractContextManager[None]:
+        """Enter when the rate and `limits.concurrency` allow a request; leave when it was answered.
+
+        Raises:
+            TryAgain: when the source has asked for peace for longer than `limits.longest_wait`.
+        """
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody begin for so long, at most `LONGEST_HOLD`: the source asked to wait."""
+
+
+def check_hold(seconds: float, limits: Limits) -> None:
+    """Check how long the source still wants to be left alone.
+
+    Raises:
+        TryAgain: when that is longer than anybody sleeps.
+    """
+    if seconds > limits.longest_wait.total_seconds():
+        raise TryAgain("the source has asked for peace", retry_after=seconds)
+
+
+class LocalPace:
+    """A token bucket and the places for requests under way, for the threads of one process.
+
+    The bucket is kept as the time at which it would be full again (the generic cell rate algorithm):
+    `limits.burst` requests may begin at once after a pause, then one each `1 / limits.requests` seconds.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._interval = 1 / limits.requests
+        self._slack = (limits.burst - 1) * self._interval
+        self._places = BoundedSemaphore(limits.concurrency)
+        self._clock = clock
+        self._lock = Lock()
+        self._next = float("-inf")
+        self._held_until = float("-inf")
+
+    @contextmanager
+    def turn(self, pause: Pause) -> Iterator[None]:
+        """Enter when a request may begin; leave when it was answered."""
+        while not self._places.acquire(timeout=_LOOK_AROUND_SECONDS):
+            pause(0)
+        try:
+            self._wait(pause)
+            yield
+        finally:
+            self._places.release()
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody begin for so long."""
+        with self._lock:
+            self._held_until = max(self._held_until, self._clock() + min(seconds, LONGEST_HOLD))
+
+    def _wait(self, pause: Pause) -> None:
+        begin = self._token(pause)
+        # Whoever waits for a token while the source asks for peace waits for another one.
+        while begin < self._held_until:
+            begin = self._token(pause)
+
+    def _token(self, pause: Pause) -> float:
+        with self._lock:
+            now = self._clock()
+            check_hold(self._held_until - now, self._limits)
+            free = max(now, self._held_until)
+            begin = max(free, self._next - self._slack)
+            self._next = max(free, self._next) + self._interval
+        if begin > now:
+            pause(begin - now)
+        return begin

@@ -1,0 +1,1 @@
+"""Paginators: pages of a listing, by page number, offset, cursor or link."""

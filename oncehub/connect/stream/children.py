@@ -1,0 +1,236 @@
+"""Reading a stream of children: for each record of another stream, the records that belong to it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from oncehub.config.connector import (
+    AbsenceDeletes,
+    FlagDeletes,
+    Parent,
+    SequenceChanges,
+    Stream,
+    TombstoneDeletes,
+)
+from oncehub.connect.formats import at
+from oncehub.connect.pagination.listing import Listing
+from oncehub.connect.pagination.page import Page, PageState
+from oncehub.connect.pagination.reader import Gone
+from oncehub.connect.stream.high_water_mark import latest
+from oncehub.connect.stream.opened import OpenSource
+from oncehub.connect.stream.prefetch import first_pages_ahead
+from oncehub.connect.stream.reader import Clock, Phases
+from oncehub.connect.stream.window import Window, window_parameters
+from oncehub.errors import ContractBroken
+
+logger = logging.getLogger(__name__)
+
+RECORDS, ANSWERS = 1000, 100
+"""Answers about single parents are gathered until they hold so many records, or are so many themselves.
+
+An answer takes a request, so that a hundred are some seconds' work: what a killed run does again.
+"""
+
+Family = dict[str, Any]
+"""What of a parent its children are asked for with, by the names of `take`."""
+
+
+@dataclass
+class _Gathered:
+    """What was read since the page before."""
+
+    number: int
+    records: list[Any] = field(default_factory=list)
+    answers: int = 0
+
+    def add(self, records: list[Any]) -> None:
+        self.records += records
+        self.answers += 1
+
+    def is_full(self) -> bool:
+        return len(self.records) >= RECORDS or self.answers >= ANSWERS
+
+    def page(self, following: PageState | None, watermark: int | None) -> Page:
+        """Give it away as one page."""
+        page = Page(self.records, following, self.number, None, watermark=watermark)
+        self.number, self.records, self.answers = self.number + 1, [], 0
+        return page
+
+
+class Children:
+    """The children of one stream's records.
+
+    A read goes on where it stopped when the page of parents is still the same up to there; else the page's
+    parents are asked again, so that children come twice rather than never. A parent that is gone by the time
+    it is asked (404 or 410) has no children; one marked deleted is not asked.
+    """
+
+    def __init__(self, source: OpenSource, stream: str, parent: Parent, clock: Clock) -> None:
+        self._source = source
+        self._name = f"{source.connector.source}.{stream}"
+        self._spec = source.connector.streams[stream]
+        self._parent = parent
+        self._parents = Phases(source, parent.stream, clock, as_parents=True)
+        self._asked, self._gone, self._unfit = 0, 0, 0
+
+    def pages(self, window: Window, resume: PageState | None) -> Generator[Page]:
+        """Read the children of every parent, or the rest behind `resume`; see `Source.pages`."""
+        with _pool(self._source.requester.limits.concurrency) as pool:
+            yield from self._gathered(window, resume, pool)
+        logger.info(
+            "%s: %d parents asked, of which %d were gone; %d could not be asked",
+            *(self._name, self._asked, self._gone, self._unfit),
+        )
+
+    def _gathered(self, window: Window, resume: PageState | None, pool: ThreadPoolExecutor) -> Iterator[Page]:
+        gathered = _Gathered(resume["number"] if resume else 1)
+        watermark: int | None = None
+        before = resume["parents"] if resume else None
+        asked = window if self._parent.of == "changed" else Window(None, None)
+        parameters = self._parameters(window)
+        for parents in self._parents.pages(asked, before):
+            if parents.number == 1 and before is not None:
+                before, resume, gathered.number = None, None, 1
+            watermark = _higher(watermark, self._highest(parents))
+            families = self._families(parents)
+            begin, inner = _taken_up(families, resume)
+            listed = self._listed(families, parents.number, parameters, begin, inner)
+            for records, index, inside in self._children(families, begin, listed, pool):
+                gathered.add(records)
+                if gathered.is_full():
+                    state = _state(parents, families, before, index, inside)
+                    yield gathered.page({**state, "number": gathered.number + 1}, watermark)
+            resume, before = None, parents.next
+        yield gathered.page(None, watermark)
+
+    def _listed(
+        self,
+        families: list[Family],
+        number: int,
+        parameters: dict[str, str],
+        begin: int,
+        inner: PageState | None,
+    ) -> Iterator[Iterator[Page]]:
+        """Yield each family's children, unread; those of the first from `inner` on."""
+        host, spec = self._source.connection.host, self._spec
+        for index in range(begin, len(families)):
+            name = f"{self._name} of parent {index + 1} on page {number}"
+            values = {key: str(value) for key, value in families[index].items()}
+            listing = Listing(name, host, spec.read, spec.pages, parameters, values, may_be_gone=True)
+            yield self._alive(listing, inner if index == begin else None)
+
+    def _children(
+        self,
+        families: list[Family],
+        begin: int,
+        listed: Iterator[Iterator[Page]],
+        pool: ThreadPoolExecutor,
+    ) -> Iterator[tuple[list[Any], int, PageState | None]]:
+        """Yield children, the family to go on with, and where in its children."""
+        ahead = first_pages_ahead(listed, pool, self._source.requester.limits.concurrency)
+        for index, pages in enumerate(ahead, begin):
+            self._asked += 1
+            came = False
+            for page in pages:
+                came = True
+                records = [_adopted(record, families[index]) for record in page.records]
+                yield records, index + (page.next is None), page.next
+            if not came:
+                self._gone += 1
+                yield [], index + 1, None
+
+    def _parameters(self, window: Window) -> dict[str, str]:
+        return {} if self._parent.of == "changed" else window_parameters(window, self._name, self._spec)
+
+    def _alive(self, listing: Listing, inner: PageState | None) -> Iterator[Page]:
+        try:
+            yield from self._source.pages(listing, inner)
+        except Gone:
+            return
+
+    def _families(self, parents: Page) -> list[Family]:
+        families = []
+        for record in parents.records:
+            if _deleted(record, self._parents.spec):
+                continue
+            family = {name: at(record, path) for name, path in self._parent.take.items()}
+            if all(_can_be_asked_with(value) for value in family.values()):
+                families.append(family)
+            elif isinstance(self._spec.deletes, AbsenceDeletes):
+                # Its children would count as absent, which they may not be.
+                raise ContractBroken(f"{self._name}: a parent lacks what `parent.take` names")
+            else:
+                self._unfit += 1
+        return families
+
+    def _highest(self, parents: Page) -> int | None:
+        spec = self._parents.spec
+        if self._parent.of == "all" or not isinstance(spec.changes, SequenceChanges):
+            return None
+        if parents.watermark is not None:
+            return parents.watermark
+        highest = latest(parents.records, spec, None)
+        return highest if isinstance(highest, int) else None
+
+
+def _state(
+    parents: Page, families: list[Family], before: PageState | None, index: int, inner: PageState | None
+) -> PageState:
+    """Where to go on: the page of parents, the family on it, and what made sure that it is still the same."""
+    if index == len(families) and parents.next is not None:
+        return {"parents": parents.next, "index": 0, "digest": _digest([]), "child": None}
+    known = _digest(families[: index + (inner is not None)])
+    return {"parents": before, "index": index, "digest": known, "child": inner}
+
+
+def _taken_up(families: list[Family], resume: PageState | None) -> tuple[int, PageState | None]:
+    if resume is None:
+        return 0, None
+    index, inner = resume["index"], resume["child"]
+    if resume["digest"] != _digest(families[: index + (inner is not None)]):
+        return 0, None
+    return index, inner
+
+
+def _digest(families: list[Family]) -> str:
+    return hashlib.blake2b(repr(families).encode(), digest_size=16).hexdigest()
+
+
+def _adopted(record: Any, family: Family) -> Any:
+    return {**record, "parent": family} if isinstance(record, dict) else record
+
+
+def _deleted(record: Any, spec: Stream) -> bool:
+    deletes = spec.deletes
+    if not isinstance(deletes, FlagDeletes | TombstoneDeletes):
+        return False
+    value = at(record, deletes.field)
+    return type(value) is type(deletes.equals) and bool(value == deletes.equals)
+
+
+def _can_be_asked_with(value: Any) -> bool:
+    # A segment of dots would lead to another path.
+    return not isinstance(value, bool) and (
+        isinstance(value, int) or (isinstance(value, str) and value not in {"", ".", ".."})
+    )
+
+
+def _higher(one: int | None, other: int | None) -> int | None:
+    return max((mark for mark in (one, other) if mark is not None), default=None)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="oncehub-children")
+    try:
+        yield pool
+    finally:
+        # Its threads may be waiting until a source that asked for peace may be asked again; whoever gives up
+        # reading ends their pauses only after this.
+        pool.shutdown(wait=False, cancel_futures=True)

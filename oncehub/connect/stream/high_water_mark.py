@@ -1,0 +1,50 @@
+"""When records were stated by their own word: what a read of changes may go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from oncehub.config.connector import SequenceChanges, Stream, Updated
+from oncehub.connect.formats import at
+from oncehub.connect.stream.window import Bound
+
+
+def latest(records: Iterable[Any], stream: Stream, most: Bound) -> Bound:
+    """Return the latest time of statement, or highest sequence, that is not beyond `most`.
+
+    None when no record says any. What lies beyond is what moved while it was read, or a wrong clock.
+    """
+    stated = (_mark(record, stream) for record in records)
+    within = (mark for mark in stated if mark is not None and (most is None or mark <= most))  # type: ignore[operator]
+    return max(within, default=None)
+
+
+def _mark(record: Any, stream: Stream) -> Bound:
+    if isinstance(stream.changes, SequenceChanges):
+        return _number(at(record, stream.changes.field))
+    return stated_time(at(record, stream.updated.field), stream.updated)
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def stated_time(value: Any, updated: Updated) -> datetime | None:
+    """Read a time as the source writes `updated`; None where it cannot be read."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        if updated.format in {"unix", "unix_ms"}:
+            seconds = float(value) / (1 if updated.format == "unix" else 1000)
+            return datetime.fromtimestamp(seconds, UTC)
+        text = str(value)
+        iso = updated.format == "iso8601"
+        moment = datetime.fromisoformat(text) if iso else datetime.strptime(text, updated.format)  # noqa: DTZ007
+        return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(updated.zone))
+    except (ValueError, OverflowError, OSError):
+        return None

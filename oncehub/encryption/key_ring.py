@@ -1,0 +1,167 @@
+"""The keys that the hub encrypts what it stores with: one seals, the others still open what they sealed.
+
+They stand in `ONCEHUB_KEY_DATA` (base64, parted by blanks, the one that seals first), else in files of
+their own below `home/keys/data`, where the file `primary` names the one that seals. A key's id follows from
+the key, so that no key can stand under another's name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from oncehub.encryption.secrets import KEY_BYTES, create_secret_file, decode_key, encode_key
+from oncehub.errors import ConfigError, KeyMissing
+
+VARIABLE: Final = "ONCEHUB_KEY_DATA"
+_PRIMARY: Final = "primary"
+_ID_BYTES: Final = 4
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Keys by id.
+
+    Attributes:
+        primary: id of the key that seals.
+        place: where the ring stands, for messages.
+    """
+
+    primary: str
+    keys: Mapping[str, bytes] = field(repr=False)
+    place: str
+
+    def key(self, key_id: str) -> bytes:
+        """Return a key.
+
+        Raises:
+            KeyMissing: when the ring does not hold it.
+        """
+        if key_id not in self.keys:
+            held = ", ".join(self.keys)
+            raise KeyMissing(
+                f"the key {key_id} is not in the key ring ({self.place}, which holds {held}); put it back "
+                "from where it is kept, then try again: nothing is lost, but what it sealed cannot be read"
+            )
+        return self.keys[key_id]
+
+
+def load_key_ring(home: Path) -> KeyRing:
+    """Return the ring; without any, one with a new key is made below `home`, once.
+
+    Raises:
+        ConfigError: when a key is not whole, a file holds another key than it is named after, or no key is
+            named as the one that seals.
+    """
+    if text := os.environ.get(VARIABLE):
+        keys = [decode_key(each, VARIABLE) for each in text.split()]
+        return KeyRing(key_id(keys[0]), {key_id(key): key for key in keys}, VARIABLE)
+    folder = _folder(home)
+    if not (folder / _PRIMARY).exists():
+        _begin(folder)
+    return _read(folder)
+
+
+def add_primary(home: Path) -> KeyRing:
+    """Put a new key into the ring, which seals from now on, and return the ring.
+
+    Raises:
+        ConfigError: when the ring stands in the environment, which only its keeper can change.
+    """
+    if os.environ.get(VARIABLE):
+        raise ConfigError(
+            f"the key ring is {VARIABLE}: put a new key in front (openssl rand -base64 {KEY_BYTES}), leave "
+            "the others behind it, and run: oncehub keys rotate --resume"
+        )
+    load_key_ring(home)
+    folder = _folder(home)
+    with _alone(folder):
+        temporary = folder / f".{_PRIMARY}.{secrets.token_hex(8)}"
+        create_secret_file(temporary, _add(folder).encode())
+        temporary.replace(folder / _PRIMARY)
+    return _read(folder)
+
+
+def drop_key(home: Path, dropped: str) -> None:
+    """Take a key out of the ring for good; who calls this has made sure that nothing is sealed with it.
+
+    Raises:
+        ConfigError: when it seals, or the ring stands in the environment.
+        KeyMissing: when the ring does not hold it.
+    """
+    ring = load_key_ring(home)
+    ring.key(dropped)
+    if dropped == ring.primary:
+        raise ConfigError(
+            f"the key {dropped} is the one that seals; first put another in its place: oncehub keys rotate"
+        )
+    if os.environ.get(VARIABLE):
+        raise ConfigError(f"nothing is sealed with the key {dropped} any more: take it out of {VARIABLE}")
+    _file(_folder(home), dropped).unlink()
+
+
+@lru_cache(maxsize=64)
+def key_id(key: bytes) -> str:
+    """Return what a key is called: 8 hexadecimal digits that follow from it and tell nothing of it."""
+    return derived(key, "key id", _ID_BYTES).hex()
+
+
+def derived(key: bytes, use: str, length: int = KEY_BYTES) -> bytes:
+    """Return the key for one use that follows from a key of the ring (HKDF-SHA-256, RFC 5869)."""
+    return HKDF(SHA256(), length, salt=None, info=f"oncehub {use}".encode()).derive(key)
+
+
+def _folder(home: Path) -> Path:
+    return home / "keys" / "data"
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.key"
+
+
+def _begin(folder: Path) -> None:
+    with _alone(folder):
+        if not (folder / _PRIMARY).exists():
+            create_secret_file(folder / _PRIMARY, _add(folder).encode())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time change the ring; a killed one holds nobody up."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _add(folder: Path) -> str:
+    key = secrets.token_bytes(KEY_BYTES)
+    create_secret_file(_file(folder, key_id(key)), encode_key(key))
+    return key_id(key)
+
+
+def _read(folder: Path) -> KeyRing:
+    primary = (folder / _PRIMARY).read_text("ascii").strip()
+    keys = {}
+    for path in sorted(folder.glob("*.key")):
+        keys[path.stem] = decode_key(path.read_text("ascii"), str(path))
+        if key_id(keys[path.stem]) != path.stem:
+            raise ConfigError(
+                f"{path}: holds another key than the one that it is named after; put that one back"
+            )
+    ring = KeyRing(primary, keys, str(folder))
+    ring.key(primary)
+    return ring

@@ -1,0 +1,1 @@
+"""Lands a batch: upserts rows, and deletes what a snapshot no longer lists."""

@@ -1,0 +1,150 @@
+"""Deletion by absence: what a complete snapshot no longer shows is marked deleted."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import polars as pl
+
+from oncehub.errors import ContractBroken
+from oncehub.intake.landing.land import Landing
+from oncehub.normalize import Batch
+from oncehub.store.connection import Connection
+
+_log = logging.getLogger(__name__)
+
+UNREADABLE = ""
+"""Stands among the seen keys for records whose key could not be read; no record has an empty key."""
+
+WHENEVER: Final = datetime.max.replace(tzinfo=UTC)
+"""Whenever stated: what a snapshot speaks of where there is nothing else to be read."""
+
+_FULL_READ = """
+select run_id from intake.run left join intake.checkpoint using (run_id)
+where run.source = %(source)s and run.stream = %(stream)s and run.mode = 'full'
+  and (run.state = 'running' or checkpoint.run_id is not null)
+order by run_id desc
+limit 1
+"""
+
+_SHOWN_UNTIL = "select shown_until from intake.checkpoint where run_id = %(run_id)s"
+
+_REMEMBER = """
+insert into intake.seen (run_id, source_key)
+select %(run_id)s, shown.source_key from unnest(%(keys)s::text[]) as shown (source_key)
+on conflict (run_id, source_key) do nothing
+"""
+
+_ABSENT = """
+from intake.held
+where held.source = %(source)s and held.stream = %(stream)s and held.deletion is null
+  and held.stated_at <= %(shown_until)s
+  and not exists (
+      select from intake.seen where seen.run_id = %(run_id)s and seen.source_key = held.source_key
+  )
+"""
+
+_COUNT_LIVE = """
+select count(*) from intake.held where source = %(source)s and stream = %(stream)s and deletion is null
+"""
+
+_FIND_ABSENT = f"insert into pg_temp.leaving select held.source_key {_ABSENT}"
+
+_HOLD_ABSENT = """
+update intake.held set deletion = 'absent'
+where source = %(source)s and stream = %(stream)s
+  and source_key in (select source_key from pg_temp.leaving)
+"""
+
+# What was rejected and is not there any more needs no second try.
+_RESOLVE_ABSENT = """
+update intake.rejected set resolved_at = now()
+where source = %(source)s and stream = %(stream)s and resolved_at is null and source_key is not null
+  and coalesce(stated_at, received_at) <= %(shown_until)s
+  and not exists (
+      select from intake.seen where seen.run_id = %(run_id)s and seen.source_key = rejected.source_key
+  )
+"""
+
+_UNREADABLE_SEEN = (
+    "select count(*) from intake.seen where run_id = %(run_id)s and source_key = %(unreadable)s"
+)
+
+
+class Snapshot:
+    """The records that one full snapshot has shown; calls belong into the caller's transaction."""
+
+    def __init__(self, connection: Connection, run_id: int, source: str, stream: str) -> None:
+        self._connection = connection
+        self._names: dict[str, Any] = {
+            "run_id": run_id,
+            "source": source,
+            "stream": stream,
+            "unreadable": UNREADABLE,
+        }
+
+    @classmethod
+    def in_progress(cls, connection: Connection, source: str, stream: str) -> Snapshot | None:
+        """Return the snapshot of the stream's unfinished full read, if there is one."""
+        with connection.cursor() as cursor:
+            cursor.execute(_FULL_READ, {"source": source, "stream": stream})
+            row = cursor.fetchone()
+        return cls(connection, row[0], source, stream) if row else None
+
+    def remember(self, batch: Batch) -> None:
+        """Note every record of the batch as present, the rejected ones too."""
+        keys = {UNREADABLE if each.source_key is None else each.source_key for each in batch.rejected}
+        keys.update(pl.concat([batch.accepted_keys["source_key"], batch.deleted["source_key"]]))
+        self._run(_REMEMBER, keys=[key for key in keys if "\0" not in key])
+
+    def forget(self) -> None:
+        """Drop the notes: the snapshot is complete, given up, or starts anew."""
+        self._run("delete from intake.seen where run_id = %(run_id)s")
+
+    def shown_until(self) -> datetime | None:
+        """The latest statement time of the pages that listed the snapshot itself; None without any."""
+        latest: datetime | None = self._one(_SHOWN_UNTIL)
+        return latest
+
+    def sweep(self, landing: Landing, at_most: float, *, shown_until: datetime | None = WHENEVER) -> int:
+        """Mark deleted what the complete snapshot lacks, and return how many records that were.
+
+        A snapshot with a record whose key cannot be read deletes nothing: it may be any of the absent ones.
+
+        Args:
+            landing: of the stream.
+            at_most: share of the living records.
+            shown_until: records stated later stay, as the snapshot may be older than they; None: all stay.
+
+        Raises:
+            ContractBroken: when more than the share `at_most` of the living records is absent.
+        """
+        if self._one(_UNREADABLE_SEEN):
+            _log.warning("%(source)s.%(stream)s: a key was unreadable, absence deletes nothing", self._names)
+            return 0
+        live = self._one(_COUNT_LIVE)
+        absent = self._run(_FIND_ABSENT, shown_until=shown_until)
+        if absent > at_most * live:
+            raise ContractBroken(
+                f"{self._names['source']}.{self._names['stream']}: the snapshot lacks {absent} of {live} "
+                f"records, more than deletes.at_most {at_most:g}; nothing was deleted"
+            )
+        self._run(_RESOLVE_ABSENT, shown_until=shown_until)
+        if absent:
+            self._run(_HOLD_ABSENT)
+            landing.delete_leaving()
+            landing.mark_dirty()
+        return absent
+
+    def _run(self, statement: str, **more: Any) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, {**self._names, **more})
+            return int(cursor.rowcount)
+
+    def _one(self, statement: str) -> Any:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, self._names)
+            row = cursor.fetchone()
+        return row[0] if row else None

@@ -1,0 +1,1 @@
+"""Keeps rejected records encrypted, and replays them after a fix."""

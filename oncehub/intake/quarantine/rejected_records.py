@@ -1,0 +1,136 @@
+"""Rejected records: kept encrypted, each once, until a good version of the same record comes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from psycopg2.extras import execute_values
+
+from oncehub.encryption.cipher import Cipher, Ciphers, load_ciphers, use_keys
+from oncehub.encryption.rejected_payloads import Payload, open_payload, payload_place
+from oncehub.errors import ContractBroken
+from oncehub.normalize import Rejected
+from oncehub.settings import Settings
+from oncehub.store.connection import Connection
+
+# A rejection older than the statement held is of no use to anybody, in whatever order the two came.
+_KEEP = """
+insert into intake.rejected (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
+    digest, key_id, payload, resolved_at)
+select new.*, (
+    select now() from intake.held
+    where held.source = new.source and held.stream = new.stream and held.source_key = new.source_key
+      and held.stated_at > new.stated_at
+)
+from (values %s) as new (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
+    digest, key_id, payload)
+on conflict (source, stream, kind, digest) do update
+set run_id = excluded.run_id, source_key = excluded.source_key, stage = excluded.stage,
+    reason = excluded.reason, path = excluded.path, stated_at = excluded.stated_at,
+    resolved_at = excluded.resolved_at
+where (rejected.resolved_at is null) <> (excluded.resolved_at is null)
+   or (rejected.source_key, rejected.stage, rejected.reason, rejected.path, rejected.stated_at)
+      is distinct from
+      (excluded.source_key, excluded.stage, excluded.reason, excluded.path, excluded.stated_at)
+"""
+
+_ROW = "(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s::bytea, %s, %s::bytea)"
+
+# What is kept under a former key goes by that key's digest.
+_ADOPT = """
+update intake.rejected
+set digest = new.digest, key_id = new.key_id, payload = new.payload
+from (values %%s) as new (former, digest, key_id, payload)
+where (rejected.source, rejected.stream, rejected.kind, rejected.digest)
+    = (%(source)s, %(stream)s, %(kind)s, new.former)
+"""
+
+Kind = Literal["records", "deletions"]
+"""What a page lists; a rejected entry is tried again as what it was."""
+
+
+class Quarantine:
+    """Seals the payloads of one stream's rejected records, each bound to the stream and its own digest."""
+
+    def __init__(self, settings: Settings, source: str, stream: str) -> None:
+        self._home = settings.home
+        self._source = source
+        self._stream = stream
+
+    def keep(
+        self, connection: Connection, run_id: int, rejected: Sequence[Rejected], kind: Kind = "records"
+    ) -> None:
+        """Store rejected records within the caller's transaction, each once, after the page's good ones."""
+        with connection.cursor() as cursor:
+            ciphers = use_keys(cursor, self._home)
+        once = {ciphers.primary.digest(each.payload): each for each in rejected}
+        rows = [
+            (
+                *(run_id, self._source, self._stream, _storable(each.source_key), kind),
+                *(each.stage, each.reason, each.path, each.stated_at),
+                *(digest, ciphers.ring.primary, self._seal(ciphers.primary, each.payload, digest)),
+            )
+            for digest, each in once.items()
+        ]
+        if rows:
+            self._adopt(connection, ciphers, [each.payload for each in once.values()], kind)
+            with connection.cursor() as cursor:
+                execute_values(cursor, _KEEP, rows, template=_ROW)
+
+    def open(self, key_id: str | None, digest: bytes, sealed: bytes, ciphers: Ciphers | None = None) -> bytes:
+        """Decrypt a payload that was kept of this stream.
+
+        Args:
+            key_id: what it was sealed with; None: before there was a ring.
+            digest: kept with it.
+            sealed: the payload.
+            ciphers: of the ring; it is read anew unless they are given.
+
+        Raises:
+            KeyMissing: when that key is not there.
+            SealBroken: when the payload is another record's, or was altered.
+        """
+        payload = Payload(self._source, self._stream, key_id, digest, sealed)
+        return open_payload(self._home, ciphers or load_ciphers(self._home), payload)
+
+    def _seal(self, cipher: Cipher, payload: bytes, digest: bytes) -> bytes:
+        return cipher.seal(payload, payload_place(self._source, self._stream, digest))
+
+    def _adopt(self, connection: Connection, ciphers: Ciphers, payloads: Sequence[bytes], kind: Kind) -> None:
+        """Bring those of these payloads that are kept under another key under the one that seals."""
+        rows = []
+        for payload in payloads:
+            digest = ciphers.primary.digest(payload)
+            sealed = self._seal(ciphers.primary, payload, digest)
+            rows += [
+                (other.digest(payload), digest, ciphers.ring.primary, sealed) for other in ciphers.others()
+            ]
+        if rows:
+            with connection.cursor() as cursor:
+                names = {"source": self._source, "stream": self._stream, "kind": kind}
+                statement = cursor.mogrify(_ADOPT, names).decode()
+                execute_values(cursor, statement, rows, template="(%s::bytea, %s::bytea, %s, %s::bytea)")
+
+
+def refuse_excess(
+    name: str, read: int, quarantined: int, latest: Sequence[Rejected], *, at_most: float, after: int
+) -> None:
+    """Stop a run of which too many records are rejected; `latest` gives the reason that the message names.
+
+    Raises:
+        ContractBroken: when `after` records were read and more than the share `at_most` was rejected.
+    """
+    if read < after or quarantined <= at_most * read:
+        return
+    reasons = Counter(f"{each.stage} {each.path}: {each.reason}" for each in latest)
+    often = f"; most often {reasons.most_common(1)[0][0]}" if reasons else ""
+    raise ContractBroken(
+        f"{name}: {quarantined} of {read} records rejected, more than quarantine.at_most {at_most:g}{often}"
+    )
+
+
+def _storable(source_key: str | None) -> str | None:
+    # PostgreSQL text takes no NUL; such a key names no record that could ever be resolved.
+    return None if source_key is None or "\0" in source_key else source_key

@@ -1,0 +1,281 @@
+"""Rejected records: listed, shown to who has the key, and tried again after a fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import polars as pl
+from psycopg2.extras import RealDictCursor
+
+from oncehub.config.connector import Connector
+from oncehub.config.entities import load_entities
+from oncehub.encryption.cipher import Ciphers, load_ciphers
+from oncehub.errors import ConfigError, ContractStopped
+from oncehub.intake.drift import note_drift
+from oncehub.intake.landing.land import Landing
+from oncehub.intake.quarantine.rejected_records import Kind, Quarantine
+from oncehub.intake.runs.run import Counts, Run
+from oncehub.intake.runs.start import begin_replay
+from oncehub.intake.runs.stream_locks import alone, take_turn
+from oncehub.normalize import Batch, Normalizer, load_normalizer
+from oncehub.settings import Settings
+from oncehub.store.connection import Connection, opened
+from oncehub.store.failures import told_without_values
+
+_BATCH = 500
+"""Rejected records in one transaction."""
+
+_LIST = """
+select rejected_id, run_id, source, stream, source_key is not null as has_key, kind, stage, reason, path,
+    stated_at, received_at, resolved_at
+from intake.rejected
+where (%(source)s is null or source = %(source)s) and (%(stream)s is null or stream = %(stream)s)
+  and (%(include_resolved)s or resolved_at is null)
+order by rejected_id desc
+limit %(limit)s
+"""
+
+_SHOW = """
+select rejected_id, source, stream, stage, reason, path, received_at, key_id, digest, payload
+from intake.rejected where rejected_id = %s
+"""
+
+_OPEN = """
+select rejected_id, key_id, digest, payload
+from intake.rejected
+where source = %(source)s and stream = %(stream)s and kind = %(kind)s and resolved_at is null
+  and rejected_id > %(after)s and (%(ids)s::bigint[] is null or rejected_id = any (%(ids)s))
+order by rejected_id
+limit %(limit)s
+"""
+
+_RESOLVE = """
+update intake.rejected set resolved_at = now() where rejected_id = any (%s) and resolved_at is null
+"""
+
+_COUNT_HELD = """
+select count(*)
+from intake.held
+join unnest(%(keys)s::text[], %(moments)s::timestamptz[]) as said (source_key, stated_at)
+    using (source_key, stated_at)
+where source = %(source)s and stream = %(stream)s and (deletion is not null) = %(deleted)s
+"""
+
+
+@dataclass(frozen=True)
+class RejectedRecord:
+    """A record that was rejected, without anything of what it says.
+
+    Attributes:
+        has_key: whether it could be told which record it is.
+        kind: `records`, or `deletions` for a tombstone.
+        path: source field for stage `contract`, `entity.attribute` else.
+        resolved_at: when a good version of the record, its deletion or a replay made it obsolete.
+    """
+
+    rejected_id: int
+    run_id: int
+    source: str
+    stream: str
+    has_key: bool
+    kind: Kind
+    stage: str
+    reason: str
+    path: str
+    stated_at: datetime | None
+    received_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RejectedPayload:
+    """A rejected record in clear; `payload` is personal data."""
+
+    rejected_id: int
+    source: str
+    stream: str
+    stage: str
+    reason: str
+    path: str
+    received_at: datetime
+    payload: Any
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """What became of rejected records; `tried` = landed + outdated + rejected.
+
+    Attributes:
+        outdated: resolved without landing, as a later statement of the record is held.
+        rejected: still bad; each stays in quarantine with its present reason.
+    """
+
+    tried: int = 0
+    landed: int = 0
+    outdated: int = 0
+    rejected: int = 0
+
+
+Listener = Callable[[ReplayReport], None]
+"""Hears the running totals."""
+
+
+def list_rejected(
+    store: Connection,
+    source: str | None = None,
+    stream: str | None = None,
+    *,
+    include_resolved: bool = False,
+    limit: int = 100,
+) -> list[RejectedRecord]:
+    """Return rejected records, newest first; those that are resolved only when asked for."""
+    names = {"source": source, "stream": stream, "include_resolved": include_resolved, "limit": limit}
+    with store, store.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_LIST, names)
+        return [RejectedRecord(**row) for row in cursor.fetchall()]
+
+
+def show_rejected(settings: Settings, store: Connection, rejected_id: int) -> RejectedPayload:
+    """Decrypt one rejected record.
+
+    Raises:
+        ConfigError: when there is none of this number, or the key is another than it was sealed with.
+    """
+    with store, store.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_SHOW, (rejected_id,))
+        row = cursor.fetchone()
+    if row is None:
+        raise ConfigError(f"there is no rejected record {rejected_id}; see: oncehub quarantine list --all")
+    quarantine = Quarantine(settings, row["source"], row["stream"])
+    payload = orjson.loads(_opened(quarantine, row))
+    return RejectedPayload(**row, payload=payload)
+
+
+def replay(
+    settings: Settings,
+    connector: Connector,
+    stream: str,
+    *,
+    database: Connection | None = None,
+    ids: Sequence[int] | None = None,
+    report: Listener | None = None,
+) -> ReplayReport:
+    """Put open rejected records of a stream (all, or `ids`) through today's contract and mapping.
+
+    What passes lands by the rules of every other record: an older statement changes nothing. Killed at any
+    instant, it leaves in quarantine what it has not yet landed. `report` hears the totals after every batch.
+    A `database` given by the caller must not be in a transaction.
+
+    Raises:
+        ConfigError: a wrong mapping, contract or stream name, or another key than a record was sealed with.
+        ContractStopped: when a record differs in a way for which its contract says `stop`.
+        RunBusy: another process replays the stream.
+        StoreError: the database cannot be used.
+    """
+    normalizer = load_normalizer(settings, connector, stream)
+    name = f"{connector.source}.{stream}"
+    with (
+        opened(settings, database) as store,
+        told_without_values(f"replaying {name}"),
+        alone(store, "replay", name),
+    ):
+        return _Replay(settings, connector.source, stream, store, normalizer).run(ids, report)
+
+
+class _Replay:
+    def __init__(
+        self, settings: Settings, source: str, stream: str, store: Connection, normalizer: Normalizer
+    ) -> None:
+        self._names = (source, stream)
+        self._name = f"{source}.{stream}"
+        self._store = store
+        self._normalizer = normalizer
+        self._home = settings.home
+        self._quarantine = Quarantine(settings, source, stream)
+        self._landing = Landing(store, source, stream, load_entities(settings.schemas), settings.home)
+
+    def run(self, ids: Sequence[int] | None, listener: Listener | None) -> ReplayReport:
+        with self._store:
+            self._landing.prepare()
+            definition = self._normalizer.definition
+            run = begin_replay(self._store, *self._names, definition=definition, now=datetime.now(UTC))
+        total = ReplayReport()
+        with run.failing(lambda _: False), told_without_values(f"replaying {self._name}"):
+            for kind in ("records", "deletions"):
+                after = 0
+                while found := self._replay_batch(run, kind, after, ids):
+                    after, batch = found
+                    total = _sum(total, batch)
+                    if listener:
+                        listener(total)
+            with self._store:
+                run.succeed()
+        return total
+
+    def _replay_batch(
+        self, run: Run, kind: Kind, after: int, ids: Sequence[int] | None
+    ) -> tuple[int, ReplayReport] | None:
+        """Try the next rejected records in one transaction, and return the number of the last one."""
+        with self._store:
+            # The turn comes before the look: what another lane makes obsolete meanwhile must not land.
+            take_turn(self._store, self._name)
+            rows = self._open(kind, after, ids)
+            if not rows:
+                return None
+            ciphers = load_ciphers(self._home)
+            payloads = {row["rejected_id"]: _opened(self._quarantine, row, ciphers) for row in rows}
+            records = [orjson.loads(payload) for payload in payloads.values()]
+            batch = self._normalizer.normalize(records, deletions=kind == "deletions")
+            if batch.stop:
+                raise ContractStopped(f"{self._name}: {batch.stop}")
+            return rows[-1]["rejected_id"], self._landed(run, kind, payloads, batch)
+
+    def _landed(self, run: Run, kind: Kind, payloads: Mapping[int, bytes], batch: Batch) -> ReplayReport:
+        landed = self._landing.land(batch)
+        held = self._held(batch.accepted_keys, deleted=False) + self._held(batch.deleted, deleted=True)
+        self._quarantine.keep(self._store, run.run_id, batch.rejected, kind)
+        bad = {each.payload for each in batch.rejected}
+        self._resolve([number for number, payload in payloads.items() if payload not in bad])
+        drift = note_drift(self._store, run.run_id, *self._names, batch.drift)
+        run.count(Counts.of(batch, landed, drift=drift))
+        outdated = len(payloads) - len(batch.rejected) - held
+        return ReplayReport(len(payloads), held, outdated, len(batch.rejected))
+
+    def _open(self, kind: Kind, after: int, ids: Sequence[int] | None) -> list[dict[str, Any]]:
+        values = {"kind": kind, "after": after, "ids": None if ids is None else list(ids), "limit": _BATCH}
+        with self._store.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(_OPEN, {**self._of_stream(), **values})
+            return [dict(row) for row in cursor.fetchall()]
+
+    def _held(self, keys: pl.DataFrame, *, deleted: bool) -> int:
+        """How many of these statements are the latest of their records now."""
+        values = {"keys": keys["source_key"].to_list(), "moments": keys["stated_at"].to_list()}
+        with self._store.cursor() as cursor:
+            cursor.execute(_COUNT_HELD, {**self._of_stream(), **values, "deleted": deleted})
+            row = cursor.fetchone()
+        return int(row[0]) if row else 0
+
+    def _resolve(self, ids: Sequence[int]) -> None:
+        with self._store.cursor() as cursor:
+            cursor.execute(_RESOLVE, (list(ids),))
+
+    def _of_stream(self) -> dict[str, Any]:
+        return {"source": self._names[0], "stream": self._names[1]}
+
+
+def _opened(quarantine: Quarantine, row: dict[str, Any], ciphers: Ciphers | None = None) -> bytes:
+    """Take what is sealed out of a row, and open it."""
+    return quarantine.open(row.pop("key_id"), bytes(row.pop("digest")), bytes(row.pop("payload")), ciphers)
+
+
+def _sum(total: ReplayReport, batch: ReplayReport) -> ReplayReport:
+    return ReplayReport(
+        tried=total.tried + batch.tried,
+        landed=total.landed + batch.landed,
+        outdated=total.outdated + batch.outdated,
+        rejected=total.rejected + batch.rejected,
+    )

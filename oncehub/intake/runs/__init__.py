@@ -1,0 +1,1 @@
+"""Runs: windows, cursors, checkpoints and stream locks."""

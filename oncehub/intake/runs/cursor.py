@@ -1,0 +1,116 @@
+"""How far a stream has been read: what the next run asks for, and where the cursor is when it has ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from oncehub.config.connector import Connector, SequenceChanges, TimeChanges
+from oncehub.connect import Window
+from oncehub.connect.stream.window import Bound
+from oncehub.intake.runs.stream_locks import Mode
+from oncehub.store.connection import Connection
+
+_POSITION = "select position, sequence from intake.cursor where source = %(source)s and stream = %(stream)s"
+
+_MARKS = """
+select high_mark, high_sequence from intake.checkpoint
+where source = %(source)s and stream = %(stream)s and lane = 'live'
+"""
+
+# Never back, but where the stream counts otherwise than before, or began to count anew and was read in full.
+_ADVANCE = """
+insert into intake.cursor (source, stream, position, sequence)
+values (%(source)s, %(stream)s, %(position)s, %(sequence)s)
+on conflict (source, stream) do update
+set position = excluded.position, sequence = excluded.sequence, advanced_at = now()
+where excluded.position > cursor.position
+   or excluded.sequence > cursor.sequence
+   or (excluded.sequence < cursor.sequence and %(everything)s)
+   or (excluded.position is null) <> (cursor.position is null)
+"""
+
+
+def changes_of(connector: Connector, stream: str) -> TimeChanges | SequenceChanges | None:
+    """Return what tells the changes of a stream: its own part, or for children of changed parents theirs."""
+    spec = connector.landed[stream]
+    if spec.parent and spec.parent.of == "changed":
+        return connector.streams[spec.parent.stream].changes
+    return spec.changes
+
+
+def live_window(
+    connection: Connection, connector: Connector, stream: str, *, full: bool, now: datetime
+) -> tuple[Mode, Window]:
+    """Return what the next live run asks for: what changed since the cursor, else (or with `full`) all."""
+    changes = changes_of(connector, stream)
+    position = None if full else _position(connection, connector.source, stream)
+    if isinstance(changes, TimeChanges):
+        # With an upper bound, what moves while pages are read leaves the listing and shows in its total.
+        until = now - changes.skew
+        if not isinstance(position, datetime):
+            return "full", Window(None, until)
+        since = position - changes.overlap
+        # Never before `since`, should the machine's clock have been set back.
+        return "changes", Window(since, max(since, until))
+    if isinstance(changes, SequenceChanges) and isinstance(position, int):
+        return "changes", Window(max(0, position - changes.overlap), None)
+    return "full", Window(None, None)
+
+
+def asks_as(changes: TimeChanges | SequenceChanges | None, window: Window) -> bool:
+    """Tell whether a window of an earlier run is one that the stream still understands."""
+    bounds = [bound for bound in (window.since, window.until) if bound is not None]
+    if isinstance(changes, TimeChanges):
+        return bool(bounds) and all(isinstance(bound, datetime) for bound in bounds)
+    return all(isinstance(changes, SequenceChanges) and isinstance(bound, int) for bound in bounds)
+
+
+def advance(connection: Connection, connector: Connector, stream: str, *, mode: Mode, window: Window) -> None:
+    """Move the cursor to what the run that ends has seen in full; belongs into the caller's transaction."""
+    position = _seen_in_full(connection, connector, stream, window)
+    if position is None:
+        return
+    values = {
+        **_names(connector.source, stream),
+        "position": position if isinstance(position, datetime) else None,
+        "sequence": position if isinstance(position, int) else None,
+        "everything": mode == "full",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ADVANCE, values)
+
+
+def _seen_in_full(connection: Connection, connector: Connector, stream: str, window: Window) -> Bound:
+    changes = changes_of(connector, stream)
+    high_mark, high_sequence = _row(connection, _MARKS, connector.source, stream) or (None, None)
+    if isinstance(changes, SequenceChanges):
+        sequence: int | None = high_sequence
+        return sequence
+    if not isinstance(changes, TimeChanges) or not isinstance(window.until, datetime):
+        return None
+    parent = connector.landed[stream].parent
+    if parent and parent.of == "changed":
+        # Children do not state when their parents changed; they are never further than their parents' cursor.
+        high_mark = _position(connection, connector.source, parent.stream)
+    if not isinstance(high_mark, datetime):
+        return None
+    # What was stated later may still be missing from what was read.
+    return min(high_mark, window.until)
+
+
+def _position(connection: Connection, source: str, stream: str) -> Bound:
+    position, sequence = _row(connection, _POSITION, source, stream) or (None, None)
+    bound: Bound = position if position is not None else sequence
+    return bound
+
+
+def _row(connection: Connection, statement: str, source: str, stream: str) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _names(source, stream))
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
+def _names(source: str, stream: str) -> dict[str, str]:
+    return {"source": source, "stream": stream}

@@ -1,0 +1,238 @@
+"""Runs: one reading of one stream, its window, its counters, and where an interrupted one goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from psycopg2.extras import Json, RealDictCursor
+
+from oncehub.config.connector import SequenceChanges, TimeChanges
+from oncehub.connect import PageState, Window
+from oncehub.errors import OncehubError, StoreUnavailable
+from oncehub.intake.landing.land import Landed
+from oncehub.intake.runs.stream_locks import Mode, lane_of
+from oncehub.normalize import Batch
+from oncehub.store.connection import Connection
+
+_TOTALS = "pages, read, accepted, unchanged, quarantined, deleted, drift, total, state = 'succeeded' as done"
+
+_READ_TOTALS = f"select {_TOTALS} from intake.run where run_id = %(run_id)s"
+
+_COUNT = f"""
+update intake.run
+set pages = pages + %(pages)s, read = read + %(read)s, accepted = accepted + %(accepted)s,
+    unchanged = unchanged + %(read)s - %(accepted)s - %(quarantined)s - %(deleted_read)s,
+    quarantined = quarantined + %(quarantined)s, deleted_read = deleted_read + %(deleted_read)s,
+    deleted = deleted + %(deleted)s, drift = drift + %(drift)s, total = coalesce(%(total)s, total)
+where run_id = %(run_id)s
+returning {_TOTALS}
+"""
+
+_SAVE_CHECKPOINT = """
+insert into intake.checkpoint
+    (source, stream, lane, run_id, page, high_mark, high_sequence, shown_until)
+values
+    (%(source)s, %(stream)s, %(lane)s, %(run_id)s, %(page)s, %(high_mark)s, %(high_sequence)s,
+     %(shown_until)s)
+on conflict (source, stream, lane) do update
+set run_id = excluded.run_id, page = excluded.page, saved_at = now(),
+    high_mark = greatest(checkpoint.high_mark, excluded.high_mark),
+    high_sequence = greatest(checkpoint.high_sequence, excluded.high_sequence),
+    shown_until = case when %(anew)s then excluded.shown_until
+                       else greatest(checkpoint.shown_until, excluded.shown_until) end
+"""
+
+_DROP_CHECKPOINT = """
+delete from intake.checkpoint where source = %(source)s and stream = %(stream)s and lane = %(lane)s
+"""
+
+_DROP_SEEN = "delete from intake.seen where run_id = %(run_id)s"
+
+_CLOSE = f"""
+update intake.run
+set state = %(state)s, finished_at = now(), error = %(error)s, deleted = deleted + %(deleted)s
+where run_id = %(run_id)s
+returning {_TOTALS}
+"""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How far a run is, in records; `read` = accepted + unchanged + quarantined + deletions read.
+
+    Attributes:
+        window: what was asked for; no lower end for a full read, none at all where a source knows no changes.
+        accepted: changed anything.
+        unchanged: stated nothing new.
+        quarantined: rejected.
+        deleted: newly marked deleted, by flag, tombstone or absence.
+        drift: fields noted as other than the contract says.
+        total: how many records the read is known to hold, where the source declares it.
+        seconds: worked on it by this process.
+        done: True once the stream was read to its end.
+    """
+
+    run_id: int
+    source: str
+    stream: str
+    mode: Mode
+    window: Window
+    pages: int
+    read: int
+    accepted: int
+    unchanged: int
+    quarantined: int
+    deleted: int
+    drift: int
+    total: int | None
+    seconds: float
+    done: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What pages that land together add to their run, in records; see `RunReport`."""
+
+    pages: int
+    read: int
+    accepted: int
+    quarantined: int
+    deleted_read: int
+    deleted: int
+    drift: int
+    total: int | None
+
+    @classmethod
+    def of(
+        cls, batch: Batch, landed: Landed, *, drift: int, pages: int = 1, total: int | None = None
+    ) -> Self:
+        """What a batch and its landing add; `drift` is how much of it is new in the run."""
+        return cls(
+            pages=pages,
+            read=batch.read,
+            accepted=landed.accepted,
+            quarantined=len(batch.rejected),
+            deleted_read=batch.deleted.height,
+            deleted=landed.deleted,
+            drift=drift,
+            total=total,
+        )
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How far pages go that land together.
+
+    Attributes:
+        high_mark: its latest statement time.
+        high_sequence: what it counts for a cursor by sequence.
+        shown_until: its latest statement time, where it shows a snapshot.
+        anew: whether it is the first of a read that begins anew.
+    """
+
+    high_mark: datetime | None
+    high_sequence: int | None
+    shown_until: datetime | None
+    anew: bool
+
+
+@dataclass
+class Run:
+    """A run in progress; every call that writes belongs into the caller's transaction.
+
+    Attributes:
+        definition: what its records are made by, as digest; None where it began before that was kept.
+        resume: state of the next page; None to begin with the first.
+        all_landed: only the end of the run is missing.
+        taken_over: an earlier process began it.
+    """
+
+    connection: Connection
+    run_id: int
+    source: str
+    stream: str
+    mode: Mode
+    window: Window
+    started_at: datetime
+    definition: str | None
+    resume: PageState | None = None
+    all_landed: bool = False
+    taken_over: bool = False
+    _begun_at: float = field(default_factory=time.monotonic)
+
+    def left_behind(self, changes: TimeChanges | SequenceChanges | None, now: datetime) -> bool:
+        """Tell whether the run began so long ago that what changed since deserves a reading of its own.
+
+        Of a full snapshot that another process had read to its end, nobody knows whether a newer one is out.
+        """
+        match changes:
+            case None:
+                return self.all_landed
+            case TimeChanges():
+                return now - self.started_at > changes.overlap
+            case SequenceChanges():
+                return self.taken_over
+
+    def count(self, counts: Counts) -> RunReport:
+        """Add pages to the counters, and return them."""
+        return self._report(_COUNT, **asdict(counts))
+
+    def save_checkpoint(self, page: PageState | None, marks: Marks) -> None:
+        """Note the next page (None when all have landed) and how far this one goes."""
+        self._run(_SAVE_CHECKPOINT, page=None if page is None else Json(page), **asdict(marks))
+
+    def succeed(self, *, deleted_by_absence: int = 0) -> RunReport:
+        """Close the run, and return its counters."""
+        self._forget()
+        return self._report(_CLOSE, state="succeeded", error=None, deleted=deleted_by_absence)
+
+    def fail(self, error: str, *, keep_checkpoint: bool) -> RunReport:
+        """Close the run; with its checkpoint kept, the next one goes on where it stopped."""
+        if not keep_checkpoint:
+            self._forget()
+        return self._report(_CLOSE, state="failed", error=error, deleted=0)
+
+    def report(self) -> RunReport:
+        """Read the counters."""
+        return self._report(_READ_TOTALS)
+
+    @contextmanager
+    def failing(self, keep_checkpoint: Callable[[OncehubError], bool]) -> Iterator[None]:
+        """Close the run when what is done within fails, and pass the failure on."""
+        try:
+            yield
+        except StoreUnavailable:
+            # Nothing can be written down; the run is taken over as if its process had been killed.
+            raise
+        except OncehubError as error:
+            with self.connection:
+                self.fail(str(error), keep_checkpoint=keep_checkpoint(error))
+            raise
+
+    def _forget(self) -> None:
+        self._run(_DROP_CHECKPOINT)
+        self._run(_DROP_SEEN)
+
+    def _report(self, statement: str, **values: Any) -> RunReport:
+        """Run a statement that gives the totals."""
+        row = self._run(statement, **values)
+        return RunReport(
+            run_id=self.run_id,
+            source=self.source,
+            stream=self.stream,
+            mode=self.mode,
+            window=self.window,
+            seconds=time.monotonic() - self._begun_at,
+            **row,
+        )
+
+    def _run(self, statement: str, **values: Any) -> dict[str, Any]:
+        names = {"run_id": self.run_id, "source": self.source, "stream": self.stream}
+        with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(statement, {**names, "lane": lane_of(self.mode), **values})
+            return dict(cursor.fetchone() or {}) if cursor.description else {}

@@ -1,0 +1,166 @@
+"""Beginning a run: going on with an unfinished one of the lane, or opening a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from oncehub.config.connector import Connector
+from oncehub.connect import Window
+from oncehub.intake.runs.cursor import asks_as, changes_of, live_window
+from oncehub.intake.runs.run import Run
+from oncehub.intake.runs.stream_locks import Lane, Mode
+from oncehub.store.connection import Connection
+
+_UNFINISHED = """
+select run.run_id, run.mode, run.started_at,
+       run.window_from, run.window_until, run.sequence_from, run.sequence_until,
+       checkpoint.run_id is not null as begun, checkpoint.page, run.definition
+from intake.run left join intake.checkpoint using (run_id)
+where run.source = %(source)s and run.stream = %(stream)s and run.lane = %(lane)s
+  and (run.state = 'running' or run.state = 'failed' and checkpoint.run_id is not null)
+order by run.run_id desc
+limit 1
+"""
+
+_TAKE_OVER = """
+update intake.run set state = 'running', finished_at = null, error = null where run_id = %(run_id)s
+"""
+
+_OPEN = """
+insert into intake.run
+    (source, stream, mode, window_from, window_until, sequence_from, sequence_until, started_at, definition)
+values
+    (%(source)s, %(stream)s, %(mode)s, %(window_from)s, %(window_until)s,
+     %(sequence_from)s, %(sequence_until)s, %(now)s, %(definition)s)
+returning run_id
+"""
+
+_LAST_FULL = """
+select definition from intake.run
+where source = %(source)s and stream = %(stream)s and mode = 'full' and state = 'succeeded'
+order by run_id desc
+limit 1
+"""
+
+Begin = Callable[[Connection], Run]
+"""Begins a run within the caller's transaction."""
+
+
+def begin_live(
+    connection: Connection,
+    connector: Connector,
+    stream: str,
+    *,
+    full: bool,
+    definition: str,
+    now: datetime,
+) -> Run:
+    """Go on with the stream's unfinished live run, or open a new one; belongs into the caller's transaction.
+
+    A full read that was asked for is not satisfied by an unfinished read of changes, nor by one whose first
+    pages landed by another `definition`: those are closed.
+    """
+    unfinished = _unfinished(connection, connector.source, stream, "live")
+    if unfinished:
+        if not asks_as(changes_of(connector, stream), unfinished.window):
+            unfinished.fail("given up: the stream tells its changes otherwise now", keep_checkpoint=False)
+        elif full and unfinished.mode != "full":
+            unfinished.fail("given up for a full read", keep_checkpoint=False)
+        elif full and unfinished.definition != definition:
+            unfinished.fail("given up: contract or mapping has changed since", keep_checkpoint=False)
+        else:
+            return unfinished
+    mode, window = live_window(connection, connector, stream, full=full, now=now)
+    return _opened(connection, (connector.source, stream), mode, window, definition=definition, now=now)
+
+
+def begin_backfill(
+    connection: Connection,
+    connector: Connector,
+    stream: str,
+    window: Window,
+    *,
+    definition: str,
+    now: datetime,
+) -> Run:
+    """Go on with the stream's unfinished backfill of `window`, or open one; one of another window is closed.
+
+    Nothing is lost with that: what it landed stays, and asked for again it begins anew.
+    """
+    unfinished = _unfinished(connection, connector.source, stream, "backfill")
+    if unfinished:
+        if unfinished.window == window:
+            return unfinished
+        unfinished.fail("given up for another window", keep_checkpoint=False)
+    return _opened(connection, (connector.source, stream), "backfill", window, definition=definition, now=now)
+
+
+def begin_replay(connection: Connection, source: str, stream: str, *, definition: str, now: datetime) -> Run:
+    """Open a replay; one that was killed is closed, as what it left is still in quarantine."""
+    if unfinished := _unfinished(connection, source, stream, "replay"):
+        unfinished.fail("interrupted", keep_checkpoint=False)
+    return _opened(connection, (source, stream), "replay", Window(None, None), definition=definition, now=now)
+
+
+def is_outlived(connection: Connection, source: str, stream: str, definition: str) -> bool:
+    """Tell whether everything was last read by another definition: the hub may hold what that made."""
+    row = _one(connection, _LAST_FULL, {"source": source, "stream": stream})
+    return row is not None and row[0] not in (None, definition)
+
+
+def _unfinished(connection: Connection, source: str, stream: str, lane: Lane) -> Run | None:
+    row = _one(connection, _UNFINISHED, {"source": source, "stream": stream, "lane": lane})
+    if row is None:
+        return None
+    run_id, mode, started_at, window_from, window_until, sequence_from, sequence_until, *rest = row
+    begun, page, definition = rest
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_OVER, {"run_id": run_id})
+    since = window_from if window_from is not None else sequence_from
+    until = window_until if window_until is not None else sequence_until
+    return Run(
+        connection,
+        run_id,
+        source,
+        stream,
+        mode,
+        Window(since, until),
+        started_at,
+        definition,
+        resume=page,
+        all_landed=begun and page is None,
+        taken_over=True,
+    )
+
+
+def _opened(
+    connection: Connection,
+    names: tuple[str, str],
+    mode: Mode,
+    window: Window,
+    *,
+    definition: str,
+    now: datetime,
+) -> Run:
+    source, stream = names
+    values = {"source": source, "stream": stream, "mode": mode, "definition": definition, "now": now}
+    row = _one(connection, _OPEN, values | _bounds(window))
+    assert row is not None
+    return Run(connection, row[0], source, stream, mode, window, now, definition)
+
+
+def _bounds(window: Window) -> dict[str, Any]:
+    bounds: dict[str, Any] = {}
+    for end, bound in (("from", window.since), ("until", window.until)):
+        bounds[f"sequence_{end}"] = bound if isinstance(bound, int) else None
+        bounds[f"window_{end}"] = bound if isinstance(bound, datetime) else None
+    return bounds
+
+
+def _one(connection: Connection, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row

@@ -1,0 +1,102 @@
+"""Submitted records: they wait, sealed, and leave the queue in the transaction that lands them."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from psycopg2.extras import execute_values
+
+from oncehub.connect import Page, PageState, Window
+from oncehub.encryption.cipher import use_keys
+from oncehub.encryption.submitted_payloads import waiting_place
+from oncehub.settings import Settings
+from oncehub.store.connection import Connection, opened
+
+_PAGE: Final = 500
+
+_SUBMIT = "insert into intake.submitted (source, stream, token, key_id, payload) values %s"
+
+_WAITING = """
+select number, token::text, key_id, payload from intake.submitted
+where source = %(source)s and stream = %(stream)s and number > %(after)s
+order by number
+limit %(limit)s
+"""
+
+_TAKE = "delete from intake.submitted where number = any (%s)"
+
+
+class Outbox:
+    """Where records of one stream are submitted."""
+
+    def __init__(self, settings: Settings, source: str, stream: str) -> None:
+        self._home = settings.home
+        self._names = (source, stream)
+
+    def submit(self, connection: Connection, records: Sequence[Mapping[str, Any]]) -> None:
+        """Leave records to be landed, within the caller's transaction; needs no right to read them again."""
+        with connection.cursor() as cursor:
+            ciphers = use_keys(cursor, self._home)
+            rows = []
+            for record in records:
+                token = str(uuid.uuid4())
+                sealed = ciphers.primary.seal(orjson.dumps(record), waiting_place(*self._names, token))
+                rows.append((*self._names, token, ciphers.ring.primary, sealed))
+            if rows:
+                execute_values(cursor, _SUBMIT, rows, template="(%s, %s, %s::uuid, %s, %s::bytea)")
+
+
+class Waiting:
+    """The records of one stream that wait to be landed, given page by page like those of a source.
+
+    It reads ahead on a connection of its own. What commits meanwhile with a lower number waits for the next
+    run, since what is taken is exactly what was given.
+    """
+
+    def __init__(self, settings: Settings, source: str, stream: str) -> None:
+        self._settings = settings
+        self._names = (source, stream)
+        self._given: deque[int] = deque()
+
+    def pages(self, _stream: str, _window: Window, _resume: PageState | None = None) -> Iterator[Page]:
+        """Give all that waits, in the order in which it came; an interrupted run has nothing to go on with.
+
+        Raises:
+            KeyMissing: when the key that a record was sealed with is not there.
+            SealBroken: when one was altered.
+        """
+        after, number = 0, 1
+        with opened(self._settings) as connection:
+            while True:
+                waiting = self._after(connection, after)
+                records = list(waiting.values())
+                self._given.extend(waiting)
+                after = max(waiting, default=after)
+                last = len(records) < _PAGE
+                yield Page(records, None if last else {"after": after}, number, total=None)
+                if last:
+                    return
+                number += 1
+
+    def take(self, connection: Connection, count: int) -> None:
+        """Take off the `count` records given first, within the transaction that has landed them."""
+        numbers = [self._given.popleft() for _ in range(count)]
+        with connection.cursor() as cursor:
+            cursor.execute(_TAKE, (numbers,))
+
+    def _after(self, connection: Connection, number: int) -> dict[int, Any]:
+        source, stream = self._names
+        values = {"source": source, "stream": stream, "after": number, "limit": _PAGE}
+        with connection, connection.cursor() as cursor:
+            ciphers = use_keys(cursor, self._settings.home)
+            cursor.execute(_WAITING, values)
+            return {
+                number: orjson.loads(
+                    ciphers.under(key_id).open(bytes(payload), waiting_place(source, stream, token))
+                )
+                for number, token, key_id, payload in cursor.fetchall()
+            }

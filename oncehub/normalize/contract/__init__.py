@@ -1,0 +1,1 @@
+"""Checks records against the JSON Schema of their stream."""

@@ -1,0 +1,157 @@
+"""Contracts: the JSON Schemas that a stream's records must meet, and where its fields are found in them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oncehub.config.entities import read_schema
+from oncehub.errors import ConfigError
+
+Node = dict[str, Any]
+
+_DEFINITION = "#/$defs/"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class UnknownPath(ValueError):
+    """A path leads to nothing that the contract knows; the message says what it may have meant."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A JSON Schema 2020-12 of one stream's records, of which every `$ref` is `#/$defs/<name>`."""
+
+    schema: Node
+
+    def resolve(self, node: Node) -> Node:
+        """Follow a `$ref`."""
+        while reference := node.get("$ref"):
+            node = self.schema["$defs"][definition(reference)]
+        return node
+
+    def kinds(self, node: Node) -> set[str]:
+        """The JSON types a node allows, null left out."""
+        return self.types(node) - {"null"}
+
+    def types(self, node: Node) -> set[str]:
+        """The JSON types a node allows; empty where it does not say."""
+        stated = self.resolve(node).get("type", [])
+        return {stated} if isinstance(stated, str) else set(stated)
+
+    def items(self, node: Node) -> Node:
+        """The schema of a list's items."""
+        return self.resolve(self.resolve(node).get("items", {}))
+
+    def at(self, path: str, start: Node | None = None) -> Node:
+        """Return the schema of the field at a dotted path, from the record or from `start`.
+
+        Raises:
+            UnknownPath: when the contract describes no such field, or a list lies on the way.
+        """
+        *_, (_, node) = self.steps(path, start)
+        return node
+
+    def steps(self, path: str, start: Node | None = None) -> Iterator[tuple[bool, Node]]:
+        """Give for every field on a dotted path whether the one around it requires it, and its schema.
+
+        Raises:
+            UnknownPath: as `at`.
+        """
+        node = self.resolve(self.schema if start is None else start)
+        done: list[str] = []
+        for name in path.split("."):
+            properties = node.get("properties", {})
+            if name not in properties:
+                raise UnknownPath(_advice(done, name, properties, self.kinds(node)))
+            required = name in node.get("required", ())
+            node = self.resolve(properties[name])
+            done.append(name)
+            yield required, node
+
+    def assures(self, path: str, start: Node | None = None) -> bool:
+        """Whether every record has a value at a dotted path: required and never null, all the way."""
+        return all(
+            required and self.types(node) and "null" not in self.types(node)
+            for required, node in self.steps(path, start)
+        )
+
+
+def definition(reference: str) -> str:
+    """The name in a `$ref` to `#/$defs/<name>`."""
+    return reference.removeprefix(_DEFINITION)
+
+
+def load_contract(path: Path) -> Contract:
+    """Read a contract.
+
+    Raises:
+        ConfigError: when the file is absent, no valid JSON Schema 2020-12, or refers to what is not there.
+    """
+    schema = read_schema(path)
+    known = schema.get("$defs", {})
+    for reference in _references(schema):
+        if not reference.startswith(_DEFINITION) or definition(reference) not in known:
+            raise ConfigError(
+                f"{path}: $ref: {reference!r} leads nowhere; write {_DEFINITION}<name> of this file"
+            )
+    return Contract(schema)
+
+
+def only(contract: Contract, paths: tuple[str, ...]) -> Contract:
+    """A contract that asks for the fields at `paths` alone: what a deleted record must still state."""
+    schema: Node = {"$schema": contract.schema["$schema"], "type": "object"}
+    if "$defs" in contract.schema:
+        schema["$defs"] = contract.schema["$defs"]
+    for path in paths:
+        _require(schema, path, contract.at(path))
+    return Contract(schema)
+
+
+def of_kinds(kinds: Mapping[str, tuple[str, ...]]) -> Contract:
+    """A contract that asks for the fields at these paths alone, each of one of its JSON types."""
+    schema: Node = {"$schema": _DIALECT, "type": "object"}
+    for path, types in kinds.items():
+        _require(schema, path, {"type": list(types)})
+    return Contract(schema)
+
+
+def equals(path: str, value: str | bool | int) -> Node:
+    """A schema that only an object with this value at `path` meets."""
+    node: Node = {"const": value}
+    for name in reversed(path.split(".")):
+        node = {"type": "object", "required": [name], "properties": {name: node}}
+    return {"$schema": _DIALECT, **node}
+
+
+def _require(node: Node, path: str, part: Node) -> None:
+    *outer, last = path.split(".")
+    for name in outer:
+        node = _required(node, name, {"type": "object"})
+    _required(node, last, part)
+
+
+def _required(node: Node, name: str, part: Node) -> Node:
+    node.setdefault("required", []).append(name)
+    found: Node = node.setdefault("properties", {}).setdefault(name, part)
+    return found
+
+
+def _references(node: Any) -> Iterator[str]:
+    parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        yield node["$ref"]
+    for part in parts:
+        yield from _references(part)
+
+
+def _advice(done: list[str], name: str, known: dict[str, Any], kinds: set[str]) -> str:
+    if "array" in kinds:
+        return f"{'.'.join(done)} is a list; use each or pick"
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"the contract knows no field {'.'.join([*done, name])!r}" + (
+        f"; did you mean {'.'.join([*done, close[0]])!r}?" if close else "; add it to the contract"
+    )

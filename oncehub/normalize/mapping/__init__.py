@@ -1,0 +1,1 @@
+"""Compiles mappings from source fields to canonical attributes."""

@@ -1,0 +1,1 @@
+"""Transforms: named functions over whole columns that a mapping may use."""

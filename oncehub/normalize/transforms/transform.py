@@ -1,0 +1,180 @@
+"""What a transform is: a named function from expression to expression that says of itself what it does."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Generic, ParamSpec
+
+import polars as pl
+
+from oncehub.config.mapping import Transform as Written
+
+Change = Callable[[pl.Expr], pl.Expr]
+_P = ParamSpec("_P")
+
+_EXAMPLE: Final = re.compile(r'(?:(\{.*\}): )?(".*") -> (".*"|null|failure)')
+_SOURCE: Final = re.compile(r"Source: (.+?)\.?\s*(?:\n\n|$)", re.DOTALL)
+_FOLDER: Final = "mappings"
+"""Keyword-only parameter that no mapping writes: a transform that has it is given the folder `mappings/`."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a transform makes of one value.
+
+    Attributes:
+        written: as a mapping writes the transform.
+        value: the source's text.
+        result: what is made of it, as text; None for no value.
+        fails: whether no value is a failure, rather than meant.
+    """
+
+    written: Written
+    value: str
+    result: str | None
+    fails: bool
+
+    def __str__(self) -> str:
+        """As docstrings write it."""
+        given = f"{json.dumps(self.value, ensure_ascii=False)} -> {self._shown_result()}"
+        return (
+            given
+            if isinstance(self.written, str)
+            else f"{json.dumps(self.written, ensure_ascii=False)}: {given}"
+        )
+
+    def _shown_result(self) -> str:
+        if self.result is None:
+            return "failure" if self.fails else "null"
+        return json.dumps(self.result, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class TransformEntry:
+    """What a reader of the catalogue is told of a transform.
+
+    Attributes:
+        parameters: as a mapping may write them, `name` or `name = default`; `*name` takes several.
+        source: the decree or standard it follows; None where there is none.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    summary: str
+    source: str | None
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Transform(Generic[_P]):
+    """A named change of a text column.
+
+    Attributes:
+        function: takes the expression and the mapping's arguments; null out for a value it cannot read.
+        null_is_meant: null out means that the value says nothing here, which is no failure.
+    """
+
+    function: Callable[_P, pl.Expr]
+    null_is_meant: bool = False
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> pl.Expr:
+        """Call the function, so that transforms can be built of others."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def name(self) -> str:
+        """As mappings name it."""
+        return self.function.__name__
+
+    def with_arguments(self, arguments: tuple[Any, ...], mappings: Path | None) -> Change:
+        """Fix the arguments, and the folder for a transform that reads files there.
+
+        Raises:
+            ValueError: when the transform does not take them.
+            ConfigError: when a file that it needs is wrong.
+        """
+        signature = inspect.signature(self.function)
+        given = self._given(signature, mappings)
+        try:
+            bound = signature.bind(pl.lit(None), *arguments, **given)
+        except TypeError:
+            raise ValueError(f"takes {', '.join(_parameters(signature)) or 'no arguments'}") from None
+        _check_texts(bound)
+        function: Callable[..., pl.Expr] = self.function
+        change = partial(function, **given)
+        change(pl.lit("", dtype=pl.String), *arguments)
+        return lambda value: change(value, *arguments)
+
+    def _given(self, signature: inspect.Signature, mappings: Path | None) -> dict[str, Path]:
+        if _FOLDER not in signature.parameters:
+            return {}
+        if mappings is None:
+            raise ValueError("reads files of the folder mappings/; say where that is")
+        return {_FOLDER: mappings}
+
+    def entry(self) -> TransformEntry:
+        """Read the function's docstring and signature."""
+        doc = inspect.getdoc(self.function) or ""
+        text, _, examples = doc.partition("Examples:")
+        source = _SOURCE.search(text)
+        return TransformEntry(
+            name=self.name,
+            parameters=_parameters(inspect.signature(self.function)),
+            summary=_one_line(text.partition("\n\n")[0]),
+            source=_one_line(source[1]) if source else None,
+            examples=tuple(self._example(line.strip()) for line in examples.splitlines() if line.strip()),
+        )
+
+    def _example(self, line: str) -> Example:
+        found = _EXAMPLE.fullmatch(line)
+        if not found:
+            raise ValueError(f'transform {self.name}: write the example {line!r} as "value" -> "result"')
+        written, value, result = found.groups()
+        return Example(
+            written=json.loads(written) if written else self.name,
+            value=json.loads(value),
+            result=json.loads(result) if result.startswith('"') else None,
+            fails=result == "failure",
+        )
+
+
+def transform(function: Callable[_P, pl.Expr]) -> Transform[_P]:
+    """Make a function that mappings may name of one that takes and gives an expression.
+
+    A value that it cannot read must come out null, which fails the record. The docstring's first
+    paragraph, its `Source:` and its `Examples:` are what the catalogue shows.
+    """
+    return Transform(function)
+
+
+def optional_transform(function: Callable[_P, pl.Expr]) -> Transform[_P]:
+    """Like `transform`, where null out means that the value says nothing here, which fails no record."""
+    return Transform(function, null_is_meant=True)
+
+
+def _parameters(signature: inspect.Signature) -> tuple[str, ...]:
+    written = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in signature.parameters.values()
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+    return tuple(str(parameter).replace("=", " = ") for parameter in written[1:])
+
+
+def _check_texts(bound: inspect.BoundArguments) -> None:
+    """Refuse a number or flag where the function wants a text, as YAML makes one of `2024` or `yes`."""
+    for name, argument in bound.arguments.items():
+        wants_text = bound.signature.parameters[name].annotation in ("str", str)
+        several = argument if isinstance(argument, tuple) else (argument,)
+        if wants_text and not all(isinstance(item, str) for item in several):
+            raise ValueError(f"{name} is a text; write it in quotes")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""Compares source values with golden values, and opens and closes discrepancies."""

@@ -1,0 +1,1 @@
+"""Links records to people by identifiers, overrides and merge decisions."""

@@ -1,0 +1,1 @@
+"""The rules of reconciliation, read from YAML and rendered as SQL."""

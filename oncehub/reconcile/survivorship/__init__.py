@@ -1,0 +1,1 @@
+"""Chooses the golden value of each attribute, explains it and keeps its history."""

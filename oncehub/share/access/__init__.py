@@ -1,0 +1,1 @@
+"""Row- and column-level security: the schema and role of each agreement."""

@@ -1,0 +1,126 @@
+"""What builds an agreement's part of the second wall: its schema, what is there, and its role's rights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+
+from oncehub.config.agreements import Agreement
+from oncehub.config.procedures import HOUSEHOLD_MEMBERS
+from oncehub.share.agreements.population import covered
+from oncehub.share.agreements.roles import role_of, schema_of
+from oncehub.share.consent.consents import consent_terms
+from oncehub.share.feeds.entries import feed_terms, standing_names
+from oncehub.share.people.household import MOST_MEMBERS
+from oncehub.share.people.relatives import LIFE_STATUS, living_condition
+from oncehub.store.statements import statement
+
+
+def _visible(agreement: Agreement) -> list[str]:
+    """Return the columns of `truth.person` that the agreement's role may see."""
+    # A form is opened for the living.
+    forms = {LIFE_STATUS} if agreement.procedures else set()
+    return sorted(name.removeprefix("person.") for name in {*agreement.attributes, *forms})
+
+
+def _schemes(agreement: Agreement) -> list[str]:
+    schemes = {name.removeprefix("person.") for name in agreement.search_by}
+    # A tax code of 12 digits is the personal number (Thông tư 86/2024/TT-BTC); relatives are found by theirs.
+    led = {"personal_id"} if "tax_code" in schemes or agreement.relatives else set()
+    return sorted(schemes | led)
+
+
+def wall_statements(agreement: Agreement, sealed: Collection[str], cursor: Cursor) -> sql.Composed:
+    """Return what builds an agreement's part of the wall, by the files `wall_*.sql`.
+
+    Args:
+        agreement: as `load_agreements` gives it.
+        sealed: attributes that are encrypted, without `person.`.
+        cursor: by whose connection literals are written.
+    """
+    columns = _visible(agreement)
+    sources = agreement.cases.sources if agreement.cases else None
+    parts = {
+        "schema": sql.Identifier(schema_of(agreement.name)),
+        "role": sql.Identifier(role_of(agreement.name)),
+        "columns": sql.SQL(", ").join(_column(agreement, column) for column in columns),
+        "names": _texts(columns),
+        "told": _told(agreement, columns),
+        "consented": _consented(agreement, sql.SQL("asked")),
+        "sealed": _texts([column for column in columns if column in sealed]),
+        "schemes": _texts(_schemes(agreement)),
+        "covered": covered(agreement),
+        "attributes": _texts(agreement.attributes),
+        "feed": sql.Literal(agreement.feed),
+        "names_of_line": _bound(
+            standing_names(agreement, sql.Identifier("d", "person_key")), feed_terms(agreement), cursor
+        ),
+        "source": sql.Literal(agreement.corrections and agreement.corrections.source),
+        "noticed": _texts(agreement.noticed()),
+        "kinds": _texts(agreement.cases.kinds if agreement.cases else ()),
+        "sources": sql.SQL("null::text[]") if sources is None else _texts(sources),
+        "living": living_condition("member"),
+        "most": sql.Literal(MOST_MEMBERS),
+        "agreement": sql.Literal(agreement.name),
+        "recorded": _texts(agreement.records_consent_for),
+        "correctable": _texts(agreement.citizen_view.corrections if agreement.citizen_view else ()),
+    }
+    return sql.SQL("").join(template.format(**parts) for template in _templates(agreement))
+
+
+def _consented(agreement: Agreement, person: sql.Composable) -> sql.Composable:
+    """Build the qualified names of what a person has consented to, where that is asked."""
+    if not agreement.needs_consent:
+        return sql.SQL("'{}'::text[]")
+    terms = consent_terms(agreement)
+    return sql.SQL("share.consented({}, {}, {}, {})").format(
+        *(sql.Literal(terms[name]) for name in ("agreement", "agency", "purpose")), person
+    )
+
+
+def _told(agreement: Agreement, columns: Collection[str]) -> sql.Composable:
+    """Build the names of the columns that may be told of a row of `truth.person`."""
+    if not agreement.needs_consent:
+        return _texts(columns)
+    names = sql.SQL("array(select substr(name, 8) from unnest({}) as name)")
+    return names.format(_consented(agreement, sql.Identifier("person", "person_key")))
+
+
+def _column(agreement: Agreement, column: str) -> sql.Composable:
+    # Whether somebody lives decides on a form, and is told by no more than a refusal.
+    if not agreement.needs_consent or f"person.{column}" not in agreement.attributes:
+        return sql.Identifier("person", column)
+    return sql.SQL("case when {} = any(consent.told) then {} end as {}").format(
+        sql.Literal(column), sql.Identifier("person", column), sql.Identifier(column)
+    )
+
+
+def _bound(statement: sql.Composable, values: Mapping[str, Any], cursor: Cursor) -> sql.Composable:
+    """Put literals in the place of a statement's placeholders."""
+    return sql.SQL(cursor.mogrify(statement, values).decode())
+
+
+def _templates(agreement: Agreement) -> Iterator[sql.SQL]:
+    parts = {
+        "people": True,
+        "household": HOUSEHOLD_MEMBERS in agreement.relatives,
+        "feed": agreement.feed,
+        "notices": agreement.corrections,
+        "cases": agreement.cases,
+        "forms": agreement.procedures,
+        "papers": agreement.procedures and agreement.papers,
+        "submissions": agreement.submissions,
+        "consents": agreement.records_consent_for,
+        "correction_requests": agreement.citizen_view,
+        "usage": agreement.citizen_view and agreement.citizen_view.usage,
+    }
+    for part, entitled in parts.items():
+        if entitled:
+            yield statement(__name__, part)
+
+
+def _texts(values: Collection[str]) -> sql.Composable:
+    return sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(map(sql.Literal, values)))

@@ -1,0 +1,185 @@
+"""What an agreement allows: every check that stands between a question and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+
+from oncehub.clock import VIETNAM
+from oncehub.config.agreements import Agreement, Cases, CitizenView, Corrections
+from oncehub.config.procedures import Procedure
+from oncehub.errors import AccessDenied
+from oncehub.share.agreements.procedures import led
+
+
+def today() -> date:
+    """Return the day it is in Vietnam."""
+    return datetime.now(VIETNAM).date()
+
+
+def require_in_force(agreement: Agreement, day: date) -> None:
+    """Check that the agreement and its legal basis hold on `day`.
+
+    Raises:
+        AccessDenied: when they do not.
+    """
+    if not agreement.in_force(day):
+        raise AccessDenied(f"the agreement {agreement.name} or its legal basis is not in force")
+
+
+def require_attributes(agreement: Agreement, attributes: Iterable[str]) -> None:
+    """Check that every attribute may leave the hub under the agreement.
+
+    Raises:
+        AccessDenied: naming those that may not.
+    """
+    if refused := sorted(set(attributes) - set(agreement.attributes)):
+        raise AccessDenied("the agreement does not cover these attributes", tuple(refused))
+
+
+def require_search(agreement: Agreement, search: Iterable[str]) -> None:
+    """Check that every attribute may be searched by; an answer would confirm the value searched for.
+
+    Raises:
+        AccessDenied: naming those that may not.
+    """
+    if refused := sorted(set(search) - set(agreement.search_by)):
+        raise AccessDenied("the agreement does not allow to search by these attributes", tuple(refused))
+
+
+def require_purpose(agreement: Agreement, purpose: str | None) -> None:
+    """Check that a stated purpose is the agreement's.
+
+    Raises:
+        AccessDenied: when it is another.
+    """
+    if purpose is not None and purpose != agreement.purpose:
+        raise AccessDenied(f"the agreement's purpose is {agreement.purpose}, and no other")
+
+
+def require_feed(agreement: Agreement, feed: str) -> None:
+    """Check that the agreement entitles to the feed; whether another feed exists is not told.
+
+    Raises:
+        AccessDenied: when it does not.
+    """
+    if agreement.feed != feed:
+        raise AccessDenied("the agreement does not entitle to this feed")
+
+
+def require_corrections(agreement: Agreement, day: date) -> Corrections:
+    """Return whose correction notices the agreement entitles to on `day`.
+
+    Raises:
+        AccessDenied: when it entitles to none, or their legal basis does not hold.
+    """
+    if agreement.corrections is None:
+        raise AccessDenied("the agreement does not entitle to correction notices")
+    if not agreement.corrects(day):
+        raise AccessDenied("the legal basis of the agreement's correction notices is not in force")
+    return agreement.corrections
+
+
+def require_submissions(agreement: Agreement) -> None:
+    """Check that the agreement lets what comes back for forms be submitted.
+
+    Raises:
+        AccessDenied: when it does not.
+    """
+    if agreement.submissions is None:
+        raise AccessDenied("the agreement does not entitle to submit what comes back for forms")
+
+
+def require_cases(agreement: Agreement, officer: str | None) -> Cases:
+    """Return which cases the agreement lets an officer see and decide.
+
+    Raises:
+        AccessDenied: when it lets none, or no officer is named.
+    """
+    if agreement.cases is None:
+        raise AccessDenied("the agreement does not entitle to cases")
+    if officer is None:
+        raise AccessDenied("cases are seen by people: name the officer as sub of the assertion's claim act")
+    return agreement.cases
+
+
+def require_consents(agreement: Agreement, other: str | None = None) -> tuple[str, ...]:
+    """Return to which agreements consents may be recorded under this one; `other` must be among them.
+
+    Raises:
+        AccessDenied: when there are none, or not that one; whether it exists is not told.
+    """
+    if not agreement.records_consent_for:
+        raise AccessDenied("the agreement does not entitle to record consents")
+    if other is not None and other not in agreement.records_consent_for:
+        raise AccessDenied("the agreement does not entitle to record consents to this one")
+    return agreement.records_consent_for
+
+
+def require_citizen(agreement: Agreement, citizen: str | None, search: Mapping[str, str]) -> CitizenView:
+    """Return what the agreement opens to the citizen for whom the caller acts, who asks about themselves.
+
+    Raises:
+        AccessDenied: when it opens nothing, nobody is named, or the question is about somebody else.
+    """
+    if agreement.citizen_view is None:
+        raise AccessDenied("the agreement does not open a view for citizens")
+    if citizen is None:
+        raise AccessDenied(
+            "this is for citizens only: name the one you have authenticated in the assertion's claim act, "
+            "with their personal number as sub and role citizen"
+        )
+    if search != {"person.personal_id": citizen}:
+        raise AccessDenied("a citizen sees what is kept of themselves, and of nobody else")
+    return agreement.citizen_view
+
+
+def require_actor(citizen: str | None, officer: str | None, search: Mapping[str, str]) -> None:
+    """Check that a citizen acts about themselves, or an officer about whoever stands before them.
+
+    Raises:
+        AccessDenied: when nobody is named, or a citizen asks about somebody else.
+    """
+    if citizen is None and officer is None:
+        raise AccessDenied(
+            "name in the assertion's claim act who asks: the citizen whom you have authenticated, with role "
+            "citizen, or the officer"
+        )
+    if citizen is not None and search != {"person.personal_id": citizen}:
+        raise AccessDenied("a citizen acts for themselves, and for nobody else")
+
+
+def require_usage(view: CitizenView) -> None:
+    """Check that citizens may see who looked at their data.
+
+    Raises:
+        AccessDenied: when they may not.
+    """
+    if not view.usage:
+        raise AccessDenied("the agreement does not open the use of their data to citizens")
+
+
+def require_correctable(agreement: Agreement, attribute: str) -> None:
+    """Check that citizens may say through the agreement that an attribute of theirs is wrong.
+
+    Raises:
+        AccessDenied: naming it when they may not.
+    """
+    view = agreement.citizen_view
+    if view is None or attribute not in view.corrections:
+        raise AccessDenied("the agreement does not take requests to correct this attribute", (attribute,))
+
+
+def require_procedure(agreement: Agreement, procedure: Procedure | None, code: str, day: date) -> Procedure:
+    """Return the procedure when the agreement covers it, and `code` led to it and it had a form on `day`.
+
+    Raises:
+        AccessDenied: when one fails; whether an uncovered procedure exists is not told.
+    """
+    if procedure is None or procedure.id not in agreement.procedures:
+        raise AccessDenied("the agreement does not cover this procedure")
+    if not led(procedure, code, day):
+        raise AccessDenied(f"on {day} this code no longer led to the procedure; its code is {procedure.id}")
+    if procedure.form_on(day) is None:
+        raise AccessDenied(f"no form of the procedure {procedure.id} was in force on {day}")
+    return procedure

@@ -1,0 +1,159 @@
+"""Whom an agreement covers, as one condition in SQL: for look-ups, feeds, notices, cases and row policies."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from psycopg2 import sql
+
+from oncehub.config.agreements import Agreement
+from oncehub.config.entities import Attribute
+from oncehub.config.population import Condition
+from oncehub.normalize.transforms.addresses import FORMER_EDITION
+from oncehub.store.administrative_units import REFORM, read_provinces, read_successors
+
+
+def covered(agreement: Agreement, person: str = "person") -> sql.Composable:
+    """Build the condition that a row of `truth.person` fulfils when the agreement's population has them.
+
+    It is true or false, never null, holds no placeholder and refers to nothing but the row's columns, so
+    that it serves as a row policy too. What is not held fulfils no condition.
+
+    Args:
+        agreement: as `load_agreements` gives it.
+        person: name that `truth.person` has in the statement.
+    """
+    parts = [_fulfilled(agreement, name, person) for name in agreement.population]
+    if not parts:
+        return sql.SQL("true")
+    return sql.SQL("coalesce({}, false)").format(sql.SQL(" and ").join(parts))
+
+
+def _fulfilled(agreement: Agreement, name: str, person: str) -> sql.Composable:
+    column = sql.Identifier(person, name.removeprefix("person."))
+    codes = agreement.population[name].one_of
+    if codes is not None:
+        return sql.SQL("{} = any({})").format(column, _texts(codes))
+    # Where the loader has not placed it, no commune fulfils it.
+    place = sql.SQL("({0} ->> 'edition') || '/' || ({0} ->> 'unit')").format(column)
+    return sql.SQL("{} = any({})").format(place, _texts(agreement.places.get(name, ())))
+
+
+def _texts(codes: Iterable[str]) -> sql.Composable:
+    """Write codes, which have no signs of their own, as one constant: a policy holds hundreds of communes."""
+    return sql.SQL("{}::text[]").format(sql.Literal("{" + ",".join(codes) + "}"))
+
+
+@dataclass(frozen=True)
+class Catalogues:
+    """The communes before the reform of 2025 and after it, and the provinces they lie in."""
+
+    mappings: Path = field(repr=False)
+
+    @cached_property
+    def provinces(self) -> dict[str, dict[str, set[str]]]:
+        """Edition -> province code -> codes of its communes."""
+        present, former = read_provinces(self.mappings)
+        found: dict[str, dict[str, set[str]]] = {}
+        for edition, frame in ((REFORM, present), (FORMER_EDITION, former)):
+            communes = defaultdict(set)
+            for unit, province in frame.select("unit", "province").iter_rows():
+                communes[province].add(unit)
+            found[edition] = dict(communes)
+        return found
+
+    @cached_property
+    def _counterparts(self) -> dict[str, dict[str, set[str]]]:
+        """Edition -> commune -> the communes of the other edition that have a part of its area."""
+        found: dict[str, dict[str, set[str]]] = {REFORM: defaultdict(set), FORMER_EDITION: defaultdict(set)}
+        pairs = read_successors(self.mappings).select("former_unit", "present_unit")
+        for former, present in pairs.iter_rows():
+            found[FORMER_EDITION][former].add(present)
+            found[REFORM][present].add(former)
+        return found
+
+    def place(self, agreement: Agreement) -> None:
+        """Set the communes that fulfil each condition on an address of an agreement's population."""
+        agreement.place(
+            {
+                name: self.places(condition)
+                for name, condition in agreement.population.items()
+                if condition.one_of is None
+            }
+        )
+
+    def known(self, condition: Condition) -> set[str]:
+        """Return the codes that the condition's edition has, of provinces or of communes."""
+        provinces = self.provinces.get(condition.edition.isoformat(), {})
+        return set(provinces) if condition.province else set().union(*provinces.values())
+
+    def places(self, condition: Condition) -> tuple[str, ...]:
+        """Return every commune that lies wholly where the condition says, each `<edition>/<code>`, sorted.
+
+        Seven province codes mean another province since 2025-07-01, and a commune's code can outlive a
+        merger, so that codes count only together with their catalogue.
+        """
+        own = condition.edition.isoformat()
+        provinces = self.provinces.get(own, {})
+        inside = set(condition.commune or ()).union(
+            *(provinces.get(code, set()) for code in condition.province or ())
+        )
+        other = FORMER_EDITION if own == REFORM else REFORM
+        followed = {unit for unit, parts in self._counterparts[other].items() if parts <= inside}
+        return tuple(sorted([f"{own}/{unit}" for unit in inside] + [f"{other}/{unit}" for unit in followed]))
+
+
+def population_faults(
+    agreement: Agreement, attributes: dict[str, Attribute], catalogues: Catalogues
+) -> Iterator[str]:
+    """Tell what is wrong with an agreement's population, one line a fault, with file, line and column."""
+    if agreement.population and agreement.cases:
+        yield (
+            f"{agreement.where('cases')}: cases: a case may name people on both sides of a population; give "
+            "cases an agreement of their own, without population"
+        )
+    for name, condition in agreement.population.items():
+        place = f"{agreement.where('population', name)}: population.{name}"
+        if name not in attributes:
+            close = difflib.get_close_matches(name, attributes, n=1)
+            advice = f"did you mean {close[0]!r}?" if close else "name an attribute of the person"
+            yield f"{place}: is not known; {advice}"
+            continue
+        attribute = attributes[name]
+        if attribute.sensitive:
+            yield f"{place}: is sensitive, and tells by who is found; choose another"
+        elif condition.one_of is not None:
+            yield from _code_faults(place, attribute, condition.one_of)
+        elif {"unit", "edition"} - set(attribute.members):
+            yield f"{place}: is no address; write one_of with its codes"
+        else:
+            yield from _place_faults(place, condition, catalogues)
+        if name not in (*agreement.attributes, *agreement.implied):
+            yield f"{place}: is told by who is found; list it under attributes, or under implied"
+
+
+def _code_faults(place: str, attribute: Attribute, codes: tuple[str, ...]) -> Iterator[str]:
+    if not attribute.values:
+        yield f"{place}: has no list of values; choose an attribute that has one, or an address"
+        return
+    for code in codes:
+        if code not in attribute.values:
+            yield f"{place}: {code!r} is none of its values; there are: {', '.join(attribute.values)}"
+
+
+def _place_faults(place: str, condition: Condition, catalogues: Catalogues) -> Iterator[str]:
+    edition = condition.edition.isoformat()
+    if edition not in (REFORM, FORMER_EDITION):
+        yield f"{place}: no catalogue is in force from {edition}; there are: {FORMER_EDITION}, {REFORM}"
+        return
+    known = catalogues.known(condition)
+    for code in condition.province or condition.commune or ():
+        if code not in known:
+            close = difflib.get_close_matches(code, known, n=1)
+            advice = f"did you mean {close[0]!r}?" if close else "write one of its codes"
+            yield f"{place}: the catalogue in force from {edition} has no code {code!r}; {advice}"

@@ -1,0 +1,1 @@
+"""API clients of agencies, and their keys."""

@@ -1,0 +1,1 @@
+"""Consents of data subjects: given, proven, withdrawn."""

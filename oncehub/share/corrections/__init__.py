@@ -1,0 +1,1 @@
+"""Correction notices to the sources, and their progress."""

@@ -1,0 +1,1 @@
+"""Measures how many items of each form the hub can fill."""

@@ -1,0 +1,270 @@
+"""The statement that answers forms of many people at once, by the rules by which `prefill` answers one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from psycopg2 import sql
+
+from oncehub.config.procedures import Item, Paper
+from oncehub.share.coverage.conditions import FILLED, stands, too_old
+from oncehub.share.coverage.household import (
+    HEAD,
+    JOIN_HOUSEHOLD,
+    MEMBER,
+    HouseholdQuestion,
+    household_answer,
+    household_part,
+)
+from oncehub.share.forms.papers import codes_of
+from oncehub.share.people.relatives import living_condition
+
+PAPER: Final = "paper"
+
+_PERSON: Final = "person."
+
+# A number leads to a relative as a search term leads to a person: see `lookup`.
+_ANSWERS = sql.SQL("""
+with conflict as materialized (
+    select person_key, array_agg(distinct attribute) as attributes
+    from truth.discrepancy
+    where kind = 'conflict' and closed_at is null
+    group by person_key
+),
+person as materialized (
+    select * from truth.person as person
+    where {living} and {population} and {restriction}
+    order by person_key
+    limit %(sample)s
+)
+{relatives}
+{household}
+{papers}
+select question.number, question.answer, count(*)
+from person
+left join conflict using (person_key)
+{joins}
+cross join lateral (values {questions}) as question (number, answer)
+group by 1, 2
+""")
+
+_COUNT = sql.SQL("""
+select count(*) from (
+    select from truth.person as person
+    where {living} and {population} and {restriction}
+    limit %(sample)s
+) as counted
+""")
+
+_RELATIVE = sql.SQL("""
+, {found} as materialized (
+    select person_key, min(relative::text)::uuid as relative
+    from (
+        select
+            person.person_key, identifier.person_key as relative, identifier.current,
+            bool_or(identifier.current) over same_number as held_now,
+            bool_or(identifier.contested) over same_number as contested
+        from person
+        left join conflict using (person_key)
+        join truth.identifier as identifier
+            on identifier.scheme = 'personal_id'
+            and identifier.value = text.identifying('personal_id', person.{tie} ->> 'personal_id')
+        where {stands}
+        window same_number as (partition by person.person_key)
+    ) as claim
+    where not contested and (current or not held_now)
+    group by person_key
+    having count(*) = 1
+)
+""")
+
+_JOIN = sql.SQL("""
+left join {found} on {found}.person_key = person.person_key
+left join truth.person as {relative} on {relative}.person_key = {found}.relative and {population}
+left join conflict as {conflict} on {conflict}.person_key = {relative}.person_key
+""")
+
+_PAPERS = sql.SQL("""
+, kept as materialized (
+    select person.person_key, {kept}
+    from person
+    cross join lateral
+        share.reusable_papers(person.person_key, {results}, {components}, {procedures}) as paper
+    group by person.person_key
+)
+""")
+
+_JOIN_PAPERS = sql.SQL("left join kept on kept.person_key = person.person_key")
+
+_OWN = sql.SQL("""
+when {person}.{attribute} is null then 'not_known'
+when not {stands} then 'conflicting'
+when {too_old} then 'too_old'
+else {filled}
+""")
+
+
+@dataclass(frozen=True)
+class PaperQuestion:
+    """Whether an earlier paper spares the one that an item asks for."""
+
+    papers: tuple[Paper, ...]
+    max_age: timedelta | None
+
+
+@dataclass(frozen=True)
+class ValueQuestion:
+    """What of an item with an attribute decides how it is answered; items of many forms ask the same."""
+
+    attribute: str
+    of: str | None
+    even_if_deceased: bool
+    max_age: timedelta | None
+
+
+Question = ValueQuestion | PaperQuestion | HouseholdQuestion
+
+
+def question_of(item: Item) -> Question | None:
+    """Return what decides how an item is answered; None where nothing does, and it is always asked."""
+    if item.attributes:
+        return HouseholdQuestion(tuple(name.removeprefix(_PERSON) for name in item.attributes), item.max_age)
+    if item.attribute:
+        name = item.attribute.removeprefix(_PERSON)
+        return ValueQuestion(name, item.of, item.even_if_deceased, item.max_age)
+    return PaperQuestion(item.replaced_by, item.max_age) if item.replaced_by else None
+
+
+def answers_statement(
+    questions: Sequence[Question], population: Mapping[str, sql.Composable], restriction: sql.Composable
+) -> sql.Composed:
+    """Build the statement that counts, of every question by its place, people by answer.
+
+    Placeholders: `now`, the present, and `sample`, how many people at most (null: all).
+
+    Args:
+        questions: at least one.
+        population: name of a person in the statement -> condition that the agreement covers them.
+        restriction: a further condition on `person`.
+    """
+    relations = _relations(questions)
+    numbered = list(enumerate(questions))
+    papers = {number: each for number, each in numbered if isinstance(each, PaperQuestion)}
+    households = {number: each for number, each in numbered if isinstance(each, HouseholdQuestion)}
+    return _ANSWERS.format(
+        living=living_condition("person"),
+        population=population["person"],
+        restriction=restriction,
+        relatives=sql.SQL("").join(
+            _RELATIVE.format(
+                found=_found(relation),
+                tie=sql.Identifier(relation),
+                stands=stands("person", "conflict", relation),
+            )
+            for relation in sorted({*relations, *([HEAD] * bool(households))})
+        ),
+        household=household_part(households, _found(HEAD), population[MEMBER]) if households else sql.SQL(""),
+        papers=_papers(papers) if papers else sql.SQL(""),
+        joins=sql.SQL(" ").join(
+            [_JOIN_PAPERS] * bool(papers)
+            + [JOIN_HOUSEHOLD] * bool(households)
+            + [
+                _JOIN.format(
+                    found=_found(relation),
+                    relative=sql.Identifier(f"its_{relation}"),
+                    conflict=sql.Identifier(f"conflict_{relation}"),
+                    population=population[f"its_{relation}"],
+                )
+                for relation in relations
+            ]
+        ),
+        questions=sql.SQL(", ").join(
+            sql.SQL("({}, {})").format(sql.Literal(number), _answer(question, number))
+            for number, question in enumerate(questions)
+        ),
+    )
+
+
+def count_statement(population: sql.Composable, restriction: sql.Composable) -> sql.Composed:
+    """Build the statement that counts the people for whom a form may be opened."""
+    return _COUNT.format(living=living_condition("person"), population=population, restriction=restriction)
+
+
+def people_in(questions: Iterable[Question]) -> list[str]:
+    """Return the names that people have in the statement."""
+    return ["person", MEMBER, *(f"its_{relation}" for relation in _relations(questions))]
+
+
+def _relations(questions: Iterable[Question]) -> list[str]:
+    values = [question for question in questions if isinstance(question, ValueQuestion)]
+    return sorted({question.of for question in values if question.of})
+
+
+def _found(relation: str) -> sql.Identifier:
+    return sql.Identifier(f"found_{relation}")
+
+
+def _papers(asked: Mapping[int, PaperQuestion]) -> sql.Composed:
+    codes = codes_of([paper for question in asked.values() for paper in question.papers])
+    return _PAPERS.format(
+        kept=sql.SQL(", ").join(
+            sql.SQL("bool_or({}) as {}").format(_spares(question), _kept(number))
+            for number, question in asked.items()
+        ),
+        **{name: _texts(values) for name, values in codes.items()},
+    )
+
+
+def _spares(question: PaperQuestion) -> sql.Composed:
+    any_of = sql.SQL(" or ").join(
+        sql.SQL("coalesce(paper.result = {}, false)").format(sql.Literal(paper.result))
+        if paper.result
+        else sql.SQL("coalesce(paper.component = {} and paper.procedure_code = any({}), false)").format(
+            sql.Literal(paper.component), _texts(paper.procedures)
+        )
+        for paper in question.papers
+    )
+    if question.max_age is None:
+        return sql.SQL("({})").format(any_of)
+    young = sql.SQL("coalesce(%(now)s - paper.decided_at <= {}, false)").format(sql.Literal(question.max_age))
+    return sql.SQL("({}) and {}").format(any_of, young)
+
+
+def _texts(values: Iterable[str]) -> sql.Composed:
+    return sql.SQL("{}::text[]").format(sql.Literal(list(values)))
+
+
+def _kept(number: int) -> sql.Identifier:
+    return sql.Identifier(f"kept_{number}")
+
+
+def _answer(question: Question, number: int) -> sql.Composed:
+    if isinstance(question, PaperQuestion):
+        return sql.SQL("case when kept.{} then {} else 'asked' end").format(_kept(number), sql.Literal(PAPER))
+    if isinstance(question, HouseholdQuestion):
+        return household_answer(question, number)
+    if question.of is None:
+        return sql.SQL("case {} end").format(_own("person", "conflict", question))
+    relative = f"its_{question.of}"
+    nobody = sql.SQL(
+        "when {}.person_key is null then case when {} then 'relative_unknown' else 'conflicting' end"
+    ).format(sql.Identifier(relative), stands("person", "conflict", question.of))
+    gone = sql.SQL("when not {} then 'relative_not_living'").format(living_condition(relative))
+    return sql.SQL("case {} {} {} end").format(
+        nobody,
+        sql.SQL("") if question.even_if_deceased else gone,
+        _own(relative, f"conflict_{question.of}", question),
+    )
+
+
+def _own(person: str, conflict: str, question: ValueQuestion) -> sql.Composed:
+    return _OWN.format(
+        person=sql.Identifier(person),
+        attribute=sql.Identifier(question.attribute),
+        stands=stands(person, conflict, question.attribute),
+        too_old=too_old(person, question.attribute, question.max_age),
+        filled=sql.Literal(FILLED),
+    )

@@ -1,0 +1,1 @@
+"""Data subjects' requests: usage, corrections and deadlines."""

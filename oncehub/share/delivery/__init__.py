@@ -1,0 +1,1 @@
+"""Sequence delivery: gap-free, commit-ordered sequences and the offsets of their consumers."""

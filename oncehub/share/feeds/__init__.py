@@ -1,0 +1,1 @@
+"""Feeds: the changes that an agreement entitles an agency to."""

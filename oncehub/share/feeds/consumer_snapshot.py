@@ -1,0 +1,174 @@
+"""What an agency says that it holds of a feed, against what it was given.
+
+The agency writes a file of JSON Lines. The first may state up to which line of the feed it is; without it the
+file counts as up to what the agency has acknowledged:
+
+    {"sequence": 4711}
+    {"person": "<pseudonym>", "digest": "<of the values held, see `digest`>"}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from psycopg2 import errors, sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
+
+from oncehub.audit import feed_pseudonym
+from oncehub.config.agreements import Agreement
+from oncehub.errors import ConfigError
+from oncehub.share.delivery.offsets import Position
+from oncehub.share.feeds.entries import feed_terms, opened_line, standing_names, within
+
+_BATCH: Final = 10_000
+_HEXADECIMAL: Final = re.compile(r"[0-9a-f]{64}")
+
+_TABLES = """
+drop table if exists held, given;
+create temporary table held (person text primary key, digest text) on commit drop;
+create temporary table given (person text primary key, digest text) on commit drop;
+"""
+
+_GIVEN = """
+select d.person_key::text, d.line, {names} as names
+from (
+    select distinct on (person_key) feed, person_key, line
+    from share.delivery
+    where feed = %(feed)s and sequence <= %(upto)s
+    order by person_key, sequence desc
+) d
+"""
+
+_FORGET = "delete from held where person = any(%s)"
+"""Of whom the agency may have read the line before or after a right to it went, any answer is right."""
+
+# Of who is gone no digest was given, so that whoever holds nothing of them is in line.
+_MISSED = """
+select person, count(*) over () as persons
+from given full join held using (person)
+where given.digest is distinct from held.digest
+order by person
+limit %s
+"""
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """Return SHA-256, in hexadecimal, of a line's `values` as canonical JSON (RFC 8785)."""
+    return hashlib.sha256(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def load_held(cursor: Cursor, path: Path, reached: Position) -> int:
+    """Put what an agency says it holds into a temporary table; return up to which line of the feed it is.
+
+    Args:
+        cursor: of a transaction with which the table goes.
+        path: the file that the agency wrote.
+        reached: how far the agency has come.
+
+    Raises:
+        ConfigError: with the line, when the file is wrong, or tells of lines that were not given out.
+    """
+    cursor.execute(_TABLES)
+    try:
+        with path.open("rb") as file:
+            lines = enumerate(file, 1)
+            upto, before = _begun(path, next(lines, None), reached)
+            _fill(cursor, "held", (_entry(path, *line) for line in chain(before, lines)))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except errors.UniqueViolation:
+        raise ConfigError(f"{path}: names a person twice; write one line a person") from None
+    return upto
+
+
+def find_missed(
+    cursor: Cursor, agreement: Agreement, key: bytes, upto: int, shown: int
+) -> list[tuple[str, int]]:
+    """Return whom the agency holds something else of than the last line that it was given up to `upto`.
+
+    That is a change it has not made, somebody it should hold or have removed, or somebody it was never given.
+
+    Args:
+        cursor: of the transaction of `load_held`.
+        agreement: one with a feed.
+        key: the hub's key for pseudonyms.
+        upto: as `load_held` returned it.
+        shown: at most so many are returned.
+
+    Returns:
+        Pseudonyms, sorted, each with the number of all.
+    """
+    unsettled: list[str] = []
+    _fill(cursor, "given", _given(cursor, agreement, key, upto, unsettled))
+    cursor.execute(_FORGET, (unsettled,))
+    cursor.execute(_MISSED, (shown,))
+    return cursor.fetchall()
+
+
+def _begun(
+    path: Path, first: tuple[int, bytes] | None, reached: Position
+) -> tuple[int, tuple[tuple[int, bytes], ...]]:
+    """Return the sequence that the file states, and its first line again if that states none."""
+    if first is None:
+        return reached.acknowledged, ()
+    match _parsed(path, *first):
+        case {"sequence": int(sequence), **others} if not others and 0 <= sequence <= reached.fetched:
+            return sequence, ()
+        case {"sequence": _}:
+            raise ConfigError(
+                f"{path}:1: sequence must be a whole number up to {reached.fetched}, the last that the "
+                "client has fetched"
+            )
+    return reached.acknowledged, (first,)
+
+
+def _entry(path: Path, number: int, line: bytes) -> tuple[str, str]:
+    match _parsed(path, number, line):
+        case {"person": str(person), "digest": str(told), **others} if (
+            not others and _HEXADECIMAL.fullmatch(person) and _HEXADECIMAL.fullmatch(told)
+        ):
+            return person, told
+    raise ConfigError(
+        f'{path}:{number}: write {{"person": …, "digest": …}}, each of 64 hexadecimal digits in lower case'
+    )
+
+
+def _parsed(path: Path, number: int, line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        raise ConfigError(f"{path}:{number}: is not JSON; write one object a line") from None
+
+
+def _given(
+    cursor: Cursor, agreement: Agreement, key: bytes, upto: int, unsettled: list[str]
+) -> Iterator[tuple[str, str | None]]:
+    feed = agreement.feed or ""
+    statement = sql.SQL(_GIVEN).format(names=standing_names(agreement, sql.Identifier("d", "person_key")))
+    with cursor.connection.cursor(name="given") as reading:
+        reading.itersize = _BATCH
+        reading.execute(statement, {**feed_terms(agreement), "upto": upto})
+        for person_key, line, names in reading:
+            person = feed_pseudonym(key, feed, person_key)
+            given = opened_line(within(line, agreement.attributes))["values"]
+            if line["kind"] == "removed":
+                yield person, None
+            elif given.keys() <= set(names):
+                yield person, digest(given)
+            else:
+                unsettled.append(person)
+
+
+def _fill(cursor: Cursor, table: str, rows: Iterable[tuple[str, str | None]]) -> None:
+    rows = iter(rows)
+    while batch := list(islice(rows, _BATCH)):
+        text = io.StringIO("".join(f"{person}\t{told or chr(92) + 'N'}\n" for person, told in batch))
+        cursor.copy_from(text, table, columns=("person", "digest"))
+    cursor.execute(f"analyze {table}")

@@ -1,0 +1,1 @@
+"""Prefills forms and takes submissions."""

@@ -1,0 +1,219 @@
+"""A procedure's form answered from what is held: what is filled, which papers are there, what is to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from oncehub.config.agreements import Agreement
+from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item, Procedure
+from oncehub.errors import PersonNotLiving
+from oncehub.share.forms.item_values import Known, Reason, members_of, relative_value_of, value_of
+from oncehub.share.forms.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
+from oncehub.share.people.confidence import Support, Sureness, SurenessRules, find_support, sureness
+from oncehub.share.people.household import Household, find_household
+from oncehub.share.people.lookup import Person, Withheld, find_person
+from oncehub.share.people.relatives import LIFE_STATUS, covered, find_relatives, living, tie, wanted_of
+from oncehub.store.connection import Connection
+
+
+@dataclass(frozen=True)
+class FormRequest:
+    """Which form is asked for: of a procedure, for a dossier of `day`, on behalf of an agreement."""
+
+    procedure: Procedure
+    day: date
+    agreement: Agreement
+
+    @property
+    def fields(self) -> dict[str, Item]:
+        """The items that the form of the day has."""
+        return self.procedure.items_on(self.day)
+
+
+@dataclass(frozen=True)
+class FilledItem:
+    """An item filled from the hub.
+
+    Attributes:
+        title: of the item, in Vietnamese.
+        value: text, an object for a composite, or of a household a list of objects, one a member, each with
+            the item's attributes.
+        source: whose word it is; of a list, of what in it is the least sure.
+        as_of: when the source stated the value, ISO 8601 UTC; of a list, what in it is the oldest.
+        sure: how sure it is; of a list, what in it is the least sure.
+        confirm: the citizen must confirm it.
+        disputed: a source without authority states another value, or the person whose it is says that it is
+            wrong, which is then to be confirmed whatever the procedure says.
+    """
+
+    title: str
+    value: Any
+    source: str | None
+    as_of: str | None
+    sure: Sureness
+    confirm: bool
+    disputed: bool
+
+
+@dataclass(frozen=True)
+class AskedItem:
+    """An item that the citizen must still give; `question` is its wording where the procedure has one."""
+
+    title: str
+    reason: Reason
+    question: str | None = None
+
+
+@dataclass(frozen=True)
+class SparedPaper:
+    """A paper that need not be handed in again, and the earlier one that is there."""
+
+    title: str
+    kept: KeptPaper
+
+
+@dataclass(frozen=True)
+class FilledForm:
+    """A procedure's form for one person; every item of the version is in `items`, `papers` or `ask`.
+
+    Attributes:
+        person_key: whose; never leaves the hub.
+        released: qualified names of what of the person filled items, led to a relative or referred to a
+            paper, sorted.
+        relatives: key of each relative consulted -> qualified names of theirs that left, sorted.
+    """
+
+    person_key: str
+    items: dict[str, FilledItem]
+    papers: dict[str, SparedPaper]
+    ask: dict[str, AskedItem]
+    released: tuple[str, ...]
+    relatives: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Others:
+    """Whom a form asks about beside the person."""
+
+    relatives: Mapping[str, Person | None]
+    household: Household
+
+
+def find_for_form(
+    connection: Connection, request: FormRequest, search: Mapping[str, str]
+) -> Person | Withheld | None:
+    """Return the person with their life status and what the form may hold; see `find_person`."""
+    wanted = wanted_of(request.fields.values(), request.agreement)
+    attributes = sorted(wanted | {LIFE_STATUS})
+    return find_person(connection, request.agreement, search, attributes, partly=True)
+
+
+def require_living(person: Person) -> None:
+    """Check that a form may be opened for the person.
+
+    Raises:
+        PersonNotLiving: when the person is believed deceased or missing.
+    """
+    if not living(person):
+        raise PersonNotLiving("the register does not hold this person as living; no form can be filled")
+
+
+def prefill(connection: Connection, person: Person, request: FormRequest, rules: SurenessRules) -> FilledForm:
+    """Answer a form for a person that `find_for_form` found; only what the agreement covers."""
+    fields, agreement = request.fields, request.agreement
+    others = _Others(
+        find_relatives(connection, person, fields.values(), agreement),
+        find_household(connection, person, fields.values(), agreement),
+    )
+    kept = find_papers(connection, agreement, person.key, fields)
+    known: dict[str, Known] = {}
+    ask: dict[str, AskedItem] = {}
+    for name, item in fields.items():
+        answer = _answer(item, person, others, agreement)
+        if isinstance(answer, Known):
+            known[name] = answer
+        elif name not in kept:
+            ask[name] = AskedItem(item.title.vi, answer, item.ask.vi if item.ask else None)
+    told = _told(fields, known, ask, person, others)
+    told[person.key] |= set(PAPER_ATTRIBUTES) if kept else set()
+    left = {key: tuple(sorted(attributes)) for key, attributes in told.items()}
+    return FilledForm(
+        person_key=person.key,
+        items=_filled(connection, request, known, rules),
+        papers={name: SparedPaper(fields[name].title.vi, paper) for name, paper in kept.items()},
+        ask=ask,
+        released=left.pop(person.key),
+        relatives=left,
+    )
+
+
+def _answer(item: Item, person: Person, others: _Others, agreement: Agreement) -> Known | Reason:
+    if not item.fills:
+        return "asked"
+    if not covered(item, agreement):
+        return "not_allowed"
+    if item.attribute is None:
+        return members_of(item, person, others.household)
+    if item.of:
+        named = person.attributes[tie(item.of)]
+        return relative_value_of(item, item.attribute, named, others.relatives[item.of])
+    return value_of(item, person, item.attribute)
+
+
+def _filled(
+    connection: Connection, request: FormRequest, known: Mapping[str, Known], rules: SurenessRules
+) -> dict[str, FilledItem]:
+    wanted: dict[str, set[str]] = {}
+    for part in (part for each in known.values() for part in each.parts):
+        wanted.setdefault(part.person_key, set()).add(part.attribute)
+    support = find_support(connection, request.agreement, wanted, rules)
+    return {name: _item(request.fields[name], each, support, rules) for name, each in known.items()}
+
+
+def _item(
+    item: Item, known: Known, support: Mapping[tuple[str, str], Support], rules: SurenessRules
+) -> FilledItem:
+    beside = [support[part.person_key, part.attribute] for part in known.parts]
+    graded = [
+        (sureness(part.believed, part.attribute, each.sources, rules), part.believed.source)
+        for part, each in zip(known.parts, beside, strict=True)
+    ]
+    sure, source = max(graded, key=lambda of_part: of_part[0].doubt)
+    wrong = any(each.disputed_by_owner for each in beside)
+    return FilledItem(
+        title=item.title.vi,
+        value=known.value,
+        source=source,
+        as_of=known.as_of,
+        sure=sure,
+        confirm=item.confirm or wrong,
+        disputed=wrong or any(part.believed.disputed for part in known.parts),
+    )
+
+
+def _told(
+    fields: Mapping[str, Item],
+    known: Mapping[str, Known],
+    asked: Mapping[str, AskedItem],
+    person: Person,
+    others: _Others,
+) -> dict[str, set[str]]:
+    """Return what left of the person, and of each relative; a reason may tell that one is not living."""
+    told: dict[str, set[str]] = {person.key: set()}
+    for relation, relative in others.relatives.items():
+        if relative:
+            told[person.key].add(tie(relation))
+            told.setdefault(relative.key, set())
+    if others.household.is_found:
+        told[person.key].add(tie(HOUSEHOLD_MEMBERS))
+        told |= {member.key: told.get(member.key, set()) for member in others.household.members}
+    for part in (part for each in known.values() for part in each.parts):
+        told[part.person_key].add(part.attribute)
+    for name, answer in asked.items():
+        relative = others.relatives.get(fields[name].of or "")
+        if relative and answer.reason == "relative_not_living":
+            told[relative.key].add(LIFE_STATUS)
+    return told

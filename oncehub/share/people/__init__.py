@@ -1,0 +1,1 @@
+"""Looks up people, their relatives and their households."""

@@ -1,0 +1,145 @@
+"""How sure a believed value is: on whose word, how many say so, and what that word weighs today."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal, get_args
+
+from psycopg2.extras import Json
+
+from oncehub.config.agreements import Agreement
+from oncehub.config.catalogue import load_rules
+from oncehub.config.rules import ComparisonRules, SurvivorshipRules
+from oncehub.settings import Settings
+from oncehub.share.agreements.roles import rows_as
+from oncehub.share.people.lookup import Believed
+from oncehub.store.connection import Connection
+
+Grade = Literal["authority", "agreed", "single", "doubtful"]
+"""The surest first: the authority says so; several sources do; one does; one in doubt does."""
+
+_PERSON: Final = "person."
+
+_SUPPORT: Final = """
+select
+    asked.person_key,
+    array(select jsonb_object_keys(asked.attributes)) as attributes,
+    (
+        select coalesce(jsonb_object_agg(agreeing.attribute, agreeing.sources), '{{}}')
+        from {share}.agreeing_sources(
+            asked.person_key::uuid,
+            array(select each.key from jsonb_each(asked.attributes) as each where each.value = 'true')
+        ) as agreeing
+    ) as sources,
+    {truth}.disputed_by_owner(asked.person_key::uuid) as disputed
+from jsonb_each(%(asked)s) as asked (person_key, attributes)
+"""
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """How sure a value is.
+
+    Attributes:
+        sources: how many sources state it, the believed one included.
+        weight: trust in the source, halved at each half-life since it stated the value, less where its
+            record is in doubt; above 0 to 1. None under an authority, whose word is not weighed.
+    """
+
+    grade: Grade
+    sources: int
+    weight: float | None
+
+    @property
+    def doubt(self) -> tuple[int, float, int]:
+        """The less sure of two is the one with more of it: by grade, then weight, then sources."""
+        weight = 1.0 if self.weight is None else self.weight
+        return get_args(Grade).index(self.grade), -weight, -self.sources
+
+
+@dataclass(frozen=True)
+class SurenessRules:
+    """What sureness is judged by.
+
+    Attributes:
+        survivorship: whose word counts, and how much.
+        compared: attributes of which it is known whether sources agree.
+    """
+
+    survivorship: SurvivorshipRules
+    compared: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Support:
+    """What is known of a believed value beside it.
+
+    Attributes:
+        sources: how many state it, the believed one included.
+        disputed_by_owner: the person whose value it is says that it is wrong, and that is open.
+    """
+
+    sources: int
+    disputed_by_owner: bool
+
+
+def load_sureness_rules(settings: Settings) -> SurenessRules:
+    """Read the rules by which values are believed and compared.
+
+    Raises:
+        ConfigError: when they are wrong.
+    """
+    comparison = load_rules(settings, "comparison", ComparisonRules)
+    return SurenessRules(
+        load_rules(settings, "survivorship", SurvivorshipRules), frozenset(comparison.attributes)
+    )
+
+
+def find_support(
+    connection: Connection,
+    agreement: Agreement,
+    attributes: Mapping[str, Collection[str]],
+    rules: SurenessRules,
+) -> dict[tuple[str, str], Support]:
+    """Return what else is known of believed values, by the person's key and the qualified attribute.
+
+    Args:
+        connection: one that may become the agreement's role, in a transaction.
+        agreement: on whose behalf; it has these people, and what is asked of them may be told.
+        attributes: of which people: key -> qualified attributes.
+        rules: those tell which attributes are compared. Of the others nobody knows who agrees.
+    """
+    if not attributes:
+        return {}
+    asked = {
+        key: {name: name in rules.compared for name in (each.removeprefix(_PERSON) for each in wanted)}
+        for key, wanted in attributes.items()
+    }
+    rows = rows_as(connection, agreement, _SUPPORT, {"asked": Json(asked)})
+    return {
+        (row["person_key"], f"{_PERSON}{name}"): Support(row["sources"].get(name, 1), name in row["disputed"])
+        for row in rows
+        for name in row["attributes"]
+    }
+
+
+def sureness(believed: Believed, attribute: str, sources: int, rules: SurenessRules) -> Sureness:
+    """Grade a value by the rule that chose it; `sources` state it."""
+    count = max(sources, 1)
+    if believed.rule == "authority":
+        return Sureness("authority", count, None)
+    grade: Grade = "agreed" if count > 1 else "doubtful" if believed.doubtful else "single"
+    return Sureness(grade, count, _weight(believed, attribute, rules))
+
+
+def _weight(believed: Believed, attribute: str, rules: SurenessRules) -> float | None:
+    rule = rules.survivorship.attributes.get(attribute.removeprefix("person."))
+    if rule is None or not rule.trust or not rule.half_life or not believed.as_of:
+        return None
+    trust = rule.trust.get(believed.source or "", 0.0)
+    age = max((datetime.now(UTC) - datetime.fromisoformat(believed.as_of)).total_seconds(), 0)
+    doubt = rule.doubtful if believed.doubtful else 1.0
+    faded: float = 0.5 ** (age / rule.half_life.total_seconds())
+    return round(trust * faded * doubt, 2)

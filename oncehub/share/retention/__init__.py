@@ -1,0 +1,1 @@
+"""Purges what retention rules no longer allow, with signed proof."""

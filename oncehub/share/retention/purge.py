@@ -1,0 +1,201 @@
+"""Purging what its retention has ended for: in batches, each in one transaction with the proof of it."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from oncehub.audit.log.pseudonyms import pseudonym_key
+from oncehub.audit.signing.keys import SealKey, seal_key
+from oncehub.audit.signing.purges import Purged, write_proof
+from oncehub.config.agreements import Agreement
+from oncehub.config.catalogue import load_rules
+from oncehub.config.entities import load_entities
+from oncehub.config.retention import Kind, RetentionRules
+from oncehub.errors import RunBusy
+from oncehub.settings import Settings
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.corrections.publish import feed_name
+from oncehub.share.retention.kinds import Purge, purges
+from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.failures import told_without_values
+
+_BATCH: Final = 5000
+
+# Of clients that may still ask; where one has said nothing yet, nothing counts as kept.
+_KEPT: Final = """
+select told.feed, min(coalesce(r.sequence, 0))
+from unnest(%s::text[], %s::text[]) told (agreement, feed)
+join share.consumer c using (agreement)
+left join lateral (
+    select max(sequence) as sequence from share.receipt
+    where client_id = c.client_id and kind = 'acknowledged' and feed = told.feed
+) r on true
+where c.revoked_at is null
+group by told.feed
+"""
+
+
+@dataclass(frozen=True)
+class KindStatus:
+    """A kind of data as its rule finds it.
+
+    Attributes:
+        keep_days: how long it is kept.
+        horizon: what has come to its end before it is due.
+        due: how much that is.
+    """
+
+    kind: Kind
+    keep_days: float
+    because: str
+    horizon: datetime
+    due: int
+
+
+@dataclass(frozen=True)
+class PurgeReport:
+    """What one purge did.
+
+    Attributes:
+        run: its id, as the proofs hold it.
+        removed: by kind; kinds of which nothing was due are left out.
+        batches: how many there were, and so proofs.
+    """
+
+    run: str
+    removed: dict[Kind, int]
+    batches: int
+
+
+def retention_status(
+    settings: Settings, database: Connection | None = None, now: datetime | None = None
+) -> list[KindStatus]:
+    """Tell by kind how much is due; nothing is changed.
+
+    Raises:
+        ConfigError: when `retention.yaml` is wrong.
+        StoreError: when the database cannot be used.
+    """
+    rules = load_rules(settings, "retention", RetentionRules)
+    moment = now or datetime.now(UTC)
+    with told_without_values("counting what is due"), opened(settings, database) as connection, connection:
+        due = dict.fromkeys(rules.kinds, 0)
+        for each in _purges(settings, connection):
+            with connection.cursor() as cursor:
+                horizon = moment - rules.kinds[each.kind].keep
+                cursor.execute(each.count(), {**each.values, "horizon": horizon})
+                (count,) = cursor.fetchone() or (0,)
+            due[each.kind] += count
+    return [
+        KindStatus(kind, rule.keep.total_seconds() / 86_400, rule.because, moment - rule.keep, due[kind])
+        for kind, rule in rules.kinds.items()
+    ]
+
+
+def purge(
+    settings: Settings,
+    database: Connection | None = None,
+    *,
+    now: datetime | None = None,
+    size: int = _BATCH,
+) -> PurgeReport:
+    """Purge what is due, as `retention_status` counts it; a repeat purges what has come to be due since.
+
+    Killed at any instant, it has purged whole batches, each with its proof in `audit.purge`.
+
+    Args:
+        settings: name the rules, and the keys that proofs are signed with.
+        database: used instead of a connection of its own.
+        now: the moment that horizons are counted from.
+        size: rows in one transaction.
+
+    Raises:
+        RunBusy: when another process purges.
+        ConfigError: when `retention.yaml` or the key for seals is wrong.
+        StoreError: when the database cannot be used.
+    """
+    rules = load_rules(settings, "retention", RetentionRules)
+    keys = seal_key(settings.home), pseudonym_key(settings.home)
+    purger = _Purger(rules, now or datetime.now(UTC), *keys, size)
+    with (
+        told_without_values("purging"),
+        opened(settings, database) as connection,
+        locked(connection, "purge") as alone,
+    ):
+        if not alone:
+            raise RunBusy("another process purges; what is due goes with it")
+        with connection:
+            due = _purges(settings, connection)
+        return purger.run(connection, due)
+
+
+class _Purger:
+    def __init__(
+        self, rules: RetentionRules, now: datetime, signing: SealKey, digesting: bytes, size: int
+    ) -> None:
+        self._rules = rules
+        self._now = now
+        self._signing = signing
+        self._digesting = digesting
+        self._size = size
+        self._run = str(uuid.uuid4())
+
+    def run(self, connection: Connection, due: Iterable[Purge]) -> PurgeReport:
+        removed: dict[Kind, int] = {}
+        batches = 0
+        for each in due:
+            while count := self._batch(connection, each):
+                removed[each.kind] = removed.get(each.kind, 0) + count
+                batches += 1
+        return PurgeReport(self._run, removed, batches)
+
+    def _batch(self, connection: Connection, due: Purge) -> int:
+        rule = self._rules.kinds[due.kind]
+        horizon = self._now - rule.keep
+        with connection, connection.cursor() as cursor:
+            cursor.execute(due.purge(), {**due.values, "horizon": horizon, "size": self._size})
+            keys = [key for (key,) in cursor.fetchall()]
+            if keys:
+                purged = Purged(
+                    kind=due.kind,
+                    table=due.name,
+                    keep_days=rule.keep.total_seconds() / 86_400,
+                    because=rule.because,
+                    horizon=horizon.isoformat(),
+                    removed=len(keys),
+                    digest=_digest(self._digesting, keys),
+                    run=self._run,
+                    purged_at=datetime.now(UTC).isoformat(),
+                )
+                write_proof(connection, purged, self._signing)
+        return len(keys)
+
+
+def _digest(key: bytes, told: Iterable[str]) -> str:
+    """Keyed, for keys of records are numbers of persons that could be guessed."""
+    return hmac.digest(key, "\x1e".join(told).encode(), "sha256").hex()
+
+
+def _purges(settings: Settings, connection: Connection) -> list[Purge]:
+    return purges(load_entities(settings.schemas), _kept(settings, connection))
+
+
+def _kept(settings: Settings, connection: Connection) -> dict[str, int]:
+    """By feed or `corrections.<source>`, up to which line each client of its agency says it keeps it."""
+    told = [pair for agreement in load_agreements(settings).values() for pair in _told(agreement)]
+    with connection.cursor() as cursor:
+        cursor.execute(_KEPT, ([name for name, _ in told], [feed for _, feed in told]))
+        return dict(cursor.fetchall())
+
+
+def _told(agreement: Agreement) -> Iterator[tuple[str, str]]:
+    """Each sequence of lines that the agreement's agency is told, with the agreement's name."""
+    if agreement.feed:
+        yield agreement.name, agreement.feed
+    if agreement.corrections:
+        yield agreement.name, feed_name(agreement.corrections.source)

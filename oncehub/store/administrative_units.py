@@ -1,0 +1,81 @@
+"""The administrative units of 2025 in the database: which commune became which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+from psycopg2 import sql
+
+from oncehub.errors import ConfigError
+from oncehub.store.connection import Connection
+from oncehub.store.frames import stage
+
+REFORM = "2025-07-01"
+"""First day of the 34 provinces and 3,321 communes (Nghị quyết 202/2025/QH15)."""
+
+
+def load_units(connection: Connection, mappings: Path) -> None:
+    """Fill `truth.unit_successor` from `mappings/codes/admin_unit_successors.csv`; repeatable.
+
+    Raises:
+        ConfigError: when the file cannot be read or lacks a column.
+    """
+    frame = read_successors(mappings)
+    with connection, connection.cursor() as cursor:
+        staged = stage(
+            connection, frame, like=sql.Identifier("truth", "unit_successor"), name="new_successor"
+        )
+        cursor.execute(
+            sql.SQL(
+                "insert into truth.unit_successor select former_unit, present_unit, split from {} "
+                "on conflict (former_unit, present_unit) do update set split = excluded.split "
+                "where unit_successor.split is distinct from excluded.split"
+            ).format(staged)
+        )
+
+
+def read_successors(mappings: Path) -> pl.DataFrame:
+    """Read former_unit, present_unit (5-digit codes) and split (bool); see `load_units`."""
+    frame = _read(
+        mappings / "codes" / "admin_unit_successors.csv",
+        pl.col("old_ward_code").alias("former_unit"),
+        pl.col("new_ward_code").alias("present_unit"),
+        (pl.col("relation") == "split").alias("split"),
+    )
+    return frame.filter(pl.col("former_unit").is_not_null()).unique(["former_unit", "present_unit"])
+
+
+def read_units(mappings: Path) -> pl.Series:
+    """Read the 5-digit codes of the present communes from `mappings/codes/admin_units.csv`.
+
+    Raises:
+        ConfigError: when the file cannot be read or lacks the column.
+    """
+    return _read(mappings / "codes" / "admin_units.csv", pl.col("ward_code")).to_series()
+
+
+def read_provinces(mappings: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read unit and province, 5 and 2 digits, of the present communes and of those before the reform.
+
+    Raises:
+        ConfigError: when a file cannot be read or lacks a column.
+    """
+    codes = mappings / "codes"
+    province = pl.col("province_code").alias("province")
+    present = _read(codes / "admin_units.csv", pl.col("ward_code").alias("unit"), province)
+    former = _read(
+        codes / "admin_unit_successors.csv",
+        pl.col("old_ward_code").alias("unit"),
+        pl.col("old_province_code").alias("province"),
+    )
+    return present, former.filter(pl.col("unit").is_not_null()).unique()
+
+
+def _read(path: Path, *columns: pl.Expr) -> pl.DataFrame:
+    try:
+        return pl.read_csv(path, infer_schema=False).select(columns)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read as the list of administrative units: {type(error).__name__}"
+        ) from None

@@ -1,0 +1,1 @@
+"""Credentials that the hostile source checks."""

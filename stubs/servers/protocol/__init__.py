@@ -1,0 +1,1 @@
+"""What the simulated systems share on the wire: parameters, cursors, tokens, certificates."""

@@ -1,0 +1,1 @@
+"""The people of the simulated world: names, households, numbers and places."""

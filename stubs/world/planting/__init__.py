@@ -1,0 +1,1 @@
+"""Errors planted in the records of the simulated systems."""

@@ -1,0 +1,1 @@
+"""Records in the form in which each simulated system serves them."""

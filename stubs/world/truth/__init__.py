@@ -1,0 +1,1 @@
+"""The ground truth: which records are about whom, and which are wrong."""

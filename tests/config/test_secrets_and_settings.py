@@ -1,0 +1,82 @@
+import base64
+import json
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from oncehub.config.connection import Connection, connection_from_environment
+from oncehub.encryption.secrets import symmetric_key
+from oncehub.errors import ConfigError
+from oncehub.settings import load_settings
+
+
+def test_a_key_is_made_once_readable_by_its_owner_only(tmp_path: Path) -> None:
+    key = symmetric_key("quarantine", tmp_path)
+    assert len(key) == 32
+    assert symmetric_key("quarantine", tmp_path) == key
+    assert symmetric_key("pseudonym", tmp_path) != key
+    mode = (tmp_path / "keys" / "quarantine.key").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_those_who_race_for_a_key_agree_on_one(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: symmetric_key("race", tmp_path), range(32)))
+    assert len(keys) == 1
+
+
+def test_a_key_of_the_environment_wins_and_must_be_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONCEHUB_KEY_TOKEN", base64.b64encode(b"k" * 32).decode())
+    assert symmetric_key("token", tmp_path) == b"k" * 32
+    monkeypatch.setenv("ONCEHUB_KEY_TOKEN", "c2hvcnQ=")
+    with pytest.raises(ConfigError, match="ONCEHUB_KEY_TOKEN must hold 32 bytes"):
+        symmetric_key("token", tmp_path)
+
+
+def test_a_connection_comes_from_the_environment_and_never_shows_its_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(
+        "ONCEHUB_CONN_TAX",
+        '{"host": "http://h/", "login": "key", "password": "hush", "extra": {"k": "hush"}}',
+    )
+    connection = connection_from_environment("tax")
+    assert connection == Connection("http://h", "key", "hush", {"k": "hush"})
+    assert "hush" not in repr(connection)
+
+
+def test_a_connection_as_airflow_exports_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    exported = {"conn_type": "http", "description": "", "host": "https://h", "port": None, "schema": ""}
+    monkeypatch.setenv("ONCEHUB_CONN_TAX", json.dumps(exported))
+    assert connection_from_environment("tax") == Connection("https://h")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{broken hush",
+        "[]",
+        '{"login": "hush"}',
+        '{"host": "https://h", "user": "hush"}',
+        '{"host": "https://h", "port": 8443, "password": "hush"}',
+        '{"host": "https://h", "extra": "hush"}',
+    ],
+)
+def test_a_bad_connection_is_told_by_name_without_its_content(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONCEHUB_CONN_TAX", text)
+    with pytest.raises(ConfigError, match="ONCEHUB_CONN_TAX") as caught:
+        connection_from_environment("tax")
+    assert "hush" not in str(caught.value)
+
+
+def test_a_root_without_the_folders_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONCEHUB_ROOT", str(tmp_path))
+    with pytest.raises(ConfigError, match="holds no connectors, mappings, schemas folder; set ONCEHUB_ROOT"):
+        load_settings()

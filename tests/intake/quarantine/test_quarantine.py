@@ -1,0 +1,138 @@
+"""What happens to records that cannot be landed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from oncehub.encryption.cipher import load_ciphers
+from oncehub.encryption.key_ring import add_primary
+from oncehub.errors import ContractBroken, KeyMissing, SealBroken
+from oncehub.intake.quarantine.rejected_records import Quarantine, refuse_excess
+from oncehub.normalize import Rejected
+
+SENTINEL = "Lê Thị Bí Mật"
+
+
+def rejected(payload: str = f'{{"hoTen": "{SENTINEL}"}}', key: str | None = "k") -> Rejected:
+    return Rejected(key, "contract", "breaks 'type' of the contract", "hoTen", payload.encode())
+
+
+@pytest.fixture
+def keep(bench, settings):
+    """Keeps rejected records of the bench's stream, as a run of its own."""
+    quarantine = Quarantine(settings, bench.source, bench.stream)
+
+    def keeping(*bad: Rejected) -> None:
+        [(run_id,)] = bench.query(
+            "insert into intake.run (source, stream, mode, state) "
+            "values (%(source)s, %(stream)s, 'full', 'succeeded') returning run_id"
+        )
+        with bench.database:
+            quarantine.keep(bench.database, run_id, bad)
+
+    return keeping
+
+
+def held(bench, columns: str) -> list[tuple]:
+    return bench.query(
+        f"select {columns} from intake.rejected where source = %(source)s and stream = %(stream)s order by 1"
+    )
+
+
+def test_a_payload_is_kept_sealed_and_opens_with_the_key(bench, settings, keep) -> None:
+    keep(rejected())
+    [(key_id, digest, payload)] = held(bench, "key_id, digest, payload")
+    assert SENTINEL.encode() not in bytes(payload)
+    opened = Quarantine(settings, bench.source, bench.stream).open(key_id, bytes(digest), bytes(payload))
+    assert SENTINEL in opened.decode()
+
+
+def test_the_digest_does_not_give_away_a_guessed_payload(bench, keep, new_settings) -> None:
+    stranger = new_settings()
+    add_primary(stranger.home)
+    keep(rejected())
+    [(digest,)] = held(bench, "digest")
+    assert load_ciphers(stranger.home).primary.digest(rejected().payload) != bytes(digest)
+
+
+@pytest.mark.parametrize("change", ["stream", "record", "bit"])
+def test_a_payload_of_another_stream_or_record_or_altered_does_not_open(
+    change, bench, settings, keep
+) -> None:
+    keep(rejected(), rejected("{}"))
+    [(key_id, digest, payload), (_, other, _)] = held(bench, "key_id, digest, payload")
+    stream = "others" if change == "stream" else bench.stream
+    digest = other if change == "record" else digest
+    sealed = bytes(payload[:-1]) + bytes([payload[-1][0] ^ (change == "bit")])
+    with pytest.raises(SealBroken, match="another record"):
+        Quarantine(settings, bench.source, stream).open(key_id, bytes(digest), sealed)
+
+
+def test_a_payload_whose_key_is_missing_is_told_by_the_keys_id(bench, keep, new_settings, tmp_path) -> None:
+    keep(rejected())
+    [(key_id, digest, payload)] = held(bench, "key_id, digest, payload")
+    elsewhere = replace(new_settings(), home=tmp_path / "elsewhere")
+    stranger = Quarantine(elsewhere, bench.source, bench.stream)
+    with pytest.raises(KeyMissing, match=f"the key {key_id} is not in the key ring"):
+        stranger.open(key_id, bytes(digest), bytes(payload))
+
+
+def test_a_bad_record_that_comes_again_after_a_new_key_is_kept_once_under_it(bench, settings, keep) -> None:
+    keep(rejected())
+    [(former,)] = held(bench, "key_id")
+    ring = add_primary(settings.home)
+    keep(rejected())
+    assert held(bench, "key_id") == [(ring.primary,)]
+    assert former != ring.primary
+
+
+def test_the_same_bad_record_is_kept_once(bench, keep) -> None:
+    keep(rejected(), rejected())
+    keep(rejected())
+    assert len(held(bench, "1")) == 1
+
+
+def test_a_good_version_resolves_all_bad_ones_of_its_record_and_no_other(bench, statement, keep) -> None:
+    keep(rejected("1"), rejected("2"), rejected("3", key="other"), rejected("4", key=None))
+    bench.land(statement("k", 1, {"person": [{"full_name": "An"}]}))
+    assert held(bench, "source_key, resolved_at is not null") == [
+        ("k", True),
+        ("k", True),
+        ("other", False),
+        (None, False),
+    ]
+
+
+def test_a_bad_record_that_its_source_deleted_is_resolved(bench, statement, keep) -> None:
+    keep(rejected())
+    bench.land(statement("k", 1, deleted=True))
+    assert held(bench, "resolved_at is not null") == [(True,)]
+
+
+def test_a_resolved_record_that_is_bad_again_is_open_again_with_its_new_reason(
+    bench, statement, keep
+) -> None:
+    keep(rejected())
+    bench.land(statement("k", 1, {"person": [{"full_name": "An"}]}))
+    keep(replace(rejected(), stage="mapping", reason="transform nfc could not read field hoTen"))
+    assert held(bench, "stage, resolved_at") == [("mapping", None)]
+
+
+def test_a_key_that_no_text_column_can_hold_does_not_stop_the_batch(bench, keep) -> None:
+    keep(rejected(key="k\0"))
+    assert held(bench, "source_key") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("read", "bad", "refused"), [(199, 199, False), (200, 40, False), (200, 41, True), (10_000, 2001, True)]
+)
+def test_a_run_is_stopped_once_too_large_a_share_of_it_is_rejected(read, bad, refused) -> None:
+    limits = {"at_most": 0.2, "after": 200}
+    if not refused:
+        refuse_excess("tax.registrations", read, bad, [rejected()], **limits)
+        return
+    with pytest.raises(ContractBroken, match=rf"{bad} of {read} .*contract hoTen: breaks 'type'") as caught:
+        refuse_excess("tax.registrations", read, bad, [rejected()], **limits)
+    assert SENTINEL not in str(caught.value)

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import secrets
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as how
+from hypothesis import strategies as some
+
+from oncehub.config.catalogue import load_connector
+from oncehub.encryption.key_ring import load_key_ring
+from oncehub.encryption.rotation import retire, rotate
+from oncehub.errors import KeyMissing, OncehubError, SealBroken
+from oncehub.intake import RunReport, Size, sync
+from oncehub.intake.submissions import Outbox
+from oncehub.settings import Settings
+from oncehub.store.connection import Connection, connect
+
+ID = "001184000001"
+PHONE, OTHER_PHONE = "+84912000001", "+84912000002"
+START = datetime(2026, 11, 1, 2, 3, 4, tzinfo=UTC)
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+def record(attribute: str, value: Any, *, day: int = 0, number: str = ID) -> dict[str, Any]:
+    return {
+        "about": f"personal_id={number}",
+        "named": {"personal_id": number},
+        "attribute": attribute,
+        "submission": "s",
+        "submitted_at": (START + timedelta(days=day)).isoformat(),
+        "value": {attribute: value},
+    }
+
+
+@pytest.fixture
+def query(database: Connection) -> Query:
+    def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with database, database.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@pytest.fixture
+def submit(settings: Settings, database: Connection) -> Callable[..., None]:
+    """Submit records as the API does."""
+
+    def put(*records: Mapping[str, Any], connection: Connection = database, commit: bool = True) -> None:
+        Outbox(settings, "portal", "submissions").submit(connection, records)
+        if commit:
+            connection.commit()
+
+    return put
+
+
+def land(settings: Settings, **options: Any) -> RunReport:
+    (report,) = sync(settings, load_connector(settings, "portal"), None, streams=["submissions"], **options)
+    return report
+
+
+def waiting(query: Query) -> int:
+    return int(query("select count(*) from intake.submitted")[0][0])
+
+
+def stated(query: Query) -> list[tuple[Any, ...]]:
+    return query(
+        "select personal_id, full_name, phone, email from record.person "
+        "where (source, stream) = ('portal', 'submissions') and deleted_at is null order by phone, email"
+    )
+
+
+def test_what_is_submitted_lands_as_a_record_of_its_source_and_waits_no_more(
+    settings: Settings, submit: Callable[..., None], query: Query
+) -> None:
+    submit(record("phone", PHONE), record("email", "An@Example.VN"))
+
+    report = land(settings)
+
+    assert (report.read, report.accepted, report.quarantined, report.done) == (2, 2, 0, True)
+    assert stated(query) == [(ID, None, PHONE, None), (ID, None, None, "an@example.vn")]
+    assert query("select count(*) from intake.dirty where stream = 'submissions'") == [(2,)]
+    assert waiting(query) == 0
+    assert land(settings).read == 0
+
+
+def test_nothing_waits_in_clear(submit: Callable[..., None], query: Query) -> None:
+    submit(record("phone", PHONE))
+    ((payload,),) = query("select payload from intake.submitted")
+    assert PHONE.encode() not in bytes(payload)
+    assert ID.encode() not in bytes(payload)
+
+
+def test_what_does_not_meet_the_contract_goes_to_quarantine(
+    settings: Settings, submit: Callable[..., None], query: Query
+) -> None:
+    submit(record("phone", PHONE), record("birth_date", "no day"))
+
+    report = land(settings)
+
+    assert (report.accepted, report.quarantined) == (1, 1)
+    assert query("select source, stream, path from intake.rejected") == [
+        ("portal", "submissions", "person.birth_date")
+    ]
+    assert waiting(query) == 0
+
+
+def test_a_landing_that_fails_leaves_everything_waiting(
+    settings: Settings, submit: Callable[..., None], query: Query
+) -> None:
+    submit(record("phone", PHONE))
+    query(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$;"
+        "create trigger refuse before delete on intake.submitted for each row execute function refuse()"
+    )
+
+    with pytest.raises((psycopg2.Error, OncehubError)):
+        land(settings)
+
+    assert (stated(query), waiting(query)) == ([], 1)
+    query("drop trigger refuse on intake.submitted")
+    assert land(settings).accepted == 1
+    assert (len(stated(query)), waiting(query)) == (1, 0)
+
+
+def test_what_commits_late_is_landed_by_the_next_run(
+    settings: Settings, submit: Callable[..., None], query: Query
+) -> None:
+    assert settings.database_url is not None
+    with closing(connect(settings.database_url)) as slow:
+        submit(record("phone", PHONE), connection=slow, commit=False)
+        submit(record("email", "an@example.vn"))
+        assert land(settings).read == 1
+        slow.commit()
+    assert land(settings).read == 1
+    assert len(stated(query)) == 2
+
+
+def test_more_than_a_page_lands_in_portions(
+    settings: Settings, submit: Callable[..., None], query: Query
+) -> None:
+    submit(*(record("phone", PHONE, number=f"001184{number:06}") for number in range(1, 1202)))
+
+    report = land(settings, size=Size(records=400))
+
+    assert (report.pages, report.read, report.accepted) == (3, 1201, 1201)
+    assert (len(stated(query)), waiting(query)) == (1201, 0)
+
+
+def test_another_key_lands_nothing_and_loses_nothing(
+    settings: Settings, submit: Callable[..., None], query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(record("phone", PHONE))
+    monkeypatch.setenv("ONCEHUB_KEY_DATA", b64encode(secrets.token_bytes(32)).decode())
+    with pytest.raises(KeyMissing):
+        land(settings)
+    assert (stated(query), waiting(query)) == ([], 1)
+
+
+def test_what_waits_is_sealed_anew_when_keys_rotate(
+    settings: Settings, submit: Callable[..., None], query: Query
+) -> None:
+    submit(record("phone", PHONE), record("email", "an@example.vn"))
+    former = load_key_ring(settings.home).primary
+
+    assert rotate(settings) == {"intake.submitted": 2}
+    retire(settings, former)
+
+    assert land(settings).accepted == 2
+
+
+def test_a_payload_moved_to_another_row_does_not_open(
+    settings: Settings, submit: Callable[..., None], query: Query
+) -> None:
+    submit(record("phone", PHONE), record("phone", OTHER_PHONE, number="001184000002"))
+    query(
+        "update intake.submitted set payload = (select payload from intake.submitted order by number limit 1)"
+    )
+    with pytest.raises(SealBroken):
+        land(settings)
+    assert waiting(query) == 2
+
+
+def test_the_api_may_add_to_what_waits_and_neither_read_nor_remove_it(
+    settings: Settings, submit: Callable[..., None], query: Query
+) -> None:
+    assert settings.database_url is not None
+    with closing(connect(settings.database_url, role="oncehub_api")) as api:
+        submit(record("phone", PHONE), connection=api)
+        for statement in ("select from intake.submitted", "delete from intake.submitted"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege), api, api.cursor() as cursor:
+                cursor.execute(statement)
+    assert land(settings).accepted == 1
+
+
+@how(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    order=some.permutations([("phone", PHONE, 1), ("phone", OTHER_PHONE, 2), ("email", "an@example.vn", 1)]),
+    cuts=some.sets(some.integers(1, 2)),
+)
+def test_the_latest_word_on_each_attribute_stands_in_whatever_order_it_lands(
+    settings: Settings,
+    submit: Callable[..., None],
+    query: Query,
+    order: list[tuple[str, str, int]],
+    cuts: set[int],
+) -> None:
+    query("delete from record.person")
+    query("delete from intake.held")
+    for place, (attribute, value, day) in enumerate(order):
+        if place in cuts:
+            land(settings)
+        submit(record(attribute, value, day=day))
+    land(settings)
+    assert stated(query) == [(ID, None, OTHER_PHONE, None), (ID, None, None, "an@example.vn")]
+
+
+def test_a_source_gets_such_a_stream_by_files_alone(extendable: Settings, query: Query) -> None:
+    root = extendable.root
+    for folder in ("connectors", "mappings/sources", "schemas/sources"):
+        (root / folder / "clinic").mkdir()
+    portal = (root / "connectors/portal/connector.yaml").read_text("utf-8")
+    own = portal.replace("source: portal", "source: clinic").replace("submissions:", "visits:")
+    (root / "connectors/clinic/connector.yaml").write_text(own, "utf-8")
+    for folder, end in (("mappings/sources", "yaml"), ("schemas/sources", "json")):
+        text = (root / folder / f"portal/submissions.{end}").read_text("utf-8")
+        (root / folder / f"clinic/visits.{end}").write_text(text, "utf-8")
+    connector = load_connector(extendable, "clinic")
+    with closing(connect(str(extendable.database_url))) as connection:
+        Outbox(extendable, "clinic", "visits").submit(connection, [record("phone", PHONE)])
+        connection.commit()
+
+    (report,) = sync(extendable, connector, None, streams=["visits"])
+
+    assert report.accepted == 1
+    assert query("select phone from record.person where source = 'clinic'") == [(PHONE,)]
