@@ -1,8 +1,9 @@
 """How right the hub is about the simulated population: `make bench` or `python -m benchmarks.accuracy`.
 
 A hub is filled with the simulated population (no HTTP) at each level of dirt
-(`stubs/world/planting/dirt.py`), reconciles, trains its matching model on what identifiers linked, reconciles what they did not, and is held
-against the truth that only the simulation knows. What counts as right is strict:
+(`stubs/world/planting/dirt.py`), reconciles, trains its matching model on what identifiers linked,
+reconciles what they did not, and is held against the truth that only the simulation knows. What
+counts as right is strict:
 
 - A link is right when the record is about that very person. Expected is one for every live unbroken record of
   a person whom the register has, also where it states no identifier, a mistyped one, or somebody else's.

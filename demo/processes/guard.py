@@ -1,8 +1,8 @@
 """Runs one component and ends it, with all it has started, when asked to or when the demo is gone.
 
-`python -m demo.processes.guard PARENT GRACE COMMAND...`: PARENT is the demo's process id, GRACE how many seconds
-the component has to end by itself. The demo may be killed in a way that leaves it no time to clean up: each
-guard then does it for its component.
+`python -m demo.processes.guard PARENT GRACE COMMAND...`: PARENT is the demo's process id, GRACE how many
+seconds the component has to end by itself. The demo may be killed in a way that leaves it no time
+to clean up: each guard then does it for its component.
 """
 
 from __future__ import annotations

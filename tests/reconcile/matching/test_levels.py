@@ -10,7 +10,7 @@ from oncehub.reconcile.matching.evidence import RARITY, weights_of
 from oncehub.reconcile.matching.features import frame_of_people, frame_of_records, note_people, note_records
 from oncehub.reconcile.matching.models import active_model
 from oncehub.reconcile.matching.scoring import score
-from oncehub.reconcile.rules.statements import statement
+from oncehub.store.statements import statement
 
 NAME, BIRTH = "Đặng Thị Thùy An", "1984-05-07"
 PHONE, OTHER_PHONE, CODE = "+84912000001", "+84912000002", "0100109106"
@@ -108,7 +108,7 @@ def levels(own_matcher) -> dict[str, dict[str, str]]:
     own_matcher.reconcile()
     with own_matcher.database as connection, connection.cursor() as cursor:
         model = active_model(connection)
-        cursor.execute(statement("matching/judging_tables"))
+        cursor.execute(statement("oncehub.reconcile.matching.judging", "judging_tables"))
         cursor.execute(_PAIRS)
         names = dict(cursor.fetchall())
         note_records(cursor, model.rules)

@@ -9,7 +9,7 @@ from oncehub.reconcile.matching import scoring
 from oncehub.reconcile.matching.features import frame_of_people, frame_of_records, note_people, note_records
 from oncehub.reconcile.matching.models import frequencies_of, model_of
 from oncehub.reconcile.matching.scoring import score
-from oncehub.reconcile.rules.statements import statement
+from oncehub.store.statements import statement
 
 RECORDS = 60
 
@@ -31,7 +31,7 @@ def frames(filled, trained):
     """The model, and the features of some records and of the people whom they are linked to."""
     with filled.database as connection, connection.cursor() as cursor:
         model = model_of(connection, trained)
-        cursor.execute(statement("matching/judging_tables"))
+        cursor.execute(statement("oncehub.reconcile.matching.judging", "judging_tables"))
         cursor.execute(_JUDGED, (RECORDS,))
         note_records(cursor, model.rules)
         note_people(cursor, model.rules, "population")
