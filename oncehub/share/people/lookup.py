@@ -27,7 +27,7 @@ class Believed:
         source: whose word it is.
         as_of: when that source stated it, ISO 8601 UTC.
         rule: the survivorship rule that chose it.
-        doubtful: the record that states it is in doubt; see docs/truth.md.
+        doubtful: the record that states it is in doubt; see docs/concepts/golden-record.md.
         disputed: another source states, and not as something outdated, a different value.
         consented: false where the person has not consented to it, so that nothing is told of it.
     """

@@ -1,4 +1,4 @@
-"""The commands of `docs/api.md` do what it says, as they stand there."""
+"""The commands of `docs/guides/api.md` do what it says, as they stand there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 
 from oncehub.settings import Settings
 
-GUIDE = Path(__file__).resolve().parents[3] / "docs" / "api.md"
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "api.md"
 
 
 @pytest.mark.skipif(
