@@ -138,7 +138,7 @@ def template(stream: str = "records") -> Draft:
     }
     draft = StreamDraft(settings, contract, notes, TEMPLATE_SAMPLES)
     remarks = [
-        "A template: replace what the source's documentation says otherwise; docs/guides/connectors.md explains.",
+        "A template: replace what the source documents otherwise; see docs/guides/connectors.md.",
         "Credentials never stand here: ONCEHUB_CONN_<SOURCE>, or the Airflow connection oncehub_<source>.",
         DELETIONS_ASKED,
     ]

@@ -1,7 +1,8 @@
 """Training a model on the hub's own data: what identifiers have linked shows how the same person is written.
 
 u (how often strangers agree) comes from random pairs of records and people who cannot belong together, m (how
-often the same person agrees) from records that an identifier links. See docs/decisions/0019-matching-model-trains-on-linked-records.md.
+often the same person agrees) from records that an identifier links. See decision 19 in
+docs/decisions/.
 """
 
 from __future__ import annotations
