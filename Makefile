@@ -1,6 +1,7 @@
 # make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, SUMMARY=FILE, PORT_BASE=0
 # make test    all tests, with the same real parts
-# make lint    style, types, layering, configuration documents
+# make lint    style, types, layering, configuration documents, links and names in the documentation
+# make docs    build the documentation site into var/site
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
 #              how records without identifiers are linked, how right the hub is, and how fast people are looked up;
 #              PEOPLE=20000, RECORDS=200000, SIZES="100000 1000000"
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock install clean
+.PHONY: help demo test lint docs bench lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -59,6 +60,11 @@ lint: $(READY)
 	$(BIN)/oncehub schemas --check
 	$(BIN)/oncehub connector docs --check
 	.ci/check-compose
+	$(BIN)/python .ci/check-docs
+	$(BIN)/zensical build --strict
+
+docs: $(READY)
+	$(BIN)/zensical build --strict --clean
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.landing --records $(RECORDS)
@@ -80,4 +86,4 @@ lock: $(READY)
 		--no-header --no-emit-index-url benchmarks/datasets.in -o benchmarks/datasets.lock
 
 clean:
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache
