@@ -1,14 +1,18 @@
-"""The command line as an engineer runs it: a process of its own."""
+"""The command line as an engineer runs it, in this process: a start of its own takes a second and more."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from unittest.mock import patch
 
 import pytest
 
+from oncehub.cli import main
 from oncehub.settings import Settings
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -23,20 +27,26 @@ def command_in(names_nobody: Callable[[str], bool]) -> Callable[[Mapping[str, st
 
     def make(environment: Mapping[str, str]) -> Command:
         def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-            done = subprocess.run(
-                [sys.executable, "-m", "oncehub.cli", *arguments],
-                env={**os.environ, **environment, **variables},
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=120,
-            )
+            with patch.dict(os.environ, {**environment, **variables}):
+                done = _run(arguments)
             assert names_nobody(done.stderr)
             return done
 
         return run
 
     return make
+
+
+def _run(arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with redirect_stdout(output), redirect_stderr(errors), patch.object(sys, "argv", ["oncehub", *arguments]):
+        try:
+            main()
+            status = 0
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    texts = (stream.buffer.getvalue().decode() for stream in (output, errors))
+    return subprocess.CompletedProcess(["oncehub", *arguments], status, *texts)
 
 
 @pytest.fixture
