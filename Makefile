@@ -1,5 +1,7 @@
 # make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, SUMMARY=FILE, PORT_BASE=0
-# make test    all tests, with the same real parts
+# make test    all tests, with the same real parts; PYTEST="-n 2 -m demo" the demo's alone (stubs, benchmarks)
+# make test-thorough   the same, each property tried with ten times as many examples
+# make coverage        the same, and how much of oncehub/ they run
 # make lint    style, types, layering, configuration documents, links and names in the documentation
 # make docs    build the documentation site into var/site
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench lock install clean
+.PHONY: help demo test test-thorough coverage lint docs bench lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -49,7 +51,13 @@ demo: $(READY)
 	@$(BIN)/python -m demo --people $(PEOPLE) --port-base $(PORT_BASE) $(if $(EXIT),--exit) $(if $(SUMMARY),--summary "$(SUMMARY)")
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --durations=10 $(PYTEST)
+
+test-thorough: $(READY)
+	$(BIN)/python -m pytest --durations=10 $(PYTEST) --hypothesis-profile=thorough
+
+coverage: $(READY)
+	$(BIN)/python -m pytest --durations=10 $(PYTEST) --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -86,4 +94,4 @@ lock: $(READY)
 		--no-header --no-emit-index-url benchmarks/datasets.in -o benchmarks/datasets.lock
 
 clean:
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache
+	rm -rf $(VENV) var .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import shutil
 import tempfile
@@ -16,6 +17,8 @@ from typing import Any
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 from psycopg2.extras import Json
 
@@ -79,6 +82,48 @@ values (%(person_key)s, %(attribute)s, %(source)s, %(stream)s, %(key)s, %(kind)s
     %(stated_at)s, %(as_of)s)
 returning discrepancy_id
 """
+
+
+# How many examples each property is tried with; costly ones state a part of it.
+EXAMPLES = {"quick": 20, "thorough": 200}
+for _name, _examples in EXAMPLES.items():
+    hypothesis_settings.register_profile(
+        _name,
+        max_examples=_examples,
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+        ],
+    )
+hypothesis_settings.load_profile("quick")
+
+# These folders' tests bear the folder's name as a mark, so that they run apart: `pytest -m demo`.
+MARKED = ("stubs", "demo", "benchmarks")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the seed of all examples, unless one is given; processes that share the work share it."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.randrange(2**32))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of what stands beside the hub."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        for name in {folder, *(["demo"] if folder == "end_to_end" else [])} & {*MARKED}:
+            item.add_marker(name)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say how the same examples are drawn again."""
+    terminalreporter.write_line(
+        f"examples: {config.option.hypothesis_profile or 'quick'}; the same again with "
+        f"--hypothesis-seed={config.option.hypothesis_seed}"
+    )
 
 
 class _Heard(logging.Handler):

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as some
 
@@ -201,7 +201,7 @@ def test_the_api_may_add_to_what_waits_and_neither_read_nor_remove_it(
     assert land(settings).accepted == 1
 
 
-@how(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@how(max_examples=how.default.max_examples // 2)
 @given(
     order=some.permutations([("phone", PHONE, 1), ("phone", OTHER_PHONE, 2), ("email", "an@example.vn", 1)]),
     cuts=some.sets(some.integers(1, 2)),

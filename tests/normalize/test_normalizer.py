@@ -365,7 +365,7 @@ def test_a_key_of_several_fields_is_joined(spoilt_root):
 def test_a_batch_normalises_as_its_records_do_one_by_one(source, stream):
     samples = read_samples(source, stream)
 
-    @settings(deadline=None, max_examples=10)
+    @settings(max_examples=settings.default.max_examples // 4)
     @given(st.permutations([*samples, None, {}]))
     def in_any_order(records):
         whole = normalize(source, stream, records)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncehub.reconcile import mark_all
@@ -74,11 +74,7 @@ def _land(hub, record):
         hub.delete(record["source"], record["key"])
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(_RECORDS, st.data())
 def test_any_order_in_any_number_of_runs_ends_in_the_same_truth(hub, records, data):
     hub.forget()
@@ -99,11 +95,7 @@ def test_any_order_in_any_number_of_runs_ends_in_the_same_truth(hub, records, da
     assert hub.rows("select * from intake.dirty") == []
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(_RECORDS, _RECORDS, st.data())
 def test_after_any_changes_the_truth_is_that_of_a_hub_that_saw_only_the_last_state(hub, first, then, data):
     hub.forget()

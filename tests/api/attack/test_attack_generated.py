@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import given, settings, strategies
 from hypothesis.strategies import DataObject, SearchStrategy
 
 DEEPEST = 4
@@ -99,17 +99,7 @@ def _mostly(right: SearchStrategy[Any], odd: SearchStrategy[Any]) -> SearchStrat
     return strategies.one_of(*[right] * 5, odd)
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-    ],
-)
+@settings(max_examples=settings.default.max_examples * 5, derandomize=True, database=None)
 @given(data=strategies.data())
 def test_no_request_gets_out_what_is_not_covered(
     attacker: Any, secret: Any, caplog: pytest.LogCaptureFixture, data: DataObject

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import given, strategies
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey
 
@@ -139,7 +139,6 @@ def test_other_grants_are_refused(portal: Any) -> None:
     assert error(client_assertion="") == (400, "invalid_request")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     strategies.one_of(
         strategies.text(max_size=60),

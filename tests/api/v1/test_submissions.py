@@ -11,8 +11,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as how
+from hypothesis import given
 from hypothesis import strategies as some
 from jsonschema import Draft202012Validator
 
@@ -398,7 +397,6 @@ def phone_schema(editable: Settings) -> Any:
     return Draft202012Validator({"type": "object", "properties": properties})
 
 
-@how(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     value=some.one_of(
         some.text(max_size=30), some.from_regex(r"^\+[0-9]{6,17}$"), some.integers(), some.lists(some.text())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oncehub.audit import feed_pseudonym, pseudonym_key
@@ -144,11 +144,7 @@ CHAIN = [
 
 @given(steps)
 @example(CHAIN)
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=settings.default.max_examples // 2)
 def test_each_sees_exactly_what_concerned_their_keys(
     portal: Any,
     tax: Any,

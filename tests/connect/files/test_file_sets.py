@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.connect.files.file_sets import FileSet, ListedFile
@@ -36,7 +36,6 @@ def stored(page: Page) -> PageState | None:
     return None if page.next is None else orjson.loads(orjson.dumps(page.next))
 
 
-@settings(max_examples=60, deadline=None)
 @given(sizes=st.lists(st.integers(0, 9), max_size=5), size=st.integers(1, 4), data=st.data())
 def test_reading_stopped_anywhere_goes_on_there(sizes: list[int], size: int, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.reading import Read, SinglePage
@@ -115,7 +115,6 @@ numbers = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.recursive(numbers | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_whatever_python_writes_is_read_the_same_or_as_its_digits(value: Any) -> None:
     def kept(value: Any) -> Any:

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.reading import Read
@@ -16,8 +16,6 @@ from oncehub.connect.http.responses import Answer
 from oncehub.errors import ContractBroken
 
 from ..rendering import LIMITS, ONE_PAGE, Row, csv_read, json_read, jsonl_read, rendered, xml_read
-
-UNHURRIED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 DIALECTS: list[dict[str, Any]] = [
     {},
@@ -78,7 +76,6 @@ def taken(read: Read, content: bytes, *, vouched: bool) -> tuple[list[Any], Exce
 
 
 @pytest.mark.parametrize("read", FORMS, ids=shown)
-@UNHURRIED
 @given(data=st.data())
 def test_a_file_is_read_back_as_it_was_written(read: Read, data: st.DataObject) -> None:
     written = data.draw(rows(read))
@@ -87,7 +84,6 @@ def test_a_file_is_read_back_as_it_was_written(read: Read, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("read", FORMS, ids=shown)
-@UNHURRIED
 @given(data=st.data())
 def test_a_page_is_read_back_as_it_was_written(read: Read, data: st.DataObject) -> None:
     written = data.draw(rows(read))
@@ -97,7 +93,6 @@ def test_a_page_is_read_back_as_it_was_written(read: Read, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("read", FORMS, ids=shown)
-@UNHURRIED
 @given(data=st.data())
 def test_of_a_cut_file_nothing_is_read_that_was_not_there(read: Read, data: st.DataObject) -> None:
     written = data.draw(rows(read, least=1))
@@ -108,7 +103,6 @@ def test_of_a_cut_file_nothing_is_read_that_was_not_there(read: Read, data: st.D
 
 
 @pytest.mark.parametrize("read", TELLS_ITS_END, ids=shown)
-@UNHURRIED
 @given(data=st.data())
 def test_a_form_that_tells_its_end_is_never_taken_for_whole_when_cut(read: Read, data: st.DataObject) -> None:
     content = rendered(data.draw(rows(read)), read)
@@ -121,7 +115,6 @@ def test_a_form_that_tells_its_end_is_never_taken_for_whole_when_cut(read: Read,
 
 
 @pytest.mark.parametrize("read", PLAIN, ids=shown)
-@UNHURRIED
 @given(noise=st.binary(max_size=200))
 def test_noise_is_refused_or_read_but_ends_in_no_other_way(read: Read, noise: bytes) -> None:
     taken(read, noise, vouched=True)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.access import Limits
@@ -41,7 +41,6 @@ def begun(pace: LocalPace, clock: Clock, pause: Pause) -> float:
         return clock.now
 
 
-@settings(deadline=None)
 @given(st.integers(1, 50), st.lists(st.floats(0, 0.5), min_size=1, max_size=40))
 def test_requests_begin_no_closer_than_the_rate_allows(rate: int, work: list[float]) -> None:
     clock = Clock()
@@ -54,7 +53,6 @@ def test_requests_begin_no_closer_than_the_rate_allows(rate: int, work: list[flo
     assert all(gap >= 1 / rate - 1e-9 for gap in gaps)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 50), st.integers(1, 10), st.lists(st.floats(0, 0.5), min_size=1, max_size=40))
 def test_no_span_holds_more_requests_than_burst_and_rate_allow(
     rate: int, burst: int, work: list[float]

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.connect.pagination.loops import seen_again
@@ -17,7 +17,6 @@ def noticed_after(tokens: list[str]) -> int | None:
     return None
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 60))
 def test_any_circle_is_noticed_soon(before: int, length: int) -> None:
     tokens = (str(n if n < before else before + (n - before) % length) for n in count())
@@ -27,7 +26,6 @@ def test_any_circle_is_noticed_soon(before: int, length: int) -> None:
     assert noticed > before + length
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(), unique=True, max_size=300))
 def test_tokens_that_all_differ_are_never_taken_for_a_circle(tokens: list[str]) -> None:
     assert noticed_after(tokens) is None

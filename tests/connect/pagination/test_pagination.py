@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.connector import Connector
@@ -135,7 +135,6 @@ def test_a_resume_by_position_starts_anew_when_the_listing_changed(
     assert ids(pages) == [99, *range(10)]
 
 
-@settings(deadline=None)
 @given(
     numbered=st.booleans(),
     size=st.integers(1, 7),

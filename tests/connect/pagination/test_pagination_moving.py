@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oncehub.config.connection import Connection
@@ -113,7 +113,6 @@ def ids(pages: list[Page]) -> list[int]:
     return [record["id"] for page in pages for record in page.records]
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     kind=st.sampled_from(list(KINDS)),
     declared=st.sampled_from(list(DECLARED)),
@@ -167,7 +166,6 @@ MOVES = {
 }
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     moving=st.sampled_from(list(KINDS)).flatmap(lambda kind: st.tuples(st.just(kind), MOVES[kind])),
     declared=st.sampled_from(["total", "total in a header"]),
@@ -194,7 +192,6 @@ def test_of_what_stays_nothing_is_missed_while_others_come_and_go(
     assert set(ids(came)) >= set(begun) & set(source.listed)
 
 
-@settings(deadline=None)
 @given(
     kind=st.sampled_from(["number from 0", "number from 1", "offset"]),
     cap=st.integers(1, 7),

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oncehub.connect import Page, Window
@@ -234,7 +234,6 @@ def happening(event: Event) -> Callable[[Changing], None]:
     return happen
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     kind=st.sampled_from(list(PARENTS)),
     size=st.integers(1, 4),

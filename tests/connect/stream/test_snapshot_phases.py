@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.connect import Page, Window
@@ -67,7 +67,6 @@ def first_window(kind: str, source: Changing) -> Window:
     return Window(None, source.now()) if kind.startswith("time") else Window(None, None)
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     kind=st.sampled_from(list(STREAMS)),
     size=st.integers(1, 4),

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.entities import Attribute, Entity
@@ -33,14 +33,12 @@ def prints(rows: list[dict[str, Any]], name: str = "person") -> dict[str, int]:
     return dict(printed.select("source_key", "fingerprint").iter_rows())
 
 
-@settings(deadline=None)
 @given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
 def test_rows_count_in_any_order(orders) -> None:
     one, other = orders
     assert prints(one) == prints(other)
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_a_record_s_fingerprint_changes_just_when_its_rows_do(before, after) -> None:
     for key in "ab":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 KEYS = ("a", "b", "c")
@@ -55,7 +55,6 @@ def expected(bench: Any, stated: list[Any], entity: str) -> list[tuple[Any, ...]
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_deliveries_in_any_order_end_in_the_latest_versions(benches, statement, data) -> None:
     bench = benches.fresh()

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncehub.connect import Window
@@ -91,11 +91,7 @@ def lands(new_land):
     return fresh
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     stated=histories(),
     plan=st.lists(steps(), max_size=6),

@@ -4,7 +4,7 @@ import copy
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.connector import Contract as Modes
@@ -87,7 +87,6 @@ def test_live_samples_meet_their_contract(source, stream):
 def test_a_broken_record_gets_the_verdict_of_the_reference_implementation(source, stream):
     samples = read_samples(source, stream)
 
-    @settings(deadline=None)
     @given(st.data())
     def same_verdict(data):
         record = data.draw(st.sampled_from(samples))

@@ -4,7 +4,7 @@ import copy
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.connector import Contract as Modes
@@ -105,7 +105,6 @@ def values(draw, schema, node):
     return draw(st.sampled_from(["12", "x", 12, 0, 1.0, 0.5, True, None]))
 
 
-@settings(deadline=None, max_examples=400)
 @given(st.data())
 def test_the_verdict_on_any_record_is_that_of_the_oracle(data):
     schema = data.draw(schemas())
@@ -126,7 +125,6 @@ def test_the_verdict_on_any_record_is_that_of_the_oracle(data):
     assert record == received
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_what_was_noted_before_changes_no_verdict(data):
     schema = data.draw(schemas())

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.mapping import CodeList, Meaning
@@ -50,7 +50,6 @@ def read(codes, code, days):
     return frame.select(place.is_not_null().alias("valid"), codes.meaning(place).alias("means")).rows()
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abc"), validities(), min_size=1), st.lists(DAYS, min_size=1))
 def test_a_code_means_what_is_valid_on_the_day_and_nothing_else(values, days):
     def meaning_on(code, day):

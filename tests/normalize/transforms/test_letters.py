@@ -6,7 +6,7 @@ import unicodedata
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.normalize.transforms.registry import named
@@ -50,7 +50,6 @@ def test_names_fold_in_the_database_as_they_did_before(database, written):
 
 @pytest.mark.parametrize("written", [*IN_FORM_ONLY, {"tone_placement": "old"}], ids=str)
 def test_any_words_with_one_tone_mark_each_fold_in_the_database_as_it_did_before(database, written):
-    @settings(deadline=None, max_examples=50)
     @given(st.lists(TEXTS, min_size=1, max_size=30))
     def unchanged(texts):
         assert folded(database, apply(written, *texts)) == folded(database, texts)
@@ -80,7 +79,6 @@ def test_a_tone_mark_with_one_place_stays_there(word):
     assert apply("tone_placement", word) == apply({"tone_placement": "old"}, word) == [word]
 
 
-@settings(deadline=None)
 @given(NAMES)
 def test_tone_placement_is_the_same_when_done_twice_and_goes_both_ways(name):
     (new,) = apply("tone_placement", name)
@@ -94,7 +92,6 @@ def test_a_style_of_tone_marks_is_new_or_old():
         named({"tone_placement": "modern"})
 
 
-@settings(deadline=None)
 @given(NAMES)
 def test_a_name_all_in_capitals_gets_its_case_back(name):
     declared = " ".join(word[0].upper() + word[1:].lower() for word in name.split() if "'" not in word)

@@ -7,7 +7,7 @@ import unicodedata
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.vn import mst
 
@@ -62,19 +62,16 @@ def test_no_value_stays_no_value(written):
     assert apply(written, None).to_list() == [None]
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[0-9]{10}(-?[0-9]{3})?", fullmatch=True))
 def test_tax_codes_hold_exactly_when_the_library_of_standard_numbers_says_so(code):
     assert (apply("tax_code", code)[0] is not None) == mst.is_valid(code)
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[0-9]{2}(0{6}[01]|0100233)[0-9](-?00[01])?", fullmatch=True))
 def test_tax_codes_at_the_edge_hold_exactly_when_the_library_says_so(code):
     assert (apply("tax_code", code)[0] is not None) == mst.is_valid(code)
 
 
-@settings(deadline=None)
 @given(
     st.from_regex(r"[0-9]{9}", fullmatch=True),
 )
@@ -87,7 +84,6 @@ def test_a_stem_has_one_check_digit_or_none(stem):
     ] == expected
 
 
-@settings(deadline=None)
 @given(st.dates(datetime.date(1800, 1, 1), datetime.date(2199, 12, 31)))
 def test_a_date_reads_the_same_in_every_form(day):
     forms = ["dd/MM/yyyy", "d-M-yyyy", "yyyy-MM-dd", "yyyyMMdd", "d/M/yyyy"]
@@ -98,7 +94,6 @@ def test_a_date_reads_the_same_in_every_form(day):
         assert apply({"partial_date": forms}, value)[0] == day.isoformat()
 
 
-@settings(deadline=None)
 @given(st.timedeltas(datetime.timedelta(days=-62000), datetime.timedelta(days=84000)))
 def test_a_moment_counted_from_1970_is_the_moment(elapsed):
     moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + elapsed
@@ -149,7 +144,6 @@ def test_what_is_no_vietnamese_number_is_not_read(odd):
     assert apply("phone_vn", odd)[0] == expected
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[35789][0-9]{8}", fullmatch=True))
 def test_all_forms_of_a_mobile_number_are_one(number):
     spaced = f"{number[:3]} {number[3:6]} {number[6:]}"
@@ -165,7 +159,6 @@ def test_all_forms_of_a_mobile_number_are_one(number):
     assert set(apply("phone_vn", *forms)) == {f"+84{number}"}
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_nfc_agrees_with_the_unicode_database(text):
     expected = unicodedata.normalize("NFC", text).replace("\u00d0", "Đ").replace("\u00f0", "đ")

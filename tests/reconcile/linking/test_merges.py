@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oncehub.errors import DecisionRefused
@@ -299,11 +299,7 @@ def _take(hub, day, kind, what):
             hub.reconcile()
 
 
-@settings(
-    max_examples=8,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(_STEPS)
 @example(
     steps=[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncehub.reconcile import mark_all
@@ -191,11 +191,7 @@ def _take(hub, day, step):
             hub.delete(*record)
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(_STEPS)
 def test_whenever_clerks_rule_the_truth_is_that_of_one_run_at_the_end(hub, steps):
     outcomes = []

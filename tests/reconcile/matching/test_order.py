@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncehub.reconcile import mark_all
@@ -54,12 +54,6 @@ _RECORDS = st.tuples(
     ),
 )
 
-_QUIET = settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
 
 def _land(hub, record):
     stated = {name: value for name, value in record.items() if name not in {"source", "key", "gone"}}
@@ -77,7 +71,7 @@ def _outcome(hub):
     return outcome | {"keys": hub.rows(_KEYS), "candidates": hub.rows(_CANDIDATES)}
 
 
-@_QUIET
+@settings(max_examples=settings.default.max_examples // 2)
 @given(_RECORDS, st.data())
 def test_any_order_in_any_number_of_runs_ends_in_the_same_links_and_cases(matcher, records, data):
     matcher.forget()
@@ -97,7 +91,7 @@ def test_any_order_in_any_number_of_runs_ends_in_the_same_links_and_cases(matche
     assert _outcome(matcher) == at_once
 
 
-@_QUIET
+@settings(max_examples=settings.default.max_examples // 2)
 @given(_RECORDS, _RECORDS, st.data())
 def test_after_any_changes_what_is_decided_is_what_the_last_state_alone_gives(matcher, first, then, data):
     matcher.forget()

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.data.filling import fill
@@ -197,11 +197,7 @@ _SAYING = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(["portal", "banking", "tax", "customs"]), st.integers(1, 2)), _SAYING

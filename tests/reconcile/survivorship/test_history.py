@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.data.filling import fill
@@ -144,11 +144,7 @@ _STATES = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(st.lists(st.lists(_STATES, max_size=3), max_size=4))
 def test_whatever_happens_every_moment_is_told_as_it_was_believed(hub, runs):
     hub.forget()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, strategies
+from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 from psycopg2.extras import Json
@@ -95,9 +95,7 @@ def test_who_moves_away_is_removed_and_who_moves_in_is_created(
 
 
 @given(strategies.lists(strategies.sampled_from([IN_HANOI, OUTSIDE, SPLIT_OFF, None]), max_size=8))
-@hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=hypothesis_settings.default.max_examples // 2)
 def test_wherever_somebody_moves_the_feed_holds_them_exactly_while_they_are_inside(
     editable: Settings,
     only: Callable[..., Agreement],
@@ -159,9 +157,7 @@ statuses = strategies.sampled_from(["alive", "deceased", None])
     strategies.sets(strategies.sampled_from(["person.permanent_address", "person.life_status"])),
     strategies.sets(strategies.sampled_from(["person.full_name", "person.sex", "person.phone"]), min_size=1),
 )
-@hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=hypothesis_settings.default.max_examples // 2)
 def test_whoever_is_asked_about_is_told_of_exactly_when_every_condition_holds(
     only: Callable[..., Agreement],
     believe: Callable[..., str],

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.procedures import Procedure
@@ -121,7 +121,6 @@ CHAINS = st.lists(st.integers(1, 12), max_size=3).map(chained).flatmap(st.permut
 
 
 @given(spans=CHAINS | ANY_SPANS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_files_are_accepted_just_when_every_day_from_the_first_has_one_form(
     kept: Settings, folder: Path, spans: Spans
 ) -> None:

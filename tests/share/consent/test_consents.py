@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given, strategies
+from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 
 from oncehub.audit import feed_pseudonym
@@ -185,9 +185,7 @@ steps = strategies.lists(
 
 
 @given(steps)
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=hypothesis_settings.default.max_examples // 2)
 def test_whatever_is_given_and_withdrawn_only_what_is_consented_to_now_leaves(
     editable: Settings,
     bank: Agreement,

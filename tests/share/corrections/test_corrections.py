@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, strategies
+from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg2.extras import Json, RealDictCursor
 
@@ -244,9 +244,7 @@ STEPS = strategies.lists(
 )
 
 
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=hypothesis_settings.default.max_examples // 2)
 @given(STEPS)
 def test_a_source_that_follows_its_notices_knows_every_open_discrepancy(
     notices: Notices,

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, strategies
+from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 
@@ -337,9 +337,7 @@ STEPS = strategies.lists(
 )
 
 
-@hypothesis_settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=hypothesis_settings.default.max_examples // 2)
 @given(STEPS)
 def test_every_difference_is_told_of_and_only_what_was_lost_is_called_missed(
     portal: Portal,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, strategies
+from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 
@@ -297,9 +297,7 @@ STEPS = strategies.lists(
 )
 
 
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=hypothesis_settings.default.max_examples // 2)
 @given(STEPS)
 def test_a_consumer_that_follows_the_feed_holds_what_is_believed(
     editable: Settings, agreement: Agreement, database: Connection, steps: list[tuple[Any, ...]]

@@ -12,7 +12,7 @@ import orjson
 import psycopg2
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, strategies
+from hypothesis import given, strategies
 from hypothesis import settings as configured
 from joserfc import jws
 from psycopg2.extras import Json
@@ -292,7 +292,7 @@ def test_proofs_of_another_hub_are_not_trusted(kept: Kept, tmp_path: Path) -> No
         )
 
 
-@configured(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@configured(max_examples=configured.default.max_examples // 4)
 @given(cut=strategies.integers(0, 8), size=strategies.integers(1, 3))
 def test_a_purge_killed_between_any_two_statements_has_a_proof_of_all_that_is_gone(
     kept: Kept, cut: int, size: int

@@ -129,7 +129,7 @@ def test_a_mistyped_number_differs_in_one_digit_or_in_two_that_changed_places(cl
 
 
 @given(seed=st.integers(1, 10_000), days=st.integers(0, 3))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=settings.default.max_examples // 4)
 def test_the_truth_about_a_dirty_world_holds_together_at_any_time(seed: int, days: int) -> None:
     world = World.generate(500, seed, dirt=HEAVY)
     world.advance(days)
@@ -146,7 +146,7 @@ def test_the_truth_about_a_dirty_world_holds_together_at_any_time(seed: int, day
 
 
 @given(seed=st.integers(1, 10_000), days=st.integers(0, 3))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=settings.default.max_examples // 4)
 def test_the_whole_truth_tells_what_identifiers_let_find_and_more(seed: int, days: int) -> None:
     world = World.generate(500, seed, dirt=HEAVY)
     world.advance(days)
