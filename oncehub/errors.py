@@ -68,7 +68,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreOutdated(StoreError):
-    """The database lacks migrations that this version needs."""
+    """The database lacks tables, migrations or routines that this version needs."""
 
 
 class SourceError(OncehubError):

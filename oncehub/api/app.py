@@ -78,7 +78,7 @@ def create_app(
 
     Raises:
         ConfigError: when an agreement, procedure, schema or key is wrong.
-        StoreError: when the database does not answer, or lacks migrations.
+        StoreError: when the database does not answer, or is not up to date.
     """
     hub = open_hub(settings, per_second or SecondLimit(), per_day or DayLimit())
 

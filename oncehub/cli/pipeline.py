@@ -46,7 +46,7 @@ def init() -> None:
     settings = load_settings()
     applied = initialise(settings)
     share_step.apply_agreements(settings)
-    sys.stdout.write(f"{len(applied)} migrations applied\n" if applied else "the database is up to date\n")
+    sys.stdout.write(f"{len(applied)} SQL files applied\n" if applied else "the database is up to date\n")
     with opened(settings) as connection, connection:
         if holds_plain(connection):
             sys.stdout.write("sensitive values are in clear; seal them: oncehub keys rotate --resume\n")

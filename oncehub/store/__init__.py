@@ -1,1 +1,1 @@
-"""PostgreSQL: the embedded server, connections, migrations and COPY."""
+"""PostgreSQL: the embedded server, connections, the schema's SQL and COPY."""

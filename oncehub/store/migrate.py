@@ -1,11 +1,16 @@
-"""Bringing the database to the form this version needs."""
+"""Brings the database to the form this version needs: the baseline, numbered migrations, then routines."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import psycopg2.errors
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.catalogue import load_connectors
 from oncehub.errors import ConfigError, StoreOutdated
@@ -21,8 +26,8 @@ create table if not exists public.oncehub_migration (
 )
 """
 
-# What agreements see hangs on the tables' form; `oncehub.share.access.database_access` builds it anew.
-_WITHOUT_WALL = """
+# The schemas of agreements depend on the tables; `oncehub.share.access.database_access` builds them anew.
+_DROP_AGREEMENT_SCHEMAS = """
 do $$
 declare
     schema text;
@@ -34,31 +39,70 @@ end
 $$
 """
 
+# Every name is printed with its schema where no schema is searched.
+_DEFINITIONS = """
+set local search_path = '';
+select coalesce(string_agg(definition, ';' order by definition), '')
+from (
+    select pg_get_functiondef(oid)
+    from pg_proc where pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
+    union all
+    select oid::regclass || ' as ' || pg_get_viewdef(oid)
+    from pg_class where relkind = 'v' and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
+    union all
+    select pg_get_triggerdef(t.oid)
+    from pg_trigger t join pg_class c on c.oid = t.tgrelid
+    where not t.tgisinternal and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
+) routine (definition)
+"""
+_DEFINITIONS_NAME = "definitions of routines"
 
-def migrations() -> dict[str, str]:
-    """Return the SQL of every migration by file name, in order."""
-    folder = resources.files("oncehub.store") / "migrations"
-    files = sorted(
-        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+
+@dataclass(frozen=True)
+class Scripts:
+    """The SQL files of the database, by path, each in the order in which they are applied."""
+
+    once: Mapping[str, str]
+    """`schema/*.sql`, the baseline, and then `migrations/*.sql`; never changed after they were applied."""
+
+    repeatable: Mapping[str, str]
+    """`routines/<schema>/*.sql`: functions, views and triggers, applied again when their text has changed."""
+
+
+def read_scripts(folder: Traversable) -> Scripts:
+    """Read the SQL files in the subfolders `schema`, `migrations` and `routines` of a folder."""
+    routines = sorted((each for each in (folder / "routines").iterdir() if each.is_dir()), key=_name)
+    return Scripts(
+        once=_read(folder / "schema", "schema") | _read(folder / "migrations", "migrations"),
+        repeatable={
+            path: text
+            for schema in routines
+            for path, text in _read(schema, f"routines/{schema.name}").items()
+        },
     )
-    return {file.name: file.read_text("utf-8") for file in files}
+
+
+@cache
+def hub_scripts() -> Scripts:
+    """Return the SQL files that lie beside this module."""
+    return read_scripts(resources.files("oncehub.store"))
 
 
 def initialise(settings: Settings) -> list[str]:
-    """Migrate the hub's database, give every source its place, load the administrative units; repeatable.
+    """Migrate the hub's database, create each source's partitions, load the administrative units; repeatable.
 
     Returns:
-        The names of the migrations applied.
+        The paths of the SQL files applied.
 
     Raises:
         StoreUnavailable: when the database does not answer.
-        ConfigError: when an applied migration was changed since, or a connector is wrong.
+        ConfigError: when a file was changed after it was applied, or a connector is wrong.
     """
     sources = list(load_connectors(settings))
     connection = connect(database_url(settings))
     try:
         applied = migrate(connection)
-        # A source added later gets its place when it is first read.
+        # A source added later gets its partitions when it is first read.
         with connection, connection.cursor() as cursor:
             cursor.execute("select record.attach_source(source) from unnest(%s) as source", (sources,))
         load_units(connection, settings.mappings)
@@ -67,54 +111,129 @@ def initialise(settings: Settings) -> list[str]:
     return applied
 
 
-def migrate(connection: Connection) -> list[str]:
-    """Apply the migrations still missing, all in one transaction, and return their names.
+def migrate(connection: Connection, scripts: Scripts | None = None) -> list[str]:
+    """Apply the SQL files still missing, all in one transaction, and return their paths.
+
+    Routines are applied when their text has changed. All of them are applied after a migration, which may
+    have dropped some, and when a function, view or trigger was edited in the database.
 
     Raises:
-        ConfigError: when an applied migration was changed since.
+        ConfigError: when a baseline file or a migration was changed after it was applied, a routine needs a
+            function, a view or a table that no file creates, or another program uses the database.
     """
+    scripts = scripts or hub_scripts()
     with connection, connection.cursor() as cursor:
-        # Two hubs starting at once: the second waits here and then finds nothing to do.
+        # Of two hubs that start at once, the second waits here and then finds nothing to do.
         cursor.execute("select pg_advisory_xact_lock(hashtextextended('oncehub migrate', 0))")
         cursor.execute(_LEDGER)
-        done = _applied(connection)
-        missing = [name for name in migrations() if name not in done]
+        ledger = _ledger(cursor)
+        missing = _missing(ledger, scripts)
         if missing:
-            cursor.execute(_WITHOUT_WALL)
-        for name in missing:
-            text = migrations()[name]
-            cursor.execute(text)
-            cursor.execute(
-                "insert into public.oncehub_migration (name, digest) values (%s, %s)", (name, _digest(text))
-            )
-    return missing
+            cursor.execute(_DROP_AGREEMENT_SCHEMAS)
+        for path, text in missing.items():
+            try:
+                cursor.execute(text)
+            except psycopg2.errors.DuplicateSchema as error:
+                raise ConfigError(
+                    f"{path}: {error.diag.message_primary} in a database that this hub did not set up; "
+                    "let ONCEHUB_DATABASE_URL name an empty one"
+                ) from None
+            _record(cursor, path, text)
+        changed = _changed(ledger, scripts)
+        if missing or ledger.get(_DEFINITIONS_NAME) != _digest(_definitions(cursor, scripts)):
+            changed = dict(scripts.repeatable)
+        if changed:
+            _apply_routines(cursor, changed)
+            _record(cursor, _DEFINITIONS_NAME, _definitions(cursor, scripts))
+    return [*missing, *changed]
 
 
-def require_current(connection: Connection) -> None:
-    """Check that every migration has been applied.
+def require_current(connection: Connection, scripts: Scripts | None = None) -> None:
+    """Check that every SQL file has been applied in its present text.
 
     Raises:
         StoreOutdated: when one is missing.
+        ConfigError: when a baseline file or a migration was changed after it was applied.
     """
+    scripts = scripts or hub_scripts()
     try:
-        with connection:
-            done = _applied(connection)
+        with connection, connection.cursor() as cursor:
+            ledger = _ledger(cursor)
     except psycopg2.errors.UndefinedTable:
-        done = set()
-    if missing := [name for name in migrations() if name not in done]:
+        ledger = {}
+    if missing := [*_missing(ledger, scripts), *_changed(ledger, scripts)]:
         raise StoreOutdated(
-            f"the database lacks {len(missing)} migrations ({missing[0]} first); run: oncehub init"
+            f"the database lacks {len(missing)} SQL files of this version ({missing[0]} first); "
+            "run: oncehub init"
         )
 
 
-def _applied(connection: Connection) -> set[str]:
-    with connection.cursor() as cursor:
-        cursor.execute("select name, digest from public.oncehub_migration")
-        done = dict(cursor.fetchall())
-    for name, text in migrations().items():
-        if done.get(name, _digest(text)) != _digest(text):
-            raise ConfigError(f"migration {name} was changed after it was applied; add a new one instead")
-    return set(done)
+def _missing(ledger: Mapping[str, str], scripts: Scripts) -> dict[str, str]:
+    """Return the baseline files and migrations that the ledger lacks."""
+    for path, text in scripts.once.items():
+        if ledger.get(path, _digest(text)) != _digest(text):
+            raise ConfigError(f"{path} was changed after it was applied; add a numbered migration instead")
+    return {path: text for path, text in scripts.once.items() if path not in ledger}
+
+
+def _changed(ledger: Mapping[str, str], scripts: Scripts) -> dict[str, str]:
+    """Return the routines that the ledger lacks or has with another text."""
+    return {path: text for path, text in scripts.repeatable.items() if ledger.get(path) != _digest(text)}
+
+
+def _apply_routines(cursor: Cursor, routines: Mapping[str, str]) -> None:
+    """Apply routines in any order: a file that needs what another one creates is tried again after it."""
+    waiting = dict(routines)
+    while waiting:
+        failures: dict[str, psycopg2.Error] = {}
+        for path, text in waiting.items():
+            cursor.execute("savepoint routine")
+            try:
+                cursor.execute(text)
+            except (psycopg2.errors.UndefinedFunction, psycopg2.errors.UndefinedTable) as error:
+                cursor.execute("rollback to savepoint routine")
+                failures[path] = error
+            else:
+                cursor.execute("release savepoint routine")
+                _record(cursor, path, text)
+        if len(failures) == len(waiting):
+            path, failure = next(iter(failures.items()))
+            raise ConfigError(f"{path} needs what no SQL file creates: {failure.diag.message_primary}")
+        waiting = {path: waiting[path] for path in failures}
+
+
+def _definitions(cursor: Cursor, scripts: Scripts) -> str:
+    """Return what the database holds of the schemas that have routines: functions, views and triggers."""
+    schemas = sorted({path.split("/")[1] for path in scripts.repeatable})
+    cursor.execute(_DEFINITIONS, {"schemas": schemas})
+    row = cursor.fetchone()
+    assert row is not None
+    cursor.execute("set local search_path to default")
+    return str(row[0])
+
+
+def _ledger(cursor: Cursor) -> dict[str, str]:
+    cursor.execute("select name, digest from public.oncehub_migration")
+    return dict(cursor.fetchall())
+
+
+def _record(cursor: Cursor, name: str, text: str) -> None:
+    cursor.execute(
+        "insert into public.oncehub_migration (name, digest) values (%s, %s) "
+        "on conflict (name) do update set digest = excluded.digest, applied_at = now()",
+        (name, _digest(text)),
+    )
+
+
+def _read(folder: Traversable, prefix: str) -> dict[str, str]:
+    if not folder.is_dir():
+        return {}
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=_name)
+    return {f"{prefix}/{file.name}": file.read_text("utf-8") for file in files}
+
+
+def _name(file: Traversable) -> str:
+    return file.name
 
 
 def _digest(text: str) -> str:

@@ -20,7 +20,6 @@ from oncehub.reconcile import (
     settle_people,
     shards,
 )
-from oncehub.store.migrate import migrations
 
 PEOPLE = 12
 ANH = {"personal_id": "001184000001", "full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07"}
@@ -186,21 +185,6 @@ def test_a_record_that_waits_for_a_run_is_missed_by_nobody(landed):
     landed.delete("portal", "TK1")
     landed.state("banking", "B2", 1, full_name="NO NUMBER EITHER")
     assert landed.recount() == []
-
-
-def test_a_hub_that_had_no_books_begins_them_with_what_its_tables_hold(landed):
-    landed.reconcile()
-    standing = _standing(landed)
-    assert standing == {"conflict": PEOPLE, "register": PEOPLE, "personal_id": PEOPLE, "unlinked": 1}
-    with landed.database.cursor() as cursor:
-        cursor.execute(
-            "drop view truth.standing; drop table truth.control, truth.run, truth.control_entry; "
-            "drop function truth.book_discrepancies, truth.book_links, truth.book_unlinked cascade"
-        )
-        cursor.execute(migrations()["0026_control.sql"])
-        cursor.execute("select kind, standing from truth.standing")
-        assert dict(cursor.fetchall()) == standing
-    landed.database.rollback()
 
 
 def test_an_earlier_run_can_be_looked_at_and_one_that_never_was_is_told(landed):

@@ -1,20 +1,26 @@
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2.errors
 import pytest
-from joserfc.jwk import ECKey, OKPKey
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extras import Json
 
 from oncehub.config.entities import load_entities
 from oncehub.errors import ConfigError, StoreOutdated, StoreUnavailable
 from oncehub.settings import Settings
-from oncehub.share.clients.keys import read_public_key
+from oncehub.store import migrate as migrate_module
 from oncehub.store.connection import connect, locked, opened
-from oncehub.store.migrate import initialise, migrate, migrations, require_current
+from oncehub.store.migrate import Scripts, hub_scripts, initialise, migrate, read_scripts, require_current
+from tests.store.catalogue import snapshot
 
 HOUSEKEEPING = {"source", "stream", "source_key", "name_key", "stated_at", "received_at", "deleted_at"}
+KEY_AS_IT_WAS_NOT = """
+create or replace function truth.person_key(source text, stream text, source_key text) returns uuid
+    language sql immutable strict parallel safe
+    return '00000000-0000-0000-0000-000000000000'::uuid;
+"""
 TRUTH_HOUSEKEEPING = {"person_key", "name_key", "provenance", "believed_from"}
 
 
@@ -26,6 +32,18 @@ def columns(database: Connection, schema: str, table: str) -> dict[str, str]:
             (f"{schema}.{table}",),
         )
         return dict(cursor.fetchall())
+
+
+def applied(database: Connection) -> set[str]:
+    with database, database.cursor() as cursor:
+        cursor.execute("select name from public.oncehub_migration")
+        return {name for (name,) in cursor.fetchall()}
+
+
+def key(database: Connection) -> str:
+    with database, database.cursor() as cursor:
+        cursor.execute("select truth.person_key('a', 'b', 'c')::text")
+        return str(cursor.fetchone()[0])
 
 
 def test_migrating_again_does_nothing(database: Connection) -> None:
@@ -55,15 +73,117 @@ def test_a_database_that_lacks_migrations_is_refused_with_the_way_out(
     settings: Settings, database: Connection
 ) -> None:
     with database, database.cursor() as cursor:
-        cursor.execute("delete from public.oncehub_migration where name = '0001_text.sql'")
-    with pytest.raises(StoreOutdated, match=r"0001_text.sql first.*oncehub init"), opened(settings):
+        cursor.execute("delete from public.oncehub_migration where name = 'schema/truth.sql'")
+    with pytest.raises(StoreOutdated, match=r"schema/truth.sql first.*oncehub init"), opened(settings):
         pass
 
 
-def test_a_migration_changed_after_it_was_applied_is_refused(database: Connection) -> None:
+def test_a_baseline_changed_after_it_was_applied_is_refused(database: Connection) -> None:
     with database, database.cursor() as cursor:
-        cursor.execute("update public.oncehub_migration set digest = 'other' where name = '0001_text.sql'")
-    with pytest.raises(ConfigError, match=r"0001_text.sql was changed"):
+        cursor.execute("update public.oncehub_migration set digest = 'other' where name = 'schema/truth.sql'")
+    with pytest.raises(ConfigError, match=r"schema/truth.sql was changed"):
+        migrate(database)
+
+
+def test_initialising_again_changes_nothing(settings: Settings, database: Connection) -> None:
+    before = snapshot(database)
+    assert initialise(settings) == []
+    assert snapshot(database) == before
+
+
+def test_every_file_is_applied(database: Connection) -> None:
+    scripts = hub_scripts()
+    assert {"schema/truth.sql", "routines/truth/merge_decisions.sql"} <= {*scripts.once, *scripts.repeatable}
+    assert {*scripts.once, *scripts.repeatable} <= applied(database)
+
+
+def test_a_routine_that_changed_is_applied_again_alone(database: Connection) -> None:
+    path = "routines/truth/person_key.sql"
+    scripts = hub_scripts()
+    changed = replace(scripts, repeatable={**scripts.repeatable, path: KEY_AS_IT_WAS_NOT})
+    with pytest.raises(StoreOutdated, match=rf"lacks 1 SQL files of this version \({path} first\)"):
+        require_current(database, changed)
+    assert migrate(database, changed) == [path]
+    assert key(database) == "00000000-0000-0000-0000-000000000000"
+    require_current(database, changed)
+    assert migrate(database) == [path]
+    assert key(database) != "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        KEY_AS_IT_WAS_NOT,
+        "drop trigger ruling_is_obeyed on truth.ruling",
+        "create or replace view truth.leading_number as select '' as personal_id, null::uuid as person_key",
+        "create function truth.stray() returns int language sql return 1",
+    ],
+)
+def test_a_definition_edited_in_the_database_is_put_right(database: Connection, edit: str) -> None:
+    before = snapshot(database)
+    with database, database.cursor() as cursor:
+        cursor.execute(edit)
+    assert snapshot(database) != before
+    assert migrate(database) == list(hub_scripts().repeatable)
+    assert migrate(database) == []
+    with database, database.cursor() as cursor:
+        # What no file creates, no file replaces: it is only looked at once.
+        cursor.execute("drop function if exists truth.stray")
+    assert snapshot(database) == before
+
+
+def test_a_numbered_migration_is_applied_once_and_all_routines_after_it(
+    database: Connection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "store"
+    shutil.copytree(Path(migrate_module.__file__).parent, folder)
+    (folder / "migrations" / "0002_more.sql").write_text("alter table share.told_twice add column more text;")
+    (folder / "migrations" / "0001_once.sql").write_text(
+        "drop view if exists truth.leading_number; create table share.told_twice (id int);"
+    )
+    scripts = read_scripts(folder)
+    with pytest.raises(StoreOutdated, match="lacks 2 SQL files"):
+        require_current(database, scripts)
+    assert migrate(database, scripts) == [
+        "migrations/0001_once.sql",
+        "migrations/0002_more.sql",
+        *scripts.repeatable,
+    ]
+    assert columns(database, "share", "told_twice") == {"id": "integer", "more": "text"}
+    assert columns(database, "truth", "leading_number") == {"personal_id": "text", "person_key": "uuid"}
+    assert migrate(database, scripts) == []
+    (folder / "migrations" / "0001_once.sql").write_text("select 1")
+    with pytest.raises(ConfigError, match=r"migrations/0001_once.sql was changed after it was applied"):
+        migrate(database, read_scripts(folder))
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(database: Connection) -> None:
+    before = snapshot(database)
+    broken = replace(
+        hub_scripts(), once={**hub_scripts().once, "migrations/0001_x.sql": "create table share.x (); x"}
+    )
+    with pytest.raises(psycopg2.errors.SyntaxError):
+        migrate(database, broken)
+    assert snapshot(database) == before
+
+
+def test_routines_that_need_each_other_are_applied_in_any_order(database: Connection) -> None:
+    both = {
+        "routines/text/a.sql": "create function text.a() returns int language sql return text.b();",
+        "routines/text/b.sql": "create function text.b() returns int language sql return 1;",
+    }
+    assert set(both) <= set(migrate(database, Scripts(once={}, repeatable=both)))
+    with pytest.raises(ConfigError, match=r"routines/text/c.sql needs what no SQL file creates: .*text.none"):
+        migrate(
+            database,
+            Scripts({}, {"routines/text/c.sql": both["routines/text/a.sql"].replace("b()", "none()")}),
+        )
+
+
+def test_a_database_of_another_program_is_refused(database: Connection) -> None:
+    with database, database.cursor() as cursor:
+        cursor.execute("drop table public.oncehub_migration")
+    with pytest.raises(ConfigError, match=r"already exists in a database that this hub did not set up"):
         migrate(database)
 
 
@@ -117,25 +237,3 @@ def test_a_split_commune_keeps_all_its_successors(settings: Settings, database: 
             "select present_unit, split from truth.unit_successor where former_unit = '00007' order by 1"
         )
         assert cursor.fetchall() == [("00008", True), ("00025", True)]
-
-
-def test_clients_registered_with_one_key_keep_it(settings: Settings) -> None:
-    jwks = [
-        OKPKey.generate_key("Ed25519").as_dict(private=False),
-        ECKey.generate_key("P-256").as_dict(private=False),
-    ]
-    name = "0034_client_keys.sql"
-    with connect(str(settings.database_url)) as connection, connection.cursor() as cursor:
-        cursor.execute("drop table share.consumer_key, share.token_key")
-        cursor.execute("alter table share.consumer add column public_key jsonb not null")
-        for number, jwk in enumerate(jwks):
-            cursor.execute(
-                "insert into share.consumer (client_id, agreement, public_key) values (%s, 'a', %s)",
-                (str(number), Json(jwk | {"kid": "own name", "use": "sig"})),
-            )
-        cursor.execute(migrations()[name])
-        cursor.execute(
-            "select thumbprint, valid_from <= now() and valid_until > now() from share.consumer_key "
-            "order by client_id"
-        )
-        assert cursor.fetchall() == [(read_public_key(dict(jwk)).thumbprint(), True) for jwk in jwks]

@@ -97,7 +97,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
 
     Raises:
         ConfigError: when an agreement, procedure, schema or key is wrong.
-        StoreError: when the database does not answer, or lacks migrations.
+        StoreError: when the database does not answer, or is not up to date.
     """
     agreements, procedures = load_agreements(settings), load_procedures(settings)
     login = _login(settings, agreements)

@@ -1,7 +1,8 @@
 """Clerks join two people of the register who are one, take them apart again, and split a person's records.
 
-No machine joins people. The database holds what a join means (see migration `0023_joins.sql`): the survivor's
-own record speaks for the register, the other's numbers lead to the survivor, and so does the other's key.
+No machine joins people. The database holds what a join means, in `store/routines/truth/merge_decisions.sql`:
+the survivor's own record speaks for the register, the other's numbers lead to the survivor, and so does the
+other's key.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A ruling has effect in its own transaction: a link that it contradicts is gone with it, and the record and the
 people it touches are decided anew by the next run. Rulings are kept for good; a later one supersedes. The
-database holds this (see migration `0017_decisions.sql`), whoever writes there.
+database holds this (see `store/routines/truth/link_overrides.sql`), whoever writes there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Cases: what rules leave to a clerk, with the evidence side by side, and how it is decided.
 
-Runs open and close them (`cases.sql`). What a decision does, and what it may not do, the database holds (see
-migration `0023_review.sql`): it follows the last one that its clerk has seen, so that of two clerks at once
-one decides; where rules want four eyes, the first has no effect until another clerk says the same.
+Runs open and close them (`cases.sql`). What a decision does, and what it may not do, the database holds
+(`store/routines/truth/decisions.sql`): it follows the last one that its clerk has seen, so that of two clerks
+at once one decides; where rules want four eyes, the first has no effect until another clerk says the same.
 """
 
 from __future__ import annotations

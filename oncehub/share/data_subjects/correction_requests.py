@@ -2,7 +2,7 @@
 
 The hub makes no truth of its own: an upheld request changes nothing that is believed. It is told to the
 source that holds the value, which counts as disputed until then, and the case closes when what the citizen
-said is believed (see migration `0035b_correction_requests.sql`).
+said is believed (see `store/routines/truth/correction_requests.sql`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,53 @@
+-- One person's lines, the newest first, and how many there are: nothing else of the log can be had through it.
+-- Its body is text, not parsed ahead, so that its plan can be asked for.
+create or replace function audit.usage_of(
+    asked_keys uuid[], asked_pseudonyms text[], asked_from timestamptz, asked_until timestamptz,
+    asked_hiding text[], asked_hiding_since timestamptz[], asked_shown text[], asked_skip bigint, asked_limit bigint
+) returns table (
+    total bigint, logtime timestamptz, action text, agency text, client_id text, agreement text, purpose text,
+    legal_basis text, procedure text, attributes text[], outcome text, involvement text
+)
+    language sql stable security definer set search_path = '' as $$
+with hiding as (
+    select h.agreement, min(h.since) as since
+    from unnest(asked_hiding, asked_hiding_since) h (agreement, since)
+    group by h.agreement
+),
+page as (
+    select e.entry_id, array_agg(distinct t.attribute order by t.attribute) filter (where t.attribute is not null) as told
+    from share.told t
+    join audit.entry e
+        on e.first_sequence is not null
+        and int8range(e.first_sequence, e.last_sequence, '[]') @> t.sequence and e.feed = t.feed
+        -- A notice about an attribute that had left the agreement was passed over, so that nobody appeared by it.
+        and (t.attribute is null or t.attribute = any(e.attributes))
+    where t.person_key = any(asked_keys)
+    group by e.entry_id
+),
+found as (
+    select e.*, e.attributes as released, coalesce(e.involvement, 'consulted') as involved
+    from audit.entry e
+    where e.person = any(asked_pseudonyms) and e.at >= asked_from and e.at < asked_until
+    union all
+    select e.*, coalesce(p.told, e.attributes), 'appeared'
+    from page p join audit.entry e using (entry_id)
+    where e.at >= asked_from and e.at < asked_until
+),
+visible as (
+    select f.*
+    from found f
+    where (f.hidden_by is null or f.agreement = any(asked_shown))
+        and not exists (select from hiding h where h.agreement = f.agreement and f.at >= h.since)
+)
+select
+    (select count(*) from visible), v.at, v.action, v.agency, v.client_id, v.agreement, v.purpose, v.legal_basis,
+    v.procedure, v.released, v.outcome, v.involved
+from (select) always
+left join lateral (
+    select * from visible order by at desc, entry_id desc offset asked_skip limit asked_limit
+) v on true
+order by v.at desc, v.entry_id desc
+$$;
+comment on function audit.usage_of is
+    'what a citizen sees of the log; asked_hiding: agreements whose lines since a moment law keeps from them now; asked_shown: those under which nothing is hidden any more';
+revoke execute on function audit.usage_of from public;

@@ -1,0 +1,19 @@
+-- Asked by every request: in a function the question is planned once a session.
+create or replace function share.admitted(asked_client text, asked_thumbprint text)
+    returns table (agreement text, key_valid boolean)
+    language plpgsql stable rows 1 as $$
+begin
+    return query
+    select consumer.agreement, exists (
+        select from share.consumer_key as key
+        where key.client_id = consumer.client_id and key.thumbprint = asked_thumbprint
+            and key.leaked_at is null and key.valid_from <= now() and now() < key.valid_until
+    )
+    from share.consumer as consumer
+    where consumer.client_id = asked_client and consumer.revoked_at is null;
+end
+$$;
+comment on function share.admitted is
+    'under which agreement a client that is not revoked acts, and whether a key of it is valid now';
+revoke execute on function share.admitted from public;
+grant execute on function share.admitted to oncehub_api;

@@ -1,0 +1,47 @@
+create or replace view share.told as
+select f.feed, d.sequence, d.person_key, null::text as attribute
+from share.feed f join share.delivery d using (feed)
+union all
+select 'corrections.' || n.source, n.sequence, n.person_key, n.attribute
+from share.correction_feed c join share.notice n using (source)
+where n.person_key is not null
+union all
+select feed, sequence, person_key, attribute
+from share.appearance;
+comment on view share.told is
+    'who stands, or stood, in which line of which feed; of a notice also with which attribute';
+
+create or replace function share.keep_appearances() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+begin
+    if tg_table_name = 'delivery' then
+        insert into share.appearance (feed, sequence, person_key)
+        select g.feed, g.sequence, g.person_key
+        from gone g
+        where exists (
+            select from audit.entry e
+            where e.first_sequence is not null
+                and int8range(e.first_sequence, e.last_sequence, '[]') @> g.sequence and e.feed = g.feed
+        )
+        on conflict do nothing;
+    else
+        insert into share.appearance (feed, sequence, person_key, attribute)
+        select 'corrections.' || g.source, g.sequence, g.person_key, g.attribute
+        from gone g
+        where g.person_key is not null and exists (
+            select from audit.entry e
+            where e.first_sequence is not null
+                and int8range(e.first_sequence, e.last_sequence, '[]') @> g.sequence
+                and e.feed = 'corrections.' || g.source
+        )
+        on conflict do nothing;
+    end if;
+    return null;
+end
+$$;
+
+create or replace trigger delivery_leaves_appearance after delete on share.delivery
+    referencing old table as gone for each statement execute function share.keep_appearances();
+
+create or replace trigger notice_leaves_appearance after delete on share.notice
+    referencing old table as gone for each statement execute function share.keep_appearances();

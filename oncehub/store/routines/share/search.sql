@@ -1,0 +1,25 @@
+-- As text of PL/pgSQL its plan is kept, where one in SQL is made anew by each look-up.
+create or replace function share.sought(schemes text[], stated text[]) returns uuid
+    language plpgsql stable security definer set search_path = '' as $$
+declare
+    led uuid[];
+    found uuid[];
+begin
+    for number in 1 .. coalesce(cardinality(schemes), 0) loop
+        select case
+            when bool_or(i.contested) then '{}'
+            else coalesce(array_agg(i.person_key) filter (where i.current), array_agg(i.person_key), '{}')
+        end into led
+        from truth.identifier i
+        where i.scheme = schemes[number] and i.value = text.identifying(schemes[number], stated[number]);
+        found := case
+            when number = 1 then led
+            else array(select unnest(found) intersect select unnest(led))
+        end;
+    end loop;
+    return case when cardinality(found) = 1 then found[1] end;
+end
+$$;
+comment on function share.sought is
+    'the one person that every term leads to: whoever holds its value now, else held it formerly, and of a contested one nobody';
+revoke execute on function share.sought from public;

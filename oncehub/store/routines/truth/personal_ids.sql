@@ -1,0 +1,24 @@
+-- What weighs on belief.
+create or replace function truth.doubtful_personal_id(personal_id text, birth_date text, sex text) returns boolean
+    language sql immutable parallel safe
+    return coalesce(
+        left(birth_date, 4)
+            <> (strpos('0123456789', substr(personal_id, 4, 1)) + 1) / 2 + 18 || substr(personal_id, 5, 2),
+        false
+    ) or coalesce(
+        strpos('0123456789', substr(personal_id, 4, 1)) % 2 <> case sex when 'male' then 1 when 'female' then 0 end,
+        false
+    );
+comment on function truth.doubtful_personal_id is
+    'the fourth digit tells century and sex (even: male), the next two the year (Thông tư 59/2021/TT-BCA Điều 4). A number that does not fit what is stated is in doubt, not refused: whoever corrected sex or birth year may still bear it';
+
+create or replace view truth.leading_number as
+select held.value as personal_id, held.person_key
+from truth.identifier held
+where held.scheme = 'personal_id' and not held.contested and not exists (
+    select from truth.identifier other
+    where other.scheme = held.scheme and other.value = held.value and other.person_key <> held.person_key
+        and (other.contested or other.current or not held.current)
+);
+comment on view truth.leading_number is
+    'personal numbers, and the one person whom each leads to: as share.sought does, whoever holds it now, else held it formerly, and of a contested one nobody';

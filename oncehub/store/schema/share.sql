@@ -1,0 +1,328 @@
+-- What leaves the hub, to whom, and by what right. The API's role reads no table that tells of people by their key: it
+-- goes through an agreement's own schema, which oncehub/share/access/database_access.py makes from mappings/agreements.
+create schema share;
+grant usage on schema share to oncehub_api;
+
+create table share.change (
+    change_id   bigint generated always as identity primary key,
+    transaction xid8 not null default pg_current_xact_id(),
+    person_key  uuid not null,
+    kind        text not null check (kind in ('created', 'changed', 'removed')),
+    attributes  text[] not null,
+    occurred_at timestamptz not null default now()
+);
+comment on table share.change is
+    'the outbox, written with the change it tells of; readers stop below the oldest transaction still open';
+create index change_order on share.change (transaction, change_id);
+
+create table share.feed (
+    feed          text primary key,
+    transaction   xid8 not null default '0',
+    change_id     bigint not null default 0,
+    last_sequence bigint not null default 0,
+    published_at  timestamptz
+);
+comment on table share.feed is
+    'how far the outbox has been published to each feed, and the sequence of its last line';
+grant select on share.feed to oncehub_api;
+
+create table share.delivery (
+    feed         text not null references share.feed,
+    sequence     bigint not null,
+    person_key   uuid not null,
+    line         jsonb not null,
+    published_at timestamptz not null default now(),
+    primary key (feed, sequence)
+);
+comment on column share.delivery.sequence is
+    'without gaps, in commit order: a consumer that kept its last sequence misses nothing';
+comment on column share.delivery.line is
+    'kind, changed attributes, values and as_of; sealed: the record that states each value that is sealed, without which it does not open; purged: the values are gone, for a later line has replaced them. The person''s pseudonym is added when it is read';
+create index delivery_person on share.delivery (feed, person_key, sequence desc);
+
+create table share.consumer (
+    client_id  text primary key,
+    agreement  text not null,
+    added_at   timestamptz not null default now(),
+    revoked_at timestamptz
+);
+comment on table share.consumer is
+    'an agency''s client, and the agreement it acts under; its keys are in share.consumer_key';
+grant select on share.consumer to oncehub_api;
+
+create table share.assertion (
+    client_id  text not null references share.consumer,
+    jti        text not null,
+    expires_at timestamptz not null,
+    primary key (client_id, jti)
+);
+comment on table share.assertion is
+    'assertions already used (RFC 7523 section 3, jti): none is accepted twice';
+create index assertion_expired on share.assertion (expires_at);
+grant select, insert, delete on share.assertion to oncehub_api;
+
+create table share.correction_feed (
+    source          text primary key,
+    attributes      text[] not null,
+    published_below xid8 not null default '0',
+    last_sequence   bigint not null default 0,
+    published_at    timestamptz,
+    withheld        text[] not null default '{}'
+);
+comment on table share.correction_feed is
+    'how far each source has been told of the discrepancies of its records';
+comment on column share.correction_feed.attributes is
+    'the attributes it was last published with: where the agreement has gained one, all is looked at again';
+comment on column share.correction_feed.published_below is
+    'every transaction below this one has been published';
+comment on column share.correction_feed.withheld is
+    'those of them of which only that they differ was told, not what is believed';
+grant select on share.correction_feed to oncehub_api;
+
+create table share.notice (
+    source         text not null references share.correction_feed,
+    sequence       bigint not null,
+    notice         bigint not null,
+    discrepancy_id bigint,
+    change         text not null check (change in ('opened', 'changed', 'closed')),
+    attribute      text not null,
+    line           jsonb not null,
+    published_at   timestamptz not null default now(),
+    person_key     uuid,
+    case_id        bigint,
+    primary key (source, sequence),
+    constraint notice_is_about_one check ((discrepancy_id is null) <> (case_id is null))
+);
+comment on table share.notice is
+    'what each source was told of its discrepancies, a line each time one opened, changed or closed';
+comment on column share.notice.sequence is 'without gaps, in commit order, as of share.delivery';
+comment on column share.notice.notice is
+    'the sequence of the discrepancy''s first line: the number that the source knows it by';
+comment on column share.notice.line is
+    'what was stated and believed; purged: that and the record''s key are gone, for the notice has closed or a later line says more';
+comment on column share.notice.person_key is
+    'whose value it told; null where the record bears somebody else''s number, for of them nothing is told';
+comment on column share.notice.case_id is
+    'the upheld correction request that it is about, where it is about no discrepancy';
+create index notice_discrepancy on share.notice (source, discrepancy_id, sequence desc);
+create index notice_person on share.notice (source, person_key, sequence) where person_key is not null;
+create index notice_case on share.notice (case_id, sequence desc) where case_id is not null;
+create index notice_lines on share.notice (source, notice, sequence);
+grant select (source, sequence, notice, attribute) on share.notice to oncehub_api;
+
+create table share.receipt (
+    feed      text not null,
+    kind      text not null check (kind in ('fetched', 'acknowledged')),
+    sequence  bigint not null check (sequence > 0),
+    client_id text not null references share.consumer,
+    at        timestamptz not null default now(),
+    primary key (feed, kind, sequence, client_id)
+);
+comment on table share.receipt is
+    'each step forward of a client: every line up to the sequence had been given out to its agency, or was acknowledged; insert only';
+comment on column share.receipt.feed is 'a feed, or corrections.<source>';
+grant select, insert (feed, kind, sequence, client_id) on share.receipt to oncehub_api;
+
+create table share.notice_reading (
+    reading_id bigint generated always as identity primary key,
+    source     text not null,
+    notice     bigint not null,
+    client_id  text not null references share.consumer,
+    reading    text not null check (reading in ('accepted', 'in_work', 'rejected')),
+    reason     text check (reason in ('documented', 'other_person', 'not_kept')),
+    at         timestamptz not null default now(),
+    foreign key (source, notice) references share.notice (source, sequence),
+    check ((reading = 'rejected') = (reason is not null))
+);
+comment on table share.notice_reading is 'what a source says of its notices; the latest counts; insert only';
+comment on column share.notice_reading.reason is
+    'documented: it holds a document that proves its value; other_person: its record speaks of somebody else; not_kept: the value is kept by another system';
+create index notice_reading_latest on share.notice_reading (source, notice, reading_id desc);
+grant select, insert (source, notice, client_id, reading, reason) on share.notice_reading to oncehub_api;
+
+-- Forms that were filled, so that what comes back is known to answer one.
+create table share.prefill (
+    request_id  uuid primary key,
+    client_id   text not null references share.consumer,
+    agreement   text not null,
+    procedure   text not null,
+    person      text not null,
+    form_of     date not null,
+    filled      text[] not null,
+    confirm     jsonb not null,
+    ask         text[] not null,
+    answered_at timestamptz not null default now()
+);
+comment on table share.prefill is
+    'a form as it was filled for a person, written with the answer: names of items and no value; purged by retention.yaml';
+comment on column share.prefill.person is 'the pseudonym that audit.entry holds, too';
+comment on column share.prefill.form_of is 'the day of the dossier, which decides the version of the form';
+comment on column share.prefill.confirm is
+    'item to be confirmed -> keyed digest of the value shown; null where the value is of a relative';
+create index prefill_answered on share.prefill (answered_at);
+grant insert (request_id, client_id, agreement, procedure, person, form_of, filled, confirm, ask)
+    on share.prefill to oncehub_api;
+
+create table share.submission (
+    request_id    uuid primary key references share.prefill,
+    submission_id uuid not null default gen_random_uuid() unique,
+    dossier       text not null,
+    digest        bytea not null,
+    kept          text[] not null,
+    submitted_at  timestamptz not null default now()
+);
+comment on table share.submission is
+    'what came back for a form, once; what was said waits in intake.submitted, and here is only its digest; purged by retention.yaml once that has landed';
+comment on column share.submission.digest is
+    'keyed digest of the content: the same again is answered the same';
+comment on column share.submission.kept is 'the items that the hub keeps an attribute for';
+create index submission_submitted on share.submission (submitted_at);
+grant insert (request_id, dossier, digest, kept) on share.submission to oncehub_api;
+
+-- How much of each procedure's form the hub fills, day by day; never of any one person.
+create table share.coverage (
+    day         date not null,
+    agreement   text not null,
+    procedure   text not null,
+    people      bigint not null check (people >= 0),
+    items       integer not null check (items > 0),
+    filled      bigint not null,
+    confirm     bigint not null,
+    papers      bigint not null,
+    asked       jsonb not null,
+    measured_at timestamptz not null default now(),
+    primary key (agreement, procedure, day)
+);
+comment on table share.coverage is
+    'items over all people of an agreement for whom the form may be opened; the last measure of each day';
+comment on column share.coverage.items is 'items that the form has for one person';
+comment on column share.coverage.asked is 'reason -> items';
+
+-- What citizens ask for by right of law, and by when it is due.
+create table share.request (
+    request_id  uuid primary key,
+    kind        text not null check (
+        kind in ('withdrawal', 'restriction', 'objection', 'view', 'correction', 'provision', 'erasure')
+    ),
+    party       text not null check (party in ('controller', 'processor')),
+    person_key  uuid not null,
+    agreement   text,
+    consent_id  uuid,
+    case_id     bigint,
+    received_at timestamptz not null,
+    answer_by   date not null,
+    due_on      date not null,
+    opened_at   timestamptz not null default now()
+);
+comment on table share.request is
+    'citizens'' requests under Nghị định 356/2025/NĐ-CP; insert only, kept for good: they prove what was answered by when';
+comment on column share.request.party is 'who carries it out: a processor or third party may take longer';
+comment on column share.request.answer_by is
+    'Vietnamese day by whose end the citizen is told what becomes of it';
+comment on column share.request.due_on is
+    'Vietnamese day by whose end it is carried out, unless it was extended';
+create index request_due on share.request (due_on);
+create index request_case on share.request (case_id) where case_id is not null;
+grant insert (request_id, kind, party, person_key, agreement, consent_id, case_id, received_at, answer_by,
+    due_on)
+    on share.request to oncehub_api;
+
+create table share.request_step (
+    request_id uuid not null references share.request,
+    step       text not null check (step in ('answered', 'extended', 'done', 'refused')),
+    due_on     date,
+    reason     text check (length(reason) between 1 and 2000),
+    noted_by   text not null check (length(noted_by) between 1 and 200),
+    at         timestamptz not null default now(),
+    primary key (request_id, step),
+    check ((step = 'extended') = (due_on is not null)),
+    check (step not in ('extended', 'refused') or reason is not null)
+);
+comment on table share.request_step is
+    'what was done of a request, each at most once, so that it is extended once; insert only';
+
+-- Consent to what private parties ask of citizens: given, proven, withdrawn, and never deleted.
+create table share.consent (
+    consent_id   uuid primary key,
+    person_key   uuid not null,
+    agreement    text not null,
+    agency       text not null,
+    purpose      text not null,
+    attributes   text[] not null check (cardinality(attributes) > 0),
+    text_version text not null check (length(text_version) between 1 and 100),
+    text_digest  text not null check (text_digest ~ '^[0-9a-f]{64}$'),
+    given_at     timestamptz not null,
+    channel      text not null check (channel in ('vneid', 'portal', 'counter')),
+    reference    text not null check (length(reference) between 1 and 100),
+    officer      text check (length(officer) between 1 and 100),
+    recorded_by  text not null check (length(recorded_by) between 1 and 200),
+    recorded_at  timestamptz not null default clock_timestamp(),
+    unique (agreement, channel, reference),
+    check (channel <> 'counter' or officer is not null)
+);
+comment on table share.consent is
+    'what a citizen has consented to (Nghị định 356/2025/NĐ-CP Điều 6: who, when, to what); insert only';
+comment on column share.consent.attributes is 'each one by name; nothing is consented to by default';
+comment on column share.consent.text_digest is 'SHA-256 of the text that was shown';
+comment on column share.consent.reference is
+    'of the transaction at VNeID or the portal, or of the paper at a counter, that proves it';
+comment on column share.consent.officer is 'who took it down, where somebody did';
+comment on column share.consent.recorded_by is 'the client that recorded it, or who at the command line';
+create index consent_person on share.consent (person_key, agreement);
+
+create table share.consent_withdrawal (
+    consent_id   uuid primary key references share.consent,
+    withdrawn_at timestamptz not null,
+    channel      text not null check (channel in ('vneid', 'portal', 'counter')),
+    reference    text not null check (length(reference) between 1 and 100),
+    officer      text check (length(officer) between 1 and 100),
+    recorded_by  text not null check (length(recorded_by) between 1 and 200),
+    recorded_at  timestamptz not null default clock_timestamp(),
+    check (channel <> 'counter' or officer is not null)
+);
+comment on table share.consent_withdrawal is
+    'consents that no longer hold, at once and for good; insert only';
+
+-- A client has several keys, so that one follows another without a gap.
+create table share.consumer_key (
+    client_id   text not null references share.consumer,
+    thumbprint  text not null check (thumbprint ~ '^[A-Za-z0-9_-]{43}$'),
+    public_key  jsonb not null,
+    valid_from  timestamptz not null default now(),
+    valid_until timestamptz not null,
+    added_at    timestamptz not null default now(),
+    leaked_at   timestamptz,
+    primary key (client_id, thumbprint)
+);
+comment on table share.consumer_key is
+    'the public JWKs (RFC 7517) that a client''s assertions are verified with; a retired key is one whose validity has been cut short';
+comment on column share.consumer_key.thumbprint is
+    'RFC 7638, SHA-256: what an assertion names as kid, and a token as key';
+comment on column share.consumer_key.leaked_at is
+    'known to others since: neither valid nor ever to be registered again';
+create index consumer_key_thumbprint on share.consumer_key (thumbprint);
+grant select (client_id, thumbprint, public_key, valid_from, valid_until, leaked_at)
+    on share.consumer_key to oncehub_api;
+
+create table share.token_key (
+    change_id   bigint generated always as identity primary key,
+    fingerprint text not null check (fingerprint ~ '^[0-9a-f]{64}$'),
+    signs_since timestamptz not null default clock_timestamp()
+);
+comment on table share.token_key is
+    'each change of the key that signs tokens, so that the one before is not accepted for much longer than its tokens live; insert only';
+comment on column share.token_key.fingerprint is
+    'HMAC-SHA256 of a fixed text by the key, which is kept elsewhere';
+grant select (change_id, fingerprint, signs_since), insert (fingerprint) on share.token_key to oncehub_api;
+
+-- What is taken out of a feed leaves behind who was in it, if that line had been given out.
+create table share.appearance (
+    feed       text not null,
+    sequence   bigint not null,
+    person_key uuid not null,
+    attribute  text,
+    primary key (feed, sequence)
+);
+comment on table share.appearance is
+    'who stood in lines that were given out and are kept no more, without what was said of them';
+create index appearance_person on share.appearance (person_key);
