@@ -17,11 +17,10 @@ from typing import Final
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.encryption.key_ring import KeyRing, derived, load_key_ring
 from oncehub.errors import SealBroken
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Connection, Cursor
 
 _NONCE_BYTES: Final = 12
 _BLOCK: Final = 16

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any, Final
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extras import Json, execute_values
 
 from oncehub.config.entities import Entity
 from oncehub.encryption.cipher import Ciphers
 from oncehub.encryption.field_values import PREFIX, Record, record_of, resealed, sensitive_of
 from oncehub.encryption.reencryption import FORMER, Step
+from oncehub.store.connection import Cursor
 
 _COUNT: Final = sql.SQL("""
 select case when starts_with(value, {prefix}) then split_part(value, ':', 2) else {former} end, count(*)

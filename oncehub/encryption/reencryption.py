@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extras import execute_values
 
 from oncehub.encryption.cipher import Ciphers
 from oncehub.encryption.rejected_payloads import Payload, open_payload, payload_place
+from oncehub.store.connection import Cursor
 
 FORMER: Final = "none"
 """What stands instead of a key's id where something is sealed with none of the ring."""

@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extras import execute_values
 
 from oncehub.encryption.cipher import Ciphers
 from oncehub.encryption.reencryption import Step
+from oncehub.store.connection import Cursor
 
 _COUNT: Final = "select key_id, count(*) from intake.submitted group by 1"
 

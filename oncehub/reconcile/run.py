@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.encryption.cipher import is_mixed, use_keys
 from oncehub.encryption.field_values import sensitive_of
@@ -32,7 +31,7 @@ from oncehub.reconcile.stewardship.cases import keep_case_rules
 from oncehub.reconcile.survivorship.outbox import announce
 from oncehub.reconcile.survivorship.survive import believe
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.connection import Connection, Cursor, locked, opened
 from oncehub.store.failures import told_without_values
 from oncehub.store.statements import statement
 

@@ -15,9 +15,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
-
 from oncehub.errors import ConfigError
+from oncehub.store.connection import Cursor
 from oncehub.store.statements import statement
 
 _log = logging.getLogger(__name__)

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its class in lower case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its classes in lower case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from oncehub.errors import ConfigError, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store.failures import why_not_connected
 from oncehub.store.server import start_embedded
 
-__all__ = ["Connection", "connect", "database_url", "locked", "opened"]
+__all__ = ["Connection", "Cursor", "connect", "database_url", "locked", "opened"]
 
 # What a session keeps of its temporary tables in memory can only be set before it has any.
 _SESSION = "-c timezone=UTC -c client_min_messages=warning -c temp_buffers=512MB"

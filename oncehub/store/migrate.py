@@ -10,13 +10,12 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 import psycopg2.errors
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.catalogue import load_connectors
 from oncehub.errors import ConfigError, StoreOutdated
 from oncehub.settings import Settings
 from oncehub.store.administrative_units import load_units
-from oncehub.store.connection import Connection, connect, database_url
+from oncehub.store.connection import Connection, Cursor, connect, database_url
 
 _LEDGER = """
 create table if not exists public.oncehub_migration (

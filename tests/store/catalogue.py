@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psycopg2.extensions import connection as Connection  # noqa: N812
+from oncehub.store.connection import Connection
 
 OURS = """nspname in ('audit', 'connect', 'intake', 'record', 'share', 'text', 'truth')"""
 

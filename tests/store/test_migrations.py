@@ -5,13 +5,12 @@ from pathlib import Path
 
 import psycopg2.errors
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from oncehub.config.entities import load_entities
 from oncehub.errors import ConfigError, StoreOutdated, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store import migrate as migrate_module
-from oncehub.store.connection import connect, locked, opened
+from oncehub.store.connection import Connection, connect, locked, opened
 from oncehub.store.migrate import Scripts, hub_scripts, initialise, migrate, read_scripts, require_current
 from tests.store.catalogue import snapshot
 

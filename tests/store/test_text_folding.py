@@ -1,7 +1,8 @@
 import unicodedata
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from oncehub.store.connection import Connection
 
 
 def folded(database: Connection, text: str, function: str = "fold") -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.rules import ComparisonRule
 from oncehub.reconcile.rules.planner_hints import Scale
 from oncehub.reconcile.rules.rulebook import Rulebook
 from oncehub.store.administrative_units import REFORM
+from oncehub.store.connection import Cursor
 
 # Whether a stated value is the other one, but for its form. The address: its code is read in the catalogue
 # that was in force on the day it names, and a commune of the earlier catalogue is the later one it became (a

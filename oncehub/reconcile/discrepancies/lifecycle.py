@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extras import Json
 
 from oncehub.config.rules import SeverityRule
 from oncehub.reconcile.rules.rulebook import Rulebook
+from oncehub.store.connection import Cursor
 from oncehub.store.statements import statement
 
 

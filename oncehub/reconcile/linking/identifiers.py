@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.rules import IdentifierRule
 from oncehub.reconcile.matching.judging import Judge, Matching
 from oncehub.reconcile.rules.planner_hints import Scale, analyze_grown, indexed_afterwards, scale_of_records
 from oncehub.reconcile.rules.rulebook import Rulebook
 from oncehub.reconcile.rules.statements import columns
+from oncehub.store.connection import Cursor
 from oncehub.store.statements import statement
 
 _CURRENT_CLAIM = sql.SQL("""

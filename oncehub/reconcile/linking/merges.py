@@ -13,13 +13,12 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extras import RealDictCursor
 
 from oncehub.errors import DecisionRefused
 from oncehub.reconcile.linking.overrides import RecordKey, Verdict, Word, require_person, rule, ruling
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection, Cursor, opened
 
 _DECIDE: Final = """
 insert into truth.joining (person_key, into_person, verdict, reason, decided_by)

@@ -15,12 +15,11 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import psycopg2.errors
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extras import RealDictCursor
 
 from oncehub.errors import ConfigError, DecisionRefused, RunBusy
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection, Cursor, opened
 
 Verdict = Literal["same", "different"]
 

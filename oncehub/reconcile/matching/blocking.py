@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.matching import STATED_BY_OTHERS, BlockingKey, ModelRules
 from oncehub.reconcile.matching.features import key_column
 from oncehub.reconcile.matching.keys import key_of
+from oncehub.store.connection import Cursor
 
 Rule = Sequence[BlockingKey]
 

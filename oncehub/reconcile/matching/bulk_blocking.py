@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.matching import ModelRules
 from oncehub.reconcile.matching.blocking import REFORMED, Rule, digest_of, is_told, name_of, noted_digest
@@ -25,6 +24,7 @@ from oncehub.reconcile.matching.features import (
     shared_attributes,
 )
 from oncehub.reconcile.matching.job import duckdb_connection
+from oncehub.store.connection import Cursor
 from oncehub.store.frames import copy_frame
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import Final
 
 import polars as pl
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.matching import BlockingKey, Evidence, ModelRules
 from oncehub.reconcile.matching.keys import key_of
 from oncehub.store.administrative_units import REFORM
+from oncehub.store.connection import Cursor
 
 Columns = dict[str, sql.Composable]
 

@@ -14,7 +14,6 @@ from typing import Final
 import orjson
 import polars as pl
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.matching import ModelRules
 from oncehub.reconcile.matching.blocking import are_many, find_people, kept_keys, note_changed_keys, note_keys
@@ -31,6 +30,7 @@ from oncehub.reconcile.matching.models import Model, active_model
 from oncehub.reconcile.matching.scoring import score
 from oncehub.reconcile.rules.planner_hints import Scale
 from oncehub.reconcile.rules.rulebook import Rulebook
+from oncehub.store.connection import Cursor
 from oncehub.store.frames import copy_frame
 from oncehub.store.statements import statement
 

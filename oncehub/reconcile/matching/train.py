@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import polars as pl
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.matching import ModelRules
 from oncehub.errors import ConfigError, NotTrainable
@@ -27,7 +26,7 @@ from oncehub.reconcile.matching.levels import DATASETS, splink_settings, terms
 from oncehub.reconcile.matching.models import Trained, keep_model
 from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection, Cursor, opened
 from oncehub.store.statements import statement
 
 LABELS: Final = 100_000

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.reconcile.shards import Part
+from oncehub.store.connection import Cursor
 
 _LARGE_SHARE = 0.02
 

@@ -14,7 +14,6 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.config.rules import CaseKind
@@ -22,7 +21,7 @@ from oncehub.errors import CaseNotFound, DecisionRefused
 from oncehub.reconcile.linking.overrides import Word, ruling
 from oncehub.reconcile.matching.evidence import Candidate, candidates_of
 from oncehub.reconcile.rules.rulebook import Rulebook
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Connection, Cursor
 
 HUB: Final = "truth"
 """The schema in which all cases are seen."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
-
+from oncehub.store.connection import Cursor
 from oncehub.store.statements import statement
 
 

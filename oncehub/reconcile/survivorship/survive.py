@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.rules import SurvivorshipRule
 from oncehub.reconcile.rules.ranking import precedence, statements
 from oncehub.reconcile.rules.rulebook import Rulebook
 from oncehub.reconcile.rules.statements import columns
 from oncehub.reconcile.shards import Part
+from oncehub.store.connection import Cursor
 from oncehub.store.statements import statement
 
 # What others than the register state of the touched people, as far as it is compared or several have a say.

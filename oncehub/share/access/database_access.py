@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Mapping
 
 import psycopg2.errors
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 from psycopg2.extensions import encrypt_password, parse_dsn
 
 from oncehub.config.agreements import Agreement
@@ -24,7 +23,7 @@ from oncehub.settings import Settings
 from oncehub.share.access.statements import wall_statements
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.roles import API_ROLE, ROLE_PREFIX, SCHEMA_PREFIX, role_of, schema_of
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection, Cursor, opened
 
 _ATTEMPTS = 5
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS
@@ -16,6 +15,7 @@ from oncehub.share.consent.consents import consent_terms
 from oncehub.share.feeds.entries import feed_terms, standing_names
 from oncehub.share.people.household import MOST_MEMBERS
 from oncehub.share.people.relatives import LIFE_STATUS, living_condition
+from oncehub.store.connection import Cursor
 from oncehub.store.statements import statement
 
 

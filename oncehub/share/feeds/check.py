@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.audit import feed_pseudonym
 from oncehub.config.agreements import Agreement
@@ -24,7 +23,7 @@ from oncehub.share.agreements.population import covered
 from oncehub.share.delivery.offsets import Position
 from oncehub.share.feeds.consumer_snapshot import find_missed, load_held
 from oncehub.share.feeds.entries import believed_values, entitled, feed_terms
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Connection, Cursor
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ from typing import Any, Final
 
 import orjson
 from psycopg2 import errors, sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - psycopg2 names its class in lower case
 
 from oncehub.audit import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError
 from oncehub.share.delivery.offsets import Position
 from oncehub.share.feeds.entries import feed_terms, opened_line, standing_names, within
+from oncehub.store.connection import Cursor
 
 _BATCH: Final = 10_000
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]{64}")
