@@ -1,10 +1,9 @@
-"""The control of a running source over HTTP, for whoever started it from the command line."""
+"""The control of a running source over HTTP, for a process that started it from the command line."""
 
 import hmac
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -15,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from stubs.hostile.plants import UnknownPlantError
+from stubs.hostile.steering import Steered
 from stubs.servers.protocol.refusals import (
     Refusal,
     answer_http_error,
@@ -23,9 +23,6 @@ from stubs.servers.protocol.refusals import (
     json_answer,
     unauthorised,
 )
-
-if TYPE_CHECKING:
-    from stubs.hostile.client import HostileSource
 
 
 class _Amount(BaseModel):
@@ -37,7 +34,7 @@ class _Amount(BaseModel):
 class _Control:
     """Every endpoint asks for the bearer token; bodies are `{"count": n}`, 1 unless given."""
 
-    def __init__(self, source: "HostileSource", token: str) -> None:
+    def __init__(self, source: Steered, token: str) -> None:
         self._source = source
         self._token = token
 
@@ -104,7 +101,7 @@ class _Control:
             raise unauthorised("invalid_token", "the control token is required", challenge="Bearer")
 
 
-def control_application(source: "HostileSource") -> tuple[str, ASGIApp]:
+def control_application(source: Steered) -> tuple[str, ASGIApp]:
     """The control's token, different at every start, and its application."""
     token = secrets.token_urlsafe(24)
     handlers = {Refusal: answer_refusal, HTTPException: answer_http_error}
