@@ -15,7 +15,7 @@ SIZES ?= 100000 1000000
 EXIT ?=
 SUMMARY ?=
 PORT_BASE ?= 0
-PYTEST ?= -n 2 --dist loadfile
+PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 BIN := $(VENV)/bin

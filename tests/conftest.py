@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import random
 import re
 import shutil
@@ -11,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from psycopg2 import sql
 from psycopg2.extras import Json
 
 from oncehub.audit import Entry
+from oncehub.config import documents
 from oncehub.encryption.key_ring import load_key_ring
 from oncehub.settings import Settings
 from oncehub.share import apply_agreements
@@ -99,6 +101,8 @@ for _name, _examples in EXAMPLES.items():
     )
 hypothesis_settings.load_profile("quick")
 
+LONGEST = ("end_to_end", "benchmarks", "conformance", "reconcile")
+
 # These folders' tests bear the folder's name as a mark, so that they run apart: `pytest -m demo`.
 MARKED = ("stubs", "demo", "benchmarks")
 
@@ -111,7 +115,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of what stands beside the hub."""
+    """Mark the tests of what stands beside the hub, and begin with the folders that take longest.
+
+    Work is shared out file by file: a long file at the end would leave the other process idle.
+    """
+    items.sort(key=lambda item: item.path.relative_to(ROOT / "tests").parts[0] not in LONGEST)
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         for name in {folder, *(["demo"] if folder == "end_to_end" else [])} & {*MARKED}:
@@ -151,6 +159,25 @@ def no_log_line_names_anybody() -> Iterator[None]:
     hub.setLevel(level)
     root.removeHandler(heard)
     assert heard.lines == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def documents_parsed_once() -> Iterator[None]:
+    """Parse each YAML text once a process: every test reads the same two hundred files."""
+    parse = documents._composed
+
+    @cache
+    def parsed(text: str) -> tuple[Any, bytes]:
+        node, content = parse(text)
+        return node, pickle.dumps(content)
+
+    def composed(text: str) -> tuple[Any, Any]:
+        node, content = parsed(text)
+        return node, pickle.loads(content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "_composed", composed)
+        yield
 
 
 @pytest.fixture(scope="session")

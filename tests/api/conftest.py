@@ -28,6 +28,7 @@ from oncehub.share.clients.clients import add_consumer
 from oncehub.store.connection import Connection
 
 ISSUER = "urn:oncehub"
+_DESCRIBED: dict[frozenset[str], dict[str, Any]] = {}
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -102,9 +103,17 @@ def described(app: Any, path: str, method: str) -> dict[str, Any] | None:
     """What the app's description says of an operation; None where there is no such operation."""
     for route in app.routes:
         if isinstance(route, APIRoute) and method in route.methods and route.path_regex.match(path):
-            operation: dict[str, Any] = app.openapi()["paths"][route.path][method.lower()]
+            operation: dict[str, Any] = descriptions(app)[route.path][method.lower()]
             return operation
     return None
+
+
+def descriptions(app: Any) -> dict[str, Any]:
+    """The app's description of its paths, made once for all apps with the same paths: it takes long."""
+    paths = frozenset(route.path for route in app.routes if isinstance(route, APIRoute))
+    if paths not in _DESCRIBED:
+        _DESCRIBED[paths] = app.openapi()["paths"]
+    return _DESCRIBED[paths]
 
 
 @pytest.fixture(autouse=True)
