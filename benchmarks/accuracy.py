@@ -47,13 +47,13 @@ from benchmarks.measuring.scores import (
 )
 from benchmarks.measuring.server import Server, temporary_server
 from benchmarks.measuring.tables import case_table, figures, rates_of, score_table
+from oncehub.initialise import initialise
 from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.models import activate
 from oncehub.reconcile.matching.train import train
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
-from oncehub.store.migrate import initialise
 from stubs.world.planting.dirt import LEVELS
 from stubs.world.world import World
 

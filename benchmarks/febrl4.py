@@ -31,6 +31,7 @@ from benchmarks.measuring.tables import case_table, score_table
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_document
 from oncehub.config.entities import load_entities
+from oncehub.initialise import initialise
 from oncehub.intake import sync
 from oncehub.reconcile import mark_all, reconcile
 from oncehub.reconcile.matching.features import fetched
@@ -38,7 +39,6 @@ from oncehub.reconcile.matching.models import activate
 from oncehub.reconcile.matching.train import train
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
-from oncehub.store.migrate import initialise
 
 _FOLDER: Final = Path(__file__).resolve().parent / "febrl"
 _HUB: Final = _FOLDER.parents[1]

@@ -22,8 +22,8 @@ from rich.table import Table
 from benchmarks.data.register import Register
 from benchmarks.measuring.server import Server
 from benchmarks.peers.landers import ROOT, Measured, Task, is_dlt_installed, land_in_new_process
+from oncehub.initialise import initialise
 from oncehub.settings import Settings
-from oncehub.store.migrate import initialise
 from oncehub.store.server import DATABASE, start_embedded
 
 _MIGRATED, _EMPTY, _LANDED = DATABASE, "empty", "landed"

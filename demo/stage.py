@@ -29,10 +29,10 @@ from demo.processes.loopback import HOST, Ports, loopback_session
 from demo.processes.processes import Component, Components
 from demo.progress import Progress
 from oncehub.config.catalogue import load_connectors
+from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.share import apply_agreements, load_agreements
 from oncehub.store.connection import Connection, connect
-from oncehub.store.migrate import initialise
 from stubs.client import Systems
 
 _READY_SECONDS = 180

@@ -19,6 +19,7 @@ from benchmarks.data.filling import fill
 from benchmarks.measuring.costs import Cost, costing
 from benchmarks.measuring.scores import RECORD, Score, score_links
 from benchmarks.measuring.server import Server
+from oncehub.initialise import initialise
 from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.features import fetched
 from oncehub.reconcile.matching.models import activate
@@ -26,7 +27,6 @@ from oncehub.reconcile.matching.train import train
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
-from oncehub.store.migrate import initialise
 from stubs.world.world import World
 
 ROOT: Final = Path(__file__).resolve().parents[2]

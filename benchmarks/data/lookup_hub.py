@@ -17,10 +17,10 @@ from psycopg2 import sql
 
 from benchmarks.measuring.server import Server
 from oncehub.api import HubClient
+from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.share.clients.clients import add_consumer, new_client_key
 from oncehub.store.connection import Connection, connect
-from oncehub.store.migrate import initialise
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 AGREEMENT: Final = "portal-residence"

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Self
 
-from oncehub.store.administrative_units import REFORM
+from oncehub.config.administrative_units import REFORM
 
 
 class Places:

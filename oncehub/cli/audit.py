@@ -28,7 +28,7 @@ from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.data_subjects.usage import Period, Usage, find_usages
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="The access log: seal it, archive it, verify it.")
 

@@ -31,7 +31,7 @@ from oncehub.reconcile.stewardship.cases import (
     open_case_file,
 )
 from oncehub.settings import Settings, load_settings
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="What rules leave to a clerk: list, show, decide.")
 

@@ -31,7 +31,8 @@ from oncehub.share.clients.keys import (
     require_pinned,
     retire_key,
 )
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="The agencies' clients and their keys.")
 

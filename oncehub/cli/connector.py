@@ -37,7 +37,7 @@ from oncehub.errors import ConfigError
 from oncehub.intake.drift import list_drift
 from oncehub.normalize import load_normalizer
 from oncehub.settings import Settings, load_settings
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="Describe a source: begin, look, propose, read, test, document.")
 

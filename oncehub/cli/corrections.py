@@ -8,7 +8,7 @@ from oncehub.cli.output import Json, show
 from oncehub.settings import load_settings
 from oncehub.share import corrected_sources
 from oncehub.share.corrections.progress import correction_progress
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="Correction notices: what each source was told, and did.")
 

@@ -26,7 +26,7 @@ from oncehub.reconcile.discrepancies.listing import (
     show_discrepancy,
 )
 from oncehub.settings import Settings, load_settings
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="What records state otherwise than is believed: list, show.")
 

@@ -17,7 +17,8 @@ from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
 from oncehub.share import load_agreements
 from oncehub.share.feeds.check import FeedChecker
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="Feeds: whether agencies have what they were sent.")
 

@@ -14,7 +14,7 @@ from oncehub.cli.output import Json, show, write_json
 from oncehub.encryption.blind_index import find_records
 from oncehub.reconcile.linking.overrides import RecordKey, Word, break_link, set_link, standing_of
 from oncehub.settings import load_settings
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="Whom a record is linked to, and a clerk's word on it.")
 

@@ -31,7 +31,7 @@ from oncehub.reconcile.matching.models import (
 from oncehub.reconcile.matching.train import train
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.settings import load_settings
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="The model that links records which no identifier links.")
 

@@ -12,7 +12,7 @@ from oncehub.config.catalogue import load_connector
 from oncehub.config.connector import Connector
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 ShowPersonalData = Annotated[
     bool,

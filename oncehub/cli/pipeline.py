@@ -22,13 +22,13 @@ from oncehub.config.connector import Connector
 from oncehub.connect import Window
 from oncehub.encryption.cipher import holds_plain
 from oncehub.errors import ConfigError
+from oncehub.initialise import initialise
 from oncehub.intake import RunReport
 from oncehub.intake.runs.backfill import window_asked
 from oncehub.intake.runs.cursor import changes_of
 from oncehub.settings import Settings, load_settings
 from oncehub.share.corrections.publish import PREFIX, feed_name
-from oncehub.store.connection import opened
-from oncehub.store.migrate import initialise
+from oncehub.store.migrate import opened
 
 _RUN_COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")
 

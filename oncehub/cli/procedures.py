@@ -16,7 +16,7 @@ from oncehub.settings import load_settings
 from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.procedures import load_procedures, named
 from oncehub.share.coverage.measure import Coverage, history, measure
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="Procedures: their forms, and how much of them the hub fills.")
 

@@ -14,7 +14,7 @@ from oncehub.cli.naming import ShowPersonalData, SourceName, named_stream, named
 from oncehub.cli.output import Json, show, write_json
 from oncehub.intake.quarantine.replay import list_rejected, replay, show_rejected
 from oncehub.settings import load_settings
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="Rejected records: list, show, replay after a fix.")
 

@@ -15,7 +15,7 @@ from oncehub.config.privacy import DeadlineRules
 from oncehub.settings import load_settings
 from oncehub.share.agreements.permissions import today
 from oncehub.share.data_subjects.requests import Step, list_requests, note_step
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="Citizens' requests, and by when they are due.")
 

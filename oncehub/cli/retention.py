@@ -14,7 +14,7 @@ from oncehub.audit.signing.purges import bent_proof
 from oncehub.cli.output import Json, show, show_one
 from oncehub.settings import load_settings
 from oncehub.share.retention.purge import purge, retention_status
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True, help="How long data is kept, and purging what no longer is.")
 

@@ -12,7 +12,7 @@ import typer
 from oncehub.cli.output import Json, show, write_json
 from oncehub.reconcile import Control, Difference, Line, control_of, recount
 from oncehub.settings import load_settings
-from oncehub.store.connection import opened
+from oncehub.store.migrate import opened
 
 # Of each subject, what its tables call the columns of a line.
 _TABLES = {

@@ -17,12 +17,12 @@ from psycopg2 import sql
 from oncehub.config.connection import Connection as SourceConnection
 from oncehub.config.connector import Connector
 from oncehub.config.entities import Entity, load_entities
+from oncehub.initialise import initialise
 from oncehub.intake import RunReport, Size, sync
 from oncehub.intake.stream_sync import Listener
 from oncehub.intake.sync import Opener
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
-from oncehub.store.migrate import initialise
 from oncehub.store.server import start_embedded, stop_embedded
 
 # What it holds need not outlive a power cut.

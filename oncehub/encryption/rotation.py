@@ -21,8 +21,9 @@ from oncehub.encryption.reencryption import Sealed, SealedPayloads
 from oncehub.encryption.submitted_payloads import SealedSubmitted
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import told_without_values
+from oncehub.store.migrate import opened
 
 _BATCH: Final = 2000
 _LOCK: Final = "rotate keys"

@@ -14,7 +14,8 @@ from oncehub.connect import Page, PageState, Window
 from oncehub.encryption.cipher import use_keys
 from oncehub.encryption.submitted_payloads import waiting_place
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
+from oncehub.store.migrate import opened
 
 _PAGE: Final = 500
 

@@ -11,6 +11,7 @@ from oncehub.config.connector import Connector
 from oncehub.connect import Source, Window, open_source
 from oncehub.connect.http.shared_rate_limiter import shared_pace
 from oncehub.errors import ConfigError, ContractBroken, OncehubError, RequestRefused, RunBusy
+from oncehub.intake.landing.partitions import attach_sources
 from oncehub.intake.micro_batches import Size
 from oncehub.intake.runs.backfill import check_backfill
 from oncehub.intake.runs.run import RunReport
@@ -18,8 +19,8 @@ from oncehub.intake.stream_sync import Listener, Reading
 from oncehub.intake.submissions import Waiting
 from oncehub.normalize import load_normalizer
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
-from oncehub.store.failures import told_without_values
+from oncehub.store.connection import Connection
+from oncehub.store.migrate import opened
 
 Clock = Callable[[], datetime]
 
@@ -75,7 +76,7 @@ def sync(
     reports: list[RunReport] = []
     with ExitStack() as stack:
         store = stack.enter_context(opened(settings, database))
-        _attach(store, connector.source)
+        attach_sources(store, [connector.source])
         if read := [stream for stream in chosen if stream in connector.streams]:
             source = stack.enter_context(_opened(settings, connector, connection, opener))
         for stream in chosen:
@@ -131,8 +132,3 @@ def _check_backfills(connector: Connector, streams: Sequence[str], window: Windo
         raise ConfigError("a backfill reads a window, so it cannot be full; leave one of the two out")
     for stream in streams:
         check_backfill(connector, stream, window)
-
-
-def _attach(store: Connection, source: str) -> None:
-    with told_without_values(f"preparing {source}"), store, store.cursor() as cursor:
-        cursor.execute("select record.attach_source(%s)", (source,))

@@ -31,8 +31,9 @@ from oncehub.reconcile.stewardship.cases import keep_case_rules
 from oncehub.reconcile.survivorship.outbox import announce
 from oncehub.reconcile.survivorship.survive import believe
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, Cursor, locked, opened
+from oncehub.store.connection import Connection, Cursor, locked
 from oncehub.store.failures import told_without_values
+from oncehub.store.migrate import opened
 from oncehub.store.statements import statement
 
 _log = logging.getLogger(__name__)

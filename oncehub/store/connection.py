@@ -15,7 +15,7 @@ from oncehub.settings import Settings
 from oncehub.store.failures import why_not_connected
 from oncehub.store.server import start_embedded
 
-__all__ = ["Connection", "Cursor", "connect", "database_url", "locked", "opened"]
+__all__ = ["Connection", "Cursor", "connect", "database_url", "locked"]
 
 # What a session keeps of its temporary tables in memory can only be set before it has any.
 _SESSION = "-c timezone=UTC -c client_min_messages=warning -c temp_buffers=512MB"
@@ -50,26 +50,6 @@ def connect(url: str, *, role: str | None = None) -> Connection:
             f"the hub's database does not answer ({why_not_connected(error)}); "
             "check ONCEHUB_DATABASE_URL and the server"
         ) from None
-
-
-@contextmanager
-def opened(settings: Settings, given: Connection | None = None) -> Iterator[Connection]:
-    """Give a connection to the hub's migrated database, closed at the end; one that is given stays open.
-
-    Raises:
-        StoreUnavailable, StoreOutdated: when it cannot be used.
-    """
-    if given is not None:
-        yield given
-        return
-    from oncehub.store.migrate import require_current  # noqa: PLC0415 - migrate needs Connection from here
-
-    connection = connect(database_url(settings))
-    try:
-        require_current(connection)
-        yield connection
-    finally:
-        connection.close()
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,10 +12,8 @@ from importlib.resources.abc import Traversable
 
 import psycopg2.errors
 
-from oncehub.config.catalogue import load_connectors
 from oncehub.errors import ConfigError, StoreOutdated
 from oncehub.settings import Settings
-from oncehub.store.administrative_units import load_units
 from oncehub.store.connection import Connection, Cursor, connect, database_url
 
 _LEDGER = """
@@ -87,27 +86,23 @@ def hub_scripts() -> Scripts:
     return read_scripts(resources.files("oncehub.store"))
 
 
-def initialise(settings: Settings) -> list[str]:
-    """Migrate the hub's database, create each source's partitions, load the administrative units; repeatable.
-
-    Returns:
-        The paths of the SQL files applied.
+@contextmanager
+def opened(settings: Settings, given: Connection | None = None) -> Iterator[Connection]:
+    """Give a connection to the hub's database, closed at the end; a given one is passed on and stays open.
 
     Raises:
-        StoreUnavailable: when the database does not answer.
-        ConfigError: when a file was changed after it was applied, or a connector is wrong.
+        StoreUnavailable: The database does not answer.
+        StoreOutdated: It lacks SQL files of this version.
     """
-    sources = list(load_connectors(settings))
+    if given is not None:
+        yield given
+        return
     connection = connect(database_url(settings))
     try:
-        applied = migrate(connection)
-        # A source added later gets its partitions when it is first read.
-        with connection, connection.cursor() as cursor:
-            cursor.execute("select record.attach_source(source) from unnest(%s) as source", (sources,))
-        load_units(connection, settings.mappings)
+        require_current(connection)
+        yield connection
     finally:
         connection.close()
-    return applied
 
 
 def migrate(connection: Connection, scripts: Scripts | None = None) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import febrl4
+from oncehub.initialise import initialise
 from oncehub.reconcile import reconcile
 from oncehub.store.connection import connect
-from oncehub.store.migrate import initialise
 
 _HEADER = (
     "rec_id, given_name, surname, street_number, address_1, address_2, suburb, postcode, state, "

@@ -8,10 +8,11 @@ import pytest
 
 from oncehub.config.entities import load_entities
 from oncehub.errors import ConfigError, StoreOutdated, StoreUnavailable
+from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.store import migrate as migrate_module
-from oncehub.store.connection import Connection, connect, locked, opened
-from oncehub.store.migrate import Scripts, hub_scripts, initialise, migrate, read_scripts, require_current
+from oncehub.store.connection import Connection, connect, locked
+from oncehub.store.migrate import Scripts, hub_scripts, migrate, opened, read_scripts, require_current
 from tests.store.catalogue import snapshot
 
 HOUSEKEEPING = {"source", "stream", "source_key", "name_key", "stated_at", "received_at", "deleted_at"}

@@ -29,8 +29,8 @@ from oncehub.share import load_agreements, load_procedures
 from oncehub.share.access.database_access import build_wall, require_wall, sealed_attributes
 from oncehub.share.agreements.submission_routing import Desk, load_desks
 from oncehub.share.people.confidence import SurenessRules, load_sureness_rules
-from oncehub.store.connection import connect, opened
-from oncehub.store.migrate import require_current
+from oncehub.store.connection import connect
+from oncehub.store.migrate import opened, require_current
 
 DEFAULT_ISSUER = "urn:oncehub"
 """The hub's identifier where `ONCEHUB_ISSUER` names no other: fit for one machine only."""

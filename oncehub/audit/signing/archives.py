@@ -23,8 +23,9 @@ from oncehub.audit.log.lines import line
 from oncehub.audit.signing.anchors import Archived, anchor_path, write_anchors
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import told_without_values
+from oncehub.store.migrate import opened
 
 LINKING: Final = "linkinginfo"
 ALGORITHM: Final = "SHA-256"

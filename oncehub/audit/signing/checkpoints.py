@@ -16,8 +16,9 @@ from oncehub.audit.signing.merkle import leaf_hash, root_hash
 from oncehub.audit.signing.statements import NO_SEAL, Statement, head
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import told_without_values
+from oncehub.store.migrate import opened
 
 LINES: Final = 10_000
 """Into one seal go so many lines, and those of the last one's transaction."""

@@ -14,8 +14,9 @@ import psycopg2
 from oncehub.config.connector import Connector
 from oncehub.connect.http.rate_limiter import LONGEST_HOLD, Pause, check_hold
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
 from oncehub.store.failures import told_without_values
+from oncehub.store.migrate import opened
 
 _POLL_SECONDS = 0.05
 

@@ -23,8 +23,9 @@ from oncehub.intake.runs.start import begin_replay
 from oncehub.intake.runs.stream_locks import alone, take_turn
 from oncehub.normalize import Batch, Normalizer, load_normalizer
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
 from oncehub.store.failures import told_without_values
+from oncehub.store.migrate import opened
 
 _BATCH = 500
 """Rejected records in one transaction."""

@@ -9,9 +9,9 @@ from typing import Final
 
 import polars as pl
 
+from oncehub.config.administrative_units import REFORM, read_successors, read_units
 from oncehub.normalize.transforms.dates import HOME, day
 from oncehub.normalize.transforms.transform import optional_transform, transform
-from oncehub.store.administrative_units import REFORM, read_successors, read_units
 
 FORMER_EDITION: Final = "2024-12-01"
 """First day of the last catalogue of communes before the reform of 2025."""

@@ -7,10 +7,10 @@ from typing import Final
 
 from psycopg2 import sql
 
+from oncehub.config.administrative_units import REFORM
 from oncehub.config.rules import ComparisonRule
 from oncehub.reconcile.rules.planner_hints import Scale
 from oncehub.reconcile.rules.rulebook import Rulebook
-from oncehub.store.administrative_units import REFORM
 from oncehub.store.connection import Cursor
 
 # Whether a stated value is the other one, but for its form. The address: its code is read in the catalogue

@@ -18,7 +18,8 @@ from psycopg2.extras import RealDictCursor
 from oncehub.errors import DecisionRefused
 from oncehub.reconcile.linking.overrides import RecordKey, Verdict, Word, require_person, rule, ruling
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, Cursor, opened
+from oncehub.store.connection import Connection, Cursor
+from oncehub.store.migrate import opened
 
 _DECIDE: Final = """
 insert into truth.joining (person_key, into_person, verdict, reason, decided_by)

@@ -19,7 +19,8 @@ from psycopg2.extras import RealDictCursor
 
 from oncehub.errors import ConfigError, DecisionRefused, RunBusy
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, Cursor, opened
+from oncehub.store.connection import Connection, Cursor
+from oncehub.store.migrate import opened
 
 Verdict = Literal["same", "different"]
 

@@ -14,7 +14,8 @@ from oncehub.reconcile.matching.evidence import Candidate
 from oncehub.reconcile.matching.judging import Judge
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
+from oncehub.store.migrate import opened
 
 _STANDING: Final = """
 select person_key::text, method, probability

@@ -14,9 +14,9 @@ from typing import Final
 import polars as pl
 from psycopg2 import sql
 
+from oncehub.config.administrative_units import REFORM
 from oncehub.config.matching import BlockingKey, Evidence, ModelRules
 from oncehub.reconcile.matching.keys import key_of
-from oncehub.store.administrative_units import REFORM
 from oncehub.store.connection import Cursor
 
 Columns = dict[str, sql.Composable]

@@ -26,7 +26,8 @@ from oncehub.reconcile.matching.levels import DATASETS, splink_settings, terms
 from oncehub.reconcile.matching.models import Trained, keep_model
 from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, Cursor, opened
+from oncehub.store.connection import Connection, Cursor
+from oncehub.store.migrate import opened
 from oncehub.store.statements import statement
 
 LABELS: Final = 100_000

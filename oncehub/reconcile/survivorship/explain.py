@@ -15,7 +15,8 @@ from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
 from oncehub.reconcile.rules.weighing import Likeness, Weighed, Whereabouts, unsettled, weighed, whereabouts
 from oncehub.reconcile.survivorship.history import Belief, Origin, beliefs_in, held_at, versions_of
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
+from oncehub.store.migrate import opened
 
 Advantage = Literal["weight", "later", "named_first", "lower_key"]
 """What one statement has over another: it weighs more; of equals it was stated later, its source is named

@@ -12,7 +12,8 @@ from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
 from oncehub.reconcile.survivorship.history import Belief, beliefs_in, versions_of
 from oncehub.reconcile.survivorship.timeline import Period, former_numbers, periods_of
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
+from oncehub.store.migrate import opened
 
 
 @dataclass(frozen=True)

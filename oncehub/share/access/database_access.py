@@ -23,7 +23,8 @@ from oncehub.settings import Settings
 from oncehub.share.access.statements import wall_statements
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.roles import API_ROLE, ROLE_PREFIX, SCHEMA_PREFIX, role_of, schema_of
-from oncehub.store.connection import Connection, Cursor, opened
+from oncehub.store.connection import Connection, Cursor
+from oncehub.store.migrate import opened
 
 _ATTEMPTS = 5
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 
+from oncehub.config.administrative_units import REFORM
 from oncehub.config.agreements import Agreement
 from oncehub.config.population import Condition
 from oncehub.config.procedures import Item, Procedure
@@ -31,8 +32,8 @@ from oncehub.share.coverage.statement import (
     question_of,
 )
 from oncehub.share.people.relatives import covered
-from oncehub.store.administrative_units import REFORM
-from oncehub.store.connection import Connection, opened
+from oncehub.store.connection import Connection
+from oncehub.store.migrate import opened
 
 CONFIRM = "confirm"
 

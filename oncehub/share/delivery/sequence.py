@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from oncehub.errors import RunBusy, StoreUnavailable
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import told_without_values
+from oncehub.store.migrate import opened
 
 PATIENCE_SECONDS = 20.0
 """How long to wait for older transactions that hold changes back."""

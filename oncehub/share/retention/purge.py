@@ -21,8 +21,9 @@ from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.corrections.publish import feed_name
 from oncehub.share.retention.kinds import Purge, purges
-from oncehub.store.connection import Connection, locked, opened
+from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import told_without_values
+from oncehub.store.migrate import opened
 
 _BATCH: Final = 5000
 

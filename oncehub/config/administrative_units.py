@@ -1,42 +1,23 @@
-"""The administrative units of 2025 in the database: which commune became which."""
+"""Reads the administrative units of 2025 from `mappings/codes`: the communes, and which became which."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import polars as pl
-from psycopg2 import sql
 
 from oncehub.errors import ConfigError
-from oncehub.store.connection import Connection
-from oncehub.store.frames import stage
 
 REFORM = "2025-07-01"
 """First day of the 34 provinces and 3,321 communes (Nghị quyết 202/2025/QH15)."""
 
 
-def load_units(connection: Connection, mappings: Path) -> None:
-    """Fill `truth.unit_successor` from `mappings/codes/admin_unit_successors.csv`; repeatable.
+def read_successors(mappings: Path) -> pl.DataFrame:
+    """Read former_unit and present_unit (5-digit codes) and split (bool: it has several successors).
 
     Raises:
         ConfigError: when the file cannot be read or lacks a column.
     """
-    frame = read_successors(mappings)
-    with connection, connection.cursor() as cursor:
-        staged = stage(
-            connection, frame, like=sql.Identifier("truth", "unit_successor"), name="new_successor"
-        )
-        cursor.execute(
-            sql.SQL(
-                "insert into truth.unit_successor select former_unit, present_unit, split from {} "
-                "on conflict (former_unit, present_unit) do update set split = excluded.split "
-                "where unit_successor.split is distinct from excluded.split"
-            ).format(staged)
-        )
-
-
-def read_successors(mappings: Path) -> pl.DataFrame:
-    """Read former_unit, present_unit (5-digit codes) and split (bool); see `load_units`."""
     frame = _read(
         mappings / "codes" / "admin_unit_successors.csv",
         pl.col("old_ward_code").alias("former_unit"),

@@ -1,0 +1,18 @@
+"""Creates the partitions of the record tables, one a source, by `store/routines/record/attach_source.sql`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from oncehub.store.connection import Connection
+from oncehub.store.failures import told_without_values
+
+
+def attach_sources(connection: Connection, sources: Collection[str]) -> None:
+    """Create the partitions that the sources lack, in a transaction of its own; repeatable.
+
+    Raises:
+        StoreError: The database does not create them.
+    """
+    with told_without_values(f"preparing {', '.join(sources)}"), connection, connection.cursor() as cursor:
+        cursor.execute("select record.attach_source(source) from unnest(%s) as source", (list(sources),))
