@@ -17,7 +17,7 @@ import polars as pl
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.entities import load_entities
 from oncehub.config.reading import Csv, Read
-from oncehub.connect.formats.rows import records_in
+from oncehub.connect.formats.file_reader import records_in
 from oncehub.intake.landing.land import Landing
 from oncehub.normalize import Batch, load_normalizer
 from oncehub.settings import Settings

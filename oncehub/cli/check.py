@@ -11,8 +11,8 @@ import typer
 from oncehub.cli.output import Json, write_json
 from oncehub.config.catalogue import config_files, load_connectors, stale_config_schemas, write_config_schemas
 from oncehub.config.entities import load_entities
-from oncehub.connect.check import check_reading
-from oncehub.connect.plugins import load_part
+from oncehub.connect.checks import check_connector
+from oncehub.connect.plugins import load_plugin
 from oncehub.errors import ConfigError
 from oncehub.normalize.stream_check import check_stream
 from oncehub.reconcile.rules.rulebook import load_rulebook
@@ -57,8 +57,8 @@ def _faults(settings: Settings) -> list[str]:
         return faults
     faults += _raised(load_entities, settings.schemas)
     for connector in load_connectors(settings).values():
-        faults += _raised(check_reading, connector)
-        faults += _raised(load_part, connector)
+        faults += _raised(check_connector, connector)
+        faults += _raised(load_plugin, connector)
         for stream in connector.landed:
             faults += _raised(check_stream, settings, connector, stream)
     faults += _raised(load_rulebook, settings)

@@ -14,28 +14,28 @@ from oncehub.config.connector import Connector
 from oncehub.conformance.fault_injection import Failing, Spoil
 from oncehub.conformance.wire import Meter, Metered, Recording, Replaying, Tape
 from oncehub.connect import Source
-from oncehub.connect.http.rate_limiter import LocalPace, Pace, Pause
+from oncehub.connect.http.rate_limiter import LocalRateLimiter, Pause, RateLimiter
 from oncehub.connect.http.session import Transport
 from oncehub.connect.stream.reader import Clock
 
 
-class Unpaced:
-    """No pace at all, for answers that cost nobody anything.
+class Unlimited:
+    """No rate limit: replayed responses cost the source nothing.
 
     Attributes:
-        held: seconds for which the source asked everybody to wait.
+        suspensions: seconds that the source asked to wait, one entry a request.
     """
 
     def __init__(self) -> None:
-        self.held: list[float] = []
+        self.suspensions: list[float] = []
 
     def turn(self, pause: Pause) -> AbstractContextManager[None]:  # noqa: ARG002
         """Enter at once."""
         return nullcontext()
 
-    def hold(self, seconds: float) -> None:
-        """Note, and wait not."""
-        self.held.append(seconds)
+    def suspend(self, seconds: float) -> None:
+        """Record the time without waiting."""
+        self.suspensions.append(seconds)
 
 
 @dataclass
@@ -59,34 +59,38 @@ class Reach:
     clock: Clock
     pause: Pause | None = None
     meter: Meter = field(default_factory=Meter)
-    _pace: Pace | None = None
+    _rate_limiter: RateLimiter | None = None
 
     def live(self, connector: Connector | None = None) -> AbstractContextManager[Source]:
         """Open the source itself, or its recording, to be read as `connector` says instead."""
         if self.recorded:
-            return self._source(lambda _: Replaying(self.tape), Unpaced(), _no_pause, connector)
+            return self._source(lambda _: Replaying(self.tape), Unlimited(), _no_pause, connector)
 
         def carried(adapter: BaseAdapter) -> BaseAdapter:
             return Metered(Recording(adapter, self.tape), self.meter)
 
         # One for all readings, as the limits are the source's.
-        self._pace = self._pace or LocalPace(self.connector.limits)
-        return self._source(carried, self._pace, self.pause, connector)
+        self._rate_limiter = self._rate_limiter or LocalRateLimiter(self.connector.limits)
+        return self._source(carried, self._rate_limiter, self.pause, connector)
 
     @contextmanager
     def spoiled(self, tape: Tape, spoil: Spoil) -> Iterator[tuple[Source, Failing]]:
         """Open what a tape holds, with answers that go wrong at first."""
         failing = Failing(Replaying(tape), spoil)
-        with self._source(lambda _: failing, Unpaced(), _no_pause) as source:
+        with self._source(lambda _: failing, Unlimited(), _no_pause) as source:
             yield source, failing
 
     def _source(
-        self, transport: Transport, pace: Pace, pause: Pause | None, connector: Connector | None = None
+        self,
+        transport: Transport,
+        rate_limiter: RateLimiter,
+        pause: Pause | None,
+        connector: Connector | None = None,
     ) -> Source:
         return Source(
             connector or self.connector,
             self.connection,
-            pace=pace,
+            rate_limiter=rate_limiter,
             transport=transport,
             pause=pause,
             clock=self.clock,

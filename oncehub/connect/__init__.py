@@ -1,6 +1,6 @@
 """Reads one source over HTTP: credentials, pace, retries, pages and files."""
 
-from oncehub.connect.pagination.page import Page, PageState
+from oncehub.connect.page import Page, PageState
 from oncehub.connect.source import Source, open_source
 from oncehub.connect.stream.window import Window
 

@@ -28,7 +28,7 @@ import requests
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect.formats import ReadPart
+from oncehub.connect.formats import ReadPlugin
 from oncehub.connect.http.failures import TryAgain
 from oncehub.errors import ConfigError, ContractBroken, OncehubError, TransientError
 
@@ -65,14 +65,14 @@ Pager = Callable[[PageView], Mapping[str, str] | None]
 
 
 @dataclass(frozen=True)
-class Parts:
+class Plugins:
     """What a connector brings itself; each is None where the engine's own serves."""
 
     signer: Sign | None = None
     pager: Pager | None = None
     reader: Callable[[bytes, Mapping[str, str], Connection], Any] | None = None
 
-    def reader_for(self, connection: Connection) -> ReadPart | None:
+    def reader_for(self, connection: Connection) -> ReadPlugin | None:
         """Return the reader as page readers call it; a cut answer becomes one to be tried again."""
         reader = self.reader
         if reader is None:
@@ -87,7 +87,7 @@ class Parts:
         return read
 
 
-def load_part(connector: Connector) -> Parts:
+def load_plugin(connector: Connector) -> Plugins:
     """Load the part that a connector states.
 
     Raises:
@@ -100,7 +100,7 @@ def load_part(connector: Connector) -> Parts:
         if path.is_file():
             place = connector.where("source")
             raise ConfigError(f"{place}: {FILE} lies beside; say what it replaces: part: pager|signer|reader")
-        return Parts()
+        return Plugins()
     if not path.is_file():
         raise ConfigError(f"{connector.where('part')}: {FILE} is not there; write it, or remove part")
     name, arguments = _FUNCTIONS[part]
@@ -108,11 +108,11 @@ def load_part(connector: Connector) -> Parts:
     guarded = partial(_called, f"{connector.source}: its own {part}", function)
     match part:
         case "signer":
-            return Parts(signer=guarded)
+            return Plugins(signer=guarded)
         case "pager":
-            return Parts(pager=_checked_pager(connector.source, guarded))
+            return Plugins(pager=_checked_pager(connector.source, guarded))
         case "reader":
-            return Parts(reader=guarded)
+            return Plugins(reader=guarded)
 
 
 class _FromSource(SourceLoader):

@@ -15,16 +15,16 @@ import requests
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector, Stream
 from oncehub.connect.auth.authentication import authentication_of
-from oncehub.connect.check import check_reading, places
-from oncehub.connect.http.rate_limiter import LocalPace, Pace, Pause
-from oncehub.connect.http.requests import Requester
+from oncehub.connect.checks import check_connector, places
+from oncehub.connect.http.rate_limiter import LocalRateLimiter, Pause, RateLimiter
+from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.session import Transport, open_session
-from oncehub.connect.pagination.page import Page, PageState
-from oncehub.connect.plugins import load_part
-from oncehub.connect.stream.children import Children
-from oncehub.connect.stream.opened import OpenSource
+from oncehub.connect.page import Page, PageState
+from oncehub.connect.plugins import load_plugin
+from oncehub.connect.stream.children import ChildReader
+from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.prefetch import prefetched, stoppable_pause
-from oncehub.connect.stream.reader import Clock, Phases, utc_now
+from oncehub.connect.stream.reader import Clock, StreamReader, utc_now
 from oncehub.connect.stream.window import Window, window_parameters
 from oncehub.errors import ConfigError
 
@@ -33,7 +33,7 @@ def open_source(
     connector: Connector,
     connection: Connection,
     *,
-    pace: Pace | None = None,
+    rate_limiter: RateLimiter | None = None,
     transport: Transport | None = None,
 ) -> Source:
     """Open a source for reading; a context manager. Nothing is sent yet.
@@ -41,13 +41,13 @@ def open_source(
     Args:
         connector: how to read it.
         connection: where it is, with which credentials.
-        pace: shared with others that read the source; None keeps the limits within this process.
+        rate_limiter: shared with others that read the source; None keeps the limits within this process.
         transport: wraps what carries the requests, e.g. to record or replay them.
 
     Raises:
         ConfigError: when connector or connection cannot work, before any request.
     """
-    return Source(connector, connection, pace=pace, transport=transport)
+    return Source(connector, connection, rate_limiter=rate_limiter, transport=transport)
 
 
 class Source:
@@ -58,7 +58,7 @@ class Source:
         connector: Connector,
         connection: Connection,
         *,
-        pace: Pace | None = None,
+        rate_limiter: RateLimiter | None = None,
         transport: Transport | None = None,
         pause: Pause | None = None,
         clock: Clock = utc_now,
@@ -68,18 +68,18 @@ class Source:
         Args:
             connector: how to read it.
             connection: where it is, with which credentials.
-            pace: shared with others that read the source.
+            rate_limiter: shared with others that read the source.
             transport: wraps what carries the requests.
             pause: sleeps between tries; None sleeps until an iterator is given up.
             clock: tells how far a replay of changes after a snapshot may go.
         """
-        check_reading(connector)
+        check_connector(connector)
         self._connector = connector
         self._connection = connection
-        self._parts = load_part(connector)
+        self._parts = load_plugin(connector)
         self._pause = pause
         self._clock = clock
-        self._pace = pace or LocalPace(connector.limits)
+        self._rate_limiter = rate_limiter or LocalRateLimiter(connector.limits)
         over_http = any(place.read.folder is None for _, place in places(connector))
         self._session = open_session(connector, connection, transport) if over_http else requests.Session()
         # Says now rather than at the first page what the connection lacks.
@@ -116,17 +116,17 @@ class Source:
         stop = Event()
         opened = self._opened(self._pause or partial(stoppable_pause, stop))
         if definition.parent:
-            pages = Children(opened, stream, definition.parent, self._clock).pages(window, resume)
+            pages = ChildReader(opened, stream, definition.parent, self._clock).pages(window, resume)
         else:
-            pages = Phases(opened, stream, self._clock).pages(window, resume)
+            pages = StreamReader(opened, stream, self._clock).pages(window, resume)
         for page in prefetched(pages, stop):
             yield page if page.next is None else replace(page, next={"of": kind, "at": page.next})
 
-    def _opened(self, pause: Pause) -> OpenSource:
-        requester = Requester(self._session, self._connector.limits, self._pace, pause=pause)
+    def _opened(self, pause: Pause) -> ListingReader:
+        requester = Requester(self._session, self._connector.limits, self._rate_limiter, pause=pause)
         signing = authentication_of(self._connector, self._connection, requester, self._parts.signer)
         requester = replace(requester, authentication=signing)
-        return OpenSource(self._connector, self._connection, requester, self._parts)
+        return ListingReader(self._connector, self._connection, requester, self._parts)
 
     def _stream(self, name: str) -> Stream:
         try:

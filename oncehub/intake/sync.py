@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from oncehub.config.connection import Connection as SourceConnection
 from oncehub.config.connector import Connector
 from oncehub.connect import Source, Window, open_source
-from oncehub.connect.http.shared_rate_limiter import shared_pace
+from oncehub.connect.http.shared_rate_limiter import shared_rate_limiter
 from oncehub.errors import ConfigError, ContractBroken, OncehubError, RequestRefused, RunBusy
 from oncehub.intake.landing.partitions import attach_sources
 from oncehub.intake.micro_batches import Size
@@ -107,15 +107,15 @@ def _opened(
 ) -> AbstractContextManager[Source]:
     if connection is None:
         raise ConfigError(f"{connector.source} is read over a connection; only what is submitted needs none")
-    return opener(connector, connection) if opener else _paced(settings, connector, connection)
+    return opener(connector, connection) if opener else _limited(settings, connector, connection)
 
 
 @contextmanager
-def _paced(settings: Settings, connector: Connector, connection: SourceConnection) -> Iterator[Source]:
-    """Open a source at the pace of all that read it."""
+def _limited(settings: Settings, connector: Connector, connection: SourceConnection) -> Iterator[Source]:
+    """Open a source under the rate limit that all its readers share."""
     with (
-        shared_pace(settings, connector) as pace,
-        open_source(connector, connection, pace=pace) as source,
+        shared_rate_limiter(settings, connector) as rate_limiter,
+        open_source(connector, connection, rate_limiter=rate_limiter) as source,
     ):
         yield source
 

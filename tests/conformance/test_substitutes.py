@@ -14,7 +14,7 @@ from oncehub.config.reading import Read, SinglePage
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.connect.formats import reader_of
-from oncehub.connect.http.requests import Answer
+from oncehub.connect.http.requester import Response
 
 KEY = b"k" * 32
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=30)
@@ -103,4 +103,4 @@ def test_what_is_written_is_read_again(form: dict[str, Any], values: Any, data: 
     records = data.draw(st.lists(record, min_size=1, max_size=5))
     body = written(read, records, {})
     reader = reader_of(read, SinglePage(kind="none"), most=1_000_000)
-    assert reader.page(Answer(200, {}, body), "page").records == records
+    assert reader.page(Response(200, {}, body), "page").records == records

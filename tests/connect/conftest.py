@@ -14,7 +14,7 @@ import yaml
 
 from oncehub.config.connection import Connection, connection_from_document
 from oncehub.config.connector import Connector
-from oncehub.connect.http.rate_limiter import LocalPace
+from oncehub.connect.http.rate_limiter import LocalRateLimiter
 from oncehub.connect.source import Source
 from stubs.client import Systems
 
@@ -94,8 +94,10 @@ def open_served(pauses: Pauses) -> Iterator[Callable[..., Source]]:
     opened: list[Source] = []
 
     def start(connector: Connector, host: str, **connection: Any) -> Source:
-        pace = LocalPace(connector.limits, pauses.clock)
-        opened.append(Source(connector, Connection(host, **connection), pace=pace, pause=pauses))
+        rate_limiter = LocalRateLimiter(connector.limits, pauses.clock)
+        opened.append(
+            Source(connector, Connection(host, **connection), rate_limiter=rate_limiter, pause=pauses)
+        )
         return opened[-1]
 
     yield start
@@ -130,8 +132,8 @@ def open_real(systems: Systems, pauses: Pauses) -> Iterator[Callable[..., Source
     def start(source: str, connection: Connection | None = None, **changes: Any) -> Source:
         connector = real_connector(source, **changes)
         connection = connection or real_connection(systems, source)
-        pace = LocalPace(connector.limits, pauses.clock)
-        opened.append(Source(connector, connection, pace=pace, pause=pauses))
+        rate_limiter = LocalRateLimiter(connector.limits, pauses.clock)
+        opened.append(Source(connector, connection, rate_limiter=rate_limiter, pause=pauses))
         return opened[-1]
 
     systems.clear_faults()

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect import Window
-from oncehub.connect.plugins import load_part
+from oncehub.connect.plugins import load_plugin
 from oncehub.connect.source import Source
 from oncehub.errors import AuthenticationError, ConfigError, ContractBroken, SourceUnavailable
 from stubs.client import Systems
@@ -119,16 +119,16 @@ def test_a_part_that_does_not_fit_is_found_when_files_are_checked(
     part: str | None, text: str | None, complaint: str, with_part: Make
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
-        load_part(with_part(part, text))
+        load_plugin(with_part(part, text))
 
 
 def test_a_part_may_have_private_functions_and_names_of_others(with_part: Make) -> None:
     text = "from json import loads\n\n\ndef _own():\n    pass\n\n\n" + SIGNER
-    assert load_part(with_part("signer", text)).signer is not None
+    assert load_plugin(with_part("signer", text)).signer is not None
 
 
 def test_loading_leaves_nothing_among_the_files(with_part: Make, tmp_path: Path) -> None:
-    load_part(with_part("signer", SIGNER))
+    load_plugin(with_part("signer", SIGNER))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["connector.py", "connector.yaml"]
 
 
@@ -211,7 +211,7 @@ def bank(tmp_path: Path) -> Bank:
 
 
 def read_by_the_bank(body: bytes, headers: dict[str, str], connection: Connection) -> Any:
-    reader = load_part(Connector.load(CONNECTORS / "banking" / "connector.yaml")).reader
+    reader = load_plugin(Connector.load(CONNECTORS / "banking" / "connector.yaml")).reader
     assert reader is not None
     return reader(body, headers, connection)
 

@@ -13,7 +13,7 @@ from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect import Window, open_source
-from oncehub.connect.http.rate_limiter import LocalPace
+from oncehub.connect.http.rate_limiter import LocalRateLimiter
 from oncehub.errors import ConfigError
 
 from .answering import Carrier
@@ -58,7 +58,7 @@ def test_a_dump_in_a_folder_is_followed_by_changes_over_http(tmp_path: Path) -> 
 def test_the_pace_that_is_given_is_kept(connector_of: Make) -> None:
     waited: list[float] = []
 
-    class Noting(LocalPace):
+    class Noting(LocalRateLimiter):
         def turn(self, pause: Any) -> Any:
             waited.append(1)
             return super().turn(pause)
@@ -66,7 +66,7 @@ def test_the_pace_that_is_given_is_kept(connector_of: Make) -> None:
     with open_source(
         connector_of(),
         Connection("http://127.0.0.1:1"),
-        pace=Noting(Limits()),
+        rate_limiter=Noting(Limits()),
         transport=lambda _inner: Carrier(lambda _asked: as_json({"items": []})),
     ) as source:
         list(source.pages("items", ALL))

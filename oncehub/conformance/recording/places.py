@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 from oncehub.config.connector import Connector
 from oncehub.config.reading import Pages, Read
 from oncehub.conformance.wire import Asked
-from oncehub.connect.check import places
+from oncehub.connect.checks import places
 
 Kind = Literal["page", "listing", "file", "watermark"]
 

@@ -23,10 +23,10 @@ from oncehub.conformance.recording.places import Place, places_of
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.conformance.wire import Asked, Tape, Taped
-from oncehub.connect.formats import Content, at, reader_of, rows_of
-from oncehub.connect.http.requests import Answer
+from oncehub.connect.formats import Content, at, reader_of, record_slices
+from oncehub.connect.http.requester import Response
 from oncehub.connect.pagination.cursor import next_link
-from oncehub.connect.plugins import Parts, load_part
+from oncehub.connect.plugins import Plugins, load_plugin
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 
@@ -73,7 +73,7 @@ class _Redaction:
     sums: dict[str, str] = field(default_factory=dict)
 
     def of(self, tape: Tape) -> Tape:
-        parts = load_part(self.connector)
+        parts = load_plugin(self.connector)
         known = places_of(self.connector)
         # Only tokens are posted for, and a recording asks for none.
         pages = sorted((each for each in tape.answers if each.method == "GET"), key=str)
@@ -88,7 +88,7 @@ class _Redaction:
                 result.keep(asked, self._written(each))
         return result
 
-    def _taken_apart(self, asked: Asked, answer: Taped, known: list[Place], parts: Parts) -> _Held:
+    def _taken_apart(self, asked: Asked, answer: Taped, known: list[Place], parts: Plugins) -> _Held:
         for place in known:
             values = place.values(asked)
             if values is not None:
@@ -97,16 +97,16 @@ class _Redaction:
             f"{self.connector.path}: the answer to {asked.told()} belongs to none of its streams"
         )
 
-    def _content(self, place: Place, answer: Taped, parts: Parts) -> Content | None:
+    def _content(self, place: Place, answer: Taped, parts: Plugins) -> Content | None:
         what = f"{self.connector.source}.{place.stream}: recorded answer"
         if place.kind == "page":
             most = self.connector.limits.page_bytes
             reader = reader_of(place.read, place.pages, most=most, part=parts.reader_for(self.connection))
             headers = CaseInsensitiveDict(answer.headers)
-            return reader.page(Answer(answer.status, headers, answer.body), what)
+            return reader.page(Response(answer.status, headers, answer.body), what)
         if place.kind == "file":
             file = io.BytesIO(answer.body)
-            slices = rows_of(place.read, file, what, self.connector.limits, vouched=True)
+            slices = record_slices(place.read, file, what, self.connector.limits, vouched=True)
             records = [record for each in slices for record in each]
             return Content(what, records, None, answer.headers)
         return None

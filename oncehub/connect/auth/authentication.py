@@ -12,11 +12,18 @@ from oncehub.config.access import ApiKey, Auth, Basic, Bearer, Hmac, HttpSignatu
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect.auth.clients import client_secret_basic, client_secret_post, private_key_jwt
-from oncehub.connect.auth.fixed import KeyInCookie, KeyInHeader, KeyInQuery, basic, bearer, without_parameter
+from oncehub.connect.auth.oauth import BearerTokens
 from oncehub.connect.auth.private_keys import private_key_of
 from oncehub.connect.auth.signatures import MessageSignatures, SignedRequests
-from oncehub.connect.auth.tokens import BearerTokens
-from oncehub.connect.http.requests import Authentication, Requester
+from oncehub.connect.auth.static_credentials import (
+    KeyInCookie,
+    KeyInHeader,
+    KeyInQuery,
+    basic,
+    bearer,
+    without_parameter,
+)
+from oncehub.connect.http.requester import Authentication, Requester
 from oncehub.errors import ConfigError
 
 _FIT_FOR_HEADER = re.compile(r"[\x21-\x7e]+")
@@ -46,7 +53,7 @@ def authentication_of(
         ConfigError: when the connection lacks what the kind needs.
     """
     own = _own(connector, connection, requester)
-    return own if signer is None else AlsoSigned(own, signer, connection)
+    return own if signer is None else PluginSigned(own, signer, connection)
 
 
 def without_key(auth: Auth, url: str) -> str:
@@ -54,7 +61,7 @@ def without_key(auth: Auth, url: str) -> str:
     return without_parameter(url, auth.query) if isinstance(auth, ApiKey) and auth.query else url
 
 
-class AlsoSigned:
+class PluginSigned:
     """A connector's own signature on top of what its `auth` adds."""
 
     def __init__(self, inner: Authentication | None, signer: Signer, connection: Connection) -> None:

@@ -12,8 +12,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
-from oncehub.connect.auth.fixed import Fixed, KeyInHeader, basic
 from oncehub.connect.auth.private_keys import PrivateKey
+from oncehub.connect.auth.static_credentials import Fixed, KeyInHeader, basic
 from oncehub.errors import ConfigError
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

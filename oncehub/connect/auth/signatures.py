@@ -22,7 +22,7 @@ from http_message_signatures.algorithms import (
 )
 
 from oncehub.config.access import Hmac, HttpSignature
-from oncehub.connect.auth.fixed import Fixed
+from oncehub.connect.auth.static_credentials import Fixed
 from oncehub.errors import ConfigError
 
 _ALGORITHMS: dict[str, type[HTTPSignatureAlgorithm]] = {

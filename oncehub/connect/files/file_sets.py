@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from oncehub.config.access import Limits
 from oncehub.config.reading import Read
-from oncehub.connect.formats import rows_of
+from oncehub.connect.formats import record_slices
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.pagination.page import Page, PageState
+from oncehub.connect.page import Page, PageState
 from oncehub.errors import ContractBroken, SourceUnavailable
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class FileSet:
         """Yield a file's slices, an empty one where it has none; its end must be as declared."""
         count = 0
         try:
-            for records in rows_of(self.read, copy, what, self.limits, vouched=self.vouched):
+            for records in record_slices(self.read, copy, what, self.limits, vouched=self.vouched):
                 count += len(records)
                 yield records
         except TryAgain as cut:

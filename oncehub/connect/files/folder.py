@@ -15,7 +15,7 @@ from typing import BinaryIO
 from oncehub.config.access import Limits
 from oncehub.config.reading import Folder, Read
 from oncehub.connect.files.file_sets import FileSet, ListedFile
-from oncehub.connect.pagination.page import Page, PageState
+from oncehub.connect.page import Page, PageState
 from oncehub.errors import ContractBroken, SourceUnavailable, TransientError
 
 SIDECAR = ".sha256"

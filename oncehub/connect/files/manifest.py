@@ -12,8 +12,8 @@ import requests
 from oncehub.config.reading import FileListing, Read
 from oncehub.connect.files.file_sets import FileSet, ListedFile
 from oncehub.connect.formats import at
-from oncehub.connect.http.requests import Answer, Requester
-from oncehub.connect.pagination.page import Page, PageState
+from oncehub.connect.http.requester import Requester, Response
+from oncehub.connect.page import Page, PageState
 from oncehub.errors import ContractBroken
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -50,7 +50,7 @@ class _Asked:
         self._read = read
 
     def listed(self, listing: FileListing, what: str) -> list[ListedFile]:
-        content = self._requester.send(self._request(listing.path), what, Answer.json)
+        content = self._requester.send(self._request(listing.path), what, Response.json)
         entries = at(content, listing.files)
         if not isinstance(entries, list):
             raise ContractBroken(f"{what}: holds no list at `{listing.files}`")

@@ -2,7 +2,7 @@
 
 from oncehub.connect.formats.checks import check_read
 from oncehub.connect.formats.content import Content, at
-from oncehub.connect.formats.reader import PageReader, ReadPart, reader_of
-from oncehub.connect.formats.rows import rows_of
+from oncehub.connect.formats.file_reader import record_slices
+from oncehub.connect.formats.page_reader import PageReader, ReadPlugin, reader_of
 
-__all__ = ["Content", "PageReader", "ReadPart", "at", "check_read", "reader_of", "rows_of"]
+__all__ = ["Content", "PageReader", "ReadPlugin", "at", "check_read", "reader_of", "record_slices"]

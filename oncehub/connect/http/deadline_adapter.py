@@ -15,7 +15,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 _ENOUGH_BYTES = 65_536
 
 
-class PatientAdapter(HTTPAdapter):
+class DeadlineAdapter(HTTPAdapter):
     """Bounds the whole of an answer, where the usual timeout bounds the wait for each of its bytes.
 
     Within each `timeout` spent waiting 64 KiB must come, or the end. Thus neither headers, chunk sizes nor a

@@ -75,7 +75,7 @@ def _broken_how(causes: list[BaseException]) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk an exception and those it wraps: requests and urllib3 keep them in `args` and `reason`."""
+    """Paginator an exception and those it wraps: requests and urllib3 keep them in `args` and `reason`."""
     waiting: list[BaseException] = [error]
     seen: set[int] = set()
     while waiting:

@@ -14,13 +14,13 @@ from oncehub.connect.http.failures import TryAgain
 Pause = Callable[[float], None]
 """Waits so many seconds; may raise when reading was given up."""
 
-LONGEST_HOLD = 86_400.0
+LONGEST_SUSPENSION = 86_400.0
 """Seconds; a source that asks for more is asked again after a day."""
 
 _LOOK_AROUND_SECONDS = 0.1
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """Decides when requests to one connection may begin; shared by all that read it."""
 
     def turn(self, pause: Pause) -> AbstractContextManager[None]:
@@ -30,11 +30,11 @@ class Pace(Protocol):
             TryAgain: when the source has asked for peace for longer than `limits.longest_wait`.
         """
 
-    def hold(self, seconds: float) -> None:
-        """Let nobody begin for so long, at most `LONGEST_HOLD`: the source asked to wait."""
+    def suspend(self, seconds: float) -> None:
+        """Let nobody begin for so long, at most `LONGEST_SUSPENSION`: the source asked to wait."""
 
 
-def check_hold(seconds: float, limits: Limits) -> None:
+def check_suspension(seconds: float, limits: Limits) -> None:
     """Check how long the source still wants to be left alone.
 
     Raises:
@@ -44,7 +44,7 @@ def check_hold(seconds: float, limits: Limits) -> None:
         raise TryAgain("the source has asked for peace", retry_after=seconds)
 
 
-class LocalPace:
+class LocalRateLimiter:
     """A token bucket and the places for requests under way, for the threads of one process.
 
     The bucket is kept as the time at which it would be full again (the generic cell rate algorithm):
@@ -72,10 +72,10 @@ class LocalPace:
         finally:
             self._places.release()
 
-    def hold(self, seconds: float) -> None:
+    def suspend(self, seconds: float) -> None:
         """Let nobody begin for so long."""
         with self._lock:
-            self._held_until = max(self._held_until, self._clock() + min(seconds, LONGEST_HOLD))
+            self._held_until = max(self._held_until, self._clock() + min(seconds, LONGEST_SUSPENSION))
 
     def _wait(self, pause: Pause) -> None:
         begin = self._token(pause)
@@ -86,7 +86,7 @@ class LocalPace:
     def _token(self, pause: Pause) -> float:
         with self._lock:
             now = self._clock()
-            check_hold(self._held_until - now, self._limits)
+            check_suspension(self._held_until - now, self._limits)
             free = max(now, self._held_until)
             begin = max(free, self._next - self._slack)
             self._next = max(free, self._next) + self._interval

@@ -18,7 +18,7 @@ _CHUNK_BYTES = 65_536
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A whole answer; `body` is freed of its content encoding."""
 
     status: int
@@ -37,7 +37,7 @@ class Answer:
             raise TryAgain("the answer is not JSON") from None
 
 
-def taken(response: requests.Response, what: str, *, most: int, seconds: float) -> Answer:
+def taken(response: requests.Response, what: str, *, most: int, seconds: float) -> Response:
     """Take a whole answer into memory.
 
     Raises:
@@ -52,7 +52,7 @@ def taken(response: requests.Response, what: str, *, most: int, seconds: float) 
             raise ContractBroken(f"{what}: the answer is larger than limits.page_bytes ({most})")
         if time.monotonic() > deadline:
             raise TryAgain("no complete answer in time")
-    return Answer(response.status_code, response.headers, bytes(body))
+    return Response(response.status_code, response.headers, bytes(body))
 
 
 def copied(response: requests.Response, what: str, into: BinaryIO, *, most: int) -> str:

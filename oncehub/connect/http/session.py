@@ -16,7 +16,7 @@ from requests.adapters import BaseAdapter
 from oncehub.config.access import MutualTls
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect.http.deadline_adapter import PatientAdapter
+from oncehub.connect.http.deadline_adapter import DeadlineAdapter
 from oncehub.errors import ConfigError
 
 Transport = Callable[[BaseAdapter], BaseAdapter]
@@ -43,7 +43,7 @@ def open_session(
     session.headers["User-Agent"] = "oncehub"
     # What is not offered is not unpacked: gzip is the form whose growth is bounded as it is read.
     session.headers["Accept-Encoding"] = "gzip"
-    carrier: BaseAdapter = PatientAdapter(pool_maxsize=max(10, connector.limits.concurrency))
+    carrier: BaseAdapter = DeadlineAdapter(pool_maxsize=max(10, connector.limits.concurrency))
     if transport is not None:
         carrier = transport(carrier)
     session.mount("https://", carrier)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import psycopg2
 
 from oncehub.config.connector import Connector
-from oncehub.connect.http.rate_limiter import LONGEST_HOLD, Pause, check_hold
+from oncehub.connect.http.rate_limiter import LONGEST_SUSPENSION, Pause, check_suspension
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.failures import told_without_values
@@ -53,7 +53,7 @@ on conflict (source) do update set held_until = greatest(pace.held_until, exclud
 
 
 @contextmanager
-def shared_pace(settings: Settings, connector: Connector) -> Iterator[SharedPace]:
+def shared_rate_limiter(settings: Settings, connector: Connector) -> Iterator[SharedRateLimiter]:
     """Open the pace of a connector's source; over a connection of its own, for as many threads as wish.
 
     Raises:
@@ -61,7 +61,7 @@ def shared_pace(settings: Settings, connector: Connector) -> Iterator[SharedPace
     """
     with opened(settings) as connection:
         connection.autocommit = True
-        yield SharedPace(connection, connector)
+        yield SharedRateLimiter(connection, connector)
 
 
 class _Turn(NamedTuple):
@@ -73,7 +73,7 @@ class _Turn(NamedTuple):
     held: float
 
 
-class SharedPace:
+class SharedRateLimiter:
     """A token bucket in a row of the database, and places that are locks of this session.
 
     Whatever becomes of a process, its places are free again with its session. A request costs two short
@@ -102,7 +102,7 @@ class SharedPace:
         """Enter when a request may begin; leave when it was answered.
 
         Raises:
-            TryAgain: see `Pace.turn`.
+            TryAgain: see `RateLimiter.turn`.
             StoreUnavailable: when the database is lost.
         """
         while True:
@@ -117,13 +117,13 @@ class SharedPace:
             finally:
                 self._give(turn.place)
 
-    def hold(self, seconds: float) -> None:
+    def suspend(self, seconds: float) -> None:
         """Let nobody begin for so long.
 
         Raises:
             StoreUnavailable: when the database is lost.
         """
-        self._run(_HOLD, seconds=min(seconds, LONGEST_HOLD))
+        self._run(_HOLD, seconds=min(seconds, LONGEST_SUSPENSION))
 
     def _taken(self) -> _Turn | None:
         with self._lock:
@@ -134,7 +134,7 @@ class SharedPace:
             return _Turn(*row)
 
     def _has_come(self, turn: _Turn, pause: Pause) -> bool:
-        check_hold(turn.held, self._limits)
+        check_suspension(turn.held, self._limits)
         if turn.wait <= 0:
             return True
         pause(turn.wait)

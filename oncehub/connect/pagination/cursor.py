@@ -9,8 +9,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 
 from oncehub.config.reading import CursorPages, NextUrlPages
+from oncehub.connect.page import PageState
 from oncehub.connect.pagination.listing import Listing, Received, unlike_promised
-from oncehub.connect.pagination.page import PageState
 from oncehub.connect.pagination.paginators import Fetch, after_token
 from oncehub.connect.plugins import Pager, PageView
 from oncehub.errors import ContractBroken
@@ -30,7 +30,7 @@ class _Named:
         return state
 
 
-class ByCursor(_Named):
+class CursorPaginator(_Named):
     """An opaque token in each page names the next."""
 
     def __init__(self, listing: Listing, pages: CursorPages) -> None:
@@ -50,7 +50,7 @@ class ByCursor(_Named):
         return after_token(state, page, None if token is None else str(token))
 
 
-class ByAddress(_Named):
+class LinkPaginator(_Named):
     """The next page's address stands in the body, or in a Link header with `rel="next"` (RFC 8288)."""
 
     def __init__(self, listing: Listing, pages: NextUrlPages | None, strip: Strip) -> None:
@@ -98,7 +98,7 @@ def next_link(header: str) -> str | None:
     return None
 
 
-class ByPart(_Named):
+class PluginPaginator(_Named):
     """The connector's own pager says what to ask for next."""
 
     def __init__(self, listing: Listing, pager: Pager) -> None:

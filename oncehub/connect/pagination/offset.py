@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from oncehub.config.reading import NumberPages, OffsetPages
+from oncehub.connect.page import PageState
 from oncehub.connect.pagination.listing import Listing, Received
-from oncehub.connect.pagination.page import PageState
 from oncehub.connect.pagination.paginators import Fetch, check_total
 from oncehub.errors import ContractBroken
 
@@ -19,7 +19,7 @@ _ANEW = 10
 """Times that a listing from which records left is read again, before its total counts as untrue."""
 
 
-class ByPosition:
+class OffsetPaginator:
     """Page numbers from 0 or 1, or offsets from 0.
 
     Records that leave the selection while it is read pull those behind them forward, past the reader. A total

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from oncehub.connect.page import PageState
 from oncehub.connect.pagination.listing import Listing, Received
 from oncehub.connect.pagination.loops import seen_again
-from oncehub.connect.pagination.page import PageState
 from oncehub.errors import ContractBroken
 
 Fetch = Callable[[str], Received]
 """Fetches the page at an address."""
 
 
-class Walk(Protocol):
+class Paginator(Protocol):
     """One way of paging; a state is what `after` returned, and holds `read`, the records before its page."""
 
     def url(self, state: PageState) -> str:
@@ -36,7 +36,7 @@ class Walk(Protocol):
         """
 
 
-class SingleAnswer:
+class SinglePagePaginator:
     """Everything in one answer."""
 
     def __init__(self, listing: Listing) -> None:

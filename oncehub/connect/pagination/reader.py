@@ -9,12 +9,12 @@ import requests
 
 from oncehub.config.reading import CursorPages, LinkPages, NextUrlPages, NumberPages, OffsetPages
 from oncehub.connect.formats import PageReader
-from oncehub.connect.http.requests import Answer, Requester
-from oncehub.connect.pagination.cursor import ByAddress, ByCursor, ByPart, Strip
+from oncehub.connect.http.requester import Requester, Response
+from oncehub.connect.page import Page, PageState
+from oncehub.connect.pagination.cursor import CursorPaginator, LinkPaginator, PluginPaginator, Strip
 from oncehub.connect.pagination.listing import Listing, Received, received
-from oncehub.connect.pagination.offset import ByPosition
-from oncehub.connect.pagination.page import Page, PageState
-from oncehub.connect.pagination.paginators import SingleAnswer, Walk
+from oncehub.connect.pagination.offset import OffsetPaginator
+from oncehub.connect.pagination.paginators import Paginator, SinglePagePaginator
 from oncehub.connect.plugins import Pager
 
 logger = logging.getLogger(__name__)
@@ -26,23 +26,23 @@ class Gone(Exception):
     """What was to be listed is no longer there; never leaves this package."""
 
 
-def walk_of(listing: Listing, pager: Pager | None, strip: Strip) -> Walk:
+def paginator_of(listing: Listing, pager: Pager | None, strip: Strip) -> Paginator:
     """Return the way of paging that the connector names; `strip` takes credentials out of addresses."""
     match listing.pages:
         case NumberPages() | OffsetPages() as pages:
-            return ByPosition(listing, pages)
+            return OffsetPaginator(listing, pages)
         case CursorPages() as pages:
-            return ByCursor(listing, pages)
+            return CursorPaginator(listing, pages)
         case NextUrlPages() as pages:
-            return ByAddress(listing, pages, strip)
+            return LinkPaginator(listing, pages, strip)
         case LinkPages():
-            return ByAddress(listing, None, strip)
+            return LinkPaginator(listing, None, strip)
         case _:
-            return SingleAnswer(listing) if pager is None else ByPart(listing, pager)
+            return SinglePagePaginator(listing) if pager is None else PluginPaginator(listing, pager)
 
 
 def listing_pages(
-    requester: Requester, reader: PageReader, listing: Listing, walk: Walk, resume: PageState | None
+    requester: Requester, reader: PageReader, listing: Listing, walk: Paginator, resume: PageState | None
 ) -> Iterator[Page]:
     """Read a listing, or the rest of it behind `resume`.
 
@@ -84,7 +84,7 @@ def _fetched(requester: Requester, reader: PageReader, listing: Listing, url: st
     what = f"{listing.name}: page {number}"
     gone = {404, 410} if listing.may_be_gone and number == 1 else set()
 
-    def read(answer: Answer) -> Received:
+    def read(answer: Response) -> Received:
         if answer.status in gone:
             raise Gone
         return received(reader.page(answer, what), listing.pages)

@@ -19,13 +19,13 @@ from oncehub.config.connector import (
     TombstoneDeletes,
 )
 from oncehub.connect.formats import at
+from oncehub.connect.page import Page, PageState
 from oncehub.connect.pagination.listing import Listing
-from oncehub.connect.pagination.page import Page, PageState
 from oncehub.connect.pagination.reader import Gone
 from oncehub.connect.stream.high_water_mark import latest
-from oncehub.connect.stream.opened import OpenSource
+from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.prefetch import first_pages_ahead
-from oncehub.connect.stream.reader import Clock, Phases
+from oncehub.connect.stream.reader import Clock, StreamReader
 from oncehub.connect.stream.window import Window, window_parameters
 from oncehub.errors import ContractBroken
 
@@ -63,7 +63,7 @@ class _Gathered:
         return page
 
 
-class Children:
+class ChildReader:
     """The children of one stream's records.
 
     A read goes on where it stopped when the page of parents is still the same up to there; else the page's
@@ -71,12 +71,12 @@ class Children:
     it is asked (404 or 410) has no children; one marked deleted is not asked.
     """
 
-    def __init__(self, source: OpenSource, stream: str, parent: Parent, clock: Clock) -> None:
+    def __init__(self, source: ListingReader, stream: str, parent: Parent, clock: Clock) -> None:
         self._source = source
         self._name = f"{source.connector.source}.{stream}"
         self._spec = source.connector.streams[stream]
         self._parent = parent
-        self._parents = Phases(source, parent.stream, clock, as_parents=True)
+        self._parents = StreamReader(source, parent.stream, clock, as_parents=True)
         self._asked, self._gone, self._unfit = 0, 0, 0
 
     def pages(self, window: Window, resume: PageState | None) -> Generator[Page]:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from threading import Event
 
-from oncehub.connect.pagination.page import Page
+from oncehub.connect.page import Page
 
 
 class ReadingStopped(Exception):

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from oncehub.config.connector import AbsenceDeletes, SequenceChanges, TimeChanges, TombstoneStream
+from oncehub.connect.page import Page, PageState
 from oncehub.connect.pagination.listing import Listing
-from oncehub.connect.pagination.page import Page, PageState
 from oncehub.connect.stream.high_water_mark import latest
-from oncehub.connect.stream.opened import OpenSource
+from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.window import Bound, Window, window_parameters
 
 Clock = Callable[[], datetime]
@@ -70,7 +70,7 @@ class Progress:
         return cls(**{**state, **bounds})
 
 
-class Phases:
+class StreamReader:
     """The phases of one stream.
 
     Attributes:
@@ -78,7 +78,7 @@ class Phases:
         spec: the stream.
     """
 
-    def __init__(self, source: OpenSource, stream: str, clock: Clock, *, as_parents: bool = False) -> None:
+    def __init__(self, source: ListingReader, stream: str, clock: Clock, *, as_parents: bool = False) -> None:
         """Prepare to read.
 
         Args:

@@ -23,9 +23,9 @@ from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect import Window
 from oncehub.connect.auth.clients import client_secret_basic
-from oncehub.connect.auth.tokens import BearerTokens
-from oncehub.connect.http.rate_limiter import LocalPace
-from oncehub.connect.http.requests import Requester
+from oncehub.connect.auth.oauth import BearerTokens
+from oncehub.connect.http.rate_limiter import LocalRateLimiter
+from oncehub.connect.http.requester import Requester
 from oncehub.connect.source import Source
 from oncehub.errors import AuthenticationError, ConfigError, ContractBroken, SourceUnavailable
 from stubs.client import Systems
@@ -83,7 +83,7 @@ def test_the_client_proves_itself_by_http_basic(serve: Serve, connector_of: Make
 
 
 def requester() -> Requester:
-    return Requester(requests.Session(), Limits(), LocalPace(Limits()), pause=lambda _seconds: None)
+    return Requester(requests.Session(), Limits(), LocalRateLimiter(Limits()), pause=lambda _seconds: None)
 
 
 @pytest.mark.parametrize(("expires_in", "lives"), [(300, 270), (20, 10)])

@@ -24,9 +24,9 @@ from oncehub.config.connector import Connector
 from oncehub.connect import Source, Window
 from oncehub.connect.auth.authentication import without_key
 from oncehub.connect.auth.clients import private_key_jwt
-from oncehub.connect.auth.fixed import KeyInCookie, KeyInQuery, without_parameter
 from oncehub.connect.auth.private_keys import private_key_of
 from oncehub.connect.auth.signatures import MessageSignatures
+from oncehub.connect.auth.static_credentials import KeyInCookie, KeyInQuery, without_parameter
 from oncehub.errors import AuthenticationError, ConfigError, SourceError
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant

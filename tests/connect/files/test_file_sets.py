@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oncehub.connect.files.file_sets import FileSet, ListedFile
 from oncehub.connect.formats import rows
-from oncehub.connect.pagination.page import Page, PageState
+from oncehub.connect.page import Page, PageState
 from oncehub.errors import ContractBroken
 
 from ..rendering import LIMITS, jsonl_read, rendered

@@ -14,7 +14,7 @@ import pytest
 from oncehub.config.access import Limits
 from oncehub.connect.files import file_sets
 from oncehub.connect.files.folder import QUIET_SECONDS, folder_pages
-from oncehub.connect.pagination.page import Page, PageState
+from oncehub.connect.page import Page, PageState
 from oncehub.errors import ContractBroken, SourceUnavailable
 
 from ..rendering import csv_read

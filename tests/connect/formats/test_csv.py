@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from oncehub.config.reading import SinglePage
-from oncehub.connect.formats import reader_of, rows_of
+from oncehub.connect.formats import reader_of, record_slices
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.http.responses import Answer
+from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
 from stubs.servers.protocol.windows1258 import VIETNAMESE_LETTERS, encode_windows_1258
 
@@ -20,7 +20,7 @@ from ..rendering import LIMITS, ONE_PAGE, csv_read
 
 def records(body: bytes, **settings: Any) -> list[Any]:
     reader = reader_of(csv_read(**settings), ONE_PAGE, most=200_000)
-    return reader.page(Answer(200, {}, body), "customs.items: page 1").records
+    return reader.page(Response(200, {}, body), "customs.items: page 1").records
 
 
 @pytest.mark.parametrize("encoding", ["cp1258", "windows-1258"])
@@ -60,7 +60,7 @@ def test_the_last_line_needs_an_end_unless_gzip_or_a_checksum_vouch_for_it() -> 
     assert records(gzip.compress(body), compression="gzip") == [{"a": "1", "b": "23"}]
     assert records(body, last_line="open") == [{"a": "1", "b": "23"}]
     for vouched in (True, False):
-        slices = rows_of(csv_read(), io.BytesIO(body), "x", LIMITS, vouched=vouched)
+        slices = record_slices(csv_read(), io.BytesIO(body), "x", LIMITS, vouched=vouched)
         if vouched:
             assert list(slices) == [[{"a": "1", "b": "23"}]]
         else:
@@ -105,6 +105,6 @@ def test_what_is_whole_but_not_as_agreed_breaks_the_contract(
 def test_nothing_at_all_is_an_empty_page_where_it_is_declared_so() -> None:
     pages = SinglePage.model_validate({"kind": "none", "total": {"header": "X-Total"}})
     reader = reader_of(csv_read(), pages, most=100)
-    assert reader.page(Answer(200, {"X-Total": "0"}, b""), "x").records == []
+    assert reader.page(Response(200, {"X-Total": "0"}, b""), "x").records == []
     with pytest.raises(ContractBroken, match="needs a header line"):
-        reader.page(Answer(200, {"X-Total": "3"}, b""), "x")
+        reader.page(Response(200, {"X-Total": "3"}, b""), "x")

@@ -14,7 +14,7 @@ from oncehub.config.reading import Read, SinglePage
 from oncehub.connect.formats import Content, reader_of
 from oncehub.connect.formats.json import parsed
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.http.responses import Answer
+from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
 
 from ..rendering import ONE_PAGE, json_read, jsonl_read
@@ -25,7 +25,7 @@ COUNT_IN_HEADER = SinglePage.model_validate({"kind": "none", "count": {"header":
 
 def page(read: Read, body: bytes, pages: SinglePage = ONE_PAGE, **headers: str) -> Content:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return reader_of(read, pages, most=10_000).page(Answer(200, named, body), "tax.items: page 1")
+    return reader_of(read, pages, most=10_000).page(Response(200, named, body), "tax.items: page 1")
 
 
 def test_records_stand_at_their_path_or_are_the_body() -> None:
@@ -150,7 +150,7 @@ def test_a_reader_of_the_connectors_own_gives_the_content_to_look_in() -> None:
         return {"ds": orjson.loads(body[::-1]), "dau": headers["X-Dau"]}
 
     reader = reader_of(json_read(records="ds"), ONE_PAGE, most=100, part=backwards)
-    content = reader.page(Answer(200, {"X-Dau": "v"}, b"]21["), "x")
+    content = reader.page(Response(200, {"X-Dau": "v"}, b"]21["), "x")
     assert content.records == [12]
     assert content.value("dau") == "v"
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.reading import Read
-from oncehub.connect.formats import reader_of, rows_of
+from oncehub.connect.formats import reader_of, record_slices
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.http.responses import Answer
+from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
 
 from ..rendering import LIMITS, ONE_PAGE, Row, csv_read, json_read, jsonl_read, rendered, xml_read
@@ -68,7 +68,7 @@ def taken(read: Read, content: bytes, *, vouched: bool) -> tuple[list[Any], Exce
     """All records until the end or an error."""
     records: list[Any] = []
     try:
-        for some in rows_of(read, io.BytesIO(content), "x", LIMITS, vouched=vouched):
+        for some in record_slices(read, io.BytesIO(content), "x", LIMITS, vouched=vouched):
             records += some
     except (TryAgain, ContractBroken) as error:
         return records, error
@@ -87,7 +87,7 @@ def test_a_file_is_read_back_as_it_was_written(read: Read, data: st.DataObject) 
 @given(data=st.data())
 def test_a_page_is_read_back_as_it_was_written(read: Read, data: st.DataObject) -> None:
     written = data.draw(rows(read))
-    answer = Answer(200, {}, rendered(written, read))
+    answer = Response(200, {}, rendered(written, read))
     content = reader_of(read, ONE_PAGE, most=LIMITS.page_bytes).page(answer, "x")
     assert content.records == [as_read(row, read) for row in written]
 
@@ -109,7 +109,7 @@ def test_a_form_that_tells_its_end_is_never_taken_for_whole_when_cut(read: Read,
     length = data.draw(st.integers(0, len(content) - 1))
     _, error = taken(read, content[:length], vouched=False)
     assert isinstance(error, TryAgain)
-    answer = Answer(200, {}, content[:length])
+    answer = Response(200, {}, content[:length])
     with pytest.raises(TryAgain):
         reader_of(read, ONE_PAGE, most=LIMITS.page_bytes).page(answer, "x")
 

@@ -10,10 +10,10 @@ import pytest
 
 from oncehub.config.access import Limits
 from oncehub.config.reading import Read
-from oncehub.connect.formats import reader_of, rows_of
+from oncehub.connect.formats import reader_of, record_slices
 from oncehub.connect.formats.unpacking import unzipped
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.http.responses import Answer
+from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
 
 from ..rendering import LIMITS, ONE_PAGE, csv_read, json_read, jsonl_read, rendered, xml_read
@@ -45,7 +45,7 @@ def test_what_follows_a_member_must_be_one() -> None:
 def test_a_cut_answer_is_asked_for_again() -> None:
     reader = reader_of(json_read(compression="gzip"), ONE_PAGE, most=100)
     with pytest.raises(TryAgain, match="its gzip is cut"):
-        reader.page(Answer(200, {}, gzip.compress(b"[]")[:-3]), "x")
+        reader.page(Response(200, {}, gzip.compress(b"[]")[:-3]), "x")
 
 
 def test_a_bomb_is_left_before_it_fills_the_memory() -> None:
@@ -56,7 +56,7 @@ def test_a_bomb_is_left_before_it_fills_the_memory() -> None:
         with pytest.raises(ContractBroken, match="unpacks to more than"):
             unzipped(bomb, 1_000_000, "x")
         with pytest.raises(ContractBroken, match=r"is larger than limits\.file_bytes \(2000000\)"):
-            list(rows_of(jsonl_read(compression="gzip"), io.BytesIO(bomb), "x", limits, vouched=True))
+            list(record_slices(jsonl_read(compression="gzip"), io.BytesIO(bomb), "x", limits, vouched=True))
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()
@@ -65,10 +65,10 @@ def test_a_bomb_is_left_before_it_fills_the_memory() -> None:
 @pytest.mark.parametrize("read", STREAMED, ids=lambda read: f"{read.format}-{read.compression}")
 def test_slices_hold_all_records_and_are_of_bounded_size(read: Read) -> None:
     content = rendered([ROW] * 12_001, read)
-    sizes = [len(rows) for rows in rows_of(read, io.BytesIO(content), "x", LIMITS, vouched=True)]
+    sizes = [len(rows) for rows in record_slices(read, io.BytesIO(content), "x", LIMITS, vouched=True)]
     assert sizes == [5000, 5000, 2001]
     wide = rendered([{"a": "x" * 100_000, "b": str(number)} for number in range(180)], read)
-    slices = list(rows_of(read, io.BytesIO(wide), "x", LIMITS, vouched=True))
+    slices = list(record_slices(read, io.BytesIO(wide), "x", LIMITS, vouched=True))
     assert [row["b"] for rows in slices for row in rows] == [str(number) for number in range(180)]
     assert max(len(rows) for rows in slices) <= 90
 
@@ -79,7 +79,7 @@ def test_memory_does_not_grow_with_the_file(read: Read) -> None:
         file = io.BytesIO(rendered([ROW] * rows, read))
         tracemalloc.start()
         try:
-            assert sum(len(some) for some in rows_of(read, file, "x", LIMITS, vouched=True)) == rows
+            assert sum(len(some) for some in record_slices(read, file, "x", LIMITS, vouched=True)) == rows
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -90,10 +90,10 @@ def test_memory_does_not_grow_with_the_file(read: Read) -> None:
 def test_a_json_file_is_one_document_and_bounded_as_such() -> None:
     content = rendered([ROW] * 7_000, json_read())
     limits = Limits(page_bytes=len(content))
-    sizes = [len(rows) for rows in rows_of(json_read(), io.BytesIO(content), "x", limits, vouched=True)]
+    sizes = [len(rows) for rows in record_slices(json_read(), io.BytesIO(content), "x", limits, vouched=True)]
     assert sizes == [5000, 2000]
     smaller = Limits(page_bytes=len(content) - 1)
     with pytest.raises(ContractBroken, match=r"x: is larger than limits\.page_bytes .*write jsonl"):
-        list(rows_of(json_read(), io.BytesIO(content), "x", smaller, vouched=True))
+        list(record_slices(json_read(), io.BytesIO(content), "x", smaller, vouched=True))
     with pytest.raises(ContractBroken, match="x: holds no list at `ds`"):
-        list(rows_of(json_read(records="ds"), io.BytesIO(b"[]"), "x", limits, vouched=True))
+        list(record_slices(json_read(records="ds"), io.BytesIO(b"[]"), "x", limits, vouched=True))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from oncehub.config.reading import SinglePage
-from oncehub.connect.formats import Content, reader_of, rows_of
+from oncehub.connect.formats import Content, reader_of, record_slices
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.http.responses import Answer
+from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
 from stubs.servers.protocol.windows1258 import VIETNAMESE_LETTERS, encode_windows_1258
 
@@ -22,7 +22,7 @@ XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 def page(body: str | bytes, pages: SinglePage = ONE_PAGE, **settings: Any) -> Content:
     read = xml_read(**settings)
     body = body.encode() if isinstance(body, str) else body
-    return reader_of(read, pages, most=1_000_000).page(Answer(200, {}, body), "land.items: page 1")
+    return reader_of(read, pages, most=1_000_000).page(Response(200, {}, body), "land.items: page 1")
 
 
 def record(inside: str, **settings: Any) -> Any:
@@ -149,7 +149,7 @@ def test_a_document_type_is_refused_before_anything_of_it_is_read(body: str) -> 
     with pytest.raises(ContractBroken, match=r"page 1: declares a document type \(DOCTYPE\)"):
         page(body)
     with pytest.raises(ContractBroken, match="declares a document type"):
-        list(rows_of(xml_read(), io.BytesIO(body.encode()), "x", LIMITS, vouched=True))
+        list(record_slices(xml_read(), io.BytesIO(body.encode()), "x", LIMITS, vouched=True))
 
 
 def test_nesting_has_a_bound() -> None:
@@ -200,9 +200,9 @@ def test_what_is_cut_or_no_xml_is_asked_for_again(body: str | bytes, line: int) 
 def test_one_record_of_a_file_has_a_bound(inside: str) -> None:
     file = io.BytesIO(f"<kq><ds>{inside}</ds></kq>".encode())
     with pytest.raises(ContractBroken, match=r"a record is larger than limits\.page_bytes"):
-        list(rows_of(xml_read(), file, "x", LIMITS, vouched=True))
+        list(record_slices(xml_read(), file, "x", LIMITS, vouched=True))
 
 
 def test_a_file_lacking_the_element_that_holds_records_breaks_the_contract() -> None:
     with pytest.raises(ContractBroken, match="x: holds no element at `ds`"):
-        list(rows_of(xml_read(), io.BytesIO(b"<kq><loi/></kq>"), "x", LIMITS, vouched=True))
+        list(record_slices(xml_read(), io.BytesIO(b"<kq><loi/></kq>"), "x", LIMITS, vouched=True))

@@ -27,8 +27,8 @@ from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect import Source, Window
 from oncehub.connect.files.folder_place import folder_of
-from oncehub.connect.http.rate_limiter import LocalPace
-from oncehub.connect.http.requests import Requester
+from oncehub.connect.http.rate_limiter import LocalRateLimiter
+from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.session import open_session
 from oncehub.errors import ConfigError, ContractBroken, SourceUnavailable, TransientError
 from stubs.servers.protocol.certificates import make_tls_files
@@ -92,7 +92,7 @@ def ask(connector_of: Make) -> Iterator[Callable[..., Requester]]:
         sessions.append(open_session(connector_of(), Connection(host)))
         given = {"requests": 1e6, "attempts": 2, "timeout": timedelta(seconds=PATIENCE)} | limits
         bounds = Limits.model_construct(**given)
-        return Requester(sessions[-1], bounds, LocalPace(bounds), pause=lambda _seconds: None)
+        return Requester(sessions[-1], bounds, LocalRateLimiter(bounds), pause=lambda _seconds: None)
 
     yield make
     for session in sessions:
@@ -266,7 +266,7 @@ def test_tls_connections_are_given_up_by_the_same_rule(tmp_path: Path, connector
             requests=1e6, attempts=1, timeout=timedelta(seconds=5 * PATIENCE), page_bytes=1000
         )
         with open_session(connector_of(), Connection(host, extra={"ca": str(files.authority)})) as session:
-            requester = Requester(session, limits, LocalPace(limits))
+            requester = Requester(session, limits, LocalRateLimiter(limits))
             with pytest.raises(SourceUnavailable, match="no complete answer in time"):
                 requester.get(host, "tax.items: page 1", lambda answer: answer.body)
         ended.set()

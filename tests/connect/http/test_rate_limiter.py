@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.access import Limits
-from oncehub.connect.http.rate_limiter import LocalPace, Pause
+from oncehub.connect.http.rate_limiter import LocalRateLimiter, Pause
 
 
 class Clock:
@@ -28,23 +28,23 @@ class Clock:
         self.now += seconds
 
 
-def pace(clock: Clock, requests: float, **limits: Any) -> LocalPace:
-    return LocalPace(Limits.model_construct(requests=requests, **limits), clock)
+def limiter(clock: Clock, requests: float, **limits: Any) -> LocalRateLimiter:
+    return LocalRateLimiter(Limits.model_construct(requests=requests, **limits), clock)
 
 
 def never(seconds: float) -> None:
     raise AssertionError(f"paused for {seconds} s")
 
 
-def begun(pace: LocalPace, clock: Clock, pause: Pause) -> float:
-    with pace.turn(pause):
+def begun(rate_limiter: LocalRateLimiter, clock: Clock, pause: Pause) -> float:
+    with rate_limiter.turn(pause):
         return clock.now
 
 
 @given(st.integers(1, 50), st.lists(st.floats(0, 0.5), min_size=1, max_size=40))
 def test_requests_begin_no_closer_than_the_rate_allows(rate: int, work: list[float]) -> None:
     clock = Clock()
-    kept = pace(clock, rate)
+    kept = limiter(clock, rate)
     moments = []
     for seconds in work:
         moments.append(begun(kept, clock, clock.advance))
@@ -58,7 +58,7 @@ def test_no_span_holds_more_requests_than_burst_and_rate_allow(
     rate: int, burst: int, work: list[float]
 ) -> None:
     clock = Clock()
-    kept = pace(clock, rate, burst=burst)
+    kept = limiter(clock, rate, burst=burst)
     moments = []
     for seconds in work:
         moments.append(begun(kept, clock, clock.advance))
@@ -71,7 +71,7 @@ def test_no_span_holds_more_requests_than_burst_and_rate_allow(
 
 def test_a_slow_caller_is_never_held_up() -> None:
     clock = Clock()
-    kept = pace(clock, 10)
+    kept = limiter(clock, 10)
     for _ in range(5):
         begun(kept, clock, never)
         clock.advance(0.2)
@@ -79,7 +79,7 @@ def test_a_slow_caller_is_never_held_up() -> None:
 
 def test_time_not_used_adds_up_to_the_burst_and_no_further() -> None:
     clock = Clock()
-    kept = pace(clock, 10, burst=3)
+    kept = limiter(clock, 10, burst=3)
     clock.advance(60)
     for _ in range(3):
         begun(kept, clock, never)
@@ -89,7 +89,7 @@ def test_time_not_used_adds_up_to_the_burst_and_no_further() -> None:
 
 def test_time_not_used_does_not_add_up_without_a_burst() -> None:
     clock = Clock()
-    kept = pace(clock, 10)
+    kept = limiter(clock, 10)
     begun(kept, clock, clock.advance)
     clock.advance(60)
     before = begun(kept, clock, clock.advance)
@@ -98,9 +98,9 @@ def test_time_not_used_does_not_add_up_without_a_burst() -> None:
 
 def test_nobody_begins_while_the_source_asks_for_peace_nor_all_at_once_after_it() -> None:
     clock = Clock()
-    kept = pace(clock, 10)
-    kept.hold(5)
-    kept.hold(1)
+    kept = limiter(clock, 10)
+    kept.suspend(5)
+    kept.suspend(1)
     start = clock.now
     moments = [begun(kept, clock, clock.advance) - start for _ in range(3)]
     assert moments == [pytest.approx(5), pytest.approx(5.1), pytest.approx(5.2)]
@@ -108,19 +108,19 @@ def test_nobody_begins_while_the_source_asks_for_peace_nor_all_at_once_after_it(
 
 def test_whoever_waits_already_when_the_source_asks_for_peace_keeps_it_too() -> None:
     clock = Clock()
-    kept = pace(clock, 10)
+    kept = limiter(clock, 10)
     begun(kept, clock, never)
 
     def asked_meanwhile(seconds: float) -> None:
         if clock.now == 100.0:
-            kept.hold(5)
+            kept.suspend(5)
         clock.advance(seconds)
 
     assert begun(kept, clock, asked_meanwhile) >= 105
 
 
 def test_no_more_than_the_concurrency_are_under_way() -> None:
-    kept = LocalPace(Limits.model_construct(requests=1e6, concurrency=2))
+    kept = LocalRateLimiter(Limits.model_construct(requests=1e6, concurrency=2))
     third = threading.Event()
 
     def ask() -> None:
@@ -144,7 +144,7 @@ def test_waiting_for_a_place_ends_when_reading_is_given_up() -> None:
     def give_up(seconds: float) -> None:
         raise GivenUp
 
-    kept = LocalPace(Limits.model_construct(requests=1e6, concurrency=1))
+    kept = LocalRateLimiter(Limits.model_construct(requests=1e6, concurrency=1))
     with kept.turn(never), pytest.raises(GivenUp), kept.turn(give_up):
         pass
     with kept.turn(never):
@@ -152,7 +152,7 @@ def test_waiting_for_a_place_ends_when_reading_is_given_up() -> None:
 
 
 def test_a_turn_that_fails_gives_its_place_back() -> None:
-    kept = LocalPace(Limits.model_construct(requests=1e6, concurrency=1))
+    kept = LocalRateLimiter(Limits.model_construct(requests=1e6, concurrency=1))
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), kept.turn(never):
             raise ZeroDivisionError

@@ -15,8 +15,8 @@ import requests
 from oncehub.config.connector import Connector
 from oncehub.connect import Window
 from oncehub.connect.http.failures import retry_after
-from oncehub.connect.http.rate_limiter import LocalPace
-from oncehub.connect.http.requests import Requester, backoff
+from oncehub.connect.http.rate_limiter import LocalRateLimiter
+from oncehub.connect.http.requester import Requester, backoff
 from oncehub.connect.source import Source
 from oncehub.errors import (
     AuthenticationError,
@@ -215,8 +215,8 @@ def test_requests_keep_the_sources_pace(serve: Serve, connector_of: Make) -> Non
     limits = connector_of(limits={"requests": "50/s"}).limits
     waited: list[float] = []
     # A clock that stands still: nothing really slept, so each wait is longer than the one before.
-    pace = LocalPace(limits, clock=lambda: 0.0)
-    requester = Requester(requests.Session(), limits, pace, pause=waited.append)
+    rate_limiter = LocalRateLimiter(limits, clock=lambda: 0.0)
+    requester = Requester(requests.Session(), limits, rate_limiter, pause=waited.append)
     for _ in range(4):
         requester.get(f"{served.host}/items", "tax.items: page 1", lambda answer: answer.json())
     assert [round(seconds, 6) for seconds in waited] == [0.02, 0.04, 0.06]

@@ -16,9 +16,9 @@ from oncehub.config.connector import Connector
 from oncehub.config.reading import Json, LinkPages, NumberPages, OffsetPages, PageSize
 from oncehub.connect import Page, PageState, Window
 from oncehub.connect.formats import Content
-from oncehub.connect.pagination.cursor import ByAddress, next_link
+from oncehub.connect.pagination.cursor import LinkPaginator, next_link
 from oncehub.connect.pagination.listing import Listing, Received
-from oncehub.connect.pagination.offset import ByPosition
+from oncehub.connect.pagination.offset import OffsetPaginator
 from oncehub.connect.source import Source
 from oncehub.errors import ConfigError, ContractBroken
 
@@ -148,7 +148,7 @@ def test_records_that_leave_while_reading_hide_no_other(
     kind, form = (NumberPages, "number") if numbered else (OffsetPages, "offset")
     pages = kind(kind=form, parameter="p", size=PageSize(parameter="n", value=size), total="total")
     read = Json(format="json", path="/items", records="items")
-    walk = ByPosition(Listing("tax.items", "http://127.0.0.1", read, pages, {}), pages)
+    walk = OffsetPaginator(Listing("tax.items", "http://127.0.0.1", read, pages, {}), pages)
     listed = list(range(count))
     seen: set[int] = set()
     state: PageState | None = {"read": 0}
@@ -436,5 +436,5 @@ def test_query_and_headers_of_the_connector_go_with_every_page(
 def test_a_next_page_is_asked_of_a_host_that_is_an_address_of_ipv6() -> None:
     host = "https://[2001:db8::1]:8443"
     listing = Listing("s.t", host, Json(format="json", path="/items"), LinkPages(kind="link"), {})
-    walk = ByAddress(listing, None, strip=str)
+    walk = LinkPaginator(listing, None, strip=str)
     assert walk.url({"read": 1, "token": "/items?from=2"}) == f"{host}/items?from=2"

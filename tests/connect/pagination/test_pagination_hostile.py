@@ -29,7 +29,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "link": {"kind": "link", "size": SIZE},
 }
 DECLARED = {"total": "data.total", "count": "data.count", "more": "data.more"}
-Pace = Callable[[float], None]
+RateLimiter = Callable[[float], None]
 
 
 def connector_for(variant: Variant, *declared: str, **stream: Any) -> Connector:

@@ -1,4 +1,4 @@
-"""Children are read once a parent, and whatever parents do meanwhile, none that was there is missed."""
+"""ChildReader are read once a parent, and whatever parents do meanwhile, none that was there is missed."""
 
 from __future__ import annotations
 

@@ -16,15 +16,15 @@ from oncehub.connect.files.folder_place import folder_of
 from oncehub.connect.files.manifest import file_pages
 from oncehub.connect.formats import Content, reader_of
 from oncehub.connect.formats.json import parsed
-from oncehub.connect.http.requests import Answer, Requester
+from oncehub.connect.http.requester import Requester, Response
+from oncehub.connect.page import Page, PageState
 from oncehub.connect.pagination.listing import Listing, unlike_promised
-from oncehub.connect.pagination.page import Page, PageState
-from oncehub.connect.pagination.reader import listing_pages, walk_of
-from oncehub.connect.plugins import Parts
+from oncehub.connect.pagination.reader import listing_pages, paginator_of
+from oncehub.connect.plugins import Plugins
 
 
 @dataclass(frozen=True)
-class OpenSource:
+class ListingReader:
     """What is needed to ask one source.
 
     Attributes:
@@ -35,7 +35,7 @@ class OpenSource:
     connector: Connector
     connection: Connection
     requester: Requester
-    parts: Parts
+    parts: Plugins
 
     def pages(self, listing: Listing, resume: PageState | None) -> Iterator[Page]:
         """Read a listing, be it pages, listed files or a folder; see the functions for what they raise."""
@@ -47,7 +47,7 @@ class OpenSource:
             return file_pages(self.requester, listing.name, listing.host, read, resume)
         part = self.parts.reader_for(self.connection)
         reader = reader_of(read, listing.pages, most=limits.page_bytes, part=part)
-        walk = walk_of(listing, self.parts.pager, partial(without_key, self.connector.auth))
+        walk = paginator_of(listing, self.parts.pager, partial(without_key, self.connector.auth))
         return listing_pages(self.requester, reader, listing, walk, resume)
 
     def watermark(self, name: str, watermark: Watermark) -> int:
@@ -60,7 +60,7 @@ class OpenSource:
         what = f"{name}: watermark"
         part = self.parts.reader_for(self.connection)
 
-        def read(answer: Answer) -> int:
+        def read(answer: Response) -> int:
             body = part(answer.body, answer.headers) if part else parsed(answer.body)
             content = Content(what, [], body, answer.headers)
             count = content.count(watermark.value)

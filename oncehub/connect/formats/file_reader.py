@@ -22,7 +22,9 @@ SLICE_BYTES = 8 * 1024 * 1024
 """Unpacked bytes after which a slice ends even with fewer records."""
 
 
-def rows_of(read: Read, file: BinaryIO, what: str, limits: Limits, *, vouched: bool) -> Iterator[list[Any]]:
+def record_slices(
+    read: Read, file: BinaryIO, what: str, limits: Limits, *, vouched: bool
+) -> Iterator[list[Any]]:
     """Yield the records of a file in slices; memory does not grow with the file.
 
     Args:
@@ -46,7 +48,7 @@ def rows_of(read: Read, file: BinaryIO, what: str, limits: Limits, *, vouched: b
 
 
 def records_in(read: JsonLines | Csv, body: bytes, what: str, most: int) -> list[Any]:
-    """Return the records of an unpacked answer; see `rows_of`. Nothing vouches for its being whole."""
+    """Return the records of an unpacked answer; see `record_slices`. Nothing vouches for its being whole."""
     file = io.BytesIO(body)
     if isinstance(read, Csv):
         return list(csv_records(file, read, what, most, vouched=False))

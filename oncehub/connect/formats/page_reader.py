@@ -9,15 +9,15 @@ from typing import Any
 
 from oncehub.config.reading import Csv, Json, JsonLines, Pages, Read, Xml
 from oncehub.connect.formats.content import Content, at, lists_in, shown
+from oncehub.connect.formats.file_reader import records_in
 from oncehub.connect.formats.json import parsed
-from oncehub.connect.formats.rows import records_in
 from oncehub.connect.formats.unpacking import unzipped
 from oncehub.connect.formats.xml import XmlDocument
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.http.requests import Answer
+from oncehub.connect.http.requester import Response
 from oncehub.errors import ContractBroken
 
-ReadPart = Callable[[bytes, Mapping[str, str]], Any]
+ReadPlugin = Callable[[bytes, Mapping[str, str]], Any]
 """A connector's own reader, already bound to its connection: (body, headers) -> content."""
 
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?html\b", re.IGNORECASE)
@@ -30,7 +30,7 @@ def _elsewhere(body: Any) -> str:
     return f"; there is one at {' and at '.join(map(shown, paths))}" if paths else ""
 
 
-def reader_of(read: Read, pages: Pages, *, most: int, part: ReadPart | None = None) -> PageReader:
+def reader_of(read: Read, pages: Pages, *, most: int, part: ReadPlugin | None = None) -> PageReader:
     """Return what takes a stream's answers apart.
 
     Args:
@@ -50,9 +50,9 @@ class PageReader:
     read: Read
     pages: Pages
     most: int
-    part: ReadPart | None = None
+    part: ReadPlugin | None = None
 
-    def page(self, answer: Answer, what: str) -> Content:
+    def page(self, answer: Response, what: str) -> Content:
         """Return what an answer holds; `what` names it in errors.
 
         A list of records that is null or not there counts as empty only where the page declares a total or

@@ -19,11 +19,11 @@ from oncehub.connect.http.failures import (
     check_status,
     network_failure,
 )
-from oncehub.connect.http.rate_limiter import Pace, Pause
-from oncehub.connect.http.responses import Answer, copied, taken
+from oncehub.connect.http.rate_limiter import Pause, RateLimiter
+from oncehub.connect.http.responses import Response, copied, taken
 from oncehub.errors import AuthenticationError, SourceUnavailable, Throttled
 
-__all__ = ["Answer", "Authentication", "Requester", "backoff"]
+__all__ = ["Authentication", "Requester", "Response", "backoff"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +58,12 @@ class Requester:
 
     session: requests.Session
     limits: Limits
-    pace: Pace
+    rate_limiter: RateLimiter
     authentication: Authentication | None = field(default=None, repr=False)
     pause: Pause = time.sleep
     clock: Callable[[], float] = time.time
 
-    def get(self, url: str, what: str, read: Callable[[Answer], Read]) -> Read:
+    def get(self, url: str, what: str, read: Callable[[Response], Read]) -> Read:
         """Send a GET; see `send`."""
         return self.send(requests.Request("GET", url), what, read)
 
@@ -71,7 +71,7 @@ class Requester:
         self,
         request: requests.Request,
         what: str,
-        read: Callable[[Answer], Read],
+        read: Callable[[Response], Read],
         *,
         accept: Collection[int] = (200,),
     ) -> Read:
@@ -92,7 +92,7 @@ class Requester:
         """
         most, seconds = self.limits.page_bytes, self.limits.timeout.total_seconds()
 
-        def take(response: requests.Response) -> Answer:
+        def take(response: requests.Response) -> Response:
             return taken(response, what, most=most, seconds=seconds)
 
         return self._tried(what, lambda: read(self._exchange(request, what, accept, take)))
@@ -143,7 +143,7 @@ class Requester:
         longest = self.limits.longest_wait.total_seconds()
         asked = failure.retry_after
         if asked is not None:
-            self.pace.hold(asked)
+            self.rate_limiter.suspend(asked)
             if asked > longest:
                 raise Throttled(
                     f"{what}: {failure.reason}, to be asked again in {asked:.0f} s,"
@@ -169,7 +169,7 @@ class Requester:
     ) -> Read:
         if self.authentication:
             self.authentication.prepare()
-        with self.pace.turn(self.pause):
+        with self.rate_limiter.turn(self.pause):
             prepared = self.session.prepare_request(request)
             if self.authentication:
                 self.authentication.sign(prepared)

@@ -11,8 +11,8 @@ from threading import Lock
 import requests
 
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.http.requests import Requester
-from oncehub.connect.http.responses import Answer
+from oncehub.connect.http.requester import Requester
+from oncehub.connect.http.responses import Response
 from oncehub.errors import AuthenticationError, ContractBroken
 
 Clock = Callable[[], float]
@@ -93,7 +93,7 @@ class BearerTokens:
         request = requests.Request("POST", self._url, data=form, headers={"Accept": "application/json"})
         return self._requester.send(request, self._what, self._read, accept=(200, 400, 401, 403))
 
-    def _read(self, answer: Answer) -> _Token:
+    def _read(self, answer: Response) -> _Token:
         if answer.status != 200:
             raise AuthenticationError(
                 f"{self._what}: answered {answer.status}{_token_error(answer)}; check the credentials in the"
@@ -121,7 +121,7 @@ def _lifetime(expires_in: object) -> float:
     return max(float(expires_in) - _MARGIN_SECONDS, expires_in / 2)
 
 
-def _token_error(answer: Answer) -> str:
+def _token_error(answer: Response) -> str:
     try:
         content = answer.json()
     except TryAgain:

@@ -12,7 +12,7 @@ from oncehub.errors import ConfigError
 Keys = tuple[str, ...]
 
 
-def check_reading(connector: Connector) -> None:
+def check_connector(connector: Connector) -> None:
     """Refuse what of a connector cannot be read as it is stated.
 
     Raises:
