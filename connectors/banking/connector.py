@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from oncehub.config.connection import Connection
-from oncehub.connect.formats.json import parsed
+from oncehub.connect.formats.json import parse_json
 from oncehub.errors import ConfigError, ContractBroken
 
 
@@ -28,7 +28,7 @@ def read(body: bytes, headers: Mapping[str, str], connection: Connection) -> Any
     """
     signed = _is_signed(body, headers.get("x-jws-signature", ""), _key(connection))
     # Half a body, which no signature fits, is no JSON either, and is asked for again.
-    content = parsed(body)
+    content = parse_json(body)
     if not signed:
         raise ContractBroken("banking: the x-jws-signature of an answer is missing or does not fit its body")
     return content

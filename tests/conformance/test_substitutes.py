@@ -14,7 +14,7 @@ from oncehub.config.reading import Read, SinglePage
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.connect.formats import reader_of
-from oncehub.connect.http.requester import Response
+from oncehub.connect.http.responses import Response
 
 KEY = b"k" * 32
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=30)

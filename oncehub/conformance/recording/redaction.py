@@ -24,7 +24,7 @@ from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.conformance.wire import Asked, Tape, Taped
 from oncehub.connect.formats import Content, at, reader_of, record_slices
-from oncehub.connect.http.requester import Response
+from oncehub.connect.http.responses import Response
 from oncehub.connect.pagination.cursor import next_link
 from oncehub.connect.plugins import Plugins, load_plugin
 from oncehub.errors import ConfigError

@@ -10,6 +10,7 @@ from threading import Lock
 
 import requests
 
+from oncehub.connect.formats.json import parse_json
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.responses import Response
@@ -99,7 +100,7 @@ class BearerTokens:
                 f"{self._what}: answered {answer.status}{_token_error(answer)}; check the credentials in the"
                 " source's connection, and client_auth and the scope in its connector.yaml"
             )
-        content = answer.json()
+        content = parse_json(answer.body)
         match content:
             case {"access_token": str(text)} if _VISIBLE.fullmatch(text):
                 _check_type(content.get("token_type"), self._what)
@@ -123,7 +124,7 @@ def _lifetime(expires_in: object) -> float:
 
 def _token_error(answer: Response) -> str:
     try:
-        content = answer.json()
+        content = parse_json(answer.body)
     except TryAgain:
         return ""
     error = content.get("error") if isinstance(content, dict) else None

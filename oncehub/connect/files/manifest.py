@@ -12,7 +12,8 @@ import requests
 from oncehub.config.reading import FileListing, Read
 from oncehub.connect.files.file_sets import FileSet, ListedFile
 from oncehub.connect.formats import at
-from oncehub.connect.http.requester import Requester, Response
+from oncehub.connect.formats.json import parse_json
+from oncehub.connect.http.requester import Requester
 from oncehub.connect.page import Page, PageState
 from oncehub.errors import ContractBroken
 
@@ -50,7 +51,9 @@ class _Asked:
         self._read = read
 
     def listed(self, listing: FileListing, what: str) -> list[ListedFile]:
-        content = self._requester.send(self._request(listing.path), what, Response.json)
+        content = self._requester.send(
+            self._request(listing.path), what, lambda response: parse_json(response.body)
+        )
         entries = at(content, listing.files)
         if not isinstance(entries, list):
             raise ContractBroken(f"{what}: holds no list at `{listing.files}`")

@@ -10,7 +10,7 @@ from oncehub.config.access import Limits
 from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
 from oncehub.connect.formats.content import at, shown
 from oncehub.connect.formats.csv import csv_records
-from oncehub.connect.formats.json import parsed
+from oncehub.connect.formats.json import parse_json
 from oncehub.connect.formats.json_lines import json_line_records
 from oncehub.connect.formats.unpacking import Bounded, Unpacked
 from oncehub.connect.formats.xml import xml_records
@@ -75,7 +75,7 @@ def _json_records(file: BinaryIO, read: Json, what: str, most: int) -> Iterator[
             f"{what}: is larger than limits.page_bytes ({most}); raise it, or let the source write jsonl"
         )
     try:
-        content = parsed(text)
+        content = parse_json(text)
     except TryAgain:
         raise TryAgain("is not JSON") from None
     records = at(content, read.records) if read.records else content

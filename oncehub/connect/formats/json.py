@@ -19,7 +19,7 @@ _LONG_NUMBER = re.compile(rb"(?:^|[\s:,\[])-?[0-9][0-9.]{%d}" % (_LONG - 1))
 _INT64, _UINT64 = -(2**63), 2**64 - 1
 
 
-def parsed(text: bytes) -> Any:
+def parse_json(text: bytes) -> Any:
     """Parse JSON; of a name given twice in an object the last counts.
 
     A number that 64 bits do not hold to the last digit is returned as its text, for the stream's contract to

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from oncehub.connect.formats.json import parsed
+from oncehub.connect.formats.json import parse_json
 from oncehub.connect.formats.unpacking import lines_of
 from oncehub.connect.http.failures import TryAgain
 
@@ -21,6 +21,6 @@ def json_line_records(file: BinaryIO, what: str, most: int) -> Iterator[Any]:
         if line.isspace():
             continue
         try:
-            yield parsed(line)
+            yield parse_json(line)
         except TryAgain:
             raise TryAgain(f"line {number} is not JSON") from None

@@ -10,11 +10,11 @@ from typing import Any
 from oncehub.config.reading import Csv, Json, JsonLines, Pages, Read, Xml
 from oncehub.connect.formats.content import Content, at, lists_in, shown
 from oncehub.connect.formats.file_reader import records_in
-from oncehub.connect.formats.json import parsed
+from oncehub.connect.formats.json import parse_json
 from oncehub.connect.formats.unpacking import unzipped
 from oncehub.connect.formats.xml import XmlDocument
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.http.requester import Response
+from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
 
 ReadPlugin = Callable[[bytes, Mapping[str, str]], Any]
@@ -72,7 +72,7 @@ class PageReader:
             return self._listed(replace(empty, body=self.part(body, answer.headers)))
         match self.read:
             case Json():
-                return self._listed(replace(empty, body=parsed(body)))
+                return self._listed(replace(empty, body=parse_json(body)))
             case JsonLines() | Csv() as read:
                 return self._lines(read, body, empty)
             case Xml() as read:

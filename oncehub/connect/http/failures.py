@@ -1,26 +1,22 @@
-"""What may go wrong with one request, told without a value, an address or a secret."""
+"""Failures of a request, without values, addresses or secrets; `retry` says which are retried."""
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Iterator
 
 import requests
 import urllib3
 
-from oncehub.errors import AuthenticationError, OncehubError, RequestRefused
+from oncehub.errors import AuthenticationError, OncehubError
 
 HTTP_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """All that sending a request and reading its answer raise when the network or the source fails."""
 
 
 class TryAgain(Exception):
-    """A failure that another try may cure.
+    """A failure that a repetition of the request may cure.
 
     Attributes:
         reason: what went wrong, without values.
@@ -91,48 +87,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _is_refusal(cause: BaseException) -> bool:
     """Whether TLS ended by an alert of the source, rather than because the connection broke."""
     return isinstance(cause, ssl.SSLError) and "ALERT" in (getattr(cause, "reason", None) or "")
-
-
-def check_status(status: int, headers: Mapping[str, str], what: str, now: float, url: str = "") -> None:
-    """Raise for a status that is no answer.
-
-    Args:
-        status: of the answer.
-        headers: of the answer.
-        what: names it in errors.
-        now: Unix seconds.
-        url: that was asked; of it errors tell nothing but names of parameters.
-
-    Raises:
-        TryAgain: 408, 429 and 5xx.
-        CredentialsRefused: 401 and 403.
-        RequestRefused: any other.
-    """
-    if status in {401, 403}:
-        raise CredentialsRefused(status)
-    if status in {408, 429} or 500 <= status <= 599:
-        raise TryAgain(f"answered {status}", retry_after(headers.get("Retry-After"), now))
-    if 300 <= status <= 399:
-        raise RequestRefused(f"{what}: answered {status}, a redirect, which credentials do not follow")
-    raise RequestRefused(f"{what}: answered {status}; check {_suspects(status, url)} in its connector.yaml")
-
-
-def _suspects(status: int, url: str) -> str:
-    # An address that the source gave may hold anything, also in the place of a name.
-    names = [name for name in parse_qs(urlsplit(url).query) if re.fullmatch(r"[A-Za-z_.-]{1,40}", name)]
-    if status in {404, 405, 410}:
-        return "the path"
-    return f"the path and the parameters sent ({', '.join(names)})" if names else "the path and parameters"
-
-
-def retry_after(text: str | None, now: float) -> float | None:
-    """Seconds of a Retry-After header, given as seconds or as a date (RFC 9110 section 10.2.3)."""
-    if text is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", text.strip()):
-        return float(text)
-    try:
-        when = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, when.replace(tzinfo=when.tzinfo or UTC).timestamp() - now)

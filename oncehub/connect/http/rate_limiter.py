@@ -1,4 +1,4 @@
-"""The pace of requests that a source can bear."""
+"""The rate limit of a source within one process; `shared_rate_limiter` keeps it across processes."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ Pause = Callable[[float], None]
 LONGEST_SUSPENSION = 86_400.0
 """Seconds; a source that asks for more is asked again after a day."""
 
-_LOOK_AROUND_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 class RateLimiter(Protocol):
-    """Decides when requests to one connection may begin; shared by all that read it."""
+    """Decides when requests to one source may begin; all its readers share one."""
 
     def turn(self, pause: Pause) -> AbstractContextManager[None]:
         """Enter when the rate and `limits.concurrency` allow a request; leave when it was answered.
 
         Raises:
-            TryAgain: when the source has asked for peace for longer than `limits.longest_wait`.
+            TryAgain: when the source has asked to wait for longer than `limits.longest_wait`.
         """
 
     def suspend(self, seconds: float) -> None:
-        """Let nobody begin for so long, at most `LONGEST_SUSPENSION`: the source asked to wait."""
+        """Let no request begin for so long, at most `LONGEST_SUSPENSION`: the source asked to wait."""
 
 
 def check_suspension(seconds: float, limits: Limits) -> None:
-    """Check how long the source still wants to be left alone.
+    """Check how many seconds the source still asks to wait.
 
     Raises:
-        TryAgain: when that is longer than anybody sleeps.
+        TryAgain: when that is longer than `limits.longest_wait`.
     """
     if seconds > limits.longest_wait.total_seconds():
-        raise TryAgain("the source has asked for peace", retry_after=seconds)
+        raise TryAgain("the source has asked to wait", retry_after=seconds)
 
 
 class LocalRateLimiter:
-    """A token bucket and the places for requests under way, for the threads of one process.
+    """A token bucket and a bound of concurrent requests, for the threads of one process.
 
-    The bucket is kept as the time at which it would be full again (the generic cell rate algorithm):
+    The bucket is stored as the time at which it would be full again (the generic cell rate algorithm):
     `limits.burst` requests may begin at once after a pause, then one each `1 / limits.requests` seconds.
     """
 
@@ -55,39 +55,40 @@ class LocalRateLimiter:
         self._limits = limits
         self._interval = 1 / limits.requests
         self._slack = (limits.burst - 1) * self._interval
-        self._places = BoundedSemaphore(limits.concurrency)
+        self._slots = BoundedSemaphore(limits.concurrency)
         self._clock = clock
         self._lock = Lock()
         self._next = float("-inf")
-        self._held_until = float("-inf")
+        self._suspended_until = float("-inf")
 
     @contextmanager
     def turn(self, pause: Pause) -> Iterator[None]:
         """Enter when a request may begin; leave when it was answered."""
-        while not self._places.acquire(timeout=_LOOK_AROUND_SECONDS):
+        while not self._slots.acquire(timeout=_POLL_SECONDS):
             pause(0)
         try:
             self._wait(pause)
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
     def suspend(self, seconds: float) -> None:
-        """Let nobody begin for so long."""
+        """Let no request begin for so long."""
         with self._lock:
-            self._held_until = max(self._held_until, self._clock() + min(seconds, LONGEST_SUSPENSION))
+            until = self._clock() + min(seconds, LONGEST_SUSPENSION)
+            self._suspended_until = max(self._suspended_until, until)
 
     def _wait(self, pause: Pause) -> None:
         begin = self._token(pause)
-        # Whoever waits for a token while the source asks for peace waits for another one.
-        while begin < self._held_until:
+        # A suspension that began during the pause outlasts this token: wait for another one.
+        while begin < self._suspended_until:
             begin = self._token(pause)
 
     def _token(self, pause: Pause) -> float:
         with self._lock:
             now = self._clock()
-            check_suspension(self._held_until - now, self._limits)
-            free = max(now, self._held_until)
+            check_suspension(self._suspended_until - now, self._limits)
+            free = max(now, self._suspended_until)
             begin = max(free, self._next - self._slack)
             self._next = max(free, self._next) + self._interval
         if begin > now:

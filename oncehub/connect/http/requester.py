@@ -1,35 +1,24 @@
-"""One request to a source: paced, bounded in time and size, and retried where a retry may cure."""
+"""Sends the hub's requests to a source: rate-limited, bounded in time and size, and retried.
+
+The library of the name `requests` carries them; `session` sets it up.
+"""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from secrets import SystemRandom
 from typing import BinaryIO, Protocol, TypeVar
 
 import requests
 
 from oncehub.config.access import Limits
-from oncehub.connect.http.failures import (
-    HTTP_ERRORS,
-    CredentialsRefused,
-    TryAgain,
-    check_status,
-    network_failure,
-)
+from oncehub.connect.http.failures import HTTP_ERRORS, CredentialsRefused, TryAgain, network_failure
 from oncehub.connect.http.rate_limiter import Pause, RateLimiter
 from oncehub.connect.http.responses import Response, copied, taken
-from oncehub.errors import AuthenticationError, SourceUnavailable, Throttled
+from oncehub.connect.http.retry import check_status, with_retries
 
-__all__ = ["Authentication", "Requester", "Response", "backoff"]
-
-logger = logging.getLogger(__name__)
-
-_FIRST_DELAY = 0.5
-
-Read = TypeVar("Read")
+Result = TypeVar("Result")
 
 
 class Authentication(Protocol):
@@ -50,7 +39,7 @@ class Requester:
     """Sends requests within a source's limits.
 
     Attributes:
-        pace: shared by all that read the source.
+        rate_limiter: shared by all that read the source.
         authentication: None sends requests as they are.
         pause: sleeps; raises when reading was given up.
         clock: Unix seconds.
@@ -63,18 +52,14 @@ class Requester:
     pause: Pause = time.sleep
     clock: Callable[[], float] = time.time
 
-    def get(self, url: str, what: str, read: Callable[[Response], Read]) -> Read:
-        """Send a GET; see `send`."""
-        return self.send(requests.Request("GET", url), what, read)
-
     def send(
         self,
         request: requests.Request,
         what: str,
-        read: Callable[[Response], Read],
+        read: Callable[[Response], Result],
         *,
         accept: Collection[int] = (200,),
-    ) -> Read:
+    ) -> Result:
         """Send a request until `read` makes sense of an answer; `what` names it in errors and logs.
 
         Args:
@@ -95,7 +80,7 @@ class Requester:
         def take(response: requests.Response) -> Response:
             return taken(response, what, most=most, seconds=seconds)
 
-        return self._tried(what, lambda: read(self._exchange(request, what, accept, take)))
+        return self._retried(what, lambda: read(self._exchange(request, what, accept, take)))
 
     def download(self, request: requests.Request, what: str, into: BinaryIO, sha256: str) -> None:
         """Copy a body into a file until it is the one expected; each try begins with an empty file.
@@ -120,85 +105,36 @@ class Requester:
             if copied(response, what, into, most=self.limits.file_bytes) != sha256:
                 raise TryAgain("its SHA-256 is not the manifest's")
 
-        self._tried(what, lambda: self._exchange(request, what, (200,), take))
+        self._retried(what, lambda: self._exchange(request, what, (200,), take))
 
-    def _tried(self, what: str, attempt: Callable[[], Read]) -> Read:
-        renewed = False
-        tried = 0
-        while True:
-            try:
-                return attempt()
-            except CredentialsRefused as refused:
-                if renewed or not refused.renewable:
-                    raise AuthenticationError(
-                        f"{what}: answered {refused.status}; check auth in its connector.yaml, and the"
-                        " credentials in the source's connection"
-                    ) from None
-                renewed = True
-            except TryAgain as failure:
-                tried += 1
-                self._wait(failure, what, tried)
-
-    def _wait(self, failure: TryAgain, what: str, tried: int) -> None:
-        longest = self.limits.longest_wait.total_seconds()
-        asked = failure.retry_after
-        if asked is not None:
-            self.rate_limiter.suspend(asked)
-            if asked > longest:
-                raise Throttled(
-                    f"{what}: {failure.reason}, to be asked again in {asked:.0f} s,"
-                    f" longer than {longest:.0f} s",
-                    asked,
-                ) from None
-        if tried >= self.limits.attempts:
-            times = "once" if tried == 1 else f"{tried} times"
-            raise SourceUnavailable(f"{what}: {failure.reason}; tried {times}") from None
-        seconds = min(backoff(tried), longest) if asked is None else asked
-        logger.warning(
-            "%s: %s; try %d of %d in %.1f s", what, failure.reason, tried + 1, self.limits.attempts, seconds
-        )
-        if asked is None:
-            self.pause(seconds)
+    def _retried(self, what: str, attempt: Callable[[], Result]) -> Result:
+        return with_retries(attempt, what, self.limits, rate_limiter=self.rate_limiter, pause=self.pause)
 
     def _exchange(
         self,
         request: requests.Request,
         what: str,
         accept: Collection[int],
-        take: Callable[[requests.Response], Read],
-    ) -> Read:
+        take: Callable[[requests.Response], Result],
+    ) -> Result:
         if self.authentication:
             self.authentication.prepare()
         with self.rate_limiter.turn(self.pause):
             prepared = self.session.prepare_request(request)
             if self.authentication:
                 self.authentication.sign(prepared)
+            timeout = self.limits.timeout.total_seconds()
             try:
-                return self._received(prepared, what, accept, take)
+                with self.session.send(
+                    prepared, stream=True, timeout=timeout, allow_redirects=False
+                ) as response:
+                    if response.status_code not in accept:
+                        check_status(
+                            response.status_code, response.headers, what, self.clock(), prepared.url or ""
+                        )
+                    return take(response)
             except CredentialsRefused as refused:
                 refused.renewable = bool(self.authentication and self.authentication.renew(prepared))
                 raise
-
-    def _received(
-        self,
-        prepared: requests.PreparedRequest,
-        what: str,
-        accept: Collection[int],
-        take: Callable[[requests.Response], Read],
-    ) -> Read:
-        timeout = self.limits.timeout.total_seconds()
-        try:
-            response = self.session.send(prepared, stream=True, timeout=timeout, allow_redirects=False)
-            with response:
-                if response.status_code not in accept:
-                    url = prepared.url or ""
-                    check_status(response.status_code, response.headers, what, self.clock(), url)
-                return take(response)
-        except HTTP_ERRORS as error:
-            raise network_failure(error, what) from None
-
-
-def backoff(tried: int) -> float:
-    """Seconds before the next try: doubling from half a second, with jitter so that readers spread."""
-    jitter = SystemRandom().uniform(0.5, 1)
-    return float(_FIRST_DELAY * 2 ** (tried - 1) * jitter)
+            except HTTP_ERRORS as error:
+                raise network_failure(error, what) from None

@@ -6,9 +6,8 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import orjson
 import requests
 
 from oncehub.connect.http.failures import TryAgain
@@ -24,17 +23,6 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-
-    def json(self) -> Any:
-        """Parse the body.
-
-        Raises:
-            TryAgain: when it is no JSON, as half a page or a maintenance page is not.
-        """
-        try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            raise TryAgain("the answer is not JSON") from None
 
 
 def taken(response: requests.Response, what: str, *, most: int, seconds: float) -> Response:
@@ -58,7 +46,7 @@ def taken(response: requests.Response, what: str, *, most: int, seconds: float) 
 def copied(response: requests.Response, what: str, into: BinaryIO, *, most: int) -> str:
     """Copy an answer's body into an empty file and return its SHA-256 in lower-case hex.
 
-    It may take as long as it keeps coming (see `connect.wire`).
+    It may take as long as it keeps coming (see `deadline_adapter`).
 
     Raises:
         ContractBroken: when it holds more than `most` bytes (`limits.file_bytes`).

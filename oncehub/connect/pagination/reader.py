@@ -9,7 +9,8 @@ import requests
 
 from oncehub.config.reading import CursorPages, LinkPages, NextUrlPages, NumberPages, OffsetPages
 from oncehub.connect.formats import PageReader
-from oncehub.connect.http.requester import Requester, Response
+from oncehub.connect.http.requester import Requester
+from oncehub.connect.http.responses import Response
 from oncehub.connect.page import Page, PageState
 from oncehub.connect.pagination.cursor import CursorPaginator, LinkPaginator, PluginPaginator, Strip
 from oncehub.connect.pagination.listing import Listing, Received, received

@@ -15,8 +15,9 @@ from oncehub.connect.files.folder import folder_pages
 from oncehub.connect.files.folder_place import folder_of
 from oncehub.connect.files.manifest import file_pages
 from oncehub.connect.formats import Content, reader_of
-from oncehub.connect.formats.json import parsed
-from oncehub.connect.http.requester import Requester, Response
+from oncehub.connect.formats.json import parse_json
+from oncehub.connect.http.requester import Requester
+from oncehub.connect.http.responses import Response
 from oncehub.connect.page import Page, PageState
 from oncehub.connect.pagination.listing import Listing, unlike_promised
 from oncehub.connect.pagination.reader import listing_pages, paginator_of
@@ -61,7 +62,7 @@ class ListingReader:
         part = self.parts.reader_for(self.connection)
 
         def read(answer: Response) -> int:
-            body = part(answer.body, answer.headers) if part else parsed(answer.body)
+            body = part(answer.body, answer.headers) if part else parse_json(answer.body)
             content = Content(what, [], body, answer.headers)
             count = content.count(watermark.value)
             if count is None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oncehub.config.reading import Read, SinglePage
 from oncehub.connect.formats import Content, reader_of
-from oncehub.connect.formats.json import parsed
+from oncehub.connect.formats.json import parse_json
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
@@ -100,12 +100,12 @@ def test_a_page_for_people_is_asked_for_again_in_any_form(body: bytes) -> None:
 def test_a_number_is_kept_to_its_last_digit(text: str, number: Any) -> None:
     surroundings = {"%s": number, "[%s]": [number], '{"a":%s}': {"a": number}, '["b",\n%s ]': ["b", number]}
     for written, expected in surroundings.items():
-        assert repr(parsed((written % text).encode())) == repr(expected)
+        assert repr(parse_json((written % text).encode())) == repr(expected)
 
 
 def test_long_digits_in_a_text_are_just_text() -> None:
     record = {"a": "12345678901234567890", "b": ": 12345678901234567890.5", "c": 7}
-    assert parsed(orjson.dumps(record)) == record
+    assert parse_json(orjson.dumps(record)) == record
 
 
 numbers = st.one_of(
@@ -124,11 +124,11 @@ def test_whatever_python_writes_is_read_the_same_or_as_its_digits(value: Any) ->
             return [kept(inner) for inner in value]
         return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**64 else value
 
-    assert parsed(json.dumps(value).encode()) == kept(value)
+    assert parse_json(json.dumps(value).encode()) == kept(value)
 
 
 def test_of_a_name_given_twice_the_last_counts() -> None:
-    assert parsed(b'{"a": 1, "a": 2}') == {"a": 2}
+    assert parse_json(b'{"a": 1, "a": 2}') == {"a": 2}
 
 
 def test_values_of_a_page_are_found_in_its_body_and_headers() -> None:

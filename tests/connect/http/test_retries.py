@@ -14,9 +14,9 @@ import requests
 
 from oncehub.config.connector import Connector
 from oncehub.connect import Window
-from oncehub.connect.http.failures import retry_after
 from oncehub.connect.http.rate_limiter import LocalRateLimiter
-from oncehub.connect.http.requester import Requester, backoff
+from oncehub.connect.http.requester import Requester
+from oncehub.connect.http.retry import backoff, retry_after
 from oncehub.connect.source import Source
 from oncehub.errors import (
     AuthenticationError,
@@ -218,7 +218,9 @@ def test_requests_keep_the_sources_pace(serve: Serve, connector_of: Make) -> Non
     rate_limiter = LocalRateLimiter(limits, clock=lambda: 0.0)
     requester = Requester(requests.Session(), limits, rate_limiter, pause=waited.append)
     for _ in range(4):
-        requester.get(f"{served.host}/items", "tax.items: page 1", lambda answer: answer.json())
+        requester.send(
+            requests.Request("GET", f"{served.host}/items"), "tax.items: page 1", lambda answer: answer.body
+        )
     assert [round(seconds, 6) for seconds in waited] == [0.02, 0.04, 0.06]
 
 

@@ -141,7 +141,7 @@ def test_whoever_waits_already_keeps_a_later_hold_too(open_limiter: Open) -> Non
 def test_a_hold_beyond_what_anybody_sleeps_is_passed_on(open_limiter: Open) -> None:
     asked, other = (open_limiter(**FAST) for _ in range(2))
     asked.suspend(3600)
-    with pytest.raises(TryAgain, match="asked for peace") as failure:
+    with pytest.raises(TryAgain, match="asked to wait") as failure:
         ask(other, never)
     assert failure.value.retry_after == pytest.approx(3600, abs=60)
 
@@ -227,7 +227,9 @@ def test_a_lost_database_is_told_plainly(open_limiter: Open, database: Connectio
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where pid <> pg_backend_pid() and datname = current_database()"
         )
-    with pytest.raises(StoreUnavailable, match="keeping the pace of tax: the hub's database failed"):
+    with pytest.raises(
+        StoreUnavailable, match="limiting the rate of requests to tax: the hub's database failed"
+    ):
         ask(rate_limiter, never)
 
 

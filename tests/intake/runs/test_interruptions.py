@@ -19,7 +19,7 @@ from oncehub.errors import AuthenticationError, RequestRefused, SourceUnavailabl
 from oncehub.intake import sync
 from oncehub.store.connection import connect
 
-PROCESS = Path(__file__).with_name("reading_process.py")
+PROCESS = Path(__file__).parents[1] / "reading_process.py"
 ROOT = Path(__file__).resolve().parents[3]
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
 COUNTERS = "select state, pages, read, accepted, unchanged, quarantined, deleted, error from intake.run"
