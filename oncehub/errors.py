@@ -15,7 +15,8 @@
     │       ├── AuthenticationError   credentials refused
     │       ├── ContractBroken        a page, file or delete sweep breaks the agreed form as a whole
     │       │   └── ContractStopped   a record differs in a way that ends the run
-    │       └── RequestRefused        the source calls our request wrong
+    │       ├── RequestRefused        the source calls our request wrong
+    │       └── ResumeTokenInvalid    a stored resume token cannot be read: the stream is read anew
     ├── RunBusy                another process works on the same stream or step
     ├── NotTrainable           too little is linked to train a matching model on
     ├── CaseNotFound           there is no case of that number
@@ -113,6 +114,10 @@ class ContractStopped(ContractBroken):
 
 class RequestRefused(PermanentError):
     """The source calls the hub's request wrong."""
+
+
+class ResumeTokenInvalid(PermanentError):
+    """A stored resume token is of another version or shape; the next run reads the stream anew."""
 
 
 class RunBusy(OncehubError):

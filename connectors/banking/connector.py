@@ -1,4 +1,4 @@
-"""The bank's answers are taken only where their signature fits (`part: reader`).
+"""The bank's answers are taken only where their signature fits (`plugin: reader`).
 
 Each carries in `x-jws-signature` a detached JWS over its body as sent (RFC 7515 appendix F, RFC 7797). It is
 verified with the PEM file that `jws_public_key` in the connection's extra names.

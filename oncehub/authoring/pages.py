@@ -37,8 +37,8 @@ def connector_page(settings: Settings, connector: Connector) -> str:
         f"At most {in_words(connector.limits.requests)} and {connector.limits.concurrency} at a time; an"
         f" answer is waited for {in_words(connector.limits.timeout)}.",
     ]
-    if connector.part:
-        lines.append(f"`connector.py` replaces its {connector.part}.")
+    if connector.plugin:
+        lines.append(f"`connector.py` replaces its {connector.plugin}.")
     for name, stream in connector.landed.items():
         lines += ["", f"## {name}", "", *_stream(settings, connector, name, stream)]
     return "\n".join(lines) + "\n"

@@ -292,7 +292,7 @@ class Connector(Document):
     Attributes:
         source: its name; equals the folder's name.
         schedule: cron expression, Vietnam time.
-        part: the one part that `connector.py` beside this file replaces.
+        plugin: the one step of reading that `connector.py` beside this file replaces.
         streams: what is read.
         submitted: streams of which the records come by submission, e.g. of a form's answers.
     """
@@ -304,7 +304,7 @@ class Connector(Document):
     ]
     auth: Auth
     limits: Limits = Limits()
-    part: Literal["pager", "signer", "reader"] | None = None
+    plugin: Literal["paginator", "signer", "reader"] | None = None
     streams: Annotated[dict[Name, Stream], Field(min_length=1)]
     submitted: dict[Name, Submitted] = Field(default_factory=dict)
 

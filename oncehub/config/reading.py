@@ -208,7 +208,7 @@ class LinkPages(_Declared):
 
 
 class SinglePage(_Declared):
-    """Everything in one answer or in files, or on pages to which the connector's own pager finds the way."""
+    """Everything in one answer or in files, or on pages that the connector's own paginator finds."""
 
     kind: Literal["none"]
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from oncehub.connect import Page, PageState, Source, Window
+from oncehub.connect import Page, ResumeToken, Source, Window
 from oncehub.intake.sync import Opener
+
+Resume = ResumeToken | Mapping[str, Any]
+"""A resume token, or what was stored of one."""
 
 
 class Readable(Protocol):
     """What can be read like an open source."""
 
-    def pages(self, stream: str, window: Window, resume: PageState | None = None) -> Iterator[Page]:
+    def pages(self, stream: str, window: Window, resume: Resume | None = None) -> Iterator[Page]:
         """Read a stream; see `Source.pages`."""
 
 
@@ -33,7 +36,7 @@ class Noted:
     passed: list[Page] = field(default_factory=list)
     cut: bool = False
 
-    def pages(self, stream: str, window: Window, resume: PageState | None = None) -> Iterator[Page]:
+    def pages(self, stream: str, window: Window, resume: Resume | None = None) -> Iterator[Page]:
         """Read a stream as if it ended after `most` pages."""
         with closing(cast("Closable", self.source.pages(stream, window, resume))) as pages:
             for page in pages:
@@ -61,11 +64,12 @@ class Remembered:
 
     known: Sequence[Page]
 
-    def pages(self, stream: str, window: Window, resume: PageState | None = None) -> Iterator[Page]:  # noqa: ARG002
+    def pages(self, stream: str, window: Window, resume: Resume | None = None) -> Iterator[Page]:  # noqa: ARG002
         """Give the pages, or those behind `resume`."""
         begin = 0
         if resume is not None:
-            begin = 1 + next(index for index, page in enumerate(self.known) if page.next == resume)
+            token = ResumeToken.load(resume, "recording", stream)
+            begin = 1 + next(index for index, page in enumerate(self.known) if page.next == token)
         yield from self.known[begin:]
 
 

@@ -1,7 +1,8 @@
-"""Reads one source over HTTP: credentials, pace, retries, pages and files."""
+"""Reads one source over HTTP: credentials, rate limit, retries, pages and files."""
 
-from oncehub.connect.page import Page, PageState
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import ResumeToken
 from oncehub.connect.source import Source, open_source
 from oncehub.connect.stream.window import Window
 
-__all__ = ["Page", "PageState", "Source", "Window", "open_source"]
+__all__ = ["Page", "ResumeToken", "Source", "Window", "open_source"]

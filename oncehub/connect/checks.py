@@ -1,25 +1,37 @@
-"""Faults of a connector that no request is needed to see."""
+"""Faults of a connector that show before any request is sent."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from oncehub.config.connector import Connector, Snapshot, Stream, TombstoneStream, Updated
-from oncehub.connect.formats import check_read
+from oncehub.config.reading import (
+    Csv,
+    CursorPages,
+    InHeader,
+    JsonLines,
+    NextUrlPages,
+    Pages,
+    Place,
+    Read,
+    Xml,
+)
 from oncehub.errors import ConfigError
 
 Keys = tuple[str, ...]
 
 
 def check_connector(connector: Connector) -> None:
-    """Refuse what of a connector cannot be read as it is stated.
+    """Refuse a connector that cannot be read as it is written.
 
     Raises:
         ConfigError: with the place, and what to write instead.
     """
     for keys, place in places(connector):
-        check_read(connector, keys, place.read, place.pages)
+        for under, complaint in _faults(place.read, place.pages, own_reader=connector.plugin == "reader"):
+            raise ConfigError(f"{connector.where(*keys, *under)}: {complaint}")
         if not isinstance(place, Snapshot) and place.updated is not None:
             _check_zone(connector, (*keys, "updated", "zone"), place.updated)
     for name, submitted in connector.submitted.items():
@@ -43,3 +55,50 @@ def _check_zone(connector: Connector, keys: Keys, updated: Updated) -> None:
         raise ConfigError(
             f"{connector.where(*keys)}: no such time zone; write one such as Asia/Ho_Chi_Minh"
         ) from None
+
+
+def _faults(read: Read, pages: Pages, *, own_reader: bool) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(read, Csv):
+        yield from _dialect_faults(read)
+    if isinstance(read, Xml):
+        yield from _prefix_faults(read)
+    if isinstance(read, Csv | JsonLines) and not own_reader:
+        for name, place in _places(pages):
+            if not isinstance(place, InHeader):
+                reason = f"a page of {read.format} holds records only; write {name}: {{header: ...}}"
+                yield ("pages", name), reason
+
+
+def _places(pages: Pages) -> Iterator[tuple[str, Place]]:
+    following = pages.next if isinstance(pages, CursorPages | NextUrlPages) else None
+    places = {"total": pages.total, "count": pages.count, "more": pages.more, "next": following}
+    return ((name, place) for name, place in places.items() if place is not None)
+
+
+def _dialect_faults(read: Csv) -> Iterator[tuple[tuple[str, ...], str]]:
+    if not _is_text_encoding(read.encoding):
+        yield ("read", "encoding"), "no such encoding; write one such as utf-8 or cp1258"
+    signs = [sign for sign in (read.delimiter, read.quote, read.escape) if sign is not None]
+    if len(set(signs)) < len(signs):
+        yield ("read", "delimiter"), "delimiter, quote and escape must differ"
+    if set(signs) & set("\r\n\0"):
+        yield ("read", "delimiter"), "a line end or NUL cannot be delimiter, quote or escape"
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        "a".encode(name)
+    except LookupError:
+        return False
+    return codecs.lookup(name).incrementaldecoder is not None
+
+
+def _prefix_faults(read: Xml) -> Iterator[tuple[tuple[str, ...], str]]:
+    paths = {"records": read.records.split("/")} | {"lists": ".".join(read.lists).split(".")}
+    for key, names in paths.items():
+        for name in names:
+            prefix, colon, _ = name.removeprefix("@").rpartition(":")
+            if colon and prefix not in read.namespaces:
+                yield ("read", key), f"no namespace has the prefix {prefix}; add it to namespaces"
+    if len(set(read.namespaces.values())) < len(read.namespaces):
+        yield ("read", "namespaces"), "two prefixes stand for one namespace; keep one"

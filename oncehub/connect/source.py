@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from threading import Event
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import requests
 
 from oncehub.config.connection import Connection
-from oncehub.config.connector import Connector, Stream
+from oncehub.config.connector import Connector, Parent, Stream
 from oncehub.connect.auth.authentication import authentication_of
 from oncehub.connect.checks import check_connector, places
 from oncehub.connect.http.rate_limiter import LocalRateLimiter, Pause, RateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.session import Transport, open_session
-from oncehub.connect.page import Page, PageState
+from oncehub.connect.page import Page
 from oncehub.connect.plugins import load_plugin
+from oncehub.connect.resume_token import ResumeToken
 from oncehub.connect.stream.children import ChildReader
 from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.prefetch import prefetched, stoppable_pause
@@ -76,7 +77,7 @@ class Source:
         check_connector(connector)
         self._connector = connector
         self._connection = connection
-        self._parts = load_plugin(connector)
+        self._plugins = load_plugin(connector)
         self._pause = pause
         self._clock = clock
         self._rate_limiter = rate_limiter or LocalRateLimiter(connector.limits)
@@ -85,48 +86,52 @@ class Source:
         # Says now rather than at the first page what the connection lacks.
         self._opened(time.sleep)
 
-    def pages(self, stream: str, window: Window, resume: PageState | None = None) -> Iterator[Page]:
+    def pages(
+        self, stream: str, window: Window, resume: ResumeToken | Mapping[str, Any] | None = None
+    ) -> Iterator[Page]:
         """Read a stream page by page; the page after the yielded one is already being fetched.
 
         Args:
             stream: its name in the connector.
             window: what to ask for; see `Window`. Of children of changed parents: when their parents changed.
-            resume: `Page.next` of the last page that an earlier read of the same window kept.
+            resume: `Page.next` of the last page that an earlier read of the same window kept, or what
+                `ResumeToken.stored` made of it.
 
         Yields:
-            Pages; the last one has `next` None. The first has another number than 1 only when `resume` was
-            taken up; a page 1 means that the read begins anew.
+            Pages; the last one has `next` None. The first has another number than 1 only where the read
+            continues at `resume`; a page 1 means that it begins anew.
 
         Raises:
             ConfigError: when there is no such stream, or it cannot tell what changed.
-            TransientError: when the source did not answer well in all tries.
-            PermanentError: when it refuses, or breaks the agreed form of a page or file.
+            ResumeTokenInvalid: when `resume` is of another version or shape.
+            TransientError: when no try gave a usable response.
+            PermanentError: when the source refuses, or breaks the agreed form of a page or file.
         """
         definition = self._stream(stream)
-        parent = definition.parent
+        source, parent = self._connector.source, definition.parent
         asked = self._stream(parent.stream) if parent and parent.of == "changed" else definition
-        window_parameters(window, f"{self._connector.source}.{stream}", asked)
-        kind = "children" if parent else "phases"
-        known = resume["at"] if resume and resume.get("of") == kind else None
-        return self._prefetched(stream, definition, window, known, kind)
+        window_parameters(window, f"{source}.{stream}", asked)
+        token = None if resume is None else ResumeToken.load(resume, source, stream)
+        if token and (token.children is None) != (parent is None):
+            token = None
+        return self._prefetched(stream, parent, window, token)
 
     def _prefetched(
-        self, stream: str, definition: Stream, window: Window, resume: PageState | None, kind: str
+        self, stream: str, parent: Parent | None, window: Window, resume: ResumeToken | None
     ) -> Iterator[Page]:
         stop = Event()
         opened = self._opened(self._pause or partial(stoppable_pause, stop))
-        if definition.parent:
-            pages = ChildReader(opened, stream, definition.parent, self._clock).pages(window, resume)
+        if parent:
+            pages = ChildReader(opened, stream, parent, self._clock).pages(window, resume)
         else:
             pages = StreamReader(opened, stream, self._clock).pages(window, resume)
-        for page in prefetched(pages, stop):
-            yield page if page.next is None else replace(page, next={"of": kind, "at": page.next})
+        yield from prefetched(pages, stop)
 
     def _opened(self, pause: Pause) -> ListingReader:
         requester = Requester(self._session, self._connector.limits, self._rate_limiter, pause=pause)
-        signing = authentication_of(self._connector, self._connection, requester, self._parts.signer)
+        signing = authentication_of(self._connector, self._connection, requester, self._plugins.signer)
         requester = replace(requester, authentication=signing)
-        return ListingReader(self._connector, self._connection, requester, self._parts)
+        return ListingReader(self._connector, self._connection, requester, self._plugins)
 
     def _stream(self, name: str) -> Stream:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from oncehub.connect import Page, PageState
+from oncehub.connect import Page, ResumeToken
 from oncehub.errors import OncehubError
 
 
@@ -40,7 +40,7 @@ class Portion:
     pages: int = 1
 
     @property
-    def next(self) -> PageState | None:
+    def next(self) -> ResumeToken | None:
         """Where the read goes on after this portion."""
         return self.last.next
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from oncehub.config.connector import AbsenceDeletes, Connector, Submitted, TimeChanges
 from oncehub.config.entities import load_entities
 from oncehub.connect import Page, Source, Window
-from oncehub.errors import ContractBroken, ContractStopped, OncehubError, RequestRefused
+from oncehub.errors import ContractBroken, ContractStopped, OncehubError, RequestRefused, ResumeTokenInvalid
 from oncehub.intake.drift import note_drift
 from oncehub.intake.landing.absence_deletes import WHENEVER, Snapshot
 from oncehub.intake.landing.land import Landing
@@ -213,7 +213,7 @@ def _goes_on(error: OncehubError) -> bool:
     """
     if isinstance(error, ContractStopped):
         return True
-    return not isinstance(error, ContractBroken | RequestRefused)
+    return not isinstance(error, ContractBroken | RequestRefused | ResumeTokenInvalid)
 
 
 def _marks(portion: Portion, batch: Batch) -> Marks:

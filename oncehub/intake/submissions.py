@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from psycopg2.extras import execute_values
 
-from oncehub.connect import Page, PageState, Window
+from oncehub.connect import Page, ResumeToken, Window
 from oncehub.encryption.cipher import use_keys
 from oncehub.encryption.submitted_payloads import waiting_place
 from oncehub.settings import Settings
@@ -63,7 +63,9 @@ class Waiting:
         self._names = (source, stream)
         self._given: deque[int] = deque()
 
-    def pages(self, _stream: str, _window: Window, _resume: PageState | None = None) -> Iterator[Page]:
+    def pages(
+        self, _stream: str, _window: Window, _resume: Mapping[str, Any] | None = None
+    ) -> Iterator[Page]:
         """Give all that waits, in the order in which it came; an interrupted run has nothing to go on with.
 
         Raises:
@@ -78,7 +80,7 @@ class Waiting:
                 self._given.extend(waiting)
                 after = max(waiting, default=after)
                 last = len(records) < _PAGE
-                yield Page(records, None if last else {"after": after}, number, total=None)
+                yield Page(records, None if last else ResumeToken(), number, total=None)
                 if last:
                     return
                 number += 1

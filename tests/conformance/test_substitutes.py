@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from oncehub.config.reading import Read, SinglePage
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
-from oncehub.connect.formats import reader_of
+from oncehub.connect.formats import PageReader
 from oncehub.connect.http.responses import Response
 
 KEY = b"k" * 32
@@ -102,5 +102,5 @@ def test_what_is_written_is_read_again(form: dict[str, Any], values: Any, data: 
     record = st.fixed_dictionaries(dict.fromkeys(names, values))
     records = data.draw(st.lists(record, min_size=1, max_size=5))
     body = written(read, records, {})
-    reader = reader_of(read, SinglePage(kind="none"), most=1_000_000)
+    reader = PageReader(read, SinglePage(kind="none"), 1_000_000)
     assert reader.page(Response(200, {}, body), "page").records == records

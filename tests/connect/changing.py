@@ -8,18 +8,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-import orjson
 import yaml
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Page, PageState, Window
+from oncehub.connect import Page, Window
 from oncehub.connect.http.rate_limiter import Pause
 from oncehub.connect.source import Source
 from oncehub.errors import ContractBroken
 
 from .answering import Carrier
-from .conftest import BASIC
+from .conftest import BASIC, Stored, stored
 from .serving import Asked, Reply, as_json
 
 BEGUN = datetime(2026, 7, 1, tzinfo=UTC)
@@ -153,7 +152,7 @@ def read(
     A listing that one record joins behind the reader, and another leaves before it, has fewer records than
     both its totals say: it is refused, and the next process reads anew, as the next run does.
     """
-    state: PageState | None = None
+    state: Stored | None = None
     came: list[Page] = []
     numbers = iter(kills or [])
     while True:
@@ -170,7 +169,7 @@ def read(
                 raise
             state = None
             continue
-        state = orjson.loads(orjson.dumps(came[-1].next))
+        state = stored(came[-1].next)
         if state is None:
             return came
         assert most < 10_000, "the read does not end"

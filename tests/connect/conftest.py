@@ -9,16 +9,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 
 from oncehub.config.connection import Connection, connection_from_document
 from oncehub.config.connector import Connector
+from oncehub.connect import ResumeToken
 from oncehub.connect.http.rate_limiter import LocalRateLimiter
 from oncehub.connect.source import Source
 from stubs.client import Systems
 
 from .serving import Answering, Served
+
+Stored = dict[str, Any]
+"""What is kept of a resume token."""
 
 CONNECTORS = Path(__file__).resolve().parents[2] / "connectors"
 
@@ -35,6 +40,11 @@ def serve() -> Iterator[Callable[[Answering], Served]]:
     yield start
     for served in running:
         served.stop()
+
+
+def stored(token: ResumeToken | None) -> Stored | None:
+    """The token as the hub's database keeps it."""
+    return None if token is None else orjson.loads(orjson.dumps(token.stored()))
 
 
 BASIC = """

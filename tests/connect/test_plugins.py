@@ -1,4 +1,4 @@
-"""A connector replaces one part of reading by a function of its own, and nothing else."""
+"""A connector replaces one step of reading by a function of its own, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oncehub.connect.source import Source
 from oncehub.errors import AuthenticationError, ConfigError, ContractBroken, SourceUnavailable
 from stubs.client import Systems
 
-from .conftest import CONNECTORS, Pauses, real_connection
+from .conftest import CONNECTORS, Pauses, real_connection, stored
 from .serving import Answering, Asked, Reply, Served, as_json, in_turn
 
 ALL = Window(None, None)
@@ -43,13 +43,13 @@ def read(body, headers, connection):
 
 
 @pytest.fixture
-def with_part(connector_of: Make, tmp_path: Path) -> Make:
+def with_plugin(connector_of: Make, tmp_path: Path) -> Make:
     """Makes a connector with a `connector.py` beside it."""
 
-    def make(part: str | None, text: str | None, stream: dict[str, Any] | None = None) -> Connector:
+    def make(plugin: str | None, text: str | None, stream: dict[str, Any] | None = None) -> Connector:
         if text is not None:
             (tmp_path / "connector.py").write_text(text, "utf-8")
-        return connector_of(stream, **({} if part is None else {"part": part}))
+        return connector_of(stream, **({} if plugin is None else {"plugin": plugin}))
 
     return make
 
@@ -58,56 +58,56 @@ def records(source: Source) -> list[Any]:
     return [record for page in source.pages("items", ALL) for record in page.records]
 
 
-def test_a_signer_adds_what_the_source_asks_for(with_part: Make, serve: Serve, open_served: Open) -> None:
+def test_a_signer_adds_what_the_source_asks_for(with_plugin: Make, serve: Serve, open_served: Open) -> None:
     served = serve(in_turn(as_json({"items": []})))
-    records(open_served(with_part("signer", SIGNER), served.host, password="1234"))
+    records(open_served(with_plugin("signer", SIGNER), served.host, password="1234"))
     assert served.asked[0].headers["X-Sum"] == "1234"
 
 
-def test_a_pager_finds_the_way_from_page_to_page(with_part: Make, serve: Serve, open_served: Open) -> None:
+def test_a_pager_finds_the_way_from_page_to_page(with_plugin: Make, serve: Serve, open_served: Open) -> None:
     def answering(asked: Asked) -> Reply:
         page = int(asked.query.get("page", 1))
         return as_json({"items": [{"id": page}], "page": page})
 
-    source = open_served(with_part("pager", PAGER), serve(answering).host)
+    source = open_served(with_plugin("paginator", PAGER), serve(answering).host)
     pages = list(source.pages("items", ALL))
     assert [record["id"] for page in pages for record in page.records] == [1, 2, 3]
-    state = orjson.loads(orjson.dumps(pages[0].next))
+    state = stored(pages[0].next)
     assert [page.records for page in source.pages("items", ALL, state)] == [[{"id": 2}], [{"id": 3}]]
 
 
-def test_a_pager_that_leads_in_circles_is_found(with_part: Make, serve: Serve, open_served: Open) -> None:
+def test_a_pager_that_leads_in_circles_is_found(with_plugin: Make, serve: Serve, open_served: Open) -> None:
     circling = "def next_page(page):\n    return {'page': page.number % 2}\n"
     served = serve(in_turn(as_json({"items": []})))
     with pytest.raises(ContractBroken, match="leads back to a page"):
-        records(open_served(with_part("pager", circling), served.host))
+        records(open_served(with_plugin("paginator", circling), served.host))
 
 
 def test_a_pager_leaves_streams_alone_whose_pages_the_connector_describes(
-    with_part: Make, serve: Serve, open_served: Open
+    with_plugin: Make, serve: Serve, open_served: Open
 ) -> None:
     served = serve(in_turn(as_json({"items": [], "page": 1})))
     stream = {"pages": {"kind": "cursor", "parameter": "c", "next": "next"}}
-    records(open_served(with_part("pager", PAGER, stream), served.host))
+    records(open_served(with_plugin("paginator", PAGER, stream), served.host))
     assert len(served.asked) == 1
 
 
 def test_what_a_reader_returns_is_looked_up_as_in_json(
-    with_part: Make, serve: Serve, open_served: Open
+    with_plugin: Make, serve: Serve, open_served: Open
 ) -> None:
     served = serve(in_turn(Reply(body=b"3 4", headers={"X-Total": "2"})))
     source = open_served(
-        with_part("reader", READER, {"pages": {"kind": "none", "total": "total"}}), served.host
+        with_plugin("reader", READER, {"pages": {"kind": "none", "total": "total"}}), served.host
     )
     assert records(source) == [{"id": 3}, {"id": 4}]
 
 
 @pytest.mark.parametrize(
-    ("part", "text", "complaint"),
+    ("plugin", "text", "complaint"),
     [
-        ("signer", None, r"connector\.yaml:\d+:\d+: connector\.py is not there; write it, or remove part"),
-        (None, SIGNER, r"connector\.py lies beside; say what it replaces: part: pager\|signer\|reader"),
-        ("reader", SIGNER, "part: reader needs the function read and no other; here is sign"),
+        ("signer", None, r"connector\.yaml:\d+:\d+: connector\.py is not there; write it, or remove plugin"),
+        (None, SIGNER, r"connector\.py lies beside; say what it replaces: plugin: paginator\|signer\|reader"),
+        ("reader", SIGNER, "plugin: reader needs the function read and no other; here is sign"),
         ("signer", SIGNER + READER, "needs the function sign and no other; here is sign, read"),
         ("signer", "", "here is none"),
         ("signer", "def sign(request):\n    pass\n", "sign must take 2 arguments"),
@@ -116,34 +116,34 @@ def test_what_a_reader_returns_is_looked_up_as_in_json(
     ],
 )
 def test_a_part_that_does_not_fit_is_found_when_files_are_checked(
-    part: str | None, text: str | None, complaint: str, with_part: Make
+    plugin: str | None, text: str | None, complaint: str, with_plugin: Make
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
-        load_plugin(with_part(part, text))
+        load_plugin(with_plugin(plugin, text))
 
 
-def test_a_part_may_have_private_functions_and_names_of_others(with_part: Make) -> None:
+def test_a_part_may_have_private_functions_and_names_of_others(with_plugin: Make) -> None:
     text = "from json import loads\n\n\ndef _own():\n    pass\n\n\n" + SIGNER
-    assert load_plugin(with_part("signer", text)).signer is not None
+    assert load_plugin(with_plugin("signer", text)).signer is not None
 
 
-def test_loading_leaves_nothing_among_the_files(with_part: Make, tmp_path: Path) -> None:
-    load_plugin(with_part("signer", SIGNER))
+def test_loading_leaves_nothing_among_the_files(with_plugin: Make, tmp_path: Path) -> None:
+    load_plugin(with_plugin("signer", SIGNER))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["connector.py", "connector.yaml"]
 
 
 @pytest.mark.parametrize(
-    ("part", "function"),
+    ("plugin", "function"),
     [
         ("signer", "sign(request, connection)"),
-        ("pager", "next_page(page)"),
+        ("paginator", "next_page(page)"),
         ("reader", "read(body, headers, connection)"),
     ],
 )
 def test_a_part_that_fails_is_named_without_what_it_read(
-    part: str,
+    plugin: str,
     function: str,
-    with_part: Make,
+    with_plugin: Make,
     serve: Serve,
     open_served: Open,
     caplog: pytest.LogCaptureFixture,
@@ -151,24 +151,24 @@ def test_a_part_that_fails_is_named_without_what_it_read(
     text = f"def {function}:\n    raise ValueError('079012345678')\n"
     served = serve(in_turn(as_json({"items": []})))
     with caplog.at_level(logging.DEBUG), pytest.raises(ContractBroken) as failure:
-        records(open_served(with_part(part, text), served.host))
-    assert str(failure.value) == f"tax: its own {part} failed with ValueError"
+        records(open_served(with_plugin(plugin, text), served.host))
+    assert str(failure.value) == f"tax: its own {plugin} failed with ValueError"
     assert failure.value.__suppress_context__
     assert "079012345678" not in caplog.text
 
 
-def test_an_error_of_the_hub_passes_as_it_is(with_part: Make, serve: Serve, open_served: Open) -> None:
+def test_an_error_of_the_hub_passes_as_it_is(with_plugin: Make, serve: Serve, open_served: Open) -> None:
     text = (
         "from oncehub.errors import AuthenticationError\n\n\n"
         "def sign(request, connection):\n    raise AuthenticationError('tax: no key')\n"
     )
     served = serve(in_turn(as_json({"items": []})))
     with pytest.raises(AuthenticationError, match=r"^tax: no key$"):
-        records(open_served(with_part("signer", text), served.host))
+        records(open_served(with_plugin("signer", text), served.host))
 
 
 def test_a_reader_may_ask_for_another_try(
-    with_part: Make, serve: Serve, open_served: Open, pauses: Pauses
+    with_plugin: Make, serve: Serve, open_served: Open, pauses: Pauses
 ) -> None:
     text = (
         "from oncehub.errors import SourceUnavailable\n\n\n"
@@ -176,16 +176,16 @@ def test_a_reader_may_ask_for_another_try(
     )
     served = serve(in_turn(as_json({"items": []})))
     with pytest.raises(SourceUnavailable, match=r"tax\.items: page 1: half a page; tried 3 times"):
-        records(open_served(with_part("reader", text), served.host))
+        records(open_served(with_plugin("reader", text), served.host))
     assert len(pauses.seconds) == 2
 
 
 def test_a_pager_that_gives_no_parameters_breaks_the_contract(
-    with_part: Make, serve: Serve, open_served: Open
+    with_plugin: Make, serve: Serve, open_served: Open
 ) -> None:
     served = serve(in_turn(as_json({"items": []})))
-    with pytest.raises(ContractBroken, match="tax: its own pager gave no query parameters"):
-        records(open_served(with_part("pager", "def next_page(page):\n    return 7\n"), served.host))
+    with pytest.raises(ContractBroken, match="tax: its own paginator gave no query parameters"):
+        records(open_served(with_plugin("paginator", "def next_page(page):\n    return 7\n"), served.host))
 
 
 PROTECTED = {"alg": "ES256", "b64": False, "crit": ["b64"]}

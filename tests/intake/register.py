@@ -5,9 +5,9 @@ It stands in for an open source (`sync(opener=...)`), so that a test decides wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import orjson
 import yaml
 
 from oncehub.config.connector import Connector, SequenceChanges, Stream, TombstoneStream
-from oncehub.connect import Page, PageState, Window
+from oncehub.connect import Page, ResumeToken, Window
+from oncehub.connect.resume_token import PagePosition, Phase, StreamPosition
 
 SOURCE, STREAM, CHILD = "land", "holders", "deeds"
 
@@ -120,6 +121,25 @@ class Register:
         yield Open(self, connector)
 
 
+@dataclass(frozen=True)
+class At:
+    """Where a read is: its phase, the next page, and what the last one ended with."""
+
+    phase: Phase
+    watermark: int
+    number: int = 1
+    after: str = ""
+
+    def token(self) -> ResumeToken:
+        page = PagePosition("register", self.number, token=self.after)
+        return ResumeToken(page, StreamPosition(self.phase, watermark=self.watermark))
+
+    @classmethod
+    def of(cls, token: ResumeToken) -> At:
+        page, stream = token.page, token.stream
+        return cls(stream.phase, stream.watermark, page.number, page.token)
+
+
 @dataclass
 class Open:
     """The register, open for reading."""
@@ -127,67 +147,72 @@ class Open:
     register: Register
     connector: Connector
 
-    def pages(self, stream: str, window: Window, resume: PageState | None = None) -> Iterator[Page]:
+    def pages(
+        self, stream: str, window: Window, resume: ResumeToken | Mapping[str, Any] | None = None
+    ) -> Iterator[Page]:
         self.register.asked.append(window)
         spec = self.connector.streams[stream]
-        state = resume or {
-            "phase": "snapshot" if spec.snapshot and window.since is None else "records",
-            "watermark": len(self.register.history),
-            "number": 1,
-            "after": "",
-        }
-        while state is not None:
-            self.register.before(state["phase"], state["number"])
-            page = self._page(spec, window, state)
+        token = ResumeToken.load(resume, self.connector.source, stream) if resume else None
+        at = (
+            At.of(token)
+            if token
+            else At(
+                phase="snapshot" if spec.snapshot and window.since is None else "records",
+                watermark=len(self.register.history),
+            )
+        )
+        while True:
+            self.register.before(at.phase, at.number)
+            page = self._page(spec, window, at)
             yield page
-            state = page.next
+            if page.next is None:
+                return
+            at = At.of(page.next)
 
-    def _page(self, spec: Stream, window: Window, state: PageState) -> Page:
-        listed = self._listed(spec, window, state)
-        left = sorted((each for each in listed if _place(each, state) > state["after"]), key=_by(state))
+    def _page(self, spec: Stream, window: Window, at: At) -> Page:
+        listed = self._listed(spec, window, at)
+        left = sorted((each for each in listed if _place(each, at) > at.after), key=_by(at))
         shown, more = left[: self.register.size], left[self.register.size :]
-        following: PageState | None = {**state, "number": state["number"] + 1}
+        following: At | None = None
         if more:
-            following["after"] = _place(shown[-1], state)
-        elif phase := _next_phase(spec, state["phase"]):
-            following |= {"phase": phase, "after": ""}
-        else:
-            following = None
+            following = replace(at, number=at.number + 1, after=_place(shown[-1], at))
+        elif phase := _next_phase(spec, at.phase):
+            following = replace(at, number=at.number + 1, phase=phase, after="")
         return Page(
             records=[_child(each) if spec.parent else each.record() for each in shown],
-            next=following,
-            number=state["number"],
+            next=following.token() if following else None,
+            number=at.number,
             total=len(listed),
-            kind="deletions" if state["phase"] == "tombstones" else "records",
-            watermark=self._watermark(spec, state, shown),
-            of_snapshot=state["phase"] == "snapshot",
+            kind="deletions" if at.phase == "deletions" else "records",
+            watermark=self._watermark(spec, at, shown),
+            of_snapshot=at.phase == "snapshot",
         )
 
-    def _watermark(self, spec: Stream, state: PageState, shown: list[Stated]) -> int | None:
+    def _watermark(self, spec: Stream, at: At, shown: list[Stated]) -> int | None:
         if not _by_number(self._telling(spec)):
             return None
         if spec.parent:
             return max((each.no for each in shown), default=None)
-        return state["watermark"] if state["phase"] == "snapshot" else None
+        return at.watermark if at.phase == "snapshot" else None
 
     def _telling(self, spec: Stream) -> Stream:
         """The stream whose changes are asked for: of children their parents'."""
         return self.connector.streams[spec.parent.stream] if spec.parent else spec
 
-    def _listed(self, spec: Stream, window: Window, state: PageState) -> list[Stated]:
-        register, phase, spec = self.register, state["phase"], self._telling(spec)
+    def _listed(self, spec: Stream, window: Window, at: At) -> list[Stated]:
+        register, phase, spec = self.register, at.phase, self._telling(spec)
         if phase == "snapshot":
             return register.alive() if register.dump is None else register.dump
         if spec.changes is None:
             return register.alive()
-        found = [each for each in register.history if each.deleted == (phase == "tombstones")]
-        return [each for each in found if self._asked_for(spec, each, window, state)]
+        found = [each for each in register.history if each.deleted == (phase == "deletions")]
+        return [each for each in found if self._asked_for(spec, each, window, at)]
 
-    def _asked_for(self, spec: Stream, each: Stated, window: Window, state: PageState) -> bool:
+    def _asked_for(self, spec: Stream, each: Stated, window: Window, at: At) -> bool:
         since = window.since
         if _by_number(spec):
             if spec.snapshot and since is None:
-                since = state["watermark"]
+                since = at.watermark
             return (since is None or each.no >= since) and (window.until is None or each.no < window.until)
         if spec.snapshot and since is None and spec.changes:
             since = window.until - spec.changes.overlap
@@ -207,13 +232,13 @@ def _by_number(spec: Stream) -> bool:
 def _next_phase(spec: Stream, phase: str) -> str | None:
     if phase == "snapshot":
         return "records"
-    return "tombstones" if phase == "records" and isinstance(spec.deletes, TombstoneStream) else None
+    return "deletions" if phase == "records" and isinstance(spec.deletes, TombstoneStream) else None
 
 
-def _place(each: Stated, state: PageState) -> str:
+def _place(each: Stated, at: At) -> str:
     """Where a record stands in a listing: a snapshot goes by key, all else by the number of the change."""
-    return each.key if state["phase"] == "snapshot" else f"{each.no:09}"
+    return each.key if at.phase == "snapshot" else f"{each.no:09}"
 
 
-def _by(state: PageState) -> Callable[[Stated], str]:
-    return lambda each: _place(each, state)
+def _by(at: At) -> Callable[[Stated], str]:
+    return lambda each: _place(each, at)

@@ -18,7 +18,7 @@ def survives(subject: Subject, hardship: Hardship) -> str:
     expected = _expected(subject)
     if subject.connector.limits.attempts < 2:
         raise NotShown("limits.attempts allows no second try")
-    if hardship.name == "malformed" and subject.connector.part == "reader":
+    if hardship.name == "malformed" and subject.connector.plugin == "reader":
         raise NotShown("the connector reads answers itself; what breaks their syntax is not known")
     subject.scratch.empty()
     with subject.spoiled(hardship.spoils(subject.spec.read)) as (source, failing):

@@ -79,9 +79,9 @@ def cassette_path(connector: Connector) -> Path:
 def recorded_connector(connector: Connector) -> Connector:
     """The connector as it reads a recording: no credentials, and answers as its own reader gave them."""
     changed: dict[str, Any] = {"auth": NoAuth(kind="none")}
-    if connector.part == "pager":
+    if connector.plugin == "paginator":
         return connector.model_copy(update=changed)
-    recorded = connector.model_copy(update=changed | {"part": None})
+    recorded = connector.model_copy(update=changed | {"plugin": None})
     # Beside the file that it names lies no connector.py, which would have to be stated.
     recorded._path = connector.path.parent / "recorded" / connector.path.name
     return recorded

@@ -23,7 +23,7 @@ from oncehub.conformance.recording.places import Place, places_of
 from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.conformance.wire import Asked, Tape, Taped
-from oncehub.connect.formats import Content, at, reader_of, record_slices
+from oncehub.connect.formats import Content, PageReader, at, record_slices
 from oncehub.connect.http.responses import Response
 from oncehub.connect.pagination.cursor import next_link
 from oncehub.connect.plugins import Plugins, load_plugin
@@ -101,7 +101,7 @@ class _Redaction:
         what = f"{self.connector.source}.{place.stream}: recorded answer"
         if place.kind == "page":
             most = self.connector.limits.page_bytes
-            reader = reader_of(place.read, place.pages, most=most, part=parts.reader_for(self.connection))
+            reader = PageReader(place.read, place.pages, most, plugin=parts.reader_for(self.connection))
             headers = CaseInsensitiveDict(answer.headers)
             return reader.page(Response(answer.status, headers, answer.body), what)
         if place.kind == "file":
@@ -172,7 +172,7 @@ class _Redaction:
         """A value of the query; what a parent or a part of the connector's own put there is replaced."""
         if isinstance(place.pages, CursorPages) and name == place.pages.parameter:
             return self.tokens[value]
-        if "{" in place.read.query.get(name, "") or self.connector.part == "pager":
+        if "{" in place.read.query.get(name, "") or self.connector.plugin == "paginator":
             return self.substitutes.known(value) or value
         return value
 
@@ -193,9 +193,9 @@ class _Redaction:
 
     def _form(self, place: Place) -> Read:
         """How the answer is written: what a part of the connector's own reads is written as JSON."""
-        if self.connector.part != "reader" or place.read.format == "json":
+        if self.connector.plugin != "reader" or place.read.format == "json":
             return place.read
-        raise ConfigError(f"{self.connector.path}: part: reader can be recorded where read.format is json")
+        raise ConfigError(f"{self.connector.path}: plugin: reader can be recorded where read.format is json")
 
     def _facts(self, held: _Held, content: Content) -> tuple[dict[str, Any], dict[str, str]]:
         """What the page states about itself, in its body by path and in its headers."""

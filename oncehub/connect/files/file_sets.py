@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -13,7 +13,8 @@ from oncehub.config.access import Limits
 from oncehub.config.reading import Read
 from oncehub.connect.formats import record_slices
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.page import Page, PageState
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import FilePosition, ResumeToken
 from oncehub.errors import ContractBroken, SourceUnavailable
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class FileSet:
     copy: Copy
     vouched: bool
 
-    def pages(self, resume: PageState | None) -> Iterator[Page]:
+    def pages(self, resume: FilePosition | None) -> Iterator[Page]:
         """Read all records, or those behind `resume`; every file has a page, no files are one empty page.
 
         Where other files are listed than at the time of `resume`, reading starts anew.
@@ -69,23 +70,24 @@ class FileSet:
             ContractBroken: when a file is not what the connector says.
             SourceUnavailable: when one that nothing vouches for is cut.
         """
-        state = self._begin(resume)
+        position = self._begin(resume)
         if not self.files:
             yield Page([], None, 1, self._total())
-        for index in range(state["file"], len(self.files)):
-            for records, row, last in self._slices(index, state["row"]):
+        for index in range(position.file, len(self.files)):
+            for records, row, last in self._slices(index, position.row):
                 at_end = last and index + 1 == len(self.files)
-                following = {**state, "number": state["number"] + 1}
-                following |= {"file": index + 1, "row": 0} if last else {"file": index, "row": row}
-                yield Page(records, None if at_end else following, state["number"], self._total())
-                state = following
+                file, next_row = (index + 1, 0) if last else (index, row)
+                following = replace(position, file=file, row=next_row, number=position.number + 1)
+                token = None if at_end else ResumeToken(following)
+                yield Page(records, token, position.number, self._total())
+                position = following
 
-    def _begin(self, resume: PageState | None) -> PageState:
+    def _begin(self, resume: FilePosition | None) -> FilePosition:
         digest = hashlib.sha256()
         for file in self.files:
             digest.update(repr((file.name, file.identity, file.rows)).encode())
-        start: PageState = {"files": digest.hexdigest(), "file": 0, "row": 0, "number": 1}
-        if resume is None or resume.get("files") == start["files"]:
+        start = FilePosition(digest.hexdigest())
+        if resume is None or resume.files == start.files:
             return resume or start
         logger.info("%s: other files are there than when it was last read; starting anew", self.name)
         return start

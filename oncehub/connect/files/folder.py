@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
 
 from oncehub.config.access import Limits
+from oncehub.config.connection import Connection
+from oncehub.config.connector import Connector
 from oncehub.config.reading import Folder, Read
 from oncehub.connect.files.file_sets import FileSet, ListedFile
-from oncehub.connect.page import Page, PageState
-from oncehub.errors import ContractBroken, SourceUnavailable, TransientError
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import FilePosition
+from oncehub.errors import ConfigError, ContractBroken, SourceUnavailable, TransientError
 
 SIDECAR = ".sha256"
 QUIET_SECONDS = 60.0
@@ -29,12 +33,39 @@ _SIDECAR_BYTES = 4096
 Clock = Callable[[], float]
 
 
+def folder_of(connector: Connector, connection: Connection) -> Path:
+    """Return the folder of the connector's file drops; whether it is there, its reader finds out.
+
+    It is `folder` in the connection's extra, else its host as `file:///…`. The first serves a source that has
+    streams over HTTP too.
+
+    Raises:
+        ConfigError: when neither names an absolute path.
+    """
+    stated = connection.extra.get("folder") or _path_of(connection.host)
+    if not isinstance(stated, str) or not Path(stated).is_absolute():
+        raise ConfigError(
+            f"connection of {connector.source}: the folder of its files is not known; "
+            "give file:///the/folder as host, or the absolute path as `folder` in extra"
+        )
+    return Path(stated)
+
+
+def _path_of(host: str) -> str | None:
+    try:
+        parts = urlsplit(host)
+    except ValueError:
+        return None
+    local = parts.scheme == "file" and parts.netloc in {"", "localhost"}
+    return unquote(parts.path) if local else None
+
+
 def folder_pages(
     folder: Path,
     name: str,
     read: Read,
     limits: Limits,
-    resume: PageState | None,
+    resume: FilePosition | None,
     *,
     whole: bool,
     clock: Clock = time.time,
@@ -50,7 +81,7 @@ def folder_pages(
         name: `source.stream`.
         read: whose `folder` names the files.
         limits: bounds of a file, and of a line or record in it.
-        resume: `Page.next` of the last page kept; other files than then start anew.
+        resume: of the token that the last page kept; other files than then start anew.
         whole: whether what is absent counts as deleted. A file that is not complete yet then fails the read;
             else it waits for a later one.
         clock: Unix seconds.

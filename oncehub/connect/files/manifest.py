@@ -14,14 +14,15 @@ from oncehub.connect.files.file_sets import FileSet, ListedFile
 from oncehub.connect.formats import at
 from oncehub.connect.formats.json import parse_json
 from oncehub.connect.http.requester import Requester
-from oncehub.connect.page import Page, PageState
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import FilePosition
 from oncehub.errors import ContractBroken
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def file_pages(
-    requester: Requester, name: str, host: str, read: Read, resume: PageState | None
+    requester: Requester, name: str, host: str, read: Read, resume: FilePosition | None
 ) -> Iterator[Page]:
     """Read the files that a source lists; one that lists none is one empty page.
 
@@ -30,7 +31,7 @@ def file_pages(
         name: `source.stream`.
         host: base URL of the source.
         read: whose `listing` names the files; query and headers go with every request.
-        resume: `Page.next` of the last page kept; another listing than then starts anew.
+        resume: of the token that the last page kept; another listing than then starts anew.
 
     Raises:
         ContractBroken: when the manifest or a file is not what the connector says.

@@ -30,30 +30,25 @@ def _elsewhere(body: Any) -> str:
     return f"; there is one at {' and at '.join(map(shown, paths))}" if paths else ""
 
 
-def reader_of(read: Read, pages: Pages, *, most: int, part: ReadPlugin | None = None) -> PageReader:
-    """Return what takes a stream's answers apart.
-
-    Args:
-        read: the form, and where records stand in it.
-        pages: what a page declares about itself.
-        most: bytes that an answer may unpack to (`limits.page_bytes`).
-        part: replaces the reading of the body, once unpacked; in what it returns, records and places are
-            found as in JSON.
-    """
-    return PageReader(read, pages, most, part)
-
-
 @dataclass(frozen=True)
 class PageReader:
-    """Takes answers of one stream apart; see `reader_of`."""
+    """Parses the responses of one stream.
+
+    Attributes:
+        read: the form, and where records stand in it.
+        pages: what a page declares about itself.
+        most: bytes that a response may unpack to (`limits.page_bytes`).
+        plugin: replaces the parsing of the body, once unpacked; in what it returns, records and places are
+            found as in JSON.
+    """
 
     read: Read
     pages: Pages
     most: int
-    part: ReadPlugin | None = None
+    plugin: ReadPlugin | None = None
 
-    def page(self, answer: Response, what: str) -> Content:
-        """Return what an answer holds; `what` names it in errors.
+    def page(self, response: Response, what: str) -> Content:
+        """Return what a response holds; `what` names it in errors.
 
         A list of records that is null or not there counts as empty only where the page declares a total or
         count of 0: many systems answer so, but they answer an error of theirs in the same form.
@@ -62,14 +57,14 @@ class PageReader:
             TryAgain: when the body is cut, broken in its own syntax, or a page for people.
             ContractBroken: when it is otherwise not as the connector says.
         """
-        body = answer.body
+        body = response.body
         if self.read.compression == "gzip" and not _HTML.match(body):
             body = unzipped(body, self.most, what)
         if _HTML.match(body):
             raise TryAgain("the answer is an HTML page")
-        empty = Content(what, [], None, answer.headers)
-        if self.part:
-            return self._listed(replace(empty, body=self.part(body, answer.headers)))
+        empty = Content(what, [], None, response.headers)
+        if self.plugin:
+            return self._listed(replace(empty, body=self.plugin(body, response.headers)))
         match self.read:
             case Json():
                 return self._listed(replace(empty, body=parse_json(body)))

@@ -1,7 +1,8 @@
-"""What lies between a file and its parser: gzip undone, and a bound on how much comes out."""
+"""Between a file and its parser: gzip is unpacked, and how much comes out is bounded."""
 
 from __future__ import annotations
 
+import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,50 +13,38 @@ from oncehub.errors import ContractBroken
 
 CHUNK_BYTES = 65_536
 
+_MAGIC = b"\x1f\x8b"
 
-class Unpacked(io.RawIOBase):
-    """Bytes of a gzip file of one or more members; little more than one chunk is held at a time.
 
-    Reading raises `TryAgain` where the file is cut, `ContractBroken` where it is no gzip or damaged.
-    """
+class Unpacked(gzip.GzipFile):
+    """Reads a gzip file of one or more members; little more than one chunk is held at a time."""
 
     def __init__(self, packed: BinaryIO, what: str) -> None:
+        super().__init__(fileobj=packed, mode="rb")
         self._packed = packed
         self._what = what
-        self._waiting = b""
-        self._member: zlib._Decompress | None = zlib.decompressobj(wbits=31)
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to `size` bytes, none at the end.
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer or a part of it; 0 at the end."""
-        while self._waiting or self._more():
-            if data := self._unpacked(len(buffer)):
-                buffer[: len(data)] = data
-                return len(data)
-        return 0
-
-    def _more(self) -> bool:
-        self._waiting = self._packed.read(CHUNK_BYTES)
-        if not self._waiting and self._member is not None:
-            raise TryAgain("its gzip is cut")
-        return bool(self._waiting)
-
-    def _unpacked(self, most: int) -> bytes:
-        member = self._member or zlib.decompressobj(wbits=31)
+        Raises:
+            TryAgain: when the file is empty or cut.
+            ContractBroken: when it is no gzip, or damaged.
+        """
         try:
-            data = member.decompress(self._waiting, most)
-        except zlib.error:
+            data = super().read(size)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            # Of a file cut within its first two bytes, which identify gzip, the library says that it is none.
+            if isinstance(error, EOFError) or self._packed.tell() < len(_MAGIC):
+                raise TryAgain("its gzip is cut") from None
             raise ContractBroken(f"{self._what}: is not gzip, or damaged") from None
-        self._member = None if member.eof else member
-        self._waiting = member.unused_data if member.eof else member.unconsumed_tail
+        if not data and not self._packed.tell():
+            raise TryAgain("its gzip is cut")
         return data
 
 
 class Bounded(io.RawIOBase):
-    """Passes bytes on and counts them; more than `most` break the contract.
+    """Passes bytes on and counts them; more than `most` raise ContractBroken with the text `refusal`.
 
     Attributes:
         passed: bytes so far.
@@ -68,7 +57,7 @@ class Bounded(io.RawIOBase):
         self._refusal = refusal
 
     def readable(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
@@ -82,7 +71,7 @@ class Bounded(io.RawIOBase):
 
 
 def unzipped(packed: bytes, most: int, what: str) -> bytes:
-    """Unpack an answer of at most `most` bytes; see `Unpacked`."""
+    """Unpack a response of at most `most` bytes; see `Unpacked`."""
     refusal = f"{what}: unpacks to more than limits.page_bytes ({most})"
     return Bounded(Unpacked(io.BytesIO(packed), what), most, refusal).readall()
 

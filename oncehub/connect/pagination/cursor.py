@@ -1,56 +1,60 @@
-"""Pages that name the next one: by an opaque token, by its address, or as a connector's own part finds it."""
+"""Pagination by cursor: a page names the next by a token, its address, or through the connector's plugin.
+
+Not the cursor of a stream, which `intake` moves on after each run (`intake/runs/cursor.py`).
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
 from oncehub.config.reading import CursorPages, NextUrlPages
-from oncehub.connect.page import PageState
-from oncehub.connect.pagination.listing import Listing, Received, unlike_promised
-from oncehub.connect.pagination.paginators import Fetch, after_token
-from oncehub.connect.plugins import Pager, PageView
+from oncehub.connect.pagination.listing import Fetch, Listing, Received, check_total, unlike_promised
+from oncehub.connect.plugins import NextPage, PageView
+from oncehub.connect.resume_token import LoopCheck, PagePosition
 from oncehub.errors import ContractBroken
 
 Strip = Callable[[str], str]
 """Takes out of an address what authenticates a request."""
 
 
-class _Named:
-    """A token names a place that does not shift."""
+class _ByToken:
+    """A token names a place that does not shift while records change."""
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
 
-    def rejoined(self, state: PageState, fetch: Fetch) -> PageState | None:  # noqa: ARG002
-        """As it was."""
-        return state
+    def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:  # noqa: ARG002
+        """The position as it was."""
+        return position
 
 
-class CursorPaginator(_Named):
+class CursorPaginator(_ByToken):
     """An opaque token in each page names the next."""
 
     def __init__(self, listing: Listing, pages: CursorPages) -> None:
         super().__init__(listing)
         self._pages = pages
 
-    def url(self, state: PageState) -> str:
-        """The page of the state's token."""
-        token = state.get("token")
+    def url(self, position: PagePosition) -> str:
+        """The page of the position's token."""
+        token = position.token
         return self._listing.url(None if token is None else {self._pages.parameter: token})
 
-    def after(self, state: PageState, page: Received) -> PageState | None:
+    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
         """The token at the connector's `next`; none, null or empty ends the read."""
         token = page.content.value(self._pages.next)
         if token is not None and (not isinstance(token, str | int) or isinstance(token, bool)):
             raise unlike_promised(page.content, "token", self._pages.next)
-        return after_token(state, page, None if token is None else str(token))
+        return _behind(position, page, None if token is None else str(token))
 
 
-class LinkPaginator(_Named):
+class LinkPaginator(_ByToken):
     """The next page's address stands in the body, or in a Link header with `rel="next"` (RFC 8288)."""
 
     def __init__(self, listing: Listing, pages: NextUrlPages | None, strip: Strip) -> None:
@@ -61,25 +65,24 @@ class LinkPaginator(_Named):
         base = urlsplit(listing.host)
         self._base = f"{base.scheme}://{base.netloc}"
 
-    def url(self, state: PageState) -> str:
-        """The page of the state's address."""
-        token = state.get("token")
-        return self._listing.url() if token is None else self._base + str(token)
+    def url(self, position: PagePosition) -> str:
+        """The position's address."""
+        return self._listing.url() if position.token is None else self._base + position.token
 
-    def after(self, state: PageState, page: Received) -> PageState | None:
+    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
         """The address's path and query, on the same host: credentials go nowhere else."""
         given = self._given(page)
         if not given:
-            return after_token(state, page, None)
+            return _behind(position, page, None)
         try:
-            address = urljoin(self.url(state), given)
+            address = urljoin(self.url(position), given)
             origin = _origin(address)
         except ValueError:
             raise ContractBroken(f"{page.what}: its next link is no address") from None
         if origin != self._origin:
             raise ContractBroken(f"{page.what}: its next link leads to another host than the connection's")
         parts = urlsplit(self._strip(address))
-        return after_token(state, page, f"{parts.path}?{parts.query}")
+        return _behind(position, page, f"{parts.path}?{parts.query}")
 
     def _given(self, page: Received) -> str | None:
         if self._pages is None:
@@ -98,29 +101,71 @@ def next_link(header: str) -> str | None:
     return None
 
 
-class PluginPaginator(_Named):
-    """The connector's own pager says what to ask for next."""
+class PluginPaginator(_ByToken):
+    """The connector's own paginator gives the parameters of the next page."""
 
-    def __init__(self, listing: Listing, pager: Pager) -> None:
+    def __init__(self, listing: Listing, next_page: NextPage) -> None:
         super().__init__(listing)
-        self._pager = pager
+        self._next_page = next_page
 
-    def url(self, state: PageState) -> str:
-        """The page of the state's parameters."""
-        return self._listing.url(state.get("query"))
+    def url(self, position: PagePosition) -> str:
+        """The page of the position's parameters."""
+        return self._listing.url(position.query)
 
-    def after(self, state: PageState, page: Received) -> PageState | None:
-        """The parameters that the pager gives; None ends the read."""
-        asked = state.get("query", {})
+    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+        """The parameters that the plugin gives; None ends the read."""
         content = page.content
         view = PageView(
-            content.records, content.body, content.headers, self.url(state), state.get("page", 1), asked
+            content.records,
+            content.body,
+            content.headers,
+            self.url(position),
+            position.number,
+            position.query or {},
         )
-        query = self._pager(view)
-        following = after_token(state, page, None if query is None else urlencode(sorted(query.items())))
-        if following is None or query is None:
-            return None
-        return {**following, "query": dict(query), "page": state.get("page", 1) + 1}
+        query = self._next_page(view)
+        following = _behind(position, page, None if query is None else urlencode(sorted(query.items())))
+        return None if following is None or query is None else replace(following, query=dict(query))
+
+
+def _behind(position: PagePosition, page: Received, token: str | None) -> PagePosition | None:
+    """Return the position of the page that a token names.
+
+    Raises:
+        ContractBroken: when there is none though more is promised, or it leads back to a page already read.
+    """
+    read = position.read + len(page.records)
+    # What joined behind the reader is in the latest total, what left before it in the first.
+    totals = [total for total in (position.total, page.total) if total is not None]
+    least = min(totals, default=None)
+    if page.more and not token:
+        raise ContractBroken(f"{page.what}: says that more follows, but names no next page")
+    if page.more is False or not token:
+        check_total(page.what, least, read)
+        return None
+    loop = checked_loop(position.loop, token)
+    if loop is None:
+        raise ContractBroken(f"{page.what}: leads back to a page that was already read")
+    return replace(position, token=token, read=read, loop=loop, total=least)
+
+
+def checked_loop(check: LoopCheck | None, token: str) -> LoopCheck | None:
+    """Return the check with `token` added, or None when the tokens run in a loop.
+
+    Brent's cycle finding: the token compared with is replaced after 1, 2, 4, 8 ... tokens, so one that
+    repeats at once is found at once, and any loop within twice as many tokens as came before its first
+    repetition, plus its length. The check does not grow, and keeps digests, for tokens may hold keys of
+    records.
+    """
+    digest = hashlib.blake2b(token.encode(), digest_size=16).hexdigest()
+    if check is None:
+        return LoopCheck(digest)
+    if check.digest == digest:
+        return None
+    steps = check.steps + 1
+    if steps == check.until:
+        return LoopCheck(digest, until=2 * steps)
+    return replace(check, steps=steps)
 
 
 def _origin(url: str) -> tuple[Any, Any, Any]:

@@ -1,10 +1,10 @@
-"""A selection of a stream's records, and one page of it with what it declares about itself."""
+"""A selection of a stream's records, and one page of it with what the page declares about itself."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -25,11 +25,11 @@ class Listing:
         name: names it in errors, e.g. `source.stream`.
         host: base URL of the source.
         read: where pages are, and the records in them.
-        pages: how to walk them.
+        pages: how to get from one to the next.
         parameters: query of the selection.
-        values: what stands for the placeholders of `read`.
-        may_be_gone: whether 404 and 410 say that there is nothing to list any more.
-        whole: whether what it lacks counts as deleted.
+        values: replace the placeholders of `read`.
+        may_be_gone: whether 404 and 410 mean that there is nothing to list any more.
+        whole: whether a record that it lacks counts as deleted.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Listing:
         """Address of a page: the selection, its size and `parameters`."""
         return self.host + self._path_and_query(parameters or {})
 
-    def form(self) -> str:
-        """Tell apart what is selected and how it is paged, so that no state is taken up by another one.
+    def selection(self) -> str:
+        """Identify what is selected and how it is paged: no other listing may continue at its positions.
 
-        A digest, for what is selected may be a key of a record.
+        It is a digest, for what is selected may be a key of a record.
         """
         text = f"{self.pages.kind} {self._path_and_query({})}"
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -62,14 +62,14 @@ class Listing:
         query |= self.parameters
         if self.pages.size is not None:
             query[self.pages.size.parameter] = str(self.pages.size.value)
-        # A space as %20: whoever signs or logs a query reads it the same way.
+        # A space as %20, which signatures and logs read in one way only.
         text = urlencode(query | dict(parameters), quote_via=quote)
         return path + (f"?{text}" if text else "")
 
 
 @dataclass(frozen=True)
 class Received:
-    """One page as it came.
+    """One page as it arrived.
 
     Attributes:
         content: its records, and the places of its body and headers.
@@ -92,6 +92,10 @@ class Received:
         return self.content.records
 
 
+Fetch = Callable[[str], Received]
+"""Fetches the page at an address."""
+
+
 def received(content: Content, pages: Pages) -> Received:
     """Read what a page declares about itself.
 
@@ -103,6 +107,16 @@ def received(content: Content, pages: Pages) -> Received:
     if pages.count is not None and (count := _count(content, pages.count)) > len(content.records):
         raise ContractBroken(f"{content.what}: counts {count} records but holds {len(content.records)}")
     return Received(content, total, None if pages.more is None else _truth(content, pages.more))
+
+
+def check_total(what: str, total: int | None, read: int) -> None:
+    """Refuse a listing that ended before its total.
+
+    Raises:
+        ContractBroken: when `read`, up to the last page, is less than what is declared.
+    """
+    if total is not None and read < total:
+        raise ContractBroken(f"{what}: the source declares {total} records but ended after {read}")
 
 
 def _count(content: Content, place: Place) -> int:

@@ -1,35 +1,50 @@
-"""The ways from one page of a listing to the next: by position, by token, by a part of its own, or none.
+"""Paginators: the ways from one page of a listing to the next, and the loop that reads its pages.
 
-What a page declares is held against what comes: `more` decides whether another page follows, else a total,
-else only an empty page ends a listing by position, for a source may give fewer records than it was asked for.
-A listing that ends before its total is an error; records beyond it are not, as a listing may grow meanwhile.
+`offset` paginates by page number or offset, `cursor` by token, link or the connector's own paginator. What a
+page declares is checked against what arrives: `more` decides whether another page follows, else a total, else
+only an empty page ends a listing by offset, for a source may give fewer records than it was asked for. A
+listing that ends before its total is an error; records beyond it are not, as a listing may grow meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
-from oncehub.connect.page import PageState
-from oncehub.connect.pagination.listing import Listing, Received
-from oncehub.connect.pagination.loops import seen_again
+import requests
+
+from oncehub.config.reading import CursorPages, LinkPages, NextUrlPages, NumberPages, OffsetPages
+from oncehub.connect.formats import PageReader
+from oncehub.connect.http.requester import Requester
+from oncehub.connect.http.responses import Response
+from oncehub.connect.page import Page
+from oncehub.connect.pagination.cursor import CursorPaginator, LinkPaginator, PluginPaginator, Strip
+from oncehub.connect.pagination.listing import Fetch, Listing, Received, check_total, received
+from oncehub.connect.pagination.offset import OffsetPaginator
+from oncehub.connect.plugins import NextPage
+from oncehub.connect.resume_token import PagePosition, ResumeToken
 from oncehub.errors import ContractBroken
 
-Fetch = Callable[[str], Received]
-"""Fetches the page at an address."""
+logger = logging.getLogger(__name__)
+
+
+class Gone(Exception):
+    """What was to be listed is no longer there; never leaves this package."""
 
 
 class Paginator(Protocol):
-    """One way of paging; a state is what `after` returned, and holds `read`, the records before its page."""
+    """One way of paging."""
 
-    def url(self, state: PageState) -> str:
-        """Address of the page that `state` stands for."""
+    def url(self, position: PagePosition) -> str:
+        """Address of the page at `position`."""
 
-    def rejoined(self, state: PageState, fetch: Fetch) -> PageState | None:
-        """The state of an earlier process as of now; None when what lies behind it is no longer the same."""
+    def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:
+        """The position of an earlier process as of now; None when the pages before it have changed."""
 
-    def after(self, state: PageState, page: Received) -> PageState | None:
-        """The state of the page after this one; None when this one is the last.
+    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+        """The position behind `page`, which is the one at `position`; None when it is the last.
 
         Raises:
             ContractBroken: when the page promises what does not come, or leads back.
@@ -37,53 +52,91 @@ class Paginator(Protocol):
 
 
 class SinglePagePaginator:
-    """Everything in one answer."""
+    """Everything in one response."""
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
 
-    def url(self, state: PageState) -> str:  # noqa: ARG002
+    def url(self, position: PagePosition) -> str:  # noqa: ARG002
         """The only address."""
         return self._listing.url()
 
-    def rejoined(self, state: PageState, fetch: Fetch) -> PageState | None:  # noqa: ARG002
-        """There is nothing to go on with."""
+    def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:  # noqa: ARG002
+        """None: there is no page to continue with."""
         return None
 
-    def after(self, state: PageState, page: Received) -> PageState | None:
-        """Nothing follows."""
+    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+        """None: no page follows."""
         if page.more:
             raise ContractBroken(f"{page.what}: says that more follows, but its `pages` are of kind none")
-        check_total(page.what, page.total, state["read"] + len(page.records))
+        check_total(page.what, page.total, position.read + len(page.records))
         return None
 
 
-def check_total(what: str, total: int | None, read: int) -> None:
-    """Refuse a listing that ended before its total.
+def paginator_of(listing: Listing, next_page: NextPage | None, strip: Strip) -> Paginator:
+    """Return the paginator that the connector names; `strip` takes credentials out of addresses."""
+    match listing.pages:
+        case NumberPages() | OffsetPages() as pages:
+            return OffsetPaginator(listing, pages)
+        case CursorPages() as pages:
+            return CursorPaginator(listing, pages)
+        case NextUrlPages() as pages:
+            return LinkPaginator(listing, pages, strip)
+        case LinkPages():
+            return LinkPaginator(listing, None, strip)
+        case _:
+            return SinglePagePaginator(listing) if next_page is None else PluginPaginator(listing, next_page)
+
+
+def listing_pages(
+    requester: Requester,
+    reader: PageReader,
+    listing: Listing,
+    paginator: Paginator,
+    resume: PagePosition | None,
+) -> Iterator[Page]:
+    """Read a listing, or the rest of it from `resume` on; each page's token holds the position behind it.
+
+    A position of another listing starts anew, and so does an offset when the page before it has changed: what
+    stands behind that offset now is not what stood there.
 
     Raises:
-        ContractBroken: when `read`, up to the last page, is less than what is declared.
+        Gone: when the listing may be gone, and is.
+        ContractBroken: when a page lacks what the connector names, the source sends the reader in circles, or
+            fewer records come than declared.
+        SourceError: see `Requester.send`.
     """
-    if total is not None and read < total:
-        raise ContractBroken(f"{what}: the source declares {total} records but ended after {read}")
+
+    def fetched(url: str, number: int) -> Received:
+        return _fetched(requester, reader, listing, url, number)
+
+    position = PagePosition(listing.selection())
+    if resume is not None:
+        before = resume.number - 1
+        if resume.selection == position.selection:
+            position = paginator.rejoined(resume, lambda url: fetched(url, before)) or position
+        if position.number == 1:
+            logger.info("%s: changed since it was last read; starting anew", listing.name)
+    while True:
+        page = fetched(paginator.url(position), position.number)
+        following = paginator.after(position, page)
+        logger.debug("%s: %d records", page.what, len(page.records))
+        if following is None:
+            yield Page(page.records, None, position.number, page.total)
+            return
+        following = replace(following, number=position.number + 1)
+        yield Page(page.records, ResumeToken(following), position.number, page.total)
+        position = following
 
 
-def after_token(state: PageState, page: Received, token: str | None) -> PageState | None:
-    """Return the state of the page that a token names.
+def _fetched(requester: Requester, reader: PageReader, listing: Listing, url: str, number: int) -> Received:
+    what = f"{listing.name}: page {number}"
+    gone = {404, 410} if listing.may_be_gone and number == 1 else set()
 
-    Raises:
-        ContractBroken: when there is none though more is promised, or it leads back to a page already read.
-    """
-    read = state["read"] + len(page.records)
-    # What joined behind the reader is in the latest total, what left before it in the first.
-    totals = [total for total in (state.get("total"), page.total) if total is not None]
-    least = min(totals, default=None)
-    if page.more and not token:
-        raise ContractBroken(f"{page.what}: says that more follows, but names no next page")
-    if page.more is False or not token:
-        check_total(page.what, least, read)
-        return None
-    watch = seen_again(state.get("watch"), token)
-    if watch is None:
-        raise ContractBroken(f"{page.what}: leads back to a page that was already read")
-    return {"token": token, "read": read, "watch": watch, "total": least}
+    def read(response: Response) -> Received:
+        if response.status in gone:
+            raise Gone
+        return received(reader.page(response, what), listing.pages)
+
+    request = requests.Request("GET", url, headers=dict(listing.read.headers))
+    return requester.send(request, what, read, accept={200} | gone)

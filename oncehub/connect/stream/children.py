@@ -7,7 +7,7 @@ import logging
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oncehub.config.connector import (
@@ -19,9 +19,10 @@ from oncehub.config.connector import (
     TombstoneDeletes,
 )
 from oncehub.connect.formats import at
-from oncehub.connect.page import Page, PageState
+from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
-from oncehub.connect.pagination.reader import Gone
+from oncehub.connect.pagination.paginators import Gone
+from oncehub.connect.resume_token import ChildrenPosition, FilePosition, PagePosition, ResumeToken
 from oncehub.connect.stream.high_water_mark import latest
 from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.prefetch import first_pages_ahead
@@ -56,7 +57,7 @@ class _Gathered:
     def is_full(self) -> bool:
         return len(self.records) >= RECORDS or self.answers >= ANSWERS
 
-    def page(self, following: PageState | None, watermark: int | None) -> Page:
+    def page(self, following: ResumeToken | None, watermark: int | None) -> Page:
         """Give it away as one page."""
         page = Page(self.records, following, self.number, None, watermark=watermark)
         self.number, self.records, self.answers = self.number + 1, [], 0
@@ -79,8 +80,8 @@ class ChildReader:
         self._parents = StreamReader(source, parent.stream, clock, as_parents=True)
         self._asked, self._gone, self._unfit = 0, 0, 0
 
-    def pages(self, window: Window, resume: PageState | None) -> Generator[Page]:
-        """Read the children of every parent, or the rest behind `resume`; see `Source.pages`."""
+    def pages(self, window: Window, resume: ResumeToken | None) -> Generator[Page]:
+        """Read the children of every parent, or the rest from `resume` on; see `Source.pages`."""
         with _pool(self._source.requester.limits.concurrency) as pool:
             yield from self._gathered(window, resume, pool)
         logger.info(
@@ -88,25 +89,30 @@ class ChildReader:
             *(self._name, self._asked, self._gone, self._unfit),
         )
 
-    def _gathered(self, window: Window, resume: PageState | None, pool: ThreadPoolExecutor) -> Iterator[Page]:
-        gathered = _Gathered(resume["number"] if resume else 1)
+    def _gathered(
+        self, window: Window, resume: ResumeToken | None, pool: ThreadPoolExecutor
+    ) -> Iterator[Page]:
+        position = resume.children if resume else None
+        gathered = _Gathered(position.number if position else 1)
         watermark: int | None = None
-        before = resume["parents"] if resume else None
+        # The token that the current page of parents was read from.
+        before = replace(resume, children=None) if resume and resume.stream else None
         asked = window if self._parent.of == "changed" else Window(None, None)
         parameters = self._parameters(window)
         for parents in self._parents.pages(asked, before):
             if parents.number == 1 and before is not None:
-                before, resume, gathered.number = None, None, 1
+                before, position, gathered.number = None, None, 1
             watermark = _higher(watermark, self._highest(parents))
             families = self._families(parents)
-            begin, inner = _taken_up(families, resume)
-            listed = self._listed(families, parents.number, parameters, begin, inner)
-            for records, index, inside in self._children(families, begin, listed, pool):
+            begin, child_page = _taken_up(families, position)
+            listed = self._listed(families, parents.number, parameters, begin, child_page)
+            for records, index, following in self._children(families, begin, listed, pool):
                 gathered.add(records)
                 if gathered.is_full():
-                    state = _state(parents, families, before, index, inside)
-                    yield gathered.page({**state, "number": gathered.number + 1}, watermark)
-            resume, before = None, parents.next
+                    number = gathered.number + 1
+                    token = _token(parents, families, before, ChildrenPosition(number, index, "", following))
+                    yield gathered.page(token, watermark)
+            position, before = None, parents.next
         yield gathered.page(None, watermark)
 
     def _listed(
@@ -115,15 +121,15 @@ class ChildReader:
         number: int,
         parameters: dict[str, str],
         begin: int,
-        inner: PageState | None,
+        child_page: PagePosition | None,
     ) -> Iterator[Iterator[Page]]:
-        """Yield each family's children, unread; those of the first from `inner` on."""
+        """Yield each family's children, unread; those of the first from `child_page` on."""
         host, spec = self._source.connection.host, self._spec
         for index in range(begin, len(families)):
             name = f"{self._name} of parent {index + 1} on page {number}"
             values = {key: str(value) for key, value in families[index].items()}
             listing = Listing(name, host, spec.read, spec.pages, parameters, values, may_be_gone=True)
-            yield self._alive(listing, inner if index == begin else None)
+            yield self._alive(listing, child_page if index == begin else None)
 
     def _children(
         self,
@@ -131,8 +137,8 @@ class ChildReader:
         begin: int,
         listed: Iterator[Iterator[Page]],
         pool: ThreadPoolExecutor,
-    ) -> Iterator[tuple[list[Any], int, PageState | None]]:
-        """Yield children, the family to go on with, and where in its children."""
+    ) -> Iterator[tuple[list[Any], int, PagePosition | None]]:
+        """Yield children, the family to continue with, and the page of its children."""
         ahead = first_pages_ahead(listed, pool, self._source.requester.limits.concurrency)
         for index, pages in enumerate(ahead, begin):
             self._asked += 1
@@ -140,7 +146,9 @@ class ChildReader:
             for page in pages:
                 came = True
                 records = [_adopted(record, families[index]) for record in page.records]
-                yield records, index + (page.next is None), page.next
+                following = page.next.page if page.next else None
+                assert not isinstance(following, FilePosition)
+                yield records, index + (following is None), following
             if not came:
                 self._gone += 1
                 yield [], index + 1, None
@@ -148,9 +156,9 @@ class ChildReader:
     def _parameters(self, window: Window) -> dict[str, str]:
         return {} if self._parent.of == "changed" else window_parameters(window, self._name, self._spec)
 
-    def _alive(self, listing: Listing, inner: PageState | None) -> Iterator[Page]:
+    def _alive(self, listing: Listing, child_page: PagePosition | None) -> Iterator[Page]:
         try:
-            yield from self._source.pages(listing, inner)
+            yield from self._source.pages(listing, child_page)
         except Gone:
             return
 
@@ -179,23 +187,24 @@ class ChildReader:
         return highest if isinstance(highest, int) else None
 
 
-def _state(
-    parents: Page, families: list[Family], before: PageState | None, index: int, inner: PageState | None
-) -> PageState:
-    """Where to go on: the page of parents, the family on it, and what made sure that it is still the same."""
-    if index == len(families) and parents.next is not None:
-        return {"parents": parents.next, "index": 0, "digest": _digest([]), "child": None}
-    known = _digest(families[: index + (inner is not None)])
-    return {"parents": before, "index": index, "digest": known, "child": inner}
+def _token(
+    parents: Page, families: list[Family], before: ResumeToken | None, position: ChildrenPosition
+) -> ResumeToken:
+    """Where to continue: on this page of parents, or at the start of the next one."""
+    if position.index == len(families) and parents.next is not None:
+        return replace(parents.next, children=replace(position, index=0, digest=_digest([])))
+    return replace(before or ResumeToken(), children=replace(position, digest=_asked(families, position)))
 
 
-def _taken_up(families: list[Family], resume: PageState | None) -> tuple[int, PageState | None]:
-    if resume is None:
+def _taken_up(families: list[Family], position: ChildrenPosition | None) -> tuple[int, PagePosition | None]:
+    if position is None or position.digest != _asked(families, position):
         return 0, None
-    index, inner = resume["index"], resume["child"]
-    if resume["digest"] != _digest(families[: index + (inner is not None)]):
-        return 0, None
-    return index, inner
+    return position.index, position.page
+
+
+def _asked(families: list[Family], position: ChildrenPosition) -> str:
+    """Identify the parents asked so far, also the one whose children are being read."""
+    return _digest(families[: position.index + (position.page is not None)])
 
 
 def _digest(families: list[Family]) -> str:

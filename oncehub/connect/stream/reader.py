@@ -1,27 +1,28 @@
-"""Reading one stream in phases: its snapshot, what changed since, what was deleted; or its records at once.
+"""Stream reader: reads one stream in phases (its snapshot, changes since, deletions), or its records at once.
 
-Nothing falls between a snapshot and the changes replayed after it, though the snapshot may have been made
-hours before it is read, as a nightly dump is: changes are asked for from the latest statement that it shows,
-less `overlap`. Of a snapshot that is made while it is read, records may show later statements than its
-watermark (the sequence, or the end of the window, from before it began); those do not count.
+No change is lost between a snapshot and the changes replayed after it, although the snapshot may have been
+made hours before it is read, as a nightly dump is: changes are asked for from the snapshot's high-water
+mark (the latest time or sequence that it shows), less `overlap`. Records of a snapshot that is made while it
+is read may show later times than its watermark (the sequence, or the end of the window, from before it
+began); those do not count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from oncehub.config.connector import AbsenceDeletes, SequenceChanges, TimeChanges, TombstoneStream
-from oncehub.connect.page import Page, PageState
+from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
+from oncehub.connect.resume_token import ResumeToken, StreamPosition
 from oncehub.connect.stream.high_water_mark import latest
 from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.window import Bound, Window, window_parameters
 
 Clock = Callable[[], datetime]
-Phase = Literal["snapshot", "changes", "records", "rest", "deletions"]
 
 
 def utc_now() -> datetime:
@@ -29,49 +30,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a read is.
-
-    Attributes:
-        since, until: what the phase asks for.
-        pages, records: of the phases before.
-        here: records of this phase.
-        high: latest statement that the snapshot shows, as far as it counts.
-        watermark: the sequence before the snapshot began.
-        page: where to go on within the phase.
-    """
-
-    phase: Phase
-    since: Bound = None
-    until: Bound = None
-    pages: int = 0
-    records: int = 0
-    here: int = 0
-    high: Bound = None
-    watermark: int | None = None
-    page: PageState | None = None
-
-    def state(self) -> PageState:
-        """Write it down."""
-        return {
-            name: value.isoformat() if isinstance(value, datetime) else value
-            for name, value in asdict(self).items()
-        }
-
-    @classmethod
-    def of(cls, state: PageState) -> Progress:
-        """Read what `state` wrote."""
-        bounds = {
-            name: datetime.fromisoformat(state[name])
-            for name in ("since", "until", "high")
-            if isinstance(state[name], str)
-        }
-        return cls(**{**state, **bounds})
-
-
 class StreamReader:
-    """The phases of one stream.
+    """Reads one stream, phase by phase.
 
     Attributes:
         name: `source.stream`.
@@ -82,11 +42,11 @@ class StreamReader:
         """Prepare to read.
 
         Args:
-            source: to be asked.
+            source: reads its listings.
             stream: its name.
             clock: tells how far a replay of changes may go.
-            as_parents: leaves out what was deleted, and reads everything up to the present. A record that
-                moves while it is listed leaves a bounded listing, which tells so, and stands in the next one.
+            as_parents: leaves out deletions, and reads everything up to the present. A record that changes
+                while it is listed leaves a bounded listing, whose total shrinks, and is in the next one.
         """
         self.name = f"{source.connector.source}.{stream}"
         self.spec = source.connector.streams[stream]
@@ -94,82 +54,88 @@ class StreamReader:
         self._clock = clock
         self._as_parents = as_parents
 
-    def pages(self, window: Window, resume: PageState | None) -> Generator[Page]:
-        """Read every phase, or the rest behind `resume`; see `Source.pages`."""
-        progress: Progress | None = self._begun(window) if resume is None else Progress.of(resume)
-        while progress is not None:
-            following: Progress | None = progress
-            for page in self._source.pages(self._listing(progress), progress.page):
-                progress = self._counted(progress, page)
-                following = self._next_phase(progress, page) if page.next is None else progress
-                yield self._shown(progress, page, following)
-            progress = following
+    def pages(self, window: Window, resume: ResumeToken | None) -> Generator[Page]:
+        """Read every phase, or the rest from `resume` on; see `Source.pages`."""
+        position: StreamPosition | None
+        if resume is None or resume.stream is None:
+            position, listed_from = self._begin(window), None
+        else:
+            position, listed_from = resume.stream, resume.page
+        while position is not None:
+            following: StreamPosition | None = position
+            for page in self._source.pages(self._listing(position), listed_from):
+                position = self._counted(position, page)
+                following = self._next_phase(position, page) if page.next is None else position
+                yield self._shown(position, page, following)
+            position, listed_from = following, None
 
-    def _begun(self, window: Window) -> Progress:
+    def _begin(self, window: Window) -> StreamPosition:
         changes, snapshot = self.spec.changes, self.spec.snapshot
         until = window.until
         if until is None and isinstance(changes, TimeChanges) and (snapshot or self._to_the_present(window)):
             until = self._clock() - changes.skew
         if snapshot is None or window.since is not None:
-            return Progress("records", window.since, until)
+            return StreamPosition("records", window.since, until)
         place = snapshot.watermark
         watermark = None if place is None else self._source.watermark(self.name, place)
-        return Progress("snapshot", None, until, watermark=watermark)
+        return StreamPosition("snapshot", None, until, watermark=watermark)
 
     def _to_the_present(self, window: Window) -> bool:
         return self._as_parents and window == Window(None, None)
 
-    def _counted(self, progress: Progress, page: Page) -> Progress:
+    def _counted(self, position: StreamPosition, page: Page) -> StreamPosition:
         anew = page.number == 1
-        here = len(page.records) + (0 if anew else progress.here)
-        progress = replace(progress, here=here, page=page.next)
-        if progress.phase != "snapshot":
-            return progress
-        bound = progress.until if progress.watermark is None else progress.watermark
-        shown = [latest(page.records, self.spec, bound), None if anew else progress.high]
-        return replace(progress, high=max((mark for mark in shown if mark is not None), default=None))
-
-    def _next_phase(self, progress: Progress, page: Page) -> Progress | None:
-        behind = Progress(
-            "deletions", pages=progress.pages + page.number, records=progress.records + progress.here
+        count = len(page.records) + (0 if anew else position.phase_records)
+        position = replace(position, phase_records=count)
+        if position.phase != "snapshot":
+            return position
+        bound = position.until if position.watermark is None else position.watermark
+        shown = [latest(page.records, self.spec, bound), None if anew else position.high_water_mark]
+        return replace(
+            position, high_water_mark=max((mark for mark in shown if mark is not None), default=None)
         )
-        match progress.phase:
+
+    def _next_phase(self, position: StreamPosition, page: Page) -> StreamPosition | None:
+        behind = StreamPosition(
+            "deletions", pages=position.pages + page.number, records=position.records + position.phase_records
+        )
+        match position.phase:
             case "snapshot":
-                since, until = self._replay(progress)
+                since, until = self._replay(position)
                 return replace(behind, phase="changes", since=since, until=until)
             case "records" | "changes" if self._as_parents:
-                open_ended = progress.until is not None and (
-                    progress.since is None or progress.phase == "changes"
+                open_ended = position.until is not None and (
+                    position.since is None or position.phase == "changes"
                 )
-                return replace(behind, phase="rest", since=progress.until) if open_ended else None
+                return replace(behind, phase="rest", since=position.until) if open_ended else None
             case "records" | "changes" if isinstance(self.spec.deletes, TombstoneStream):
-                since = progress.since if progress.phase == "records" else None
-                return replace(behind, since=since, until=progress.until)
+                since = position.since if position.phase == "records" else None
+                return replace(behind, since=since, until=position.until)
             case _:
                 return None
 
-    def _replay(self, progress: Progress) -> tuple[Bound, Bound]:
-        """What changed since the snapshot was made."""
-        changes, high = self.spec.changes, progress.high
+    def _replay(self, position: StreamPosition) -> tuple[Bound, Bound]:
+        """The bounds of what changed since the snapshot was made."""
+        changes, high = self.spec.changes, position.high_water_mark
         if isinstance(changes, SequenceChanges):
             if high is None:
-                # Records without numbers say nothing of when the snapshot was made, and none at all nothing.
-                high = progress.watermark if progress.here else 0
+                # Neither records without numbers nor an empty snapshot show when it was made.
+                high = position.watermark if position.phase_records else 0
             return max(0, cast(int, high) - changes.overlap), None
         assert isinstance(changes, TimeChanges)
-        until = max(cast(datetime, progress.until), self._clock() - changes.skew)
+        until = max(cast(datetime, position.until), self._clock() - changes.skew)
         return (None if high is None else cast(datetime, high) - changes.overlap), until
 
-    def _listing(self, progress: Progress) -> Listing:
+    def _listing(self, position: StreamPosition) -> Listing:
         host = self._source.connection.host
-        if progress.phase == "snapshot":
+        if position.phase == "snapshot":
             assert self.spec.snapshot is not None
             snapshot = self.spec.snapshot
             return Listing(
                 f"{self.name} snapshot", host, snapshot.read, snapshot.pages, {}, whole=self._whole
             )
-        parameters = window_parameters(Window(progress.since, progress.until), self.name, self.spec)
-        if progress.phase == "deletions":
+        parameters = window_parameters(Window(position.since, position.until), self.name, self.spec)
+        if position.phase == "deletions":
             deletes = cast(TombstoneStream, self.spec.deletes)
             return Listing(f"{self.name} deletions", host, deletes.read, deletes.pages, parameters)
         return Listing(self.name, host, self.spec.read, self.spec.pages, parameters, whole=self._whole)
@@ -178,13 +144,14 @@ class StreamReader:
     def _whole(self) -> bool:
         return isinstance(self.spec.deletes, AbsenceDeletes)
 
-    def _shown(self, progress: Progress, page: Page, following: Progress | None) -> Page:
+    def _shown(self, position: StreamPosition, page: Page, following: StreamPosition | None) -> Page:
+        listed = page.next.page if page.next else None
         changed: dict[str, Any] = {
-            "next": None if following is None else following.state(),
-            "number": progress.pages + page.number,
-            "total": None if page.total is None else progress.records + page.total,
-            "kind": "deletions" if progress.phase == "deletions" else "records",
+            "next": None if following is None else ResumeToken(listed, following),
+            "number": position.pages + page.number,
+            "total": None if page.total is None else position.records + page.total,
+            "kind": "deletions" if position.phase == "deletions" else "records",
         }
-        if progress.phase == "snapshot":
-            changed |= {"watermark": progress.watermark, "of_snapshot": True}
+        if position.phase == "snapshot":
+            changed |= {"watermark": position.watermark, "of_snapshot": True}
         return replace(page, **changed)

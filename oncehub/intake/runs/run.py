@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from typing import Any, Self
 from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.config.connector import SequenceChanges, TimeChanges
-from oncehub.connect import PageState, Window
+from oncehub.connect import ResumeToken, Window
 from oncehub.errors import OncehubError, StoreUnavailable
 from oncehub.intake.landing.land import Landed
 from oncehub.intake.runs.stream_locks import Mode, lane_of
@@ -160,7 +160,7 @@ class Run:
     window: Window
     started_at: datetime
     definition: str | None
-    resume: PageState | None = None
+    resume: Mapping[str, Any] | None = None
     all_landed: bool = False
     taken_over: bool = False
     _begun_at: float = field(default_factory=time.monotonic)
@@ -182,9 +182,9 @@ class Run:
         """Add pages to the counters, and return them."""
         return self._report(_COUNT, **asdict(counts))
 
-    def save_checkpoint(self, page: PageState | None, marks: Marks) -> None:
+    def save_checkpoint(self, page: ResumeToken | None, marks: Marks) -> None:
         """Note the next page (None when all have landed) and how far this one goes."""
-        self._run(_SAVE_CHECKPOINT, page=None if page is None else Json(page), **asdict(marks))
+        self._run(_SAVE_CHECKPOINT, page=None if page is None else Json(page.stored()), **asdict(marks))
 
     def succeed(self, *, deleted_by_absence: int = 0) -> RunReport:
         """Close the run, and return its counters."""

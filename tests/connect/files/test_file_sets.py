@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oncehub.connect import Page, ResumeToken
 from oncehub.connect.files.file_sets import FileSet, ListedFile
-from oncehub.connect.formats import rows
-from oncehub.connect.page import Page, PageState
+from oncehub.connect.formats import file_reader
+from oncehub.connect.resume_token import FilePosition
 from oncehub.errors import ContractBroken
 
+from ..conftest import stored
 from ..rendering import LIMITS, jsonl_read, rendered
 
 
@@ -32,36 +33,37 @@ def file_set(sizes: Sequence[int], *, declared: bool = True) -> FileSet:
     return FileSet("x.items", jsonl_read(), LIMITS, files, copy, vouched=True)
 
 
-def stored(page: Page) -> PageState | None:
-    return None if page.next is None else orjson.loads(orjson.dumps(page.next))
+def position_behind(page: Page) -> FilePosition | None:
+    token = stored(page.next)
+    return None if token is None else ResumeToken.load(token, "x", "items").page
 
 
 @given(sizes=st.lists(st.integers(0, 9), max_size=5), size=st.integers(1, 4), data=st.data())
 def test_reading_stopped_anywhere_goes_on_there(sizes: list[int], size: int, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "SLICE_RECORDS", size)
+        patch.setattr(file_reader, "SLICE_RECORDS", size)
         read: list[str] = []
         numbers: list[int] = []
-        state: PageState | None = None
+        position: FilePosition | None = None
         while True:
             # How many pages a process keeps before it is killed.
             kept = data.draw(st.integers(1, 4))
-            for page, _ in zip(file_set(sizes).pages(state), range(kept), strict=False):
+            for page, _ in zip(file_set(sizes).pages(position), range(kept), strict=False):
                 read += [record["n"] for record in page.records]
                 numbers.append(page.number)
-                state = stored(page)
+                position = position_behind(page)
                 assert page.total == sum(sizes)
-            if state is None:
+            if position is None:
                 break
     assert read == [f"{file}.{row}" for file, count in enumerate(sizes) for row in range(count)]
     assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_slices_of_another_size_than_before_neither_skip_nor_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "SLICE_RECORDS", 4)
-    state = next(file_set([10]).pages(None)).next
-    monkeypatch.setattr(rows, "SLICE_RECORDS", 3)
-    records = [record["n"] for page in file_set([10]).pages(state) for record in page.records]
+    monkeypatch.setattr(file_reader, "SLICE_RECORDS", 4)
+    position = position_behind(next(file_set([10]).pages(None)))
+    monkeypatch.setattr(file_reader, "SLICE_RECORDS", 3)
+    records = [record["n"] for page in file_set([10]).pages(position) for record in page.records]
     assert records == [f"0.{row}" for row in range(4, 10)]
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from oncehub.config.access import Limits
+from oncehub.connect import Page, ResumeToken
 from oncehub.connect.files import file_sets
 from oncehub.connect.files.folder import QUIET_SECONDS, folder_pages
-from oncehub.connect.page import Page, PageState
 from oncehub.errors import ContractBroken, SourceUnavailable
 
 from ..rendering import csv_read
@@ -42,9 +42,10 @@ class Drop:
         os.utime(path, (time.time() - age,) * 2)
         return path
 
-    def read(self, resume: PageState | None = None, *, whole: bool = False, **folder: Any) -> list[Page]:
+    def read(self, resume: ResumeToken | None = None, *, whole: bool = False, **folder: Any) -> list[Page]:
         read = csv_read(path=None, folder={"files": "*.csv"} | folder)
-        return list(folder_pages(self.folder, "land.items", read, self.limits, resume, whole=whole))
+        position = resume.page if resume else None
+        return list(folder_pages(self.folder, "land.items", read, self.limits, position, whole=whole))
 
     def rows(self, **settings: Any) -> list[Any]:
         return [row["a"] for page in self.read(**settings) for row in page.records]

@@ -7,15 +7,15 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pytest
 
 from oncehub.config.connector import Connector
-from oncehub.connect import Page, PageState, Window
+from oncehub.connect import Page, ResumeToken, Window
 from oncehub.connect.source import Source
 from oncehub.errors import ConfigError, ContractBroken, SourceUnavailable
 from stubs.servers.protocol.windows1258 import encode_windows_1258
 
+from ..conftest import Stored, stored
 from ..serving import Answering, Asked, Reply, Served, as_json
 
 ALL = Window(None, None)
@@ -63,7 +63,7 @@ def text(*rows: str) -> str:
     return "".join(f"{row}\r\n" for row in ("MA;TEN", *rows))
 
 
-def pages_of(source: Source, resume: PageState | None = None) -> list[Page]:
+def pages_of(source: Source, resume: ResumeToken | Stored | None = None) -> list[Page]:
     return list(source.pages("items", ALL, resume))
 
 
@@ -96,7 +96,7 @@ def test_reading_goes_on_from_any_file(
     served = serve(export)
     pages = pages_of(open_served(connector, served.host))
     for index in range(2):
-        state = orjson.loads(orjson.dumps(pages[index].next))
+        state = stored(pages[index].next)
         assert pages_of(open_served(connector, served.host), state) == pages[index + 1 :]
 
 
@@ -110,7 +110,7 @@ def test_reading_goes_on_within_a_file(
     assert [len(page.records) for page in pages] == [2, 5000, 5000, 1000, 1]
     assert {page.total for page in pages} == {11_003}
     for done in range(1, len(pages)):
-        state = orjson.loads(orjson.dumps(pages[done - 1].next))
+        state = stored(pages[done - 1].next)
         assert pages_of(open_served(connector, served.host), state) == pages[done:]
 
 

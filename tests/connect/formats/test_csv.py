@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oncehub.config.reading import SinglePage
-from oncehub.connect.formats import reader_of, record_slices
+from oncehub.connect.formats import PageReader, record_slices
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
@@ -19,7 +19,7 @@ from ..rendering import LIMITS, ONE_PAGE, csv_read
 
 
 def records(body: bytes, **settings: Any) -> list[Any]:
-    reader = reader_of(csv_read(**settings), ONE_PAGE, most=200_000)
+    reader = PageReader(csv_read(**settings), ONE_PAGE, 200_000)
     return reader.page(Response(200, {}, body), "customs.items: page 1").records
 
 
@@ -104,7 +104,7 @@ def test_what_is_whole_but_not_as_agreed_breaks_the_contract(
 
 def test_nothing_at_all_is_an_empty_page_where_it_is_declared_so() -> None:
     pages = SinglePage.model_validate({"kind": "none", "total": {"header": "X-Total"}})
-    reader = reader_of(csv_read(), pages, most=100)
+    reader = PageReader(csv_read(), pages, 100)
     assert reader.page(Response(200, {"X-Total": "0"}, b""), "x").records == []
     with pytest.raises(ContractBroken, match="needs a header line"):
         reader.page(Response(200, {"X-Total": "3"}, b""), "x")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.reading import Read, SinglePage
-from oncehub.connect.formats import Content, reader_of
+from oncehub.connect.formats import Content, PageReader
 from oncehub.connect.formats.json import parse_json
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
@@ -25,7 +25,7 @@ COUNT_IN_HEADER = SinglePage.model_validate({"kind": "none", "count": {"header":
 
 def page(read: Read, body: bytes, pages: SinglePage = ONE_PAGE, **headers: str) -> Content:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return reader_of(read, pages, most=10_000).page(Response(200, named, body), "tax.items: page 1")
+    return PageReader(read, pages, 10_000).page(Response(200, named, body), "tax.items: page 1")
 
 
 def test_records_stand_at_their_path_or_are_the_body() -> None:
@@ -149,7 +149,7 @@ def test_a_reader_of_the_connectors_own_gives_the_content_to_look_in() -> None:
     def backwards(body: bytes, headers: Any) -> Any:
         return {"ds": orjson.loads(body[::-1]), "dau": headers["X-Dau"]}
 
-    reader = reader_of(json_read(records="ds"), ONE_PAGE, most=100, part=backwards)
+    reader = PageReader(json_read(records="ds"), ONE_PAGE, 100, plugin=backwards)
     content = reader.page(Response(200, {"X-Dau": "v"}, b"]21["), "x")
     assert content.records == [12]
     assert content.value("dau") == "v"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.reading import Read
-from oncehub.connect.formats import reader_of, record_slices
+from oncehub.connect.formats import PageReader, record_slices
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
@@ -88,7 +88,7 @@ def test_a_file_is_read_back_as_it_was_written(read: Read, data: st.DataObject) 
 def test_a_page_is_read_back_as_it_was_written(read: Read, data: st.DataObject) -> None:
     written = data.draw(rows(read))
     answer = Response(200, {}, rendered(written, read))
-    content = reader_of(read, ONE_PAGE, most=LIMITS.page_bytes).page(answer, "x")
+    content = PageReader(read, ONE_PAGE, LIMITS.page_bytes).page(answer, "x")
     assert content.records == [as_read(row, read) for row in written]
 
 
@@ -111,7 +111,7 @@ def test_a_form_that_tells_its_end_is_never_taken_for_whole_when_cut(read: Read,
     assert isinstance(error, TryAgain)
     answer = Response(200, {}, content[:length])
     with pytest.raises(TryAgain):
-        reader_of(read, ONE_PAGE, most=LIMITS.page_bytes).page(answer, "x")
+        PageReader(read, ONE_PAGE, LIMITS.page_bytes).page(answer, "x")
 
 
 @pytest.mark.parametrize("read", PLAIN, ids=shown)

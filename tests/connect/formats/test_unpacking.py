@@ -10,7 +10,7 @@ import pytest
 
 from oncehub.config.access import Limits
 from oncehub.config.reading import Read
-from oncehub.connect.formats import reader_of, record_slices
+from oncehub.connect.formats import PageReader, record_slices
 from oncehub.connect.formats.unpacking import unzipped
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
@@ -43,7 +43,7 @@ def test_what_follows_a_member_must_be_one() -> None:
 
 
 def test_a_cut_answer_is_asked_for_again() -> None:
-    reader = reader_of(json_read(compression="gzip"), ONE_PAGE, most=100)
+    reader = PageReader(json_read(compression="gzip"), ONE_PAGE, 100)
     with pytest.raises(TryAgain, match="its gzip is cut"):
         reader.page(Response(200, {}, gzip.compress(b"[]")[:-3]), "x")
 

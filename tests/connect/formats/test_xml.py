@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oncehub.config.reading import SinglePage
-from oncehub.connect.formats import Content, reader_of, record_slices
+from oncehub.connect.formats import Content, PageReader, record_slices
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
@@ -22,7 +22,7 @@ XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 def page(body: str | bytes, pages: SinglePage = ONE_PAGE, **settings: Any) -> Content:
     read = xml_read(**settings)
     body = body.encode() if isinstance(body, str) else body
-    return reader_of(read, pages, most=1_000_000).page(Response(200, {}, body), "land.items: page 1")
+    return PageReader(read, pages, 1_000_000).page(Response(200, {}, body), "land.items: page 1")
 
 
 def record(inside: str, **settings: Any) -> Any:

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from oncehub.config.connector import Connector
 from oncehub.config.reading import Json, LinkPages, NumberPages, OffsetPages, PageSize
-from oncehub.connect import Page, PageState, Window
+from oncehub.connect import Page, ResumeToken, Window
 from oncehub.connect.formats import Content
 from oncehub.connect.pagination.cursor import LinkPaginator, next_link
 from oncehub.connect.pagination.listing import Listing, Received
 from oncehub.connect.pagination.offset import OffsetPaginator
+from oncehub.connect.resume_token import PagePosition
 from oncehub.connect.source import Source
 from oncehub.errors import ConfigError, ContractBroken
 
+from ..conftest import Stored, stored
 from ..serving import Answering, Asked, Reply, Served, as_json, in_turn
 
 ALL = Window(None, None)
@@ -72,7 +74,7 @@ def ids(pages: list[Page]) -> list[Any]:
     return [record["id"] for page in pages for record in page.records]
 
 
-def pages_of(source: Source, resume: PageState | None = None) -> list[Page]:
+def pages_of(source: Source, resume: ResumeToken | Stored | None = None) -> list[Page]:
     return list(source.pages("items", ALL, resume))
 
 
@@ -97,7 +99,7 @@ def test_reading_goes_on_from_any_page_in_a_later_process(
     connector = connector_of({"pages": KINDS[kind]})
     pages = pages_of(open_served(connector, served.host))
     for index, page in enumerate(pages[:-1]):
-        state = orjson.loads(orjson.dumps(page.next))
+        state = stored(page.next)
         rest = pages_of(open_served(connector, served.host), state)
         assert ids(pages[: index + 1]) + ids(rest) == list(range(10))
         assert rest[0].number == index + 2
@@ -148,15 +150,15 @@ def test_records_that_leave_while_reading_hide_no_other(
     kind, form = (NumberPages, "number") if numbered else (OffsetPages, "offset")
     pages = kind(kind=form, parameter="p", size=PageSize(parameter="n", value=size), total="total")
     read = Json(format="json", path="/items", records="items")
-    walk = OffsetPaginator(Listing("tax.items", "http://127.0.0.1", read, pages, {}), pages)
+    paginator = OffsetPaginator(Listing("tax.items", "http://127.0.0.1", read, pages, {}), pages)
     listed = list(range(count))
     seen: set[int] = set()
-    state: PageState | None = {"read": 0}
-    while state is not None:
-        start = state.get("at", 0) * (size if numbered else 1)
+    position: PagePosition | None = PagePosition("selection")
+    while position is not None:
+        start = position.offset.at * (size if numbered else 1)
         records = listed[start : start + size]
         seen.update(records)
-        state = walk.after(state, Received(Content("page", records, {}, {}), len(listed), None))
+        position = paginator.after(position, Received(Content("page", records, {}, {}), len(listed), None))
         leaving = data.draw(st.sets(st.sampled_from(listed), max_size=3)) if listed else set()
         listed = [number for number in listed if number not in leaving]
     assert seen >= set(listed)
@@ -200,13 +202,13 @@ def test_a_circle_is_found_though_the_process_changes_on_every_page(
         lambda asked: as_json({"items": [], "next": "b" if asked.query.get("cursor") == "a" else "a"})
     )
     connector = connector_of({"pages": KINDS["cursor"]})
-    state: PageState | None = None
+    state: Stored | None = None
 
     def one_page_each() -> None:
         nonlocal state
         for _ in range(10):
             pages = open_served(connector, served.host).pages("items", ALL, state)
-            state = orjson.loads(orjson.dumps(next(pages).next))
+            state = stored(next(pages).next)
             pages.close()  # type: ignore[attr-defined]
 
     with pytest.raises(ContractBroken, match="leads back"):

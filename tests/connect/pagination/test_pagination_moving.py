@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import orjson
 import pytest
 import yaml
 from hypothesis import example, given
@@ -15,11 +14,11 @@ from hypothesis import strategies as st
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Page, PageState, Window
+from oncehub.connect import Page, Window
 from oncehub.connect.source import Source
 
 from ..answering import Carrier
-from ..conftest import BASIC
+from ..conftest import BASIC, Stored, stored
 from ..serving import Asked, Reply, as_json
 
 ALL = Window(None, None)
@@ -96,14 +95,14 @@ def opened(moving: Moving, pages: dict[str, Any]) -> Source:
 
 def read(moving: Moving, pages: dict[str, Any], kills: list[int]) -> list[Page]:
     """Read to the end, by a new process after so many pages each."""
-    state: PageState | None = None
+    state: Stored | None = None
     came: list[Page] = []
     for most in [*kills, 1000]:
         with opened(moving, pages) as source:
             reading = source.pages("items", ALL, state)
             came += islice(reading, most)
             reading.close()  # type: ignore[attr-defined]
-        state = orjson.loads(orjson.dumps(came[-1].next))
+        state = stored(came[-1].next)
         if state is None:
             return came
     raise AssertionError("the listing does not end")

@@ -91,7 +91,7 @@ def test_tombstones_do_not_move_the_cursor_over_records_that_came_in_between(new
     fill(land, "ab")
 
     def while_reading(phase: str, number: int) -> None:
-        if phase == "tombstones" and len(land.register.history) == 2:
+        if phase == "deletions" and len(land.register.history) == 2:
             land.register.state("c", START + timedelta(days=8), "An c")
             land.register.state("a", START + timedelta(days=9), None, deleted=True)
 

@@ -5,14 +5,14 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncehub.connect.pagination.loops import seen_again
+from oncehub.connect.pagination.cursor import checked_loop
 
 
 def noticed_after(tokens: list[str]) -> int | None:
-    watch = None
+    check = None
     for number, token in enumerate(tokens, start=1):
-        watch = seen_again(watch, token)
-        if watch is None:
+        check = checked_loop(check, token)
+        if check is None:
             return number
     return None
 
@@ -36,10 +36,10 @@ def test_a_token_that_repeats_at_once_is_noticed_at_once() -> None:
 
 
 def test_the_state_does_not_hold_the_tokens_nor_grow() -> None:
-    watch = None
+    check = None
     for number in range(5000):
-        watch = seen_again(watch, f"9704000000{number:09}")
-        assert watch is not None
-        assert "9704" not in str(watch["steps"])
-        assert len(str(watch)) < 120
-    assert "9704000000" not in str(watch)
+        check = checked_loop(check, f"9704000000{number:09}")
+        assert check is not None
+        assert "9704" not in str(check.steps)
+        assert len(str(check)) < 120
+    assert "9704000000" not in str(check)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oncehub.config.connector import Connector
-from oncehub.connect.formats import check_read
+from oncehub.connect.checks import check_connector
 from oncehub.errors import ConfigError
 
 Make = Callable[..., Connector]
@@ -16,11 +16,6 @@ Make = Callable[..., Connector]
 CSV = {"path": "/x", "format": "csv"}
 XML = {"path": "/x", "format": "xml", "records": "ds/r"}
 IN_HEADER = {"header": "X-Next"}
-
-
-def check(connector: Connector) -> None:
-    stream = connector.streams["items"]
-    check_read(connector, ("streams", "items"), stream.read, stream.pages)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +34,7 @@ def check(connector: Connector) -> None:
 def test_a_form_that_cannot_be(read: dict[str, Any], complaint: str, connector_of: Make) -> None:
     connector = connector_of({"read": read, "pages": {"kind": "none"}})
     with pytest.raises(ConfigError, match=rf"connector\.yaml:\d+:\d+: {complaint}"):
-        check(connector)
+        check_connector(connector)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
@@ -59,7 +54,7 @@ def test_pages_of_bare_records_can_declare_nothing_in_their_body(
     connector = connector_of({"read": {"path": "/x", "format": form}, "pages": pages})
     complaint = rf"connector\.yaml:\d+:\d+: a page of {form} holds records only; write {name}: {{header"
     with pytest.raises(ConfigError, match=complaint):
-        check(connector)
+        check_connector(connector)
 
 
 def test_sound_forms_pass(connector_of: Make) -> None:
@@ -72,4 +67,4 @@ def test_sound_forms_pass(connector_of: Make) -> None:
         },
     ]
     for stream in sound:
-        check(connector_of(stream))
+        check_connector(connector_of(stream))
