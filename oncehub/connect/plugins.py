@@ -66,7 +66,7 @@ NextPage = Callable[[PageView], Mapping[str, str] | None]
 class Plugins:
     """A connector's own functions; None where the engine's serves."""
 
-    signer: Sign | None = None
+    sign: Sign | None = None
     next_page: NextPage | None = None
     reader: Callable[[bytes, Mapping[str, str], Connection], Any] | None = None
 
@@ -108,7 +108,7 @@ def load_plugin(connector: Connector) -> Plugins:
     guarded = partial(_called, f"{connector.source}: its own {plugin}", function)
     match plugin:
         case "signer":
-            return Plugins(signer=guarded)
+            return Plugins(sign=guarded)
         case "paginator":
             return Plugins(next_page=partial(_checked_next_page, connector.source, guarded))
         case "reader":

@@ -128,9 +128,13 @@ class Source:
         yield from prefetched(pages, stop)
 
     def _opened(self, pause: Pause) -> ListingReader:
-        requester = Requester(self._session, self._connector.limits, self._rate_limiter, pause=pause)
-        signing = authentication_of(self._connector, self._connection, requester, self._plugins.signer)
-        requester = replace(requester, authentication=signing)
+        bare = Requester(self._session, self._connector.limits, self._rate_limiter, pause=pause)
+        sign = self._plugins.sign
+        requester = replace(
+            bare,
+            authentication=authentication_of(self._connector, self._connection, bare),
+            plugin=None if sign is None else lambda request: sign(request, self._connection),
+        )
         return ListingReader(self._connector, self._connection, requester, self._plugins)
 
     def _stream(self, name: str) -> Stream:

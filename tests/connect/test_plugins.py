@@ -124,7 +124,7 @@ def test_a_part_that_does_not_fit_is_found_when_files_are_checked(
 
 def test_a_part_may_have_private_functions_and_names_of_others(with_plugin: Make) -> None:
     text = "from json import loads\n\n\ndef _own():\n    pass\n\n\n" + SIGNER
-    assert load_plugin(with_plugin("signer", text)).signer is not None
+    assert load_plugin(with_plugin("signer", text)).sign is not None
 
 
 def test_loading_leaves_nothing_among_the_files(with_plugin: Make, tmp_path: Path) -> None:

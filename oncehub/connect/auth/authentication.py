@@ -1,18 +1,20 @@
-"""How the hub proves to a source who it is."""
+"""Chooses the authentication of a source by its connector and connection."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, Protocol
-
-import requests
+from typing import Any
 
 from oncehub.config.access import ApiKey, Auth, Basic, Bearer, Hmac, HttpSignature, OAuth2
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect.auth.clients import client_secret_basic, client_secret_post, private_key_jwt
-from oncehub.connect.auth.oauth import BearerTokens
+from oncehub.connect.auth.oauth import (
+    BearerTokens,
+    client_secret_basic,
+    client_secret_post,
+    private_key_jwt,
+)
 from oncehub.connect.auth.private_keys import private_key_of
 from oncehub.connect.auth.signatures import MessageSignatures, SignedRequests
 from oncehub.connect.auth.static_credentials import (
@@ -31,61 +33,19 @@ _FIT_FOR_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")
 """RFC 6265 section 4.1.1: no blank, quote, comma, semicolon or backslash."""
 
 
-class Signer(Protocol):
-    """A connector's own way of signing: what its `connector.py` defines as `sign`."""
-
-    def __call__(self, request: requests.PreparedRequest, connection: Connection, /) -> None:
-        """Add what the source asks for to a request that is otherwise complete."""
-
-
 def authentication_of(
-    connector: Connector, connection: Connection, requester: Requester, signer: Signer | None = None
+    connector: Connector, connection: Connection, requester: Requester
 ) -> Authentication | None:
-    """Return what signs requests to the source; None where the session itself proves it, or nobody asks.
+    """Return what signs requests to the source; None where the session proves the hub, or no proof is asked.
 
     Args:
         connector: says how.
         connection: has the credentials.
         requester: fetches tokens; it has no authentication of its own.
-        signer: the connector's own, signs after what `auth` asks for.
 
     Raises:
         ConfigError: when the connection lacks what the kind needs.
     """
-    own = _own(connector, connection, requester)
-    return own if signer is None else PluginSigned(own, signer, connection)
-
-
-def without_key(auth: Auth, url: str) -> str:
-    """Return an address that a source has given, without the key it may repeat, so that it may be kept."""
-    return without_parameter(url, auth.query) if isinstance(auth, ApiKey) and auth.query else url
-
-
-class PluginSigned:
-    """A connector's own signature on top of what its `auth` adds."""
-
-    def __init__(self, inner: Authentication | None, signer: Signer, connection: Connection) -> None:
-        self._inner = inner
-        self._signer = signer
-        self._connection = connection
-
-    def prepare(self) -> None:
-        """Fetch what the inner one needs."""
-        if self._inner:
-            self._inner.prepare()
-
-    def sign(self, request: requests.PreparedRequest) -> None:
-        """Sign, so that the connector's signature may cover the credentials."""
-        if self._inner:
-            self._inner.sign(request)
-        self._signer(request, self._connection)
-
-    def renew(self, refused: requests.PreparedRequest) -> bool:
-        """Whether the inner one has anything fresher."""
-        return self._inner is not None and self._inner.renew(refused)
-
-
-def _own(connector: Connector, connection: Connection, requester: Requester) -> Authentication | None:
     source = connector.source
     match connector.auth:
         case ApiKey() | Basic() | Bearer() as stated:
@@ -99,6 +59,11 @@ def _own(connector: Connector, connection: Connection, requester: Requester) -> 
             return _tokens(stated, source, connection, requester)
         case _:
             return None
+
+
+def without_key(auth: Auth, url: str) -> str:
+    """Return an address that a source has given, without the key it may repeat, so that it may be kept."""
+    return without_parameter(url, auth.query) if isinstance(auth, ApiKey) and auth.query else url
 
 
 def _fixed(stated: ApiKey | Basic | Bearer, source: str, connection: Connection) -> Authentication:

@@ -22,7 +22,7 @@ from http_message_signatures.algorithms import (
 )
 
 from oncehub.config.access import Hmac, HttpSignature
-from oncehub.connect.auth.static_credentials import Fixed
+from oncehub.connect.http.requester import Authentication
 from oncehub.errors import ConfigError
 
 _ALGORITHMS: dict[str, type[HTTPSignatureAlgorithm]] = {
@@ -33,7 +33,7 @@ _ALGORITHMS: dict[str, type[HTTPSignatureAlgorithm]] = {
 }
 
 
-class SignedRequests(Fixed):
+class SignedRequests(Authentication):
     """HMAC-SHA256 over method, path, query, timestamp and the body's SHA-256, one a line; lower-case hex."""
 
     def __init__(
@@ -57,7 +57,7 @@ class SignedRequests(Fixed):
         ).hexdigest()
 
 
-class MessageSignatures(Fixed):
+class MessageSignatures(Authentication):
     """HTTP message signatures (RFC 9421), a body's digest covered with it (RFC 9530)."""
 
     def __init__(self, stated: HttpSignature, key_id: str, key: Any, where: str) -> None:

@@ -1,65 +1,57 @@
-"""Credentials that stay the same: a key in a header, a query or a cookie."""
+"""Credentials that are the same for every request: a key in a header, a query or a cookie."""
 
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass, field
 from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 import requests
 
-
-class Fixed:
-    """Base of what signs without fetching anything and has nothing fresher to try."""
-
-    def prepare(self) -> None:
-        """There is nothing to fetch."""
-
-    def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002
-        """A second try would say the same."""
-        return False
+from oncehub.connect.http.requester import Authentication
 
 
-class KeyInHeader(Fixed):
+@dataclass(frozen=True)
+class KeyInHeader(Authentication):
     """A fixed value of a header."""
 
-    def __init__(self, header: str, value: str) -> None:
-        self._header = header
-        self._value = value
+    header: str
+    value: str = field(repr=False)
 
     def sign(self, request: requests.PreparedRequest) -> None:
         """Add the header."""
-        request.headers[self._header] = self._value
+        request.headers[self.header] = self.value
 
 
-class KeyInQuery(Fixed):
-    """A key as a query parameter, added last and only to what is sent: no address kept or told holds it."""
+@dataclass(frozen=True)
+class KeyInQuery(Authentication):
+    """A key as a query parameter, added last and only to what is sent: no stored or logged address has it."""
 
-    def __init__(self, parameter: str, key: str) -> None:
-        self._parameter = parameter
-        self._key = key
+    parameter: str
+    key: str = field(repr=False)
 
     def sign(self, request: requests.PreparedRequest) -> None:
         """Add the parameter in place of any of that name."""
-        parts = urlsplit(without_parameter(request.url or "", self._parameter))
-        pair = f"{quote(self._parameter, safe='')}={quote(self._key, safe='')}"
+        parts = urlsplit(without_parameter(request.url or "", self.parameter))
+        pair = f"{quote(self.parameter, safe='')}={quote(self.key, safe='')}"
         request.url = urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, pair)))))
 
 
-class KeyInCookie(Fixed):
+@dataclass(frozen=True)
+class KeyInCookie(Authentication):
     """A key as a cookie, beside those that the source has set."""
 
-    def __init__(self, name: str, key: str) -> None:
-        self._name = name
-        self._key = key
+    name: str
+    key: str = field(repr=False)
 
     def sign(self, request: requests.PreparedRequest) -> None:
         """Add the cookie in place of any of that name."""
         others = [
             cookie
             for cookie in (request.headers.get("Cookie") or "").split("; ")
-            if cookie and cookie.partition("=")[0] != self._name
+            if cookie and cookie.partition("=")[0] != self.name
         ]
-        request.headers["Cookie"] = "; ".join([*others, f"{self._name}={self._key}"])
+        request.headers["Cookie"] = "; ".join([*others, f"{self.name}={self.key}"])
 
 
 def basic(login: str, password: str) -> KeyInHeader:

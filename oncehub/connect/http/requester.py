@@ -6,9 +6,10 @@ The library of the name `requests` carries them; `session` sets it up.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, TypeVar
 
 import requests
 
@@ -21,17 +22,19 @@ from oncehub.connect.http.retry import check_status, with_retries
 Result = TypeVar("Result")
 
 
-class Authentication(Protocol):
+class Authentication(ABC):
     """Adds the hub's credentials to requests."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most kinds fetch nothing
         """Fetch what signing needs; before the request's turn, as fetching takes a turn of its own."""
 
+    @abstractmethod
     def sign(self, request: requests.PreparedRequest) -> None:
         """Add credentials to a request that is otherwise complete."""
 
-    def renew(self, refused: requests.PreparedRequest) -> bool:
-        """Drop what `refused` was signed with; False when there is nothing fresher to try."""
+    def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002
+        """Discard what `refused` was signed with; False when there is nothing fresher to try."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Requester:
     Attributes:
         rate_limiter: shared by all that read the source.
         authentication: None sends requests as they are.
+        plugin: the connector's own signer; it signs last, so that its signature may cover the credentials.
         pause: sleeps; raises when reading was given up.
         clock: Unix seconds.
     """
@@ -49,6 +53,7 @@ class Requester:
     limits: Limits
     rate_limiter: RateLimiter
     authentication: Authentication | None = field(default=None, repr=False)
+    plugin: Callable[[requests.PreparedRequest], None] | None = field(default=None, repr=False)
     pause: Pause = time.sleep
     clock: Callable[[], float] = time.time
 
@@ -123,6 +128,8 @@ class Requester:
             prepared = self.session.prepare_request(request)
             if self.authentication:
                 self.authentication.sign(prepared)
+            if self.plugin:
+                self.plugin(prepared)
             timeout = self.limits.timeout.total_seconds()
             try:
                 with self.session.send(

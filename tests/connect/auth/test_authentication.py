@@ -22,8 +22,7 @@ from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect import Window
-from oncehub.connect.auth.clients import client_secret_basic
-from oncehub.connect.auth.oauth import BearerTokens
+from oncehub.connect.auth.oauth import BearerTokens, client_secret_basic
 from oncehub.connect.http.rate_limiter import LocalRateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.source import Source

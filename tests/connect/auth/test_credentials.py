@@ -23,7 +23,7 @@ from oncehub.config.connection import Connection, connection_from_document
 from oncehub.config.connector import Connector
 from oncehub.connect import Source, Window
 from oncehub.connect.auth.authentication import without_key
-from oncehub.connect.auth.clients import private_key_jwt
+from oncehub.connect.auth.oauth import private_key_jwt
 from oncehub.connect.auth.private_keys import private_key_of
 from oncehub.connect.auth.signatures import MessageSignatures
 from oncehub.connect.auth.static_credentials import KeyInCookie, KeyInQuery, without_parameter
@@ -421,6 +421,6 @@ def test_the_connectors_own_signature_may_cover_the_credentials(
         "    request.headers['X-Odd'] = request.headers['Authorization'][::-1] + connection.login\n"
     )
     served = serve(in_turn(as_json({"items": []})))
-    connector = connector_of(auth={"kind": "bearer"}, part="signer")
+    connector = connector_of(auth={"kind": "bearer"}, plugin="signer")
     list(open_served(connector, served.host, login="hub", password="abc").pages("items", ALL))
     assert served.asked[0].headers["X-Odd"] == "cba reraeBhub"

@@ -438,5 +438,5 @@ def test_query_and_headers_of_the_connector_go_with_every_page(
 def test_a_next_page_is_asked_of_a_host_that_is_an_address_of_ipv6() -> None:
     host = "https://[2001:db8::1]:8443"
     listing = Listing("s.t", host, Json(format="json", path="/items"), LinkPages(kind="link"), {})
-    walk = LinkPaginator(listing, None, strip=str)
-    assert walk.url({"read": 1, "token": "/items?from=2"}) == f"{host}/items?from=2"
+    paginator = LinkPaginator(listing, None, strip=str)
+    assert paginator.url(PagePosition("selection", read=1, token="/items?from=2")) == f"{host}/items?from=2"
