@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from oncehub.authoring.masking import DEEPEST, names_somebody
+from oncehub.anonymisation.anonymiser import DEEPEST, names_somebody
 from oncehub.normalize.contract.contract import Node
 
 _JSON_TYPES: dict[type, str] = {

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from oncehub.authoring.masking import files_of
+from oncehub.anonymisation.non_personal_fields import files_of
 from oncehub.config.connector import Connector, SequenceChanges, Stream, TimeChanges
 from oncehub.connect import Source, Window
 from oncehub.errors import OncehubError, SourceError

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from oncehub.anonymisation import masked_text
 from oncehub.audit import pseudonym_key, retired_pseudonym_keys
 from oncehub.audit.log.appearances import page_findings
 from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors
@@ -20,7 +21,6 @@ from oncehub.audit.signing.checkpoints import seal as seal_log
 from oncehub.audit.signing.findings import Verification
 from oncehub.audit.signing.keys import keys_to_trust, seal_key
 from oncehub.audit.signing.verification import verify_database
-from oncehub.authoring.masking import masked_text
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, show_one, write_json
 from oncehub.cli.person import FORMATS, PersonKey, moment

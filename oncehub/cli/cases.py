@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from oncehub.authoring.masking import masked, masked_text, shown_values
+from oncehub.anonymisation import masked, masked_text, shown_values
 from oncehub.cli.links import NEXT, Clerk, Reason
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, write_file, write_json

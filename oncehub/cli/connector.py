@@ -11,9 +11,9 @@ import orjson
 import typer
 from rich.console import Console
 
+from oncehub.anonymisation import masked, showable, shown_attributes
 from oncehub.authoring.discovery import Discovery, discovered
 from oncehub.authoring.draft import template, write_draft
-from oncehub.authoring.masking import masked, showable, shown_attributes
 from oncehub.authoring.openapi import draft_from_openapi
 from oncehub.authoring.pages import stale_pages
 from oncehub.authoring.proposal import Namesakes

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import typer
 
-from oncehub.authoring.masking import masked_text
+from oncehub.anonymisation import masked_text
 from oncehub.cli.naming import ShowPersonalData, note_disclosure
 from oncehub.cli.output import Json, show, show_one, write_json
 from oncehub.config.catalogue import load_rules

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from oncehub.anonymisation import masked, shown_attributes
 from oncehub.authoring.difference import Comparison, at_revision, compare
-from oncehub.authoring.masking import masked, shown_attributes
 from oncehub.authoring.sampling import sample
 from oncehub.cli.naming import ShowPersonalData, StreamName, named_stream, note_disclosure
 from oncehub.cli.output import Json, show, write_json

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from oncehub.authoring.masking import masked, showable
+from oncehub.anonymisation import masked, showable
 from oncehub.cli.naming import ShowPersonalData, SourceName, named_stream, named_streams, note_disclosure
 from oncehub.cli.output import Json, show, write_json
 from oncehub.intake.quarantine.replay import list_rejected, replay, show_rejected

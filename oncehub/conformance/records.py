@@ -89,15 +89,3 @@ def differing_fields(one: Any, other: Any) -> set[str]:
     if not isinstance(one, dict) or not isinstance(other, dict):
         return set()
     return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
-
-
-def leaves(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
-    """Texts, numbers and truths of a JSON value, by dotted path; items stand under their list's."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from leaves(part, f"{path}.{name}".lstrip("."))
-    elif isinstance(value, list):
-        for item in value:
-            yield from leaves(item, path)
-    elif value is not None:
-        yield path, value

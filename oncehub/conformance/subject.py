@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from oncehub.anonymisation.non_personal_fields import configuration_words, recordable_fields
 from oncehub.config.connector import Connector, SequenceChanges, Stream, TimeChanges
 from oncehub.conformance.fault_injection import Failing, Spoil
 from oncehub.conformance.hub import Contents, Hub
-from oncehub.conformance.non_personal_fields import open_fields, open_words
 from oncehub.conformance.reach import Reach
 from oncehub.conformance.readings import Noted, Readable, Remembered, opening, opening_each
 from oncehub.conformance.records import Stated, stated_in
@@ -135,14 +135,14 @@ class Subject:
         return load_normalizer(self.scratch.settings, self.connector, self.stream)
 
     @cached_property
-    def open_fields(self) -> set[str]:
-        """Fields that say nothing about anybody."""
-        return open_fields(self.scratch.settings, self.connector, self.stream)
+    def non_personal_fields(self) -> set[str]:
+        """Fields that say nothing about any person."""
+        return recordable_fields(self.scratch.settings, self.connector, self.stream)
 
     @cached_property
-    def open_words(self) -> set[str]:
+    def configuration_words(self) -> set[str]:
         """Words that may stand in any message."""
-        return open_words(self.scratch.settings, self.connector, self.stream)
+        return configuration_words(self.scratch.settings, self.connector, self.stream)
 
     def known(self) -> Read:
         """The first reading.

@@ -13,11 +13,11 @@ import orjson
 import pytest
 import yaml
 
+from oncehub.anonymisation.anonymiser import leaves
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import connection_from_document
 from oncehub.conformance import Hub, Options, Trial, Verdict
 from oncehub.conformance.recording import cassette_path
-from oncehub.conformance.records import leaves
 from oncehub.errors import ConfigError
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant

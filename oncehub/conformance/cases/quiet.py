@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
+from oncehub.anonymisation.anonymiser import leaves
 from oncehub.config.connection import Connection
-from oncehub.conformance.records import leaves
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault
 
@@ -73,16 +73,16 @@ def _of_key_files(extra: Mapping[str, Any]) -> Iterator[str]:
 def _values(subject: Subject) -> Iterator[str]:
     if subject.first is None:
         return
-    open_words = subject.open_words
+    words = subject.configuration_words
     for each in subject.first.stated[:_MOST_RECORDS]:
-        if each.key and len(each.key) >= _SHORTEST_TEXT and each.key not in open_words:
+        if each.key and len(each.key) >= _SHORTEST_TEXT and each.key not in words:
             yield each.key
         for path, value in leaves(each.content):
-            if path in subject.open_fields or isinstance(value, bool):
+            if path in subject.non_personal_fields or isinstance(value, bool):
                 continue
             text = str(value)
             least = _SHORTEST_NUMBER if text.replace(".", "").isdigit() else _SHORTEST_TEXT
-            if len(text) >= least and text not in open_words:
+            if len(text) >= least and text not in words:
                 yield text
 
 

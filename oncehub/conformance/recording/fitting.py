@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from oncehub.anonymisation import Substitutes, substituted
+from oncehub.anonymisation.anonymiser import leaves
+from oncehub.anonymisation.non_personal_fields import files_of
 from oncehub.config.connector import Connector
 from oncehub.config.mapping import FieldRule, StreamMapping
 from oncehub.config.reading import RecordPath
-from oncehub.conformance.recording.substitutes import Substitutes, substituted
-from oncehub.conformance.records import leaves
 from oncehub.connect.formats import at
 from oncehub.errors import ConfigError
 from oncehub.normalize import Rejected, load_normalizer
@@ -33,8 +33,7 @@ class Fitting:
         substitutes: Substitutes,
         keep: Collection[RecordPath],
     ) -> None:
-        within = Path("sources") / connector.source
-        self._mapping = StreamMapping.load(settings.mappings / within / f"{stream}.yaml")
+        self._mapping = StreamMapping.load(files_of(settings, connector, stream)[0])
         self._settings = settings
         self._connector = connector
         self._stream = stream
@@ -96,7 +95,12 @@ class Fitting:
         for number, why in rejected.items():
             record = waiting[number]
             key = {str(at(record, path)) for path in self._connector.streams[self._stream].key}
-            known = [value for sample in self._samples for value in self._made_of(sample, why)]
+            known = [
+                value
+                for sample in self._samples
+                for value in self._made_of(sample, why)
+                if not self._substitutes.is_real(str(value))
+            ]
             values = list(self._made_of(record, why))
             if not known or not key.isdisjoint(map(str, values)):
                 raise ConfigError(

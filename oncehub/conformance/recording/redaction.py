@@ -13,14 +13,13 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import orjson
 from requests.structures import CaseInsensitiveDict
 
+from oncehub.anonymisation import Substitutes, recordable_fields, substituted
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.config.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read
 from oncehub.config.reading import Place as Stated
-from oncehub.conformance.non_personal_fields import open_fields
 from oncehub.conformance.recording.fitting import Fitting
 from oncehub.conformance.recording.places import Place, places_of
-from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.conformance.wire import Asked, Tape, Taped
 from oncehub.connect.formats import Content, PageReader, at, record_slices
@@ -117,7 +116,7 @@ class _Redaction:
         for records in listed.values():
             self.substitutes.learn(records)
         for (stream, deletions), records in listed.items():
-            keep = open_fields(self.settings, self.connector, stream)
+            keep = recordable_fields(self.settings, self.connector, stream)
             fitting = Fitting(self.settings, self.connector, stream, self.substitutes, keep)
             fitting.fit(records, deletions=deletions)
 
@@ -183,7 +182,7 @@ class _Redaction:
         if place.kind == "listing":
             return self._listing(held)
         assert content is not None
-        keep = open_fields(self.settings, self.connector, place.stream)
+        keep = recordable_fields(self.settings, self.connector, place.stream)
         records = [substituted(record, self.substitutes, keep.__contains__) for record in content.records]
         facts, headers = self._facts(held, content)
         body = written(self._form(place), records, facts)

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from oncehub.anonymisation import Substitutes, substituted
 from oncehub.config.reading import Read, SinglePage
-from oncehub.conformance.recording.substitutes import Substitutes, substituted
 from oncehub.conformance.recording.writing import written
 from oncehub.connect.formats import PageReader
 from oncehub.connect.http.responses import Response
+from oncehub.errors import ConfigError
 
 KEY = b"k" * 32
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=30)
@@ -22,7 +23,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size
 
 @given(TEXTS)
 def test_a_substitute_is_as_long_and_of_the_same_form(text: str) -> None:
-    drawn = Substitutes(KEY).of(text)
+    drawn = Substitutes(KEY).text(text)
     assert len(drawn) == len(text)
     for mine, theirs in zip(drawn, text, strict=True):
         if theirs.isdigit():
@@ -37,19 +38,41 @@ def test_a_substitute_is_as_long_and_of_the_same_form(text: str) -> None:
 @given(st.lists(TEXTS, min_size=2, max_size=20))
 def test_the_same_value_has_the_same_substitute_and_another_key_gives_others(texts: list[str]) -> None:
     one, again, other = Substitutes(KEY), Substitutes(KEY), Substitutes(b"o" * 32)
-    assert [one.of(text) for text in texts] == [again.of(text) for text in texts]
+    assert [one.text(text) for text in texts] == [again.text(text) for text in texts]
     long = [text for text in texts if sum(letter.isalnum() for letter in text) > 8]
-    assert all(one.of(text) != other.of(text) for text in long)
+    assert all(one.text(text) != other.text(text) for text in long)
 
 
 def test_different_values_have_different_substitutes_and_none_is_a_real_one() -> None:
     numbers = [f"SDC{number:04}" for number in range(500)]
     substitutes = Substitutes(KEY)
     substitutes.learn([{"maSo": number} for number in numbers])
-    drawn = {substitutes.of(number) for number in numbers}
+    drawn = {substitutes.text(number) for number in numbers}
     assert len(drawn) == 500
     assert drawn.isdisjoint(numbers)
     assert {each[:3] for each in drawn} == {"SDC"}
+
+
+@given(st.lists(st.integers(0, 9_999), min_size=100, max_size=300, unique=True), st.binary(min_size=32))
+def test_no_substitute_holds_a_real_value_as_a_word_of_its_own(numbers: list[int], key: bytes) -> None:
+    # A cell of a CSV file lists what other records state alone: 12/345;6/78.
+    parcels = [f"{number % 100:02}/{number // 100 + 100}" for number in numbers]
+    cells = [";".join(parcels[at : at + 3]) for at in range(0, len(parcels), 3)]
+    substitutes = Substitutes(key)
+    substitutes.learn(
+        [*({"thuaDat": cell} for cell in cells), *({"dienTich": each / 10} for each in numbers)]
+    )
+    drawn = {part for cell in cells for part in substitutes.text(cell).split(";")}
+    assert drawn.isdisjoint(parcels)
+    areas = {number / 10 for number in numbers}
+    assert all(substitutes.number(area) not in areas for area in areas if len(str(area)) > 4)
+
+
+def test_where_every_value_of_a_form_is_real_it_says_what_to_do() -> None:
+    substitutes = Substitutes(KEY)
+    substitutes.learn([{"so": f"{one:02}-{other:02}"} for one in range(100) for other in range(100)])
+    with pytest.raises(ConfigError, match="list the values of codes in the contract"):
+        substitutes.text("12-34")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +80,7 @@ def test_different_values_have_different_substitutes_and_none_is_a_real_one() ->
 )
 def test_a_date_stands_for_a_date(text: str) -> None:
     forms = ["%d/%m/%Y", "%Y-%m-%d", "%Y%m%d", "%m/%Y", "%Y", "%Y-%m-%d %H:%M:%S"]
-    drawn = Substitutes(KEY).of(text)
+    drawn = Substitutes(KEY).text(text)
     assert drawn != text
 
     def fits(form: str, value: str) -> bool:

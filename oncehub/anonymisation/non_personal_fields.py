@@ -1,57 +1,18 @@
-"""Records shown without what they say: letters become x, digits 9, everything else stays."""
+"""Which fields of records say nothing about a person: codes, marks, times of statement, change numbers."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Collection, Mapping
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from oncehub.config.connector import Connector, Stream, Submitted
+from oncehub.anonymisation.anonymiser import leaves
+from oncehub.config.connector import Connector, SequenceChanges, Stream, Submitted, TombstoneStream
 from oncehub.config.entities import Entity
 from oncehub.config.mapping import FieldRule, StreamMapping
 from oncehub.config.reading import RecordPath
 from oncehub.normalize.contract.contract import Contract, Node, UnknownPath, load_contract
 from oncehub.settings import Settings
-
-_LARGEST = 2**63 - 1
-"""What every reader of JSON takes for an integer."""
-
-
-DEEPEST = 100
-"""Levels of a record that are looked at."""
-
-
-def masked_text(text: str) -> str:
-    """Keep length, case and punctuation: `Bà Lan, 0912` -> `Xx Xxx, 9999`."""
-    return "".join(map(_masked_letter, text))
-
-
-def masked(value: Any, shown: Collection[str] = (), path: str = "", depth: int = 0) -> Any:
-    """Mask every text and number of a JSON value, but for the fields at the dotted paths `shown`.
-
-    Items of a list stand under the list's own path. Booleans and null say nothing by themselves; null also
-    stands for what lies deeper than any record has reason to.
-    """
-    if depth > DEEPEST:
-        return None
-    if isinstance(value, dict):
-        return {
-            _name(key): masked(part, shown, f"{path}.{key}".lstrip("."), depth + 1)
-            for key, part in value.items()
-        }
-    if isinstance(value, list):
-        return [masked(item, shown, path, depth + 1) for item in value]
-    return value if path in shown or isinstance(value, bool) or value is None else _masked_scalar(value)
-
-
-def _masked_scalar(value: Any) -> Any:
-    if isinstance(value, str):
-        return masked_text(value)
-    if isinstance(value, date | datetime):
-        return masked_text(value.isoformat())
-    return _masked_number(value) if isinstance(value, int) else 9.9
 
 
 def shown_fields(stream: Stream | Submitted, mapping: StreamMapping, contract: Contract) -> set[RecordPath]:
@@ -109,24 +70,52 @@ def _listed(contract: Contract, path: RecordPath) -> bool:
     return "enum" in node or "const" in node
 
 
-def names_somebody(key: str) -> bool:
-    """Whether a field's name is data itself, as in a map by personal number or address of mail."""
-    return sum(letter.isdigit() for letter in key) > 5 or "@" in key[1:]
+def recordable_fields(settings: Settings, connector: Connector, stream: str) -> set[RecordPath]:
+    """`shown_fields`, and those that decide what is made of a record or number its changes.
+
+    Items of a list stand under the list's own path.
+
+    Raises:
+        ConfigError: when contract or mapping cannot be read.
+    """
+    spec = connector.streams[stream]
+    paths = files_of(settings, connector, stream)
+    mapping, contract = StreamMapping.load(paths[0]), load_contract(paths[1])
+    fields = {*shown_fields(spec, mapping, contract), *_deciding(mapping)}
+    if isinstance(spec.changes, SequenceChanges):
+        fields.add(spec.changes.field)
+    if isinstance(spec.deletes, TombstoneStream) and spec.deletes.updated:
+        fields.add(spec.deletes.updated.field)
+    return fields
 
 
-def _name(key: str) -> str:
-    return masked_text(key) if names_somebody(key) else key
+def configuration_words(settings: Settings, connector: Connector, stream: str) -> set[str]:
+    """Every word of the connector's file and of the contract, which may stand in any message.
+
+    Raises:
+        ConfigError: when the contract cannot be read.
+    """
+    contract = load_contract(files_of(settings, connector, stream)[1])
+    documents = [connector.model_dump(mode="json"), contract.schema]
+    words = {str(value) for _, value in leaves(documents)}
+    return words.union(*map(_names, documents))
 
 
-def _masked_number(number: int) -> int:
-    return max(-_LARGEST, min(_LARGEST, int(masked_text(str(number)))))
+def _deciding(mapping: StreamMapping) -> Iterator[RecordPath]:
+    """Fields that choose what is made of a record, or which object of a list counts."""
+    for entity in mapping.entities.values():
+        if entity.when:
+            yield entity.when.field
+        for rule in entity.attributes.values():
+            if rule.pick:
+                yield f"{rule.source}.{rule.pick.where}"
 
 
-def _masked_letter(letter: str) -> str:
-    kind = unicodedata.category(letter)
-    if kind[0] in "LM":  # a tone mark by itself tells as much as its letter
-        return "X" if kind == "Lu" else "x"
-    if kind[0] == "N":
-        return "9"
-    # In TCVN3 and VNI, letters with tones look like signs: ¸ is á.
-    return letter if letter.isascii() or letter.isspace() else "x"
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield name
+            yield from _names(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _names(part)

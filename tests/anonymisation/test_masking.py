@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oncehub.anonymisation import masked, masked_text, shown_fields
 from oncehub.authoring.inference import inferred_contract
-from oncehub.authoring.masking import masked, masked_text, shown_fields
 from oncehub.config.catalogue import load_connector
 from oncehub.config.mapping import StreamMapping
 from oncehub.normalize.contract.contract import load_contract

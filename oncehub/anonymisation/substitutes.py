@@ -1,6 +1,7 @@
-"""Other values in the place of real ones: of the same form and length, and the same for the same value.
+"""Invented values in the place of real ones: of the same form and length, and the same for the same value.
 
-They are drawn by a keyed hash; without the key, which is never written down, nothing leads back.
+They are drawn by a keyed hash; without the key, which is never written down, nothing leads back. No
+substitute is a value that was learnt, nor holds one as a word of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from itertools import count
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
 
-from oncehub.authoring.masking import names_somebody
-from oncehub.conformance.records import leaves
+from oncehub.anonymisation.anonymiser import anonymised, leaves
+from oncehub.errors import ConfigError
 
 _DATES: Final = tuple(
     (re.compile(pattern), form)
@@ -29,10 +30,17 @@ _DATES: Final = tuple(
     )
 )
 _TIME: Final = re.compile(r"[ T]\d\d:\d\d(:\d\d)?")
+_NUMBER: Final = re.compile(r"-?\d+(?P<fraction>\.\d+)?(?P<exponent>e[+-]?\d+)?")
 _FIRST_DAY: Final = date(1950, 1, 1)
 _DAYS: Final = 70 * 365
 _MOST_DRAWS: Final = 200
 _ENOUGH: Final = 8
+
+# Values are looked for within others too: a cell of a CSV file may hold a list, an address its parts.
+_BETWEEN: Final = re.compile(r"[\s;,|]+")
+# So short, there are fewer values than a recording needs, and one says nothing of anybody; so is a year.
+_SHORT: Final = 3
+_YEAR: Final = re.compile(r"(19|20)\d\d")
 
 Drawing = Iterator[int]
 """Numbers that a keyed hash gives."""
@@ -48,9 +56,10 @@ class Substitutes:
         self._draws: Counter[str] = Counter()
         self._common: dict[str, frozenset[int]] = {}
         self._real: set[str] = set()
+        self._real_words: set[str] = set()
 
     def learn(self, records: Iterable[Any]) -> None:
-        """Take note of all values of one kind of records: none of them is to stand for another.
+        """Note all values of one kind of records: none of them may stand for another.
 
         Letters stay that all values of a field of one length share, as in SDC0000001, SDC0000002: they say
         nothing of any of them, and contracts ask for them. Of few values, or of words, none stays.
@@ -60,7 +69,8 @@ class Substitutes:
             for path, value in leaves(record):
                 alike[path, len(str(value))].add(str(value))
         for values in alike.values():
-            self._real |= values
+            self._real |= {value for value in values if not _YEAR.fullmatch(value)}
+            self._real_words |= {word for value in values for word in _words(value)}
             if len(values) >= _ENOUGH and not any(" " in value for value in values):
                 self._share(values)
 
@@ -73,11 +83,19 @@ class Substitutes:
         for value in values:
             self._common[value] = self._common.get(value, shared) & shared
 
-    def of(self, text: str) -> str:
-        """The substitute of a text."""
+    def text(self, text: str) -> str:
+        """The substitute of a text.
+
+        Raises:
+            ConfigError: when every value of its form is a real one.
+        """
         if text not in self._chosen:
             self._chosen[text] = self._next(text)
         return self._chosen[text]
+
+    def number(self, number: float) -> float:
+        """The substitute of a number, as `text` gives it for its digits."""
+        return type(number)(self.text(str(number)))
 
     def known(self, text: str) -> str | None:
         """The substitute of a text that has one."""
@@ -94,24 +112,47 @@ class Substitutes:
         """Let this stand for a text."""
         self._chosen[text] = substitute
 
+    def is_real(self, text: str) -> bool:
+        """Whether a text is a value that was learnt, or holds one as a word of its own."""
+        return text in self._real or not self._real_words.isdisjoint(_words(text))
+
     def _next(self, text: str) -> str:
         if not any(letter.isalnum() or not letter.isascii() for letter in text):
             return text
         drawn = ""
-        for _ in range(_MOST_DRAWS):
-            drawn = self._drawn(text)
-            if drawn not in self._taken and drawn not in self._real:
+        for attempt in range(2 * _MOST_DRAWS):
+            drawn = self._drawn(text, freely=attempt >= _MOST_DRAWS)
+            if drawn != text and drawn not in self._taken and not self.is_real(drawn):
                 break
+        else:
+            if not _says_little(text):
+                raise ConfigError(
+                    f"the records hold all values of {len(text)} characters in one form, so that none can "
+                    "stand for another; list the values of codes in the contract, so that they stay"
+                )
         self._taken.add(drawn)
         return drawn
 
-    def _drawn(self, text: str) -> str:
+    def _drawn(self, text: str, *, freely: bool) -> str:
+        """Draw once more; `freely`, though the letters that values share change, and dates become digits."""
         self._draws[text] += 1
         numbers = _numbers(self._key, f"{self._draws[text]} {text}")
-        common = self._common.get(text, frozenset())
-        return _of_date(text, numbers) or "".join(
+        if not freely and (day := _of_date(text, numbers)):
+            return day
+        if number := _NUMBER.fullmatch(text):
+            return _of_number(text, number, numbers)
+        common = frozenset[int]() if freely else self._common.get(text, frozenset())
+        return "".join(
             letter if place in common else _letter(letter, numbers) for place, letter in enumerate(text)
         )
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in _BETWEEN.split(text) if not _says_little(word)}
+
+
+def _says_little(text: str) -> bool:
+    return sum(map(str.isalnum, text)) <= _SHORT or _YEAR.fullmatch(text) is not None
 
 
 def _numbers(key: bytes, what: str) -> Drawing:
@@ -152,37 +193,17 @@ def _take(numbers: Drawing, how_many: int) -> list[int]:
     return [next(numbers) for _ in range(how_many)]
 
 
-Keep = Callable[[str], bool]
-"""Whether the values at a dotted path stay as they are."""
+def _of_number(text: str, found: re.Match[str], numbers: Drawing) -> str:
+    """Other digits of a number that is written as long: neither end of it becomes 0, an exponent stays."""
+    end = found.start("exponent") if found["exponent"] else len(text)
+    drawn = [_letter(letter, numbers) for letter in text[:end]]
+    first = 1 if text[0] == "-" else 0
+    for place in (first, *([end - 1] if found["fraction"] else [])):
+        if drawn[place] == "0" != text[place]:
+            drawn[place] = "1"
+    return "".join(drawn) + text[end:]
 
 
-def substituted(value: object, substitutes: Substitutes, keep: Keep, path: str = "") -> object:
-    """A JSON value with every text and number replaced, but for those at paths that are kept.
-
-    So is the name of a field that is data itself, as in a map by personal number.
-    """
-    if isinstance(value, dict):
-        return {
-            (substitutes.of(name) if names_somebody(name) else name): substituted(
-                part, substitutes, keep, f"{path}.{name}".lstrip(".")
-            )
-            for name, part in value.items()
-        }
-    if isinstance(value, list):
-        return [substituted(item, substitutes, keep, path) for item in value]
-    if value is None or isinstance(value, bool) or keep(path):
-        return value
-    if isinstance(value, str):
-        return substitutes.of(value)
-    return _number(value, substitutes) if isinstance(value, int | float) else value
-
-
-def _number(value: float, substitutes: Substitutes) -> float:
-    drawn = substitutes.of(str(value))
-    if isinstance(value, int):
-        # As long as before, though it began with 0.
-        return int(re.sub(r"^(-?)0(?=\d)", r"\g<1>1", drawn))
-    try:
-        return float(drawn)
-    except ValueError:
-        return 0.0
+def substituted(value: Any, substitutes: Substitutes, keep: Callable[[str], bool]) -> Any:
+    """A JSON value with every text and number replaced, but for those at dotted paths that are kept."""
+    return anonymised(value, substitutes, keep)
