@@ -2,8 +2,8 @@
 
     OncehubError
     ├── ConfigError            a file or setting is wrong: says where, and what to write instead
-    │   └── KeyMissing         what was sealed cannot be opened: says which key is missing
-    ├── SealBroken             what was sealed was altered, or stands where it does not belong
+    │   └── KeyMissing         the key of an encrypted value is missing: the error names the key
+    ├── DecryptionFailed       an encrypted value was altered, or belongs to another place
     ├── StoreError             the database cannot be used
     │   ├── StoreUnavailable   ... now; a retry may cure it
     │   └── StoreOutdated      ... before `oncehub init` has run
@@ -53,11 +53,11 @@ class ConfigError(OncehubError):
 
 
 class KeyMissing(ConfigError):
-    """What was sealed cannot be opened with the keys at hand; nothing is lost."""
+    """The key ring lacks the key of an encrypted value; nothing is lost."""
 
 
-class SealBroken(OncehubError):
-    """What was sealed was altered, or stands where it does not belong."""
+class DecryptionFailed(OncehubError):
+    """An encrypted value was altered, or belongs to another place."""
 
 
 class StoreError(OncehubError):

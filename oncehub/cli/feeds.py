@@ -12,7 +12,7 @@ import typer
 from oncehub.audit import pseudonym_key
 from oncehub.cli.output import Json, show
 from oncehub.config.agreements import Agreement
-from oncehub.encryption.field_values import unsealing
+from oncehub.encryption.field_values import decrypting
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
 from oncehub.share import load_agreements
@@ -70,7 +70,7 @@ def check(
         if held and client is None:
             raise ConfigError("--held tells what one client holds; name the client instead of the feed")
         key = pseudonym_key(settings.home)
-        with unsealing(settings.home):
+        with decrypting(settings.home):
             checks = [
                 checked
                 for agreement in agreements

@@ -18,7 +18,7 @@ _COLUMNS = ("key", "primary", "held", "values")
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """List the keys by id, and how many values are sealed with each."""
+    """List the keys by id, and how many values are encrypted with each."""
     rows = keys_in_use(load_settings())
     if as_json:
         write_json(rows)
@@ -33,29 +33,29 @@ def list_(as_json: Json = False) -> None:
 @app.command("rotate")
 def rotate_(
     resume: Annotated[
-        bool, typer.Option("--resume", help="Add no key: only go on with what an earlier one left.")
+        bool, typer.Option("--resume", help="Add no key; finish an interrupted rotation.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Let a new key seal from now on, and seal everything anew with it, while the hub runs."""
-    done = rotate(load_settings(), resume=resume, listener=_tell)
+    """Add a primary key and re-encrypt everything under it, while the hub runs."""
+    done = rotate(load_settings(), resume=resume, listener=_report)
     if as_json:
         write_json(done)
     else:
         show(
             [{"table": name, "values": count} for name, count in done.items()],
-            title="sealed anew",
+            title="re-encrypted",
             columns=("table", "values"),
             as_json=False,
         )
 
 
 @app.command("retire")
-def retire_(key: Annotated[str, typer.Argument(help="As `oncehub keys list` tells it.")]) -> None:
-    """Take a key that nothing is sealed with any more out of the ring, for good."""
+def retire_(key: Annotated[str, typer.Argument(help="As `oncehub keys list` shows it.")]) -> None:
+    """Remove a key that no value is encrypted with from the ring, for good."""
     retire(load_settings(), key)
-    sys.stdout.write(f"the key {key} is gone\n")
+    sys.stdout.write(f"the key {key} was removed\n")
 
 
-def _tell(table: str, values: int) -> None:
-    sys.stderr.write(f"{table}: {values:,} sealed anew\n")
+def _report(table: str, values: int) -> None:
+    sys.stderr.write(f"{table}: {values:,} re-encrypted\n")

@@ -45,7 +45,7 @@ def find_(
     attribute: Annotated[str, typer.Argument(help="One with a blind index, as bank_account.account_number.")],
     as_json: Json = False,
 ) -> None:
-    """Find the records that state a sealed value, read from stdin so that no shell remembers it."""
+    """Find the records that state an encrypted value, read from stdin so that no shell remembers it."""
     settings = load_settings()
     value = sys.stdin.readline().strip()
     with opened(settings) as connection, connection:

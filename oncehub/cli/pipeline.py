@@ -20,7 +20,6 @@ from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_environment
 from oncehub.config.connector import Connector
 from oncehub.connect import Window
-from oncehub.encryption.cipher import holds_plain
 from oncehub.errors import ConfigError
 from oncehub.initialise import initialise
 from oncehub.intake import RunReport
@@ -47,9 +46,6 @@ def init() -> None:
     applied = initialise(settings)
     share_step.apply_agreements(settings)
     sys.stdout.write(f"{len(applied)} SQL files applied\n" if applied else "the database is up to date\n")
-    with opened(settings) as connection, connection:
-        if holds_plain(connection):
-            sys.stdout.write("sensitive values are in clear; seal them: oncehub keys rotate --resume\n")
 
 
 def sync(

@@ -60,7 +60,7 @@ def show_one(
     rejected_id: Annotated[int, typer.Argument(help="As `oncehub quarantine list` tells it.")],
     show_personal_data: ShowPersonalData = False,
 ) -> None:
-    """Decrypt one rejected record, which needs the key it was sealed with, and print it, values masked."""
+    """Decrypt one rejected record, which needs its key in the ring, and print it, values masked."""
     settings = load_settings()
     with opened(settings) as connection:
         found = show_rejected(settings, connection, rejected_id)

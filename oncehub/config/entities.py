@@ -30,9 +30,9 @@ class Attribute:
     Attributes:
         type: how it is stored; `object` is a composite with text `members`.
         npdb: number of the data item in Luật Căn cước 26/2023/QH15 Điều 9, where it is one.
-        sensitive: never shown without need, and sealed in the database (`x-sensitive`); a text.
+        sensitive: never shown without need, and encrypted in the database (`x-sensitive`); a text.
         indexed: a sensitive attribute whose values can be found and compared (`x-blind-index`): equal values
-            are told to be equal, so it takes more values than somebody who sees that could guess.
+            show as equal, so an attribute whose values can be guessed must not have it.
         pattern: regular expression of a text, where the schema has one.
         values: the only values allowed, where the schema lists them.
     """
@@ -129,8 +129,8 @@ def _attribute(path: Path, name: str, part: dict[str, Any], item_key: str | None
     kind, sensitive = _type(path, name, part), part.get("x-sensitive", False)
     if sensitive and (kind != "text" or name == item_key):
         raise ConfigError(
-            f"{path}: properties.{name}: x-sensitive needs a text that is not the x-item-key, for it is "
-            "sealed where it is stored; write a date as a string without format, and have another key"
+            f"{path}: properties.{name}: x-sensitive needs a text that is not the x-item-key, because it is "
+            "encrypted where it is stored; write a date as a string without format, and use another key"
         )
     return Attribute(
         name=name,

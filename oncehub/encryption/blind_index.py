@@ -1,4 +1,4 @@
-"""Finding records by a sealed value, which the database tells from others by its blind index only."""
+"""Finds records by an encrypted value, through its blind index."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ order by source, stream, source_key
 
 
 def find_records(settings: Settings, connection: Connection, attribute: str, value: str) -> list[Record]:
-    """Return the living records that state a value, but for case, spaces and punctuation.
+    """Return the live records that state a value; case, spaces and punctuation do not count.
 
     Args:
-        settings: name the canonical schemas, and the keys under which values are looked for.
+        settings: name the canonical schemas and the key ring.
         connection: one that may read `record`.
-        attribute: the qualified name of a sensitive attribute that has a blind index.
-        value: in clear; the database is not told it.
+        attribute: the qualified name of a sensitive attribute with a blind index.
+        value: in clear; it is not sent to the database.
 
     Raises:
-        ConfigError: when there is no such attribute.
+        ConfigError: when no attribute of that name has a blind index.
     """
     indexed = {
         f"{entity.name}.{name}": (entity.name, name)
@@ -41,8 +41,8 @@ def find_records(settings: Settings, connection: Connection, attribute: str, val
     }
     if attribute not in indexed:
         raise ConfigError(
-            f"{attribute} has no blind index (x-blind-index in its schema), so nothing is found by it; "
-            f"there are: {', '.join(indexed)}"
+            f"{attribute} has no blind index (x-blind-index in its schema), so no record is found by it; "
+            f"choose one of: {', '.join(indexed)}"
         )
     table, column = indexed[attribute]
     statement = _FIND.format(table=sql.Identifier("record", table), attribute=sql.Identifier(column))

@@ -1,8 +1,8 @@
-"""What is encrypted at rest: AES-256-GCM under a key of the ring, bound to the place where it stands.
+"""Encryption at rest: AES-256-GCM under a key of the ring, bound to the place where the content is stored.
 
-Nonces are synthetic: they follow, by a key, from the content and the place. The same content at the same
-place is the same ciphertext while one key seals, so that the database can tell what differs; at any other
-place it is another one. Content is padded, so that its length tells little.
+Nonces are synthetic: a key derives each from the content and its place. While one key is primary, equal
+content at one place gives equal ciphertext, so the database can tell what changed; at another place the
+ciphertext differs. Content is padded, so that its length reveals little.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from oncehub.encryption.key_ring import KeyRing, derived, load_key_ring
-from oncehub.errors import SealBroken
-from oncehub.store.connection import Connection, Cursor
+from oncehub.errors import DecryptionFailed
+from oncehub.store.connection import Cursor
 
 _NONCE_BYTES: Final = 12
 _BLOCK: Final = 16
@@ -29,7 +29,7 @@ _END: Final = b"\x80"
 
 
 class Cipher:
-    """Seals and opens with one key of the ring; each use has a key of its own that follows from it."""
+    """Encrypts and decrypts with one key of the ring; each use has its own key, derived from that one."""
 
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(derived(key, "encryption"))
@@ -37,34 +37,36 @@ class Cipher:
         self._digest_key = derived(key, "digest")
         self._index_key = derived(key, "blind index")
 
-    def seal(self, content: bytes, place: Sequence[str]) -> bytes:
-        """Encrypt content that stands at a place; the nonce comes first."""
+    def encrypt(self, content: bytes, place: Sequence[str]) -> bytes:
+        """Encrypt content that is stored at `place`; return the nonce followed by the ciphertext."""
         bound_to = orjson.dumps(place)
         padded = content + _END + bytes(-(len(content) + 1) % _BLOCK)
         nonce = hmac.digest(self._nonce_key, bound_to + padded, "sha256")[:_NONCE_BYTES]
         return nonce + self._aead.encrypt(nonce, padded, bound_to)
 
-    def open(self, sealed: bytes, place: Sequence[str]) -> bytes:
-        """Decrypt what `seal` made for a place.
+    def decrypt(self, encrypted: bytes, place: Sequence[str]) -> bytes:
+        """Decrypt what `encrypt` returned for `place`.
 
         Raises:
-            SealBroken: when it was made for another place, or altered.
+            DecryptionFailed: when it was encrypted for another place, or altered.
         """
         try:
-            padded = self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], orjson.dumps(place))
+            padded = self._aead.decrypt(
+                encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], orjson.dumps(place)
+            )
         except InvalidTag:
-            raise SealBroken(
-                f"what is stored at {place[0]} does not open there: it was altered, or belongs to another "
-                "record or attribute; restore it from a backup, or read it from its source once more"
+            raise DecryptionFailed(
+                f"what is stored at {place[0]} cannot be decrypted there: it was altered, or belongs to "
+                "another record or attribute; restore it from a backup, or read it from its source once more"
             ) from None
         return padded[: padded.rindex(_END)]
 
     def digest(self, content: bytes) -> bytes:
-        """Return what tells content apart, and says nothing of it without the key (HMAC-SHA-256)."""
+        """Return a digest that identifies content and reveals nothing without the key (HMAC-SHA-256)."""
         return hmac.digest(self._digest_key, content, "sha256")
 
     def index(self, content: bytes) -> bytes:
-        """Return what equal content has in common wherever it stands (HMAC-SHA-256, its own key)."""
+        """Return a digest that is equal for equal content at any place (HMAC-SHA-256, under its own key)."""
         return hmac.digest(self._index_key, content, "sha256")
 
 
@@ -81,19 +83,24 @@ class Ciphers:
 
     @property
     def primary(self) -> Cipher:
-        """The one that seals."""
+        """The cipher that encrypts."""
         return self.under(self.ring.primary)
 
+    @property
+    def rotating(self) -> bool:
+        """Whether the database may hold content under a key other than the primary one."""
+        return len(self.ring.keys) > 1
+
     def under(self, key_id: str) -> Cipher:
-        """Return the one of a key.
+        """Return the cipher of a key.
 
         Raises:
-            KeyMissing: when the ring does not hold it.
+            KeyMissing: when the ring does not hold the key.
         """
         return _cipher(self.ring.key(key_id))
 
     def others(self) -> list[Cipher]:
-        """Return those that only open what was sealed before."""
+        """Return the ciphers that only decrypt."""
         return [_cipher(key) for key_id, key in self.ring.keys.items() if key_id != self.ring.primary]
 
 
@@ -103,28 +110,11 @@ def load_ciphers(home: Path) -> Ciphers:
 
 
 def use_keys(cursor: Cursor, home: Path) -> Ciphers:
-    """Return the ciphers for a transaction that seals or copies; until it ends, no key is retired."""
+    """Return the ciphers for a transaction that encrypts or copies; no key is retired until it ends."""
     cursor.execute("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_LOCK,))
     return load_ciphers(home)
 
 
 def wait_for_users(cursor: Cursor) -> None:
-    """Wait for the transactions that use keys, and let no other begin before this one ends."""
+    """Wait for the transactions that use keys, and block new ones until this transaction ends."""
     cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,))
-
-
-def is_mixed(cursor: Cursor, ciphers: Ciphers) -> bool:
-    """Tell whether something may be stored that another key than the primary one has sealed, or none."""
-    return len(ciphers.ring.keys) > 1 or _any_plain(cursor)
-
-
-def holds_plain(connection: Connection) -> bool:
-    """Tell whether sensitive values may be stored that landed before values were sealed."""
-    with connection.cursor() as cursor:
-        return _any_plain(cursor)
-
-
-def _any_plain(cursor: Cursor) -> bool:
-    cursor.execute("select exists (select from intake.plain)")
-    (plain,) = cursor.fetchone() or (False,)
-    return bool(plain)

@@ -1,8 +1,8 @@
-"""The keys that the hub encrypts what it stores with: one seals, the others still open what they sealed.
+"""The key ring: the keys of encrypted data. The primary key encrypts, the others only decrypt.
 
-They stand in `ONCEHUB_KEY_DATA` (base64, parted by blanks, the one that seals first), else in files of
-their own below `home/keys/data`, where the file `primary` names the one that seals. A key's id follows from
-the key, so that no key can stand under another's name.
+The keys come from `ONCEHUB_KEY_DATA` (base64, separated by spaces, the primary key first), else from one
+file each below `home/keys/data`, where the file `primary` names the primary key. A key's id is derived from
+the key, so that no key can be stored under another key's name.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class KeyRing:
     """Keys by id.
 
     Attributes:
-        primary: id of the key that seals.
-        place: where the ring stands, for messages.
+        primary: id of the key that encrypts.
+        place: the variable or folder that holds the ring, for messages.
     """
 
     primary: str
@@ -51,32 +51,31 @@ class KeyRing:
             held = ", ".join(self.keys)
             raise KeyMissing(
                 f"the key {key_id} is not in the key ring ({self.place}, which holds {held}); put it back "
-                "from where it is kept, then try again: nothing is lost, but what it sealed cannot be read"
+                "from your copy, then try again: nothing is lost, but its values cannot be read without it"
             )
         return self.keys[key_id]
 
 
 def load_key_ring(home: Path) -> KeyRing:
-    """Return the ring; without any, one with a new key is made below `home`, once.
+    """Return the ring; where there is none, make one with a new key below `home`.
 
     Raises:
-        ConfigError: when a key is not whole, a file holds another key than it is named after, or no key is
-            named as the one that seals.
+        ConfigError: when a key is malformed, or a file holds another key than its name says.
     """
     if text := os.environ.get(VARIABLE):
         keys = [decode_key(each, VARIABLE) for each in text.split()]
         return KeyRing(key_id(keys[0]), {key_id(key): key for key in keys}, VARIABLE)
     folder = _folder(home)
     if not (folder / _PRIMARY).exists():
-        _begin(folder)
+        _create(folder)
     return _read(folder)
 
 
 def add_primary(home: Path) -> KeyRing:
-    """Put a new key into the ring, which seals from now on, and return the ring.
+    """Add a new primary key to the ring, and return the ring.
 
     Raises:
-        ConfigError: when the ring stands in the environment, which only its keeper can change.
+        ConfigError: when the ring is in the environment, which only the operator can change.
     """
     if os.environ.get(VARIABLE):
         raise ConfigError(
@@ -85,7 +84,7 @@ def add_primary(home: Path) -> KeyRing:
         )
     load_key_ring(home)
     folder = _folder(home)
-    with _alone(folder):
+    with _exclusive(folder):
         temporary = folder / f".{_PRIMARY}.{secrets.token_hex(8)}"
         create_secret_file(temporary, _add(folder).encode())
         temporary.replace(folder / _PRIMARY)
@@ -93,31 +92,29 @@ def add_primary(home: Path) -> KeyRing:
 
 
 def drop_key(home: Path, dropped: str) -> None:
-    """Take a key out of the ring for good; who calls this has made sure that nothing is sealed with it.
+    """Remove a key from the ring for good; the caller ensures that no value is encrypted with it.
 
     Raises:
-        ConfigError: when it seals, or the ring stands in the environment.
+        ConfigError: when it is the primary key, or the ring is in the environment.
         KeyMissing: when the ring does not hold it.
     """
     ring = load_key_ring(home)
     ring.key(dropped)
     if dropped == ring.primary:
-        raise ConfigError(
-            f"the key {dropped} is the one that seals; first put another in its place: oncehub keys rotate"
-        )
+        raise ConfigError(f"the key {dropped} is the primary key; first add another one: oncehub keys rotate")
     if os.environ.get(VARIABLE):
-        raise ConfigError(f"nothing is sealed with the key {dropped} any more: take it out of {VARIABLE}")
+        raise ConfigError(f"no value is encrypted with the key {dropped} any more: take it out of {VARIABLE}")
     _file(_folder(home), dropped).unlink()
 
 
 @lru_cache(maxsize=64)
 def key_id(key: bytes) -> str:
-    """Return what a key is called: 8 hexadecimal digits that follow from it and tell nothing of it."""
+    """Return the id of a key: 8 hexadecimal digits derived from it, which reveal nothing of it."""
     return derived(key, "key id", _ID_BYTES).hex()
 
 
 def derived(key: bytes, use: str, length: int = KEY_BYTES) -> bytes:
-    """Return the key for one use that follows from a key of the ring (HKDF-SHA-256, RFC 5869)."""
+    """Derive the key for one use from a key of the ring (HKDF-SHA-256, RFC 5869)."""
     return HKDF(SHA256(), length, salt=None, info=f"oncehub {use}".encode()).derive(key)
 
 
@@ -129,15 +126,15 @@ def _file(folder: Path, name: str) -> Path:
     return folder / f"{name}.key"
 
 
-def _begin(folder: Path) -> None:
-    with _alone(folder):
+def _create(folder: Path) -> None:
+    with _exclusive(folder):
         if not (folder / _PRIMARY).exists():
             create_secret_file(folder / _PRIMARY, _add(folder).encode())
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time change the ring; a killed one holds nobody up."""
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Let one process at a time change the ring; the lock of a killed process is released."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -159,9 +156,7 @@ def _read(folder: Path) -> KeyRing:
     for path in sorted(folder.glob("*.key")):
         keys[path.stem] = decode_key(path.read_text("ascii"), str(path))
         if key_id(keys[path.stem]) != path.stem:
-            raise ConfigError(
-                f"{path}: holds another key than the one that it is named after; put that one back"
-            )
+            raise ConfigError(f"{path}: holds another key than the one in its name; put that key back")
     ring = KeyRing(primary, keys, str(folder))
     ring.key(primary)
     return ring

@@ -1,4 +1,4 @@
-"""Rotating the key that seals: a new one from now on, and everything that is stored sealed anew with it."""
+"""Key rotation: a new primary key, under which everything that is stored encrypted is re-encrypted."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from oncehub.config.entities import load_entities
 from oncehub.encryption.cipher import load_ciphers, wait_for_users
 from oncehub.encryption.field_values import sensitive_of
 from oncehub.encryption.key_ring import add_primary, drop_key, load_key_ring
-from oncehub.encryption.reencrypted_fields import (
-    SealedDeliveries,
-    SealedPeople,
-    SealedRecords,
-    SealedVersions,
+from oncehub.encryption.payloads import RejectedPayloads, SubmittedPayloads
+from oncehub.encryption.reencryption import (
+    EncryptedTable,
+    feed_fields,
+    person_fields,
+    record_fields,
+    version_fields,
 )
-from oncehub.encryption.reencryption import Sealed, SealedPayloads
-from oncehub.encryption.submitted_payloads import SealedSubmitted
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
@@ -31,12 +31,12 @@ _LOCK: Final = "rotate keys"
 
 @dataclass(frozen=True)
 class KeyUse:
-    """A key of the ring, and how much is sealed with it.
+    """A key, and how many values are encrypted with it.
 
     Attributes:
-        key: its id; `none` for what no key of a ring has sealed.
-        primary: whether it seals now.
-        held: whether the ring holds it; what is sealed with a key that is not held cannot be read.
+        key: its id.
+        primary: whether it encrypts now.
+        held: whether the ring holds it; values under a key that it does not hold cannot be read.
         values: by table.
     """
 
@@ -47,11 +47,11 @@ class KeyUse:
 
 
 Listener = Callable[[str, int], None]
-"""Hears a table and how many of its values have been sealed anew so far."""
+"""Takes a table and how many of its values have been re-encrypted so far."""
 
 
 def keys_in_use(settings: Settings, database: Connection | None = None) -> list[KeyUse]:
-    """Return every key of the ring and every one that something is sealed with, the primary one first."""
+    """Return the keys of the ring and those of encrypted values, the primary one first."""
     ring = load_key_ring(settings.home)
     with opened(settings, database) as connection:
         counts = _counted(connection, _tables(settings))
@@ -75,14 +75,14 @@ def rotate(
     database: Connection | None = None,
     listener: Listener | None = None,
 ) -> dict[str, int]:
-    """Let a new key seal from now on, and seal everything anew with it; return how much, by table.
+    """Add a primary key and re-encrypt everything under it; return the number of values by table.
 
-    Readers have both keys meanwhile. Every batch is a transaction of its own: after an interruption, `resume`
-    goes on with what is left, and adds no key. It also seals what is stored from before there was a ring.
+    Readers have both keys meanwhile. Each batch is a transaction of its own: after an interruption, `resume`
+    goes on with what is left, and adds no key.
 
     Raises:
-        ConfigError: when the ring stands in the environment and a new key is asked for.
-        KeyMissing: when something is sealed with a key that is not there; everything before it is done.
+        ConfigError: when a key is to be added and the ring is in the environment.
+        KeyMissing: when the ring lacks the key of a value; the batches before it are committed.
         RunBusy: when another process rotates.
         StoreError: the database cannot be used.
     """
@@ -96,23 +96,20 @@ def rotate(
         if not resume:
             add_primary(settings.home)
         with connection, connection.cursor() as cursor:
-            # Whoever began with the former key ends before anything is looked at.
+            # Transactions that began with the former key must end before the tables are read.
             wait_for_users(cursor)
         done: Counter[str] = Counter()
         while fresh := _pass(settings, connection, listener):
             done += fresh
-        if not _left(settings, connection):
-            with connection, connection.cursor() as cursor:
-                cursor.execute("delete from intake.plain")
         return dict(done)
 
 
 def retire(settings: Settings, key: str, database: Connection | None = None) -> None:
-    """Take a key that nothing is sealed with any more out of the ring, for good.
+    """Remove a key from the ring for good, once no value is encrypted with it.
 
     Raises:
-        ConfigError: when something is still sealed with it, it is the one that seals, or the ring stands in
-            the environment.
+        ConfigError: when values are still encrypted with it, it is the primary key, or the ring is in the
+            environment.
         KeyMissing: when the ring does not hold it.
         RunBusy: when another process rotates.
     """
@@ -123,35 +120,28 @@ def retire(settings: Settings, key: str, database: Connection | None = None) -> 
             wait_for_users(cursor)
             left = {table.name: table.count(cursor)[key] for table in _tables(settings)}
             if any(left.values()) and key != load_key_ring(settings.home).primary:
-                told = ", ".join(f"{count} in {table}" for table, count in left.items() if count)
+                places = ", ".join(f"{count} in {table}" for table, count in left.items() if count)
                 raise ConfigError(
-                    f"still sealed with the key {key}: {told}; first: oncehub keys rotate --resume"
+                    f"values are still encrypted with the key {key}: {places}; "
+                    "first run: oncehub keys rotate --resume"
                 )
             drop_key(settings.home, key)
 
 
-def _tables(settings: Settings) -> Sequence[Sealed]:
-    """Everything that is sealed, each before what is copied from it."""
+def _tables(settings: Settings) -> list[EncryptedTable]:
+    """Every table that holds encrypted values, each before those that copy from it."""
     entities = load_entities(settings.schemas)
+    person = entities["person"]
     sensitive = [entity for entity in entities.values() if sensitive_of(entity)]
-    tables: list[Sealed] = [SealedSubmitted(), SealedPayloads(settings.home)]
-    tables += map(SealedRecords, sensitive)
-    if entities["person"] in sensitive:
-        person = entities["person"]
-        tables += [SealedPeople(person), SealedVersions(person), SealedDeliveries(person)]
+    tables: list[EncryptedTable] = [SubmittedPayloads(), RejectedPayloads(), *map(record_fields, sensitive)]
+    if person in sensitive:
+        tables += [person_fields(person), version_fields(person), feed_fields(person)]
     return tables
 
 
-def _counted(connection: Connection, tables: Sequence[Sealed]) -> dict[str, Counter[str]]:
+def _counted(connection: Connection, tables: Sequence[EncryptedTable]) -> dict[str, Counter[str]]:
     with connection, connection.cursor() as cursor:
         return {table.name: table.count(cursor) for table in tables}
-
-
-def _left(settings: Settings, connection: Connection) -> int:
-    """How many values are not under the key that seals."""
-    primary = load_key_ring(settings.home).primary
-    counts = _counted(connection, _tables(settings)).values()
-    return sum(count for counter in counts for key, count in counter.items() if key != primary)
 
 
 def _pass(settings: Settings, connection: Connection, listener: Listener | None) -> Counter[str]:
@@ -160,7 +150,7 @@ def _pass(settings: Settings, connection: Connection, listener: Listener | None)
         after = None
         while True:
             with connection, connection.cursor() as cursor:
-                step = table.reseal(cursor, load_ciphers(settings.home), after, _BATCH)
+                step = table.reencrypt(cursor, load_ciphers(settings.home), after, _BATCH)
             if step is None:
                 break
             after = step.after

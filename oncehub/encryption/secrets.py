@@ -1,4 +1,4 @@
-"""Keys that the hub makes for itself: from the environment, else generated once under `home/keys`."""
+"""Symmetric keys of the hub: read from the environment, else generated once under `home/keys`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY_BYTES = 32
 def symmetric_key(name: str, home: Path) -> bytes:
     """Return the 32-byte key `name`: `ONCEHUB_KEY_<NAME>` (base64), else `home/keys/<name>.key`.
 
-    The file is made on first use with mode 0600; two processes that race for it agree on one key.
+    The file is created on first use with mode 0600; two processes that race for it agree on one key.
 
     Raises:
         ConfigError: when the key is not 32 bytes of base64.
@@ -47,10 +47,10 @@ def encode_key(key: bytes) -> bytes:
 
 
 def decode_key(text: str, where: str) -> bytes:
-    """Read a key of 32 bytes from base64; `where` it stands is named when it is none.
+    """Read a key of 32 bytes from base64; `where` names its variable or file in the error.
 
     Raises:
-        ConfigError: when it is none.
+        ConfigError: when the text is not 32 bytes of base64.
     """
     try:
         key = base64.b64decode(text.strip(), validate=True)
@@ -66,14 +66,14 @@ def _file(name: str, home: Path) -> Path:
 
 
 def create_secret_file(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone may read; one that is there already stays as it is."""
+    """Create a file with mode 0600; an existing file stays as it is."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
     try:
-        # link() refuses an existing name: whoever came first wins, complete content only.
+        # link() refuses an existing name: the first process wins, and no reader sees partial content.
         os.link(temporary, path)
     except FileExistsError:
         pass

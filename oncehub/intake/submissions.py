@@ -1,4 +1,4 @@
-"""Submitted records: they wait, sealed, and leave the queue in the transaction that lands them."""
+"""Submitted records: they wait encrypted, and leave the queue in the transaction that lands them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg2.extras import execute_values
 
 from oncehub.connect import Page, ResumeToken, Window
 from oncehub.encryption.cipher import use_keys
-from oncehub.encryption.submitted_payloads import waiting_place
+from oncehub.encryption.payloads import submitted_place
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened
@@ -45,8 +45,9 @@ class Outbox:
             rows = []
             for record in records:
                 token = str(uuid.uuid4())
-                sealed = ciphers.primary.seal(orjson.dumps(record), waiting_place(*self._names, token))
-                rows.append((*self._names, token, ciphers.ring.primary, sealed))
+                place = submitted_place(*self._names, token)
+                encrypted = ciphers.primary.encrypt(orjson.dumps(record), place)
+                rows.append((*self._names, token, ciphers.ring.primary, encrypted))
             if rows:
                 execute_values(cursor, _SUBMIT, rows, template="(%s, %s, %s::uuid, %s, %s::bytea)")
 
@@ -69,8 +70,8 @@ class Waiting:
         """Give all that waits, in the order in which it came; an interrupted run has nothing to go on with.
 
         Raises:
-            KeyMissing: when the key that a record was sealed with is not there.
-            SealBroken: when one was altered.
+            KeyMissing: when the ring does not hold the key of a record.
+            DecryptionFailed: when one was altered.
         """
         after, number = 0, 1
         with opened(self._settings) as connection:
@@ -99,7 +100,7 @@ class Waiting:
             cursor.execute(_WAITING, values)
             return {
                 number: orjson.loads(
-                    ciphers.under(key_id).open(bytes(payload), waiting_place(source, stream, token))
+                    ciphers.under(key_id).decrypt(bytes(payload), submitted_place(source, stream, token))
                 )
                 for number, token, key_id, payload in cursor.fetchall()
             }

@@ -65,16 +65,17 @@ def load_definition(settings: Settings, connector: Connector, stream: str) -> De
     if wrong := field_faults(connector, stream, contract):
         raise ConfigError("\n".join(wrong))
     entities = load_entities(settings.schemas)
-    if wrong := _sealed_keys(connector.landed[stream].key, mapping, entities):
+    if wrong := _sensitive_keys(connector.landed[stream].key, mapping, entities):
         raise ConfigError("\n".join(wrong))
     return Definition(connector, stream, contract, mapping, entities, load_vocabulary(settings.mappings))
 
 
-def _sealed_keys(key: Sequence[str], mapping: StreamMapping, entities: Mapping[str, Entity]) -> list[str]:
-    """Tell of sensitive attributes that are made of a field of the key, which is stored as it is."""
+def _sensitive_keys(key: Sequence[str], mapping: StreamMapping, entities: Mapping[str, Entity]) -> list[str]:
+    """List sensitive attributes that are made of a field of the key, which is stored in clear."""
     return [
-        f"{mapping.where(name, attribute)}: {name}.{attribute}: is sealed where it is stored (x-sensitive), "
-        f"and made of {field}, which names the record and is stored in clear; name records by another field"
+        f"{mapping.where(name, attribute)}: {name}.{attribute}: is encrypted where it is stored "
+        f"(x-sensitive), and made of {field}, which names the record and is stored in clear; "
+        "name records by another field"
         for name, made in mapping.entities.items()
         for attribute, rule in made.attributes.items()
         if name in entities and (known := entities[name].attributes.get(attribute)) and known.sensitive

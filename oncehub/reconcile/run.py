@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
-from oncehub.encryption.cipher import is_mixed, use_keys
+from oncehub.encryption.cipher import use_keys
 from oncehub.encryption.field_values import sensitive_of
-from oncehub.encryption.reencrypted_fields import SealedPeople, SealedRecords
+from oncehub.encryption.reencryption import person_fields, record_fields
 from oncehub.errors import RunBusy
 from oncehub.reconcile.discrepancies.compare import find_differences
 from oncehub.reconcile.discrepancies.lifecycle import keep_severity, settle_differences, settle_refusals
@@ -257,12 +257,12 @@ def _settled(
         return list(workers.map(lambda part: settle_people(settings, part), parts))
 
 
-def _reseal(cursor: Cursor, rules: Rulebook) -> None:
-    """Bring what is sealed of these people under one key, so that what is equal is equal to the database."""
-    ciphers = use_keys(cursor, rules.sealed.home)
-    if sensitive_of(rules.person) and is_mixed(cursor, ciphers):
-        SealedPeople(rules.person).reseal_of(cursor, ciphers, _TOUCHED)
-        SealedRecords(rules.person).reseal_of(cursor, ciphers, _LINKED)
+def _reencrypt(cursor: Cursor, rules: Rulebook) -> None:
+    """Bring the encrypted values of these people under one key, so that equal values compare equal."""
+    ciphers = use_keys(cursor, rules.decryptor.home)
+    if sensitive_of(rules.person) and ciphers.rotating:
+        person_fields(rules.person).reencrypt_rows(cursor, ciphers, _TOUCHED)
+        record_fields(rules.person).reencrypt_rows(cursor, ciphers, _LINKED)
 
 
 def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport:
@@ -274,7 +274,7 @@ def _settle(connection: Connection, rules: Rulebook, part: Part) -> SettleReport
         # Where few are looked up one by one, a range would tempt the planner to read through it.
         within = part if scale.large else EVERYBODY
         cursor.execute(statement(__name__, "linked"), within.keys)
-        _reseal(cursor, rules)
+        _reencrypt(cursor, rules)
         shifts = believe(cursor, rules, within)
         announce(cursor)
         cursor.execute(statement(__name__, "corrected"))

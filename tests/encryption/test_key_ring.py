@@ -34,7 +34,7 @@ def test_those_who_race_for_the_first_key_agree_on_one(tmp_path: Path) -> None:
     assert list(load_key_ring(tmp_path).keys) == [rings[0].primary]
 
 
-def test_a_new_key_seals_at_once_and_the_former_one_still_opens(tmp_path: Path) -> None:
+def test_a_new_key_encrypts_at_once_and_the_former_one_still_decrypts(tmp_path: Path) -> None:
     former = load_key_ring(tmp_path)
     ring = add_primary(tmp_path)
     assert ring.primary != former.primary
@@ -42,7 +42,7 @@ def test_a_new_key_seals_at_once_and_the_former_one_still_opens(tmp_path: Path) 
     assert load_key_ring(tmp_path) == ring
 
 
-def test_a_ring_in_the_environment_seals_with_its_first_key(
+def test_a_ring_in_the_environment_encrypts_with_its_first_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring_in_environment(monkeypatch, NEW, OLD)
@@ -65,7 +65,7 @@ def test_a_file_with_another_key_than_it_is_named_after_is_refused(tmp_path: Pat
     ring = load_key_ring(tmp_path)
     file = tmp_path / "keys" / "data" / f"{ring.primary}.key"
     file.write_text(base64.b64encode(OLD).decode())
-    with pytest.raises(ConfigError, match="holds another key than the one that it is named after"):
+    with pytest.raises(ConfigError, match="holds another key than the one in its name"):
         load_key_ring(tmp_path)
 
 
@@ -77,10 +77,10 @@ def test_a_missing_key_is_told_by_its_id_and_what_to_do(tmp_path: Path) -> None:
         load_key_ring(tmp_path).key(former)
 
 
-def test_only_a_key_that_does_not_seal_is_dropped(tmp_path: Path) -> None:
+def test_only_a_key_that_is_not_primary_is_dropped(tmp_path: Path) -> None:
     former = load_key_ring(tmp_path).primary
     ring = add_primary(tmp_path)
-    with pytest.raises(ConfigError, match="is the one that seals"):
+    with pytest.raises(ConfigError, match="is the primary key"):
         drop_key(tmp_path, ring.primary)
     drop_key(tmp_path, former)
     assert list(load_key_ring(tmp_path).keys) == [ring.primary]

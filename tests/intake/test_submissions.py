@@ -16,7 +16,7 @@ from hypothesis import strategies as some
 from oncehub.config.catalogue import load_connector
 from oncehub.encryption.key_ring import load_key_ring
 from oncehub.encryption.rotation import retire, rotate
-from oncehub.errors import KeyMissing, OncehubError, SealBroken
+from oncehub.errors import DecryptionFailed, KeyMissing, OncehubError
 from oncehub.intake import RunReport, Size, sync
 from oncehub.intake.submissions import Outbox
 from oncehub.settings import Settings
@@ -165,7 +165,7 @@ def test_another_key_lands_nothing_and_loses_nothing(
     assert (stated(query), waiting(query)) == ([], 1)
 
 
-def test_what_waits_is_sealed_anew_when_keys_rotate(
+def test_what_waits_is_reencrypted_when_keys_rotate(
     settings: Settings, submit: Callable[..., None], query: Query
 ) -> None:
     submit(record("phone", PHONE), record("email", "an@example.vn"))
@@ -184,7 +184,7 @@ def test_a_payload_moved_to_another_row_does_not_open(
     query(
         "update intake.submitted set payload = (select payload from intake.submitted order by number limit 1)"
     )
-    with pytest.raises(SealBroken):
+    with pytest.raises(DecryptionFailed):
         land(settings)
     assert waiting(query) == 2
 

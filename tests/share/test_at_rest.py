@@ -18,10 +18,10 @@ from oncehub.config.entities import Entity, load_entities
 from oncehub.encryption import rotation
 from oncehub.encryption.blind_index import find_records
 from oncehub.encryption.cipher import use_keys
-from oncehub.encryption.field_values import unsealing
+from oncehub.encryption.field_values import decrypting
 from oncehub.encryption.key_ring import add_primary, load_key_ring
 from oncehub.encryption.rotation import keys_in_use, retire, rotate
-from oncehub.errors import ConfigError, KeyMissing, SealBroken
+from oncehub.errors import ConfigError, DecryptionFailed, KeyMissing
 from oncehub.intake.landing.land import Landing
 from oncehub.intake.quarantine.rejected_records import Quarantine
 from oncehub.normalize import Batch, Rejected
@@ -30,7 +30,7 @@ from oncehub.reconcile.survivorship.explain import explain
 from oncehub.reconcile.survivorship.past import history
 from oncehub.settings import Settings
 from oncehub.share import find_person, load_agreements, publish, read_changes
-from oncehub.share.access.database_access import build_wall, sealed_attributes
+from oncehub.share.access.database_access import build_wall, encrypted_attributes
 from oncehub.share.feeds import entries as feeds_module
 from oncehub.store.connection import Connection, connect
 
@@ -86,13 +86,13 @@ class Hub:
         )
 
     def believed(self, personal_id: str, home: Any = None) -> Any:
-        with self.database, unsealing(home or self.settings.home):
+        with self.database, decrypting(home or self.settings.home):
             search = {"person.personal_id": personal_id}
             found = find_person(self.database, self.agreement, search, ["person.religion"])
         return found and found.attributes["person.religion"].value
 
     def told(self) -> list[Any]:
-        with self.database, unsealing(self.settings.home):
+        with self.database, decrypting(self.settings.home):
             page = read_changes(self.database, self.agreement, 0, 100, PSEUDONYM_KEY)
         return [line["values"].get("person.religion") for line in page.changes]
 
@@ -128,7 +128,7 @@ def hub(editable: Settings, settings: Settings, database: Connection) -> Hub:
     portal = load_agreements(editable)["portal-residence"]
     attributes = (*portal.attributes, "person.religion", "person.blood_type")
     agreement = portal.model_copy(update={"attributes": attributes})
-    build_wall(database, {agreement.name: agreement}, sealed_attributes(settings))
+    build_wall(database, {agreement.name: agreement}, encrypted_attributes(settings))
     return Hub(settings, database, agreement)
 
 
@@ -157,7 +157,7 @@ def test_no_table_holds_a_sensitive_value_or_a_rejected_record_in_clear(lived: H
     assert [table for table, row in rows if SENTINEL in row or SENTINEL.encode().hex() in row] == []
 
 
-def test_what_is_sealed_is_shown_where_it_may_be(lived: Hub) -> None:
+def test_what_is_encrypted_is_shown_where_it_may_be(lived: Hub) -> None:
     assert lived.believed("001184000001") == NEW_FAITH
     assert lived.told() == [FAITH, OTHER_FAITH, NEW_FAITH] or lived.told() == [OTHER_FAITH, FAITH, NEW_FAITH]
     person = lived.person("001184000001")
@@ -189,7 +189,7 @@ def test_nothing_opens_outside_of_where_it_may_be_shown(lived: Hub) -> None:
 )
 def test_a_value_put_where_it_does_not_belong_does_not_open(lived: Hub, swap: str) -> None:
     lived.rows(swap)
-    with pytest.raises(SealBroken, match=r"person\.religion does not open there"):
+    with pytest.raises(DecryptionFailed, match=r"person\.religion does not open there"):
         lived.believed("001184000001")
 
 
@@ -214,7 +214,7 @@ def test_a_new_key_changes_no_belief_and_tells_no_consumer_anything(lived: Hub) 
     assert lived.believed("001184000001") == NEW_FAITH
 
 
-def test_everything_is_sealed_anew_and_the_former_key_can_go(lived: Hub) -> None:
+def test_everything_is_reencrypted_and_the_former_key_can_go(lived: Hub) -> None:
     former = load_key_ring(lived.settings.home).primary
     told, before = lived.told(), lived.rows("select count(*) from share.change")
     done = rotate(lived.settings, database=lived.database)
@@ -233,7 +233,7 @@ def test_everything_is_sealed_anew_and_the_former_key_can_go(lived: Hub) -> None
     lived.land("population", "citizens", "person", 4, an={**AN, "religion": NEW_FAITH, "blood_type": BLOOD})
     lived.step()
     assert lived.rows("select count(*) from share.change") == before
-    test_what_is_sealed_is_shown_where_it_may_be(lived)
+    test_what_is_encrypted_is_shown_where_it_may_be(lived)
 
 
 def test_a_rotation_killed_anywhere_leaves_everything_readable_and_goes_on(
@@ -261,30 +261,6 @@ def test_a_rotation_killed_anywhere_leaves_everything_readable_and_goes_on(
     [primary, *others] = keys_in_use(lived.settings, lived.database)
     assert primary.primary
     assert [use.values for use in others] == [{}]
-
-
-def test_what_landed_before_values_were_sealed_is_read_and_brought_under_the_key(lived: Hub) -> None:
-    for statement in (
-        "update record.person set religion = 'Sentinel-Old' where source_key = 'an'",
-        "update truth.person set religion = 'Sentinel-Old' where personal_id = '001184000001'",
-        'update truth.person_version set believed = believed || \'{"religion": "Sentinel-Older"}\'',
-        "update share.delivery set line = jsonb_set("
-        "line #- '{sealed,person.religion}', '{values,person.religion}', '\"Sentinel-Old\"') "
-        "where sequence = 1",
-        "insert into intake.plain default values",
-    ):
-        lived.rows(statement)
-    assert lived.believed("001184000001") == "Sentinel-Old"
-    changes = lived.rows("select count(*) from share.change")
-    rotate(lived.settings, resume=True, database=lived.database)
-    assert [table for table, row in lived.dump() if SENTINEL in row] == []
-    assert (lived.believed("001184000001"), lived.told()[0]) == ("Sentinel-Old", "Sentinel-Old")
-    assert lived.rows("select count(*) from intake.plain") == [(0,)]
-    lived.land(
-        "population", "citizens", "person", 5, an={**AN, "religion": "Sentinel-Old", "blood_type": BLOOD}
-    )
-    lived.step()
-    assert lived.rows("select count(*) from share.change") == changes
 
 
 def test_a_missing_key_is_told_by_its_id_where_the_value_is_asked_for(lived: Hub) -> None:
@@ -347,7 +323,7 @@ def test_a_key_is_not_retired_under_a_landing_that_began_with_it(lived: Hub) -> 
             retiring = beside.submit(retire, lived.settings, former)
             while not lived.rows("select 1 from pg_locks where locktype = 'advisory' and not granted"):
                 assert not retiring.done()
-        with pytest.raises(ConfigError, match=f"still sealed with the key {former}: 1 in record.person"):
+        with pytest.raises(ConfigError, match=f"still encrypted with the key {former}: 1 in record.person"):
             retiring.result()
     other.close()
     assert former in load_key_ring(lived.settings.home).keys

@@ -12,7 +12,7 @@ from oncehub.api.auth.tokens import Caller, admission, check_admission
 from oncehub.api.core.hub import Hub
 from oncehub.audit import Action, Entry, Involvement, Outcome, Page, person_pseudonym, write
 from oncehub.config.agreements import Agreement, LegalBasis
-from oncehub.encryption.field_values import unsealing
+from oncehub.encryption.field_values import decrypting
 from oncehub.errors import (
     AccessDenied,
     CaseNotFound,
@@ -156,7 +156,7 @@ def inquiry(
         asked = Inquiry(connection, caller, agreement, request_id, action, procedure, attributes=attributes)
         try:
             require_in_force(agreement, today())
-            with unsealing(hub.home):
+            with decrypting(hub.home):
                 yield asked
         except _LOGGED as error:
             ended = error

@@ -26,7 +26,7 @@ from oncehub.config.procedures import Procedure
 from oncehub.errors import NotAuthenticated
 from oncehub.settings import Settings
 from oncehub.share import load_agreements, load_procedures
-from oncehub.share.access.database_access import build_wall, require_wall, sealed_attributes
+from oncehub.share.access.database_access import build_wall, encrypted_attributes, require_wall
 from oncehub.share.agreements.submission_routing import Desk, load_desks
 from oncehub.share.people.confidence import SurenessRules, load_sureness_rules
 from oncehub.store.connection import connect
@@ -45,7 +45,7 @@ class Hub:
         attributes: the canonical attributes by qualified name.
         person: the canonical person, whose schema values are held against.
         deadlines: by when citizens' requests are due.
-        home: has the keys that sensitive values are sealed with.
+        home: has the key ring.
         sureness: what tells how sure a value is.
         desks: where submissions go, by the name of the agreement that entitles to them.
     """
@@ -103,7 +103,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
     login = _login(settings, agreements)
     with closing(connect(login)) as connection:
         require_current(connection)
-        require_wall(connection, agreements, sealed_attributes(settings))
+        require_wall(connection, agreements, encrypted_attributes(settings))
         token_keys = load_token_keys(settings.home, connection)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
@@ -129,7 +129,7 @@ def _login(settings: Settings, agreements: dict[str, Agreement]) -> str:
     """Return the API's login; where the owner's is known, see first that rights are as the agreements say."""
     if settings.api_database_url is None:
         with opened(settings) as connection:
-            build_wall(connection, agreements, sealed_attributes(settings))
+            build_wall(connection, agreements, encrypted_attributes(settings))
     return api_login(settings)
 
 

@@ -22,6 +22,7 @@ from oncehub.errors import (
     ConsentRefused,
     CorrectionRefused,
     DecisionRefused,
+    DecryptionFailed,
     KeyMissing,
     LogUnsealed,
     NotAuthenticated,
@@ -29,7 +30,6 @@ from oncehub.errors import (
     PersonNotFound,
     PersonNotLiving,
     RunBusy,
-    SealBroken,
     StoreError,
     SubmissionInvalid,
     SubmissionRefused,
@@ -65,8 +65,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TooManyRequests, _too_many)
     app.add_exception_handler(LogUnsealed, _unsealed)
     app.add_exception_handler(StoreError, _unavailable)
-    app.add_exception_handler(KeyMissing, _sealed_away)
-    app.add_exception_handler(SealBroken, _sealed_away)
+    app.add_exception_handler(KeyMissing, _cannot_decrypt)
+    app.add_exception_handler(DecryptionFailed, _cannot_decrypt)
     app.add_exception_handler(psycopg2.Error, _database)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -148,7 +148,7 @@ def _unsealed(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 503, str(error), headers={"Retry-After": "60"})
 
 
-def _sealed_away(request: Request, error: Exception) -> JSONResponse:
+def _cannot_decrypt(request: Request, error: Exception) -> JSONResponse:
     """What is stored cannot be opened: the log says which key is missing, the agency only that."""
     _log.error("%s: %s", request.state.request_id, error)
     return problem(request, 503, _SEALED_AWAY, headers={"Retry-After": "3600"})

@@ -11,9 +11,9 @@ import polars as pl
 from psycopg2 import sql
 
 from oncehub.config.entities import Entity
-from oncehub.encryption.cipher import Ciphers, is_mixed, use_keys
-from oncehub.encryption.field_values import sealed_frame, sensitive_of
-from oncehub.encryption.reencrypted_fields import SealedRecords
+from oncehub.encryption.cipher import Ciphers, use_keys
+from oncehub.encryption.field_values import encrypted_frame, sensitive_of
+from oncehub.encryption.reencryption import record_fields
 from oncehub.intake.landing import statements
 from oncehub.intake.landing.fingerprints import fingerprinted
 from oncehub.normalize import Batch
@@ -53,7 +53,7 @@ class Landing:
     def __init__(
         self, connection: Connection, source: str, stream: str, entities: Mapping[str, Entity], home: Path
     ) -> None:
-        """Prepare; `home` has the keys that sensitive attributes are sealed with."""
+        """Prepare; `home` has the key ring."""
         self._home = home
         self._connection = connection
         self._names: dict[str, Any] = {"source": source, "stream": stream, "of_person": OF_PERSON}
@@ -74,14 +74,14 @@ class Landing:
         # In the order of the key an index entry is cheap: the page it goes to is the one just written.
         ciphers = self._ciphers()
         frames = {
-            name: self._sealed(_items_once(frame, self._entities[name]).sort("source_key"), name, ciphers)
+            name: self._encrypted(_items_once(frame, self._entities[name]).sort("source_key"), name, ciphers)
             for name, frame in frames.items()
         }
         stated = fingerprinted(batch.accepted_keys.sort("source_key"), frames, self._entities)
         fresh, restated = self._told_apart(stated)
         accepted = 0
         if restated.height:
-            self._reseal(restated, frames, ciphers)
+            self._reencrypt(restated, frames, ciphers)
             accepted += self._land_restated(restated, _only(frames, restated, of=stated))
         if fresh.height:
             accepted += self._land_fresh(fresh, _only(frames, fresh, of=stated))
@@ -105,10 +105,10 @@ class Landing:
         with self._connection.cursor() as cursor:
             return use_keys(cursor, self._home)
 
-    def _sealed(self, frame: pl.DataFrame, entity: str, ciphers: Ciphers) -> pl.DataFrame:
-        """Seal what is sensitive; with the same key, the same value of a record is sealed the same."""
+    def _encrypted(self, frame: pl.DataFrame, entity: str, ciphers: Ciphers) -> pl.DataFrame:
+        """Encrypt the sensitive attributes; under one key, a value unchanged has its ciphertext unchanged."""
         source, stream = (self._names[name] for name in _STREAM)
-        return sealed_frame(frame, self._entities[entity], source, stream, ciphers)
+        return encrypted_frame(frame, self._entities[entity], source, stream, ciphers)
 
     def _told_apart(self, stated: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The statements of records never held before, and those of held ones that may change something."""
@@ -148,15 +148,16 @@ class Landing:
             self._run(statements.drop_unstated(entity))
         return self._count(statements.COUNT_TOUCHED)
 
-    def _reseal(self, restated: pl.DataFrame, frames: Iterable[str], ciphers: Ciphers) -> None:
-        """Bring what is held of these records under the key that seals now: equal values are equal then."""
+    def _reencrypt(self, restated: pl.DataFrame, frames: Iterable[str], ciphers: Ciphers) -> None:
+        """Bring the stored values of these records under the primary key, so that equals compare equal."""
         sensitive = [entity for name in frames if sensitive_of(entity := self._entities[name])]
+        if not sensitive or not ciphers.rotating:
+            return
+        source, stream = (self._names[name] for name in _STREAM)
+        rows = statements.of_records(source, stream, restated["source_key"].to_list())
         with self._connection.cursor() as cursor:
-            if sensitive and is_mixed(cursor, ciphers):
-                source, stream = (self._names[name] for name in _STREAM)
-                place = statements.of_records(source, stream, restated["source_key"].to_list())
-                for entity in sensitive:
-                    SealedRecords(entity).reseal_of(cursor, ciphers, place)
+            for entity in sensitive:
+                record_fields(entity).reencrypt_rows(cursor, ciphers, rows)
 
     def _no_longer_made(self, frames: Mapping[str, pl.DataFrame]) -> list[Entity]:
         """Entities of which the stream has rows from an earlier mapping; asked once, as none are added."""

@@ -8,8 +8,8 @@ from typing import Literal
 
 from psycopg2.extras import execute_values
 
-from oncehub.encryption.cipher import Cipher, Ciphers, load_ciphers, use_keys
-from oncehub.encryption.rejected_payloads import Payload, open_payload, payload_place
+from oncehub.encryption.cipher import Ciphers, load_ciphers, use_keys
+from oncehub.encryption.payloads import rejected_place
 from oncehub.errors import ContractBroken
 from oncehub.normalize import Rejected
 from oncehub.settings import Settings
@@ -38,7 +38,7 @@ where (rejected.resolved_at is null) <> (excluded.resolved_at is null)
 
 _ROW = "(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s::bytea, %s, %s::bytea)"
 
-# What is kept under a former key goes by that key's digest.
+# A payload stored under another key has that key's digest.
 _ADOPT = """
 update intake.rejected
 set digest = new.digest, key_id = new.key_id, payload = new.payload
@@ -52,7 +52,7 @@ Kind = Literal["records", "deletions"]
 
 
 class Quarantine:
-    """Seals the payloads of one stream's rejected records, each bound to the stream and its own digest."""
+    """Stores the rejected records of one stream, their payloads encrypted."""
 
     def __init__(self, settings: Settings, source: str, stream: str) -> None:
         self._home = settings.home
@@ -70,7 +70,7 @@ class Quarantine:
             (
                 *(run_id, self._source, self._stream, _storable(each.source_key), kind),
                 *(each.stage, each.reason, each.path, each.stated_at),
-                *(digest, ciphers.ring.primary, self._seal(ciphers.primary, each.payload, digest)),
+                *(digest, ciphers.ring.primary, self._encrypted(ciphers, each.payload, digest)),
             )
             for digest, each in once.items()
         ]
@@ -79,33 +79,33 @@ class Quarantine:
             with connection.cursor() as cursor:
                 execute_values(cursor, _KEEP, rows, template=_ROW)
 
-    def open(self, key_id: str | None, digest: bytes, sealed: bytes, ciphers: Ciphers | None = None) -> bytes:
-        """Decrypt a payload that was kept of this stream.
+    def decrypt(self, key_id: str, digest: bytes, encrypted: bytes, ciphers: Ciphers | None = None) -> bytes:
+        """Decrypt a stored payload of this stream.
 
         Args:
-            key_id: what it was sealed with; None: before there was a ring.
-            digest: kept with it.
-            sealed: the payload.
-            ciphers: of the ring; it is read anew unless they are given.
+            key_id: id of its key.
+            digest: stored with it.
+            encrypted: the payload.
+            ciphers: of the ring, which is read anew when they are not given.
 
         Raises:
-            KeyMissing: when that key is not there.
-            SealBroken: when the payload is another record's, or was altered.
+            KeyMissing: when the ring does not hold the key.
+            DecryptionFailed: when the payload belongs to another record, or was altered.
         """
-        payload = Payload(self._source, self._stream, key_id, digest, sealed)
-        return open_payload(self._home, ciphers or load_ciphers(self._home), payload)
+        cipher = (ciphers or load_ciphers(self._home)).under(key_id)
+        return cipher.decrypt(encrypted, rejected_place(self._source, self._stream, digest))
 
-    def _seal(self, cipher: Cipher, payload: bytes, digest: bytes) -> bytes:
-        return cipher.seal(payload, payload_place(self._source, self._stream, digest))
+    def _encrypted(self, ciphers: Ciphers, payload: bytes, digest: bytes) -> bytes:
+        return ciphers.primary.encrypt(payload, rejected_place(self._source, self._stream, digest))
 
     def _adopt(self, connection: Connection, ciphers: Ciphers, payloads: Sequence[bytes], kind: Kind) -> None:
-        """Bring those of these payloads that are kept under another key under the one that seals."""
+        """Bring those of these payloads that are stored under another key under the primary key."""
         rows = []
         for payload in payloads:
             digest = ciphers.primary.digest(payload)
-            sealed = self._seal(ciphers.primary, payload, digest)
+            encrypted = self._encrypted(ciphers, payload, digest)
             rows += [
-                (other.digest(payload), digest, ciphers.ring.primary, sealed) for other in ciphers.others()
+                (other.digest(payload), digest, ciphers.ring.primary, encrypted) for other in ciphers.others()
             ]
         if rows:
             with connection.cursor() as cursor:

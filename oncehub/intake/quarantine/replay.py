@@ -144,7 +144,7 @@ def show_rejected(settings: Settings, store: Connection, rejected_id: int) -> Re
     """Decrypt one rejected record.
 
     Raises:
-        ConfigError: when there is none of this number, or the key is another than it was sealed with.
+        ConfigError: when there is none of this number, or its key is not in the ring.
     """
     with store, store.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_SHOW, (rejected_id,))
@@ -152,7 +152,7 @@ def show_rejected(settings: Settings, store: Connection, rejected_id: int) -> Re
     if row is None:
         raise ConfigError(f"there is no rejected record {rejected_id}; see: oncehub quarantine list --all")
     quarantine = Quarantine(settings, row["source"], row["stream"])
-    payload = orjson.loads(_opened(quarantine, row))
+    payload = orjson.loads(_decrypted(quarantine, row))
     return RejectedPayload(**row, payload=payload)
 
 
@@ -172,7 +172,7 @@ def replay(
     A `database` given by the caller must not be in a transaction.
 
     Raises:
-        ConfigError: a wrong mapping, contract or stream name, or another key than a record was sealed with.
+        ConfigError: a wrong mapping, contract or stream name, or a record's key that is not in the ring.
         ContractStopped: when a record differs in a way for which its contract says `stop`.
         RunBusy: another process replays the stream.
         StoreError: the database cannot be used.
@@ -228,7 +228,7 @@ class _Replay:
             if not rows:
                 return None
             ciphers = load_ciphers(self._home)
-            payloads = {row["rejected_id"]: _opened(self._quarantine, row, ciphers) for row in rows}
+            payloads = {row["rejected_id"]: _decrypted(self._quarantine, row, ciphers) for row in rows}
             records = [orjson.loads(payload) for payload in payloads.values()]
             batch = self._normalizer.normalize(records, deletions=kind == "deletions")
             if batch.stop:
@@ -268,9 +268,9 @@ class _Replay:
         return {"source": self._names[0], "stream": self._names[1]}
 
 
-def _opened(quarantine: Quarantine, row: dict[str, Any], ciphers: Ciphers | None = None) -> bytes:
-    """Take what is sealed out of a row, and open it."""
-    return quarantine.open(row.pop("key_id"), bytes(row.pop("digest")), bytes(row.pop("payload")), ciphers)
+def _decrypted(quarantine: Quarantine, row: dict[str, Any], ciphers: Ciphers | None = None) -> bytes:
+    """Take the encrypted payload out of a row, and decrypt it."""
+    return quarantine.decrypt(row.pop("key_id"), bytes(row.pop("digest")), bytes(row.pop("payload")), ciphers)
 
 
 def _sum(total: ReplayReport, batch: ReplayReport) -> ReplayReport:

@@ -17,7 +17,7 @@ from oncehub.config.rules import (
     SurvivorshipRule,
     SurvivorshipRules,
 )
-from oncehub.encryption.field_values import SealedValues
+from oncehub.encryption.field_values import FieldDecryptor
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 
@@ -31,7 +31,7 @@ class Rulebook:
     comparison: ComparisonRules
     survivorship: SurvivorshipRules
     cases: CaseRules
-    sealed: SealedValues
+    decryptor: FieldDecryptor
 
     @property
     def register(self) -> str:
@@ -101,7 +101,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
         comparison=ComparisonRules.load(folder / "comparison.yaml"),
         survivorship=SurvivorshipRules.load(folder / "survivorship.yaml"),
         cases=CaseRules.load(folder / "cases.yaml"),
-        sealed=SealedValues(settings.home),
+        decryptor=FieldDecryptor(settings.home),
     )
     for place, rule in enumerate(rulebook.matching.identifiers):
         _require_known(person, rulebook.matching, rule.attribute, ("identifiers", place, "attribute"))
@@ -127,7 +127,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
 
 
 def _require_open(rules: Rulebook) -> None:
-    """Sealed values cannot be told from one another, so nothing links or compares by them."""
+    """Encrypted values cannot be told from one another, so nothing links or compares by them."""
     matching, comparison = rules.matching, rules.comparison
     used: list[tuple[Document, str, tuple[str | int, ...]]] = [
         *(
@@ -143,7 +143,7 @@ def _require_open(rules: Rulebook) -> None:
     for document, attribute, place in used:
         if rules.person.attributes[attribute].sensitive:
             raise ConfigError(
-                f"{document.where(*place)}: {attribute}: is sealed where it is stored (x-sensitive in "
+                f"{document.where(*place)}: {attribute}: is encrypted where it is stored (x-sensitive in "
                 "schemas/canonical/person.json), so that nothing is linked or compared by it; leave it out"
             )
 

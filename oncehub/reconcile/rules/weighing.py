@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 
-from oncehub.encryption.field_values import is_sealed
+from oncehub.encryption.field_values import is_encrypted
 from oncehub.reconcile.discrepancies.compare import agreement
 from oncehub.reconcile.rules.ranking import doubts_of, precedence, score, statements
 from oncehub.reconcile.rules.rulebook import Rulebook
@@ -149,21 +149,21 @@ def weighed(
         for row in cursor.fetchall():
             key = UUID(row.pop("person_key")), row.pop("attribute")
             record = tuple(row.pop(name) for name in ("source", "stream", "source_key"))
-            told = _opened(rules, believed[key[0]], key[1], record, row["value"])
+            told = _decrypted(rules, believed[key[0]], key[1], record, row["value"])
             found.setdefault(key, []).append(Weighed(record, **row | told))
     return found
 
 
 def _plain(rules: Rulebook, believed: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is sealed where it is stored: the database is not told it."""
+    """Leave out encrypted attributes, whose values are not sent to the database."""
     return {name: value for name, value in believed.items() if not rules.person.attributes[name].sensitive}
 
 
-def _opened(rules: Rulebook, version: Version, name: str, record: Record, sealed: Any) -> dict[str, Any]:
-    """What the database cannot tell of a sealed value: what it is, and whether it is the believed one."""
-    if not is_sealed(sealed):
+def _decrypted(rules: Rulebook, version: Version, name: str, record: Record, stored: Any) -> dict[str, Any]:
+    """What the database cannot tell of an encrypted value: what it is, and whether it is the believed one."""
+    if not is_encrypted(stored):
         return {}
-    value = rules.sealed.opened(f"person.{name}", record, sealed)
+    value = rules.decryptor.decrypted(f"person.{name}", record, stored)
     return {"value": value, "likeness": "same" if version.believed.get(name) == value else "different"}
 
 

@@ -160,7 +160,7 @@ def explain_people(
     """
     wanted = rules.named(attributes)
     at = at or datetime.now(UTC)
-    versions = versions_of(connection, people, rules.sealed)
+    versions = versions_of(connection, people, rules.decryptor)
     held = {person: version for person, each in versions.items() if (version := held_at(at, each))}
     if not held:
         return {}

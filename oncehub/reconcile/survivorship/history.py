@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg2.extras import RealDictCursor
 
-from oncehub.encryption.field_values import SealedValues
+from oncehub.encryption.field_values import FieldDecryptor
 from oncehub.store.connection import Connection
 
 # The version in force is told in the same form as those it followed.
@@ -98,20 +98,20 @@ class Belief(Held):
 
 
 def versions_of(
-    database: Connection, people: Iterable[UUID], sealed: SealedValues | None
+    database: Connection, people: Iterable[UUID], decryptor: FieldDecryptor | None
 ) -> dict[UUID, list[Version]]:
     """Return the versions of each person, oldest first; whoever was never believed is left out.
 
-    What is sealed is opened by `sealed`, and stays so without. Between two versions nothing was believed
-    while the register did not have the person.
+    Encrypted values are decrypted by `decryptor`, and stay encrypted without it. Between two versions
+    nothing was believed while the register did not have the person.
     """
     found: dict[UUID, list[Version]] = {}
     with database.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_VERSIONS, {"people": [str(person) for person in people]})
         for row in cursor.fetchall():
             person = UUID(row.pop("person_key"))
-            if sealed:
-                row["believed"] = sealed.opened_all(row["believed"], row["provenance"])
+            if decryptor:
+                row["believed"] = decryptor.decrypted_all(row["believed"], row["provenance"])
             found.setdefault(person, []).append(Version(**row))
     return found
 

@@ -88,7 +88,7 @@ def history_of(
         ConfigError: when there is no such attribute, or nobody of that key was ever believed in.
     """
     wanted = rules.named(attributes)
-    ever = versions_of(connection, [person], rules.sealed).get(person)
+    ever = versions_of(connection, [person], rules.decryptor).get(person)
     if ever is None:
         raise ConfigError(
             "nobody of that key was ever believed in; keys are as `oncehub link show` tells them"

@@ -62,7 +62,7 @@ _AT_ONCE = (
 
 
 def build_wall(
-    connection: Connection, agreements: Mapping[str, Agreement], sealed: Collection[str]
+    connection: Connection, agreements: Mapping[str, Agreement], encrypted: Collection[str]
 ) -> list[str]:
     """Bring roles, schemas and grants to what the agreements say; a second time changes nothing.
 
@@ -72,7 +72,7 @@ def build_wall(
     Args:
         connection: the hub's own, with the right to make roles.
         agreements: all, by name.
-        sealed: attributes that are encrypted, see `sealed_attributes`.
+        encrypted: attributes that are encrypted, see `encrypted_attributes`.
 
     Returns:
         Names of the agreements whose part of the wall was built or torn down.
@@ -82,11 +82,11 @@ def build_wall(
         _close_to_public(cursor)
         for name in agreements:
             _ensure_role(cursor, name)
-        changed = set(_changed(cursor, agreements, sealed))
+        changed = set(_changed(cursor, agreements, encrypted))
         for name in changed:
             _tear_down(cursor, name)
             if name in agreements:
-                _build(cursor, agreements[name], sealed)
+                _build(cursor, agreements[name], encrypted)
         gone = changed - set(agreements)
     for name in gone:
         _drop_role(connection, name)
@@ -104,7 +104,7 @@ def apply_agreements(settings: Settings) -> list[str]:
     with opened(settings) as connection:
         if settings.api_database_url:
             _let_in(connection, settings.api_database_url)
-        return build_wall(connection, agreements, sealed_attributes(settings))
+        return build_wall(connection, agreements, encrypted_attributes(settings))
 
 
 def _let_in(connection: Connection, api_url: str) -> None:
@@ -118,13 +118,13 @@ def _let_in(connection: Connection, api_url: str) -> None:
             )
 
 
-def sealed_attributes(settings: Settings) -> list[str]:
+def encrypted_attributes(settings: Settings) -> list[str]:
     """Return the attributes of a person that are encrypted, without `person.`."""
     return sorted(sensitive_of(load_entities(settings.schemas)["person"]))
 
 
 def require_wall(
-    connection: Connection, agreements: Mapping[str, Agreement], sealed: Collection[str]
+    connection: Connection, agreements: Mapping[str, Agreement], encrypted: Collection[str]
 ) -> None:
     """Check that the wall is built as the agreements say.
 
@@ -134,7 +134,7 @@ def require_wall(
     with connection, connection.cursor() as cursor:
         standing = _standing(cursor)
         wanted = {
-            name: _digest(wall_statements(agreement, sealed, cursor), cursor)
+            name: _digest(wall_statements(agreement, encrypted, cursor), cursor)
             for name, agreement in agreements.items()
         }
     if differing := sorted({name for name, _ in standing.items() ^ wanted.items()}):
@@ -153,18 +153,20 @@ def _standing(cursor: Cursor) -> dict[str, str]:
     return dict(cursor.fetchall())
 
 
-def _changed(cursor: Cursor, agreements: Mapping[str, Agreement], sealed: Collection[str]) -> Iterator[str]:
+def _changed(
+    cursor: Cursor, agreements: Mapping[str, Agreement], encrypted: Collection[str]
+) -> Iterator[str]:
     standing = _standing(cursor)
     yield from standing.keys() - agreements.keys()
     cursor.execute(_STRAY, {"role": ROLE_PREFIX, "schema": SCHEMA_PREFIX})
     yield from (name for (name,) in cursor.fetchall())
     for name, agreement in agreements.items():
-        if standing.get(name) != _digest(wall_statements(agreement, sealed, cursor), cursor):
+        if standing.get(name) != _digest(wall_statements(agreement, encrypted, cursor), cursor):
             yield name
 
 
-def _build(cursor: Cursor, agreement: Agreement, sealed: Collection[str]) -> None:
-    statements = wall_statements(agreement, sealed, cursor)
+def _build(cursor: Cursor, agreement: Agreement, encrypted: Collection[str]) -> None:
+    statements = wall_statements(agreement, encrypted, cursor)
     cursor.execute(statements)
     cursor.execute(
         sql.SQL("comment on schema {} is {}").format(

@@ -33,12 +33,12 @@ def _schemes(agreement: Agreement) -> list[str]:
     return sorted(schemes | led)
 
 
-def wall_statements(agreement: Agreement, sealed: Collection[str], cursor: Cursor) -> sql.Composed:
+def wall_statements(agreement: Agreement, encrypted: Collection[str], cursor: Cursor) -> sql.Composed:
     """Return what builds an agreement's part of the wall, by the files `wall_*.sql`.
 
     Args:
         agreement: as `load_agreements` gives it.
-        sealed: attributes that are encrypted, without `person.`.
+        encrypted: attributes that are encrypted, without `person.`.
         cursor: by whose connection literals are written.
     """
     columns = _visible(agreement)
@@ -50,7 +50,7 @@ def wall_statements(agreement: Agreement, sealed: Collection[str], cursor: Curso
         "names": _texts(columns),
         "told": _told(agreement, columns),
         "consented": _consented(agreement, sql.SQL("asked")),
-        "sealed": _texts([column for column in columns if column in sealed]),
+        "encrypted": _texts([column for column in columns if column in encrypted]),
         "schemes": _texts(_schemes(agreement)),
         "covered": covered(agreement),
         "attributes": _texts(agreement.attributes),

@@ -206,6 +206,6 @@ def _not_correctable(agreement: Agreement, sensitive: Collection[str]) -> Iterat
         if name not in agreement.attributes:
             yield f"{place}: {key}: {name!r} does not stand under attributes; add it there, or leave it out"
         elif name in sensitive:
-            yield f"{place}: {key}: {name!r} is kept sealed, so that clerks cannot compare it; leave it out"
+            yield f"{place}: {key}: {name!r} is stored encrypted, so clerks cannot compare it; leave it out"
         elif name in names[:index]:
             yield f"{place}: {key}: {name!r} is repeated; keep one"

@@ -54,7 +54,7 @@ def known_relations(schemas: Path) -> list[str]:
 
 
 def listable_attributes(schemas: Path) -> list[str]:
-    """Return the attributes that a list of people may hold of each: plain ones, which are not sealed."""
+    """Return the attributes that a list of people may hold of each: single values that are not encrypted."""
     attributes = load_entities(schemas)["person"].attributes.values()
     plain = [each.name for each in attributes if not each.members and not each.sensitive]
     return sorted(f"{PERSON}{name}" for name in plain)
@@ -130,7 +130,7 @@ def _unlistable(
                 yield unknown(place, key, attribute, attributes)
             elif attribute not in listable:
                 yield (
-                    f"{place}: {key}: {attribute!r} cannot be listed, as it is sealed or has parts of its "
+                    f"{place}: {key}: {attribute!r} cannot be listed, as it is encrypted or has parts of its "
                     "own; leave it out"
                 )
             elif attribute in item.attributes[:index]:

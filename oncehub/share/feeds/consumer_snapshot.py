@@ -24,7 +24,7 @@ from oncehub.audit import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError
 from oncehub.share.delivery.offsets import Position
-from oncehub.share.feeds.entries import feed_terms, opened_line, standing_names, within
+from oncehub.share.feeds.entries import decrypted_line, feed_terms, standing_names, within
 from oncehub.store.connection import Cursor
 
 _BATCH: Final = 10_000
@@ -157,7 +157,7 @@ def _given(
         reading.execute(statement, {**feed_terms(agreement), "upto": upto})
         for person_key, line, names in reading:
             person = feed_pseudonym(key, feed, person_key)
-            given = opened_line(within(line, agreement.attributes))["values"]
+            given = decrypted_line(within(line, agreement.attributes))["values"]
             if line["kind"] == "removed":
                 yield person, None
             elif given.keys() <= set(names):

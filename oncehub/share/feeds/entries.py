@@ -14,7 +14,7 @@ from oncehub.audit import Told, feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import load_entities
 from oncehub.encryption.cipher import use_keys
-from oncehub.encryption.field_values import opened_here, sensitive_of
+from oncehub.encryption.field_values import decrypted_here, sensitive_of
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
@@ -105,7 +105,7 @@ line as (
             'changed', case when held then to_jsonb(changed) else '[]'::jsonb end,
             'values', coalesce(values, '{{}}'::jsonb),
             'as_of', to_jsonb(now())
-        ) {sealed} || case
+        ) {origins} || case
             when not held and survivor is not null then jsonb_build_object('into', survivor)
             else '{{}}'::jsonb
         end as line
@@ -130,9 +130,9 @@ from reached
 where feed.feed = %(feed)s
 """
 
-# By which record each sealed value is stated, for it opens with that only.
-_SEALED = """ || case
-            when held then jsonb_build_object('sealed', jsonb_build_object({origins})) else '{{}}'::jsonb
+# Which record states each encrypted value: the value can be decrypted with that record's key only.
+_WITH_ORIGINS = """ || case
+            when held then jsonb_build_object('origins', jsonb_build_object({origins})) else '{{}}'::jsonb
         end"""
 
 _ORIGIN = """{name}, jsonb_build_array(
@@ -148,7 +148,7 @@ from share.change, share.feed
 where feed.feed = %s and (change.transaction, change.change_id) > (feed.transaction, feed.change_id)
 """
 
-_OWN = ("sealed", "purged")
+_OWN = ("origins", "purged")
 """What of a line no consumer is told: which records state its values, and that they were purged."""
 
 # Of whom the last line says that they are gone, and of whoever does not consent now, earlier lines give out
@@ -222,7 +222,7 @@ def read_changes(
     """Read up to `limit` lines of the agreement's feed with a sequence above `after`.
 
     What has left the agreement since a line was published is cut out of it; whoever has left its population,
-    or consents no more, is only told to be gone; what is sealed is opened inside `unsealing` only.
+    or consents no more, is only told to be gone; encrypted values are decrypted inside `decrypting` only.
 
     Args:
         connection: one that may become the agreement's role.
@@ -240,7 +240,7 @@ def read_changes(
         rows = [tuple(row.values()) for row in cursor.fetchall()]
     changes = [
         {"sequence": sequence, "person": feed_pseudonym(key, feed, person_key)}
-        | opened_line(within(line, set(names) & set(agreement.attributes)))
+        | decrypted_line(within(line, set(names) & set(agreement.attributes)))
         | _led(line, feed, key)
         for sequence, person_key, line, names in rows[:limit]
     ]
@@ -257,8 +257,8 @@ def extend_feed(
         connection: one with the hub's own rights.
         agreement: one with a feed.
         feed: its name.
-        sensitive: which attributes of a person in the agreement are sealed.
-        home: has the keys that they are sealed with.
+        sensitive: which attributes of a person in the agreement are encrypted.
+        home: has the key ring.
     """
     with connection, connection.cursor() as cursor:
         cursor.execute("insert into share.feed (feed) values (%s) on conflict do nothing", (feed,))
@@ -271,7 +271,7 @@ def extend_feed(
             cursor.execute(
                 sql.SQL(_PUBLISH).format(
                     values=believed_values(agreement),
-                    sealed=_origins(sensitive),
+                    origins=_origins(sensitive),
                     covered=covered(agreement),
                     entitled=entitled(agreement, sql.Identifier("newest", "person_key")),
                     by_consent=sql.Literal(agreement.needs_consent),
@@ -319,14 +319,14 @@ def believed_values(agreement: Agreement) -> sql.Composable:
     return sql.SQL(_CUT).format(every=every)
 
 
-def opened_line(line: dict[str, Any]) -> dict[str, Any]:
-    """Open the sealed values of a line, inside `unsealing`, and leave out what is the hub's own.
+def decrypted_line(line: dict[str, Any]) -> dict[str, Any]:
+    """Decrypt the encrypted values of a line, inside `decrypting`, and leave out what is the hub's own.
 
     Of a line that was purged, values and changes are empty: one that follows has replaced it.
     """
-    records = line.get("sealed", {})
+    records = line.get("origins", {})
     values = line["values"] | {
-        name: opened_here(name, tuple(record), line["values"][name])
+        name: decrypted_here(name, tuple(record), line["values"][name])
         for name, record in records.items()
         if name in line["values"]
     }
@@ -340,7 +340,7 @@ def _origins(sensitive: Sequence[str]) -> sql.Composable:
         sql.SQL(_ORIGIN).format(name=sql.Literal(f"person.{name}"), attribute=sql.Literal(name))
         for name in sensitive
     ]
-    return sql.SQL(_SEALED).format(origins=sql.SQL(", ").join(origins))
+    return sql.SQL(_WITH_ORIGINS).format(origins=sql.SQL(", ").join(origins))
 
 
 def within(line: dict[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement
-from oncehub.encryption.field_values import is_sealed, opened_here, record_of
+from oncehub.encryption.field_values import decrypted_here, is_encrypted, record_of
 from oncehub.share.agreements.roles import role_of, schema_of
 from oncehub.share.consent.consents import hold_consents
 from oncehub.store.connection import Connection
@@ -115,8 +115,8 @@ def find_person(
     role (see `oncehub.share.access.database_access`); the caller's checks come first.
 
     Args:
-        connection: one that may become the agreement's role, in a transaction; what is sealed is opened
-            inside `unsealing` only.
+        connection: one that may become the agreement's role, in a transaction; encrypted values are decrypted
+            inside `decrypting` only.
         agreement: on whose behalf.
         search: qualified attribute -> value, of those in `agreements.SEARCHABLE`.
         attributes: qualified names of the person's attributes; at least one.
@@ -166,8 +166,8 @@ def believed(column: str, value: Any, provenance: Mapping[str, Any], disputed: C
     if value is None:
         return Believed(None)
     origin = provenance.get(column) or provenance.get("*", {})
-    if is_sealed(value):
-        value = opened_here(f"person.{column}", record_of(provenance, column), value)
+    if is_encrypted(value):
+        value = decrypted_here(f"person.{column}", record_of(provenance, column), value)
     return Believed(
         value=value,
         source=origin.get("source"),

@@ -1,4 +1,4 @@
-"""Sensitive values over HTTP: sealed in the database, told to whom the agreement lets have them."""
+"""Sensitive values over HTTP: encrypted in the database, told to whom the agreement lets have them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oncehub.encryption.cipher import load_ciphers
-from oncehub.encryption.field_values import seal_value
+from oncehub.encryption.field_values import encrypt_value
 from oncehub.encryption.key_ring import add_primary, load_key_ring
 from oncehub.encryption.rotation import rotate
 from oncehub.settings import Settings
@@ -26,13 +26,13 @@ def identity(
     believe: Callable[..., str],
     admit: Callable[..., Any],
 ) -> Any:
-    """The portal's client for identity papers, over two people whose faith is sealed."""
+    """The portal's client for identity papers, over two people whose faith is encrypted."""
     ciphers = load_ciphers(editable.home)
     for number, faith in FAITHS.items():
         key = believe(personal_id=number, full_name=f"Người {number[-1]}", religion=faith)
-        sealed = seal_value(ciphers, "person.religion", ("population", "s", key), faith, indexed=False)
+        stored = encrypt_value(ciphers, "person.religion", ("population", "s", key), faith, indexed=False)
         with database, database.cursor() as cursor:
-            cursor.execute("update truth.person set religion = %s where person_key = %s", (sealed, key))
+            cursor.execute("update truth.person set religion = %s where person_key = %s", (stored, key))
     return admit("portal-identity")
 
 

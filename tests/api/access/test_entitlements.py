@@ -17,7 +17,7 @@ from oncehub.config.agreements import Agreement, Cases, CitizenView
 from oncehub.config.population import Condition
 from oncehub.settings import Settings
 from oncehub.share import load_agreements
-from oncehub.share.access.database_access import build_wall, sealed_attributes
+from oncehub.share.access.database_access import build_wall, encrypted_attributes
 from oncehub.share.agreements.population import Catalogues
 from oncehub.share.agreements.roles import role_of, rows_as, schema_of
 from oncehub.share.consent.consents import Proof, ShownText, record_consent
@@ -113,7 +113,7 @@ def reach(editable: Settings, database: Connection) -> Callable[..., Agreement]:
         agreement = load_agreements(editable)[name].model_copy(update=changes)
         Catalogues(editable.mappings).place(agreement)
         every = load_agreements(editable) | {name: agreement}
-        build_wall(database, every, sealed_attributes(editable))
+        build_wall(database, every, encrypted_attributes(editable))
         return agreement
 
     return make

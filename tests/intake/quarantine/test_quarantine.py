@@ -8,7 +8,7 @@ import pytest
 
 from oncehub.encryption.cipher import load_ciphers
 from oncehub.encryption.key_ring import add_primary
-from oncehub.errors import ContractBroken, KeyMissing, SealBroken
+from oncehub.errors import ContractBroken, DecryptionFailed, KeyMissing
 from oncehub.intake.quarantine.rejected_records import Quarantine, refuse_excess
 from oncehub.normalize import Rejected
 
@@ -41,11 +41,11 @@ def held(bench, columns: str) -> list[tuple]:
     )
 
 
-def test_a_payload_is_kept_sealed_and_opens_with_the_key(bench, settings, keep) -> None:
+def test_a_payload_is_kept_encrypted_and_opens_with_the_key(bench, settings, keep) -> None:
     keep(rejected())
     [(key_id, digest, payload)] = held(bench, "key_id, digest, payload")
     assert SENTINEL.encode() not in bytes(payload)
-    opened = Quarantine(settings, bench.source, bench.stream).open(key_id, bytes(digest), bytes(payload))
+    opened = Quarantine(settings, bench.source, bench.stream).decrypt(key_id, bytes(digest), bytes(payload))
     assert SENTINEL in opened.decode()
 
 
@@ -65,9 +65,9 @@ def test_a_payload_of_another_stream_or_record_or_altered_does_not_open(
     [(key_id, digest, payload), (_, other, _)] = held(bench, "key_id, digest, payload")
     stream = "others" if change == "stream" else bench.stream
     digest = other if change == "record" else digest
-    sealed = bytes(payload[:-1]) + bytes([payload[-1][0] ^ (change == "bit")])
-    with pytest.raises(SealBroken, match="another record"):
-        Quarantine(settings, bench.source, stream).open(key_id, bytes(digest), sealed)
+    encrypted = bytes(payload[:-1]) + bytes([payload[-1][0] ^ (change == "bit")])
+    with pytest.raises(DecryptionFailed, match="another record"):
+        Quarantine(settings, bench.source, stream).decrypt(key_id, bytes(digest), encrypted)
 
 
 def test_a_payload_whose_key_is_missing_is_told_by_the_keys_id(bench, keep, new_settings, tmp_path) -> None:
@@ -76,7 +76,7 @@ def test_a_payload_whose_key_is_missing_is_told_by_the_keys_id(bench, keep, new_
     elsewhere = replace(new_settings(), home=tmp_path / "elsewhere")
     stranger = Quarantine(elsewhere, bench.source, bench.stream)
     with pytest.raises(KeyMissing, match=f"the key {key_id} is not in the key ring"):
-        stranger.open(key_id, bytes(digest), bytes(payload))
+        stranger.decrypt(key_id, bytes(digest), bytes(payload))
 
 
 def test_a_bad_record_that_comes_again_after_a_new_key_is_kept_once_under_it(bench, settings, keep) -> None:

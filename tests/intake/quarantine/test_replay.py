@@ -171,7 +171,7 @@ def test_a_rejected_tombstone_is_replayed_as_one(new_land) -> None:
     assert (land.living(), land.open_rejections()) == ({"b": "An b"}, [])
 
 
-def test_a_replay_stops_at_a_record_that_another_key_sealed(land, store) -> None:
+def test_a_replay_stops_at_a_record_encrypted_with_another_key(land, store) -> None:
     land.agree(name={"type": "string"})
     with pytest.raises(KeyMissing, match="is not in the key ring"):
         replay(replace(land.settings, home=land.settings.home / "elsewhere"), land.land, STREAM)

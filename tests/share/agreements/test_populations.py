@@ -18,7 +18,7 @@ from oncehub.config.population import Condition
 from oncehub.config.privacy import RevealRules
 from oncehub.settings import Settings
 from oncehub.share import load_agreements
-from oncehub.share.access.database_access import build_wall, sealed_attributes
+from oncehub.share.access.database_access import build_wall, encrypted_attributes
 from oncehub.share.agreements.population import Catalogues, covered
 from oncehub.share.corrections.notices import read_notices
 from oncehub.share.corrections.publish import extend_corrections
@@ -42,7 +42,7 @@ def only(editable: Settings, database: Connection) -> Callable[..., Agreement]:
         agreement = load_agreements(editable)[name].model_copy(update={"population": population, **changes})
         Catalogues(editable.mappings).place(agreement)
         every = load_agreements(editable) | {agreement.name: agreement}
-        build_wall(database, every, sealed_attributes(editable))
+        build_wall(database, every, encrypted_attributes(editable))
         return agreement
 
     return make

@@ -20,7 +20,7 @@ from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules
 from oncehub.settings import Settings, load_settings
 from oncehub.share import load_agreements
-from oncehub.share.access.database_access import build_wall, sealed_attributes
+from oncehub.share.access.database_access import build_wall, encrypted_attributes
 from oncehub.share.consent.consents import Proof, ShownText, record_consent, withdraw_consent
 from oncehub.share.feeds.entries import extend_feed, read_changes
 from oncehub.share.people.lookup import Person, Withheld, find_person
@@ -229,7 +229,7 @@ def test_a_consent_to_another_purpose_or_agency_is_none(
     give(database, bank, an, NAME)
     assert isinstance(ask(database, bank, NAME), Person)
     other = bank.model_copy(update={"purpose": "dpv:Marketing"})
-    build_wall(database, load_agreements(editable) | {other.name: other}, sealed_attributes(editable))
+    build_wall(database, load_agreements(editable) | {other.name: other}, encrypted_attributes(editable))
     assert ask(database, other, NAME) == Withheld(an, "consent")
 
 

@@ -18,9 +18,9 @@ begin
                 from jsonb_each(d.line -> 'values') as each
                 where each.key = any(standing.names)
             ),
-            'sealed', (
+            'origins', (
                 select coalesce(jsonb_object_agg(each.key, each.value), '{{}}')
-                from jsonb_each(d.line -> 'sealed') as each
+                from jsonb_each(d.line -> 'origins') as each
                 where each.key = any(standing.names)
             )
         ),
