@@ -11,6 +11,9 @@ from oncehub.errors import ConfigError
 REFORM = "2025-07-01"
 """First day of the 34 provinces and 3,321 communes (Nghị quyết 202/2025/QH15)."""
 
+FORMER_EDITION = "2024-12-01"
+"""First day of the last catalogue of communes before the reform of 2025."""
+
 
 def read_successors(mappings: Path) -> pl.DataFrame:
     """Read former_unit and present_unit (5-digit codes) and split (bool: it has several successors).
@@ -25,15 +28,6 @@ def read_successors(mappings: Path) -> pl.DataFrame:
         (pl.col("relation") == "split").alias("split"),
     )
     return frame.filter(pl.col("former_unit").is_not_null()).unique(["former_unit", "present_unit"])
-
-
-def read_units(mappings: Path) -> pl.Series:
-    """Read the 5-digit codes of the present communes from `mappings/codes/admin_units.csv`.
-
-    Raises:
-        ConfigError: when the file cannot be read or lacks the column.
-    """
-    return _read(mappings / "codes" / "admin_units.csv", pl.col("ward_code")).to_series()
 
 
 def read_provinces(mappings: Path) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,11 +1,14 @@
-"""Transforms of telephone numbers and e-mail addresses."""
+"""Transforms of telephone numbers, e-mail addresses and postal addresses."""
 
 from __future__ import annotations
 
+import datetime as clock
 from typing import Final
 
 import polars as pl
 
+from oncehub.config.administrative_units import FORMER_EDITION, REFORM
+from oncehub.normalize.transforms.dates import HOME, day
 from oncehub.normalize.transforms.transform import transform
 
 # Mobile numbers have nine digits after the trunk 0, fixed lines begin with 2 and have ten.
@@ -41,3 +44,20 @@ def email(value: pl.Expr) -> pl.Expr:
         "lan.anh" -> failure
     """
     return value.str.strip_chars().str.to_lowercase().str.extract(r"^([^@\s]+@[^@\s]+)$", 1)
+
+
+@transform
+def edition_as_of(value: pl.Expr, form: str = "iso8601", zone: str = HOME) -> pl.Expr:
+    """Tell the catalogue of communes that was in force at a moment, by the first day of that catalogue.
+
+    For sources that code an address without naming the catalogue. Source: Nghị quyết 202/2025/QH15.
+
+    Examples:
+        {"edition_as_of": "%d/%m/%Y %H:%M:%S"}: "30/06/2025 23:59:59" -> "2024-12-01"
+        {"edition_as_of": "%d/%m/%Y %H:%M:%S"}: "01/07/2025 00:00:00" -> "2025-07-01"
+        {"edition_as_of": "dd/MM/yyyy"}: "30/06/2025" -> "2024-12-01"
+    """
+    reformed = day(value, form, zone) >= pl.lit(clock.date.fromisoformat(REFORM))
+    return reformed.replace_strict(
+        [True, False], [REFORM, FORMER_EDITION], default=None, return_dtype=pl.String
+    )

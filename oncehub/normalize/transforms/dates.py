@@ -37,11 +37,6 @@ class _Form:
     def whole(self) -> bool:
         return self.precision == "%Y-%m-%d"
 
-    @property
-    def known(self) -> str:
-        """The smallest unit that it tells: day, month or year."""
-        return {"%Y-%m-%d": "day", "%Y-%m": "month", "%Y": "year"}[self.precision]
-
     def read(self, value: pl.Expr) -> pl.Expr:
         looks_so = value.str.contains(f"^{self.pattern}$")
         return pl.when(looks_so).then(pl.lit(self.prefix) + value).str.to_date(self.layout, strict=False)
@@ -80,21 +75,6 @@ def partial_date(value: pl.Expr, *forms: str) -> pl.Expr:
         {"partial_date": ["d-M-yyyy"]}: "7-5-1984" -> "1984-05-07"
     """
     return pl.coalesce(form.read(value).dt.to_string(form.precision) for form in _named(forms))
-
-
-@transform
-def date_precision(value: pl.Expr, *forms: str) -> pl.Expr:
-    """Tell how much is known of a date that `partial_date` reads in the same forms: day, month or year.
-
-    Examples:
-        {"date_precision": ["dd/MM/yyyy", "MM/yyyy", "yyyy"]}: "07/05/1984" -> "day"
-        {"date_precision": ["dd/MM/yyyy", "MM/yyyy", "yyyy"]}: "05/1984" -> "month"
-        {"date_precision": ["dd/MM/yyyy", "MM/yyyy", "yyyy"]}: "1984" -> "year"
-        {"date_precision": ["dd/MM/yyyy", "MM/yyyy", "yyyy"]}: "13/1984" -> failure
-    """
-    return pl.coalesce(
-        pl.when(form.read(value).is_not_null()).then(pl.lit(form.known)) for form in _named(forms)
-    )
 
 
 @transform

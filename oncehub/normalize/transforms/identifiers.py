@@ -15,11 +15,6 @@ _PERSONAL_ID: Final = r"^0(?:0[1-9]|[1-9][0-9])[0-9]{9}$"
 # Two digits of tax office, seven of serial and one of check, from 0000001; branches from 001.
 _TAX_CODE: Final = r"^[0-9]{10}(?:-?[0-9]{3})?$"
 _NEVER_ISSUED: Final = r"^[0-9]{2}0{7}|^[0-9]{10}-?0{3}$"
-# QĐ 20/2020/QĐ-TTg's agencies, level 1 first, and those of TT 01/2018/TT-VPCP with it last.
-_DOSSIER_NUMBER: Final = (
-    r"^(?:[A-Z][0-9]{2}(?:\.[0-9]{1,3}){0,4}-[0-9]{6,8}-[0-9]{4,7}|[0-9]{3}\.[0-9]{2}\.[0-9]{2}\.[A-Z][0-9]{2}"
-    r"-[0-9]{6}-[0-9]{4})$"
-)
 _CHECK_WEIGHTS: Final = ((31, 29, 23), (19, 17, 13), (7, 5, 3))
 _WEIGHTED_SUMS: Final = tuple(
     pl.Series([n // 100 * a + n // 10 % 10 * b + n % 10 * c for n in range(1000)])
@@ -133,22 +128,6 @@ def passport(value: pl.Expr) -> pl.Expr:
     """
     number = value.str.replace_all(r"[\s.-]", "").str.to_uppercase()
     return pl.when(number.str.contains("^[A-Z0-9]{6,9}$") & number.str.contains("[0-9]")).then(number)
-
-
-@transform
-def dossier_number(value: pl.Expr) -> pl.Expr:
-    """Check a dossier's number (mã hồ sơ): agency, day and serial, in the order of 2020 or that of 2018.
-
-    Day and serial are of more than one length in use.
-    Source: Quyết định 20/2020/QĐ-TTg, Thông tư 01/2018/TT-VPCP Điều 19.
-
-    Examples:
-        "H61.12-250701-0001" -> "H61.12-250701-0001"
-        "G09.20-20260609-0092637" -> "G09.20-20260609-0092637"
-        "000.00.19.H26-210125-0001" -> "000.00.19.H26-210125-0001"
-        "H61.12-0001" -> failure
-    """
-    return pl.when(value.str.contains(_DOSSIER_NUMBER)).then(value)
 
 
 def _check_digit_holds(value: pl.Expr) -> pl.Expr:

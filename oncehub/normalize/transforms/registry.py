@@ -1,4 +1,4 @@
-"""The transforms that a mapping may name: functions from expression to expression, over whole columns."""
+"""The transforms that a mapping may name: those of the hub, and those of `mappings/transforms.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from oncehub.config.mapping import Transform as Written
 from oncehub.errors import ConfigError
-from oncehub.normalize.transforms import addresses, contacts, dates, encodings, identifiers, letters
+from oncehub.normalize.transforms import contacts, dates, encodings, identifiers, letters
 from oncehub.normalize.transforms.transform import Change, Transform, TransformEntry
 
 Known = dict[str, Transform[...]]
@@ -24,23 +24,20 @@ def _declared(module: ModuleType) -> Known:
 
 TRANSFORMS: Final[Known] = {
     name: each
-    for module in (letters, encodings, dates, identifiers, contacts, addresses)
+    for module in (letters, encodings, dates, identifiers, contacts)
     for name, each in _declared(module).items()
 }
 """The hub's own transforms by name."""
 
 
 class Transforms:
-    """What the mappings of one folder may name: the hub's own transforms, and those of `transforms.py` there.
-
-    Without a folder only the hub's own are known, of which those that read files there cannot be used.
+    """The transforms that the mappings of a folder may name: the hub's, and those of its `transforms.py`.
 
     Raises:
-        ConfigError: when that file cannot be read, or names a transform as the hub names its own.
+        ConfigError: when that file cannot be read, or uses the name of one of the hub's own transforms.
     """
 
     def __init__(self, mappings: Path | None = None) -> None:
-        self._mappings = mappings
         self._known = {**TRANSFORMS, **(_added(mappings / "transforms.py") if mappings else {})}
 
     def named(self, written: Written) -> tuple[str, Change, bool]:
@@ -48,7 +45,6 @@ class Transforms:
 
         Raises:
             ValueError: when the name is unknown or the arguments do not fit; says what to write instead.
-            ConfigError: when a file that the transform needs is wrong.
         """
         name, arguments = _parted(written)
         if name not in self._known:
@@ -57,17 +53,17 @@ class Transforms:
             raise ValueError(f"no transform is called {name!r}; {advice}")
         chosen = self._known[name]
         try:
-            return name, chosen.with_arguments(arguments, self._mappings), chosen.null_is_meant
+            return name, chosen.with_arguments(arguments), chosen.null_is_meant
         except ValueError as fault:
             raise ValueError(f"transform {name}: {fault}") from None
 
     def catalogue(self) -> list[TransformEntry]:
-        """What there is, sorted by name."""
+        """Describe every transform, sorted by name."""
         return [self._known[name].entry() for name in sorted(self._known)]
 
 
 def catalogue(mappings: Path | None = None) -> list[TransformEntry]:
-    """Tell what the mappings of a folder may name; see `Transforms`."""
+    """Describe the transforms that the mappings of a folder may name; see `Transforms`."""
     return Transforms(mappings).catalogue()
 
 

@@ -7,8 +7,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, Final, Generic, ParamSpec
 
 import polars as pl
@@ -20,8 +18,6 @@ _P = ParamSpec("_P")
 
 _EXAMPLE: Final = re.compile(r'(?:(\{.*\}): )?(".*") -> (".*"|null|failure)')
 _SOURCE: Final = re.compile(r"Source: (.+?)\.?\s*(?:\n\n|$)", re.DOTALL)
-_FOLDER: Final = "mappings"
-"""Keyword-only parameter that no mapping writes: a transform that has it is given the folder `mappings/`."""
 
 
 @dataclass(frozen=True)
@@ -92,31 +88,21 @@ class Transform(Generic[_P]):
         """As mappings name it."""
         return self.function.__name__
 
-    def with_arguments(self, arguments: tuple[Any, ...], mappings: Path | None) -> Change:
-        """Fix the arguments, and the folder for a transform that reads files there.
+    def with_arguments(self, arguments: tuple[Any, ...]) -> Change:
+        """Fix the arguments.
 
         Raises:
             ValueError: when the transform does not take them.
-            ConfigError: when a file that it needs is wrong.
         """
         signature = inspect.signature(self.function)
-        given = self._given(signature, mappings)
         try:
-            bound = signature.bind(pl.lit(None), *arguments, **given)
+            bound = signature.bind(pl.lit(None), *arguments)
         except TypeError:
             raise ValueError(f"takes {', '.join(_parameters(signature)) or 'no arguments'}") from None
         _check_texts(bound)
         function: Callable[..., pl.Expr] = self.function
-        change = partial(function, **given)
-        change(pl.lit("", dtype=pl.String), *arguments)
-        return lambda value: change(value, *arguments)
-
-    def _given(self, signature: inspect.Signature, mappings: Path | None) -> dict[str, Path]:
-        if _FOLDER not in signature.parameters:
-            return {}
-        if mappings is None:
-            raise ValueError("reads files of the folder mappings/; say where that is")
-        return {_FOLDER: mappings}
+        function(pl.lit("", dtype=pl.String), *arguments)
+        return lambda value: function(value, *arguments)
 
     def entry(self) -> TransformEntry:
         """Read the function's docstring and signature."""
@@ -159,11 +145,7 @@ def optional_transform(function: Callable[_P, pl.Expr]) -> Transform[_P]:
 
 
 def _parameters(signature: inspect.Signature) -> tuple[str, ...]:
-    written = [
-        parameter.replace(annotation=inspect.Parameter.empty)
-        for parameter in signature.parameters.values()
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-    ]
+    written = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
     return tuple(str(parameter).replace("=", " = ") for parameter in written[1:])
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from psycopg2 import sql
 
-from oncehub.config.administrative_units import REFORM, read_provinces, read_successors
+from oncehub.config.administrative_units import FORMER_EDITION, REFORM, read_provinces, read_successors
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import Attribute
 from oncehub.config.population import Condition
-from oncehub.normalize.transforms.addresses import FORMER_EDITION
 
 
 def covered(agreement: Agreement, person: str = "person") -> sql.Composable:

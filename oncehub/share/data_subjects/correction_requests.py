@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 from psycopg2.extras import Json
 
 from oncehub.config.agreements import Agreement
@@ -93,8 +93,11 @@ def value_fault(person: Entity, attribute: str, value: Any) -> str | None:
         return f"has not the form of person.{attribute}"
     if len(text) > LONGEST_VALUE or "\\u0000" in text or "\\ud" in text.lower():
         return f"is longer than {LONGEST_VALUE} characters, or holds what is no character"
-    schema = person.schema["properties"][attribute]
-    fits = Draft202012Validator(schema).is_valid(value)
+    try:
+        fits = Draft202012Validator(person.schema["properties"][attribute]).is_valid(value)
+    except ValueError:
+        # The validator refuses values that are nested too deeply.
+        fits = False
     return None if fits else f"has not the form of person.{attribute}; see the canonical schema of person"
 
 

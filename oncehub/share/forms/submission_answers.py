@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator, ValidationError
 
 from oncehub.config.entities import Entity
 from oncehub.config.procedures import Item
@@ -156,10 +156,17 @@ class Answers:
         if value is None or (isinstance(value, dict) and not any(value.values())):
             yield Fault(place, "is empty; where there is nothing to give, say none")
             return
-        for error in Draft202012Validator(schema).iter_errors(value):
-            # What the schema names may be shown, what was given may not.
-            member = tuple(part for part in map(str, error.path) if part in schema.get("properties", ()))
-            yield Fault((*place, *member), _told(str(error.validator), error.validator_value))
+        try:
+            errors = list(Draft202012Validator(schema).iter_errors(value))
+        except ValueError:
+            yield Fault(place, "is nested too deeply")
+            return
+        for error in errors:
+            # Name only what the schema names: the answer is personal data.
+            member = tuple(
+                part for part in map(str, error.instance_path) if part in schema.get("properties", ())
+            )
+            yield Fault((*place, *member), _reason(error))
         texts = value.items() if isinstance(value, dict) else [("", value)]
         for name, text in texts:
             if isinstance(text, str) and not _is_line(text):
@@ -178,18 +185,18 @@ class Answers:
                 )
 
 
-def _told(keyword: str, wanted: Any) -> str:
-    match keyword:
+def _reason(error: ValidationError) -> str:
+    details = error.kind.as_dict()
+    match error.kind.name:
         case "pattern":
-            return f"does not have the form {wanted}"
+            return f"does not have the form {details['pattern']}"
         case "enum":
-            return f"is none of {', '.join(str(each) for each in wanted if each is not None)}"
+            return f"is none of {', '.join(str(each) for each in details['options'] if each is not None)}"
         case "type":
-            kinds = [wanted] if isinstance(wanted, str) else wanted
-            return f"is no {' or '.join(kind for kind in kinds if kind != 'null')}"
+            return f"is no {' or '.join(kind for kind in details['types'] if kind != 'null')}"
         case "additionalProperties":
             return "has parts that the attribute does not have"
-        case _:
+        case keyword:
             return f"does not keep to {keyword} of the canonical schema"
 
 

@@ -13,8 +13,8 @@ from ..configuration import load, read_samples
 ADDED = '''
 import polars as pl
 
-from oncehub.normalize.letters import squeeze
-from oncehub.normalize.transform import optional_transform, transform
+from oncehub.normalize.transforms.letters import squeeze
+from oncehub.normalize.transforms.transform import optional_transform, transform
 
 
 @transform

@@ -185,7 +185,7 @@ def test_vietnamese_letters_in_any_order_of_marks_are_composed():
         ({"partial_date": []}, "needs a form of a date"),
         ({"partial_date": "dd/MM/yy"}, "does not tell the century"),
         ({"datetime": "%d/%m/%y %H:%M"}, "does not tell the century"),
-        ({"upper": [], "lower": []}, "one transform an item"),
+        ({"upper": [], "nfc": []}, "one transform an item"),
     ],
 )
 def test_a_transform_that_cannot_be_is_refused_with_advice(written, advice):
