@@ -31,12 +31,13 @@ from benchmarks.data.lookup_hub import CLIENT, FIRST_NUMBER, Api, ensure_filled,
 from benchmarks.measuring.load import Load, run_load
 from benchmarks.measuring.server import Server, processor_seconds_of, server_in
 from benchmarks.measuring.tables import figures
+from oncehub.config.entities import qualified
 from oncehub.settings import Settings
 from oncehub.store.connection import connect
 
 CONNECTIONS: Final = 16
 ATTRIBUTES: Final = tuple(
-    f"person.{name}" for name in ("full_name", "birth_date", "sex", "father", "permanent_address", "phone")
+    qualified(name) for name in ("full_name", "birth_date", "sex", "father", "permanent_address", "phone")
 )
 SIZES: Final = ("10000:10000", "1000000:10000000")
 _WARM_SECONDS: Final = 3.0

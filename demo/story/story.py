@@ -10,6 +10,7 @@ from demo.failure import DemoFailed
 from demo.stage import Stage
 from oncehub.audit import WrittenEntry, person_pseudonym, pseudonym_key, read_entries
 from oncehub.audit.log.pseudonyms import pseudonym
+from oncehub.config.entities import unqualified
 
 # A woman of age whose register data changed after the mark; best with a new address, a phone, many sources.
 _CHANGED_WOMAN = """
@@ -93,7 +94,7 @@ def tell_story(stage: Stage, agency: Agency, mark: int, lines: list[dict[str, An
 
 
 def _woman(stage: Stage, agency: Agency, mark: int) -> tuple[str, str, list[str], list[str]]:
-    agreed = [name.removeprefix("person.") for name in agency.agreement.attributes]
+    agreed = [unqualified(name) for name in agency.agreement.attributes]
     with stage.database, stage.database.cursor() as cursor:
         cursor.execute(_CHANGED_WOMAN, {"mark": mark, "agreed": agreed})
         row = cursor.fetchone()

@@ -136,7 +136,7 @@ def _differences(entity: Entity, old: pl.DataFrame | None, new: pl.DataFrame | N
         yield Difference(entity.name, len(both), 0, came, len(lone) - came, ())
     for attribute in entity.attributes:
         difference = _of_attribute(
-            f"{entity.name}.{attribute}", [(a[attribute], b[attribute]) for a, b in both]
+            entity.qualified(attribute), [(a[attribute], b[attribute]) for a, b in both]
         )
         if difference is not None:
             yield difference

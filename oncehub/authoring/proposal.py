@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from oncehub.authoring.trial import Trial
-from oncehub.config.entities import load_entities
+from oncehub.config.entities import load_entities, qualified
 from oncehub.config.mapping import FieldRule, StreamMapping, Transform
 from oncehub.normalize.contract.contract import Contract, Node
 from oncehub.normalize.mapping import code_lists
@@ -258,5 +258,5 @@ def _by_content(trial: Trial, path: str, values: Sequence[str]) -> Iterator[Prop
         read = len(values) - trial.failures(via, values)
         if values and read >= _CLEAR * len(values):
             yield Proposal(
-                f"person.{attribute}", {"from": path, "via": list(via)}, read, len(values), "content"
+                qualified(attribute), {"from": path, "via": list(via)}, read, len(values), "content"
             )

@@ -12,6 +12,9 @@ from jsonschema import Draft202012Validator, SchemaError
 
 from oncehub.errors import ConfigError
 
+PERSON = "person"
+"""The entity of golden records."""
+
 AttributeType = Literal["text", "date", "timestamp", "boolean", "object"]
 
 _DATABASE_TYPES: dict[AttributeType, str] = {
@@ -74,6 +77,20 @@ class Entity:
         """The columns of the primary key of `record.<name>`."""
         own = (self.item_key,) if self.item_key else ()
         return ("source", "stream", "source_key", *own)
+
+    def qualified(self, attribute: str) -> str:
+        """Return the qualified name of an attribute: `person.full_name`."""
+        return f"{self.name}.{attribute}"
+
+
+def qualified(attribute: str) -> str:
+    """Return the qualified name of a person's attribute: `person.full_name` of `full_name`."""
+    return f"{PERSON}.{attribute}"
+
+
+def unqualified(name: str) -> str:
+    """Return the own name of a person's attribute; the name of anything else stays as it is."""
+    return name.removeprefix(f"{PERSON}.")
 
 
 def load_entities(schemas: Path) -> dict[str, Entity]:

@@ -34,7 +34,7 @@ def find_records(settings: Settings, connection: Connection, attribute: str, val
         ConfigError: when no attribute of that name has a blind index.
     """
     indexed = {
-        f"{entity.name}.{name}": (entity.name, name)
+        entity.qualified(name): (entity.name, name)
         for entity in load_entities(settings.schemas).values()
         for name, each in entity.attributes.items()
         if each.indexed

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from oncehub.config.entities import Entity
+from oncehub.config.entities import Entity, qualified
 from oncehub.encryption.cipher import Ciphers, load_ciphers
 
 PREFIX: Final = "encrypted:"
@@ -61,7 +61,7 @@ class FieldDecryptor:
     ) -> dict[str, Any]:
         """Return a person's values by attribute in clear; `provenance` says which record states each."""
         return {
-            name: self.decrypted(f"person.{name}", record_of(provenance, name), value)
+            name: self.decrypted(qualified(name), record_of(provenance, name), value)
             if is_encrypted(value)
             else value
             for name, value in values.items()
@@ -140,7 +140,7 @@ def encrypted_frame(
     return frame.with_columns(
         pl.Series(
             name,
-            _encrypted_column(frame, f"{entity.name}.{name}", (source, stream), ciphers, indexed),
+            _encrypted_column(frame, entity.qualified(name), (source, stream), ciphers, indexed),
             pl.String(),
         )
         for name, indexed in sensitive_of(entity).items()

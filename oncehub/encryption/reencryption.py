@@ -145,7 +145,7 @@ class EncryptedFields:
         return stored[:width] + [
             reencrypted(
                 ciphers,
-                f"{self.entity.name}.{name}",
+                self.entity.qualified(name),
                 record_of(provenance, name),
                 value,
                 indexed=indexed[name],

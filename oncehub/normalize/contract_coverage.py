@@ -118,7 +118,7 @@ class _Written:
         return pl.struct(made.alias(member)).alias(name) if member else made.alias(name)
 
     def _canonical(self, rule: Rule) -> list[Check]:
-        path = f"{self.entity.name}.{self.target}"
+        path = self.entity.qualified(self.target)
         checks = canonical_checks(self.entity, {rule.target: rule.coded}, self.part.requires(self.entity))
         return [check for check in checks if check.path == path]
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement, Cases
+from oncehub.config.entities import unqualified
 from oncehub.reconcile.linking.overrides import Word
 from oncehub.reconcile.stewardship.cases import (
     Case,
@@ -81,7 +82,7 @@ def open_covered_case(
     Raises:
         CaseNotFound: when the agreement has none of that number.
     """
-    attributes = [name.removeprefix("person.") for name in agreement.attributes]
+    attributes = [unqualified(name) for name in agreement.attributes]
     with as_agreement(connection, agreement):
         return open_case_file(connection, case_id, attributes, content, schema_of(agreement.name))
 

@@ -136,7 +136,7 @@ def _login(settings: Settings, agreements: dict[str, Agreement]) -> str:
 def canonical_attributes(settings: Settings) -> dict[str, Attribute]:
     """Return the canonical attributes of every entity by qualified name."""
     return {
-        f"{entity.name}.{name}": attribute
+        entity.qualified(name): attribute
         for entity in load_entities(settings.schemas).values()
         for name, attribute in entity.attributes.items()
     }

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from fastapi.exceptions import RequestValidationError
 
-from oncehub.config.entities import Attribute
+from oncehub.config.entities import Attribute, unqualified
 
 
 def require_known(names: Sequence[str], known: Collection[str], field: str) -> None:
@@ -33,7 +33,7 @@ def require_named(names: Sequence[str], known: Collection[str]) -> None:
     Raises:
         RequestValidationError: saying what to ask for instead.
     """
-    everything = {name for name in known if name.startswith("person.")}
+    everything = {name for name in known if unqualified(name) != name}
     if "*" in names or everything.issubset(names):
         advice = "asks for everything; name the attributes that are needed, of those that the agreement has"
         raise RequestValidationError([_fault(f"{advice} (GET /v1/agreements/mine)", "attributes")])

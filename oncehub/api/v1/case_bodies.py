@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from oncehub.api.v1.bodies import WHOLE_NUMBER, SearchTerms
+from oncehub.config.entities import qualified
 from oncehub.config.rules import CaseKind
 from oncehub.reconcile.stewardship.cases import Case, CaseFile, Said
 
@@ -141,7 +142,7 @@ class CaseAnswer(BaseModel):
             evidence=file.evidence,
             attributes=[
                 Row(
-                    attribute=f"person.{row.attribute}",
+                    attribute=qualified(row.attribute),
                     stated=row.stated,
                     believed=[HeldValue(**asdict(held)) for held in row.believed],
                 )

@@ -30,6 +30,7 @@ from oncehub.api.v1.case_bodies import (
 from oncehub.api.v1.routes import RequestId, TheCaller
 from oncehub.audit import case_pseudonym
 from oncehub.config.agreements import Agreement, Cases
+from oncehub.config.entities import qualified
 from oncehub.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.reconcile.linking.overrides import Word
 from oncehub.reconcile.stewardship.cases import CaseContent
@@ -80,7 +81,7 @@ def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId)
             asked.person_key = next(iter(file.people), None)
         else:
             asked.appeared = file.people
-        asked.attributes = tuple(f"person.{row.attribute}" for row in file.compared)
+        asked.attributes = tuple(qualified(row.attribute) for row in file.compared)
         names = {key: _pseudonym(hub, asked.agreement, key) for key in file.people}
         return CaseAnswer.of(file, names, str(request_id))
 
@@ -132,7 +133,7 @@ def _covered(asked: Inquiry, own: Cases, case_id: int) -> CaseContent:
         raise CaseNotFound(f"there is no case {case_id}")
     content = read_covered_case(asked.connection, asked.agreement, case_id)
     covered = asked.agreement.attributes
-    if found.kind == "correction_request" and f"person.{content.evidence['attribute']}" not in covered:
+    if found.kind == "correction_request" and qualified(content.evidence["attribute"]) not in covered:
         raise CaseNotFound(f"there is no case {case_id}")
     return content
 

@@ -20,6 +20,7 @@ from oncehub.api.http.terms import require_known, require_search_terms
 from oncehub.api.v1.bodies import SearchTerms
 from oncehub.api.v1.routes import RequestId, TheCaller
 from oncehub.clock import VIETNAM
+from oncehub.config.entities import qualified, unqualified
 from oncehub.share.agreements.permissions import require_citizen, require_correctable
 from oncehub.share.data_subjects.correction_requests import (
     Correction,
@@ -98,7 +99,7 @@ def correct(
     require_known([body.attribute], hub.attributes, "attribute")
     with _citizen(hub, caller, request_id, body, (body.attribute,)) as (asked, key):
         require_correctable(asked.agreement, body.attribute)
-        name = body.attribute.removeprefix("person.")
+        name = unqualified(body.attribute)
         if fault := value_fault(hub.person, name, body.value):
             raise RequestValidationError([{"type": "value_error", "loc": ("body", "value"), "msg": fault}])
         correction = Correction(name, body.value, body.why, body.document)
@@ -125,7 +126,7 @@ def status(body: StatusBody, hub: TheHub, caller: TheCaller, request_id: Request
         lines = [
             RequestLine(
                 case=each.case_id,
-                attribute=f"person.{each.attribute}",
+                attribute=qualified(each.attribute),
                 value=each.claimed,
                 received_at=each.received_at,
                 due_on=each.due_on,

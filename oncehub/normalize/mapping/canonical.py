@@ -36,22 +36,22 @@ def canonical_checks(entity: Entity, made: dict[str, bool], required: Collection
         ConfigError: when a pattern of the schema is no regular expression here.
     """
     checks = [
-        Check(pl.col(name).is_null(), "canonical", "required attribute is missing", f"{entity.name}.{name}")
+        Check(pl.col(name).is_null(), "canonical", "required attribute is missing", entity.qualified(name))
         for name in required
     ]
     if entity.item_key and entity.attributes[entity.item_key].type == "text":
         too_long = pl.col(entity.item_key).str.len_bytes() > KEY_BYTES
-        path = f"{entity.name}.{entity.item_key}"
+        path = entity.qualified(entity.item_key)
         checks.append(Check(too_long, "canonical", "the key is too long", path))
     for target, value in _free_texts(entity, made):
-        checks += _text_checks(value, part_schema(entity, target), f"{entity.name}.{target}")
+        checks += _text_checks(value, part_schema(entity, target), entity.qualified(target))
     return checks
 
 
 def storable_checks(entity: Entity, made: dict[str, bool]) -> list[Check]:
     """The checks for U+0000: PostgreSQL's text cannot hold it, so one would refuse the whole batch."""
     return [
-        Check(value.str.contains("\0", literal=True), "canonical", "holds U+0000", f"{entity.name}.{target}")
+        Check(value.str.contains("\0", literal=True), "canonical", "holds U+0000", entity.qualified(target))
         for target, value in _free_texts(entity, made)
     ]
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 
+from oncehub.config.entities import qualified
 from oncehub.encryption.field_values import is_encrypted
 from oncehub.reconcile.discrepancies.compare import agreement
 from oncehub.reconcile.rules.ranking import doubts_of, precedence, score, statements
@@ -163,7 +164,7 @@ def _decrypted(rules: Rulebook, version: Version, name: str, record: Record, sto
     """What the database cannot tell of an encrypted value: what it is, and whether it is the believed one."""
     if not is_encrypted(stored):
         return {}
-    value = rules.decryptor.decrypted(f"person.{name}", record, stored)
+    value = rules.decryptor.decrypted(qualified(name), record, stored)
     return {"value": value, "likeness": "same" if version.believed.get(name) == value else "different"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement
+from oncehub.config.entities import qualified, unqualified
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS
 from oncehub.share.agreements.population import covered
 from oncehub.share.agreements.roles import role_of, schema_of
@@ -23,11 +24,11 @@ def _visible(agreement: Agreement) -> list[str]:
     """Return the columns of `truth.person` that the agreement's role may see."""
     # A form is opened for the living.
     forms = {LIFE_STATUS} if agreement.procedures else set()
-    return sorted(name.removeprefix("person.") for name in {*agreement.attributes, *forms})
+    return sorted(unqualified(name) for name in {*agreement.attributes, *forms})
 
 
 def _schemes(agreement: Agreement) -> list[str]:
-    schemes = {name.removeprefix("person.") for name in agreement.search_by}
+    schemes = {unqualified(name) for name in agreement.search_by}
     # A tax code of 12 digits is the personal number (Thông tư 86/2024/TT-BTC); relatives are found by theirs.
     led = {"personal_id"} if "tax_code" in schemes or agreement.relatives else set()
     return sorted(schemes | led)
@@ -91,7 +92,7 @@ def _told(agreement: Agreement, columns: Collection[str]) -> sql.Composable:
 
 def _column(agreement: Agreement, column: str) -> sql.Composable:
     # Whether somebody lives decides on a form, and is told by no more than a refusal.
-    if not agreement.needs_consent or f"person.{column}" not in agreement.attributes:
+    if not agreement.needs_consent or qualified(column) not in agreement.attributes:
         return sql.Identifier("person", column)
     return sql.SQL("case when {} = any(consent.told) then {} end as {}").format(
         sql.Literal(column), sql.Identifier("person", column), sql.Identifier(column)

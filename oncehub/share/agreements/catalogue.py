@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_folder, load_rules
-from oncehub.config.entities import Attribute, load_entities
+from oncehub.config.entities import Attribute, load_entities, qualified
 from oncehub.config.privacy import RevealRules
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
@@ -23,7 +23,7 @@ from oncehub.share.agreements.checks import (
 )
 from oncehub.share.agreements.faults import misnamed, raise_faults, unknown
 from oncehub.share.agreements.population import Catalogues, population_faults
-from oncehub.share.agreements.procedures import PERSON, known_relations, load_procedures, shareable_attributes
+from oncehub.share.agreements.procedures import known_relations, load_procedures, shareable_attributes
 from oncehub.share.agreements.purposes import read_purposes
 from oncehub.share.agreements.submission_routing import stream_faults
 from oncehub.share.people.relatives import tie
@@ -75,7 +75,7 @@ def find_agreement(settings: Settings, name: str) -> Agreement:
 
 def _person_attributes(schemas: Path) -> dict[str, Attribute]:
     attributes = load_entities(schemas)["person"].attributes
-    return {f"{PERSON}{name}": attribute for name, attribute in attributes.items()}
+    return {qualified(name): attribute for name, attribute in attributes.items()}
 
 
 def _privacy_faults(

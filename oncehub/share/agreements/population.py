@@ -13,7 +13,7 @@ from psycopg2 import sql
 
 from oncehub.config.administrative_units import FORMER_EDITION, REFORM, read_provinces, read_successors
 from oncehub.config.agreements import Agreement
-from oncehub.config.entities import Attribute
+from oncehub.config.entities import Attribute, unqualified
 from oncehub.config.population import Condition
 
 
@@ -34,7 +34,7 @@ def covered(agreement: Agreement, person: str = "person") -> sql.Composable:
 
 
 def _fulfilled(agreement: Agreement, name: str, person: str) -> sql.Composable:
-    column = sql.Identifier(person, name.removeprefix("person."))
+    column = sql.Identifier(person, unqualified(name))
     codes = agreement.population[name].one_of
     if codes is not None:
         return sql.SQL("{} = any({})").format(column, _texts(codes))

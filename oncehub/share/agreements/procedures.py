@@ -8,12 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from oncehub.config.catalogue import load_folder
-from oncehub.config.entities import load_entities
+from oncehub.config.entities import load_entities, qualified
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Form, Item, Procedure
 from oncehub.settings import Settings
 from oncehub.share.agreements.faults import raise_faults, unknown
-
-PERSON = "person."
 
 
 def load_procedures(settings: Settings) -> dict[str, Procedure]:
@@ -43,7 +41,7 @@ def load_procedures(settings: Settings) -> dict[str, Procedure]:
 
 def shareable_attributes(schemas: Path) -> list[str]:
     """Return what an agreement may name: the attributes of the golden record, as `person.<attribute>`."""
-    return sorted(f"{PERSON}{name}" for name in load_entities(schemas)["person"].attributes)
+    return sorted(qualified(name) for name in load_entities(schemas)["person"].attributes)
 
 
 def known_relations(schemas: Path) -> list[str]:
@@ -57,7 +55,7 @@ def listable_attributes(schemas: Path) -> list[str]:
     """Return the attributes that a list of people may hold of each: single values that are not encrypted."""
     attributes = load_entities(schemas)["person"].attributes.values()
     plain = [each.name for each in attributes if not each.members and not each.sensitive]
-    return sorted(f"{PERSON}{name}" for name in plain)
+    return sorted(qualified(name) for name in plain)
 
 
 def named(procedures: Mapping[str, Procedure], code: str) -> Procedure | None:

@@ -12,6 +12,7 @@ import orjson
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_connector, load_connectors
+from oncehub.config.entities import qualified, unqualified
 from oncehub.errors import Fault, SubmissionInvalid
 from oncehub.intake.submissions import Outbox
 from oncehub.normalize import Batch, Normalizer, load_normalizer
@@ -20,8 +21,6 @@ from oncehub.share.agreements.faults import unknown
 from oncehub.store.connection import Connection
 
 Record = dict[str, Any]
-
-_PERSON = "person."
 
 
 class Desk:
@@ -55,18 +54,18 @@ class Desk:
             SubmissionInvalid: when one would not land; its place is the attribute.
             ConfigError: when contract or mapping of the stream are wrong.
         """
-        named = {name.removeprefix(_PERSON): value for name, value in search.items()}
+        named = {unqualified(name): value for name, value in search.items()}
         about = ";".join(f"{name}={value}" for name, value in sorted(named.items()))
         now = datetime.now(UTC).isoformat()
         made = {
             attribute: {
                 "about": about,
                 "named": named,
-                "attribute": attribute.removeprefix(_PERSON),
+                "attribute": unqualified(attribute),
                 "submission": submission,
                 "procedure": procedure,
                 "submitted_at": now,
-                "value": {attribute.removeprefix(_PERSON): value},
+                "value": {unqualified(attribute): value},
             }
             for attribute, value in stated.items()
         }
@@ -122,4 +121,4 @@ def _kept(batch: Batch, record: Record) -> bool:
 
 
 def _fault(payload: bytes, reason: str) -> Fault:
-    return Fault((f"{_PERSON}{orjson.loads(payload)['attribute']}",), f"cannot be kept: {reason}")
+    return Fault((qualified(orjson.loads(payload)["attribute"]),), f"cannot be kept: {reason}")

@@ -9,6 +9,7 @@ from typing import Final
 
 from psycopg2 import sql
 
+from oncehub.config.entities import unqualified
 from oncehub.config.procedures import Item, Paper
 from oncehub.share.coverage.conditions import FILLED, stands, too_old
 from oncehub.share.coverage.household import (
@@ -24,7 +25,6 @@ from oncehub.share.people.relatives import living_condition
 
 PAPER: Final = "paper"
 
-_PERSON: Final = "person."
 
 # A number leads to a relative as a search term leads to a person: see `lookup`.
 _ANSWERS = sql.SQL("""
@@ -131,9 +131,9 @@ Question = ValueQuestion | PaperQuestion | HouseholdQuestion
 def question_of(item: Item) -> Question | None:
     """Return what decides how an item is answered; None where nothing does, and it is always asked."""
     if item.attributes:
-        return HouseholdQuestion(tuple(name.removeprefix(_PERSON) for name in item.attributes), item.max_age)
+        return HouseholdQuestion(tuple(unqualified(name) for name in item.attributes), item.max_age)
     if item.attribute:
-        name = item.attribute.removeprefix(_PERSON)
+        name = unqualified(item.attribute)
         return ValueQuestion(name, item.of, item.even_if_deceased, item.max_age)
     return PaperQuestion(item.replaced_by, item.max_age) if item.replaced_by else None
 

@@ -19,6 +19,7 @@ from psycopg2 import sql
 
 from oncehub.audit import feed_pseudonym
 from oncehub.config.agreements import Agreement
+from oncehub.config.entities import unqualified
 from oncehub.share.agreements.population import covered
 from oncehub.share.delivery.offsets import Position
 from oncehub.share.feeds.consumer_snapshot import find_missed, load_held
@@ -211,7 +212,7 @@ class FeedChecker:
         return self.agreement.feed or ""
 
     def _in_flight(self, cursor: Cursor) -> Found:
-        columns = [name.removeprefix("person.") for name in self.agreement.attributes]
+        columns = [unqualified(name) for name in self.agreement.attributes]
         if self.agreement.needs_consent:
             columns.append("consent")
         terms = {**feed_terms(self.agreement), "columns": columns}
@@ -223,9 +224,7 @@ class FeedChecker:
         return self._named(self._rows(cursor, statement, {**feed_terms(self.agreement), "shown": self.shown}))
 
     def _composed(self, statement: str, person_key: sql.Composable) -> sql.Composable:
-        columns = [
-            sql.Identifier("person", name.removeprefix("person.")) for name in self.agreement.attributes
-        ]
+        columns = [sql.Identifier("person", unqualified(name)) for name in self.agreement.attributes]
         return sql.SQL(statement).format(
             columns=sql.SQL(", ").join(columns),
             values=believed_values(self.agreement),

@@ -12,7 +12,7 @@ from psycopg2 import sql
 
 from oncehub.audit import Told, feed_pseudonym
 from oncehub.config.agreements import Agreement
-from oncehub.config.entities import load_entities
+from oncehub.config.entities import load_entities, qualified, unqualified
 from oncehub.encryption.cipher import use_keys
 from oncehub.encryption.field_values import decrypted_here, sensitive_of
 from oncehub.errors import ConfigError
@@ -205,7 +205,7 @@ def publish(
     """
     agreement = _agreement_of(settings, feed)
     person = load_entities(settings.schemas)["person"]
-    sensitive = [name for name in sensitive_of(person) if f"person.{name}" in agreement.attributes]
+    sensitive = [name for name in sensitive_of(person) if qualified(name) in agreement.attributes]
     return publish_in_order(
         settings,
         feed,
@@ -310,7 +310,7 @@ def standing_names(agreement: Agreement, person_key: sql.Composable) -> sql.Comp
 def believed_values(agreement: Agreement) -> sql.Composable:
     """Build an object of what is believed of `person`, by name; where consent is needed, `entitled.names`."""
     pairs = [
-        sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier("person", name.removeprefix("person.")))
+        sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier("person", unqualified(name)))
         for name in agreement.attributes
     ]
     every = sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
@@ -337,7 +337,7 @@ def _origins(sensitive: Sequence[str]) -> sql.Composable:
     if not sensitive:
         return sql.SQL("")
     origins = [
-        sql.SQL(_ORIGIN).format(name=sql.Literal(f"person.{name}"), attribute=sql.Literal(name))
+        sql.SQL(_ORIGIN).format(name=sql.Literal(qualified(name)), attribute=sql.Literal(name))
         for name in sensitive
     ]
     return sql.SQL(_WITH_ORIGINS).format(origins=sql.SQL(", ").join(origins))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from oncehub.config.entities import unqualified
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item
 from oncehub.share.people.household import Household
 from oncehub.share.people.lookup import Believed, Person
@@ -85,7 +86,7 @@ def members_of(item: Item, person: Person, household: Household) -> Known | Reas
     if reason := _why_asked(parts, item.max_age):
         return reason
     told = [[member.attributes[name].value for name in item.attributes] for member in household.members]
-    names = [name.removeprefix("person.") for name in item.attributes]
+    names = [unqualified(name) for name in item.attributes]
     return Known([dict(zip(names, values, strict=True)) for values in sorted(told)], tuple(parts))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from jsonschema_rs import Draft202012Validator, ValidationError
 
-from oncehub.config.entities import Entity
+from oncehub.config.entities import Entity, unqualified
 from oncehub.config.procedures import Item
 from oncehub.errors import Fault, SubmissionInvalid
 from oncehub.share.forms.submissions import OpenForm
@@ -135,13 +135,13 @@ class Answers:
             if answer.value is not None and not _is_line(answer.value, breaks=True):
                 yield Fault(place, f"is no text of at most {LONGEST_TEXT} letters")
         else:
-            yield from self._unlike_schema(place, item.attribute.removeprefix("person."), answer.value)
+            yield from self._unlike_schema(place, unqualified(item.attribute), answer.value)
 
     def _unfit_members(self, place: tuple[str, ...], item: Item, value: Any) -> Iterator[Fault]:
         if not isinstance(value, list) or not 1 <= len(value) <= MOST_MEMBERS:
             yield Fault(place, f"is no list of 1 to {MOST_MEMBERS} people; where there is nobody, say none")
             return
-        names = [name.removeprefix("person.") for name in item.attributes]
+        names = [unqualified(name) for name in item.attributes]
         for number, member in enumerate(value):
             where = (*place, str(number))
             if not isinstance(member, dict) or set(member) - set(names) or not any(member.values()):

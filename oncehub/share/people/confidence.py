@@ -11,6 +11,7 @@ from psycopg2.extras import Json
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
+from oncehub.config.entities import qualified, unqualified
 from oncehub.config.rules import ComparisonRules, SurvivorshipRules
 from oncehub.settings import Settings
 from oncehub.share.agreements.roles import rows_as
@@ -20,7 +21,6 @@ from oncehub.store.connection import Connection
 Grade = Literal["authority", "agreed", "single", "doubtful"]
 """The surest first: the authority says so; several sources do; one does; one in doubt does."""
 
-_PERSON: Final = "person."
 
 _SUPPORT: Final = """
 select
@@ -114,12 +114,12 @@ def find_support(
     if not attributes:
         return {}
     asked = {
-        key: {name: name in rules.compared for name in (each.removeprefix(_PERSON) for each in wanted)}
+        key: {name: name in rules.compared for name in (unqualified(each) for each in wanted)}
         for key, wanted in attributes.items()
     }
     rows = rows_as(connection, agreement, _SUPPORT, {"asked": Json(asked)})
     return {
-        (row["person_key"], f"{_PERSON}{name}"): Support(row["sources"].get(name, 1), name in row["disputed"])
+        (row["person_key"], qualified(name)): Support(row["sources"].get(name, 1), name in row["disputed"])
         for row in rows
         for name in row["attributes"]
     }
@@ -135,7 +135,7 @@ def sureness(believed: Believed, attribute: str, sources: int, rules: SurenessRu
 
 
 def _weight(believed: Believed, attribute: str, rules: SurenessRules) -> float | None:
-    rule = rules.survivorship.attributes.get(attribute.removeprefix("person."))
+    rule = rules.survivorship.attributes.get(unqualified(attribute))
     if rule is None or not rule.trust or not rule.half_life or not believed.as_of:
         return None
     trust = rule.trust.get(believed.source or "", 0.0)

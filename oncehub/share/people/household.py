@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from oncehub.config.agreements import Agreement
+from oncehub.config.entities import unqualified
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item
 from oncehub.share.agreements.roles import rows_as
 from oncehub.share.people.lookup import Person, believed
@@ -74,7 +75,7 @@ def find_household(
 def _read(
     connection: Connection, agreement: Agreement, person_key: str, attributes: Collection[str]
 ) -> Household:
-    columns = {name: name.removeprefix("person.") for name in attributes}
+    columns = {name: unqualified(name) for name in attributes}
     rows = rows_as(
         connection, agreement, _FIND, {"person": person_key, "columns": [*_BESIDE, *columns.values()]}
     )

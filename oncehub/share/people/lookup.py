@@ -9,6 +9,7 @@ from typing import Any, Literal
 from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement
+from oncehub.config.entities import qualified, unqualified
 from oncehub.encryption.field_values import decrypted_here, is_encrypted, record_of
 from oncehub.share.agreements.roles import role_of, schema_of
 from oncehub.share.consent.consents import hold_consents
@@ -124,7 +125,7 @@ def find_person(
             others have no value, and are marked.
     """
     terms = [_identifier(name, value) for name, value in search.items()]
-    names = {name: name.removeprefix("person.") for name in attributes}
+    names = {name: unqualified(name) for name in attributes}
     if agreement.needs_consent:
         hold_consents(connection, agreement)
     with connection.cursor() as cursor:
@@ -157,7 +158,7 @@ def _identifier(attribute: str, value: str) -> tuple[str, str]:
 
     A tax code of 12 digits is the personal number (Thông tư 86/2024/TT-BTC).
     """
-    scheme = attribute.removeprefix("person.")
+    scheme = unqualified(attribute)
     return ("personal_id" if scheme == "tax_code" and len(value) == 12 else scheme), value
 
 
@@ -167,7 +168,7 @@ def believed(column: str, value: Any, provenance: Mapping[str, Any], disputed: C
         return Believed(None)
     origin = provenance.get(column) or provenance.get("*", {})
     if is_encrypted(value):
-        value = decrypted_here(f"person.{column}", record_of(provenance, column), value)
+        value = decrypted_here(qualified(column), record_of(provenance, column), value)
     return Believed(
         value=value,
         source=origin.get("source"),

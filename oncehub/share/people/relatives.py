@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement
+from oncehub.config.entities import qualified
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item
 from oncehub.share.people.lookup import Person, find_person
 from oncehub.store.connection import Connection
@@ -29,7 +30,7 @@ def living_condition(person: str) -> sql.Composed:
 
 def tie(relation: str) -> str:
     """Return the attribute that names the relative, e.g. `person.father`; of a household, its head."""
-    return "person.household_head" if relation == HOUSEHOLD_MEMBERS else f"person.{relation}"
+    return "person.household_head" if relation == HOUSEHOLD_MEMBERS else qualified(relation)
 
 
 def covered(item: Item, agreement: Agreement) -> bool:
