@@ -189,7 +189,7 @@ def test_nothing_opens_outside_of_where_it_may_be_shown(lived: Hub) -> None:
 )
 def test_a_value_put_where_it_does_not_belong_does_not_open(lived: Hub, swap: str) -> None:
     lived.rows(swap)
-    with pytest.raises(DecryptionFailed, match=r"person\.religion does not open there"):
+    with pytest.raises(DecryptionFailed, match=r"person\.religion cannot be decrypted there"):
         lived.believed("001184000001")
 
 

@@ -77,6 +77,6 @@ def test_what_does_not_open_is_told_to_the_keeper_only(
     assert answer.status_code == 503
     assert "Sentinel" not in answer.text
     assert key not in answer.text
-    told = "does not open there" if fault == "swapped" else f"the key {key} is not in the key ring"
+    told = "cannot be decrypted there" if fault == "swapped" else f"the key {key} is not in the key ring"
     assert told in caplog.text
     assert identity.lookup(AN, ["person.full_name"]).status_code == 200

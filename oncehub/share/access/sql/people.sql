@@ -4,7 +4,7 @@ create schema {schema};
 create view {schema}.person as
 select
     person.person_key, {columns},
-    truth.origins(person.provenance, consent.told, {sealed}) as provenance,
+    truth.origins(person.provenance, consent.told, {encrypted}) as provenance,
     array(
         select distinct discrepancy.attribute
         from truth.discrepancy
