@@ -1,4 +1,4 @@
-"""Land what the sources state: batches, checkpoints, quarantine and deletions."""
+"""Lands the records of sources: micro-batches, checkpoints, quarantine and deletions."""
 
 from oncehub.intake.micro_batches import Size
 from oncehub.intake.quarantine.rejected_records import Quarantine

@@ -1,4 +1,7 @@
-"""Drift: how records differ from their contract where they land nevertheless."""
+"""Stored drift: how the landed records of a source have differed from their contracts over time.
+
+The differences of one batch are found in `oncehub.normalize.contract.differences`.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +42,12 @@ order by stream, path, kind, found
 
 @dataclass(frozen=True)
 class DriftRow:
-    """How records of a stream differ from the contract at one place.
+    """How records of a stream have differed from the contract at one place.
 
     Attributes:
-        path: field in the record; `*` stands for names that may hold personal data.
+        path: field in the record; `*` replaces a name that may hold personal data.
         found: JSON type of the value, or `absent`.
-        records: how many showed it, counted at every reading.
+        records: number of records, counted each time they were read.
     """
 
     source: str
@@ -58,14 +61,14 @@ class DriftRow:
 
 
 def list_drift(store: Connection, source: str) -> list[DriftRow]:
-    """Return all that was ever noted of a source's streams, by stream and path."""
+    """Return all drift ever stored for a source, by stream and path."""
     with store, store.cursor() as cursor:
         cursor.execute(_LIST, (source,))
         return [DriftRow(*row) for row in cursor.fetchall()]
 
 
 def note_drift(store: Connection, run_id: int, source: str, stream: str, drift: Sequence[Drift]) -> int:
-    """Note a page's drift within the caller's transaction, and return how much of it is new in this run."""
+    """Store a batch's drift within the caller's transaction; return how many differences are new in the run."""
     if not drift:
         return 0
     with store.cursor() as cursor:
@@ -81,7 +84,7 @@ def note_drift(store: Connection, run_id: int, source: str, stream: str, drift: 
 
 
 def _counted(drift: Sequence[Drift], known: set[str]) -> dict[tuple[str, str, str], int]:
-    """Records by path, kind and type, with the names that a source may make of its data left out."""
+    """Count records by path, kind and type; mask names that the source may make of its data."""
     counts: dict[tuple[str, str, str], int] = {}
     paths = set(known)
     for each in drift:

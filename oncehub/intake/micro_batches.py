@@ -1,4 +1,4 @@
-"""Pages that land together: a transaction costs nearly the same for a small page as for a large one."""
+"""Micro-batches: pages that land in one transaction, which costs nearly the same for few records or many."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from oncehub.errors import OncehubError
 
 @dataclass(frozen=True)
 class Size:
-    """How much lands in one transaction; a kill loses, and repeats, no more than that.
+    """How much lands in one transaction, which is also the most that an interruption repeats.
 
     Attributes:
-        records: enough of them end a portion.
-        pages: so do so many pages, as each may have taken long to come.
+        records: so many records end a micro-batch.
+        pages: so many pages end one, as each may have taken long to arrive.
     """
 
     records: int = 5_000
@@ -24,14 +24,14 @@ class Size:
 
 
 @dataclass
-class Portion:
-    """Pages in a row that land together.
+class MicroBatch:
+    """Consecutive pages that land together.
 
     Attributes:
-        first: the page it begins with.
-        last: the page it ends with: what is said of the whole read, and where it goes on.
-        records: of all of them, in their order.
-        pages: how many they are.
+        first: the first page.
+        last: the last page, which has the totals of the whole read and the state of the next page.
+        records: of all its pages, in order.
+        pages: the number of pages.
     """
 
     first: Page
@@ -41,42 +41,39 @@ class Portion:
 
     @property
     def next(self) -> ResumeToken | None:
-        """Where the read goes on after this portion."""
+        """The state of the page after this micro-batch."""
         return self.last.next
 
     def takes(self, page: Page) -> bool:
-        """Whether the page may join: not deletions and records, nor a snapshot and what changed since."""
+        """Whether the page may join: deletions never join records, nor changes a snapshot."""
         alike = (page.kind, page.of_snapshot) == (self.last.kind, self.last.of_snapshot)
-        # A page 1 begins the read anew; what was remembered of it so far must go first.
+        # A page 1 restarts the read; the seen keys of the read so far must be dropped first.
         return alike and page.number != 1
 
     def add(self, page: Page) -> None:
-        """Join a page to the end."""
+        """Append a page."""
         self.records += page.records
         self.last = page
         self.pages += 1
 
 
-def portions(pages: Iterator[Page], size: Size) -> Iterator[Portion]:
-    """Join pages that follow each other until they are enough.
-
-    What came before a failure is given before the failure is told.
-    """
-    portion: Portion | None = None
+def micro_batches(pages: Iterator[Page], size: Size) -> Iterator[MicroBatch]:
+    """Join consecutive pages into micro-batches; yield the pages before a failure, then raise it."""
+    micro_batch: MicroBatch | None = None
     try:
         for page in pages:
-            if portion and portion.takes(page):
-                portion.add(page)
+            if micro_batch and micro_batch.takes(page):
+                micro_batch.add(page)
             else:
-                if portion:
-                    yield portion
-                portion = Portion(page, page, list(page.records))
-            if len(portion.records) >= size.records or portion.pages >= size.pages:
-                yield portion
-                portion = None
+                if micro_batch:
+                    yield micro_batch
+                micro_batch = MicroBatch(page, page, list(page.records))
+            if len(micro_batch.records) >= size.records or micro_batch.pages >= size.pages:
+                yield micro_batch
+                micro_batch = None
     except OncehubError:
-        if portion:
-            yield portion
+        if micro_batch:
+            yield micro_batch
         raise
-    if portion:
-        yield portion
+    if micro_batch:
+        yield micro_batch

@@ -21,25 +21,25 @@ _PAGE: Final = 500
 
 _SUBMIT = "insert into intake.submitted (source, stream, token, key_id, payload) values %s"
 
-_WAITING = """
+_NEXT_PAGE = """
 select number, token::text, key_id, payload from intake.submitted
 where source = %(source)s and stream = %(stream)s and number > %(after)s
 order by number
 limit %(limit)s
 """
 
-_TAKE = "delete from intake.submitted where number = any (%s)"
+_REMOVE = "delete from intake.submitted where number = any (%s)"
 
 
 class Outbox:
-    """Where records of one stream are submitted."""
+    """Takes the submitted records of one stream."""
 
     def __init__(self, settings: Settings, source: str, stream: str) -> None:
         self._home = settings.home
         self._names = (source, stream)
 
     def submit(self, connection: Connection, records: Sequence[Mapping[str, Any]]) -> None:
-        """Leave records to be landed, within the caller's transaction; needs no right to read them again."""
+        """Store records to be landed, within the caller's transaction; needs no right to read them back."""
         with connection.cursor() as cursor:
             ciphers = use_keys(cursor, self._home)
             rows = []
@@ -52,33 +52,33 @@ class Outbox:
                 execute_values(cursor, _SUBMIT, rows, template="(%s, %s, %s::uuid, %s, %s::bytea)")
 
 
-class Waiting:
-    """The records of one stream that wait to be landed, given page by page like those of a source.
+class SubmittedRecords:
+    """The submitted records of one stream that wait to be landed, in pages like those of a source.
 
-    It reads ahead on a connection of its own. What commits meanwhile with a lower number waits for the next
-    run, since what is taken is exactly what was given.
+    It reads ahead on a connection of its own. A record that commits meanwhile with a lower number waits for
+    the next run, since only the records of the pages are removed.
     """
 
     def __init__(self, settings: Settings, source: str, stream: str) -> None:
         self._settings = settings
         self._names = (source, stream)
-        self._given: deque[int] = deque()
+        self._yielded: deque[int] = deque()
 
     def pages(
         self, _stream: str, _window: Window, _resume: Mapping[str, Any] | None = None
     ) -> Iterator[Page]:
-        """Give all that waits, in the order in which it came; an interrupted run has nothing to go on with.
+        """Yield the records that wait, in the order in which they came; an interrupted run starts again.
 
         Raises:
             KeyMissing: when the ring does not hold the key of a record.
-            DecryptionFailed: when one was altered.
+            DecryptionFailed: when a record was altered.
         """
         after, number = 0, 1
         with opened(self._settings) as connection:
             while True:
                 waiting = self._after(connection, after)
                 records = list(waiting.values())
-                self._given.extend(waiting)
+                self._yielded.extend(waiting)
                 after = max(waiting, default=after)
                 last = len(records) < _PAGE
                 yield Page(records, None if last else ResumeToken(), number, total=None)
@@ -86,18 +86,18 @@ class Waiting:
                     return
                 number += 1
 
-    def take(self, connection: Connection, count: int) -> None:
-        """Take off the `count` records given first, within the transaction that has landed them."""
-        numbers = [self._given.popleft() for _ in range(count)]
+    def remove(self, connection: Connection, count: int) -> None:
+        """Remove the first `count` records of the pages, within the transaction that has landed them."""
+        numbers = [self._yielded.popleft() for _ in range(count)]
         with connection.cursor() as cursor:
-            cursor.execute(_TAKE, (numbers,))
+            cursor.execute(_REMOVE, (numbers,))
 
     def _after(self, connection: Connection, number: int) -> dict[int, Any]:
         source, stream = self._names
         values = {"source": source, "stream": stream, "after": number, "limit": _PAGE}
         with connection, connection.cursor() as cursor:
             ciphers = use_keys(cursor, self._settings.home)
-            cursor.execute(_WAITING, values)
+            cursor.execute(_NEXT_PAGE, values)
             return {
                 number: orjson.loads(
                     ciphers.under(key_id).decrypt(bytes(payload), submitted_place(source, stream, token))

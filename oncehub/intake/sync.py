@@ -1,4 +1,4 @@
-"""Syncing a source: its streams one after the other, each read to its end."""
+"""Syncs a source: reads its streams one after the other, each to its end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from oncehub.intake.landing.partitions import attach_sources
 from oncehub.intake.micro_batches import Size
 from oncehub.intake.runs.backfill import check_backfill
 from oncehub.intake.runs.run import RunReport
-from oncehub.intake.stream_sync import Listener, Reading
-from oncehub.intake.submissions import Waiting
+from oncehub.intake.stream_sync import Listener, StreamSync
+from oncehub.intake.submissions import SubmittedRecords
 from oncehub.normalize import load_normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
@@ -28,11 +28,11 @@ Opener = Callable[[Connector, SourceConnection], AbstractContextManager[Source]]
 """Opens a source for reading."""
 
 _ONE_STREAM_ONLY = (ContractBroken, RequestRefused, RunBusy)
-"""Failures that say nothing about the source's other streams."""
+"""Failures that do not keep the source's other streams from being read."""
 
 
 def utc_now() -> datetime:
-    """The present, in UTC."""
+    """Return the present time in UTC."""
     return datetime.now(UTC)
 
 
@@ -50,20 +50,29 @@ def sync(
     opener: Opener | None = None,
     size: Size = Size(),  # noqa: B008 - frozen
 ) -> list[RunReport]:
-    """Read a source's streams (all unless named), and return a report a run.
+    """Read a source's streams, and return one report for each run.
 
-    Of streams that are submitted it lands what waits; for them alone no `connection` is needed.
-    Reads what changed since the last time where the stream can tell, else (or with `full`) everything. A run
-    that was interrupted is taken up where it stopped, and when that is long ago, followed by one for what
-    changed since. With `backfill` only what was stated in that window is read, by runs of their own that may
-    go on beside the others and leave the cursor where it is; interrupted, the same window is taken up, and
-    another one given up for it. `report` hears the running totals after every batch.
-    A `database` given by the caller must not be in a transaction. `opener` opens the source in another way
-    than over the network. `size` says how much lands in one transaction.
+    A stream is read from its cursor where it lists its changes, else in full. An interrupted run resumes
+    where it stopped; when it started long ago, a second run reads the changes since. Of submitted streams
+    the waiting records land.
+
+    Args:
+        settings: name the folders and the database.
+        connector: of the source.
+        connection: of the source; may be None when only submitted streams are read.
+        streams: the streams to read; all when None.
+        full: read everything, not only changes.
+        backfill: read only records stated in this window, by runs that may go on beside others and leave the
+            cursor where it is. An unfinished backfill of the same window resumes; one of another is closed.
+        report: receives the running totals after every micro-batch.
+        database: a connection that is not in a transaction; by default a new one is opened.
+        clock: returns the present time.
+        opener: opens the source in another way than over the network.
+        size: how much lands in one transaction.
 
     Raises:
-        SourceError: what the source did wrong; what had landed stays, and the next call goes on from there,
-            or reads its window anew after RequestRefused and ContractBroken (but for ContractStopped).
+        SourceError: the source failed. What has landed stays, and the next call resumes there; after
+            RequestRefused and ContractBroken (except ContractStopped) it reads the window from the start.
         RunBusy: another process reads the stream.
         ConfigError: a wrong mapping, contract, stream name or window.
         StoreError: the database cannot be used.
@@ -80,12 +89,12 @@ def sync(
         if read := [stream for stream in chosen if stream in connector.streams]:
             source = stack.enter_context(_opened(settings, connector, connection, opener))
         for stream in chosen:
-            reading = Reading(
+            reading = StreamSync(
                 settings=settings,
                 connector=connector,
                 stream=stream,
                 store=store,
-                source=source if stream in read else Waiting(settings, connector.source, stream),
+                source=source if stream in read else SubmittedRecords(settings, connector.source, stream),
                 normalizer=normalizers[stream],
                 listener=report,
                 size=size,
@@ -106,7 +115,7 @@ def _opened(
     settings: Settings, connector: Connector, connection: SourceConnection | None, opener: Opener | None
 ) -> AbstractContextManager[Source]:
     if connection is None:
-        raise ConfigError(f"{connector.source} is read over a connection; only what is submitted needs none")
+        raise ConfigError(f"{connector.source} is read over a connection; only submitted streams need none")
     return opener(connector, connection) if opener else _limited(settings, connector, connection)
 
 
@@ -129,6 +138,6 @@ def _chosen(connector: Connector, streams: Sequence[str] | None) -> list[str]:
 
 def _check_backfills(connector: Connector, streams: Sequence[str], window: Window, *, full: bool) -> None:
     if full:
-        raise ConfigError("a backfill reads a window, so it cannot be full; leave one of the two out")
+        raise ConfigError("a backfill reads a window, so it cannot be full; leave out one of the two")
     for stream in streams:
         check_backfill(connector, stream, window)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oncehub.connect import Page
 from oncehub.errors import SourceUnavailable
-from oncehub.intake.micro_batches import Size, portions
+from oncehub.intake.micro_batches import Size, micro_batches
 
 
 def page(number: int, records: int, **more: object) -> Page:
@@ -30,7 +30,7 @@ def test_all_pages_land_in_their_order_and_like_with_like(
         page(number, count, kind=kind, of_snapshot=of_snapshot)
         for number, (count, kind, of_snapshot) in enumerate(drawn, 1)
     ]
-    joined = list(portions(iter(coming), Size(records=records, pages=pages)))
+    joined = list(micro_batches(iter(coming), Size(records=records, pages=pages)))
     assert [record for each in joined for record in each.records] == [
         record for each in coming for record in each.records
     ]
@@ -42,9 +42,9 @@ def test_all_pages_land_in_their_order_and_like_with_like(
         assert each.next == each.last.next
 
 
-def test_a_read_that_begins_anew_begins_a_portion() -> None:
+def test_a_read_that_begins_anew_begins_a_micro_batch() -> None:
     coming = iter([page(7, 1), page(8, 1), page(1, 1), page(2, 1)])
-    assert [(each.first.number, each.pages) for each in portions(coming, Size())] == [(7, 2), (1, 2)]
+    assert [(each.first.number, each.pages) for each in micro_batches(coming, Size())] == [(7, 2), (1, 2)]
 
 
 def test_what_came_before_a_failure_lands_before_it_is_told() -> None:
@@ -53,7 +53,7 @@ def test_what_came_before_a_failure_lands_before_it_is_told() -> None:
         yield page(2, 3)
         raise SourceUnavailable("gone")
 
-    coming = portions(failing(), Size())
+    coming = micro_batches(failing(), Size())
     assert len(next(coming).records) == 6
     with pytest.raises(SourceUnavailable):
         next(coming)

@@ -144,7 +144,7 @@ def test_what_commits_late_is_landed_by_the_next_run(
     assert len(stated(query)) == 2
 
 
-def test_more_than_a_page_lands_in_portions(
+def test_more_than_a_page_lands_in_micro_batches(
     settings: Settings, submit: Callable[..., None], query: Query
 ) -> None:
     submit(*(record("phone", PHONE, number=f"001184{number:06}") for number in range(1, 1202)))

@@ -1,4 +1,4 @@
-"""Reading the simulated systems into the real database."""
+"""StreamSync the simulated systems into the real database."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Lands a batch: upserts rows, and deletes what a snapshot no longer lists."""
+"""Lands a batch: upserts rows, and marks deleted what a snapshot no longer lists."""

@@ -1,4 +1,4 @@
-"""Deletion by absence: what a complete snapshot no longer shows is marked deleted."""
+"""Deletes by absence: marks deleted the records that a complete snapshot no longer shows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from oncehub.store.connection import Connection
 _log = logging.getLogger(__name__)
 
 UNREADABLE = ""
-"""Stands among the seen keys for records whose key could not be read; no record has an empty key."""
+"""The seen key of records whose own key could not be read; no record has an empty key."""
 
-WHENEVER: Final = datetime.max.replace(tzinfo=UTC)
-"""Whenever stated: what a snapshot speaks of where there is nothing else to be read."""
+ANY_TIME: Final = datetime.max.replace(tzinfo=UTC)
+"""Later than any statement: a stream that reads its snapshot at once covers every record."""
 
 _FULL_READ = """
 select run_id from intake.run left join intake.checkpoint using (run_id)
@@ -37,12 +37,14 @@ select %(run_id)s, shown.source_key from unnest(%(keys)s::text[]) as shown (sour
 on conflict (run_id, source_key) do nothing
 """
 
-_ABSENT = """
-from intake.held
-where held.source = %(source)s and held.stream = %(stream)s and held.deletion is null
-  and held.stated_at <= %(shown_until)s
+_FIND_ABSENT = """
+insert into pg_temp.deleted
+select state.source_key
+from intake.held as state
+where state.source = %(source)s and state.stream = %(stream)s and state.deletion is null
+  and state.stated_at <= %(shown_until)s
   and not exists (
-      select from intake.seen where seen.run_id = %(run_id)s and seen.source_key = held.source_key
+      select from intake.seen where seen.run_id = %(run_id)s and seen.source_key = state.source_key
   )
 """
 
@@ -50,15 +52,13 @@ _COUNT_LIVE = """
 select count(*) from intake.held where source = %(source)s and stream = %(stream)s and deletion is null
 """
 
-_FIND_ABSENT = f"insert into pg_temp.leaving select held.source_key {_ABSENT}"
-
-_HOLD_ABSENT = """
+_MARK_ABSENT = """
 update intake.held set deletion = 'absent'
 where source = %(source)s and stream = %(stream)s
-  and source_key in (select source_key from pg_temp.leaving)
+  and source_key in (select source_key from pg_temp.deleted)
 """
 
-# What was rejected and is not there any more needs no second try.
+# A rejected record that the source no longer has needs no second try.
 _RESOLVE_ABSENT = """
 update intake.rejected set resolved_at = now()
 where source = %(source)s and stream = %(stream)s and resolved_at is null and source_key is not null
@@ -74,7 +74,7 @@ _UNREADABLE_SEEN = (
 
 
 class Snapshot:
-    """The records that one full snapshot has shown; calls belong into the caller's transaction."""
+    """The records that one full snapshot has shown; calls belong in the caller's transaction."""
 
     def __init__(self, connection: Connection, run_id: int, source: str, stream: str) -> None:
         self._connection = connection
@@ -93,33 +93,35 @@ class Snapshot:
             row = cursor.fetchone()
         return cls(connection, row[0], source, stream) if row else None
 
-    def remember(self, batch: Batch) -> None:
-        """Note every record of the batch as present, the rejected ones too."""
+    def note_seen(self, batch: Batch) -> None:
+        """Note the records of the batch as seen, rejected ones too."""
         keys = {UNREADABLE if each.source_key is None else each.source_key for each in batch.rejected}
         keys.update(pl.concat([batch.accepted_keys["source_key"], batch.deleted["source_key"]]))
         self._run(_REMEMBER, keys=[key for key in keys if "\0" not in key])
 
     def forget(self) -> None:
-        """Drop the notes: the snapshot is complete, given up, or starts anew."""
+        """Drop the notes: the snapshot is complete, given up, or starts again."""
         self._run("delete from intake.seen where run_id = %(run_id)s")
 
     def shown_until(self) -> datetime | None:
-        """The latest statement time of the pages that listed the snapshot itself; None without any."""
+        """Return the latest time of statement in the pages of the snapshot itself; None without any."""
         latest: datetime | None = self._one(_SHOWN_UNTIL)
         return latest
 
-    def sweep(self, landing: Landing, at_most: float, *, shown_until: datetime | None = WHENEVER) -> int:
-        """Mark deleted what the complete snapshot lacks, and return how many records that were.
+    def delete_absent(
+        self, landing: Landing, at_most: float, *, shown_until: datetime | None = ANY_TIME
+    ) -> int:
+        """Mark deleted the records that the complete snapshot lacks, and return their number.
 
-        A snapshot with a record whose key cannot be read deletes nothing: it may be any of the absent ones.
+        A snapshot with a record whose key cannot be read deletes nothing: that record may be any absent one.
 
         Args:
             landing: of the stream.
-            at_most: share of the living records.
+            at_most: the largest share of the live records that may be absent.
             shown_until: records stated later stay, as the snapshot may be older than they; None: all stay.
 
         Raises:
-            ContractBroken: when more than the share `at_most` of the living records is absent.
+            ContractBroken: when more than the share `at_most` of the live records is absent.
         """
         if self._one(_UNREADABLE_SEEN):
             _log.warning("%(source)s.%(stream)s: a key was unreadable, absence deletes nothing", self._names)
@@ -133,8 +135,8 @@ class Snapshot:
             )
         self._run(_RESOLVE_ABSENT, shown_until=shown_until)
         if absent:
-            self._run(_HOLD_ABSENT)
-            landing.delete_leaving()
+            self._run(_MARK_ABSENT)
+            landing.delete_records()
             landing.mark_dirty()
         return absent
 

@@ -1,4 +1,4 @@
-"""Fingerprints of records: whether the rows made from a record are the same as the last time."""
+"""Fingerprints of records: they tell whether a record makes the same rows as the last time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _PRINT: Final = pl.col("fingerprint")
 def fingerprinted(
     keys: pl.DataFrame, frames: Mapping[str, pl.DataFrame], entities: Mapping[str, Entity]
 ) -> pl.DataFrame:
-    """Add `fingerprint` (Int64) to the records in `keys`: a digest of all rows that `frames` hold of each.
+    """Add `fingerprint` (Int64) to the records in `keys`: a digest of the rows that `frames` has of each.
 
-    Rows count in any order; statement times do not count. Another version of Polars may give others, so
-    different fingerprints prove no difference, and equal ones are for records of equal statement time.
+    The order of rows and the times of statement do not count. Another version of Polars may give another
+    digest, so different fingerprints prove no difference; compare them for equal times of statement only.
     """
     printed = [
         frame.select(
@@ -30,12 +30,12 @@ def fingerprinted(
     ]
     if not printed:
         return keys.with_columns(pl.lit(0, dtype=pl.Int64).alias("fingerprint"))
-    # Numbers of 64 bits wrap around when added up, and only the bits count.
+    # The sum of 64-bit numbers wraps around; only its bits count.
     summed = pl.concat(printed).group_by("source_key").agg(_PRINT.sum())
     signed = _PRINT.fill_null(0).reinterpret(signed=True)
     return keys.join(summed, on="source_key", how="left", maintain_order="left").with_columns(signed)
 
 
 def _seed(entity: str) -> int:
-    """Let equal rows of two entities differ."""
+    """Make equal rows of two entities have different digests."""
     return zlib.crc32(entity.encode())

@@ -1,4 +1,4 @@
-"""Rejected records: kept encrypted, each once, until a good version of the same record comes."""
+"""Rejected records: stored encrypted, each once, until a good version of the same record comes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oncehub.normalize import Rejected
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
-# A rejection older than the statement held is of no use to anybody, in whatever order the two came.
+# A rejected record older than the stored statement is resolved at once, in whatever order the two came.
 _KEEP = """
 insert into intake.rejected (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
     digest, key_id, payload, resolved_at)
@@ -48,7 +48,7 @@ where (rejected.source, rejected.stream, rejected.kind, rejected.digest)
 """
 
 Kind = Literal["records", "deletions"]
-"""What a page lists; a rejected entry is tried again as what it was."""
+"""What a page lists, which a replay must know."""
 
 
 class Quarantine:
@@ -62,7 +62,7 @@ class Quarantine:
     def keep(
         self, connection: Connection, run_id: int, rejected: Sequence[Rejected], kind: Kind = "records"
     ) -> None:
-        """Store rejected records within the caller's transaction, each once, after the page's good ones."""
+        """Store rejected records within the caller's transaction, each once, after the good ones landed."""
         with connection.cursor() as cursor:
             ciphers = use_keys(cursor, self._home)
         once = {ciphers.primary.digest(each.payload): each for each in rejected}
@@ -117,7 +117,7 @@ class Quarantine:
 def refuse_excess(
     name: str, read: int, quarantined: int, latest: Sequence[Rejected], *, at_most: float, after: int
 ) -> None:
-    """Stop a run of which too many records are rejected; `latest` gives the reason that the message names.
+    """Stop a run that rejects too many records; the message names the most frequent reason of `latest`.
 
     Raises:
         ContractBroken: when `after` records were read and more than the share `at_most` was rejected.
@@ -132,5 +132,5 @@ def refuse_excess(
 
 
 def _storable(source_key: str | None) -> str | None:
-    # PostgreSQL text takes no NUL; such a key names no record that could ever be resolved.
+    # PostgreSQL text takes no NUL, and a record with such a key never lands.
     return None if source_key is None or "\0" in source_key else source_key

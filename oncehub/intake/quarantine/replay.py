@@ -1,4 +1,4 @@
-"""Rejected records: listed, shown to who has the key, and tried again after a fix."""
+"""Replay of rejected records: they are listed, decrypted for display, and landed again after a fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oncehub.intake.landing.land import Landing
 from oncehub.intake.quarantine.rejected_records import Kind, Quarantine
 from oncehub.intake.runs.run import Counts, Run
 from oncehub.intake.runs.start import begin_replay
-from oncehub.intake.runs.stream_locks import alone, take_turn
+from oncehub.intake.runs.stream_locks import lock_for_landing, stream_lock
 from oncehub.normalize import Batch, Normalizer, load_normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
@@ -28,7 +28,7 @@ from oncehub.store.failures import told_without_values
 from oncehub.store.migrate import opened
 
 _BATCH = 500
-"""Rejected records in one transaction."""
+"""The number of rejected records in one transaction."""
 
 _LIST = """
 select rejected_id, run_id, source, stream, source_key is not null as has_key, kind, stage, reason, path,
@@ -58,10 +58,10 @@ _RESOLVE = """
 update intake.rejected set resolved_at = now() where rejected_id = any (%s) and resolved_at is null
 """
 
-_COUNT_HELD = """
+_COUNT_LATEST = """
 select count(*)
 from intake.held
-join unnest(%(keys)s::text[], %(moments)s::timestamptz[]) as said (source_key, stated_at)
+join unnest(%(keys)s::text[], %(times)s::timestamptz[]) as statement (source_key, stated_at)
     using (source_key, stated_at)
 where source = %(source)s and stream = %(stream)s and (deletion is not null) = %(deleted)s
 """
@@ -69,12 +69,12 @@ where source = %(source)s and stream = %(stream)s and (deletion is not null) = %
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """A record that was rejected, without anything of what it says.
+    """A rejected record, without its content.
 
     Attributes:
-        has_key: whether it could be told which record it is.
+        has_key: whether its key could be read.
         kind: `records`, or `deletions` for a tombstone.
-        path: source field for stage `contract`, `entity.attribute` else.
+        path: source field for stage `contract`, else `entity.attribute`.
         resolved_at: when a good version of the record, its deletion or a replay made it obsolete.
     """
 
@@ -94,7 +94,7 @@ class RejectedRecord:
 
 @dataclass(frozen=True)
 class RejectedPayload:
-    """A rejected record in clear; `payload` is personal data."""
+    """A decrypted rejected record; `payload` is personal data."""
 
     rejected_id: int
     source: str
@@ -108,11 +108,11 @@ class RejectedPayload:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """What became of rejected records; `tried` = landed + outdated + rejected.
+    """The result of a replay, in records; `tried` = landed + outdated + rejected.
 
     Attributes:
-        outdated: resolved without landing, as a later statement of the record is held.
-        rejected: still bad; each stays in quarantine with its present reason.
+        outdated: resolved without landing, as a later statement of the record is stored.
+        rejected: still bad; each stays in quarantine with its new reason.
     """
 
     tried: int = 0
@@ -122,7 +122,7 @@ class ReplayReport:
 
 
 Listener = Callable[[ReplayReport], None]
-"""Hears the running totals."""
+"""Receives the running totals."""
 
 
 def list_rejected(
@@ -133,7 +133,7 @@ def list_rejected(
     include_resolved: bool = False,
     limit: int = 100,
 ) -> list[RejectedRecord]:
-    """Return rejected records, newest first; those that are resolved only when asked for."""
+    """Return rejected records, newest first; resolved ones only with `include_resolved`."""
     names = {"source": source, "stream": stream, "include_resolved": include_resolved, "limit": limit}
     with store, store.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_LIST, names)
@@ -165,11 +165,11 @@ def replay(
     ids: Sequence[int] | None = None,
     report: Listener | None = None,
 ) -> ReplayReport:
-    """Put open rejected records of a stream (all, or `ids`) through today's contract and mapping.
+    """Land the open rejected records of a stream (all, or `ids`) by the present contract and mapping.
 
-    What passes lands by the rules of every other record: an older statement changes nothing. Killed at any
-    instant, it leaves in quarantine what it has not yet landed. `report` hears the totals after every batch.
-    A `database` given by the caller must not be in a transaction.
+    Records that pass land like any other: an older statement changes nothing. Interrupted at any instant, a
+    replay leaves in quarantine what has not landed yet. `report` receives the totals after every batch. A
+    `database` given by the caller must not be in a transaction.
 
     Raises:
         ConfigError: a wrong mapping, contract or stream name, or a record's key that is not in the ring.
@@ -182,7 +182,7 @@ def replay(
     with (
         opened(settings, database) as store,
         told_without_values(f"replaying {name}"),
-        alone(store, "replay", name),
+        stream_lock(store, "replay", name),
     ):
         return _Replay(settings, connector.source, stream, store, normalizer).run(ids, report)
 
@@ -220,10 +220,10 @@ class _Replay:
     def _replay_batch(
         self, run: Run, kind: Kind, after: int, ids: Sequence[int] | None
     ) -> tuple[int, ReplayReport] | None:
-        """Try the next rejected records in one transaction, and return the number of the last one."""
+        """Replay the next rejected records in one transaction; return the last id and the result."""
         with self._store:
-            # The turn comes before the look: what another lane makes obsolete meanwhile must not land.
-            take_turn(self._store, self._name)
+            # Lock before reading: a record that another reader makes obsolete meanwhile must not land.
+            lock_for_landing(self._store, self._name)
             rows = self._open(kind, after, ids)
             if not rows:
                 return None
@@ -237,14 +237,14 @@ class _Replay:
 
     def _landed(self, run: Run, kind: Kind, payloads: Mapping[int, bytes], batch: Batch) -> ReplayReport:
         landed = self._landing.land(batch)
-        held = self._held(batch.accepted_keys, deleted=False) + self._held(batch.deleted, deleted=True)
+        latest = self._latest(batch.accepted_keys, deleted=False) + self._latest(batch.deleted, deleted=True)
         self._quarantine.keep(self._store, run.run_id, batch.rejected, kind)
         bad = {each.payload for each in batch.rejected}
         self._resolve([number for number, payload in payloads.items() if payload not in bad])
         drift = note_drift(self._store, run.run_id, *self._names, batch.drift)
         run.count(Counts.of(batch, landed, drift=drift))
-        outdated = len(payloads) - len(batch.rejected) - held
-        return ReplayReport(len(payloads), held, outdated, len(batch.rejected))
+        outdated = len(payloads) - len(batch.rejected) - latest
+        return ReplayReport(len(payloads), latest, outdated, len(batch.rejected))
 
     def _open(self, kind: Kind, after: int, ids: Sequence[int] | None) -> list[dict[str, Any]]:
         values = {"kind": kind, "after": after, "ids": None if ids is None else list(ids), "limit": _BATCH}
@@ -252,11 +252,11 @@ class _Replay:
             cursor.execute(_OPEN, {**self._of_stream(), **values})
             return [dict(row) for row in cursor.fetchall()]
 
-    def _held(self, keys: pl.DataFrame, *, deleted: bool) -> int:
-        """How many of these statements are the latest of their records now."""
-        values = {"keys": keys["source_key"].to_list(), "moments": keys["stated_at"].to_list()}
+    def _latest(self, keys: pl.DataFrame, *, deleted: bool) -> int:
+        """Count the statements that are the latest of their records now."""
+        values = {"keys": keys["source_key"].to_list(), "times": keys["stated_at"].to_list()}
         with self._store.cursor() as cursor:
-            cursor.execute(_COUNT_HELD, {**self._of_stream(), **values, "deleted": deleted})
+            cursor.execute(_COUNT_LATEST, {**self._of_stream(), **values, "deleted": deleted})
             row = cursor.fetchone()
         return int(row[0]) if row else 0
 

@@ -1,4 +1,7 @@
-"""How far a stream has been read: what the next run asks for, and where the cursor is when it has ended."""
+"""Stream cursors: how far a stream has been read, across runs.
+
+The place in a listing during one run is not here but in `oncehub.connect.pagination`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ select high_mark, high_sequence from intake.checkpoint
 where source = %(source)s and stream = %(stream)s and lane = 'live'
 """
 
-# Never back, but where the stream counts otherwise than before, or began to count anew and was read in full.
+# The cursor never moves back, unless the stream counts in another way, or restarted its count and was read
+# in full.
 _ADVANCE = """
 insert into intake.cursor (source, stream, position, sequence)
 values (%(source)s, %(stream)s, %(position)s, %(sequence)s)
@@ -32,7 +36,7 @@ where excluded.position > cursor.position
 
 
 def changes_of(connector: Connector, stream: str) -> TimeChanges | SequenceChanges | None:
-    """Return what tells the changes of a stream: its own part, or for children of changed parents theirs."""
+    """Return how a stream lists its changes; children of changed parents follow their parent."""
     spec = connector.landed[stream]
     if spec.parent and spec.parent.of == "changed":
         return connector.streams[spec.parent.stream].changes
@@ -42,16 +46,16 @@ def changes_of(connector: Connector, stream: str) -> TimeChanges | SequenceChang
 def live_window(
     connection: Connection, connector: Connector, stream: str, *, full: bool, now: datetime
 ) -> tuple[Mode, Window]:
-    """Return what the next live run asks for: what changed since the cursor, else (or with `full`) all."""
+    """Return the window of the next live run: changes since the cursor, else (or with `full`) everything."""
     changes = changes_of(connector, stream)
     position = None if full else _position(connection, connector.source, stream)
     if isinstance(changes, TimeChanges):
-        # With an upper bound, what moves while pages are read leaves the listing and shows in its total.
+        # With an upper bound, a record that changes while pages are read leaves the listing; its total shows it.
         until = now - changes.skew
         if not isinstance(position, datetime):
             return "full", Window(None, until)
         since = position - changes.overlap
-        # Never before `since`, should the machine's clock have been set back.
+        # Not before `since`, even when the clock of this machine was set back.
         return "changes", Window(since, max(since, until))
     if isinstance(changes, SequenceChanges) and isinstance(position, int):
         return "changes", Window(max(0, position - changes.overlap), None)
@@ -59,7 +63,7 @@ def live_window(
 
 
 def asks_as(changes: TimeChanges | SequenceChanges | None, window: Window) -> bool:
-    """Tell whether a window of an earlier run is one that the stream still understands."""
+    """Tell whether a window of an earlier run still fits how the stream lists its changes."""
     bounds = [bound for bound in (window.since, window.until) if bound is not None]
     if isinstance(changes, TimeChanges):
         return bool(bounds) and all(isinstance(bound, datetime) for bound in bounds)
@@ -67,8 +71,8 @@ def asks_as(changes: TimeChanges | SequenceChanges | None, window: Window) -> bo
 
 
 def advance(connection: Connection, connector: Connector, stream: str, *, mode: Mode, window: Window) -> None:
-    """Move the cursor to what the run that ends has seen in full; belongs into the caller's transaction."""
-    position = _seen_in_full(connection, connector, stream, window)
+    """Move the cursor to where the finished run has seen everything, within the caller's transaction."""
+    position = _complete_until(connection, connector, stream, window)
     if position is None:
         return
     values = {
@@ -81,7 +85,7 @@ def advance(connection: Connection, connector: Connector, stream: str, *, mode: 
         cursor.execute(_ADVANCE, values)
 
 
-def _seen_in_full(connection: Connection, connector: Connector, stream: str, window: Window) -> Bound:
+def _complete_until(connection: Connection, connector: Connector, stream: str, window: Window) -> Bound:
     changes = changes_of(connector, stream)
     high_mark, high_sequence = _row(connection, _MARKS, connector.source, stream) or (None, None)
     if isinstance(changes, SequenceChanges):
@@ -91,11 +95,11 @@ def _seen_in_full(connection: Connection, connector: Connector, stream: str, win
         return None
     parent = connector.landed[stream].parent
     if parent and parent.of == "changed":
-        # Children do not state when their parents changed; they are never further than their parents' cursor.
+        # Children do not state when their parents changed, so their cursor never passes their parents'.
         high_mark = _position(connection, connector.source, parent.stream)
     if not isinstance(high_mark, datetime):
         return None
-    # What was stated later may still be missing from what was read.
+    # Records stated later may still be missing from the pages.
     return min(high_mark, window.until)
 
 

@@ -1,4 +1,4 @@
-"""Runs: one reading of one stream, its window, its counters, and where an interrupted one goes on."""
+"""A run: one read of one stream, with its window, its counters and its checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oncehub.config.connector import SequenceChanges, TimeChanges
 from oncehub.connect import ResumeToken, Window
 from oncehub.errors import OncehubError, StoreUnavailable
 from oncehub.intake.landing.land import Landed
-from oncehub.intake.runs.stream_locks import Mode, lane_of
+from oncehub.intake.runs.stream_locks import Mode, reader_of
 from oncehub.normalize import Batch
 from oncehub.store.connection import Connection
 
@@ -63,17 +63,17 @@ returning {_TOTALS}
 
 @dataclass(frozen=True)
 class RunReport:
-    """How far a run is, in records; `read` = accepted + unchanged + quarantined + deletions read.
+    """The counters of a run, in records; `read` = accepted + unchanged + quarantined + deletions read.
 
     Attributes:
-        window: what was asked for; no lower end for a full read, none at all where a source knows no changes.
-        accepted: changed anything.
-        unchanged: stated nothing new.
-        quarantined: rejected.
-        deleted: newly marked deleted, by flag, tombstone or absence.
-        drift: fields noted as other than the contract says.
-        total: how many records the read is known to hold, where the source declares it.
-        seconds: worked on it by this process.
+        window: no lower bound for a full read; no bounds where a source lists no changes.
+        accepted: records that changed a row.
+        unchanged: records that stated nothing new.
+        quarantined: rejected records.
+        deleted: records newly marked deleted, by flag, tombstone or absence.
+        drift: fields noted as different from the contract.
+        total: records of the whole read, where the source declares it.
+        seconds: time that this process spent on the run.
         done: True once the stream was read to its end.
     """
 
@@ -96,7 +96,7 @@ class RunReport:
 
 @dataclass(frozen=True)
 class Counts:
-    """What pages that land together add to their run, in records; see `RunReport`."""
+    """What a micro-batch adds to its run, in records; see `RunReport`."""
 
     pages: int
     read: int
@@ -111,7 +111,7 @@ class Counts:
     def of(
         cls, batch: Batch, landed: Landed, *, drift: int, pages: int = 1, total: int | None = None
     ) -> Self:
-        """What a batch and its landing add; `drift` is how much of it is new in the run."""
+        """Count a batch and its landing; `drift` is the number of differences new in the run."""
         return cls(
             pages=pages,
             read=batch.read,
@@ -125,14 +125,14 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Marks:
-    """How far pages go that land together.
+class HighMarks:
+    """The high-water marks of a micro-batch.
 
     Attributes:
-        high_mark: its latest statement time.
-        high_sequence: what it counts for a cursor by sequence.
-        shown_until: its latest statement time, where it shows a snapshot.
-        anew: whether it is the first of a read that begins anew.
+        high_mark: latest time of statement.
+        high_sequence: largest sequence number, for a cursor by sequence.
+        shown_until: latest time of statement, of pages of a snapshot.
+        anew: whether the micro-batch restarts the read.
     """
 
     high_mark: datetime | None
@@ -143,13 +143,13 @@ class Marks:
 
 @dataclass
 class Run:
-    """A run in progress; every call that writes belongs into the caller's transaction.
+    """A run in progress; every call that writes belongs in the caller's transaction.
 
     Attributes:
-        definition: what its records are made by, as digest; None where it began before that was kept.
+        definition: digest of the definition its records are made by; see `Definition.digest`.
         resume: state of the next page; None to begin with the first.
-        all_landed: only the end of the run is missing.
-        taken_over: an earlier process began it.
+        all_landed: whether all pages have landed, so that only closing is left.
+        taken_over: whether an earlier process started it.
     """
 
     connection: Connection
@@ -165,10 +165,10 @@ class Run:
     taken_over: bool = False
     _begun_at: float = field(default_factory=time.monotonic)
 
-    def left_behind(self, changes: TimeChanges | SequenceChanges | None, now: datetime) -> bool:
-        """Tell whether the run began so long ago that what changed since deserves a reading of its own.
+    def needs_successor(self, changes: TimeChanges | SequenceChanges | None, now: datetime) -> bool:
+        """Tell whether the run started so long ago that another run must read the changes since.
 
-        Of a full snapshot that another process had read to its end, nobody knows whether a newer one is out.
+        A full snapshot that another process had read to its end may have been replaced by a newer one.
         """
         match changes:
             case None:
@@ -182,8 +182,8 @@ class Run:
         """Add pages to the counters, and return them."""
         return self._report(_COUNT, **asdict(counts))
 
-    def save_checkpoint(self, page: ResumeToken | None, marks: Marks) -> None:
-        """Note the next page (None when all have landed) and how far this one goes."""
+    def save_checkpoint(self, page: ResumeToken | None, marks: HighMarks) -> None:
+        """Store the next page (None when all have landed) and the high-water marks."""
         self._run(_SAVE_CHECKPOINT, page=None if page is None else Json(page.stored()), **asdict(marks))
 
     def succeed(self, *, deleted_by_absence: int = 0) -> RunReport:
@@ -192,7 +192,7 @@ class Run:
         return self._report(_CLOSE, state="succeeded", error=None, deleted=deleted_by_absence)
 
     def fail(self, error: str, *, keep_checkpoint: bool) -> RunReport:
-        """Close the run; with its checkpoint kept, the next one goes on where it stopped."""
+        """Close the run as failed; with its checkpoint kept, the next run resumes there."""
         if not keep_checkpoint:
             self._forget()
         return self._report(_CLOSE, state="failed", error=error, deleted=0)
@@ -203,11 +203,11 @@ class Run:
 
     @contextmanager
     def failing(self, keep_checkpoint: Callable[[OncehubError], bool]) -> Iterator[None]:
-        """Close the run when what is done within fails, and pass the failure on."""
+        """Close the run as failed when the block raises, and raise the error again."""
         try:
             yield
         except StoreUnavailable:
-            # Nothing can be written down; the run is taken over as if its process had been killed.
+            # Nothing can be stored; the next process takes the run over as after a kill.
             raise
         except OncehubError as error:
             with self.connection:
@@ -219,7 +219,7 @@ class Run:
         self._run(_DROP_SEEN)
 
     def _report(self, statement: str, **values: Any) -> RunReport:
-        """Run a statement that gives the totals."""
+        """Execute a statement that returns the totals."""
         row = self._run(statement, **values)
         return RunReport(
             run_id=self.run_id,
@@ -234,5 +234,5 @@ class Run:
     def _run(self, statement: str, **values: Any) -> dict[str, Any]:
         names = {"run_id": self.run_id, "source": self.source, "stream": self.stream}
         with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(statement, {**names, "lane": lane_of(self.mode), **values})
+            cursor.execute(statement, {**names, "lane": reader_of(self.mode), **values})
             return dict(cursor.fetchone() or {}) if cursor.description else {}

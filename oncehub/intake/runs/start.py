@@ -1,4 +1,4 @@
-"""Beginning a run: going on with an unfinished one of the lane, or opening a new one."""
+"""Starts a run: resumes the unfinished one of the same kind, or opens a new one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oncehub.config.connector import Connector
 from oncehub.connect import Window
 from oncehub.intake.runs.cursor import asks_as, changes_of, live_window
 from oncehub.intake.runs.run import Run
-from oncehub.intake.runs.stream_locks import Lane, Mode
+from oncehub.intake.runs.stream_locks import Mode, Reader
 from oncehub.store.connection import Connection
 
 _UNFINISHED = """
@@ -45,7 +45,7 @@ limit 1
 """
 
 Begin = Callable[[Connection], Run]
-"""Begins a run within the caller's transaction."""
+"""Starts a run within the caller's transaction."""
 
 
 def begin_live(
@@ -57,15 +57,17 @@ def begin_live(
     definition: str,
     now: datetime,
 ) -> Run:
-    """Go on with the stream's unfinished live run, or open a new one; belongs into the caller's transaction.
+    """Resume the stream's unfinished live run, or open a new one, within the caller's transaction.
 
-    A full read that was asked for is not satisfied by an unfinished read of changes, nor by one whose first
-    pages landed by another `definition`: those are closed.
+    With `full`, an unfinished run of changes is closed, and one whose first pages landed by another
+    `definition` too.
     """
     unfinished = _unfinished(connection, connector.source, stream, "live")
     if unfinished:
         if not asks_as(changes_of(connector, stream), unfinished.window):
-            unfinished.fail("given up: the stream tells its changes otherwise now", keep_checkpoint=False)
+            unfinished.fail(
+                "given up: the stream lists its changes in another way now", keep_checkpoint=False
+            )
         elif full and unfinished.mode != "full":
             unfinished.fail("given up for a full read", keep_checkpoint=False)
         elif full and unfinished.definition != definition:
@@ -85,9 +87,9 @@ def begin_backfill(
     definition: str,
     now: datetime,
 ) -> Run:
-    """Go on with the stream's unfinished backfill of `window`, or open one; one of another window is closed.
+    """Resume the stream's unfinished backfill of `window`, or open one; close one of another window.
 
-    Nothing is lost with that: what it landed stays, and asked for again it begins anew.
+    What the closed one landed stays; its window is read from the start when it is asked for again.
     """
     unfinished = _unfinished(connection, connector.source, stream, "backfill")
     if unfinished:
@@ -98,20 +100,20 @@ def begin_backfill(
 
 
 def begin_replay(connection: Connection, source: str, stream: str, *, definition: str, now: datetime) -> Run:
-    """Open a replay; one that was killed is closed, as what it left is still in quarantine."""
+    """Open a replay; close an interrupted one, whose remaining records are still in quarantine."""
     if unfinished := _unfinished(connection, source, stream, "replay"):
         unfinished.fail("interrupted", keep_checkpoint=False)
     return _opened(connection, (source, stream), "replay", Window(None, None), definition=definition, now=now)
 
 
-def is_outlived(connection: Connection, source: str, stream: str, definition: str) -> bool:
-    """Tell whether everything was last read by another definition: the hub may hold what that made."""
+def definition_changed(connection: Connection, source: str, stream: str, definition: str) -> bool:
+    """Tell whether the last full run used another definition, so that rows of that one may remain."""
     row = _one(connection, _LAST_FULL, {"source": source, "stream": stream})
     return row is not None and row[0] not in (None, definition)
 
 
-def _unfinished(connection: Connection, source: str, stream: str, lane: Lane) -> Run | None:
-    row = _one(connection, _UNFINISHED, {"source": source, "stream": stream, "lane": lane})
+def _unfinished(connection: Connection, source: str, stream: str, reader: Reader) -> Run | None:
+    row = _one(connection, _UNFINISHED, {"source": source, "stream": stream, "lane": reader})
     if row is None:
         return None
     run_id, mode, started_at, window_from, window_until, sequence_from, sequence_until, *rest = row

@@ -1,4 +1,4 @@
-"""The lanes in which a stream is landed: side by side, one process each, one transaction at a time."""
+"""Locks of a stream: one process a kind of reader, and one landing transaction at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from oncehub.errors import RunBusy
 from oncehub.store.connection import Connection, locked
 
 Mode = Literal["full", "changes", "backfill", "replay"]
-"""What a run reads: everything, what changed, a window that was asked for, or rejected records once more."""
+"""What a run reads: everything, changes, the window of a backfill, or rejected records again."""
 
-Lane = Literal["live", "backfill", "replay"]
+Reader = Literal["live", "backfill", "replay"]
+"""The kinds of runs that may read a stream side by side; only `live` moves the cursor."""
 
-# The server needs a moment to notice that a killed process is gone.
+# The server needs a moment to notice that a process was killed.
 _PATIENCE_SECONDS = 3.0
 
-_LANES: dict[Mode, Lane] = {
+_READERS: dict[Mode, Reader] = {
     "full": "live",
     "changes": "live",
     "backfill": "backfill",
@@ -30,31 +31,31 @@ _BUSY = {"live": "read", "backfill": "backfilled", "replay": "replayed"}
 _TAKE_TURN = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
-def lane_of(mode: Mode) -> Lane:
-    """Return the lane of a mode; only the live one moves the cursor."""
-    return _LANES[mode]
+def reader_of(mode: Mode) -> Reader:
+    """Return which kind of reader a mode is."""
+    return _READERS[mode]
 
 
 @contextmanager
-def alone(connection: Connection, lane: Lane, name: str) -> Iterator[None]:
-    """Hold a lane of the stream `name` against other processes.
+def stream_lock(connection: Connection, reader: Reader, name: str) -> Iterator[None]:
+    """Lock a kind of reader of the stream `name` for this process.
 
     Raises:
-        RunBusy: when another holds it.
+        RunBusy: when another process has the lock.
     """
     with ExitStack() as stack:
         patience = time.monotonic() + _PATIENCE_SECONDS
-        while not stack.enter_context(locked(connection, f"{_WORK[lane]} {name}")):
+        while not stack.enter_context(locked(connection, f"{_WORK[reader]} {name}")):
             if time.monotonic() > patience:
-                raise RunBusy(f"{name} is being {_BUSY[lane]} by another process")
+                raise RunBusy(f"{name} is being {_BUSY[reader]} by another process")
             time.sleep(0.1)
         yield
 
 
-def take_turn(connection: Connection, name: str) -> None:
-    """Wait until no other lane lands into the stream `name`; this turn ends with the transaction.
+def lock_for_landing(connection: Connection, name: str) -> None:
+    """Wait until no other transaction lands into the stream `name`; the lock ends with the transaction.
 
-    Whether a statement is outdated is looked up before it is written, so two lanes must not do both at once.
+    A statement is compared with the stored one before it is written, so two readers must not interleave.
     """
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_TURN, (f"land {name}",))

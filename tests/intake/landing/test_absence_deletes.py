@@ -31,14 +31,14 @@ def show(bench):
         with bench.database:
             batch = bench.batch(statements, rejected)
             bench.landing.land(batch)
-            snapshot.remember(batch)
+            snapshot.note_seen(batch)
 
     return showing
 
 
-def sweep(bench, snapshot: Snapshot, at_most: float = 0.2) -> int:
+def delete_absent(bench, snapshot: Snapshot, at_most: float = 0.2) -> int:
     with bench.database:
-        return snapshot.sweep(bench.landing, at_most)
+        return snapshot.delete_absent(bench.landing, at_most)
 
 
 def people(statement, *keys: str):
@@ -55,10 +55,10 @@ def test_what_a_complete_snapshot_lacks_is_deleted_and_dirty(bench, statement, s
     second = snapshot()
     show(second, *people(statement, *"abc"))
     show(second, *people(statement, *"de"))
-    assert sweep(bench, second) == 1
+    assert delete_absent(bench, second) == 1
     assert living(bench) == "abcde"
     assert set(bench.dirty()) == {"f"}
-    assert sweep(bench, second) == 0
+    assert delete_absent(bench, second) == 0
 
 
 def test_a_snapshot_that_lacks_too_much_deletes_nothing(bench, statement, snapshot, show) -> None:
@@ -66,14 +66,14 @@ def test_a_snapshot_that_lacks_too_much_deletes_nothing(bench, statement, snapsh
     second = snapshot()
     show(second, *people(statement, *"abcd"))
     with pytest.raises(ContractBroken, match=r"lacks 2 of 6 records.*at_most 0\.2"):
-        sweep(bench, second)
+        delete_absent(bench, second)
     assert living(bench) == "abcdef"
 
 
 def test_an_empty_snapshot_deletes_nothing(bench, statement, snapshot, show) -> None:
     show(snapshot(), *people(statement, "a"))
     with pytest.raises(ContractBroken):
-        sweep(bench, snapshot(), at_most=0.9)
+        delete_absent(bench, snapshot(), at_most=0.9)
     assert living(bench) == "a"
 
 
@@ -82,7 +82,7 @@ def test_a_rejected_record_is_present_though_it_cannot_be_read(bench, statement,
     second = snapshot()
     bad = Rejected("f", "contract", "breaks 'type' of the contract", "TEN", b"{}")
     show(second, *people(statement, *"abcde"), rejected=[bad])
-    assert sweep(bench, second) == 0
+    assert delete_absent(bench, second) == 0
 
 
 def test_a_record_without_a_readable_key_may_be_any_of_the_absent_ones(
@@ -92,7 +92,7 @@ def test_a_record_without_a_readable_key_may_be_any_of_the_absent_ones(
     second = snapshot()
     bad = Rejected(None, "contract", "breaks 'required' of the contract", "MA_NGUOI_KHAI", b"{}")
     show(second, *people(statement, *"abcde"), rejected=[bad])
-    assert sweep(bench, second) == 0
+    assert delete_absent(bench, second) == 0
     assert living(bench) == "abcdef"
 
 
@@ -100,7 +100,7 @@ def test_a_record_that_reappears_unchanged_lives_again(bench, statement, snapsho
     show(snapshot(), *people(statement, *"abcdef"))
     second = snapshot()
     show(second, *people(statement, *"abcde"))
-    sweep(bench, second)
+    delete_absent(bench, second)
     bench.clean()
     show(snapshot(), *people(statement, *"f"))
     assert living(bench) == "abcdef"
@@ -111,9 +111,9 @@ def test_a_record_that_reappears_as_it_was_earlier_lives_again(bench, statement,
     first, second, third = snapshot(), snapshot(), snapshot()
     show(first, *people(statement, *"abcdef"))
     show(second, *people(statement, *"abcde"))
-    assert sweep(bench, second) == 1
+    assert delete_absent(bench, second) == 1
     show(third, *people(statement, *"abcde"), statement("f", 0, {"person": [{"full_name": "An trước"}]}))
-    assert sweep(bench, third) == 0
+    assert delete_absent(bench, third) == 0
     assert living(bench) == "abcdef"
 
 
@@ -125,7 +125,7 @@ def test_a_snapshot_that_starts_anew_forgets_what_the_former_one_showed(
     with bench.database:
         run.forget()
     show(run, *people(statement, *"abcde"))
-    assert sweep(bench, run) == 1
+    assert delete_absent(bench, run) == 1
     assert living(bench) == "abcde"
 
 
@@ -133,5 +133,5 @@ def test_a_page_without_records_is_part_of_a_snapshot(bench, statement, snapshot
     first = snapshot()
     show(first, *people(statement, *"ab"))
     show(first)
-    assert sweep(bench, first) == 0
+    assert delete_absent(bench, first) == 0
     assert living(bench) == "ab"

@@ -189,8 +189,8 @@ def test_a_batch_looks_rows_up_by_key_however_many_the_hub_holds(bench, statemen
     entity, names = bench.entities["person"], {"source": bench.source, "stream": bench.stream}
     with bench.database, bench.database.cursor() as cursor:
         bench.landing.land(bench.batch(many[:100]))
-        for text in (statements.STANDINGS, statements.HOLD, statements.FIND_LEAVING):
-            cursor.execute(f"explain {text}", names)
+        for text in (statements.COMPARE, statements.KEEP_STATE, statements.FIND_DELETED):
+            cursor.execute(sql.SQL("explain ") + text, names)
             assert_looks_up(cursor.fetchall(), "held")
         cursor.execute(statements.create_stage(entity))
         for composed in (statements.upsert(entity), statements.drop_unstated(entity)):

@@ -12,7 +12,7 @@ import pytest
 from oncehub.connect import Window
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.intake.runs.backfill import window_asked
-from oncehub.intake.runs.stream_locks import take_turn
+from oncehub.intake.runs.stream_locks import lock_for_landing
 from oncehub.store.connection import connect
 
 from ..conftest import START, Killed, killing
@@ -111,7 +111,7 @@ def test_a_page_waits_until_another_lane_has_landed_its_own(land) -> None:
     waiting = "select count(*) from pg_stat_activity where wait_event = 'advisory'"
     other = connect(land.settings.database_url)
     with ThreadPoolExecutor() as pool, closing(other):
-        take_turn(other, "land.holders")
+        lock_for_landing(other, "land.holders")
         live = pool.submit(land.take)
         while not live.done() and land.query(waiting) == [(0,)]:
             time.sleep(0.01)
