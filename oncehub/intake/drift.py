@@ -68,7 +68,7 @@ def list_drift(store: Connection, source: str) -> list[DriftRow]:
 
 
 def note_drift(store: Connection, run_id: int, source: str, stream: str, drift: Sequence[Drift]) -> int:
-    """Store a batch's drift within the caller's transaction; return how many differences are new in the run."""
+    """Store a batch's drift within the caller's transaction; return how many are new in this run."""
     if not drift:
         return 0
     with store.cursor() as cursor:

@@ -50,7 +50,7 @@ def live_window(
     changes = changes_of(connector, stream)
     position = None if full else _position(connection, connector.source, stream)
     if isinstance(changes, TimeChanges):
-        # With an upper bound, a record that changes while pages are read leaves the listing; its total shows it.
+        # With an upper bound, a record that changes while pages are read leaves the listing and changes its total.
         until = now - changes.skew
         if not isinstance(position, datetime):
             return "full", Window(None, until)
