@@ -39,7 +39,7 @@ order by (nspname, relname) = ('intake', 'run')
 """
 
 _HELD = """
-select source_key, stated_at, deletion is null from intake.held
+select source_key, stated_at, deletion is null from intake.record_state
 where source = %(source)s and stream = %(stream)s
 """
 

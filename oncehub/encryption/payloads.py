@@ -43,7 +43,7 @@ where old.rejected_id = new.rejected_id and new.rejected_id not in (select rejec
 
 _SUBMITTED: Final = """
 select number, source, stream, token::text, key_id, payload
-from intake.submitted
+from intake.submission
 where number > %s and key_id <> %s
 order by number
 limit %s
@@ -51,7 +51,7 @@ for update
 """
 
 _REENCRYPT_SUBMITTED: Final = """
-update intake.submitted as old set key_id = new.key_id, payload = new.payload
+update intake.submission as old set key_id = new.key_id, payload = new.payload
 from (values %s) as new (number, key_id, payload)
 where old.number = new.number
 """
@@ -64,7 +64,7 @@ def rejected_place(source: str, stream: str, digest: bytes) -> list[str]:
 
 def submitted_place(source: str, stream: str, token: str) -> list[str]:
     """Return the place that the payload of a submitted record is bound to."""
-    return ["intake.submitted", source, stream, token]
+    return ["intake.submission", source, stream, token]
 
 
 class RejectedPayloads:
@@ -99,11 +99,11 @@ class RejectedPayloads:
 class SubmittedPayloads:
     """The table of submitted records that wait to be landed."""
 
-    name = "intake.submitted"
+    name = "intake.submission"
 
     def count(self, cursor: Cursor) -> Counter[str]:
         """Count payloads by key id."""
-        return _by_key(cursor, "select key_id, count(*) from intake.submitted group by 1")
+        return _by_key(cursor, "select key_id, count(*) from intake.submission group by 1")
 
     def reencrypt(self, cursor: Cursor, ciphers: Ciphers, after: Any, size: int) -> Step | None:
         """Re-encrypt the next payloads."""

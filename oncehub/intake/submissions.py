@@ -19,16 +19,16 @@ from oncehub.store.migrate import opened
 
 _PAGE: Final = 500
 
-_SUBMIT = "insert into intake.submitted (source, stream, token, key_id, payload) values %s"
+_SUBMIT = "insert into intake.submission (source, stream, token, key_id, payload) values %s"
 
 _NEXT_PAGE = """
-select number, token::text, key_id, payload from intake.submitted
+select number, token::text, key_id, payload from intake.submission
 where source = %(source)s and stream = %(stream)s and number > %(after)s
 order by number
 limit %(limit)s
 """
 
-_REMOVE = "delete from intake.submitted where number = any (%s)"
+_REMOVE = "delete from intake.submission where number = any (%s)"
 
 
 class Outbox:

@@ -32,7 +32,7 @@ _RECORDS = """
 select relname from pg_class
 where relnamespace = 'record'::regnamespace and relkind = 'p' order by relname
 """
-_INTAKE = ("intake.held", "intake.dirty")
+_INTAKE = ("intake.record_state", "intake.dirty")
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ class Bench:
 
     def held(self) -> list[tuple[Any, ...]]:
         return self.query(
-            "select source_key, stated_at, deletion from intake.held "
+            "select source_key, stated_at, deletion from intake.record_state "
             "where source = %(source)s and stream = %(stream)s order by 1"
         )
 
@@ -227,7 +227,7 @@ class Hub:
         """All that landing leaves behind, but for when it was received and by which run."""
         rejected = "source, stream, source_key, stage, path, reason"
         return self.rows() | {
-            "held": self.query("select * from intake.held order by 1, 2, 3"),
+            "held": self.query("select * from intake.record_state order by 1, 2, 3"),
             "cursor": self.query(
                 "select source, stream, position, sequence from intake.cursor order by 1, 2"
             ),

@@ -68,7 +68,7 @@ def land(settings: Settings, **options: Any) -> RunReport:
 
 
 def waiting(query: Query) -> int:
-    return int(query("select count(*) from intake.submitted")[0][0])
+    return int(query("select count(*) from intake.submission")[0][0])
 
 
 def stated(query: Query) -> list[tuple[Any, ...]]:
@@ -94,7 +94,7 @@ def test_what_is_submitted_lands_as_a_record_of_its_source_and_waits_no_more(
 
 def test_nothing_waits_in_clear(submit: Callable[..., None], query: Query) -> None:
     submit(record("phone", PHONE))
-    ((payload,),) = query("select payload from intake.submitted")
+    ((payload,),) = query("select payload from intake.submission")
     assert PHONE.encode() not in bytes(payload)
     assert ID.encode() not in bytes(payload)
 
@@ -119,14 +119,14 @@ def test_a_landing_that_fails_leaves_everything_waiting(
     submit(record("phone", PHONE))
     query(
         "create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$;"
-        "create trigger refuse before delete on intake.submitted for each row execute function refuse()"
+        "create trigger refuse before delete on intake.submission for each row execute function refuse()"
     )
 
     with pytest.raises((psycopg2.Error, OncehubError)):
         land(settings)
 
     assert (stated(query), waiting(query)) == ([], 1)
-    query("drop trigger refuse on intake.submitted")
+    query("drop trigger refuse on intake.submission")
     assert land(settings).accepted == 1
     assert (len(stated(query)), waiting(query)) == (1, 0)
 
@@ -171,7 +171,7 @@ def test_what_waits_is_reencrypted_when_keys_rotate(
     submit(record("phone", PHONE), record("email", "an@example.vn"))
     former = load_key_ring(settings.home).primary
 
-    assert rotate(settings) == {"intake.submitted": 2}
+    assert rotate(settings) == {"intake.submission": 2}
     retire(settings, former)
 
     assert land(settings).accepted == 2
@@ -182,7 +182,8 @@ def test_a_payload_moved_to_another_row_does_not_open(
 ) -> None:
     submit(record("phone", PHONE), record("phone", OTHER_PHONE, number="001184000002"))
     query(
-        "update intake.submitted set payload = (select payload from intake.submitted order by number limit 1)"
+        "update intake.submission set payload = "
+        "(select payload from intake.submission order by number limit 1)"
     )
     with pytest.raises(DecryptionFailed):
         land(settings)
@@ -195,7 +196,7 @@ def test_the_api_may_add_to_what_waits_and_neither_read_nor_remove_it(
     assert settings.database_url is not None
     with closing(connect(settings.database_url, role="oncehub_api")) as api:
         submit(record("phone", PHONE), connection=api)
-        for statement in ("select from intake.submitted", "delete from intake.submitted"):
+        for statement in ("select from intake.submission", "delete from intake.submission"):
             with pytest.raises(psycopg2.errors.InsufficientPrivilege), api, api.cursor() as cursor:
                 cursor.execute(statement)
     assert land(settings).accepted == 1
@@ -214,7 +215,7 @@ def test_the_latest_word_on_each_attribute_stands_in_whatever_order_it_lands(
     cuts: set[int],
 ) -> None:
     query("delete from record.person")
-    query("delete from intake.held")
+    query("delete from intake.record_state")
     for place, (attribute, value, day) in enumerate(order):
         if place in cuts:
             land(settings)

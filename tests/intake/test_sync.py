@@ -36,7 +36,9 @@ def test_a_first_read_lands_every_record_or_says_why_not(hub, systems, source, s
     assert report.accepted == report.read - report.quarantined > 0
     assert (report.unchanged, report.deleted) == (0, 0)
     assert {key for (key,) in hub.query("select source_key from intake.rejected")} == broken
-    assert hub.query("select count(*) from intake.held where deletion is null") == [(report.accepted,)]
+    assert hub.query("select count(*) from intake.record_state where deletion is null") == [
+        (report.accepted,)
+    ]
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -55,7 +57,7 @@ def test_the_next_read_asks_for_what_changed_an_overlap_below_the_cursor(hub, ca
     hub.read(calm, "tax")
     [(cursor,)] = hub.query("select position from intake.cursor")
     [report] = hub.read(calm, "tax", clock=lambda: asked_at)
-    assert [(cursor,)] == hub.query("select max(stated_at) from intake.held")
+    assert [(cursor,)] == hub.query("select max(stated_at) from intake.record_state")
     assert report.mode == "changes"
     assert report.window.since == cursor - timedelta(hours=1)
     assert report.window.until == asked_at - timedelta(minutes=5)
@@ -68,7 +70,7 @@ def test_the_cursor_never_passes_what_may_still_commit(hub, calm) -> None:
     early, later = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
     hub.read(calm, "tax", clock=lambda: early)
     [(first, latest)] = hub.query(
-        "select position, max(stated_at) from intake.cursor, intake.held group by 1"
+        "select position, max(stated_at) from intake.cursor, intake.record_state group by 1"
     )
     assert first == latest < early - skew
     hub.read(calm, "tax", clock=lambda: later)
@@ -93,7 +95,8 @@ def test_following_the_changes_leads_to_the_same_rows_as_a_first_read_after_them
     assert all(accepted[source] and deleted[source] for source in SOURCES)
     assert followed.rows() == anew.rows()
     living = (
-        "select source, stream, source_key, stated_at from intake.held where deletion is null order by 1,2,3"
+        "select source, stream, source_key, stated_at from intake.record_state "
+        "where deletion is null order by 1,2,3"
     )
     assert followed.query(living) == anew.query(living)
 

@@ -40,7 +40,7 @@ on conflict (run_id, source_key) do nothing
 _FIND_ABSENT = """
 insert into pg_temp.deleted
 select state.source_key
-from intake.held as state
+from intake.record_state as state
 where state.source = %(source)s and state.stream = %(stream)s and state.deletion is null
   and state.stated_at <= %(shown_until)s
   and not exists (
@@ -49,11 +49,12 @@ where state.source = %(source)s and state.stream = %(stream)s and state.deletion
 """
 
 _COUNT_LIVE = """
-select count(*) from intake.held where source = %(source)s and stream = %(stream)s and deletion is null
+select count(*) from intake.record_state
+where source = %(source)s and stream = %(stream)s and deletion is null
 """
 
 _MARK_ABSENT = """
-update intake.held set deletion = 'absent'
+update intake.record_state set deletion = 'absent'
 where source = %(source)s and stream = %(stream)s
   and source_key in (select source_key from pg_temp.deleted)
 """

@@ -26,7 +26,7 @@ OF_PERSON = ["person", "former_identifier"]
 _STATEMENT = ("source_key", "stated_at")
 _PRINTED = (*_STATEMENT, "fingerprint")
 _STREAM = ("source", "stream")
-_STATE = sql.Identifier("intake", "held")
+_STATE = sql.Identifier("intake", "record_state")
 _DIRTY = sql.Identifier("intake", "dirty")
 
 

@@ -20,7 +20,7 @@ _KEEP = """
 insert into intake.rejected (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
     digest, key_id, payload, resolved_at)
 select new.*, (
-    select now() from intake.held
+    select now() from intake.record_state
     where held.source = new.source and held.stream = new.stream and held.source_key = new.source_key
       and held.stated_at > new.stated_at
 )

@@ -60,7 +60,7 @@ update intake.rejected set resolved_at = now() where rejected_id = any (%s) and 
 
 _COUNT_LATEST = """
 select count(*)
-from intake.held
+from intake.record_state
 join unnest(%(keys)s::text[], %(times)s::timestamptz[]) as statement (source_key, stated_at)
     using (source_key, stated_at)
 where source = %(source)s and stream = %(stream)s and (deletion is not null) = %(deleted)s

@@ -18,7 +18,7 @@ _POSITION = "select position, sequence from intake.cursor where source = %(sourc
 
 _MARKS = """
 select high_mark, high_sequence from intake.checkpoint
-where source = %(source)s and stream = %(stream)s and lane = 'live'
+where source = %(source)s and stream = %(stream)s and reader = 'live'
 """
 
 # The cursor never moves back, unless the stream counts in another way, or restarted its count and was read
@@ -50,7 +50,7 @@ def live_window(
     changes = changes_of(connector, stream)
     position = None if full else _position(connection, connector.source, stream)
     if isinstance(changes, TimeChanges):
-        # With an upper bound, a record that changes while pages are read leaves the listing and changes its total.
+        # With an upper bound, a record that changes meanwhile leaves the listing and changes its total.
         until = now - changes.skew
         if not isinstance(position, datetime):
             return "full", Window(None, until)

@@ -35,11 +35,11 @@ returning {_TOTALS}
 
 _SAVE_CHECKPOINT = """
 insert into intake.checkpoint
-    (source, stream, lane, run_id, page, high_mark, high_sequence, shown_until)
+    (source, stream, reader, run_id, page, high_mark, high_sequence, shown_until)
 values
-    (%(source)s, %(stream)s, %(lane)s, %(run_id)s, %(page)s, %(high_mark)s, %(high_sequence)s,
+    (%(source)s, %(stream)s, %(reader)s, %(run_id)s, %(page)s, %(high_mark)s, %(high_sequence)s,
      %(shown_until)s)
-on conflict (source, stream, lane) do update
+on conflict (source, stream, reader) do update
 set run_id = excluded.run_id, page = excluded.page, saved_at = now(),
     high_mark = greatest(checkpoint.high_mark, excluded.high_mark),
     high_sequence = greatest(checkpoint.high_sequence, excluded.high_sequence),
@@ -48,7 +48,7 @@ set run_id = excluded.run_id, page = excluded.page, saved_at = now(),
 """
 
 _DROP_CHECKPOINT = """
-delete from intake.checkpoint where source = %(source)s and stream = %(stream)s and lane = %(lane)s
+delete from intake.checkpoint where source = %(source)s and stream = %(stream)s and reader = %(reader)s
 """
 
 _DROP_SEEN = "delete from intake.seen where run_id = %(run_id)s"
@@ -234,5 +234,5 @@ class Run:
     def _run(self, statement: str, **values: Any) -> dict[str, Any]:
         names = {"run_id": self.run_id, "source": self.source, "stream": self.stream}
         with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(statement, {**names, "lane": reader_of(self.mode), **values})
+            cursor.execute(statement, {**names, "reader": reader_of(self.mode), **values})
             return dict(cursor.fetchone() or {}) if cursor.description else {}

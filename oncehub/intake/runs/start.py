@@ -18,7 +18,7 @@ select run.run_id, run.mode, run.started_at,
        run.window_from, run.window_until, run.sequence_from, run.sequence_until,
        checkpoint.run_id is not null as begun, checkpoint.page, run.definition
 from intake.run left join intake.checkpoint using (run_id)
-where run.source = %(source)s and run.stream = %(stream)s and run.lane = %(lane)s
+where run.source = %(source)s and run.stream = %(stream)s and run.reader = %(reader)s
   and (run.state = 'running' or run.state = 'failed' and checkpoint.run_id is not null)
 order by run.run_id desc
 limit 1
@@ -113,7 +113,7 @@ def definition_changed(connection: Connection, source: str, stream: str, definit
 
 
 def _unfinished(connection: Connection, source: str, stream: str, reader: Reader) -> Run | None:
-    row = _one(connection, _UNFINISHED, {"source": source, "stream": stream, "lane": reader})
+    row = _one(connection, _UNFINISHED, {"source": source, "stream": stream, "reader": reader})
     if row is None:
         return None
     run_id, mode, started_at, window_from, window_until, sequence_from, sequence_until, *rest = row

@@ -71,7 +71,7 @@ and not exists (select from share.submission s where s.request_id = t.request_id
 # What was said waits since the transaction that wrote the row, and so bears its time.
 _OF_LANDED: Final = """
 t.submitted_at < %(horizon)s
-and not exists (select from intake.submitted w where w.submitted_at = t.submitted_at)
+and not exists (select from intake.submission w where w.submitted_at = t.submitted_at)
 """
 
 # Who publishes compares with the last line of an open notice: that one never goes.

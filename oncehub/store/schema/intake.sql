@@ -1,4 +1,4 @@
--- What is read, how far, and what was refused.
+-- Runs and their progress, the state of each record, and rejected and submitted records.
 create schema intake;
 grant usage on schema intake to oncehub_api;
 
@@ -20,7 +20,7 @@ create table intake.run (
     deleted        bigint not null default 0,
     error          text,
     deleted_read   bigint not null default 0,
-    lane           text not null generated always as
+    reader         text not null generated always as
         (case when mode in ('full', 'changes') then 'live' else mode end) stored,
     sequence_from  bigint,
     sequence_until bigint,
@@ -32,13 +32,13 @@ create table intake.run (
 comment on column intake.run.deleted is 'records marked deleted, by flag, tombstone or absence';
 comment on column intake.run.deleted_read is
     'records read that were flags or tombstones, whether or not the hub held them';
-comment on column intake.run.lane is
-    'live: moves the cursor; backfill: a window that was asked for; replay: rejected records once more';
-comment on column intake.run.total is 'records that the read is known to hold, where the source declares it';
-comment on column intake.run.drift is 'fields noted as other than the contract says';
+comment on column intake.run.reader is
+    'kinds of runs that may go on side by side: live moves the cursor, backfill reads a window, replay lands rejected records again';
+comment on column intake.run.total is 'records of the whole read, where the source declares it';
+comment on column intake.run.drift is 'fields noted as different from the contract';
 comment on column intake.run.definition is
-    'digest of the contract, mapping and code lists that it began with; null: it began before that was kept';
-create unique index run_one_running on intake.run (source, stream, lane) where state = 'running';
+    'digest of the contract, mapping and code lists at its start';
+create unique index run_one_running on intake.run (source, stream, reader) where state = 'running';
 
 create table intake.cursor (
     source      text not null,
@@ -50,7 +50,7 @@ create table intake.cursor (
     constraint cursor_by_time_or_sequence check (num_nonnulls(position, sequence) = 1)
 );
 comment on table intake.cursor is
-    'the latest statement time, or the highest sequence, seen in full; the next window starts an overlap below it';
+    'up to which time of statement, or sequence, a stream was read in full; the next window starts an overlap below it';
 
 create table intake.checkpoint (
     source        text not null,
@@ -59,19 +59,19 @@ create table intake.checkpoint (
     page          jsonb,
     high_mark     timestamptz,
     saved_at      timestamptz not null default now(),
-    lane          text not null check (lane in ('live', 'backfill')),
+    reader        text not null check (reader in ('live', 'backfill')),
     high_sequence bigint,
     shown_until   timestamptz,
-    primary key (source, stream, lane)
+    primary key (source, stream, reader)
 );
 comment on table intake.checkpoint is
-    'where an interrupted run goes on: the next page to read and the latest statement time seen';
+    'where an interrupted run resumes: the next page, and the latest time of statement seen';
 comment on column intake.checkpoint.page is
-    'state of the next page; null when the last has landed and only the end of the run is missing';
+    'state of the next page; null when all pages have landed and only closing the run is left';
 comment on column intake.checkpoint.shown_until is
-    'latest statement time of a snapshot''s own records; of what was stated later it says nothing';
+    'latest time of statement in the snapshot itself, which does not cover records stated later';
 
-create table intake.held (
+create table intake.record_state (
     source      text not null,
     stream      text not null,
     source_key  text not null,
@@ -80,12 +80,12 @@ create table intake.held (
     fingerprint bigint,
     primary key (source, stream, source_key)
 );
-comment on table intake.held is
-    'the latest statement of every record ever received; what is older changes nothing, in whatever order it comes';
-comment on column intake.held.deletion is
-    'null while the record lives; stated: the source said so at stated_at; absent: it was missing from a full snapshot, so any later snapshot that has it brings it back';
-comment on column intake.held.fingerprint is
-    'of the rows made from the latest statement; equal, they need not be read to know that nothing changed. Null, or of another version: they are compared';
+comment on table intake.record_state is
+    'the latest statement of every record ever received; an older one changes nothing, in whatever order they come';
+comment on column intake.record_state.deletion is
+    'null: the record is live; stated: its source deleted it at stated_at; absent: a full snapshot lacked it, and any later snapshot that has it brings it back';
+comment on column intake.record_state.fingerprint is
+    'digest of the rows made from the latest statement; while it is equal, the rows are not compared';
 
 create table intake.seen (
     run_id     bigint not null references intake.run,
@@ -93,7 +93,7 @@ create table intake.seen (
     primary key (run_id, source_key)
 );
 comment on table intake.seen is
-    'records that a full snapshot still in progress has shown, so that a resumed run knows what is absent';
+    'records that a full snapshot in progress has shown, so that a resumed run knows which are absent';
 
 create table intake.rejected (
     rejected_id bigint generated always as identity primary key,
@@ -110,23 +110,22 @@ create table intake.rejected (
     resolved_at timestamptz,
     kind        text not null check (kind in ('records', 'deletions')),
     stated_at   timestamptz,
-    key_id      text
+    key_id      text not null
 );
 comment on column intake.rejected.digest is
-    'keyed digest of the payload, under the same key: the same bad record is kept once';
+    'keyed digest of the payload, under the same key: equal bad records are stored once';
 comment on column intake.rejected.payload is
     'the record as received, AES-256-GCM, nonce first, bound to source, stream and digest';
-comment on column intake.rejected.kind is 'what the page listed: records, or tombstones of records deleted';
+comment on column intake.rejected.kind is 'what the page listed: records, or tombstones';
 comment on column intake.rejected.stated_at is 'when the source stated it; null where that cannot be read';
 comment on column intake.rejected.key_id is
-    'id of the key it is sealed with; null: older than the key ring, sealed with the quarantine key of then';
+    'id of the key that the payload is encrypted with';
 create index rejected_open on intake.rejected (source, stream, source_key) where resolved_at is null;
 create unique index rejected_once on intake.rejected (source, stream, kind, digest);
 create index rejected_resolved on intake.rejected (resolved_at) where resolved_at is not null;
 
--- Only ever appended to: a batch that adds to it looks nothing up, and waits for no other transaction. Every run empties
--- it: its pages are given back soon after, or the next run would read them for nothing. How many rows it had when it was
--- last counted says nothing.
+-- Append-only: a batch that adds to it looks nothing up, and waits for no other transaction. Every run empties it, so it is
+-- vacuumed soon, or the next run would read empty pages. It is never analyzed: its row count soon means nothing.
 create table intake.dirty (
     source     text not null,
     stream     text not null,
@@ -138,7 +137,7 @@ create table intake.dirty (
     autovacuum_analyze_threshold = 2147483647
 );
 comment on table intake.dirty is
-    'person records that changed since they were last reconciled, once for every time; a run takes the rows that it sees';
+    'person records that changed since they were last reconciled, a row for each change; a run deletes the rows that it sees';
 
 create table intake.drift (
     source     text not null,
@@ -153,12 +152,12 @@ create table intake.drift (
     primary key (source, stream, path, kind, found)
 );
 comment on table intake.drift is
-    'how records differ from their contract where they land nevertheless; names and types, never values';
+    'how landed records differ from their contracts: names and types, never values';
 comment on column intake.drift.found is 'JSON type of the value, or absent';
-comment on column intake.drift.records is 'how many records showed it, counted at every reading';
+comment on column intake.drift.records is 'number of records, counted each time they were read';
 
 -- Records that their source submits instead of being read. The API adds to the queue and cannot look into it.
-create table intake.submitted (
+create table intake.submission (
     number       bigint generated always as identity primary key,
     source       text not null,
     stream       text not null,
@@ -167,17 +166,11 @@ create table intake.submitted (
     payload      bytea not null,
     submitted_at timestamptz not null default now()
 );
-comment on table intake.submitted is
-    'what waits to be landed; a row goes in the transaction that lands its record or puts it into quarantine';
-comment on column intake.submitted.token is 'what the payload is bound to, beside source and stream';
-comment on column intake.submitted.key_id is 'id of the key it is sealed with';
-comment on column intake.submitted.payload is 'the record as submitted, AES-256-GCM, nonce first';
-create index submitted_order on intake.submitted (source, stream, number);
-create index submitted_at_once on intake.submitted (submitted_at);
-grant insert (source, stream, token, key_id, payload) on intake.submitted to oncehub_api;
-
-create table intake.plain (
-    since timestamptz not null default now()
-);
-comment on table intake.plain is
-    'has a row while there may be sensitive values that landed before values were sealed';
+comment on table intake.submission is
+    'submitted records that wait to be landed; a row is deleted in the transaction that lands or rejects its record';
+comment on column intake.submission.token is 'the payload is bound to it, beside source and stream';
+comment on column intake.submission.key_id is 'id of the key that the payload is encrypted with';
+comment on column intake.submission.payload is 'the record as submitted, AES-256-GCM, nonce first';
+create index submission_order on intake.submission (source, stream, number);
+create index submission_submitted_at on intake.submission (submitted_at);
+grant insert (source, stream, token, key_id, payload) on intake.submission to oncehub_api;

@@ -17,7 +17,7 @@ create table record.bank_account (
     primary key (source, stream, source_key)
 ) partition by list (source);
 comment on column record.bank_account.account_number is
-    'sealed: key id, blind index (by which it is found), and AES-256-GCM bound to the record and the attribute';
+    'encrypted: key id, blind index (by which it is found), and AES-256-GCM bound to the record and the attribute';
 create index bank_account_number on record.bank_account (split_part(account_number, ':', 3))
     where account_number is not null;
 
@@ -137,9 +137,9 @@ create table record.person (
     primary key (source, stream, source_key)
 ) partition by list (source);
 comment on column record.person.religion is
-    'sealed: key id and AES-256-GCM, bound to the record and the attribute';
+    'encrypted: key id and AES-256-GCM, bound to the record and the attribute';
 comment on column record.person.blood_type is
-    'sealed: key id and AES-256-GCM, bound to the record and the attribute';
+    'encrypted: key id and AES-256-GCM, bound to the record and the attribute';
 create index person_personal_id on record.person (personal_id) where personal_id is not null;
 create index person_national_id_9 on record.person (national_id_9) where national_id_9 is not null;
 -- Tax codes are looked for by the part that tells people apart, or whole where they are personal numbers.

@@ -37,7 +37,7 @@ create table share.delivery (
 comment on column share.delivery.sequence is
     'without gaps, in commit order: a consumer that kept its last sequence misses nothing';
 comment on column share.delivery.line is
-    'kind, changed attributes, values and as_of; sealed: the record that states each value that is sealed, without which it does not open; purged: the values are gone, for a later line has replaced them. The person''s pseudonym is added when it is read';
+    'kind, changed attributes, values and as_of; origins: the record that states each encrypted value, which is needed to decrypt it; purged: the values are gone, for a later line has replaced them. The person''s pseudonym is added when it is read';
 create index delivery_person on share.delivery (feed, person_key, sequence desc);
 
 create table share.consumer (
@@ -172,7 +172,7 @@ create table share.submission (
     submitted_at  timestamptz not null default now()
 );
 comment on table share.submission is
-    'what came back for a form, once; what was said waits in intake.submitted, and here is only its digest; purged by retention.yaml once that has landed';
+    'what came back for a form, once; what was said waits in intake.submission, and here is only its digest; purged by retention.yaml once that has landed';
 comment on column share.submission.digest is
     'keyed digest of the content: the same again is answered the same';
 comment on column share.submission.kept is 'the items that the hub keeps an attribute for';

@@ -29,7 +29,7 @@ audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action,
     feed, first_sequence, last_sequence, given, hidden_by)
 audit.entry_count()
 audit.oldest_unsealed()
-intake.submitted: insert (source, stream, token, key_id, payload)
+intake.submission: insert (source, stream, token, key_id, payload)
 public.oncehub_migration: select
 share.admitted()
 share.assertion: delete

@@ -95,7 +95,7 @@ class Desk:
         return {name: value for (row,) in rows for name, value in row.items() if name in kept}
 
     def waiting(self) -> int:
-        return int(self.run("select count(*) from intake.submitted")[0][0])
+        return int(self.run("select count(*) from intake.submission")[0][0])
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_items_without_an_attribute_stay_with_the_portal(desk: Desk) -> None:
     given = desk.answers(form, request={"kind": "answered", "value": f"về {SENTINEL}\nhộ ông Bảy"})
     assert desk.submit(form, given).json()["kept"] == ["phone"]
     desk.night()
-    for table in ("share.submission", "share.prefill", "record.person", "intake.submitted"):
+    for table in ("share.submission", "share.prefill", "record.person", "intake.submission"):
         rows = desk.run(f"select to_jsonb(t)::text from {table} t")
         assert not [row for (row,) in rows if SENTINEL in row]
 

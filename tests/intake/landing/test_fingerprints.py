@@ -62,10 +62,12 @@ def test_the_same_row_of_another_entity_is_a_change() -> None:
 def test_a_statement_that_says_nothing_new_writes_nothing(bench, statement) -> None:
     row = {"person": [{"full_name": "Nguyễn Văn An"}], "tax_registration": [{"tax_code": "8012345678"}]}
     bench.land(statement("a", 1, row))
-    before = bench.query("select ctid, xmin from record.person union all select ctid, xmin from intake.held")
+    before = bench.query(
+        "select ctid, xmin from record.person union all select ctid, xmin from intake.record_state"
+    )
     assert bench.land(statement("a", 1, row)).accepted == 0
     assert before == bench.query(
-        "select ctid, xmin from record.person union all select ctid, xmin from intake.held"
+        "select ctid, xmin from record.person union all select ctid, xmin from intake.record_state"
     )
 
 
@@ -77,10 +79,10 @@ def test_a_fingerprint_of_another_version_costs_a_comparison_and_changes_no_row(
     bench.land(statement("a", 1, row))
     bench.clean()
     with bench.database, bench.database.cursor() as cursor:
-        cursor.execute("update intake.held set fingerprint = %s", (fingerprint,))
+        cursor.execute("update intake.record_state set fingerprint = %s", (fingerprint,))
     rows = bench.query("select ctid, xmin from record.person")
     assert bench.land(statement("a", 1, row)).accepted == 0
     assert bench.query("select ctid, xmin from record.person") == rows
     assert bench.dirty() == {}
-    [(printed,)] = bench.query("select fingerprint from intake.held")
+    [(printed,)] = bench.query("select fingerprint from intake.record_state")
     assert printed not in (None, 7)

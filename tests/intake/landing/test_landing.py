@@ -191,7 +191,7 @@ def test_a_batch_looks_rows_up_by_key_however_many_the_hub_holds(bench, statemen
         bench.landing.land(bench.batch(many[:100]))
         for text in (statements.COMPARE, statements.KEEP_STATE, statements.FIND_DELETED):
             cursor.execute(sql.SQL("explain ") + text, names)
-            assert_looks_up(cursor.fetchall(), "held")
+            assert_looks_up(cursor.fetchall(), "record_state")
         cursor.execute(statements.create_stage(entity))
         for composed in (statements.upsert(entity), statements.drop_unstated(entity)):
             cursor.execute(sql.SQL("explain ") + composed, names)

@@ -37,7 +37,7 @@ def modes(land) -> list[tuple[str, str, str | None]]:
 def test_a_window_is_read_once_more_and_the_cursor_stays(land) -> None:
     land.take()
     cursor = land.cursor()
-    land.query("delete from intake.held returning 1")
+    land.query("delete from intake.record_state returning 1")
     land.query("delete from record.person returning 1")
     report = land.take(backfill=Window(START + DAY, START + 3 * DAY))
     assert (report.mode, report.read, report.done) == ("backfill", 2, True)
@@ -115,7 +115,7 @@ def test_a_page_waits_until_another_lane_has_landed_its_own(land) -> None:
         live = pool.submit(land.take)
         while not live.done() and land.query(waiting) == [(0,)]:
             time.sleep(0.01)
-        assert land.query("select count(*) from intake.held") == [(0,)]
+        assert land.query("select count(*) from intake.record_state") == [(0,)]
         other.commit()
         assert live.result().accepted == 8
 

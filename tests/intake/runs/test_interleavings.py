@@ -22,7 +22,7 @@ LAST = 9
 KEYS = "abc"
 
 _EMPTY = """
-truncate intake.run, intake.cursor, intake.held, intake.dirty, record.person cascade
+truncate intake.run, intake.cursor, intake.record_state, intake.dirty, record.person cascade
 """
 
 
@@ -56,7 +56,7 @@ def readings(*kinds: str, inside: st.SearchStrategy[Step | None]) -> st.SearchSt
 
 
 def steps() -> st.SearchStrategy[Step]:
-    """Steps; those inside others are of another lane, as one lane takes one process at a time."""
+    """Steps; those inside others are of another reader, as one reader takes one process at a time."""
     alone, other = st.none(), st.builds(Step, kind=st.sampled_from(OTHERS))
     beside_live = alone | other | readings("backfill", inside=alone)
     beside_backfill = alone | other | readings(*LIVE, inside=alone)

@@ -50,7 +50,7 @@ def test_what_had_landed_stays_and_the_next_run_completes(new_hub, calm, fault, 
     assert (mode, state, pages) == ("full", "failed", 3)
     assert error
     assert "\n" not in error
-    assert disturbed.query("select count(*) from intake.held")[0][0] > 250
+    assert disturbed.query("select count(*) from intake.record_state")[0][0] > 250
     assert disturbed.query("select * from intake.cursor") == []
     [report] = disturbed.read(calm, "population", connector)
     undisturbed.read(calm, "population", connector)

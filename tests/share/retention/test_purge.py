@@ -401,12 +401,12 @@ def test_a_form_stays_with_what_came_back_for_it_and_that_until_it_has_landed(ke
     kept.client("portal", "portal-residence")
     kept.submission(kept.form(SENTINEL, OLD), SENTINEL, OLD)
     kept.run(
-        "insert into intake.submitted (source, stream, token, key_id, payload, submitted_at) "
+        "insert into intake.submission (source, stream, token, key_id, payload, submitted_at) "
         "values ('portal', 'submissions', gen_random_uuid(), 'k', '', %s)",
         OLD,
     )
     assert purge(kept.settings, kept.database, now=NOW).removed == {}
-    kept.run("update intake.submitted set submitted_at = %s", NEW)
+    kept.run("update intake.submission set submitted_at = %s", NEW)
     assert purge(kept.settings, kept.database, now=NOW).removed == {
         "landed_submissions": 1,
         "filled_forms": 1,

@@ -10,7 +10,7 @@ select new.source_key, case
 end
 from pg_temp.stated as new, lateral (
     select stated_at, deletion, fingerprint
-    from intake.held as state
+    from intake.record_state as state
     where state.source = %(source)s and state.stream = %(stream)s and state.source_key = new.source_key
     offset 0
 ) as state

@@ -1,5 +1,5 @@
 -- Also of records that never came: an older statement of them may still come.
-insert into intake.held as state (source, stream, source_key, stated_at, deletion)
+insert into intake.record_state as state (source, stream, source_key, stated_at, deletion)
 select %(source)s, %(stream)s, source_key, max(stated_at), 'stated'
 from pg_temp.tombstone
 group by source_key

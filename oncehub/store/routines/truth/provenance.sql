@@ -5,15 +5,15 @@ create or replace function truth.origin(provenance jsonb, attribute text) return
 comment on function truth.origin is
     'whose word a believed value is: {source, stream, source_key, as_of, rule}; says nothing of an attribute that has no value';
 
-create or replace function truth.origins(provenance jsonb, attributes text[], sealed text[]) returns jsonb
+create or replace function truth.origins(provenance jsonb, attributes text[], encrypted text[]) returns jsonb
     language sql immutable strict parallel safe
     return (
         select coalesce(jsonb_object_agg(key, case
-            when jsonb_typeof(value) <> 'object' or key = any(sealed) or key = '*' and cardinality(sealed) > 0 then value
+            when jsonb_typeof(value) <> 'object' or key = any(encrypted) or key = '*' and cardinality(encrypted) > 0 then value
             else value - '{stream,source_key}'::text[]
         end), '{}')
         from jsonb_each(provenance)
         where key = '*' or key = any(attributes)
     );
 comment on function truth.origins is
-    'a provenance cut to some attributes, without the records'' keys, which may be other attributes'' values; what is sealed opens with its record''s key only';
+    'a provenance cut to some attributes, without the records'' keys, which may be other attributes'' values; an encrypted value can be decrypted with its record''s key only';
