@@ -11,8 +11,8 @@ from typing import Any
 from oncehub.config.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes, TombstoneStream
 from oncehub.connect import Page
 from oncehub.connect.formats import at
-from oncehub.normalize.normalizer import Marks
-from oncehub.normalize.statement import Statement, highest
+from oncehub.normalize.key_and_time import KeyAndTime, highest
+from oncehub.normalize.normalizer import DeleteMarks
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def _of_page(spec: Stream, page: Page) -> list[Stated]:
     gone = set(range(len(records)))
     if page.kind == "records":
         marked = spec.deletes if isinstance(spec.deletes, FlagDeletes | TombstoneDeletes) else None
-        gone = set(Marks(marked).part(records)[1])
+        gone = set(DeleteMarks(marked).part(records)[1])
     elif isinstance(spec.deletes, TombstoneStream):
         key, updated = spec.deletes.key or key, spec.deletes.updated or updated
-    frame = Statement(key, updated).read_raw(records, range(len(records)))
+    frame = KeyAndTime(key, updated).read_raw(records, range(len(records)))
     return [
         Stated(found, moment, _number(spec, records[row]), row not in gone, records[row])
         for row, found, moment in frame.iter_rows()

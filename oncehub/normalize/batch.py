@@ -1,4 +1,4 @@
-"""What a batch of records says, put together: frames, deletions and what is rejected."""
+"""The result of normalizing a batch of records: frames, deletions and rejected records."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import orjson
 import polars as pl
 
 from oncehub.normalize.checks import KEY_BYTES, ROW, Fault, Stage
-from oncehub.normalize.contract.drift import Drift
+from oncehub.normalize.contract.differences import Drift
 from oncehub.normalize.mapping.compiled import CARRIED, KEY, STATED, drop_rows
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record that cannot be landed.
+    """A record that cannot land.
 
     Attributes:
-        source_key: its key, where it can be told and stored.
+        source_key: its key, where it can be read and stored.
         reason: what is wrong; names fields, transforms and keywords, never a value.
-        path: source field for `contract`, `entity.attribute` else.
+        path: source field for stage `contract`, else `entity.attribute`.
         payload: the record as received, JSON.
-        stated_at: when it was stated (UTC), where that can be read.
-        deletion: whether it says that the source deleted the record.
+        stated_at: its time of statement (UTC), where it can be read.
+        deletion: whether it states that the source deleted the record.
     """
 
     source_key: str | None
@@ -39,20 +39,20 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a batch of records says.
+    """A normalized batch of records.
 
-    Of records with the same key only the one stated last is here; of equals a deletion, as where they land in
-    two batches, else the later in the batch.
+    Of records with the same key it has only the one stated last. Of equal times a deletion counts, as it does
+    between two batches; else the later record in the batch.
 
     Attributes:
         frames: by entity: source_key, stated_at (Datetime us UTC) and every canonical attribute.
         deleted: source_key, stated_at of records that the source deleted.
-        rejected: records that cannot be landed, in the order received.
-        accepted_keys: source_key, stated_at of the records that normalised well, entity or not.
-        read: how many records came.
+        rejected: records that cannot land, in the order received.
+        accepted_keys: source_key, stated_at of the records without a fault, even where they make no entity.
+        read: number of records received.
         high_mark: latest readable time of statement, UTC.
         high_sequence: largest readable number at `changes.field` of a stream with changes by sequence.
-        drift: how records differ from the contract where that is to be noted.
+        drift: differences from the contract that are to be noted.
         stop: why the run must end before these records land; names field and difference, never a value.
     """
 
@@ -69,13 +69,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Statements:
-    """Working frames with `#row`, `#key` and `#stated`.
+    """Keys and times of the records of a batch: working frames with `#row`, `#key` and `#stated`.
 
     Attributes:
         stated: of live records.
         erased: of deleted records.
         unsound: of records that broke the contract.
-        deletions: places of all records that say they are deleted.
+        deletions: places of all records that state a deletion.
     """
 
     stated: pl.DataFrame
@@ -84,7 +84,7 @@ class Statements:
     deletions: frozenset[int]
 
     def everything(self) -> pl.DataFrame:
-        """All of them in one frame, without further columns."""
+        """Return all of them in one frame, without further columns."""
         frames = [frame for frame in (self.stated, self.erased, self.unsound) if frame.height]
         columns = [ROW, *CARRIED.values()]
         return pl.concat([frame.select(columns) for frame in frames or [self.unsound]])
@@ -100,13 +100,13 @@ def assembled(
     drift: tuple[Drift, ...],
     stop: str | None,
 ) -> Batch:
-    """Leave out rejected and superseded records, and put the batch together.
+    """Build the batch, without rejected and superseded records.
 
     Args:
         records: as received.
         made: by entity: `#row`, source_key, stated_at and the attributes.
-        statements: who the records are about, and when they were stated.
-        found: every fault; of a record the first counts.
+        statements: keys and times of the records.
+        found: every fault; the first one of a record is reported.
         high_sequence: as in `Batch`, like those that follow.
         drift: see there.
         stop: see there.
@@ -128,7 +128,7 @@ def assembled(
 
 
 def _superseded(sound: pl.DataFrame, deletions: frozenset[int]) -> set[int]:
-    """Places of records of which a later statement is in the same batch, or a deletion of the same time."""
+    """Places of records with a later statement, or a deletion of the same time, in the same batch."""
     key = CARRIED[KEY]
     if sound[key].n_unique() == sound.height:
         return set()

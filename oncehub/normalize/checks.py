@@ -1,4 +1,4 @@
-"""Checks over whole frames, and the rows that fail them."""
+"""Checks over whole frames: each finds the rows that fail it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ ROW = "#row"
 
 
 KEY_BYTES: Final = 1000
-"""A longer key, in UTF-8, names nothing: an index entry of PostgreSQL holds 2,704 bytes in all."""
+"""The longest key in UTF-8: an entry of a PostgreSQL index takes 2,704 bytes in all."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Something that must not be.
+    """A condition that no row may meet.
 
     Attributes:
         broken: boolean expression, true where the row fails; null counts as false.
         reason: what is wrong, without any value.
         path: source field or `entity.attribute`.
-        lost: two columns, of which the second must have a value wherever the first has one.
+        lost: two columns; the second must have a value wherever the first has one.
     """
 
     broken: pl.Expr
@@ -36,7 +36,7 @@ class Check:
     lost: tuple[str, str] | None = None
 
     def may_fail(self, frame: pl.DataFrame) -> bool:
-        """Whether any row can fail; tells at once, by the counts of nulls that Polars keeps."""
+        """Tell whether any row can fail, from the null counts that Polars keeps."""
         if self.lost is None:
             return frame.height > 0
         before, after = self.lost

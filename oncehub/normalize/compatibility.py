@@ -1,4 +1,4 @@
-"""What a change of a contract would break: told before the new one is put in place."""
+"""Finds what a change of a contract would break, before the new contract is used."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import replace
 
 from oncehub.errors import ConfigError
 from oncehub.normalize.contract.contract import Contract, Node
-from oncehub.normalize.contract_coverage import gaps
 from oncehub.normalize.definition import Definition
 from oncehub.normalize.mapping.compiled import MappingCompiler
+from oncehub.normalize.mapping_gaps import gaps
 from oncehub.normalize.named_fields import absence_faults, field_faults, named_paths
 
 
 def breaking_changes(old: Contract, new: Contract, definition: Definition) -> list[str]:
-    """Tell what of a mapping and a connector works with the old contract and would not with the new one.
+    """List what of a mapping and a connector works with the old contract and fails with the new one.
 
-    That is a field they read which is gone or of another type, a listed value that the mapping cannot read,
-    and a field that every record needs and the new contract does not require any more.
+    These are fields they read that are gone or have another type, listed values that the mapping cannot read,
+    and fields that every record needs but the new contract does not require.
 
     Args:
         old: the contract that the files of `definition` were written for.
-        new: the contract that would take its place.
-        definition: connector and mapping; its own contract is not looked at.
+        new: the contract that replaces it.
+        definition: connector and mapping; its own contract is not used.
 
     Returns:
-        One line a change; empty where nothing breaks.
+        One line for each change; empty where nothing breaks.
 
     Raises:
         ConfigError: when the mapping does not even fit the old contract.
@@ -73,7 +73,7 @@ def _compiler(definition: Definition) -> MappingCompiler:
 
 
 def _reached(contract: Contract, path: str) -> Node | None:
-    """The schema at a path, which goes on in the items of a list on its way."""
+    """Return the schema at a path, which continues in the items of a list."""
     node = contract.resolve(contract.schema)
     for name in path.split("."):
         while "array" in contract.kinds(node):

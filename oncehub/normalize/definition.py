@@ -1,4 +1,4 @@
-"""Everything that the files say of one stream."""
+"""The definition of a stream: all that its files say."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oncehub.settings import Settings
 
 @dataclass(frozen=True)
 class Definition:
-    """One stream: how it is read, what its records must be, and what is made of them.
+    """A stream: how it is read, its contract, and its mapping.
 
     Attributes:
         name: of the stream.
@@ -36,11 +36,11 @@ class Definition:
 
     @property
     def stream(self) -> Stream | Submitted:
-        """The stream as the connector states it."""
+        """The stream as the connector defines it."""
         return self.connector.landed[self.name]
 
     def digest(self) -> str:
-        """SHA-256, as hex, of what decides which rows a record becomes; of code lists those read so far."""
+        """Return the SHA-256 (hex) of what decides which rows a record makes; code lists read so far count."""
         content = {
             "stream": self.stream.model_dump(mode="json", include={"key", "updated", "deletes", "contract"}),
             "contract": self.contract.schema,

@@ -1,4 +1,4 @@
-"""Received records as typed frames, by what the contract says and never by what the records look like."""
+"""Builds typed frames of received records; the types come from the contract, never from the values."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _Tree = dict[str, "_Tree"]
 
 
 def frame_schema(contract: Contract, paths: Iterable[str]) -> dict[str, pl.DataType]:
-    """The columns that hold the fields at `paths`; nothing else of a record is read.
+    """Return the columns of the fields at `paths`; nothing else of a record is read.
 
-    A path through a list goes on in the list's items.
+    A path through a list continues in the list's items.
 
     Raises:
         UnknownPath: for a path the contract does not describe, or a field of several types.
@@ -36,7 +36,7 @@ def frame_schema(contract: Contract, paths: Iterable[str]) -> dict[str, pl.DataT
 
 
 def build_frame(records: bytes, rows: Sequence[int], schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """Put a JSON list of records that met their contract into a frame with the `#row` numbers given.
+    """Read a JSON list of records that met their contract into a frame with the given `#row` numbers.
 
     A field that a record leaves out is null.
     """
@@ -45,7 +45,7 @@ def build_frame(records: bytes, rows: Sequence[int], schema: dict[str, pl.DataTy
 
 
 def field(path: str, start: pl.Expr | None = None) -> pl.Expr:
-    """The expression of the field at a dotted path, from the record or from `start`."""
+    """Return the expression of the field at a dotted path, from the record or from `start`."""
     name, *inner = path.split(".")
     value = pl.col(name) if start is None else start.struct.field(name)
     for name in inner:
@@ -54,12 +54,12 @@ def field(path: str, start: pl.Expr | None = None) -> pl.Expr:
 
 
 def present(text: pl.Expr) -> pl.Expr:
-    """The text; null where it is empty or blank."""
+    """Return the text; null where it is empty or blank."""
     return pl.when(text.str.contains(r"\S")).then(text)
 
 
 def element_type(contract: Contract, each: str, paths: Iterable[str]) -> pl.DataType:
-    """The type of the objects in the list at `each`, so far as `paths` read them."""
+    """Return the type of the objects in the list at `each`, with the fields that `paths` read."""
     inner = [path for path in paths if path.startswith(f"{each}.")]
     kind: Any = pl.Struct(frame_schema(contract, [each, *inner]))
     for name in each.split("."):

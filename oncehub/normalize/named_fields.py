@@ -1,4 +1,4 @@
-"""The fields that a connector names of a record, checked against the contract."""
+"""Checks the record fields that a connector names against the contract."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from oncehub.config.connector import (
     Updated,
 )
 from oncehub.normalize.contract.contract import Contract
-from oncehub.normalize.statement import Statement
+from oncehub.normalize.key_and_time import KeyAndTime
 
 KEY_KINDS: Final = ("string", "integer")
-"""The JSON types in which a field of a key comes; numbers and texts count alike."""
+"""The JSON types of a field of a key; numbers and texts are equivalent."""
 
 _KINDS_OF: Final[dict[type, tuple[str, ...]]] = {
     bool: ("boolean",),
@@ -36,8 +36,8 @@ class _Named:
 
     Attributes:
         keys: where it does, from `streams` or `submitted` on.
-        kinds: the JSON types that serve.
-        says: what stands there.
+        kinds: the JSON types that fit.
+        says: what the field holds.
         always: whether every record must have it.
         framed: whether it is read from a frame, so that the contract must give it one type.
     """
@@ -51,7 +51,7 @@ class _Named:
 
 
 def field_faults(connector: Connector, name: str, contract: Contract) -> list[str]:
-    """What makes a stream unreadable: fields that the contract does not know or gives an impossible type.
+    """List what makes a stream unreadable: fields that the contract lacks or gives a type that does not fit.
 
     Returns:
         One line a fault, each `file:line:column: what is wrong; what to write`.
@@ -64,7 +64,7 @@ def field_faults(connector: Connector, name: str, contract: Contract) -> list[st
 
 
 def absence_faults(connector: Connector, name: str, contract: Contract) -> list[str]:
-    """What would reject records every night: fields that each record needs and the contract does not assure.
+    """List what would reject records in every run: needed fields that the contract does not require.
 
     The contract must describe every field that `field_faults` asks for.
     """
@@ -80,7 +80,7 @@ def absence_faults(connector: Connector, name: str, contract: Contract) -> list[
 
 
 def named_paths(connector: Connector, name: str) -> list[str]:
-    """Every field of a stream's records that the connector names, for this stream or for its children."""
+    """Return every field of a stream's records that the connector names, for the stream or its children."""
     return [named.path for named in _named(connector, name)]
 
 
@@ -112,7 +112,7 @@ def _taken_by_children(connector: Connector, name: str) -> Iterator[_Named]:
 
 
 def time_kinds(updated: Updated) -> tuple[str, ...]:
-    """The JSON types in which a moment of this form comes."""
+    """Return the JSON types of a time in this format."""
     return ("string", "integer") if updated.format in _NUMBERED else ("string",)
 
 
@@ -129,13 +129,13 @@ def _misfit(named: _Named, contract: Contract) -> Iterator[str]:
 
 def _other_forms(stream: Stream | Submitted) -> Iterator[tuple[tuple[str | int, ...], str]]:
     try:
-        Statement(stream.key, stream.updated)
+        KeyAndTime(stream.key, stream.updated)
     except ValueError as fault:
         yield ("updated", "format"), str(fault)
     deletes = stream.deletes
     if isinstance(deletes, TombstoneStream) and deletes.updated:
         try:
-            Statement(stream.key, deletes.updated)
+            KeyAndTime(stream.key, deletes.updated)
         except ValueError as fault:
             yield ("deletes", "updated", "format"), str(fault)
 

@@ -1,4 +1,4 @@
-"""Received records to canonical frames: delete marks, contract, mapping, canonical check."""
+"""Normalizes records: delete marks, contract, mapping, canonical checks, in this order."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from oncehub.config.connector import Contract as Modes
 from oncehub.normalize.batch import Batch, Statements, assembled
 from oncehub.normalize.checks import faults
 from oncehub.normalize.contract.contract import Contract, equals, of_kinds, only
-from oncehub.normalize.contract.drift import DriftNotes
+from oncehub.normalize.contract.differences import DriftNotes
 from oncehub.normalize.contract.gate import ContractGate, Passage
 from oncehub.normalize.definition import Definition, load_definition
 from oncehub.normalize.frame import build_frame, frame_schema
+from oncehub.normalize.key_and_time import KeyAndTime, highest
 from oncehub.normalize.mapping.compiled import EntityMaker, MappingCompiler
 from oncehub.normalize.named_fields import KEY_KINDS, time_kinds
-from oncehub.normalize.statement import Statement, highest
 from oncehub.settings import Settings
 
 _NUL: Final = rb"\u0000"
 _DEEPEST: Final = 100
 
 
-class Marks:
-    """Tells which records are marked as deleted."""
+class DeleteMarks:
+    """Finds the records that are marked as deleted."""
 
     def __init__(self, deletes: FlagDeletes | TombstoneDeletes | None) -> None:
         """Prepare; without `deletes` no record is marked."""
@@ -47,7 +47,7 @@ class Marks:
         )
 
     def part(self, records: Sequence[Any]) -> tuple[Sequence[int], Sequence[int]]:
-        """The places of the records that are not marked, and of those that are."""
+        """Return the places of the records that are not marked, and of those that are."""
         places = range(len(records))
         if self._mark is None:
             return places, ()
@@ -59,10 +59,10 @@ class Marks:
 
 @dataclass(frozen=True)
 class Deletions:
-    """How records are read that say no more than that something was deleted."""
+    """How records are read that state only a deletion."""
 
     gate: ContractGate
-    statement: Statement
+    statement: KeyAndTime
 
 
 def load_normalizer(settings: Settings, connector: Connector, stream: str) -> Normalizer:
@@ -76,12 +76,12 @@ def load_normalizer(settings: Settings, connector: Connector, stream: str) -> No
 
 @dataclass(frozen=True)
 class _Sorted:
-    """The records of a batch, told apart: how live ones and deletions passed their gates."""
+    """The records of a batch, sorted: the passages of live ones and of deletions through their gates."""
 
     live: Passage
     gone: Passage
     deletions: Sequence[int]
-    statement: Statement
+    statement: KeyAndTime
 
     @property
     def stop(self) -> str | None:
@@ -89,10 +89,10 @@ class _Sorted:
 
 
 class Normalizer:
-    """One stream's way from received records to canonical frames.
+    """Turns the received records of one stream into canonical frames.
 
     Attributes:
-        definition: digest of what decides which rows a record becomes; see `Definition.digest`.
+        definition: digest of what decides which rows a record makes; see `Definition.digest`.
     """
 
     def __init__(self, definition: Definition) -> None:
@@ -105,9 +105,9 @@ class Normalizer:
         compiler = MappingCompiler(definition.mapping, contract, definition.entities, definition.vocabulary)
         self._makers: tuple[EntityMaker, ...] = compiler.compile()
         self.definition = definition.digest()
-        self._statement = Statement(stream.key, stream.updated)
+        self._statement = KeyAndTime(stream.key, stream.updated)
         self._gate = ContractGate(contract, stream.contract)
-        self._marks = Marks(
+        self._marks = DeleteMarks(
             stream.deletes if isinstance(stream.deletes, FlagDeletes | TombstoneDeletes) else None
         )
         self._marked = _of_marked(contract, self._statement, stream.contract)
@@ -116,17 +116,17 @@ class Normalizer:
         self._schema = frame_schema(contract, {*compiler.used, *self._statement.paths})
 
     def normalize(self, records: list[Any], *, deletions: bool = False) -> Batch:
-        """Normalize a batch; a record that cannot be is in `rejected`, and no record raises.
+        """Normalize a batch; records with faults are in `rejected`, and no record raises.
 
         Args:
             records: as received.
-            deletions: whether they come from the stream's `deletes: {kind: stream}`, where each says no more
-                than that a record was deleted, and when.
+            deletions: whether they come from the stream's `deletes: {kind: stream}`, where each states only
+                which record was deleted, and when.
         """
         try:
             return self._normalized(records, deletions)
         except (ValueError, orjson.JSONEncodeError):
-            # Deeper than the validator and the writer of JSON go, though not the reader.
+            # The validator and the JSON writer accept less nesting than the JSON reader.
             return self._normalized([_pruned(record, _DEEPEST) for record in records], deletions)
 
     def _normalized(self, records: list[Any], deletions: bool) -> Batch:
@@ -168,24 +168,24 @@ class Normalizer:
         return _Sorted(Passage([]), gone, everything, self._tombstones.statement)
 
 
-def _of_marked(contract: Contract, statement: Statement, modes: Modes) -> Deletions:
-    """A marked record must still state its key and time, in the types agreed."""
+def _of_marked(contract: Contract, statement: KeyAndTime, modes: Modes) -> Deletions:
+    """A marked record must state its key and time in the contract's types."""
     asked = only(contract, statement.paths)
     return Deletions(ContractGate(asked, modes.model_copy(update={"unknown": "ignore"})), statement)
 
 
 def _of_stream(stream: Stream | Submitted) -> Deletions | None:
-    """A record of a stream of tombstones must state a key and a time, each in a type that can be read."""
+    """A record of a stream of tombstones must state a key and a time, each in a readable type."""
     if not isinstance(stream.deletes, TombstoneStream):
         return None
     key, updated = stream.deletes.key or stream.key, stream.deletes.updated or stream.updated
     asked = of_kinds({**dict.fromkeys(key, KEY_KINDS), updated.field: time_kinds(updated)})
     modes = Modes(unknown="ignore", changed_type="quarantine", missing="quarantine")
-    return Deletions(ContractGate(asked, modes), Statement(key, updated))
+    return Deletions(ContractGate(asked, modes), KeyAndTime(key, updated))
 
 
 def _pruned(value: Any, levels: int) -> Any:
-    """The value with null for whatever lies deeper than `levels`, where no contract asks for anything."""
+    """Replace values nested deeper than `levels` by null; no contract requires any there."""
     if isinstance(value, dict):
         return {key: _pruned(inner, levels - 1) for key, inner in value.items()} if levels else None
     if isinstance(value, list):

@@ -1,25 +1,30 @@
-"""What is wrong with the files of one stream, found before it is read."""
+"""Checks the files of one stream before it is read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
 from oncehub.config.connector import Connector
 from oncehub.errors import ConfigError
-from oncehub.normalize.contract_coverage import coverage_faults
-from oncehub.normalize.definition import load_definition
+from oncehub.normalize.batch import Batch
+from oncehub.normalize.definition import Definition, load_definition
+from oncehub.normalize.mapping_gaps import coverage_faults
 from oncehub.normalize.named_fields import absence_faults
 from oncehub.normalize.normalizer import Normalizer
-from oncehub.normalize.samples import sample_faults
 from oncehub.settings import Settings
 
 
 def check_stream(settings: Settings, connector: Connector, stream: str) -> None:
-    """Check what a stream could not be read with, and what would be rejected every night.
+    """Check that a stream can be read, and that its contract, mapping and samples fit each other.
 
-    The latter are fields that every record needs and the contract does not require, listed values that the
+    Faults are fields that every record needs but the contract does not require, listed values that the
     mapping cannot read, and samples that do not meet the contract.
 
     Raises:
-        ConfigError: one line a fault, with file, line and column, or for a sample the record's number.
+        ConfigError: one line for each fault, with file, line and column, or the number of the sample.
     """
     definition = load_definition(settings, connector, stream)
     Normalizer(definition)
@@ -30,3 +35,45 @@ def check_stream(settings: Settings, connector: Connector, stream: str) -> None:
     ]
     if faults:
         raise ConfigError("\n".join(faults))
+
+
+def sample_faults(definition: Definition) -> list[str]:
+    """List the faults of the samples in `samples/<stream>.json` beside the connector, where it exists.
+
+    Returns:
+        One line for each fault, with the file, the number of the record (from 1), a path and a reason; no
+        value of a sample.
+
+    Raises:
+        ConfigError: when the mapping does not compile.
+    """
+    path = definition.connector.path.parent / "samples" / f"{definition.name}.json"
+    if not path.exists():
+        return []
+    try:
+        records = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        return [f"{path}:{error.lineno}:{error.colno}: is not valid JSON: {error.msg}"]
+    if not isinstance(records, list):
+        return [f"{path}: is not a JSON list; write the records between [ and ]"]
+    if not _faults(Normalizer(definition).normalize(records)):
+        return []
+    return [f"{path}: {fault}" for fault in _one_by_one(Normalizer(definition), records)]
+
+
+def _one_by_one(normalizer: Normalizer, records: list[Any]) -> Iterator[str]:
+    for number, record in enumerate(records, start=1):
+        for fault in _faults(normalizer.normalize([record])):
+            yield f"record {number}: {fault}"
+
+
+def _faults(batch: Batch) -> list[str]:
+    differs = {
+        "unknown": "is not in the contract; add it",
+        "changed_type": "is not of the contract's type",
+        "missing": "is required by the contract",
+    }
+    return [
+        *(f"{each.path or 'the record'}: {each.reason}" for each in batch.rejected),
+        *(f"{each.path}: {differs[each.kind]} (found: {each.found})" for each in batch.drift),
+    ]

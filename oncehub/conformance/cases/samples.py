@@ -6,7 +6,7 @@ from oncehub.config.catalogue import load_connector
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.normalize.definition import load_definition
-from oncehub.normalize.samples import sample_faults
+from oncehub.normalize.stream_check import sample_faults
 
 
 def samples(subject: Subject) -> str:

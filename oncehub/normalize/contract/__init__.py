@@ -1,1 +1,1 @@
-"""Checks records against the JSON Schema of their stream."""
+"""Checks records against the contract of their stream, a JSON Schema."""

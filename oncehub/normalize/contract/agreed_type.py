@@ -1,4 +1,4 @@
-"""Reading a value in the type that was agreed, where nothing is lost by it."""
+"""Reads a value of another JSON type as the type of the contract, where nothing is lost."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Collection
 from typing import Any, Final
 
 ABSENT: Final = object()
-"""What a value that cannot be read is read as."""
+"""Stands for a value that cannot be read."""
 
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _FRACTION: Final = re.compile(r"-?[0-9]{1,17}\.[0-9]{1,17}")
 
 
 def in_agreed_type(value: Any, kinds: Collection[str]) -> Any:
-    """Read a JSON value as one of the JSON types `kinds`, of none of which it is.
+    """Read a JSON value as one of the JSON types `kinds`, none of which it has.
 
-    A whole number is a text of its digits, and a text a number when it is written just as that number would
-    be. Nothing else is read: no flag, no fraction as text, no object, list or null.
+    A whole number is read as the text of its digits, and a text as a number when it is written exactly as
+    that number would be. No boolean, fraction as text, object, list or null is read.
 
     Returns:
         The value read, or ABSENT.

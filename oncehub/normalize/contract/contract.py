@@ -1,4 +1,4 @@
-"""Contracts: the JSON Schemas that a stream's records must meet, and where its fields are found in them."""
+"""Contracts: the JSON Schemas that a stream's records must meet, and look-up of fields in them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class UnknownPath(ValueError):
-    """A path leads to nothing that the contract knows; the message says what it may have meant."""
+    """A path names no field of the contract; the message suggests one."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A JSON Schema 2020-12 of one stream's records, of which every `$ref` is `#/$defs/<name>`."""
+    """A JSON Schema 2020-12 of one stream's records; every `$ref` in it is `#/$defs/<name>`."""
 
     schema: Node
 
@@ -38,7 +38,7 @@ class Contract:
         return self.types(node) - {"null"}
 
     def types(self, node: Node) -> set[str]:
-        """The JSON types a node allows; empty where it does not say."""
+        """The JSON types a node allows; empty where it states none."""
         stated = self.resolve(node).get("type", [])
         return {stated} if isinstance(stated, str) else set(stated)
 
@@ -56,7 +56,7 @@ class Contract:
         return node
 
     def steps(self, path: str, start: Node | None = None) -> Iterator[tuple[bool, Node]]:
-        """Give for every field on a dotted path whether the one around it requires it, and its schema.
+        """Yield, for every field on a dotted path, whether it is required, and its schema.
 
         Raises:
             UnknownPath: as `at`.
@@ -73,7 +73,7 @@ class Contract:
             yield required, node
 
     def assures(self, path: str, start: Node | None = None) -> bool:
-        """Whether every record has a value at a dotted path: required and never null, all the way."""
+        """Tell whether every record has a value at a dotted path: all its fields are required and never null."""
         return all(
             required and self.types(node) and "null" not in self.types(node)
             for required, node in self.steps(path, start)
@@ -89,20 +89,20 @@ def load_contract(path: Path) -> Contract:
     """Read a contract.
 
     Raises:
-        ConfigError: when the file is absent, no valid JSON Schema 2020-12, or refers to what is not there.
+        ConfigError: when the file is absent, no valid JSON Schema 2020-12, or has a `$ref` without a target.
     """
     schema = read_schema(path)
     known = schema.get("$defs", {})
     for reference in _references(schema):
         if not reference.startswith(_DEFINITION) or definition(reference) not in known:
             raise ConfigError(
-                f"{path}: $ref: {reference!r} leads nowhere; write {_DEFINITION}<name> of this file"
+                f"{path}: $ref: {reference!r} has no target; write {_DEFINITION}<name> of this file"
             )
     return Contract(schema)
 
 
 def only(contract: Contract, paths: tuple[str, ...]) -> Contract:
-    """A contract that asks for the fields at `paths` alone: what a deleted record must still state."""
+    """Build the contract of deleted records: only the fields at `paths` are required."""
     schema: Node = {"$schema": contract.schema["$schema"], "type": "object"}
     if "$defs" in contract.schema:
         schema["$defs"] = contract.schema["$defs"]
@@ -112,7 +112,7 @@ def only(contract: Contract, paths: tuple[str, ...]) -> Contract:
 
 
 def of_kinds(kinds: Mapping[str, tuple[str, ...]]) -> Contract:
-    """A contract that asks for the fields at these paths alone, each of one of its JSON types."""
+    """Build a contract that requires only the fields at these paths, each of one of its JSON types."""
     schema: Node = {"$schema": _DIALECT, "type": "object"}
     for path, types in kinds.items():
         _require(schema, path, {"type": list(types)})
@@ -120,7 +120,7 @@ def of_kinds(kinds: Mapping[str, tuple[str, ...]]) -> Contract:
 
 
 def equals(path: str, value: str | bool | int) -> Node:
-    """A schema that only an object with this value at `path` meets."""
+    """Build a schema that only an object with this value at `path` meets."""
     node: Node = {"const": value}
     for name in reversed(path.split(".")):
         node = {"type": "object", "required": [name], "properties": {name: node}}

@@ -1,4 +1,4 @@
-"""What becomes of one record that does not meet its contract as it stands."""
+"""Examines a record that breaks its contract: whether it lands, how it is read, and what is noted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 
 from oncehub.config.connector import Contract as Modes
 from oncehub.normalize.contract.agreed_type import ABSENT, in_agreed_type
-from oncehub.normalize.contract.drift import Difference, Kind, path_of, told
+from oncehub.normalize.contract.differences import Difference, Kind, masked, path_of
 
 Validator: TypeAlias = jsonschema_rs.Draft202012Validator
 Mode = Literal["evolve", "ignore", "quarantine", "stop"]
@@ -37,13 +37,13 @@ _WORDS: Final[dict[Kind, str]] = {
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found.
+    """The result of an examination.
 
     Attributes:
-        record: as it is to be read, where it lands; the very record where no value had to be changed.
-        differences: those to be noted.
-        broken: keyword and path of what keeps the record from landing.
-        stop: why the run must end; such a record is broken, too.
+        record: the record as it is read where it lands; the same object where no value was changed.
+        differences: the differences to note.
+        broken: keyword and path of the flaw that keeps the record from landing.
+        stop: why the run must end; such a record is broken too.
     """
 
     record: Any
@@ -54,12 +54,12 @@ class Examined:
 
 @dataclass(frozen=True)
 class _Flaw:
-    """One thing that the validator does not accept.
+    """One error of the validator.
 
     Attributes:
-        kind: None where no mode speaks of it.
+        kind: None where no mode applies.
         found: the JSON type of the value, or `absent`.
-        agreed: the JSON types allowed, of a changed type.
+        agreed: for a changed type, the JSON types of the contract.
     """
 
     place: _Place
@@ -69,7 +69,7 @@ class _Flaw:
     agreed: tuple[str, ...] = ()
 
     def mode(self, modes: Modes) -> Mode:
-        """What is to be done about it."""
+        """Return the mode that applies."""
         match self.kind:
             case "unknown":
                 return modes.unknown
@@ -82,7 +82,7 @@ class _Flaw:
 
 
 def examine(validator: Validator, modes: Modes, record: Any) -> Examined:
-    """Tell how a record that `validator` refuses differs from the contract, and read it as the modes say.
+    """Find how a record that `validator` refuses differs from the contract, and read it as the modes say.
 
     Of several differences the strictest mode decides: stop, then quarantine.
     """
@@ -114,7 +114,7 @@ def _flaws(validator: Validator, record: Any) -> Iterator[_Flaw]:
 
 
 def _as_agreed(validator: Validator, record: Any, changed: list[_Flaw]) -> Any:
-    """A copy of the record with values read in the types agreed, and without those that cannot be."""
+    """Copy the record with values read in the contract's types, and without values that cannot be read."""
     copy = orjson.loads(orjson.dumps(record))
     places = {flaw.place for flaw in changed}
     for flaw in changed:
@@ -123,13 +123,13 @@ def _as_agreed(validator: Validator, record: Any, changed: list[_Flaw]) -> Any:
             _at(copy, flaw.place[:-1])[flaw.place[-1]] = value
     unreadable = places & {_place(copy, error) for error in validator.iter_errors(copy)}
     for place in sorted(unreadable, reverse=True):
-        # From the last, as items of a list move up.
+        # Start with the last, because deleting an item moves those after it.
         del _at(copy, place[:-1])[place[-1]]
     return copy
 
 
 def _final(flaw: _Flaw) -> _Flaw:
-    """A type that is wrong even after the values were read as agreed cannot land."""
+    """A type that is still wrong after values were read in the contract's types keeps the record out."""
     return replace(flaw, kind=None) if flaw.kind == "changed_type" else flaw
 
 
@@ -147,7 +147,7 @@ def _judged(record: Any, flaws: list[_Flaw], modes: Modes) -> Examined:
 
 def _difference(flaw: _Flaw) -> Difference:
     assert flaw.kind is not None
-    return Difference(told(flaw.place), flaw.kind, flaw.found)
+    return Difference(masked(flaw.place), flaw.kind, flaw.found)
 
 
 def _reason(flaw: _Flaw) -> str:
@@ -156,13 +156,13 @@ def _reason(flaw: _Flaw) -> str:
 
 
 def _path(flaw: _Flaw) -> str:
-    return path_of(told(flaw.place))
+    return path_of(masked(flaw.place))
 
 
 def _place(record: Any, error: jsonschema_rs.ValidationError) -> _Place | None:
-    """Where in the record an error is; None where the validator does not tell it from another place.
+    """Return the place of an error in the record; None where the validator's path is ambiguous.
 
-    It gives a name of digits as a number, and leaves out an empty one.
+    The validator gives a name of digits as a number, and leaves out an empty name.
     """
     place: list[str | int] = []
     for step in error.instance_path:
@@ -176,7 +176,7 @@ def _place(record: Any, error: jsonschema_rs.ValidationError) -> _Place | None:
 
 
 def _meant(holder: Any, step: str | int) -> list[str | int]:
-    """The names or the index in `holder` that a step of an error's path may mean."""
+    """Return the names or the index in `holder` that a step of an error's path may mean."""
     match holder, step:
         case list(), int():
             return [step]

@@ -1,4 +1,4 @@
-"""The gate that records pass: those that meet their contract at once, the others as its modes say."""
+"""Sorts records by their contract: those that meet it pass, the others are treated as its modes say."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import jsonschema_rs
 from oncehub.config.connector import Contract as Modes
 from oncehub.normalize.checks import Fault
 from oncehub.normalize.contract.contract import Contract
-from oncehub.normalize.contract.drift import Difference, DriftNotes
+from oncehub.normalize.contract.differences import Difference, DriftNotes
 from oncehub.normalize.contract.examination import examine
 from oncehub.normalize.contract.strict import admit, strict_schema
 
 
 @dataclass
 class Passage:
-    """How records came through.
+    """The result of sorting records.
 
     Attributes:
-        sound: places of those that land, rising.
-        amended: by place, how a record is to be read that is not read as received.
-        faults: of those that do not land.
-        noted: how they differ, where that is to be noted.
+        sound: places of the records that land, ascending.
+        amended: by place, the record to read instead of the received one.
+        faults: of the records that do not land.
+        noted: differences to note.
         stop: why the run must end, if it must.
     """
 
@@ -37,17 +37,17 @@ class Passage:
     stop: str | None = None
 
     def readable(self, records: Sequence[Any]) -> Sequence[Any]:
-        """The sound ones of the records, as they are to be read."""
+        """Return the sound records as they are to be read."""
         if len(self.sound) == len(records) and not self.amended:
             return records
         return [self.amended.get(place, records[place]) for place in self.sound]
 
 
 class ContractGate:
-    """Tells records that land from those that do not.
+    """Separates records that land from those that do not.
 
-    A record that meets the contract is asked about once; one that does not is examined. `admit` keeps a
-    source that adds or leaves out a field in every record as fast as it was.
+    A record that meets the contract is validated once; any other is examined. `admit` keeps validation fast
+    for a source that adds or leaves out a field in every record.
     """
 
     def __init__(self, contract: Contract, modes: Modes) -> None:
@@ -58,7 +58,7 @@ class ContractGate:
         self._validator = jsonschema_rs.Draft202012Validator(self._schema)
 
     def sort(self, records: Sequence[Any], places: Sequence[int], notes: DriftNotes) -> Passage:
-        """Sort the records at `places`, adding to `notes` what differs and is to be noted."""
+        """Sort the records at `places`, and add the differences to note to `notes`."""
         asked = records if len(places) == len(records) else [records[place] for place in places]
         verdicts = list(map(self._validator.is_valid, asked))
         passage = Passage(list(compress(places, verdicts)))
@@ -68,7 +68,7 @@ class ContractGate:
         return passage
 
     def admit(self, noted: set[Difference]) -> None:
-        """Let through at once from now on what was noted of unknown and of missing fields."""
+        """Accept the noted unknown and missing fields without examination from now on."""
         changed = [
             admit(self._schema, difference.steps, missing=difference.kind == "missing")
             for difference in noted

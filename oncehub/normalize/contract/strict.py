@@ -1,4 +1,4 @@
-"""A contract as strict as its connector asks: what every record is held to first."""
+"""The schema that records are validated by: the contract, as strict as the connector's modes require."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ITEM: Final = "[]"
 """Step of a path that stands for any item of a list."""
 
 MASKED: Final = "*"
-"""Step of a path that stands for any field of an object that the contract does not name."""
+"""Step of a path that stands for any field that the contract does not name."""
 
 _NAMED_PARTS: Final = frozenset({"properties", "patternProperties"})
 _ANNOTATIONS: Final = frozenset({"title", "description", "$comment", "examples", "default", "deprecated"})
@@ -23,24 +23,23 @@ def strict_schema(contract: Contract, *, closed: bool, demanding: bool) -> Node:
     """Return a copy of the contract's schema, a tree in which `admit` can loosen one place.
 
     Args:
-        contract: which is left as it is.
-        closed: whether an object refuses the fields that it names nowhere, whatever the contract says; else
-            it takes them. One that names none, or has a schema for those it does not name, is left alone.
+        contract: the contract, which is not changed.
+        closed: whether objects refuse fields that the contract does not name, whatever it says about them;
+            else they take them. An object that names none, or has a schema for other fields, stays as it is.
         demanding: whether required fields are required.
 
-    An integer must be one of 64 bits, as a frame holds no other.
+    Integers must fit 64 bits, as frames hold no others.
     """
     return _Strictness(contract, closed, demanding).tree()
 
 
 def admit(schema: Node, steps: Sequence[str], *, missing: bool) -> bool:
-    """Let a strict schema take an unknown field from now on, or do without a required one.
+    """Make a strict schema accept an unknown field, or the absence of a required one.
 
     A step `*` at the end admits every unknown field of its object.
 
     Returns:
-        Whether the schema changed; it does not where the place was reached on other ways than by fields and
-        items, as by `allOf`.
+        Whether the schema changed; it does not where the place is reached through `allOf` and the like.
     """
     node, last = _inside(schema, steps[:-1]), steps[-1]
     if node is None:
@@ -76,7 +75,7 @@ class _Strictness:
     demanding: bool
 
     def tree(self) -> Node:
-        # What is referred to from where the copy does not lead stays as written.
+        # References from parts that are not copied keep their definitions as written.
         kept = {key: self.contract.schema[key] for key in ("$defs",) if key in self.contract.schema}
         tree: Node = self._of({**self.contract.schema, "$defs": {}}, ())
         return {**tree, **kept} if kept else {key: part for key, part in tree.items() if key != "$defs"}
@@ -121,7 +120,7 @@ class _Strictness:
             copy["additionalProperties"] = False
 
     def _named(self, node: Any, seen: frozenset[str]) -> Iterator[str]:
-        """The fields that a schema describes or requires of its object, in `allOf` and the like too."""
+        """Yield the fields that a schema describes or requires, in `allOf` and the like too."""
         if not isinstance(node, dict):
             return
         yield from node.get("properties", ())
@@ -133,7 +132,7 @@ class _Strictness:
 
 
 def _beside(node: Node) -> Iterator[Any]:
-    """The further schemas that an object meets at the same place."""
+    """Yield the further schemas that apply at the same place."""
     for key in ("allOf", "anyOf", "oneOf"):
         yield from node.get(key, ())
     for key in ("if", "then", "else"):

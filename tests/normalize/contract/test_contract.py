@@ -11,9 +11,9 @@ from oncehub.config.connector import Contract as Modes
 from oncehub.config.connector import FlagDeletes
 from oncehub.errors import ConfigError
 from oncehub.normalize.contract.contract import Contract, load_contract, only
-from oncehub.normalize.contract.drift import DriftNotes
+from oncehub.normalize.contract.differences import DriftNotes
 from oncehub.normalize.contract.gate import ContractGate
-from oncehub.normalize.normalizer import Marks
+from oncehub.normalize.normalizer import DeleteMarks
 
 from ..configuration import ROOT, STREAMS, load, read_samples
 from .contract_oracle import Oracle
@@ -208,9 +208,11 @@ def test_what_a_contract_assures_is_required_and_never_null_all_the_way():
 
 def test_a_deletion_is_told_by_its_very_value():
     others = [{"DaXoa": 1}, {"DaXoa": "true"}, {"DaXoa": False}, {}, None, []]
-    live, gone = Marks(FlagDeletes(kind="flag", field="DaXoa", equals=True)).part([{"DaXoa": True}, *others])
+    live, gone = DeleteMarks(FlagDeletes(kind="flag", field="DaXoa", equals=True)).part(
+        [{"DaXoa": True}, *others]
+    )
     assert (list(gone), list(live)) == ([0], [1, 2, 3, 4, 5, 6])
-    assert list(Marks(None).part([{"DaXoa": True}])[0]) == [0]
+    assert list(DeleteMarks(None).part([{"DaXoa": True}])[0]) == [0]
 
 
 def test_a_deleted_record_must_state_its_key_and_time_alone():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oncehub.config.connector import Contract as Modes
 from oncehub.normalize.contract.agreed_type import ABSENT, in_agreed_type
 from oncehub.normalize.contract.contract import Contract
-from oncehub.normalize.contract.drift import Drift, DriftNotes
+from oncehub.normalize.contract.differences import Drift, DriftNotes
 from oncehub.normalize.contract.gate import ContractGate
 
 from .contract_oracle import judge

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncehub.normalize.transforms.encodings import TCVN3_TO_CAPITAL
+from oncehub.normalize.transforms.encodings import TCVN3_TO_CAPITAL, can_be_vietnamese
 from oncehub.normalize.transforms.registry import named
-from oncehub.normalize.transforms.syllables import can_be_vietnamese
 from stubs.world.people.spelling import TCVN3, tcvn3_capitals
 
 from ..configuration import ROOT

@@ -1,4 +1,7 @@
-"""Whether a mapping can read all that its contract allows: what would else be rejected at night."""
+"""Finds gaps of a mapping: values that its contract allows and it cannot read.
+
+This is not the coverage of procedures, which `oncehub.share.coverage` measures.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from oncehub.normalize.mapping.attribute_rule import Rule, Scope, compile_rule
 from oncehub.normalize.mapping.canonical import canonical_checks
 
 _INSTANCES: Final = {"date": "2001-02-03", "date-time": "2001-02-03T04:05:06Z"}
-"""One value of each form that a contract may name."""
+"""One value of each format that a contract may name."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,19 @@ class Gap:
 
 
 def coverage_faults(definition: Definition) -> list[str]:
-    """What the contract allows and the mapping would reject, where that can be told from the files.
+    """List what the contract allows and the mapping would reject, as far as the files show it.
 
     The mapping must compile.
 
     Returns:
-        One line a fault, each `file:line:column: what is wrong; what to write`.
+        One line for each fault: `file:line:column: what is wrong; what to write`.
     """
     place = definition.mapping.where
     return [f"{place(*gap.keys)}: {'.'.join(gap.keys)}: {gap.fault}" for gap in gaps(definition)]
 
 
 def gaps(definition: Definition) -> Iterator[Gap]:
-    """The gaps of a mapping that compiles: listed values it cannot read, required ones that may lack."""
+    """Yield the gaps of a mapping that compiles: listed values it cannot read, required ones that may lack."""
     for name, part in definition.mapping.entities.items():
         entity = definition.entities[name]
         for target, written in part.attributes.items():
@@ -81,7 +84,7 @@ class _Written:
                 yield _as_text(value)
 
     def _comes(self, path: str, scope: Scope, value: Any) -> bool:
-        """Whether records with this value reach the rule."""
+        """Tell whether records with this value reach the rule."""
         deletes, when = self.definition.stream.deletes, self.part.when
         if isinstance(deletes, FlagDeletes | TombstoneDeletes) and (
             scope.used == {deletes.field} and value == deletes.equals
@@ -108,7 +111,7 @@ class _Written:
                 yield values[fault.row], f"makes a value that {self.entity.name} refuses: {fault.reason}"
 
     def _dated(self) -> bool:
-        """Whether what a code means hangs on the record's day, of which the contract says nothing."""
+        """Tell whether the meaning of a code depends on the record's day, which no contract states."""
         codes = self.written.codes
         return codes is not None and self.definition.vocabulary.codes.named(codes.name).dated
 
@@ -124,10 +127,9 @@ class _Written:
 
 
 def _unassured(definition: Definition, part: EntityMapping, entity: Entity) -> Iterator[Gap]:
-    """The attributes that every row needs and that are made of fields a record may lack.
+    """Yield the attributes that every row needs but that are made of fields a record may lack.
 
-    A mapping that chooses its rows or its values by a condition, or picks from a list, says by that that it
-    knows.
+    A condition or a pick in the mapping shows that its author has considered absence.
     """
     for name in part.requires(entity):
         rules = {target: rule for target, rule in part.attributes.items() if target.partition(".")[0] == name}

@@ -1,4 +1,4 @@
-"""Who a record is about and when it was stated: its key and its moment."""
+"""Reads the key and the time of statement of records."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ SEPARATOR: Final = "\x1f"
 """Between the fields of a key of several."""
 
 
-class Statement:
-    """Reads the key and the moment of records.
+class KeyAndTime:
+    """Reads the key and the time of statement of records.
 
     Attributes:
         paths: the fields it reads.
-        checks: what a record must state to be landed at all.
+        checks: what every record must state to land.
     """
 
     def __init__(self, key: tuple[str, ...], updated: Updated) -> None:
         """Prepare to read.
 
         Args:
-            key: fields that together name a record; numbers and texts count alike.
-            updated: where the moment is.
+            key: fields that together identify a record; numbers and texts are equivalent.
+            updated: the field with the time.
 
         Raises:
-            ValueError: when the form or the zone of `updated` is none.
+            ValueError: when the format or the zone of `updated` is unknown.
         """
         self._key = key
         self._updated = updated
@@ -80,13 +80,13 @@ class Statement:
 
 
 def highest(records: Iterable[Any], path: str) -> int | None:
-    """The largest readable number at a dotted path."""
+    """Return the largest readable number at a dotted path."""
     numbers = (in_agreed_type(_scalar(record, path), {"integer"}) for record in records)
     return max((number for number in numbers if number is not ABSENT), default=None)
 
 
 def _scalar(record: Any, path: str) -> str | None:
-    """The value at a path as a frame would hold it as text."""
+    """Return the value at a path as a frame would hold it as text."""
     for name in path.split("."):
         record = record.get(name) if isinstance(record, dict) else None
     if isinstance(record, float) and record.is_integer():

@@ -1,4 +1,7 @@
-"""Drift: how records differ from their contract, told without any of their data."""
+"""Differences of records from their contract, counted a batch and reported without personal data.
+
+What is stored of them over time is in `oncehub.intake.drift`.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,20 @@ from oncehub.normalize.contract.strict import ITEM, MASKED
 Kind = Literal["unknown", "changed_type", "missing"]
 
 _MOST_PATHS: Final = 50
-# A source may make field names of its data, as in a map by personal number.
+# A source may use data as field names, as in a map by personal number.
 _PLAIN_NAME: Final = re.compile(r"(?!.*\d{6})[^\s.\[\]*]{1,60}")
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A way in which records differ from their contract, noted for the engineer.
+    """A difference from the contract that records of a batch show, noted for the engineer.
 
     Attributes:
-        path: the field as mappings name it, `[]` after a list of which it is an item; `*` stands for a
-            name that may hold personal data, and for every further name once a batch shows 50 paths.
+        path: the field as mappings name it, with `[]` after the name of a list; `*` replaces a name that
+            may hold personal data, and every further name once a batch shows 50 paths.
         found: the JSON type seen, or `absent`.
-        records: how many records of the batch differ so. An unknown or missing field is noted with the
-            first batch that shows it.
+        records: number of records of the batch. Unknown and missing fields are noted only with the first
+            batch that shows them.
     """
 
     path: str
@@ -40,7 +43,7 @@ class Difference:
     """One difference of one record.
 
     Attributes:
-        steps: names of the fields on the way, `[]` for an item of a list, `*` for a name not to be told.
+        steps: names of the fields on the path, `[]` for an item of a list, `*` for a masked name.
         found: as in `Drift`.
     """
 
@@ -49,31 +52,31 @@ class Difference:
     found: str
 
 
-def told(place: Iterable[str | int]) -> tuple[str, ...]:
-    """The steps of a place in a record, fit to be told."""
+def masked(place: Iterable[str | int]) -> tuple[str, ...]:
+    """Return the steps of a place in a record, with names masked that may hold personal data."""
     return tuple(ITEM if isinstance(step, int) else _name(step) for step in place)
 
 
 def path_of(steps: Sequence[str]) -> str:
-    """Steps as one path, e.g. `soDinhDanhCu[].tuNgay`."""
+    """Return steps as one path, e.g. `soDinhDanhCu[].tuNgay`."""
     return ".".join(steps).replace(f".{ITEM}", ITEM)
 
 
 class DriftNotes:
-    """Counts the differences that a batch shows."""
+    """Counts the differences of a batch."""
 
     def __init__(self) -> None:
         self._records: Counter[Difference] = Counter()
         self._paths: set[tuple[str, ...]] = set()
 
     def add(self, differences: Iterable[Difference]) -> set[Difference]:
-        """Count the differences of one record, each once, and return them as they were counted."""
+        """Count the differences of one record, each once, and return them as counted."""
         counted = {self._bounded(difference) for difference in differences}
         self._records.update(counted)
         return counted
 
     def drift(self) -> tuple[Drift, ...]:
-        """All that were counted, by path."""
+        """Return all differences counted, by path."""
         drift = (
             Drift(path_of(each.steps), each.kind, each.found, records)
             for each, records in self._records.items()
