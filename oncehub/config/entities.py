@@ -1,4 +1,4 @@
-"""The canonical entities, read from `schemas/canonical/*.json`: the shapes that every step agrees on."""
+"""The canonical entities, read from `schemas/canonical/*.json`: every step uses their attributes."""
 
 from __future__ import annotations
 
@@ -58,11 +58,10 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Entity:
-    """A canonical shape.
+    """A canonical entity.
 
     Attributes:
-        item_key: for an entity of which one source record states several, the attribute that tells them
-            apart; None otherwise.
+        item_key: the attribute that identifies an item, where one source record states several; else None.
         required: attributes that a record must have.
     """
 
@@ -97,7 +96,7 @@ def load_entities(schemas: Path) -> dict[str, Entity]:
     """Read all canonical entities under `schemas/canonical/`, by name.
 
     Raises:
-        ConfigError: when a schema is no valid JSON Schema 2020-12 or uses a type the store has no column for.
+        ConfigError: when a schema is not a valid JSON Schema 2020-12, or uses a type without a column type.
     """
     return {path.stem: _load_entity(path) for path in sorted((schemas / "canonical").glob("*.json"))}
 
@@ -123,7 +122,7 @@ def read_schema(path: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _check(text: bytes) -> None:
-    """Check a schema against its own; once, for that takes a hundred times as long as to read it."""
+    """Check a schema against its meta-schema; cached, as it takes a hundred times as long as reading it."""
     Draft202012Validator.check_schema(orjson.loads(text))
 
 

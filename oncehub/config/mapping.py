@@ -39,12 +39,12 @@ class Condition(Part):
 
 
 class Coding(Part):
-    """Which code list makes the value: its name, or where its codes have validity also as of which day.
+    """The code list that makes the value, and for codes with validity the day that decides.
 
     Attributes:
         name: `list`: a code list under `mappings/codes/`; an unknown code is a failure.
-        as_of: the field whose day decides which meaning is valid; the record's time of statement without it.
-        form: how that field writes a day or a moment, as the transforms `date` and `datetime` name it.
+        as_of: the field with the day that decides which meaning is valid; by default the time of statement.
+        form: the form of that field, as the transforms `date` and `datetime` name it.
     """
 
     name: str = Field(alias="list")
@@ -97,8 +97,7 @@ class EntityMapping(Part):
     An attribute of a composite is written with a dot: `permanent_address.unit`.
 
     Attributes:
-        partial: a record states single attributes of somebody whom it names otherwise, so that those which
-            the entity requires may lack.
+        partial: records state single attributes of a person, so required attributes may be absent.
     """
 
     when: Condition | None = None
@@ -107,7 +106,7 @@ class EntityMapping(Part):
     attributes: Annotated[dict[str, FieldRule], Field(min_length=1)]
 
     def requires(self, entity: Entity) -> tuple[str, ...]:
-        """The attributes that every row must have, the one that tells items apart included."""
+        """Return the attributes that every row must have, the item key included."""
         own = (entity.item_key,) if entity.item_key else ()
         return tuple(dict.fromkeys([*(() if self.partial else entity.required), *own]))
 
@@ -133,7 +132,7 @@ class StreamMapping(Document, RootModel[dict[str, EntityMapping]]):
 
 
 class Meaning(Part):
-    """What a code means, from the first day to the last, both inclusive; null: the source does not know."""
+    """What a code means, and from which day to which, both inclusive; null means unknown."""
 
     means: str | bool | None
     since: date | None = Field(default=None, alias="from")
@@ -160,7 +159,7 @@ def _meanings(written: Any) -> Any:
 def _one_a_day(meanings: tuple[Meaning, ...]) -> tuple[Meaning, ...]:
     for (_, until), (since, _) in pairwise(sorted(meaning.days for meaning in meanings)):
         if since <= until:
-            raise ValueError(f"two meanings are valid on {since}; let one end before the other begins")
+            raise ValueError(f"two meanings are valid on {since}; end one before the other begins")
     return meanings
 
 

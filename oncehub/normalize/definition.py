@@ -40,7 +40,7 @@ class Definition:
         return self.connector.landed[self.name]
 
     def digest(self) -> str:
-        """Return the SHA-256 (hex) of what decides which rows a record makes; code lists read so far count."""
+        """Return the SHA-256 (hex) of what decides which rows a record makes, with code lists read so far."""
         content = {
             "stream": self.stream.model_dump(mode="json", include={"key", "updated", "deletes", "contract"}),
             "contract": self.contract.schema,

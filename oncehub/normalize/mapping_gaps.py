@@ -49,7 +49,7 @@ def coverage_faults(definition: Definition) -> list[str]:
 
 
 def gaps(definition: Definition) -> Iterator[Gap]:
-    """Yield the gaps of a mapping that compiles: listed values it cannot read, required ones that may lack."""
+    """Yield the gaps of a mapping that compiles: listed values it cannot read, required ones that lack."""
     for name, part in definition.mapping.entities.items():
         entity = definition.entities[name]
         for target, written in part.attributes.items():

@@ -85,7 +85,7 @@ def test_a_backfill_passes_over_a_stream_that_knows_no_changes(dag_file: DagFile
 @pytest.mark.usefixtures("connected")
 def test_a_window_that_cannot_be_read_fails_at_once(dag_file: DagFile) -> None:
     window = {"since": "last week", "until": "2026-03-01"}
-    with pytest.raises(AirflowFailException, match="since is no time"):
+    with pytest.raises(AirflowFailException, match="since is not a time"):
         dag_file("sync").land.function("population", "citizens", params=window)
 
 

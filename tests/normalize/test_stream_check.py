@@ -171,7 +171,7 @@ def test_samples_that_cannot_be_read_are_named_with_their_place(spoilt_root):
     path.write_text("[{]", "utf-8")
     assert fault(spoilt_root).startswith(f"{path}:1:")
     path.write_text("{}", "utf-8")
-    assert "is no JSON list" in fault(spoilt_root)
+    assert "is not a JSON list" in fault(spoilt_root)
     path.unlink()
     assert faults(spoilt_root) == []
 

@@ -73,7 +73,7 @@ class Contract:
             yield required, node
 
     def assures(self, path: str, start: Node | None = None) -> bool:
-        """Tell whether every record has a value at a dotted path: all its fields are required and never null."""
+        """Tell whether every record has a value at a dotted path: all fields on it are never null."""
         return all(
             required and self.types(node) and "null" not in self.types(node)
             for required, node in self.steps(path, start)

@@ -1,4 +1,4 @@
-"""One attribute's rule, compiled: where its value comes from and the steps that make it."""
+"""The compiled rule of an attribute: where its value comes from, and the steps that make it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ ELEMENT: Final = "#each"
 """Column that holds the list's object where a mapping says `each`."""
 
 MOMENT: Final = "#stated"
-"""Column that holds when the record was stated, UTC."""
+"""Column that holds the record's time of statement, UTC."""
 
 
 @dataclass
 class Scope:
-    """Where a rule's paths are looked up: in the object of the list at `each` first, then in the record.
+    """Looks up the paths of a rule: in the object of the list at `each` first, then in the record.
 
     Attributes:
-        used: the record paths that were looked up.
+        used: the record paths looked up so far.
     """
 
     contract: Contract
@@ -44,7 +44,7 @@ class Scope:
         """Return the expression and the schema of a field, blank texts as null.
 
         Raises:
-            UnknownPath: when neither knows the path.
+            UnknownPath: when neither has the path.
         """
         start, prefix, outer = None, "", None
         if self.each:
@@ -59,12 +59,12 @@ class Scope:
 
 @dataclass(frozen=True)
 class Step:
-    """One change on the way from source to attribute.
+    """One change between source field and attribute.
 
     Attributes:
-        name: as reasons call it.
-        failed: from the value before and after, whether the step could not read it; None when it never fails.
-        verdict: what a reason says then, between the name and the fields.
+        name: its name in reasons.
+        failed: tells from the value before and after whether the step failed; None when it never fails.
+        verdict: the words of a reason between the name and the fields.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Rule:
 
     Attributes:
         target: `attribute` or `attribute.member`.
-        fields: the source fields, as reasons name them.
+        fields: the source fields, as written in reasons.
         coded: whether a code list makes the value.
     """
 
@@ -91,7 +91,7 @@ class Rule:
 
     @property
     def made(self) -> pl.Expr:
-        """The finished value, once all steps ran."""
+        """The value after all steps."""
         return self.stage(len(self.steps))
 
     def stage(self, number: int) -> pl.Expr:
@@ -103,7 +103,7 @@ class Rule:
         return f"{self.target}#{number}"
 
     def checks(self, entity: str) -> Iterator[Check]:
-        """What fails a row: the first step that could not read its value."""
+        """Yield the checks of the steps; the first step that fails rejects the row."""
         for number, step in enumerate(self.steps):
             if step.failed:
                 reason = f"{step.name} {step.verdict} {self.fields}"

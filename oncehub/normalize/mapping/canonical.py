@@ -1,4 +1,4 @@
-"""Whether canonical frames keep to their schemas: required attributes, patterns and lists of values."""
+"""Checks canonical frames against their schemas: required attributes, patterns and listed values."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ DATA_TYPES: Final[dict[str, pl.DataType]] = {
 
 
 def data_type(attribute: Attribute) -> pl.DataType:
-    """The column type of an attribute; a composite is a struct of texts."""
+    """Return the column type of an attribute; a composite is a struct of texts."""
     if attribute.type == "object":
         return pl.Struct(dict.fromkeys(attribute.members, pl.String()))
     return DATA_TYPES[attribute.type]
 
 
 def canonical_checks(entity: Entity, made: dict[str, bool], required: Collection[str]) -> list[Check]:
-    """The checks that a frame of `entity` must pass.
+    """Build the checks that a frame of `entity` must pass.
 
-    `made` names the attributes and members that rules make, and whether by a code list, whose
-    meanings were compared with the schema when the mapping was compiled; `required` those that no row lacks.
+    Args:
+        entity: the entity.
+        made: the attributes and members that rules make, and whether by a code list, whose meanings were
+            compared with the schema when the mapping was compiled.
+        required: the attributes that no row may lack.
 
     Raises:
-        ConfigError: when a pattern of the schema is no regular expression here.
+        ConfigError: when Polars cannot use a pattern of the schema.
     """
     checks = [
         Check(pl.col(name).is_null(), "canonical", "required attribute is missing", entity.qualified(name))
@@ -49,7 +52,7 @@ def canonical_checks(entity: Entity, made: dict[str, bool], required: Collection
 
 
 def storable_checks(entity: Entity, made: dict[str, bool]) -> list[Check]:
-    """The checks for U+0000: PostgreSQL's text cannot hold it, so one would refuse the whole batch."""
+    """Build the checks for U+0000, which PostgreSQL's text cannot hold: one would fail the whole batch."""
     return [
         Check(value.str.contains("\0", literal=True), "canonical", "holds U+0000", entity.qualified(target))
         for target, value in _free_texts(entity, made)
@@ -64,7 +67,7 @@ def _free_texts(entity: Entity, made: dict[str, bool]) -> Iterator[tuple[str, pl
 
 
 def part_schema(entity: Entity, target: str) -> dict[str, Any]:
-    """The schema of an attribute, or of `attribute.member`."""
+    """Return the schema of an attribute, or of `attribute.member`."""
     name, _, member = target.partition(".")
     part: dict[str, Any] = entity.schema["properties"][name]
     return part["properties"][member] if member else part

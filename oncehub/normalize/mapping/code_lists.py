@@ -1,4 +1,4 @@
-"""Code lists: what a source's codes mean here."""
+"""Code lists: they decode a source's codes into canonical values."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from oncehub.errors import ConfigError
 class Codes:
     """A code list as expressions.
 
-    A list in which each meaning always holds is decoded at once by `decode`, one with validity by
-    `known`, `valid_on` and `meaning` in turn.
+    Where every meaning always holds, `decode` does all; where meanings are valid for a time, `known`,
+    `valid_on` and `meaning` follow each other.
 
     Attributes:
-        values: source code -> its meanings, all texts or all booleans; null where the source does not know.
+        values: source code -> its meanings, all texts or all booleans; null where the code means unknown.
     """
 
     values: dict[str, tuple[Meaning, ...]]
@@ -36,12 +36,12 @@ class Codes:
 
     @property
     def dated(self) -> bool:
-        """Whether any meaning holds for a time only."""
+        """Whether any meaning is valid for a time only."""
         return any(meaning.since or meaning.until for meaning in self.meanings)
 
     @property
     def says_unknown(self) -> bool:
-        """Whether any code means that the source does not know."""
+        """Whether any code means unknown."""
         return any(meaning.means is None for meaning in self.meanings)
 
     def decode(self, value: pl.Expr) -> pl.Expr:
@@ -51,19 +51,19 @@ class Codes:
         )
 
     def unknown(self, value: pl.Expr) -> pl.Expr:
-        """Whether a code is not in the list."""
+        """Tell whether a code is not in the list."""
         return value.is_not_null() & ~value.is_in(list(self.values))
 
     def known(self, value: pl.Expr) -> pl.Expr:
-        """The code; null where it is not in the list."""
+        """Return the code; null where it is not in the list."""
         return pl.when(value.is_in(list(self.values))).then(value)
 
     def valid_on(self, code: pl.Expr, day: pl.Expr) -> pl.Expr:
-        """The place, among `meanings`, of what a code means on a day; null where it means nothing then."""
+        """Return the place in `meanings` of what a code means on a day; null where none is valid."""
         return pl.coalesce(self._valid(code, day, rank) for rank in self._ranks())
 
     def meaning(self, place: pl.Expr) -> pl.Expr:
-        """The canonical value of a meaning at its place."""
+        """Return the canonical value of the meaning at a place."""
         return pl.lit(self._canonical).gather(place)
 
     @cached_property
@@ -72,7 +72,7 @@ class Codes:
         return pl.Series([each.means for each in self.meanings], dtype=pl.Boolean if flags else pl.String)
 
     def _ranks(self) -> Iterator[dict[str, int]]:
-        """The places of the codes' first meanings, of their second, and so on."""
+        """Yield the places of the codes' first meanings, of their second, and so on."""
         first = dict(zip(self.values, accumulate(map(len, self.values.values()), initial=0), strict=False))
         for rank in range(max(map(len, self.values.values()))):
             yield {code: first[code] + rank for code, each in self.values.items() if rank < len(each)}
@@ -88,7 +88,7 @@ class Codes:
 
 
 class CodeLists:
-    """The lists under `mappings/codes/`, read when first asked for."""
+    """The lists under `mappings/codes/`, each read when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -98,7 +98,7 @@ class CodeLists:
         """Return the list `name`.
 
         Raises:
-            ValueError: when there is no such list; names a close one.
+            ValueError: when there is no such list; the message names a close one.
             ConfigError: when the list itself is wrong.
         """
         if name not in self._read:
@@ -106,7 +106,7 @@ class CodeLists:
         return self._read[name]
 
     def content(self) -> dict[str, Any]:
-        """What the lists asked for so far say, JSON-able, by name."""
+        """Return the content of the lists read so far, by name, ready for JSON."""
         return {
             name: {
                 code: [each.model_dump(mode="json") for each in meanings]

@@ -1,4 +1,4 @@
-"""A stream's mapping compiled once: from a frame of records to a frame of each entity."""
+"""Compiles a stream's mapping: it makes a frame of each entity from a frame of records."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ CARRIED: Final = {KEY: "#key", STATED: MOMENT}
 class EntityMaker:
     """Makes one entity's frame.
 
-    All expressions are built once, as building them costs as much as running them on a page.
+    All expressions are built once, because building them costs as much as running them on a page.
     """
 
     def __init__(self, entity: Entity, part: EntityMapping, when: pl.Expr | None, rules: list[Rule]) -> None:
         """Prepare the query.
 
         Args:
-            entity: what is made.
-            part: the mapping of the entity.
-            when: rows of which this does not hold make nothing.
+            entity: the entity.
+            part: its mapping.
+            when: only records that meet this condition make rows.
             rules: how its attributes are made.
         """
         self.entity = entity
@@ -54,9 +54,9 @@ class EntityMaker:
         self._storable = storable_checks(entity, made)
 
     def make(self, frame: pl.DataFrame, *, odd_text: bool) -> tuple[pl.DataFrame, list[Fault]]:
-        """Return `#row`, source_key, stated_at and all attributes, and what failed; failed rows are still in.
+        """Return `#row`, source_key, stated_at and all attributes, and the faults; faulty rows are included.
 
-        `odd_text` says that a text may hold U+0000.
+        `odd_text` tells that a text may hold U+0000.
         """
         staged = self._staged(self._rows(frame))
         made = staged.select(self._attributes)
@@ -64,7 +64,7 @@ class EntityMaker:
         if odd_text:
             found += faults(made, self._storable)
         if self.entity.item_key:
-            # One record may state an item twice; the later counts, as the key allows one.
+            # A record may state an item twice, but the key allows one: the later counts.
             made = made.unique([ROW, self.entity.item_key], keep="last", maintain_order=True)
         return made, found
 
@@ -75,7 +75,7 @@ class EntityMaker:
         return frame if self._when is None else frame.filter(self._when)
 
     def _staged(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Run all rules side by side, a step at a time, keeping every stage for the checks."""
+        """Run all rules side by side, one step at a time, and keep every stage for the checks."""
         for stage in self._stages:
             frame = frame.with_columns(stage)
         return frame
@@ -92,7 +92,7 @@ def _stages(rules: list[Rule]) -> Iterator[Iterator[pl.Expr]]:
 
 
 def _attributes(entity: Entity, rules: list[Rule]) -> Iterator[pl.Expr]:
-    """Every attribute of the entity; null of the right type where no rule makes it."""
+    """Yield every attribute of the entity; a null of its type where no rule makes it."""
     made = {rule.target: rule.made for rule in rules}
     for name, attribute in entity.attributes.items():
         kind = data_type(attribute)
@@ -110,7 +110,7 @@ def _attributes(entity: Entity, rules: list[Rule]) -> Iterator[pl.Expr]:
 
 
 class MappingCompiler:
-    """Compiles a mapping, gathering every fault with its place before it gives up."""
+    """Compiles a mapping, and reports all faults with their places at once."""
 
     def __init__(
         self,
@@ -127,10 +127,10 @@ class MappingCompiler:
         self.used: set[str] = set()
 
     def compile(self) -> tuple[EntityMaker, ...]:
-        """Return a maker an entity; `used` then holds the record paths they read.
+        """Return one maker for each entity; `used` then holds the record paths they read.
 
         Raises:
-            ConfigError: one line a fault, each `file:line:column: what is wrong; what to write`.
+            ConfigError: one line for each fault: `file:line:column: what is wrong; what to write`.
         """
         makers = [self._maker(name, part) for name, part in self._mapping.entities.items()]
         if self._wrong:
@@ -149,7 +149,7 @@ class MappingCompiler:
         if part.each and not self._is_list(part.each, name):
             return None
         if part.each and not entity.item_key:
-            # Two rows under one key would make the database refuse every batch that holds them.
+            # The database refuses a batch with two rows under one key.
             self._complain(f"{name} is one row a record; remove each", name, "each")
             return None
         when = self._condition(part.when, scope, name)
@@ -212,7 +212,7 @@ class MappingCompiler:
 
 
 def drop_rows(frame: pl.DataFrame, rows: set[int]) -> pl.DataFrame:
-    """The frame without the records at these places of the batch."""
+    """Return the frame without the records at these places of the batch."""
     return frame.filter(~pl.col(ROW).is_in(list(rows))) if rows else frame
 
 

@@ -1,4 +1,4 @@
-"""What the mappings of one folder may name: transforms and code lists."""
+"""The vocabulary of mappings: the transforms and code lists that they may name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Vocabulary:
 
 
 def load_vocabulary(mappings: Path) -> Vocabulary:
-    """Make ready what the mappings of a folder may name; code lists are read when first asked for.
+    """Load the vocabulary of a folder of mappings; code lists are read when they are first needed.
 
     Raises:
         ConfigError: when the folder's own `transforms.py` is wrong.

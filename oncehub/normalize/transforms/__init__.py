@@ -1,1 +1,1 @@
-"""Transforms: named functions over whole columns that a mapping may use."""
+"""The transforms that mappings may use: named functions over whole columns."""

@@ -48,7 +48,7 @@ def email(value: pl.Expr) -> pl.Expr:
 
 @transform
 def edition_as_of(value: pl.Expr, form: str = "iso8601", zone: str = HOME) -> pl.Expr:
-    """Tell the catalogue of communes that was in force at a moment, by the first day of that catalogue.
+    """Give the first day of the catalogue of communes that was in force at a time.
 
     For sources that code an address without naming the catalogue. Source: Nghị quyết 202/2025/QH15.
 

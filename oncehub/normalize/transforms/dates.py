@@ -19,14 +19,14 @@ HOME: Final = "Asia/Ho_Chi_Minh"
 """Time zone of Vietnam, in which a day begins and ends."""
 
 _UNIX_TICKS: Final = {"unix": 1_000_000, "unix_ms": 1_000}
-"""Forms that count from 1970-01-01 UTC -> how many microseconds they count by."""
+"""Form that counts from 1970-01-01 UTC -> microseconds of one unit."""
 
 _MISTAKABLE_DAY: Final = clock.date(2005, 4, 3)
 
 
 @dataclass(frozen=True)
 class _Form:
-    """A way to write a date: what it looks like, how it is parsed after `prefix`, and what is known of it."""
+    """A form of a date: its pattern, how it is parsed after `prefix`, and its precision."""
 
     pattern: str
     layout: str
@@ -57,15 +57,15 @@ FORMS: Final = {
     "yyyy-MM": _Form(f"{_YEAR}-[0-9]{{2}}", "%d/%Y-%m", "%Y-%m", "01/"),
     "yyyy": _Form(_YEAR, "%d/%m/%Y", "%Y", "01/01/"),
 }
-"""Date forms that a mapping may name, the month first in `M/d/yyyy` alone; years from 1800 to 2199."""
+"""Date forms that a mapping may name; only `M/d/yyyy` has the month first. Years from 1800 to 2199."""
 
 
 @transform
 def partial_date(value: pl.Expr, *forms: str) -> pl.Expr:
-    """Read a date of which only the month or the year may be known, as ISO 8601 of that precision.
+    """Read a date that may lack the day, or month and day, as ISO 8601 of that precision.
 
-    Sources write full dates, `MM/yyyy` or `yyyy` (lý lịch tư pháp, QCVN 109:2017). A date that no
-    calendar has fails.
+    Sources write full dates, `MM/yyyy` or `yyyy` (lý lịch tư pháp, QCVN 109:2017). An impossible date
+    fails.
 
     Examples:
         {"partial_date": ["dd/MM/yyyy", "MM/yyyy", "yyyy"]}: "07/05/1984" -> "1984-05-07"
@@ -94,7 +94,7 @@ def date(value: pl.Expr, *forms: str) -> pl.Expr:
 
 @transform
 def datetime(value: pl.Expr, form: str = "iso8601", zone: str = "UTC") -> pl.Expr:
-    """Read a moment as UTC, microseconds; `zone` is that of a value that states none.
+    """Read a time as UTC, in microseconds; `zone` is the zone of values that state none.
 
     `form` is `iso8601`, a strptime form, or `unix` or `unix_ms`: seconds or milliseconds since 1970 in UTC,
     as numbers or as digits. Years from 1800 to 2199.
@@ -113,10 +113,10 @@ def datetime(value: pl.Expr, form: str = "iso8601", zone: str = "UTC") -> pl.Exp
 
 
 def day(value: pl.Expr, form: str, zone: str = HOME) -> pl.Expr:
-    """The day in Vietnam of a value in a form of `date` or of `datetime`; null where it cannot be read.
+    """Return the day in Vietnam of a value in a form of `date` or `datetime`; null where it cannot be read.
 
     Raises:
-        ValueError: when the form or the zone is neither's.
+        ValueError: when the form or the zone is unknown.
     """
     if form in FORMS:
         return date(value, form)
@@ -124,10 +124,10 @@ def day(value: pl.Expr, form: str, zone: str = HOME) -> pl.Expr:
 
 
 def _named(forms: tuple[str, ...]) -> list[_Form]:
-    """The forms by name.
+    """Return the forms by name.
 
     Raises:
-        ValueError: when there is none, one is unknown, or two read the same text as different days.
+        ValueError: when none is given, one is unknown, or two read the same text as different days.
     """
     if not forms:
         raise ValueError(f"needs a form of a date; choose of {', '.join(FORMS)}")
@@ -167,7 +167,7 @@ def _moment(value: pl.Expr, form: str, zone: str) -> pl.Expr:
 
 
 def _in_range(moments: pl.Series) -> pl.Series:
-    """Make null what lies outside the years that `FORMS` reads, some of which no database or clock has."""
+    """Replace times outside the years of `FORMS` by null; some are out of range for PostgreSQL and Python."""
     plausible = moments.is_between(_EARLIEST, _LATEST, closed="left")
     return (
         moments if plausible.all() else moments.to_frame("m").select(pl.when(plausible).then("m")).to_series()
@@ -182,7 +182,7 @@ def _check_zone(zone: str) -> None:
 
 
 def _counted(value: pl.Expr, tick: int) -> pl.Expr:
-    """The moment so many ticks, of `tick` microseconds each, after 1970-01-01 UTC."""
+    """Return the time that is `value` units, of `tick` microseconds each, after 1970-01-01 UTC."""
     number = value.cast(pl.String).str.extract(r"^(-?[0-9]{1,15}(?:\.[0-9]+)?)$", 1).cast(pl.Float64)
     microseconds = (number * tick).round()
     earliest, latest = (moment.timestamp() * 1_000_000 for moment in (_EARLIEST, _LATEST))
@@ -191,7 +191,7 @@ def _counted(value: pl.Expr, tick: int) -> pl.Expr:
 
 
 def _check_layout(form: str, layout: str) -> None:
-    """Refuse a form that cannot read back the day it wrote, or that does not tell the century."""
+    """Refuse a form that cannot read back the day it wrote, or that lacks the century."""
     if "%y" in form or "%D" in form:
         raise ValueError(f"{form!r} does not tell the century; ask the source for years of four digits")
     moment = clock.datetime(2001, 2, 3, 4, 5, 6, tzinfo=clock.UTC)

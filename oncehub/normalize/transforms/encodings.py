@@ -1,4 +1,4 @@
-"""Transforms of texts whose bytes were taken for another encoding: TCVN3, VNI, Windows-1258."""
+"""Transforms of texts decoded with the wrong encoding: TCVN3, VNI, Windows-1258."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transforms of the numbers that name a person: personal, 9-digit identity card, tax code, passport."""
+"""Transforms of the numbers that identify a person: personal number, 9-digit card, tax code, passport."""
 
 from __future__ import annotations
 

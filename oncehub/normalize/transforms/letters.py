@@ -33,7 +33,7 @@ def nfc(value: pl.Expr) -> pl.Expr:
 
 
 def composed(values: pl.Series) -> pl.Series:
-    """What `nfc` makes of a column."""
+    """Return what `nfc` makes of a column."""
     # Composing costs five times as much as seeing that nothing in the batch needs it.
     if not values.str.contains(_MAY_NEED_COMPOSING).any():
         return values
@@ -65,8 +65,8 @@ def upper(value: pl.Expr) -> pl.Expr:
 def without_accents(value: pl.Expr) -> pl.Expr:
     """Write Vietnamese letters without accents, đ as d; other letters stay.
 
-    For values to be looked up, as in a code list of words. Keys that names are compared by are made in
-    the database alone, and are the same with accents and without.
+    For values that are looked up, as in a code list of words. Names need it not: the database compares them
+    without accents.
 
     Examples:
         "Đặng Thị Hòa" -> "Dang Thi Hoa"

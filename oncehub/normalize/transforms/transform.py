@@ -1,4 +1,4 @@
-"""What a transform is: a named function from expression to expression that says of itself what it does."""
+"""Transforms: named functions over text columns, described by their docstrings."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _SOURCE: Final = re.compile(r"Source: (.+?)\.?\s*(?:\n\n|$)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Example:
-    """What a transform makes of one value.
+    """An example of a transform: one value and its result.
 
     Attributes:
-        written: as a mapping writes the transform.
+        written: the transform as a mapping writes it.
         value: the source's text.
-        result: what is made of it, as text; None for no value.
-        fails: whether no value is a failure, rather than meant.
+        result: the result as text; None for no value.
+        fails: whether no value means a failure.
     """
 
     written: Written
@@ -53,11 +53,11 @@ class Example:
 
 @dataclass(frozen=True)
 class TransformEntry:
-    """What a reader of the catalogue is told of a transform.
+    """The description of a transform in the catalogue.
 
     Attributes:
-        parameters: as a mapping may write them, `name` or `name = default`; `*name` takes several.
-        source: the decree or standard it follows; None where there is none.
+        parameters: as a mapping writes them, `name` or `name = default`; `*name` takes several.
+        source: the decree or standard it follows, if any.
     """
 
     name: str
@@ -72,15 +72,15 @@ class Transform(Generic[_P]):
     """A named change of a text column.
 
     Attributes:
-        function: takes the expression and the mapping's arguments; null out for a value it cannot read.
-        null_is_meant: null out means that the value says nothing here, which is no failure.
+        function: takes the expression and the mapping's arguments; returns null for a value it cannot read.
+        null_is_meant: whether null means that the value does not apply here, which is no failure.
     """
 
     function: Callable[_P, pl.Expr]
     null_is_meant: bool = False
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> pl.Expr:
-        """Call the function, so that transforms can be built of others."""
+        """Call the function, so that a transform can use another."""
         return self.function(*args, **kwargs)
 
     @property
@@ -131,16 +131,16 @@ class Transform(Generic[_P]):
 
 
 def transform(function: Callable[_P, pl.Expr]) -> Transform[_P]:
-    """Make a function that mappings may name of one that takes and gives an expression.
+    """Make a transform of a function from expression to expression.
 
-    A value that it cannot read must come out null, which fails the record. The docstring's first
-    paragraph, its `Source:` and its `Examples:` are what the catalogue shows.
+    The function must return null for a value that it cannot read, which rejects the record. The catalogue
+    shows the first paragraph of its docstring, its `Source:` and its `Examples:`.
     """
     return Transform(function)
 
 
 def optional_transform(function: Callable[_P, pl.Expr]) -> Transform[_P]:
-    """Like `transform`, where null out means that the value says nothing here, which fails no record."""
+    """Like `transform`, but null means that the value does not apply here, and rejects no record."""
     return Transform(function, null_is_meant=True)
 
 
@@ -150,7 +150,7 @@ def _parameters(signature: inspect.Signature) -> tuple[str, ...]:
 
 
 def _check_texts(bound: inspect.BoundArguments) -> None:
-    """Refuse a number or flag where the function wants a text, as YAML makes one of `2024` or `yes`."""
+    """Refuse a number or boolean for a text parameter: YAML reads `2024` and `yes` as such."""
     for name, argument in bound.arguments.items():
         wants_text = bound.signature.parameters[name].annotation in ("str", str)
         several = argument if isinstance(argument, tuple) else (argument,)

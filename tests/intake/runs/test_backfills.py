@@ -138,11 +138,11 @@ def test_a_backfill_by_sequence_reads_the_numbers_asked_for(new_land) -> None:
 @pytest.mark.parametrize(
     ("window", "wrong"),
     [
-        (Window(START, None), "two ends"),
-        (Window(None, START), "two ends"),
-        (Window(START, START), "since must lie before until"),
-        (Window(START + DAY, START), "since must lie before until"),
-        (Window(3, 5), "tells its changes by times"),
+        (Window(START, None), "both bounds"),
+        (Window(None, START), "both bounds"),
+        (Window(START, START), "since must be before until"),
+        (Window(START + DAY, START), "since must be before until"),
+        (Window(3, 5), "lists its changes by times"),
     ],
 )
 def test_a_window_that_cannot_be_asked_for_is_refused_before_anything_is_read(land, window, wrong) -> None:
@@ -159,7 +159,7 @@ def test_a_backfill_is_no_full_read(land) -> None:
 def test_a_stream_that_knows_no_changes_has_no_windows(new_land) -> None:
     land = new_land(deletes=ABSENCE)
     land.register.state("a", START, "An a")
-    with pytest.raises(ConfigError, match=r"land\.holders cannot tell what changed"):
+    with pytest.raises(ConfigError, match=r"land\.holders lists no changes"):
         land.take(backfill=WEEK)
 
 
@@ -183,10 +183,10 @@ def test_no_bounds_are_no_window(land, empty) -> None:
 @pytest.mark.parametrize(
     ("since", "until", "wrong"),
     [
-        ("2026-01-31", None, "two ends"),
-        ("", "2026-01-31", "two ends"),
+        ("2026-01-31", None, "both bounds"),
+        ("", "2026-01-31", "both bounds"),
         ("yesterday", "2026-01-31", "since is no time"),
-        ("2026-01-31", "2026-01-31", "since must lie before until"),
+        ("2026-01-31", "2026-01-31", "since must be before until"),
     ],
 )
 def test_bounds_that_make_no_window_are_named(land, since, until, wrong) -> None:

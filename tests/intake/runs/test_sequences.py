@@ -124,7 +124,7 @@ def test_a_stream_that_changes_from_times_to_numbers_is_read_in_full_once(new_la
     assert (land.take().mode, land.take().mode) == ("full", "changes")
     assert land.cursor() == [(None, 5)]
     errors = land.query("select error from intake.run where state = 'failed'")
-    assert errors == [("given up: the stream tells its changes otherwise now",)]
+    assert errors == [("given up: the stream lists its changes in another way now",)]
 
 
 def test_records_created_while_a_snapshot_is_read_are_not_absent(new_land) -> None:
