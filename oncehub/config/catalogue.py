@@ -21,21 +21,21 @@ from oncehub.settings import Settings
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 
-DOCUMENTS: dict[str, type[Document]] = {
-    "connector": Connector,
-    "source_mapping": StreamMapping,
-    "code_list": CodeList,
-    "matching": MatchingRules,
-    "comparison": ComparisonRules,
-    "survivorship": SurvivorshipRules,
-    "cases": CaseRules,
-    "reveals": RevealRules,
-    "deadlines": DeadlineRules,
-    "retention": RetentionRules,
-    "procedure": Procedure,
-    "agreement": Agreement,
+DOCUMENTS: dict[str, tuple[type[Document], str]] = {
+    "connector": (Connector, "connectors/*/connector.yaml"),
+    "source_mapping": (StreamMapping, "mappings/sources/*/*.yaml"),
+    "code_list": (CodeList, "mappings/codes/*.yaml"),
+    "matching": (MatchingRules, "mappings/rules/matching.yaml"),
+    "comparison": (ComparisonRules, "mappings/rules/comparison.yaml"),
+    "survivorship": (SurvivorshipRules, "mappings/rules/survivorship.yaml"),
+    "cases": (CaseRules, "mappings/rules/cases.yaml"),
+    "reveals": (RevealRules, "mappings/rules/reveals.yaml"),
+    "deadlines": (DeadlineRules, "mappings/rules/deadlines.yaml"),
+    "retention": (RetentionRules, "mappings/rules/retention.yaml"),
+    "procedure": (Procedure, "mappings/procedures/*.yaml"),
+    "agreement": (Agreement, "mappings/agreements/*.yaml"),
 }
-"""Kinds of configuration file by the name of their exported schema."""
+"""Kinds of configuration files by the name of their exported schema: the model, and which files it reads."""
 
 
 def load_connectors(settings: Settings) -> dict[str, Connector]:
@@ -79,24 +79,11 @@ def load_rules(settings: Settings, name: str, model: type[AnyDocument]) -> AnyDo
 
 
 def config_files(settings: Settings) -> Iterator[tuple[Path, type[Document]]]:
-    """Give every configuration file of the root with the model that reads it."""
-    mappings = settings.mappings
-    places: list[tuple[Path, str, type[Document]]] = [
-        (settings.connectors, "*/connector.yaml", Connector),
-        (mappings / "sources", "*/*.yaml", StreamMapping),
-        (mappings / "codes", "*.yaml", CodeList),
-        (mappings / "rules", "matching.yaml", MatchingRules),
-        (mappings / "rules", "comparison.yaml", ComparisonRules),
-        (mappings / "rules", "survivorship.yaml", SurvivorshipRules),
-        (mappings / "rules", "cases.yaml", CaseRules),
-        (mappings / "rules", "retention.yaml", RetentionRules),
-        (mappings / "rules", "reveals.yaml", RevealRules),
-        (mappings / "rules", "deadlines.yaml", DeadlineRules),
-        (mappings / "procedures", "*.yaml", Procedure),
-        (mappings / "agreements", "*.yaml", Agreement),
-    ]
-    for folder, pattern, model in places:
-        for path in sorted(folder.glob(pattern)):
+    """Yield every configuration file of the root with the model that reads it."""
+    folders = {"connectors": settings.connectors, "mappings": settings.mappings}
+    for model, place in DOCUMENTS.values():
+        folder, _, pattern = place.partition("/")
+        for path in sorted(folders[folder].glob(pattern)):
             yield path, model
 
 
@@ -108,7 +95,7 @@ def config_schemas() -> dict[str, bytes]:
             {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()},
             option=options,
         )
-        for name, model in DOCUMENTS.items()
+        for name, (model, _) in DOCUMENTS.items()
     }
 
 

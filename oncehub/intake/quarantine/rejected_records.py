@@ -14,27 +14,9 @@ from oncehub.errors import ContractBroken
 from oncehub.normalize import Rejected
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
+from oncehub.store.statements import statement
 
-# A rejected record older than the stored statement is resolved at once, in whatever order the two came.
-_KEEP = """
-insert into intake.rejected (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
-    digest, key_id, payload, resolved_at)
-select new.*, (
-    select now() from intake.record_state
-    where held.source = new.source and held.stream = new.stream and held.source_key = new.source_key
-      and held.stated_at > new.stated_at
-)
-from (values %s) as new (run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
-    digest, key_id, payload)
-on conflict (source, stream, kind, digest) do update
-set run_id = excluded.run_id, source_key = excluded.source_key, stage = excluded.stage,
-    reason = excluded.reason, path = excluded.path, stated_at = excluded.stated_at,
-    resolved_at = excluded.resolved_at
-where (rejected.resolved_at is null) <> (excluded.resolved_at is null)
-   or (rejected.source_key, rejected.stage, rejected.reason, rejected.path, rejected.stated_at)
-      is distinct from
-      (excluded.source_key, excluded.stage, excluded.reason, excluded.path, excluded.stated_at)
-"""
+_KEEP = statement(__name__, "keep")
 
 _ROW = "(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s::bytea, %s, %s::bytea)"
 
@@ -110,8 +92,8 @@ class Quarantine:
         if rows:
             with connection.cursor() as cursor:
                 names = {"source": self._source, "stream": self._stream, "kind": kind}
-                statement = cursor.mogrify(_ADOPT, names).decode()
-                execute_values(cursor, statement, rows, template="(%s::bytea, %s::bytea, %s, %s::bytea)")
+                adopt = cursor.mogrify(_ADOPT, names).decode()
+                execute_values(cursor, adopt, rows, template="(%s::bytea, %s::bytea, %s, %s::bytea)")
 
 
 def refuse_excess(
