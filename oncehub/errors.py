@@ -13,7 +13,7 @@
     │   │   └── SourceUnavailable   down, slow, half a page, nonsense
     │   └── PermanentError     a retry will not
     │       ├── AuthenticationError   credentials refused
-    │       ├── ContractBroken        a page, file or delete sweep breaks the agreed form as a whole
+    │       ├── ContractBroken        a page, file or absence delete breaks the agreed form as a whole
     │       │   └── ContractStopped   a record differs in a way that ends the run
     │       ├── RequestRefused        the source calls our request wrong
     │       └── ResumeTokenInvalid    a stored resume token cannot be read: the stream is read anew
@@ -105,7 +105,7 @@ class AuthenticationError(PermanentError):
 
 
 class ContractBroken(PermanentError):
-    """A page, a file or a delete sweep as a whole breaks the agreed form."""
+    """A page, a file or an absence delete breaks the agreed form as a whole."""
 
 
 class ContractStopped(ContractBroken):

@@ -13,7 +13,7 @@ from oncehub.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="The keys that stored data is encrypted with.")
 
-_COLUMNS = ("key", "primary", "held", "values")
+_COLUMNS = ("key", "primary", "in_ring", "values")
 
 
 @app.command("list")
@@ -24,7 +24,7 @@ def list_(as_json: Json = False) -> None:
         write_json(rows)
         return
     content = [
-        {"key": row.key, "primary": row.primary, "held": row.held, "values": sum(row.values.values())}
+        {"key": row.key, "primary": row.primary, "in_ring": row.in_ring, "values": sum(row.values.values())}
         for row in rows
     ]
     show(content, title="keys", columns=_COLUMNS, as_json=False)

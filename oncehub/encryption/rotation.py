@@ -36,13 +36,13 @@ class KeyUse:
     Attributes:
         key: its id.
         primary: whether it encrypts now.
-        held: whether the ring holds it; values under a key that it does not hold cannot be read.
+        in_ring: whether the ring holds it; values under a key that it does not hold cannot be read.
         values: by table.
     """
 
     key: str
     primary: bool
-    held: bool
+    in_ring: bool
     values: dict[str, int]
 
 
@@ -61,7 +61,7 @@ def keys_in_use(settings: Settings, database: Connection | None = None) -> list[
         KeyUse(
             key,
             primary=key == ring.primary,
-            held=key in ring.keys,
+            in_ring=key in ring.keys,
             values={table: counter[key] for table, counter in counts.items() if counter[key]},
         )
         for key in ordered
@@ -92,7 +92,7 @@ def rotate(
         locked(connection, _LOCK) as got,
     ):
         if not got:
-            raise RunBusy("another process rotates keys; it will go on by itself")
+            raise RunBusy("another process rotates keys; wait until it has finished")
         if not resume:
             add_primary(settings.home)
         with connection, connection.cursor() as cursor:

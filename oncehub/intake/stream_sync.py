@@ -227,7 +227,7 @@ def _high_marks(micro_batch: MicroBatch, batch: Batch) -> HighMarks:
         high_mark=batch.high_mark,
         high_sequence=high_sequence,
         shown_until=batch.high_mark if micro_batch.last.of_snapshot else None,
-        anew=micro_batch.first.number == 1,
+        restarted=micro_batch.first.number == 1,
     )
 
 

@@ -126,7 +126,7 @@ def test_a_missing_key_stops_the_rotation_and_loses_nothing(kept: Kept) -> None:
     file.unlink()
     with pytest.raises(KeyMissing, match=former):
         rotate(kept.settings, resume=True, database=kept.database)
-    assert [use.held for use in keys_in_use(kept.settings, kept.database)] == [True, False]
+    assert [use.in_ring for use in keys_in_use(kept.settings, kept.database)] == [True, False]
     file.write_bytes(kept_elsewhere)
     rotate(kept.settings, resume=True, database=kept.database)
     assert kept.shown() == before

@@ -68,7 +68,7 @@ class Quarantine:
             key_id: id of its key.
             digest: stored with it.
             encrypted: the payload.
-            ciphers: of the ring, which is read anew when they are not given.
+            ciphers: of the ring, which is read again when they are not given.
 
         Raises:
             KeyMissing: when the ring does not hold the key.

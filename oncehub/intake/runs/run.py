@@ -43,7 +43,7 @@ on conflict (source, stream, reader) do update
 set run_id = excluded.run_id, page = excluded.page, saved_at = now(),
     high_mark = greatest(checkpoint.high_mark, excluded.high_mark),
     high_sequence = greatest(checkpoint.high_sequence, excluded.high_sequence),
-    shown_until = case when %(anew)s then excluded.shown_until
+    shown_until = case when %(restarted)s then excluded.shown_until
                        else greatest(checkpoint.shown_until, excluded.shown_until) end
 """
 
@@ -132,13 +132,13 @@ class HighMarks:
         high_mark: latest time of statement.
         high_sequence: largest sequence number, for a cursor by sequence.
         shown_until: latest time of statement, of pages of a snapshot.
-        anew: whether the micro-batch restarts the read.
+        restarted: whether the micro-batch restarts the read.
     """
 
     high_mark: datetime | None
     high_sequence: int | None
     shown_until: datetime | None
-    anew: bool
+    restarted: bool
 
 
 @dataclass
