@@ -171,7 +171,7 @@ def test_times_are_of_vietnam_unless_they_say_otherwise(land) -> None:
 def test_numbers_are_read_where_changes_are_numbered(new_land) -> None:
     land = new_land(changes=BY_SEQUENCE).land
     assert window_asked(land, "holders", "10", "20") == Window(10, 20)
-    with pytest.raises(ConfigError, match="until is no sequence number"):
+    with pytest.raises(ConfigError, match="until is not a sequence number"):
         window_asked(land, "holders", "10", "2026-02-01")
 
 
@@ -185,7 +185,7 @@ def test_no_bounds_are_no_window(land, empty) -> None:
     [
         ("2026-01-31", None, "both bounds"),
         ("", "2026-01-31", "both bounds"),
-        ("yesterday", "2026-01-31", "since is no time"),
+        ("yesterday", "2026-01-31", "since is not a time"),
         ("2026-01-31", "2026-01-31", "since must be before until"),
     ],
 )

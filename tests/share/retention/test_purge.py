@@ -61,8 +61,10 @@ class Kept:
     def _rejected_payloads(self, name: str, ended: datetime | None) -> None:
         self.run(
             "insert into intake.rejected (run_id, source, stream, source_key, kind, stage, reason, path, "
-            "digest, payload, resolved_at) select max(run_id), 'tax', 'registrations', %s, 'records', "
-            "'contract', 'r', 'p', %s, '', %s from intake.run",
+            "digest, key_id, payload, resolved_at) "
+            "select max(run_id), 'tax', 'registrations', %s, 'records', 'contract', 'r', 'p', "
+            "%s, 'key', '', %s "
+            "from intake.run",
             name,
             name.encode(),
             ended,
@@ -350,8 +352,9 @@ def test_a_closed_discrepancy_stays_until_its_source_was_told(kept: Kept) -> Non
 def test_a_record_that_others_still_tell_of_keeps_its_run(kept: Kept) -> None:
     kept.put("finished_runs", OLD)
     kept.run(
-        "insert into intake.rejected (run_id, source, stream, kind, stage, reason, path, digest, payload) "
-        "select min(run_id), 'customs', 's', 'records', 'contract', 'r', 'p', '', '' from intake.run "
+        "insert into intake.rejected (run_id, source, stream, kind, stage, reason, path, digest, key_id, "
+        "payload) "
+        "select min(run_id), 'customs', 's', 'records', 'contract', 'r', 'p', '', 'key', '' from intake.run "
         "where source = 'customs'"
     )
     assert purge(kept.settings, kept.database, now=NOW).removed == {}
