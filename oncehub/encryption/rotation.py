@@ -22,7 +22,7 @@ from oncehub.encryption.reencryption import (
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
 _BATCH: Final = 2000
@@ -88,7 +88,7 @@ def rotate(
     """
     with (
         opened(settings, database) as connection,
-        told_without_values("rotating keys"),
+        without_values("rotating keys"),
         locked(connection, _LOCK) as got,
     ):
         if not got:

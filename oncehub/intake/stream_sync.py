@@ -27,7 +27,7 @@ from oncehub.intake.submissions import SubmittedRecords
 from oncehub.normalize import Batch, Normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class StreamSync:
             OncehubError: see `oncehub.intake.sync`.
         """
         begin = partial(self._begin, begin_live, now=now)
-        with told_without_values(f"landing {self._name}"), stream_lock(self._store, "live", self._name):
+        with without_values(f"landing {self._name}"), stream_lock(self._store, "live", self._name):
             run, report = self._run_once(partial(begin, full=full))
             if not run.needs_successor(self._changes, now):
                 return [report]
@@ -89,7 +89,7 @@ class StreamSync:
             OncehubError: see `oncehub.intake.sync`.
         """
         begin = partial(self._begin, begin_backfill, now=now)
-        with told_without_values(f"landing {self._name}"), stream_lock(self._store, "backfill", self._name):
+        with without_values(f"landing {self._name}"), stream_lock(self._store, "backfill", self._name):
             return [self._run_once(partial(begin, window=window))[1]]
 
     def _begin(self, begin: Callable[..., Run], connection: Connection, **how: Any) -> Run:
@@ -105,7 +105,7 @@ class StreamSync:
             self._landing.prepare()
             run = begin(self._store)
         _log.info("%s: %s read of %s", self._name, run.mode, _bounds(run))
-        with run.failing(_resumes), told_without_values(f"landing {self._name}"):
+        with run.failing(_resumes), without_values(f"landing {self._name}"):
             return run, self._read(run)
 
     def _read(self, run: Run) -> RunReport:

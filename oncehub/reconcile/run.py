@@ -32,7 +32,7 @@ from oncehub.reconcile.survivorship.outbox import announce
 from oncehub.reconcile.survivorship.survive import believe
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, Cursor, locked
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 from oncehub.store.statements import statement
 
@@ -149,7 +149,7 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
     """
     began = time.monotonic()
     rules = load_rulebook(settings)
-    with told_without_values("reconciling"), opened(settings, database) as connection:
+    with without_values("reconciling"), opened(settings, database) as connection:
         linked = _linked_alone(connection, rules)
         settled = list(_settled(settings, connection, rules, linked.pending))
         with connection, connection.cursor() as cursor:
@@ -187,7 +187,7 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
 def link_changes(settings: Settings, database: Connection | None = None) -> LinkReport:
     """Link the records marked dirty, and note whom that touches; raises as `reconcile` does."""
     rules = load_rulebook(settings)
-    with told_without_values("linking"), opened(settings, database) as connection:
+    with without_values("linking"), opened(settings, database) as connection:
         return _linked_alone(connection, rules)
 
 
@@ -201,7 +201,7 @@ def settle_people(
         StoreError: when the database cannot be used; nothing of this part is kept, and it stays pending.
     """
     rules = load_rulebook(settings)
-    with told_without_values("settling"), opened(settings, database) as connection:
+    with without_values("settling"), opened(settings, database) as connection:
         return _settle(connection, rules, part)
 
 
@@ -212,7 +212,7 @@ def finish_run(settings: Settings, database: Connection | None = None) -> Contro
         StoreError: when the database cannot be used; the next run signs for this one.
     """
     with (
-        told_without_values("signing off"),
+        without_values("signing off"),
         opened(settings, database) as connection,
         connection,
         connection.cursor() as cursor,

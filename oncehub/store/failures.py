@@ -22,12 +22,12 @@ _REASONS = {
 
 
 @contextmanager
-def told_without_values(doing: str) -> Iterator[None]:
-    """Give the hub's errors for psycopg2's; `doing` starts the message, e.g. `landing tax.registrations`.
+def without_values(doing: str) -> Iterator[None]:
+    """Raise errors of the hub in place of psycopg2's; `doing` starts the message: `landing tax.citizens`.
 
     Raises:
-        StoreUnavailable: when a retry may cure it: connection lost, disk full, deadlock, shutdown.
-        StoreError: when the database refused what it was given.
+        StoreUnavailable: when a retry may succeed: connection lost, disk full, deadlock, shutdown.
+        StoreError: when the database refused a statement or its values.
     """
     try:
         yield

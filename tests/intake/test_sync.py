@@ -9,7 +9,7 @@ import pytest
 
 from oncehub.errors import ConfigError, ContractBroken, RunBusy, StoreError
 from oncehub.store.connection import locked
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from stubs.client import Systems
 
 SOURCES = ("population", "portal", "tax", "customs", "banking")
@@ -145,7 +145,7 @@ def test_the_log_speaks_of_nobody(hub, calm, caplog) -> None:
 def test_a_statement_that_the_database_refuses_is_told_without_its_values(database, statement) -> None:
     with (
         pytest.raises(StoreError, match=r"^landing x: the hub's database refused it \(\w+") as caught,
-        told_without_values("landing x"),
+        without_values("landing x"),
         database,
         database.cursor() as cursor,
     ):
@@ -158,7 +158,7 @@ def test_a_statement_that_the_database_refuses_is_told_without_its_values(databa
 def test_what_is_too_large_for_the_database_is_not_worth_another_try(database) -> None:
     with (
         pytest.raises(StoreError, match=r"refused it \(ProgramLimitExceeded\)") as caught,
-        told_without_values("landing x"),
+        without_values("landing x"),
         database,
         database.cursor() as cursor,
     ):

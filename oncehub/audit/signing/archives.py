@@ -24,7 +24,7 @@ from oncehub.audit.signing.anchors import Archived, anchor_path, write_anchors
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
 LINKING: Final = "linkinginfo"
@@ -157,7 +157,7 @@ def export(settings: Settings, folder: Path, database: Connection | None = None)
         StoreError: when the database cannot be used.
     """
     with (
-        told_without_values("exporting the access log"),
+        without_values("exporting the access log"),
         opened(settings, database) as connection,
         locked(connection, "seal") as alone,
     ):

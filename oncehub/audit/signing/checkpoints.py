@@ -17,7 +17,7 @@ from oncehub.audit.signing.statements import NO_SEAL, Statement, head
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
 LINES: Final = 10_000
@@ -93,7 +93,7 @@ def seal(settings: Settings, database: Connection | None = None) -> SealReport:
     """
     key = seal_key(settings.home)
     with (
-        told_without_values("sealing the access log"),
+        without_values("sealing the access log"),
         opened(settings, database) as connection,
         locked(connection, "seal") as alone,
     ):

@@ -16,7 +16,7 @@ from oncehub.config.connector import Connector
 from oncehub.connect.http.rate_limiter import LONGEST_SUSPENSION, Pause, check_suspension
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 from oncehub.store.statements import statement
 
@@ -130,6 +130,6 @@ class SharedRateLimiter:
                 cursor.execute(_RELEASE, {**self._values, "slot": slot})
 
     def _run(self, statement: str | sql.SQL, **values: Any) -> Any:
-        with told_without_values(self._doing), self._connection.cursor() as cursor:
+        with without_values(self._doing), self._connection.cursor() as cursor:
             cursor.execute(statement, {**self._values, **values})
             return cursor.fetchone() if cursor.description else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from oncehub.store.connection import Connection
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 
 
 def attach_sources(connection: Connection, sources: Collection[str]) -> None:
@@ -14,5 +14,5 @@ def attach_sources(connection: Connection, sources: Collection[str]) -> None:
     Raises:
         StoreError: The database does not create them.
     """
-    with told_without_values(f"preparing {', '.join(sources)}"), connection, connection.cursor() as cursor:
+    with without_values(f"preparing {', '.join(sources)}"), connection, connection.cursor() as cursor:
         cursor.execute("select record.attach_source(source) from unnest(%s) as source", (list(sources),))

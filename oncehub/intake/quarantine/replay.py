@@ -24,7 +24,7 @@ from oncehub.intake.runs.stream_locks import lock_for_landing, stream_lock
 from oncehub.normalize import Batch, Normalizer, load_normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
 _BATCH = 500
@@ -181,7 +181,7 @@ def replay(
     name = f"{connector.source}.{stream}"
     with (
         opened(settings, database) as store,
-        told_without_values(f"replaying {name}"),
+        without_values(f"replaying {name}"),
         stream_lock(store, "replay", name),
     ):
         return _Replay(settings, connector.source, stream, store, normalizer).run(ids, report)
@@ -205,7 +205,7 @@ class _Replay:
             definition = self._normalizer.definition
             run = begin_replay(self._store, *self._names, definition=definition, now=datetime.now(UTC))
         total = ReplayReport()
-        with run.failing(lambda _: False), told_without_values(f"replaying {self._name}"):
+        with run.failing(lambda _: False), without_values(f"replaying {self._name}"):
             for kind in ("records", "deletions"):
                 after = 0
                 while found := self._replay_batch(run, kind, after, ids):

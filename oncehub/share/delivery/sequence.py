@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from oncehub.errors import RunBusy, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
 PATIENCE_SECONDS = 20.0
@@ -58,7 +58,7 @@ def publish_in_order(
         StoreUnavailable: when changes are still held back after that; a retry cures it.
     """
     start = time.monotonic()
-    with told_without_values(f"publishing {feed}"), opened(settings, database) as connection:
+    with without_values(f"publishing {feed}"), opened(settings, database) as connection:
         changes, last = _extend_alone(connection, feed, extend)
         while left := held_back(connection):
             if time.monotonic() - start > patience:

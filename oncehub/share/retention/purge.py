@@ -22,7 +22,7 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.corrections.publish import feed_name
 from oncehub.share.retention.kinds import Purge, purges
 from oncehub.store.connection import Connection, locked
-from oncehub.store.failures import told_without_values
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
 _BATCH: Final = 5000
@@ -84,7 +84,7 @@ def retention_status(
     """
     rules = load_rules(settings, "retention", RetentionRules)
     moment = now or datetime.now(UTC)
-    with told_without_values("counting what is due"), opened(settings, database) as connection, connection:
+    with without_values("counting what is due"), opened(settings, database) as connection, connection:
         due = dict.fromkeys(rules.kinds, 0)
         for each in _purges(settings, connection):
             with connection.cursor() as cursor:
@@ -124,7 +124,7 @@ def purge(
     keys = seal_key(settings.home), pseudonym_key(settings.home)
     purger = _Purger(rules, now or datetime.now(UTC), *keys, size)
     with (
-        told_without_values("purging"),
+        without_values("purging"),
         opened(settings, database) as connection,
         locked(connection, "purge") as alone,
     ):
