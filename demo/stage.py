@@ -105,7 +105,7 @@ def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Pro
         stage = Stage(
             settings=settings,
             components=components,
-            systems=Systems(systems.process, connections, _control(folder / "systems")),
+            systems=Systems(systems.started, connections, _control(folder / "systems")),
             airflow=airflow,
             airflow_client=AirflowClient(airflow),
             hub_url=f"http://{HOST}:{ports.hub}",

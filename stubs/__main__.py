@@ -7,11 +7,11 @@ from typing import Annotated, NoReturn
 import orjson
 import typer
 
+from stubs.processes import end_with
 from stubs.servers.applications import applications
 from stubs.servers.credentials import Credentials, connections
 from stubs.servers.hosted_world import SYSTEMS, HostedWorld
 from stubs.servers.listening import PortInUseError, base_urls, bind_sockets, serve_all
-from stubs.servers.parent import end_with
 from stubs.servers.protocol.certificates import make_tls_files, write_private
 from stubs.servers.protocol.signed_responses import AnswerSigner
 from stubs.world import World

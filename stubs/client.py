@@ -2,17 +2,16 @@
 
 import json
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import requests
 
+from stubs.processes import Started
+
 _REPOSITORY = Path(__file__).resolve().parent.parent
-_POLL_SECONDS = 0.05
 _STOP_SECONDS = 10
 
 Connections = dict[str, dict[str, Any]]
@@ -28,11 +27,9 @@ class Systems:
     The process ends with this one, whichever way this one ends.
     """
 
-    def __init__(
-        self, process: "subprocess.Popen[bytes]", connections: Connections, control: dict[str, str]
-    ) -> None:
+    def __init__(self, started: Started, connections: Connections, control: dict[str, str]) -> None:
         self.connections = connections
-        self._process = process
+        self._started = started
         self._url = control["url"]
         self._session = requests.Session()
         self._session.trust_env = False
@@ -67,36 +64,30 @@ class Systems:
         files = state_dir / "connections.json", state_dir / "control.json"
         for file in files:
             file.unlink(missing_ok=True)
-        arguments = ["--people", str(people), "--seed", str(seed), "--state", str(state_dir)]
-        arguments += [
-            "--port-base",
-            str(port_base),
-            "--parent",
-            str(os.getpid()),
+        log = state_dir / "stubs.log"
+        log.unlink(missing_ok=True)
+        command = [
+            *(sys.executable, "-m", "stubs", "serve"),
+            *("--people", str(people), "--seed", str(seed), "--state", str(state_dir)),
+            *("--port-base", str(port_base), "--parent", str(os.getpid())),
             *(["--calm"] if calm else []),
         ]
-        log = state_dir / "stubs.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "stubs", "serve", *arguments],
-                cwd=_REPOSITORY,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        started = Started.start(command, log, cwd=_REPOSITORY)
         try:
-            _wait_for(files[1], process, log, timeout)
+            started.wait_until(files[1].exists, timeout)
             connections, control = (json.loads(file.read_bytes()) for file in files)
+        except (ChildProcessError, TimeoutError) as problem:
+            started.end(_STOP_SECONDS)
+            raise SystemsError(f"the simulated systems: {problem}") from None
         except BaseException:
-            _end(process)
+            started.end(_STOP_SECONDS)
             raise
-        return cls(process, connections, control)
+        return cls(started, connections, control)
 
     @property
     def pid(self) -> int:
         """The process id of the systems."""
-        return self._process.pid
+        return self._started.process.pid
 
     def health(self) -> dict[str, Any]:
         """`status`, `now` (the world's clock) and `generation` (how often it was advanced)."""
@@ -154,7 +145,7 @@ class Systems:
     def stop(self) -> int:
         """Stops the process, gently if it will; its exit status. May be called again."""
         self._session.close()
-        return _end(self._process)
+        return self._started.end(_STOP_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -172,28 +163,3 @@ class Systems:
         if not response.ok:
             raise SystemsError(f"{method} {path} answered {response.status_code}: {response.text}")
         return response
-
-
-def _wait_for(file: Path, process: "subprocess.Popen[bytes]", log: Path, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while not file.exists():
-        if process.poll() is not None:
-            raise SystemsError(
-                f"the simulated systems ended with status {process.returncode}: {_last_lines(log)}"
-            )
-        if time.monotonic() > deadline:
-            raise SystemsError(f"the simulated systems were not ready in {timeout:g} s: {_last_lines(log)}")
-        time.sleep(_POLL_SECONDS)
-
-
-def _last_lines(log: Path) -> str:
-    return " / ".join(log.read_text(errors="replace").splitlines()[-5:]) or "no output"
-
-
-def _end(process: "subprocess.Popen[bytes]") -> int:
-    process.terminate()
-    try:
-        return process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()

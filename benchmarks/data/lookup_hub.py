@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,10 +19,13 @@ from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.share.clients.clients import add_consumer, new_client_key
 from oncehub.store.connection import Connection, connect
+from stubs.processes import Started
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 AGREEMENT: Final = "portal-residence"
 CLIENT: Final = "bench"
+_READY_SECONDS: Final = 120
+_STOP_SECONDS: Final = 60
 FIRST_NUMBER: Final = 100_000_000_000
 """The personal number of the nth person is this and n."""
 
@@ -158,25 +159,18 @@ def serving(settings: Settings) -> Iterator[Api]:
     key.unlink(missing_ok=True)
     with closing(connect(str(settings.database_url))) as connection:
         add_consumer(connection, CLIENT, AGREEMENT, new_client_key(key))
-    environment = os.environ | {
+    environment = {
         "ONCEHUB_ROOT": str(settings.root),
         "ONCEHUB_HOME": str(settings.home),
         "ONCEHUB_DATABASE_URL": str(settings.database_url),
     }
     command = [sys.executable, "-m", "oncehub.cli", "api", "--port", "0"]
     log = settings.home / "api.log"
-    with (
-        log.open("w") as output,
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=output, text=True
-        ) as process,
-    ):
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line.startswith("listening on "):
-                raise RuntimeError(f"the API did not start; see {log}")
-            url = line.split()[-1]
-            client = HubClient(url, CLIENT, key.read_bytes())
-            yield Api(url, process.pid, client.token())
-        finally:
-            process.terminate()
+    log.unlink(missing_ok=True)
+    started = Started.start(command, log, environment)
+    try:
+        url = started.line_that_begins("listening on ", _READY_SECONDS).split()[-1]
+        client = HubClient(url, CLIENT, key.read_bytes())
+        yield Api(url, started.process.pid, client.token())
+    finally:
+        started.end(_STOP_SECONDS)

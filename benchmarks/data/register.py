@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,11 +20,13 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.data.taxpayers import Taxpayers
-from stubs.servers.parent import end_with
+from stubs.processes import Started, end_with
 
 PAGE_SIZE = 1000
 PATH = "/v2/taxpayers"
 _ROOT = Path(__file__).resolve().parents[2]
+_READY_SECONDS = 600
+_STOP_SECONDS = 10
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Register:
 
     count: int
     host: str
-    _process: subprocess.Popen[str]
+    _started: Started
 
     @classmethod
     def start(cls, count: int, *, ready: bool) -> Self:
@@ -45,16 +47,18 @@ class Register:
 
         Raises:
             ChildProcessError: when it ends before it listens.
+            TimeoutError: when it does not listen in ten minutes.
         """
         command = [sys.executable, "-m", "benchmarks.data.register", str(count), str(os.getpid())]
-        process = subprocess.Popen(
-            command + ["--ready"] * ready, cwd=_ROOT, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        if not port:
-            raise ChildProcessError("the register of taxpayers did not start")
-        return cls(count, f"http://127.0.0.1:{port}", process)
+        descriptor, log = tempfile.mkstemp(prefix="oncehub-register-", suffix=".log")
+        os.close(descriptor)
+        started = Started.start(command + ["--ready"] * ready, Path(log), cwd=_ROOT)
+        try:
+            address = started.line_that_begins("http://", _READY_SECONDS)
+        except BaseException:
+            started.end(_STOP_SECONDS)
+            raise
+        return cls(count, address, started)
 
     def __enter__(self) -> Self:
         return self
@@ -62,8 +66,8 @@ class Register:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.terminate()
-        self._process.communicate()
+        self._started.end(_STOP_SECONDS)
+        self._started.log.unlink()
 
 
 def _handler(page: Callable[[int], bytes]) -> type[BaseHTTPRequestHandler]:
@@ -89,7 +93,7 @@ def _handler(page: Callable[[int], bytes]) -> type[BaseHTTPRequestHandler]:
 
 
 def main() -> None:
-    """Serve until the parent ends; the port is the only line written."""
+    """Serve until the parent ends; the address is the only line written."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("parent", type=int)
@@ -106,7 +110,7 @@ def main() -> None:
         for number in range(1, arguments.count // PAGE_SIZE + 2):
             page(number)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(page))
-    print(server.server_port, flush=True)
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 from demo.failure import DemoFailed
@@ -25,15 +24,13 @@ def start_database(components: Components, folder: Path) -> dict[str, str]:
         DemoFailed: when it does not start.
     """
     ready = folder.with_suffix(".ready")
-    components.start(
+    component = components.start(
         "database", [sys.executable, "-m", "demo.processes.database", str(folder)], {}, grace=_STOP_SECONDS
     )
-    deadline = time.monotonic() + _READY_SECONDS
-    while not ready.exists():
-        components.require_alive()
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"the database did not start in {_READY_SECONDS} s; see {folder / 'log'}")
-        time.sleep(0.05)
+    try:
+        component.started.wait_until(ready.exists, _READY_SECONDS)
+    except (ChildProcessError, TimeoutError) as problem:
+        raise DemoFailed(f"the database: {problem}; see {component.started.log}") from None
     return dict(zip(DATABASES, ready.read_text("utf-8").splitlines(), strict=True))
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from demo.failure import DemoFailed
+from stubs.processes import Started
 
 _LINES_SHOWN = 3
 _STOP_SECONDS = 20
@@ -19,11 +20,10 @@ _STOP_SECONDS = 20
 
 @dataclass(frozen=True)
 class Component:
-    """A started component; `log` takes what it writes to stdout and stderr."""
+    """A component by the name that people call it, started under a guard."""
 
     name: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    started: Started
 
 
 class Components:
@@ -45,17 +45,9 @@ class Components:
             environment: added to this process's own.
             grace: seconds it has, once asked, to end by itself.
         """
+        guard = [sys.executable, "-m", "demo.processes.guard", str(os.getpid()), str(grace)]
         log = self.folder / f"{name.replace(' ', '-')}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "demo.processes.guard", str(os.getpid()), str(grace), *command],
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        component = Component(name, process, log)
+        component = Component(name, Started.start([*guard, *command], log, environment))
         self._started.append(component)
         return component
 
@@ -66,7 +58,7 @@ class Components:
             DemoFailed: when it failed or took too long.
         """
         try:
-            status = component.process.wait(seconds)
+            status = component.started.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise DemoFailed(
                 f"{component.name} did not finish in {seconds:g} s; {_end_of(component)}"
@@ -82,7 +74,7 @@ class Components:
             DemoFailed: naming the first that does not, with the end of its log.
         """
         for component in self._started:
-            status = component.process.poll()
+            status = component.started.process.poll()
             if status is not None:
                 raise DemoFailed(f"{component.name} died with status {status}; {_end_of(component)}")
 
@@ -90,12 +82,11 @@ class Components:
         """End all components: first those that use others, last the database."""
         *users, provider = reversed(self._started) if self._started else (None,)
         for component in users:
-            component.process.terminate()
+            component.started.process.terminate()
         for component in users:
-            _end(component)
+            component.started.ended(_STOP_SECONDS)
         if provider:
-            provider.process.terminate()
-            _end(provider)
+            provider.started.end(_STOP_SECONDS)
         self._started.clear()
 
     def __enter__(self) -> Self:
@@ -107,15 +98,5 @@ class Components:
         self.stop()
 
 
-def _end(component: Component) -> None:
-    try:
-        component.process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        # The guard itself hangs: its component dies with it.
-        component.process.kill()
-        component.process.wait()
-
-
 def _end_of(component: Component) -> str:
-    lines = [line for line in component.log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
-    return f"its log {component.log} ends: {' / '.join(lines[-_LINES_SHOWN:]) or '(empty)'}"
+    return f"its log {component.started.log} ends: {component.started.last_lines(_LINES_SHOWN)}"

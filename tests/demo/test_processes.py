@@ -19,7 +19,7 @@ def python(program: str) -> list[str]:
 def broken(tmp_path: Path) -> tuple[Components, Component]:
     components = Components(tmp_path / "log")
     component = components.start("tax office", python("print('port in use'); raise SystemExit(3)"), {})
-    component.process.wait()
+    component.started.process.wait()
     return components, component
 
 
@@ -29,7 +29,7 @@ def test_a_dead_component_is_named_with_the_end_of_its_log(broken: tuple[Compone
         components.require_alive()
     assert "tax office died with status 3" in str(caught.value)
     assert "port in use" in str(caught.value)
-    assert str(component.log) in str(caught.value)
+    assert str(component.started.log) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -60,6 +60,6 @@ def test_all_components_end_the_first_started_last(tmp_path: Path) -> None:
     with Components(tmp_path / "log") as components:
         for name in ("provider", "user"):
             component = components.start(name, [*python(program), name], {}, grace=30)
-            while "ready" not in component.log.read_text():
+            while "ready" not in component.started.log.read_text():
                 components.require_alive()
     assert ends.read_text().split() == ["user", "provider"]
