@@ -64,6 +64,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar oncehub
 	$(BIN)/oncehub check
 	$(BIN)/oncehub schemas --check
 	$(BIN)/oncehub connector docs --check

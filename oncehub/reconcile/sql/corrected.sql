@@ -1,4 +1,5 @@
--- What a citizen has said of themselves is believed now: that request is done with, whatever clerks have made of it.
+-- What a citizen has said of themselves is believed now: that request is done with, whatever clerks have made
+-- of it.
 update truth.case_file c
 set closed_at = now(), closed_because = 'corrected'
 from shift s join truth.person p using (person_key)

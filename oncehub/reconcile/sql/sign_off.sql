@@ -29,6 +29,7 @@ line as (
 insert into truth.control
     (run_id, subject, source, kind, before, added, removed, turned, standing, unexplained)
 select
-    run_id, subject, source, kind, before, added, removed, turned, before + added - removed + turned, unexplained
+    run_id, subject, source, kind, before, added, removed, turned,
+    before + added - removed + turned, unexplained
 from run cross join line
 where (before, added, removed, turned, unexplained) <> (0, 0, 0, 0, 0)

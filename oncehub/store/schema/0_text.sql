@@ -1,5 +1,6 @@
--- Folding of Vietnamese text: what is left when case, accents, tone placement and spacing are only form. Generated
--- columns and indexes hold what these functions return: a changed one needs a numbered migration that writes those anew.
+-- Folding of Vietnamese text: what is left when case, accents, tone placement and spacing are only form.
+-- Generated columns and indexes hold what these functions return: a changed one needs a numbered migration
+-- that writes those anew.
 create schema text;
 
 -- Taking letters apart and keeping what is ASCII costs a quarter of translating them by a table of 134.
@@ -7,7 +8,7 @@ create function text.fold(given text) returns text
     language sql immutable strict parallel safe
     return btrim(regexp_replace(
         lower(translate(
-            regexp_replace(normalize(given, NFD), '[\u0300-\u036f]+', '', 'g'),
+            regexp_replace(normalize(given, nfd), '[\u0300-\u036f]+', '', 'g'),
             'đĐðÐɖƉ', 'dddddd'
         ) collate "C"),
         '[^a-z0-9]+', ' ', 'g'
@@ -18,7 +19,7 @@ comment on function text.fold is
 create function text.fold_name(given text) returns text
     language sql immutable strict parallel safe
     return regexp_replace(
-        lower(translate(normalize(given, NFD), 'đĐðÐɖƉ', 'dddddd') collate "C"), '[^a-z0-9]+', '', 'g'
+        lower(translate(normalize(given, nfd), 'đĐðÐɖƉ', 'dddddd') collate "C"), '[^a-z0-9]+', '', 'g'
     );
 comment on function text.fold_name is 'fold() without spaces: names differ in form only when this is equal.';
 

@@ -1,5 +1,5 @@
--- One table an entity: what each source states, as last stated. Columns equal schemas/canonical (a test compares). Each
--- source has a partition of its own in each: see routines/record/attach_source.sql.
+-- One table an entity: what each source states, as last stated. Columns equal schemas/canonical (a test
+-- compares). Each source has a partition of its own in each: see routines/record/attach_source.sql.
 create schema record;
 
 create table record.bank_account (

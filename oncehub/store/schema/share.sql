@@ -1,5 +1,6 @@
--- What leaves the hub, to whom, and by what right. The API's role reads no table that tells of people by their key: it
--- goes through an agreement's own schema, which oncehub/share/access/database_access.py makes from mappings/agreements.
+-- What leaves the hub, to whom, and by what right. The API's role reads no table that tells of people by
+-- their key: it goes through an agreement's own schema, which oncehub/share/access/database_access.py makes
+-- from mappings/agreements.
 create schema share;
 grant usage on schema share to oncehub_api;
 

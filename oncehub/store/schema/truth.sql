@@ -65,8 +65,8 @@ do $$
 begin
     for part in 0..7 loop
         execute format(
-            'create table truth.person_%s partition of truth.person for values with (modulus 8, remainder %s)',
-            part, part
+            'create table truth.person_%s partition of truth.person '
+            'for values with (modulus 8, remainder %s)', part, part
         );
         execute format(
             'create table truth.person_version_%s partition of truth.person_version '
@@ -104,8 +104,8 @@ create table truth.link (
 );
 comment on column truth.link.probability is
     'of links by a model: how probable it holds them; null where an identifier or a clerk links';
--- Every run asks several times which records are a person's: the index alone answers it, instead of a page of the table
--- for each record.
+-- Every run asks several times which records are a person's: the index alone answers it, instead of a page of
+-- the table for each record.
 create index link_person on truth.link (person_key) include (source, stream, source_key, method);
 
 create table truth.discrepancy (
@@ -129,7 +129,8 @@ create table truth.discrepancy (
             'corrected', 'belief_changed', 'record_gone', 'unlinked', 'person_gone', 'ruling', 'rules_changed'
         )
     ),
-    -- A discrepancy is its own outbox row: one column, written with each change to it, instead of a second table.
+    -- A discrepancy is its own outbox row: one column, written with each change to it, instead of a second
+    -- table.
     changed_in     xid8 not null default pg_current_xact_id(),
     constraint discrepancy_closed_because check ((closed_at is null) = (closed_because is null))
 );
@@ -141,7 +142,8 @@ create unique index discrepancy_open on truth.discrepancy (person_key, attribute
     where closed_at is null;
 create index discrepancy_record on truth.discrepancy (source, stream, source_key) where closed_at is null;
 create index discrepancy_changed on truth.discrepancy (source, changed_in);
--- A run asks, for people who changed in the register, which records were refused for them: few of all that are open.
+-- A run asks, for people who changed in the register, which records were refused for them: few of all that
+-- are open.
 create index discrepancy_refused on truth.discrepancy (person_key)
     where closed_at is null and (kind = 'wrong_person' or kind = 'invalid' and believed is null);
 create index discrepancy_closed on truth.discrepancy (closed_at) where closed_at is not null;
@@ -234,7 +236,8 @@ create table truth.pending (
 comment on table truth.pending is
     'people of whom a link, or a record, has changed and who are yet to be settled; written with the links';
 
--- What leads from a record without a usable identifier to a person: models as data, and what each was judged by.
+-- What leads from a record without a usable identifier to a person: models as data, and what each was judged
+-- by.
 create table truth.match_model (
     model_id   bigint generated always as identity primary key,
     trained_at timestamptz not null default now(),
@@ -395,8 +398,8 @@ comment on column truth.control.turned is
 comment on column truth.control.unexplained is
     'by how many a transaction''s own people had more, or fewer, discrepancies open than it found: zero, or something is wrong';
 
--- A record that a model has judged stands once, with its keys beside it, and each key is two numbers: so one record's
--- keys are found through the record, without an index over three texts a key.
+-- A record that a model has judged stands once, with its keys beside it, and each key is two numbers: so one
+-- record's keys are found through the record, without an index over three texts a key.
 create table truth.match_record (
     source     text not null,
     stream     text not null,

@@ -1,5 +1,5 @@
--- What clerks are to be asked of the records decided anew. An open case keeps its number and its age, whatever becomes
--- of its evidence; one that a clerk has decided is closed, and never touched again.
+-- What clerks are to be asked of the records decided anew. An open case keeps its number and its age,
+-- whatever becomes of its evidence; one that a clerk has decided is closed, and never touched again.
 insert into asked (kind, person_key, source, stream, source_key, evidence)
 select
     'wrong_person', person_key, source, stream, source_key,
@@ -23,6 +23,7 @@ insert into truth.case_file (kind, person_key, source, stream, source_key, evide
 select kind, person_key, source, stream, source_key, evidence
 from asked
 order by source, stream, source_key
-on conflict (kind, source, stream, source_key) where closed_at is null and kind <> 'correction_request' do update
+on conflict (kind, source, stream, source_key) where closed_at is null and kind <> 'correction_request'
+    do update
 set person_key = excluded.person_key, evidence = excluded.evidence
 where (case_file.person_key, case_file.evidence) is distinct from (excluded.person_key, excluded.evidence);

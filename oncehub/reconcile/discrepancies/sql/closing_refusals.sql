@@ -10,7 +10,8 @@ select
         when s.source is null then 'record_gone'
         when exists (
             select from truth.standing_ruling t
-            where (t.source, t.stream, t.source_key) = (d.source, d.stream, d.source_key) and t.verdict = 'same'
+            where (t.source, t.stream, t.source_key) = (d.source, d.stream, d.source_key)
+                and t.verdict = 'same'
         ) then 'ruling'
         when s.stated_at is distinct from d.stated_at then 'corrected'
         else 'belief_changed'

@@ -1,5 +1,6 @@
--- Refused links, and cancelled numbers, of the records that were judged again; those of other records stand, whoever else of the
--- person's records changed. What was open about the very number, while the record was linked, is now this.
+-- Refused links, and cancelled numbers, of the records that were judged again; those of other records stand,
+-- whoever else of the person's records changed. What was open about the very number, while the record was
+-- linked, is now this.
 create temporary table open_before on commit drop as
 select d.discrepancy_id, d.person_key, d.attribute, d.source, d.stream, d.source_key, d.kind
 from affected a join truth.discrepancy d using (source, stream, source_key)

@@ -1,7 +1,7 @@
 -- Keep what the rules say where those who read discrepancies find it; nearly always it stands there already.
 with given as (
     select *
-    from jsonb_to_recordset(%(rules)s) as r(
+    from jsonb_to_recordset(%(rules)s) r (
         kind text, attribute text, opens text, medium_after interval, high_after interval
     )
 ),

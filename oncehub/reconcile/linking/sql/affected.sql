@@ -1,12 +1,13 @@
--- What changed itself, numbered in the order of its key, which spares whoever writes it later to sort by that.
+-- What changed itself, numbered in the order of its key, which spares whoever writes it later to sort by
+-- that.
 insert into drawn
 select source, stream, source_key
 from dirty_record
 where source <> %(register)s
 order by source, stream, source_key;
 
--- Beside it: what was linked to, refused for, or ruled to be, a person of the register who changed, and what states
--- the number of one who is gone.
+-- Beside it: what was linked to, refused for, or ruled to be, a person of the register who changed, and what
+-- states the number of one who is gone.
 insert into drawn
 select source, stream, source_key
 from (
@@ -28,7 +29,8 @@ from (
     where not f.registered
     union
     select r.source, r.stream, r.source_key
-    from several s join truth.joined j on j.survivor = s.person_key join truth.ruling r on r.person_key = j.person_key
+    from several s join truth.joined j on j.survivor = s.person_key
+    join truth.ruling r on r.person_key = j.person_key
 ) beside
 where not exists (
     select from dirty_record d

@@ -3,7 +3,8 @@
 insert into found
 select distinct on (s.source, s.stream, s.source_key)
     truth.survivor(truth.person_key(f.source, f.stream, f.source_key)), 'personal_id',
-    s.source, s.stream, s.source_key, 'invalid', to_jsonb(s.personal_id), null::jsonb, s.stated_at, f.stated_at
+    s.source, s.stream, s.source_key, 'invalid', to_jsonb(s.personal_id),
+    null::jsonb, s.stated_at, f.stated_at
 from stating s
 join record.person f
     on f.source = %(register)s and f.personal_id = s.personal_id and f.deleted_at is not null

@@ -1,5 +1,5 @@
--- Every live record of the register founds a person; one that is gone takes its person along. Whom a clerk has joined
--- to another founds none: their records are the survivor's, and so are looked at together.
+-- Every live record of the register founds a person; one that is gone takes its person along. Whom a clerk
+-- has joined to another founds none: their records are the survivor's, and so are looked at together.
 create temporary table founder on commit drop as
 select
     d.source, d.stream, d.source_key, d.own_key,
@@ -22,7 +22,8 @@ select distinct f.person_key from founder f join truth.joined j on j.survivor = 
 analyze several;
 
 insert into founder
-select k.source, k.stream, k.source_key, truth.person_key(k.source, k.stream, k.source_key), k.person_key, true,
+select k.source, k.stream, k.source_key,
+    truth.person_key(k.source, k.stream, k.source_key), k.person_key, true,
     'register'
 from several s join truth.link k using (person_key)
 where k.method in ('register', 'joined') and not exists (
@@ -30,14 +31,16 @@ where k.method in ('register', 'joined') and not exists (
     where (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key)
 );
 
--- The survivor's own record speaks for the register; where it is gone, the first of those that were joined to it.
+-- The survivor's own record speaks for the register; where it is gone, the first of those that were joined to
+-- it.
 update founder f
 set method = 'joined'
 from several s
 where f.person_key = s.person_key and exists (
     select from founder o
     where o.person_key = f.person_key and o.registered
-        and (o.own_key <> o.person_key, o.stream, o.source_key) < (f.own_key <> f.person_key, f.stream, f.source_key)
+        and (o.own_key <> o.person_key, o.stream, o.source_key)
+            < (f.own_key <> f.person_key, f.stream, f.source_key)
 );
 
 delete from truth.link k

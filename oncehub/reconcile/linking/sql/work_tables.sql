@@ -1,7 +1,7 @@
 -- What linking holds of its own; gone at commit. The tables are read whole or joined by hash, so none needs a
--- key: those who fill them leave out what is there already.
--- Records of other sources that this run decides anew, and those of them drawn in last; `entry` numbers them, for
--- joining by one number instead of three texts.
+-- key: those who fill them leave out what is there already. Records of other sources that this run decides
+-- anew, and those of them drawn in last; `entry` numbers them, for joining by one number instead of three
+-- texts.
 create temporary table affected (source text, stream text, source_key text, entry integer) on commit drop;
 create temporary table drawn (
     source text, stream text, source_key text, entry integer generated always as identity
@@ -28,8 +28,8 @@ create temporary table ruled (
     source text, stream text, source_key text, person_key uuid, verdict text
 ) on commit drop;
 
--- Whom each affected record speaks of; somebody_else: the number is theirs, the person is not; ruled: as a clerk
--- has said already.
+-- Whom each affected record speaks of; somebody_else: the number is theirs, the person is not; ruled: as a
+-- clerk has said already.
 create temporary table verdict (
     source text, stream text, source_key text, person_key uuid, method text, attribute text, value text,
     birth_date_stated boolean, somebody_else boolean, stated_at timestamptz, probability real,

@@ -1,4 +1,5 @@
--- The records that tell of the wanted people, as this run links them; what a model has linked tells of nobody.
+-- The records that tell of the wanted people, as this run links them; what a model has linked tells of
+-- nobody.
 insert into teller
 select w.id, v.source, v.stream, v.source_key
 from wanted w join verdict v using (person_key)

@@ -1,4 +1,3 @@
-
 create function {schema}.case_content(asked_case bigint)
     returns table (source_key text, stated jsonb, evidence jsonb, named uuid[])
     language plpgsql stable security definer rows 1 set search_path = '' as $wall$
@@ -18,7 +17,8 @@ begin
         and (case_file.kind <> 'correction_request' or case_file.evidence ->> 'attribute' = any({names}));
 end
 $wall$;
-comment on function {schema}.case_content is 'a case that the agreement has, with what its record states of what it covers';
+comment on function {schema}.case_content is
+    'a case that the agreement has, with what its record states of what it covers';
 
 create function {schema}.case_people(asked_case bigint) returns setof {schema}.person
     language plpgsql stable security definer set search_path = '' as $wall$
@@ -44,7 +44,8 @@ where case_id in (
         and (case_file.kind <> 'correction_request' or case_file.evidence ->> 'attribute' = any({names}))
 )
 with check option;
-comment on view {schema}.decision is 'what clerks have decided, and decide, on the cases that the agreement has';
+comment on view {schema}.decision is
+    'what clerks have decided, and decide, on the cases that the agreement has';
 
 revoke execute on function {schema}.case_content, {schema}.case_people from public;
 grant execute on function {schema}.case_content, {schema}.case_people to {role};

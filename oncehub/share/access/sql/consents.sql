@@ -1,7 +1,7 @@
-
 create function {schema}.consents_of(asked_person uuid, asked_agreements text[])
     returns table (
-        consent_id uuid, agreement text, purpose text, attributes text[], text_version text, given_at timestamptz,
+        consent_id uuid, agreement text, purpose text, attributes text[], text_version text,
+        given_at timestamptz,
         withdrawn_at timestamptz
     )
     language plpgsql stable security definer set search_path = '' as $wall$
@@ -30,7 +30,8 @@ begin
     ) as consent;
 end
 $wall$;
-comment on function {schema}.consent_of is 'one consent, by its id, to an agreement that it may record them for';
+comment on function {schema}.consent_of is
+    'one consent, by its id, to an agreement that it may record them for';
 
 create function {schema}.consent_proven_by(asked_agreement text, asked_channel text, asked_reference text)
     returns table (consent_id uuid, person_key uuid, purpose text, attributes text[], text_digest text)
@@ -42,24 +43,28 @@ begin
     where asked_agreement = any({recorded});
 end
 $wall$;
-comment on function {schema}.consent_proven_by is 'one consent, by its proof, to an agreement that it may record them for';
+comment on function {schema}.consent_proven_by is
+    'one consent, by its proof, to an agreement that it may record them for';
 
 -- These are written only: a consent lets another agreement be told more.
 create view {schema}.consent as
 select
-    consent_id, person_key, agreement, agency, purpose, attributes, text_version, text_digest, given_at, channel,
+    consent_id, person_key, agreement, agency, purpose, attributes, text_version, text_digest,
+    given_at, channel,
     reference, officer, recorded_by
 from share.consent
 where agreement = any({recorded}) and person_key in (select person_key from {schema}.person)
 with check option;
-comment on view {schema}.consent is 'takes consents of those whom the agreement has, to agreements that it may record them for';
+comment on view {schema}.consent is
+    'takes consents of those whom the agreement has, to agreements that it may record them for';
 
 create view {schema}.consent_withdrawal as
 select consent_id, withdrawn_at, channel, reference, officer, recorded_by
 from share.consent_withdrawal
 where consent_id in (select consent_id from share.consent where agreement = any({recorded}))
 with check option;
-comment on view {schema}.consent_withdrawal is 'takes withdrawals of consents to agreements that it may record them for';
+comment on view {schema}.consent_withdrawal is
+    'takes withdrawals of consents to agreements that it may record them for';
 
 revoke execute on function {schema}.consents_of, {schema}.consent_of, {schema}.consent_proven_by from public;
 grant execute on function {schema}.consents_of, {schema}.consent_of, {schema}.consent_proven_by to {role};

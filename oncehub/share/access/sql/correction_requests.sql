@@ -1,4 +1,3 @@
-
 create function {schema}.request_correction(
     asked_person uuid, asked_attribute text, asked_value jsonb, asked_why text, asked_document text,
     asked_open bigint, asked_recent bigint, asked_within interval
@@ -10,7 +9,8 @@ begin
         select requested.*
         from {schema}.person as person
         cross join lateral truth.request_correction(
-            person.person_key, asked_attribute, asked_value, asked_why, asked_document, asked_open, asked_recent,
+            person.person_key, asked_attribute, asked_value, asked_why, asked_document,
+            asked_open, asked_recent,
             asked_within
         ) as requested
         where person.person_key = asked_person;

@@ -1,4 +1,3 @@
-
 create function {schema}.feed_lines(after bigint, lines bigint)
     returns table (sequence bigint, person_key uuid, line jsonb, names text[])
     language plpgsql stable security definer set search_path = '' as $wall$
@@ -31,6 +30,7 @@ begin
     limit lines;
 end
 $wall$;
-comment on function {schema}.feed_lines is 'the lines of the agreement''s feed, cut to what may still be told';
+comment on function {schema}.feed_lines is
+    'the lines of the agreement''s feed, cut to what may still be told';
 revoke execute on function {schema}.feed_lines from public;
 grant execute on function {schema}.feed_lines to {role};

@@ -1,4 +1,3 @@
-
 create function {schema}.agreeing_sources(asked_person uuid, asked_attributes text[])
     returns table (attribute text, sources bigint)
     language plpgsql stable security definer set search_path = '' as $wall$

@@ -1,6 +1,5 @@
-
--- Who names the same head as somebody whom the agreement has. Where it does not have all of them, or they are too many to
--- be a household, only that is told.
+-- Who names the same head as somebody whom the agreement has. Where it does not have all of them, or they are
+-- too many to be a household, only that is told.
 create function {schema}.household_members(asked uuid)
     returns table (why text, person {schema}.person)
     language plpgsql stable security definer set search_path = '' as $wall$
@@ -22,14 +21,16 @@ begin
     why := case
         when head is null then 'relative_unknown'
         when cardinality(members) > {most} then 'too_many'
-        when cardinality(members) > (select count(*) from {schema}.person each where each.person_key = any(members))
+        when cardinality(members)
+            > (select count(*) from {schema}.person each where each.person_key = any(members))
         then 'not_allowed'
     end;
     if why is not null then
         return next;
         return;
     end if;
-    for person in select each.* from {schema}.person each where each.person_key = any(members) order by each.person_key loop
+    for person in select each.* from {schema}.person each where each.person_key = any(members)
+        order by each.person_key loop
         return next;
     end loop;
 end

@@ -1,4 +1,3 @@
-
 create function {schema}.reusable_papers(
     asked_person uuid, results text[], components text[], component_procedures text[]
 ) returns table (

@@ -11,12 +11,12 @@ select
         where discrepancy.person_key = person.person_key and discrepancy.kind = 'conflict'
             and discrepancy.closed_at is null and discrepancy.attribute = any(consent.told)
     ) as disputed_attributes
-from truth.person cross join lateral (select {told} as told) as consent
+from truth.person cross join lateral (select {told}) consent (told)
 where {covered} and cardinality(consent.told) > 0;
 comment on view {schema}.person is 'whom the agreement has, with the attributes that it covers';
 
--- Key and consent are for the access log, also of somebody of whom nothing may be told. Of nobody the same is asked as
--- of somebody, so that it takes as long.
+-- Key and consent are for the access log, also of somebody of whom nothing may be told. Of nobody the same is
+-- asked as of somebody, so that it takes as long.
 create function {schema}.look_up(schemes text[], stated text[])
     returns table (key uuid, consented text[], person {schema}.person)
     language plpgsql stable security definer rows 1 set search_path = '' as $wall$

@@ -1,4 +1,3 @@
-
 create function {schema}.opened_form(asked uuid, by_client text, under_agreement text) returns table (
     procedure text, person text, form_of date, filled text[], confirm jsonb, ask text[], age interval,
     submission_id uuid, digest bytea, kept text[], submitted_at timestamptz

@@ -1,4 +1,3 @@
-
 create function {schema}.own_keys(asked_person uuid) returns uuid[]
     language plpgsql stable security definer set search_path = '' as $wall$
 begin
@@ -8,12 +7,15 @@ begin
     );
 end
 $wall$;
-comment on function {schema}.own_keys is 'the keys of somebody whom the agreement has, of those joined with them too';
+comment on function {schema}.own_keys is
+    'the keys of somebody whom the agreement has, of those joined with them too';
 
--- The first key is whose lines they are. Whose pseudonyms those are only the hub's key tells, which is not here.
+-- The first key is whose lines they are. Whose pseudonyms those are only the hub's key tells, which is not
+-- here.
 create function {schema}.usage_of(
     asked_keys uuid[], asked_pseudonyms text[], asked_from timestamptz, asked_until timestamptz,
-    asked_hiding text[], asked_hiding_since timestamptz[], asked_shown text[], asked_skip bigint, asked_limit bigint
+    asked_hiding text[], asked_hiding_since timestamptz[], asked_shown text[],
+    asked_skip bigint, asked_limit bigint
 ) returns table (
     total bigint, logtime timestamptz, action text, agency text, client_id text, agreement text, purpose text,
     legal_basis text, procedure text, attributes text[], outcome text, involvement text
@@ -24,7 +26,8 @@ begin
         return query
         select usage.*
         from audit.usage_of(
-            asked_keys, asked_pseudonyms, asked_from, asked_until, asked_hiding, asked_hiding_since, asked_shown,
+            asked_keys, asked_pseudonyms, asked_from, asked_until, asked_hiding,
+            asked_hiding_since, asked_shown,
             asked_skip, asked_limit
         ) as usage;
     end if;

@@ -1,8 +1,9 @@
--- One person's lines, the newest first, and how many there are: nothing else of the log can be had through it.
--- Its body is text, not parsed ahead, so that its plan can be asked for.
+-- One person's lines, the newest first, and how many there are: nothing else of the log can be had through
+-- it. Its body is text, not parsed ahead, so that its plan can be asked for.
 create or replace function audit.usage_of(
     asked_keys uuid[], asked_pseudonyms text[], asked_from timestamptz, asked_until timestamptz,
-    asked_hiding text[], asked_hiding_since timestamptz[], asked_shown text[], asked_skip bigint, asked_limit bigint
+    asked_hiding text[], asked_hiding_since timestamptz[], asked_shown text[],
+    asked_skip bigint, asked_limit bigint
 ) returns table (
     total bigint, logtime timestamptz, action text, agency text, client_id text, agreement text, purpose text,
     legal_basis text, procedure text, attributes text[], outcome text, involvement text
@@ -14,12 +15,14 @@ with hiding as (
     group by h.agreement
 ),
 page as (
-    select e.entry_id, array_agg(distinct t.attribute order by t.attribute) filter (where t.attribute is not null) as told
+    select e.entry_id, array_agg(distinct t.attribute order by t.attribute)
+            filter (where t.attribute is not null) as told
     from share.told t
     join audit.entry e
         on e.first_sequence is not null
         and int8range(e.first_sequence, e.last_sequence, '[]') @> t.sequence and e.feed = t.feed
-        -- A notice about an attribute that had left the agreement was passed over, so that nobody appeared by it.
+        -- A notice about an attribute that had left the agreement was passed over, so that nobody appeared by
+        -- it.
         and (t.attribute is null or t.attribute = any(e.attributes))
     where t.person_key = any(asked_keys)
     group by e.entry_id
@@ -40,7 +43,8 @@ visible as (
         and not exists (select from hiding h where h.agreement = f.agreement and f.at >= h.since)
 )
 select
-    (select count(*) from visible), v.at, v.action, v.agency, v.client_id, v.agreement, v.purpose, v.legal_basis,
+    (select count(*) from visible), v.at, v.action, v.agency, v.client_id, v.agreement,
+    v.purpose, v.legal_basis,
     v.procedure, v.released, v.outcome, v.involved
 from (select) always
 left join lateral (

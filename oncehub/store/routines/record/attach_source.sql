@@ -16,7 +16,8 @@ begin
             -- lock them out, and could end in a deadlock with a batch of another source.
             execute format('create table record.%I (like record.%I including all)', part, entity);
             execute format(
-                'alter table record.%I attach partition record.%I for values in (%L)', entity, part, new_source
+                'alter table record.%I attach partition record.%I for values in (%L)',
+                entity, part, new_source
             );
         end if;
     end loop;

@@ -14,7 +14,8 @@ begin
     if tg_table_name = 'consent_withdrawal' then
         perform pg_advisory_xact_lock(hashtextextended('consent ' || said.agreement, 0));
     end if;
-    -- No agreement has an attribute of this name, so that only feeds of which the person comes or goes say a word.
+    -- No agreement has an attribute of this name, so that only feeds of which the person comes or goes say a
+    -- word.
     insert into share.change (person_key, kind, attributes) values (said.person_key, 'changed', '{consent}');
     return null;
 end
@@ -26,7 +27,9 @@ create or replace trigger consent_is_told after insert on share.consent
 create or replace trigger consent_withdrawal_is_told after insert on share.consent_withdrawal
     for each row execute function share.tell_of_consent();
 
-create or replace function share.consented(asked_agreement text, asked_agency text, asked_purpose text, asked_person uuid)
+create or replace function share.consented(
+    asked_agreement text, asked_agency text, asked_purpose text, asked_person uuid
+)
     returns text[]
     language sql stable security definer set search_path = ''
 begin atomic
@@ -42,7 +45,8 @@ revoke execute on function share.consented from public;
 
 create or replace function share.consents_of(asked_person uuid, asked_agreements text[])
     returns table (
-        consent_id uuid, agreement text, purpose text, attributes text[], text_version text, given_at timestamptz,
+        consent_id uuid, agreement text, purpose text, attributes text[], text_version text,
+        given_at timestamptz,
         withdrawn_at timestamptz
     )
     language sql stable security definer set search_path = ''
@@ -64,7 +68,9 @@ begin atomic
 end;
 revoke execute on function share.consent_of from public;
 
-create or replace function share.consent_proven_by(asked_agreement text, asked_channel text, asked_reference text)
+create or replace function share.consent_proven_by(
+    asked_agreement text, asked_channel text, asked_reference text
+)
     returns table (consent_id uuid, person_key uuid, purpose text, attributes text[], text_digest text)
     language sql stable security definer set search_path = ''
 begin atomic

@@ -14,5 +14,6 @@ create or replace trigger request_step_insert_only before update or delete or tr
 create or replace trigger consent_insert_only before update or delete or truncate on share.consent
     for each statement execute function share.refuse_change();
 
-create or replace trigger consent_withdrawal_insert_only before update or delete or truncate on share.consent_withdrawal
+create or replace trigger consent_withdrawal_insert_only
+    before update or delete or truncate on share.consent_withdrawal
     for each statement execute function share.refuse_change();

@@ -1,5 +1,5 @@
--- What forms are answered with beside what is believed. The API's role reads no record: it asks these functions, which
--- tell of one person, and of what it names, no more than an answer holds.
+-- What forms are answered with beside what is believed. The API's role reads no record: it asks these
+-- functions, which tell of one person, and of what it names, no more than an answer holds.
 create or replace function share.reusable_papers(
     person uuid, results text[], components text[], component_procedures text[]
 ) returns table (

@@ -1,6 +1,7 @@
 create or replace view share.request_state as
 select
-    r.request_id, r.kind, r.party, r.person_key, r.agreement, r.consent_id, r.case_id, r.received_at, r.answer_by,
+    r.request_id, r.kind, r.party, r.person_key, r.agreement, r.consent_id, r.case_id,
+    r.received_at, r.answer_by,
     coalesce(s.extended_to, r.due_on) as due_on, s.extended_to is not null as extended,
     case
         when s.answered_at is null then least(r.answer_by, r.due_on)
@@ -43,7 +44,8 @@ begin
     insert into share.request_step (request_id, step, reason, noted_by)
     select
         r.request_id,
-        case new.closed_because when 'decided' then 'refused' when 'corrected' then 'done' else 'answered' end,
+        case new.closed_because when 'decided' then 'refused' when 'corrected' then 'done'
+            else 'answered' end,
         case when new.closed_because = 'decided' then d.reason end,
         case when new.closed_because = 'corrected' then 'oncehub' else d.decided_by end
     from share.request_state r

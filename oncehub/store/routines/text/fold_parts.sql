@@ -1,4 +1,5 @@
--- What leads from a record without usable identifier to a person: models as data, and what each was judged by.
+-- What leads from a record without usable identifier to a person: models as data, and what each was judged
+-- by.
 create or replace function text.fold_parts(given text) returns text
     language sql immutable strict parallel safe
     return (

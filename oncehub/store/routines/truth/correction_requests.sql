@@ -44,7 +44,8 @@ begin
     values (
         'correction_request', asked_person, origin ->> 'source', origin ->> 'stream', origin ->> 'source_key',
         jsonb_build_object(
-            'attribute', asked_attribute, 'claimed', asked_value, 'why', asked_why, 'document', asked_document,
+            'attribute', asked_attribute, 'claimed', asked_value, 'why', asked_why,
+            'document', asked_document,
             'believed', believed, 'as_of', origin -> 'as_of'
         )
     )
@@ -94,7 +95,7 @@ create or replace function truth.disputed_by_owner(asked_person uuid) returns te
         from truth.case_file c
         where c.kind = 'correction_request' and c.closed_at is null
             and c.person_key = any(truth.own_keys(asked_person))
-        order by 1
+        order by c.evidence ->> 'attribute'
     );
 comment on function truth.disputed_by_owner is
     'attributes of which the person says that they are wrong, as long as that is not rejected or put right';

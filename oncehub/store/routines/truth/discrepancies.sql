@@ -29,7 +29,8 @@ comment on view truth.open_discrepancy is 'severity rises with age, and so is co
 
 create or replace view truth.closed_discrepancy as
 select
-    discrepancy_id, person_key, attribute, source, stream, source_key, kind, stated, believed, stated_at, as_of,
+    discrepancy_id, person_key, attribute, source, stream, source_key, kind, stated, believed,
+    stated_at, as_of,
     opened_at, closed_at, closed_because, closed_at - opened_at as took
 from truth.discrepancy
 where closed_at is not null;

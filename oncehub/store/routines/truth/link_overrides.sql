@@ -1,4 +1,5 @@
--- What was said of a person who was joined since holds of the survivor, and of the person again when they are apart.
+-- What was said of a person who was joined since holds of the survivor, and of the person again when they are
+-- apart.
 create or replace view truth.standing_ruling as
 select
     r.ruling_id, r.source, r.stream, r.source_key, truth.survivor(r.person_key) as person_key, r.verdict,
@@ -16,7 +17,8 @@ where not exists (
 comment on view truth.standing_ruling is
     'the latest word on each record and person; a record speaks of one person, so a later "same" also ends an earlier one';
 
--- A link that a new ruling contradicts goes with it, in the same transaction; the next run decides the record.
+-- A link that a new ruling contradicts goes with it, in the same transaction; the next run decides the
+-- record.
 create or replace function truth.remember_link() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
@@ -43,7 +45,8 @@ begin
         and (new.verdict = 'same') <> (k.person_key = truth.survivor(new.person_key));
     insert into truth.pending (person_key)
     select new.linked_to where new.linked_to is not null
-    -- Who waits already is held until this is there: settled meanwhile, they would be by the links that it takes away.
+    -- Who waits already is held until this is there: settled meanwhile, they would be by the links that it
+    -- takes away.
     on conflict (person_key) do update set person_key = excluded.person_key;
     perform truth.mark(new.source, new.stream, new.source_key);
     return null;

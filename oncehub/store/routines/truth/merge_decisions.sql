@@ -67,7 +67,8 @@ begin
         union
         select d.source, d.stream, d.source_key
         from truth.discrepancy d
-        where d.person_key in (new.person_key, new.survivor) and d.kind = 'wrong_person' and d.closed_at is null
+        where d.person_key in (new.person_key, new.survivor)
+            and d.kind = 'wrong_person' and d.closed_at is null
         union
         select r.source, r.stream, r.source_key
         from truth.ruling r

@@ -1,12 +1,14 @@
 -- What weighs on belief.
-create or replace function truth.doubtful_personal_id(personal_id text, birth_date text, sex text) returns boolean
+create or replace function truth.doubtful_personal_id(personal_id text, birth_date text, sex text)
+    returns boolean
     language sql immutable parallel safe
     return coalesce(
         left(birth_date, 4)
             <> (strpos('0123456789', substr(personal_id, 4, 1)) + 1) / 2 + 18 || substr(personal_id, 5, 2),
         false
     ) or coalesce(
-        strpos('0123456789', substr(personal_id, 4, 1)) % 2 <> case sex when 'male' then 1 when 'female' then 0 end,
+        strpos('0123456789', substr(personal_id, 4, 1)) % 2
+            <> case sex when 'male' then 1 when 'female' then 0 end,
         false
     );
 comment on function truth.doubtful_personal_id is

@@ -9,7 +9,8 @@ create or replace function truth.origins(provenance jsonb, attributes text[], en
     language sql immutable strict parallel safe
     return (
         select coalesce(jsonb_object_agg(key, case
-            when jsonb_typeof(value) <> 'object' or key = any(encrypted) or key = '*' and cardinality(encrypted) > 0 then value
+            when jsonb_typeof(value) <> 'object' or key = any(encrypted)
+                or key = '*' and cardinality(encrypted) > 0 then value
             else value - '{stream,source_key}'::text[]
         end), '{}')
         from jsonb_each(provenance)

@@ -16,7 +16,8 @@ create or replace function truth.book_discrepancies() returns trigger
 begin
     if tg_op = 'INSERT' then
         insert into truth.control_entry (subject, source, kind, added)
-        select 'discrepancy', source, kind, count(*) from written where closed_at is null group by source, kind;
+        select 'discrepancy', source, kind, count(*)
+        from written where closed_at is null group by source, kind;
     elsif tg_op = 'DELETE' then
         insert into truth.control_entry (subject, source, kind, removed)
         select 'discrepancy', source, kind, count(*) from gone where closed_at is null group by source, kind;
