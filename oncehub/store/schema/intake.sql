@@ -124,8 +124,9 @@ create index rejected_open on intake.rejected (source, stream, source_key) where
 create unique index rejected_once on intake.rejected (source, stream, kind, digest);
 create index rejected_resolved on intake.rejected (resolved_at) where resolved_at is not null;
 
--- Append-only: a batch that adds to it looks nothing up, and waits for no other transaction. Every run empties it, so it is
--- vacuumed soon, or the next run would read empty pages. It is never analyzed: its row count soon means nothing.
+-- Append-only: a batch that adds to it looks nothing up, and waits for no other transaction. Every run
+-- empties it, so it is vacuumed soon, or the next run would read empty pages. It is never analyzed: its row
+-- count soon means nothing.
 create table intake.dirty (
     source     text not null,
     stream     text not null,

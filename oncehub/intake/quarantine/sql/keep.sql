@@ -1,6 +1,7 @@
 -- A rejected record older than the stored statement is resolved at once, in whatever order the two came.
 insert into intake.rejected (
-    run_id, source, stream, source_key, kind, stage, reason, path, stated_at, digest, key_id, payload, resolved_at
+    run_id, source, stream, source_key, kind, stage, reason, path, stated_at,
+    digest, key_id, payload, resolved_at
 )
 select new.*, (
     select now() from intake.record_state as state
