@@ -21,7 +21,7 @@ from oncehub.config.catalogue import load_connector
 from oncehub.conformance.hub import Hub
 from oncehub.conformance.readings import Remembered, opening
 from oncehub.conformance.verdict import Fault
-from oncehub.connect import Page
+from oncehub.connect import Page, ResumeToken
 from oncehub.intake import RunReport
 from oncehub.settings import Settings
 
@@ -42,7 +42,7 @@ def land_until_killed(
         "home": str(settings.home),
         "database": settings.database_url,
         "names": names,
-        "pages": [asdict(page) for page in pages],
+        "pages": [asdict(page) | {"next": page.next and page.next.stored()} for page in pages],
         "now": now.isoformat(),
         "boundary": boundary,
     }
@@ -69,7 +69,10 @@ def land_until_killed(
 def _land(orders: dict[str, Any]) -> None:
     settings = Settings(Path(orders["root"]), Path(orders["home"]), orders["database"])
     source, stream = orders["names"]
-    pages = Remembered([Page(**page) for page in orders["pages"]])
+    tokens = [page["next"] and ResumeToken.load(page["next"], source, stream) for page in orders["pages"]]
+    pages = Remembered(
+        [Page(**page | {"next": token}) for page, token in zip(orders["pages"], tokens, strict=True)]
+    )
 
     def wait(report: RunReport) -> None:
         if report.pages == orders["boundary"] and not report.done:
