@@ -88,7 +88,7 @@ class Pauses:
 
     def __call__(self, seconds: float) -> None:
         self.slept += seconds
-        # The pace of requests pauses for milliseconds; only waits before another try count here.
+        # The rate limiter pauses for milliseconds; only waits before another try count here.
         if seconds > 0.01:
             self.seconds.append(seconds)
 

@@ -10,8 +10,7 @@ from oncehub.config.access import Limits
 from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
 from oncehub.connect.formats.content import at, shown
 from oncehub.connect.formats.csv import csv_records
-from oncehub.connect.formats.json import parse_json
-from oncehub.connect.formats.json_lines import json_line_records
+from oncehub.connect.formats.json import json_line_records, parse_json
 from oncehub.connect.formats.unpacking import Bounded, Unpacked
 from oncehub.connect.formats.xml import xml_records
 from oncehub.connect.http.failures import TryAgain

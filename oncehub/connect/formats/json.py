@@ -1,14 +1,16 @@
-"""JSON without a number silently changed."""
+"""JSON and JSON Lines, without a number silently changed; not the library of the name `json`."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
+from oncehub.connect.formats.unpacking import lines_of
 from oncehub.connect.http.failures import TryAgain
 
 _BOM = b"\xef\xbb\xbf"
@@ -55,3 +57,19 @@ def _exact_int(text: str) -> int | str:
 def _exact_float(text: str) -> float | str:
     number = float(text)
     return number if Decimal(text) == Decimal(repr(number)) else text
+
+
+def json_line_records(file: BinaryIO, what: str, most: int) -> Iterator[Any]:
+    """Yield the records of a file whose lines are at most `most` bytes; blank lines are none.
+
+    Raises:
+        TryAgain: when a line is no JSON, as one that is cut is not.
+        ContractBroken: when a line is longer.
+    """
+    for number, line in enumerate(lines_of(file.readline, most, what), start=1):
+        if line.isspace():
+            continue
+        try:
+            yield parse_json(line)
+        except TryAgain:
+            raise TryAgain(f"line {number} is not JSON") from None

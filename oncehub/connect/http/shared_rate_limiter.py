@@ -24,11 +24,12 @@ _POLL_SECONDS = 0.05
 
 _TAKE_TURN = statement(__name__, "take_turn")
 _RELEASE = "select pg_advisory_unlock(hashtextextended(%(lock)s || %(slot)s::int, 0))"
-_IS_SUSPENDED = "select held_until > %(begins)s from connect.pace where source = %(source)s"
+_IS_SUSPENDED = "select suspended_until > %(begins)s from connect.rate_limit where source = %(source)s"
 _SUSPEND = """
-insert into connect.pace as pace (source, next_at, held_until)
+insert into connect.rate_limit as known (source, next_at, suspended_until)
 values (%(source)s, clock_timestamp(), clock_timestamp() + make_interval(secs => %(seconds)s))
-on conflict (source) do update set held_until = greatest(pace.held_until, excluded.held_until)
+on conflict (source) do update
+set suspended_until = greatest(known.suspended_until, excluded.suspended_until)
 """
 
 
@@ -66,7 +67,7 @@ class SharedRateLimiter:
         self._limits = limits
         self._values = {
             "source": connector.source,
-            "lock": f"oncehub pace {connector.source} ",
+            "lock": f"oncehub rate limit {connector.source} ",
             "interval": 1 / limits.requests,
             "burst": limits.burst,
         }

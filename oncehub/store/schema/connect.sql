@@ -1,12 +1,13 @@
 -- When each source may be asked again, for all processes that read it.
 create schema connect;
 
-create unlogged table connect.pace (
-    source     text primary key,
-    next_at    timestamptz not null,
-    held_until timestamptz
+create unlogged table connect.rate_limit (
+    source          text primary key,
+    next_at         timestamptz not null,
+    suspended_until timestamptz
 ) with (fillfactor = 10);
-comment on table connect.pace is 'the pace of requests to a source; where the server crashes it begins anew';
-comment on column connect.pace.next_at is
+comment on table connect.rate_limit is
+    'the rate limit of requests to a source, shared by all processes; empty again after a crash of the server';
+comment on column connect.rate_limit.next_at is
     'when the bucket of tokens is full again; each request moves it on by one interval';
-comment on column connect.pace.held_until is 'until when the source asked to be left alone';
+comment on column connect.rate_limit.suspended_until is 'until when the source asked to wait';

@@ -1,4 +1,4 @@
-"""Requests keep the pace that a source can bear."""
+"""Requests keep within the rate that a source can bear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All processes that read a source keep one pace, and a killed one leaves nothing behind."""
+"""All processes that read a source share one rate limit, and a killed one leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAST = {"requests": 1e6}
 
 @pytest.fixture
 def open_limiter(settings: Settings, connector_of: Make) -> Iterator[Open]:
-    """Opens the pace of a test's source anew, as another process would; keywords are its limits."""
+    """Opens the rate limiter of a test's source anew, as another process would; keywords are its limits."""
     with ExitStack() as opened:
 
         def start(**limits: Any) -> SharedRateLimiter:
@@ -214,7 +214,7 @@ def test_requests_begin_at_the_agreed_distance(open_limiter: Open, database: Con
     for _ in range(4):
         ask(rate_limiter, Waits())
         with database, database.cursor() as cursor:
-            cursor.execute("select extract(epoch from next_at)::float8 from connect.pace")
+            cursor.execute("select extract(epoch from next_at)::float8 from connect.rate_limit")
             begun.append(cursor.fetchone()[0])  # type: ignore[index]
     assert [later - earlier for earlier, later in pairwise(begun)] == pytest.approx([1000] * 3)
 

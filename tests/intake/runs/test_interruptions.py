@@ -44,8 +44,8 @@ def test_what_had_landed_stays_and_the_next_run_completes(new_hub, calm, fault, 
     with pytest.raises(failure):
         disturbed.read(calm, "population", connector)
     calm.clear_faults()
-    # As if the time had passed for which the source asked for peace.
-    disturbed.query("delete from connect.pace")
+    # As if the time that the source asked to wait had passed.
+    disturbed.query("delete from connect.rate_limit")
     [(run_id, mode, state, pages, error)] = disturbed.runs()
     assert (mode, state, pages) == ("full", "failed", 3)
     assert error
