@@ -32,7 +32,7 @@ from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_environment
 from oncehub.config.connector import Connector
 from oncehub.config.entities import load_entities
-from oncehub.connect import open_source
+from oncehub.connect import Source
 from oncehub.errors import ConfigError
 from oncehub.intake.drift import list_drift
 from oncehub.normalize import load_normalizer
@@ -77,7 +77,7 @@ def check(name: SourceName, as_json: Json = False) -> None:
     settings = load_settings()
     connector, streams = named_streams(settings, name, read=True)
     connection = connection_from_environment(connector.source)
-    with open_source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
+    with Source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
         findings = [look(settings, source, connector, stream) for stream in streams]
     if as_json:
         write_json([dataclasses.asdict(each) | {"sound": each.sound} for each in findings])
@@ -99,7 +99,7 @@ def read(
     settings = load_settings()
     connector, stream = named_stream(settings, name, read=True)
     connection = connection_from_environment(connector.source)
-    with open_source(connector, connection) as source:
+    with Source(connector, connection) as source:
         records = sample(source, connector, stream, limit).records[:limit]
     lines = (_mapped if is_mapped else _received)(settings, connector, stream, records, show_personal_data)
     if show_personal_data:
@@ -123,7 +123,7 @@ def discover(
     connection = connection_from_environment(connector.source)
     namesakes = Namesakes(settings, without=connector.source)
     found: list[Discovery] = []
-    with open_source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
+    with Source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
         for stream in streams:
             records = sample(source, connector, stream, limit).records[:limit]
             if not records:

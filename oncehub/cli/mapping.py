@@ -20,7 +20,7 @@ from oncehub.cli.output import Json, show, write_json
 from oncehub.config.connection import connection_from_environment
 from oncehub.config.connector import Connector
 from oncehub.config.entities import load_entities
-from oncehub.connect import open_source
+from oncehub.connect import Source
 from oncehub.errors import ConfigError
 from oncehub.normalize.transforms.registry import catalogue
 from oncehub.settings import Settings, load_settings
@@ -75,7 +75,7 @@ def _records(
 ) -> list[Any]:
     if live:
         connection = connection_from_environment(connector.source)
-        with open_source(connector, connection) as source:
+        with Source(connector, connection) as source:
             return sample(source, connector, stream, live).records[:live]
     path = path or settings.connectors / connector.source / "samples" / f"{stream}.json"
     try:

@@ -2,7 +2,7 @@
 
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import ResumeToken
-from oncehub.connect.source import Source, open_source
+from oncehub.connect.source import Source
 from oncehub.connect.stream.window import Window
 
-__all__ = ["Page", "ResumeToken", "Source", "Window", "open_source"]
+__all__ = ["Page", "ResumeToken", "Source", "Window"]

@@ -1,4 +1,4 @@
-"""A source, open for reading."""
+"""Opens a source and reads its streams page by page: the entry to this package."""
 
 from __future__ import annotations
 
@@ -30,29 +30,8 @@ from oncehub.connect.stream.window import Window, window_parameters
 from oncehub.errors import ConfigError
 
 
-def open_source(
-    connector: Connector,
-    connection: Connection,
-    *,
-    rate_limiter: RateLimiter | None = None,
-    transport: Transport | None = None,
-) -> Source:
-    """Open a source for reading; a context manager. Nothing is sent yet.
-
-    Args:
-        connector: how to read it.
-        connection: where it is, with which credentials.
-        rate_limiter: shared with others that read the source; None keeps the limits within this process.
-        transport: wraps what carries the requests, e.g. to record or replay them.
-
-    Raises:
-        ConfigError: when connector or connection cannot work, before any request.
-    """
-    return Source(connector, connection, rate_limiter=rate_limiter, transport=transport)
-
-
 class Source:
-    """The streams of one source, read within its limits."""
+    """The streams of one source, read within its limits; a context manager that closes its connections."""
 
     def __init__(
         self,
@@ -64,15 +43,18 @@ class Source:
         pause: Pause | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """Open a source; see `open_source`.
+        """Open a source; nothing is sent yet.
 
         Args:
             connector: how to read it.
             connection: where it is, with which credentials.
-            rate_limiter: shared with others that read the source.
-            transport: wraps what carries the requests.
+            rate_limiter: shared with others that read the source; None keeps the limits within this process.
+            transport: wraps what carries the requests, e.g. to record or replay them.
             pause: sleeps between tries; None sleeps until an iterator is given up.
-            clock: tells how far a replay of changes after a snapshot may go.
+            clock: the present, up to which changes after a snapshot are replayed.
+
+        Raises:
+            ConfigError: when connector or connection cannot work.
         """
         check_connector(connector)
         self._connector = connector
@@ -83,7 +65,7 @@ class Source:
         self._rate_limiter = rate_limiter or LocalRateLimiter(connector.limits)
         over_http = any(place.read.folder is None for _, place in places(connector))
         self._session = open_session(connector, connection, transport) if over_http else requests.Session()
-        # Says now rather than at the first page what the connection lacks.
+        # Reports now rather than at the first page what the connection lacks.
         self._opened(time.sleep)
 
     def pages(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from oncehub.config.connection import Connection as SourceConnection
 from oncehub.config.connector import Connector
-from oncehub.connect import Source, Window, open_source
+from oncehub.connect import Source, Window
 from oncehub.connect.http.shared_rate_limiter import shared_rate_limiter
 from oncehub.errors import ConfigError, ContractBroken, OncehubError, RequestRefused, RunBusy
 from oncehub.intake.landing.partitions import attach_sources
@@ -124,7 +124,7 @@ def _limited(settings: Settings, connector: Connector, connection: SourceConnect
     """Open a source under the rate limit that all its readers share."""
     with (
         shared_rate_limiter(settings, connector) as rate_limiter,
-        open_source(connector, connection, rate_limiter=rate_limiter) as source,
+        Source(connector, connection, rate_limiter=rate_limiter) as source,
     ):
         yield source
 

@@ -12,7 +12,7 @@ import pytest
 from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Window, open_source
+from oncehub.connect import Source, Window
 from oncehub.connect.http.rate_limiter import LocalRateLimiter
 from oncehub.errors import ConfigError
 
@@ -33,7 +33,7 @@ def drop(folder: Path, name: str, text: str) -> None:
 def test_a_folder_is_read_without_any_request(tmp_path: Path, connector_of: Make) -> None:
     drop(tmp_path, "one.jsonl", '{"id": 1}\n')
     drop(tmp_path, "two.jsonl", '{"id": 2}\n')
-    with open_source(connector_of(DROPPED), Connection(tmp_path.as_uri())) as source:
+    with Source(connector_of(DROPPED), Connection(tmp_path.as_uri())) as source:
         pages = list(source.pages("items", ALL))
     assert [page.records for page in pages] == [[{"id": 1}], [{"id": 2}]]
 
@@ -46,7 +46,7 @@ def test_a_dump_in_a_folder_is_followed_by_changes_over_http(tmp_path: Path) -> 
     watermark = {"watermark": {"path": "/position", "value": "no"}}
     stream = place("/changes") | {"changes": BY_SEQUENCE, "snapshot": DROPPED | watermark}
     connection = Connection("http://127.0.0.1:1", extra={"folder": str(tmp_path)})
-    with open_source(
+    with Source(
         connector({"items": stream}), connection, transport=lambda _inner: Carrier(changing)
     ) as source:
         pages = list(source.pages("items", ALL))
@@ -63,7 +63,7 @@ def test_the_pace_that_is_given_is_kept(connector_of: Make) -> None:
             waited.append(1)
             return super().turn(pause)
 
-    with open_source(
+    with Source(
         connector_of(),
         Connection("http://127.0.0.1:1"),
         rate_limiter=Noting(Limits()),
@@ -95,4 +95,4 @@ def test_what_cannot_be_read_as_it_is_stated_is_told_before_any_request(
     stream: dict[str, Any], line: str, connector_of: Make
 ) -> None:
     with pytest.raises(ConfigError, match=rf"connector\.yaml:\d+:\d+: {line}"):
-        open_source(connector_of(stream), Connection("http://127.0.0.1:1"))
+        Source(connector_of(stream), Connection("http://127.0.0.1:1"))

@@ -1,33 +1,38 @@
-"""What one answer of a source holds: its records, and what it states about itself."""
+"""What one response of a source holds: its records, and what it declares about itself."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from oncehub.config.reading import InHeader, Place
+from oncehub.config.reading import InHeader, Pages, Place
 from oncehub.errors import ContractBroken
 
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 _PLAIN_WORD = re.compile(r"[A-Za-z_]{1,40}")
 
 
 @dataclass(frozen=True)
 class Content:
-    """One answer, parsed.
+    """One response, parsed.
 
     Attributes:
-        what: names the answer in errors.
+        what: names the response in errors.
         records: as the source sent them.
         body: where paths lead from; None where the format has no room beside the records.
-        headers: of the answer.
+        headers: of the response.
+        total: count declared for the whole selection, where the connector says where it stands.
+        more: whether the page declares that another one follows, likewise.
     """
 
     what: str
     records: list[Any] = field(repr=False)
     body: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    total: int | None = None
+    more: bool | None = None
 
     def value(self, place: Place) -> Any:
         """Return what stands at a path of the body or in a header, None where there is nothing."""
@@ -45,6 +50,38 @@ class Content:
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
             raise ContractBroken(f"{self.what}: holds no count at {shown(place)}")
         return value
+
+    def promised_count(self, place: Place, thing: str = "count") -> int:
+        """Return the number at a place where the connector says that one stands; `thing` names it in errors.
+
+        Raises:
+            ContractBroken: when there is none.
+        """
+        count = self.count(place)
+        if count is None:
+            raise self.lacks(thing, place)
+        return count
+
+    def lacks(self, thing: str, place: Place) -> ContractBroken:
+        """Return the error for a page that lacks what the connector names."""
+        return ContractBroken(f"{self.what}: holds no {thing} at {shown(place)}")
+
+    def declared(self, pages: Pages) -> Content:
+        """Return the content with what it declares about itself.
+
+        Raises:
+            ContractBroken: when a declaration is not where the connector says, or the page holds fewer
+                records than it counts itself.
+        """
+        total = None if pages.total is None else self.promised_count(pages.total)
+        if pages.count is not None and (count := self.promised_count(pages.count)) > len(self.records):
+            raise ContractBroken(f"{self.what}: counts {count} records but holds {len(self.records)}")
+        more = None
+        if pages.more is not None:
+            more = _TRUTHS.get(str(self.value(pages.more)).lower())
+            if more is None:
+                raise self.lacks("true or false", pages.more)
+        return replace(self, total=total, more=more)
 
 
 def at(content: Any, path: str) -> Any:

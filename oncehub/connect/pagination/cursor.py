@@ -14,7 +14,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 
 from oncehub.config.reading import CursorPages, NextUrlPages
-from oncehub.connect.pagination.listing import Fetch, Listing, Received, check_total, unlike_promised
+from oncehub.connect.formats import Content
+from oncehub.connect.pagination.listing import Fetch, Listing, check_total
 from oncehub.connect.plugins import NextPage, PageView
 from oncehub.connect.resume_token import LoopCheck, PagePosition
 from oncehub.errors import ContractBroken
@@ -46,11 +47,11 @@ class CursorPaginator(_ByToken):
         token = position.token
         return self._listing.url(None if token is None else {self._pages.parameter: token})
 
-    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+    def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The token at the connector's `next`; none, null or empty ends the read."""
-        token = page.content.value(self._pages.next)
+        token = page.value(self._pages.next)
         if token is not None and (not isinstance(token, str | int) or isinstance(token, bool)):
-            raise unlike_promised(page.content, "token", self._pages.next)
+            raise page.lacks("token", self._pages.next)
         return _behind(position, page, None if token is None else str(token))
 
 
@@ -69,7 +70,7 @@ class LinkPaginator(_ByToken):
         """The position's address."""
         return self._listing.url() if position.token is None else self._base + position.token
 
-    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+    def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The address's path and query, on the same host: credentials go nowhere else."""
         given = self._given(page)
         if not given:
@@ -84,12 +85,12 @@ class LinkPaginator(_ByToken):
         parts = urlsplit(self._strip(address))
         return _behind(position, page, f"{parts.path}?{parts.query}")
 
-    def _given(self, page: Received) -> str | None:
+    def _given(self, page: Content) -> str | None:
         if self._pages is None:
-            return next_link(page.content.headers.get("Link", ""))
-        address = page.content.value(self._pages.next)
+            return next_link(page.headers.get("Link", ""))
+        address = page.value(self._pages.next)
         if address is not None and not isinstance(address, str):
-            raise unlike_promised(page.content, "address", self._pages.next)
+            raise page.lacks("address", self._pages.next)
         return address
 
 
@@ -112,23 +113,17 @@ class PluginPaginator(_ByToken):
         """The page of the position's parameters."""
         return self._listing.url(position.query)
 
-    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+    def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The parameters that the plugin gives; None ends the read."""
-        content = page.content
         view = PageView(
-            content.records,
-            content.body,
-            content.headers,
-            self.url(position),
-            position.number,
-            position.query or {},
+            page.records, page.body, page.headers, self.url(position), position.number, position.query or {}
         )
         query = self._next_page(view)
         following = _behind(position, page, None if query is None else urlencode(sorted(query.items())))
         return None if following is None or query is None else replace(following, query=dict(query))
 
 
-def _behind(position: PagePosition, page: Received, token: str | None) -> PagePosition | None:
+def _behind(position: PagePosition, page: Content, token: str | None) -> PagePosition | None:
     """Return the position of the page that a token names.
 
     Raises:

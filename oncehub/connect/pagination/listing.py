@@ -1,4 +1,4 @@
-"""A selection of a stream's records, and one page of it with what the page declares about itself."""
+"""A listing: one selection of a stream's records, to be read page by page."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote, urlencode
 
-from oncehub.config.reading import Pages, Place, Read
+from oncehub.config.reading import Pages, Read
 from oncehub.connect.formats import Content
 from oncehub.errors import ContractBroken
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -67,46 +65,8 @@ class Listing:
         return path + (f"?{text}" if text else "")
 
 
-@dataclass(frozen=True)
-class Received:
-    """One page as it arrived.
-
-    Attributes:
-        content: its records, and the places of its body and headers.
-        total: count declared for the whole selection, if any.
-        more: whether it says that another page follows, where it says so at all.
-    """
-
-    content: Content
-    total: int | None
-    more: bool | None
-
-    @property
-    def what(self) -> str:
-        """Names the page in errors."""
-        return self.content.what
-
-    @property
-    def records(self) -> list[Any]:
-        """As the source sent them."""
-        return self.content.records
-
-
-Fetch = Callable[[str], Received]
+Fetch = Callable[[str], Content]
 """Fetches the page at an address."""
-
-
-def received(content: Content, pages: Pages) -> Received:
-    """Read what a page declares about itself.
-
-    Raises:
-        ContractBroken: when a declaration is not where the connector says, or the page holds fewer records
-            than it counts itself.
-    """
-    total = None if pages.total is None else _count(content, pages.total)
-    if pages.count is not None and (count := _count(content, pages.count)) > len(content.records):
-        raise ContractBroken(f"{content.what}: counts {count} records but holds {len(content.records)}")
-    return Received(content, total, None if pages.more is None else _truth(content, pages.more))
 
 
 def check_total(what: str, total: int | None, read: int) -> None:
@@ -117,23 +77,3 @@ def check_total(what: str, total: int | None, read: int) -> None:
     """
     if total is not None and read < total:
         raise ContractBroken(f"{what}: the source declares {total} records but ended after {read}")
-
-
-def _count(content: Content, place: Place) -> int:
-    count = content.count(place)
-    if count is None:
-        raise unlike_promised(content, "count", place)
-    return count
-
-
-def _truth(content: Content, place: Place) -> bool:
-    value = str(content.value(place)).lower()
-    if value not in _TRUTHS:
-        raise unlike_promised(content, "true or false", place)
-    return _TRUTHS[value]
-
-
-def unlike_promised(content: Content, thing: str, place: Place) -> ContractBroken:
-    """Return the error for a page that lacks what the connector names."""
-    where = f"`{place}`" if isinstance(place, str) else f"the header {place.header}"
-    return ContractBroken(f"{content.what}: holds no {thing} at {where}")

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from oncehub.config.reading import NumberPages, OffsetPages
-from oncehub.connect.pagination.listing import Fetch, Listing, Received, check_total
+from oncehub.connect.formats import Content
+from oncehub.connect.pagination.listing import Fetch, Listing, check_total
 from oncehub.connect.resume_token import OffsetPosition, PagePosition
 from oncehub.errors import ContractBroken
 
@@ -48,7 +49,7 @@ class OffsetPaginator:
             return None
         return position if page.total is None else replace(position, total=page.total)
 
-    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+    def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The next offset, or one further back when the total has shrunk."""
         offset, total, count = position.offset, page.total, len(page.records)
         at, read = offset.at, position.read + count
@@ -73,7 +74,7 @@ class OffsetPaginator:
         )
         return replace(position, read=read, total=total, offset=following)
 
-    def _is_last(self, position: PagePosition, page: Received) -> bool:
+    def _is_last(self, position: PagePosition, page: Content) -> bool:
         if page.more is not None:
             return not page.more
         # A total that shrank once may fall below what is there, so it no longer ends the listing.
@@ -81,7 +82,7 @@ class OffsetPaginator:
             return not page.records or position.read + len(page.records) >= page.total
         return not page.records
 
-    def _check_progress(self, position: PagePosition, page: Received) -> None:
+    def _check_progress(self, position: PagePosition, page: Content) -> None:
         """Refuse a page that comes again: a source that ignores the offset would give it for ever."""
         grown = (page.total or 0) - (position.total or 0)
         again = position.offset.before_digest == _digest(page) and grown < max(1, len(page.records))
@@ -110,7 +111,7 @@ class OffsetPaginator:
         return replace(position, read=read, total=total, offset=back)
 
 
-def _digest(page: Received) -> str:
+def _digest(page: Content) -> str:
     """Identify a page by its first and last record; a digest, for records hold personal data."""
     ends: list[Any] = [page.records[0], page.records[-1]] if page.records else []
     return hashlib.blake2b(repr((len(page.records), ends)).encode(), digest_size=16).hexdigest()

@@ -16,12 +16,12 @@ from typing import Protocol
 import requests
 
 from oncehub.config.reading import CursorPages, LinkPages, NextUrlPages, NumberPages, OffsetPages
-from oncehub.connect.formats import PageReader
+from oncehub.connect.formats import Content, PageReader
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.responses import Response
 from oncehub.connect.page import Page
 from oncehub.connect.pagination.cursor import CursorPaginator, LinkPaginator, PluginPaginator, Strip
-from oncehub.connect.pagination.listing import Fetch, Listing, Received, check_total, received
+from oncehub.connect.pagination.listing import Fetch, Listing, check_total
 from oncehub.connect.pagination.offset import OffsetPaginator
 from oncehub.connect.plugins import NextPage
 from oncehub.connect.resume_token import PagePosition, ResumeToken
@@ -43,7 +43,7 @@ class Paginator(Protocol):
     def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:
         """The position of an earlier process as of now; None when the pages before it have changed."""
 
-    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+    def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The position behind `page`, which is the one at `position`; None when it is the last.
 
         Raises:
@@ -65,7 +65,7 @@ class SinglePagePaginator:
         """None: there is no page to continue with."""
         return None
 
-    def after(self, position: PagePosition, page: Received) -> PagePosition | None:
+    def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """None: no page follows."""
         if page.more:
             raise ContractBroken(f"{page.what}: says that more follows, but its `pages` are of kind none")
@@ -107,7 +107,7 @@ def listing_pages(
         SourceError: see `Requester.send`.
     """
 
-    def fetched(url: str, number: int) -> Received:
+    def fetched(url: str, number: int) -> Content:
         return _fetched(requester, reader, listing, url, number)
 
     position = PagePosition(listing.selection())
@@ -129,14 +129,14 @@ def listing_pages(
         position = following
 
 
-def _fetched(requester: Requester, reader: PageReader, listing: Listing, url: str, number: int) -> Received:
+def _fetched(requester: Requester, reader: PageReader, listing: Listing, url: str, number: int) -> Content:
     what = f"{listing.name}: page {number}"
     gone = {404, 410} if listing.may_be_gone and number == 1 else set()
 
-    def read(response: Response) -> Received:
+    def read(response: Response) -> Content:
         if response.status in gone:
             raise Gone
-        return received(reader.page(response, what), listing.pages)
+        return reader.page(response, what).declared(listing.pages)
 
     request = requests.Request("GET", url, headers=dict(listing.read.headers))
     return requester.send(request, what, read, accept={200} | gone)

@@ -18,7 +18,7 @@ from oncehub.connect.formats.json import parse_json
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.responses import Response
 from oncehub.connect.page import Page
-from oncehub.connect.pagination.listing import Listing, unlike_promised
+from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.pagination.paginators import listing_pages, paginator_of
 from oncehub.connect.plugins import Plugins
 from oncehub.connect.resume_token import FilePosition, PagePosition
@@ -69,11 +69,7 @@ class ListingReader:
 
         def read(response: Response) -> int:
             body = plugin(response.body, response.headers) if plugin else parse_json(response.body)
-            content = Content(what, [], body, response.headers)
-            count = content.count(watermark.value)
-            if count is None:
-                raise unlike_promised(content, "number", watermark.value)
-            return count
+            return Content(what, [], body, response.headers).promised_count(watermark.value, "number")
 
         request = requests.Request("GET", self.connection.host + watermark.path)
         return self.requester.send(request, what, read)

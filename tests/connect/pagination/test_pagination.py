@@ -17,7 +17,7 @@ from oncehub.config.reading import Json, LinkPages, NumberPages, OffsetPages, Pa
 from oncehub.connect import Page, ResumeToken, Window
 from oncehub.connect.formats import Content
 from oncehub.connect.pagination.cursor import LinkPaginator, next_link
-from oncehub.connect.pagination.listing import Listing, Received
+from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.pagination.offset import OffsetPaginator
 from oncehub.connect.resume_token import PagePosition
 from oncehub.connect.source import Source
@@ -158,7 +158,7 @@ def test_records_that_leave_while_reading_hide_no_other(
         start = position.offset.at * (size if numbered else 1)
         records = listed[start : start + size]
         seen.update(records)
-        position = paginator.after(position, Received(Content("page", records, {}, {}), len(listed), None))
+        position = paginator.after(position, Content("page", records, {}, {}, total=len(listed)))
         leaving = data.draw(st.sets(st.sampled_from(listed), max_size=3)) if listed else set()
         listed = [number for number in listed if number not in leaving]
     assert seen >= set(listed)
