@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
 import time
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -18,9 +18,10 @@ from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.config.reading import Folder, Read
 from oncehub.connect.files.file_sets import FileSet, ListedFile
+from oncehub.connect.http.responses import copied
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import FilePosition
-from oncehub.errors import ConfigError, ContractBroken, SourceUnavailable, TransientError
+from oncehub.errors import ConfigError, ContractBroken, SourceUnavailable
 
 SIDECAR = ".sha256"
 QUIET_SECONDS = 60.0
@@ -125,7 +126,8 @@ class _Drop:
         try:
             with self._opened(file.name, what) as source:
                 before = os.fstat(source.fileno())
-                digest = self._copied(source, what, into)
+                chunks = iter(partial(source.read, _CHUNK_BYTES), b"")
+                digest = copied(chunks, what, into, most=self._limits.file_bytes)
                 after = os.fstat(source.fileno())
         except OSError as error:
             raise _unreadable(what, error) from None
@@ -200,23 +202,6 @@ class _Drop:
         if path.parent != Path(os.path.realpath(self._folder)):
             raise ContractBroken(f"{what}: is a link that leads out of its folder")
         return path
-
-    def _copied(self, source: BinaryIO, what: str, into: BinaryIO) -> str:
-        digest = hashlib.sha256()
-        most = self._limits.file_bytes
-        size = 0
-        while chunk := source.read(_CHUNK_BYTES):
-            size += len(chunk)
-            if size > most:
-                raise ContractBroken(f"{what}: is larger than limits.file_bytes ({most})")
-            digest.update(chunk)
-            try:
-                into.write(chunk)
-            except OSError as error:
-                raise TransientError(
-                    f"{what}: cannot be kept in the temporary folder: {_reason(error)}"
-                ) from None
-        return digest.hexdigest()
 
 
 def _version(there: os.stat_result) -> str:

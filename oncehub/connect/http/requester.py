@@ -16,7 +16,7 @@ import requests
 from oncehub.config.access import Limits
 from oncehub.connect.http.failures import HTTP_ERRORS, CredentialsRefused, TryAgain, network_failure
 from oncehub.connect.http.rate_limiter import Pause, RateLimiter
-from oncehub.connect.http.responses import Response, copied, taken
+from oncehub.connect.http.responses import Response, chunks_of, copied, taken
 from oncehub.connect.http.retry import check_status, with_retries
 
 Result = TypeVar("Result")
@@ -107,7 +107,7 @@ class Requester:
             into.seek(0)
             into.truncate()
             # Half a body whose length header was cut alike is noticed only here.
-            if copied(response, what, into, most=self.limits.file_bytes) != sha256:
+            if copied(chunks_of(response, what), what, into, most=self.limits.file_bytes) != sha256:
                 raise TryAgain("its SHA-256 is not the manifest's")
 
         self._retried(what, lambda: self._exchange(request, what, (200,), take))

@@ -1,10 +1,10 @@
-"""An answer of a source, taken in within bounds of time and size."""
+"""A response of a source, read within bounds of time and size; not the `Response` of `requests` itself."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ _CHUNK_BYTES = 65_536
 
 @dataclass(frozen=True)
 class Response:
-    """A whole answer; `body` is freed of its content encoding."""
+    """A whole response; `body` has its content encoding undone."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,7 +26,7 @@ class Response:
 
 
 def taken(response: requests.Response, what: str, *, most: int, seconds: float) -> Response:
-    """Take a whole answer into memory.
+    """Read a whole response into memory.
 
     Raises:
         TryAgain: when it is not complete in `seconds`.
@@ -34,7 +34,7 @@ def taken(response: requests.Response, what: str, *, most: int, seconds: float) 
     """
     deadline = time.monotonic() + seconds
     body = bytearray()
-    for chunk in _chunks(response, what):
+    for chunk in chunks_of(response, what):
         body += chunk
         if len(body) > most:
             raise ContractBroken(f"{what}: the answer is larger than limits.page_bytes ({most})")
@@ -43,38 +43,35 @@ def taken(response: requests.Response, what: str, *, most: int, seconds: float) 
     return Response(response.status_code, response.headers, bytes(body))
 
 
-def copied(response: requests.Response, what: str, into: BinaryIO, *, most: int) -> str:
-    """Copy an answer's body into an empty file and return its SHA-256 in lower-case hex.
-
-    It may take as long as it keeps coming (see `deadline_adapter`).
+def copied(chunks: Iterable[bytes], what: str, into: BinaryIO, *, most: int) -> str:
+    """Copy a file that arrives in pieces into an empty one, and return its SHA-256 in lower-case hex.
 
     Raises:
         ContractBroken: when it holds more than `most` bytes (`limits.file_bytes`).
-        TransientError: when the file cannot be written.
+        TransientError: when the copy cannot be written.
     """
     digest = hashlib.sha256()
     size = 0
-    for chunk in _chunks(response, what):
+    for chunk in chunks:
         size += len(chunk)
         if size > most:
-            raise ContractBroken(f"{what}: the file is larger than limits.file_bytes ({most})")
+            raise ContractBroken(f"{what}: is larger than limits.file_bytes ({most})")
         digest.update(chunk)
-        _write(into, chunk, what)
+        try:
+            into.write(chunk)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise TransientError(f"{what}: cannot be kept in the temporary folder: {reason}") from None
     return digest.hexdigest()
 
 
-def _chunks(response: requests.Response, what: str) -> Iterator[bytes]:
-    """Give the body as it arrives, unpacked, in bounded pieces however well it was packed."""
+def chunks_of(response: requests.Response, what: str) -> Iterator[bytes]:
+    """Yield the body as it arrives, unpacked, in pieces of bounded size however well it was packed.
+
+    It may take as long as it keeps coming (see `deadline_adapter`).
+    """
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise ContractBroken(f"{what}: came in a Content-Encoding that was not offered; only gzip is")
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         yield chunk
-
-
-def _write(into: BinaryIO, chunk: bytes, what: str) -> None:
-    try:
-        into.write(chunk)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise TransientError(f"{what}: cannot be kept in the temporary folder: {reason}") from None
