@@ -1,1 +1,1 @@
-"""The kinds of credentials, each adding what it must to a request."""
+"""Authentication: the kinds of credentials, each of which adds to a request what its source expects."""

@@ -62,7 +62,7 @@ def authentication_of(
 
 
 def without_key(auth: Auth, url: str) -> str:
-    """Return an address that a source has given, without the key it may repeat, so that it may be kept."""
+    """Return an address that a source has given, without the key in it, so that it can be stored."""
     return without_parameter(url, auth.query) if isinstance(auth, ApiKey) and auth.query else url
 
 
@@ -131,7 +131,7 @@ def _fit(source: str, name: str, value: str | None, meaning: str, fit: re.Patter
         raise ConfigError(f"connection of {source}: {name} is missing; give the {meaning}")
     if fit and not fit.fullmatch(value):
         raise ConfigError(
-            f"connection of {source}: {name} holds a sign that its place in a request cannot carry;"
+            f"connection of {source}: {name} holds a character that its place in a request cannot carry;"
             f" give the {meaning} without blanks, line ends and accents"
         )
     return value

@@ -39,7 +39,7 @@ _TOKEN_ERRORS = {
     "unsupported_grant_type",
     "invalid_scope",
 }
-"""RFC 6749 section 5.2; nothing else of an error answer is repeated."""
+"""RFC 6749 section 5.2; nothing else of an error response is reported."""
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 section 2.2."""
@@ -59,7 +59,7 @@ class _Token:
 
 
 class BearerTokens(Authentication):
-    """Signs with a token that is used until shortly before it ends; shared by threads."""
+    """Signs with a token that is used until shortly before it expires; threads share it."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class BearerTokens(Authentication):
         self._token: _Token | None = None
 
     def prepare(self) -> None:
-        """Fetch a token where there is no live one."""
+        """Fetch a token unless one is still valid."""
         with self._lock:
             if self._token is None or self._clock() >= self._token.renew_at:
                 self._token = self._fetch()
@@ -99,7 +99,7 @@ class BearerTokens(Authentication):
         request.headers["Authorization"] = self._token.header
 
     def renew(self, refused: requests.PreparedRequest) -> bool:
-        """Let the next request fetch a token, unless another thread has one that is not the refused."""
+        """Let the next request fetch a token, unless another thread has already replaced the refused one."""
         with self._lock:
             if self._token and self._token.header == refused.headers.get("Authorization"):
                 self._token = replace(self._token, renew_at=float("-inf"))
@@ -110,37 +110,37 @@ class BearerTokens(Authentication):
         request = requests.Request("POST", self._url, data=form, headers={"Accept": "application/json"})
         return self._requester.send(request, self._what, self._read, accept=(200, 400, 401, 403))
 
-    def _read(self, answer: Response) -> _Token:
-        if answer.status != 200:
+    def _read(self, response: Response) -> _Token:
+        if response.status != 200:
             raise AuthenticationError(
-                f"{self._what}: answered {answer.status}{_token_error(answer)}; check the credentials in the"
-                " source's connection, and client_auth and the scope in its connector.yaml"
+                f"{self._what}: answered {response.status}{_token_error(response)}; check the credentials in"
+                " the source's connection, and client_auth and the scope in its connector.yaml"
             )
-        content = parse_json(answer.body)
+        content = parse_json(response.body)
         match content:
             case {"access_token": str(text)} if _VISIBLE.fullmatch(text):
                 _check_type(content.get("token_type"), self._what)
                 return _Token(text, self._clock() + _lifetime(content.get("expires_in")))
             case _:
-                raise ContractBroken(f"{self._what}: the answer holds no access_token")
+                raise ContractBroken(f"{self._what}: the response holds no access_token")
 
 
 def _check_type(kind: object, what: str) -> None:
-    """Other kinds of token need another kind of signing; one untold is taken for a bearer's."""
+    """Refuse tokens that are not sent as bearer tokens; one of no declared type counts as such."""
     if isinstance(kind, str) and kind.lower() != "bearer":
         raise ContractBroken(f"{what}: is no bearer token")
 
 
 def _lifetime(expires_in: object) -> float:
-    """Seconds to use a token; one of untold life is used until it is refused."""
+    """Seconds to use a token; one without a declared lifetime is used until it is refused."""
     if not isinstance(expires_in, int | float):
         return float("inf")
     return max(float(expires_in) - _MARGIN_SECONDS, expires_in / 2)
 
 
-def _token_error(answer: Response) -> str:
+def _token_error(response: Response) -> str:
     try:
-        content = parse_json(answer.body)
+        content = parse_json(response.body)
     except TryAgain:
         return ""
     error = content.get("error") if isinstance(content, dict) else None

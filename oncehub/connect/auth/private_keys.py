@@ -1,4 +1,4 @@
-"""The private key that a source knows the hub by."""
+"""The private key that identifies the hub to a source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed requests: by the HMAC of many an agency, and by RFC 9421."""
+"""Signed requests: by HMAC over five lines, as many agencies ask for, and by RFC 9421."""
 
 from __future__ import annotations
 

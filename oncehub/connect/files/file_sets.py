@@ -1,4 +1,4 @@
-"""Records of several files, one after the other; wherever a read stops, it goes on at the same record."""
+"""Reads the records of several files in order; a read that stopped continues at the same record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ListedFile:
 
     Attributes:
         name: where it is.
-        identity: another one where the content is another: a checksum, or size and time.
+        identity: changes with the content: a checksum, or size and time.
         rows: how many records it is said to hold.
     """
 
@@ -40,7 +40,7 @@ class ListedFile:
 
 
 Copy = Callable[[ListedFile, str, BinaryIO], None]
-"""Copies a file (named for errors by the text) into an empty one; what it leaves there is the listed file."""
+"""Copies a listed file into an empty one; the text names it in errors."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class FileSet:
     Attributes:
         name: `source.stream`.
         files: in the order in which they are read.
-        copy: brings one here. Files are read from copies of their own, so that none changes under the reader.
-        vouched: whether identities are checksums, so that a file that is cut was written so.
+        copy: copies one here. Files are read from copies, so that none changes while it is read.
+        vouched: whether identities are checksums; a file that is cut was then written so.
     """
 
     name: str
@@ -68,7 +68,7 @@ class FileSet:
 
         Raises:
             ContractBroken: when a file is not what the connector says.
-            SourceUnavailable: when one that nothing vouches for is cut.
+            SourceUnavailable: when a file without a checksum is cut.
         """
         position = self._begin(resume)
         if not self.files:
@@ -128,7 +128,7 @@ class FileSet:
 
 
 def _marked(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:
-    """Tell of each item whether it is the last."""
+    """Yield each item, and whether it is the last."""
     held = next(items)
     for item in items:
         yield held, False

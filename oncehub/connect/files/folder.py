@@ -1,4 +1,4 @@
-"""Files that a source drops into a folder: one is read once it is complete, and as it was then."""
+"""Drop folders: a file that a source put there is read once it is complete, and as it was then."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from oncehub.errors import ConfigError, ContractBroken, SourceUnavailable
 
 SIDECAR = ".sha256"
 QUIET_SECONDS = 60.0
-"""A file without a checksum is complete once it has not changed for so long."""
+"""A file without a checksum counts as complete once it has not changed for so long."""
 
 _SUM = re.compile(r"([0-9A-Fa-f]{64})(?:\s+\*?(.*\S))?\s*")
 _CHUNK_BYTES = 1024 * 1024
@@ -35,7 +35,7 @@ Clock = Callable[[], float]
 
 
 def folder_of(connector: Connector, connection: Connection) -> Path:
-    """Return the folder of the connector's file drops; whether it is there, its reader finds out.
+    """Return the folder that the source drops its files into; `folder_pages` finds out whether it exists.
 
     It is `folder` in the connection's extra, else its host as `file:///…`. The first serves a source that has
     streams over HTTP too.
@@ -73,9 +73,9 @@ def folder_pages(
 ) -> Iterator[Page]:
     """Read the complete files of a folder in the order of their names; no files are one empty page.
 
-    Every read takes all files that lie there; which of them to clear away is the source's affair. Where a
-    record that is absent counts as deleted, an empty folder says that all were: the bound of such deletes,
-    `at_most`, then fails the run.
+    Every read takes all files in the folder; the source removes old ones. Where an absent record counts as
+    deleted, an empty folder means that all were deleted: the bound of such deletes, `at_most`, then fails the
+    run.
 
     Args:
         folder: where the files are dropped.
@@ -84,12 +84,12 @@ def folder_pages(
         limits: bounds of a file, and of a line or record in it.
         resume: of the token that the last page kept; other files than then start anew.
         whole: whether what is absent counts as deleted. A file that is not complete yet then fails the read;
-            else it waits for a later one.
+            else the file waits for a later read.
         clock: Unix seconds.
 
     Raises:
         SourceUnavailable: when the folder is not there, or a file changes while it is read or does not match
-            its checksum: a later read may find it well.
+            its checksum: a later read may succeed.
         ContractBroken: when a link leads out of the folder, or a file is not what the connector says.
     """
     assert read.folder is not None
@@ -122,7 +122,7 @@ class _Drop:
         return files
 
     def copy(self, file: ListedFile, what: str, into: BinaryIO) -> None:
-        """Copy a file that stays the one listed from beginning to end."""
+        """Copy a file, and check that it is the one listed from beginning to end."""
         try:
             with self._opened(file.name, what) as source:
                 before = os.fstat(source.fileno())
@@ -187,7 +187,7 @@ class _Drop:
         return stated[1].lower()
 
     def _opened(self, name: str, what: str) -> BinaryIO:
-        # Not blocking: a pipe that somebody put here has no end.
+        # Not blocking: a pipe in the folder has no end.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         file = os.fdopen(os.open(self._inside(name, what), flags), "rb")
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

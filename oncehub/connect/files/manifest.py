@@ -1,4 +1,4 @@
-"""Files listed in a manifest: checked against their SHA-256 before anything of them is read."""
+"""Files listed in a manifest: each is checked against its SHA-256 before it is read."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def file_pages(
         SourceError: see `Requester.send`; a file that never matches its sum is `SourceUnavailable`.
     """
     assert read.listing is not None
-    asked = _Asked(requester, host, read)
-    files = asked.listed(read.listing, f"{name}: manifest")
-    yield from FileSet(name, read, requester.limits, files, asked.copy, vouched=True).pages(resume)
+    fetcher = _Fetcher(requester, host, read)
+    files = fetcher.listed(read.listing, f"{name}: manifest")
+    yield from FileSet(name, read, requester.limits, files, fetcher.copy, vouched=True).pages(resume)
 
 
-class _Asked:
-    """A source asked for its list and its files."""
+class _Fetcher:
+    """Fetches the list of a source, and its files."""
 
     def __init__(self, requester: Requester, host: str, read: Read) -> None:
         self._requester = requester
@@ -64,7 +64,7 @@ class _Asked:
         return files
 
     def copy(self, file: ListedFile, what: str, into: BinaryIO) -> None:
-        # Quoted whole, a name leads nowhere but below the connector's path.
+        # Quoted as a whole, a name cannot lead out of the connector's path.
         path = (self._read.path or "").replace("{name}", quote(file.name, safe=""))
         self._requester.download(self._request(path), what, into, file.identity)
 

@@ -94,7 +94,7 @@ def at(content: Any, path: str) -> Any:
 
 
 def lists_in(body: Any, depth: int = 3) -> list[str]:
-    """The dotted paths at which lists stand, where their names are plain words and so tell of nobody."""
+    """The dotted paths of lists whose names are plain words, which reveal no personal data."""
     found = []
     for name, part in body.items() if isinstance(body, dict) else ():
         if not _PLAIN_WORD.fullmatch(name):

@@ -29,8 +29,8 @@ def csv_records(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: boo
         read: its dialect and encoding.
         what: names it in errors.
         most: characters of the longest line.
-        vouched: the file is known to be whole, as gzip is once it has been unpacked; else a last line without
-            an end counts as cut, for it may lack the end of its last value.
+        vouched: whether the file is known to be whole, as gzip is once it has been unpacked; else a last line
+            without an end counts as cut, for it may lack the end of its last value.
 
     Raises:
         TryAgain: when a line is no CSV of this dialect, or the file ends within a letter or a line.

@@ -1,4 +1,4 @@
-"""Records of a file of any size, some thousands at a time."""
+"""Reads the records of a file of any size, some thousands at a time; responses: `page_reader`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def record_slices(
         file: at its beginning.
         what: names it in errors.
         limits: `file_bytes` bounds the unpacked file, `page_bytes` one line or record, or a whole JSON file.
-        vouched: the file is known to be whole, by its checksum for example.
+        vouched: whether the file is known to be whole, by its checksum for example.
 
     Yields:
         Lists of 1 to 5,000 records.
@@ -47,7 +47,7 @@ def record_slices(
 
 
 def records_in(read: JsonLines | Csv, body: bytes, what: str, most: int) -> list[Any]:
-    """Return the records of an unpacked answer; see `record_slices`. Nothing vouches for its being whole."""
+    """Return the records of an unpacked response; see `record_slices`. It may have been cut."""
     file = io.BytesIO(body)
     if isinstance(read, Csv):
         return list(csv_records(file, read, what, most, vouched=False))

@@ -35,7 +35,7 @@ def parse_json(text: bytes) -> Any:
         content = orjson.loads(text)
         return _exactly(text) if _may_round(text) else content
     except (orjson.JSONDecodeError, RecursionError):
-        raise TryAgain("the answer is not JSON") from None
+        raise TryAgain("the response is not JSON") from None
 
 
 def _may_round(text: bytes) -> bool:

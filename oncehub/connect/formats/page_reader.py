@@ -1,4 +1,4 @@
-"""One answer over HTTP, taken apart by the form that the connector states."""
+"""Parses a response over HTTP into records, by the form that the connector names; files: `file_reader`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?h
 
 def _elsewhere(body: Any) -> str:
     if isinstance(body, list):
-        return "; the whole answer is one, leave `records` out"
+        return "; the whole response is one, leave `records` out"
     paths = lists_in(body)[:3]
     return f"; there is one at {' and at '.join(map(shown, paths))}" if paths else ""
 
@@ -51,7 +51,7 @@ class PageReader:
         """Return what a response holds; `what` names it in errors.
 
         A list of records that is null or not there counts as empty only where the page declares a total or
-        count of 0: many systems answer so, but they answer an error of theirs in the same form.
+        count of 0: many systems list nothing in this way, but report their errors in it as well.
 
         Raises:
             TryAgain: when the body is cut, broken in its own syntax, or a page for people.
@@ -61,7 +61,7 @@ class PageReader:
         if self.read.compression == "gzip" and not _HTML.match(body):
             body = unzipped(body, self.most, what)
         if _HTML.match(body):
-            raise TryAgain("the answer is an HTML page")
+            raise TryAgain("the response is an HTML page")
         empty = Content(what, [], None, response.headers)
         if self.plugin:
             return self._listed(replace(empty, body=self.plugin(body, response.headers)))

@@ -72,7 +72,7 @@ class _Element:
 
 
 class XmlDocument:
-    """A document fed piece by piece.
+    """Parses a document that is fed piece by piece.
 
     Attributes:
         records: values of the record elements closed so far; the caller may take them out.
@@ -129,7 +129,7 @@ class XmlDocument:
             raise ContractBroken(f"{self._what}: declares an encoding that cannot be read") from None
 
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002
-        # Tones are separate marks in Windows-1258; records state letters whole.
+        # Windows-1258 writes tones as separate characters; records hold composed letters.
         self._composes = encoding is not None and codecs.lookup(encoding).name == "cp1258"
 
     def _refuse(self, *_: object) -> None:

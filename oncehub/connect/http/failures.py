@@ -12,7 +12,7 @@ import urllib3
 from oncehub.errors import AuthenticationError, OncehubError
 
 HTTP_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-"""All that sending a request and reading its answer raise when the network or the source fails."""
+"""What sending a request and reading its response raise when the network or the source fails."""
 
 
 class TryAgain(Exception):
@@ -66,8 +66,8 @@ def _broken_how(causes: list[BaseException]) -> str:
     if any_is(socket.gaierror):
         return "its host name is not found"
     if any_is(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-        return "no complete answer in time"
-    return "connection broken before the answer was complete"
+        return "no complete response in time"
+    return "connection broken before the response was complete"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

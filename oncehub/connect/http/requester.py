@@ -65,20 +65,20 @@ class Requester:
         *,
         accept: Collection[int] = (200,),
     ) -> Result:
-        """Send a request until `read` makes sense of an answer; `what` names it in errors and logs.
+        """Send a request until `read` accepts a response; `what` names it in errors and logs.
 
         Args:
             request: without credentials; one that may be repeated.
             what: e.g. `tax.registrations: page 4`; no values.
-            read: makes the result, or raises `TryAgain`; given answers whose status is in `accept`.
-            accept: statuses that are answers.
+            read: makes the result, or raises `TryAgain`; gets responses whose status is in `accept`.
+            accept: statuses that `read` can use.
 
         Raises:
-            SourceUnavailable: no try out of `limits.attempts` gave a whole answer.
+            SourceUnavailable: none of `limits.attempts` tries gave a whole response.
             Throttled: asked to wait longer than `limits.longest_wait`.
             AuthenticationError: 401, 403 or TLS refused.
             RequestRefused: any other status.
-            ContractBroken: the answer is larger than `limits.page_bytes`.
+            ContractBroken: the response is larger than `limits.page_bytes`.
         """
         most, seconds = self.limits.page_bytes, self.limits.timeout.total_seconds()
 
@@ -106,7 +106,7 @@ class Requester:
         def take(response: requests.Response) -> None:
             into.seek(0)
             into.truncate()
-            # Half a body whose length header was cut alike is noticed only here.
+            # A cut body whose length header agrees with it is noticed only here.
             if copied(chunks_of(response, what), what, into, most=self.limits.file_bytes) != sha256:
                 raise TryAgain("its SHA-256 is not the manifest's")
 

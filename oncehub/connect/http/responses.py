@@ -37,9 +37,9 @@ def taken(response: requests.Response, what: str, *, most: int, seconds: float) 
     for chunk in chunks_of(response, what):
         body += chunk
         if len(body) > most:
-            raise ContractBroken(f"{what}: the answer is larger than limits.page_bytes ({most})")
+            raise ContractBroken(f"{what}: the response is larger than limits.page_bytes ({most})")
         if time.monotonic() > deadline:
-            raise TryAgain("no complete answer in time")
+            raise TryAgain("no complete response in time")
     return Response(response.status_code, response.headers, bytes(body))
 
 

@@ -83,14 +83,14 @@ def backoff(failed: int) -> float:
 
 
 def check_status(status: int, headers: Mapping[str, str], what: str, now: float, url: str = "") -> None:
-    """Raise for a status that is no answer.
+    """Raise for a status that the request did not expect.
 
     Args:
-        status: of the answer.
-        headers: of the answer.
+        status: of the response.
+        headers: of the response.
         what: names it in errors.
         now: Unix seconds.
-        url: that was asked; of it errors tell nothing but names of parameters.
+        url: that was requested; errors show only the names of its parameters.
 
     Raises:
         TryAgain: 408, 429 and 5xx.
@@ -107,7 +107,7 @@ def check_status(status: int, headers: Mapping[str, str], what: str, now: float,
 
 
 def _suspects(status: int, url: str) -> str:
-    # An address that the source gave may hold anything, also in the place of a name.
+    # An address that the source gave may hold personal data even in the names of its parameters.
     names = [name for name in parse_qs(urlsplit(url).query) if re.fullmatch(r"[A-Za-z_.-]{1,40}", name)]
     if status in {404, 405, 410}:
         return "the path"

@@ -1,4 +1,4 @@
-"""The HTTP session of one source: whom to trust, and the client certificate."""
+"""Sets up the HTTP session of one source: trusted authorities, and the client certificate."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def open_session(
         ConfigError: when the host is no http(s) address or a named file cannot serve.
     """
     scheme = _checked_scheme(connector, connection.host)
-    # Its lines show whole URLs, and cursors in them may hold keys of records, or credentials.
+    # urllib3 logs whole URLs, and cursors in them may hold keys of records, or credentials.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     session = requests.Session()
     # A .netrc or a proxy variable must not redirect or replace the connection's credentials.
     session.trust_env = False
     session.headers["User-Agent"] = "oncehub"
-    # What is not offered is not unpacked: gzip is the form whose growth is bounded as it is read.
+    # Only gzip is offered and unpacked, as its growth is bounded while it is read.
     session.headers["Accept-Encoding"] = "gzip"
     carrier: BaseAdapter = DeadlineAdapter(pool_maxsize=max(10, connector.limits.concurrency))
     if transport is not None:

@@ -1,4 +1,4 @@
-"""Reading a stream of children: for each record of another stream, the records that belong to it."""
+"""Child streams: for each record of a parent stream, reads the records that belong to it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from oncehub.errors import ContractBroken
 
 logger = logging.getLogger(__name__)
 
-RECORDS, ANSWERS = 1000, 100
-"""Answers about single parents are gathered until they hold so many records, or are so many themselves.
+RECORDS, RESPONSES = 1000, 100
+"""Responses about single parents are gathered into a page of so many records, or of so many responses.
 
-An answer takes a request, so that a hundred are some seconds' work: what a killed run does again.
+A hundred responses take a hundred requests, so some seconds: what a killed run repeats.
 """
 
 Family = dict[str, Any]
-"""What of a parent its children are asked for with, by the names of `take`."""
+"""Fields of a parent that its children are requested with, by the names of `take`."""
 
 
 @dataclass
@@ -48,27 +48,27 @@ class _Gathered:
 
     number: int
     records: list[Any] = field(default_factory=list)
-    answers: int = 0
+    responses: int = 0
 
     def add(self, records: list[Any]) -> None:
         self.records += records
-        self.answers += 1
+        self.responses += 1
 
     def is_full(self) -> bool:
-        return len(self.records) >= RECORDS or self.answers >= ANSWERS
+        return len(self.records) >= RECORDS or self.responses >= RESPONSES
 
     def page(self, following: ResumeToken | None, watermark: int | None) -> Page:
         """Give it away as one page."""
         page = Page(self.records, following, self.number, None, watermark=watermark)
-        self.number, self.records, self.answers = self.number + 1, [], 0
+        self.number, self.records, self.responses = self.number + 1, [], 0
         return page
 
 
 class ChildReader:
     """The children of one stream's records.
 
-    A read goes on where it stopped when the page of parents is still the same up to there; else the page's
-    parents are asked again, so that children come twice rather than never. A parent that is gone by the time
+    A read continues where it stopped if the page of parents is the same up to there; else the page's parents
+    are asked again, so that children arrive twice rather than never. A parent that is gone by the time
     it is asked (404 or 410) has no children; one marked deleted is not asked.
     """
 
@@ -240,6 +240,5 @@ def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
     try:
         yield pool
     finally:
-        # Its threads may be waiting until a source that asked for peace may be asked again; whoever gives up
-        # reading ends their pauses only after this.
+        # Its threads may be pausing because the source asked to wait; their pauses are ended only after this.
         pool.shutdown(wait=False, cancel_futures=True)

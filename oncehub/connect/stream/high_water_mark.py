@@ -1,4 +1,4 @@
-"""When records were stated by their own word: what a read of changes may go on from."""
+"""High-water mark: the latest time or sequence that records state; the next read of changes begins there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oncehub.connect.stream.window import Bound
 def latest(records: Iterable[Any], stream: Stream, most: Bound) -> Bound:
     """Return the latest time of statement, or highest sequence, that is not beyond `most`.
 
-    None when no record says any. What lies beyond is what moved while it was read, or a wrong clock.
+    None when no record has one. Records beyond `most` changed while they were read, or a clock is wrong.
     """
     stated = (_mark(record, stream) for record in records)
     within = (mark for mark in stated if mark is not None and (most is None or mark <= most))  # type: ignore[operator]

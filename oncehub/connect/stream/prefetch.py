@@ -1,4 +1,4 @@
-"""Fetches what comes next while the caller works on what is there."""
+"""Prefetch: fetches the next page while the caller works on the current one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def first_pages_ahead(
 ) -> Iterator[Iterator[Page]]:
     """Yield listings in order, while the first pages of the next `most` are fetched by the pool's threads.
 
-    The rest of a listing is fetched by whoever iterates it.
+    The caller fetches the rest of a listing by iterating it.
     """
     waiting: deque[tuple[Future[Page | None], Iterator[Page]]] = deque()
     for pages in listings:

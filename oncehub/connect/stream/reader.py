@@ -44,7 +44,7 @@ class StreamReader:
         Args:
             source: reads its listings.
             stream: its name.
-            clock: tells how far a replay of changes may go.
+            clock: the present, up to which changes are replayed.
             as_parents: leaves out deletions, and reads everything up to the present. A record that changes
                 while it is listed leaves a bounded listing, whose total shrinks, and is in the next one.
         """

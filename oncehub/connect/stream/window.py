@@ -1,4 +1,4 @@
-"""The span of statement times or sequence numbers that one read asks for, in the form of the source."""
+"""The window of changes that one read asks for, by time or by sequence, in the form of the source."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from oncehub.config.connector import SequenceChanges, Stream, Updated
 from oncehub.errors import ConfigError
 
 Bound = datetime | int | None
-"""A time-zone aware instant, or the number of a change where a stream tells its changes by sequence."""
+"""A time-zone aware instant, or the number of a change where a stream numbers its changes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Window:
-    """What was stated from `since` (inclusive) until `until` (exclusive), by time or by sequence.
+    """Records stated from `since` (inclusive) until `until` (exclusive), by time or by sequence.
 
     `since` None means a full read; `until` None, whatever the source has.
     """
@@ -34,13 +34,13 @@ class Window:
 
 
 def window_parameters(window: Window, name: str, stream: Stream) -> dict[str, str]:
-    """Return the query parameters that select `window`; `name` tells the stream in errors.
+    """Return the query parameters that select `window`; `name` names the stream in errors.
 
     A bound finer than the source's form is cut to it: below for `since`, so nothing is lost, and below for
     `until`, so the next window begins where this one ended.
 
     Raises:
-        ConfigError: when `since` is given but the stream cannot tell what changed, or bounds are of the kind
+        ConfigError: when `since` is given but the stream cannot select by change, or bounds are of a kind
             that it does not know.
     """
     changes = stream.changes

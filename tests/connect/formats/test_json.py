@@ -53,7 +53,7 @@ def test_no_list_is_an_empty_one_only_where_the_page_declares_none(data: Any) ->
     [
         ({"data": {"items": [], "total": 0}}, r"holds no list at `ds`; there is one at `data\.items`$"),
         ({"rows": [], "errors": []}, r"holds no list at `ds`; there is one at `rows` and at `errors`$"),
-        ([], r"holds no list at `ds`; the whole answer is one, leave `records` out$"),
+        ([], r"holds no list at `ds`; the whole response is one, leave `records` out$"),
         ({"079301000123": [], "Bà Lan": [], "a": {"b": {"c": {"d": []}}}}, r"holds no list at `ds`$"),
     ],
 )
@@ -72,14 +72,14 @@ def test_something_else_than_a_list_breaks_the_contract() -> None:
     [b"", b'[{"a": 1}', b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b"[" * 5000, b'"\\ud800"', b"[9e99999]"],
 )
 def test_what_is_no_json_is_asked_for_again(body: bytes) -> None:
-    with pytest.raises(TryAgain, match="the answer is not JSON"):
+    with pytest.raises(TryAgain, match="the response is not JSON"):
         page(json_read(), body)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b" <!DOCTYPE html>", b"<?xml version='1.0'?>\n<!doctype HTML"])
 def test_a_page_for_people_is_asked_for_again_in_any_form(body: bytes) -> None:
     for read in (json_read(), jsonl_read()):
-        with pytest.raises(TryAgain, match="the answer is an HTML page"):
+        with pytest.raises(TryAgain, match="the response is an HTML page"):
             page(read, body)
 
 

@@ -122,8 +122,8 @@ def test_whatever_trickles_in_is_given_up(what: str, ask: Callable[..., Requeste
             requests.Request("GET", f"{host}/items"), "tax.items: page 1", lambda answer: answer.body
         )
     assert str(failure.value) in {
-        "tax.items: page 1: no complete answer in time; tried 2 times",
-        "tax.items: page 1: connection broken before the answer was complete; tried 2 times",
+        "tax.items: page 1: no complete response in time; tried 2 times",
+        "tax.items: page 1: connection broken before the response was complete; tried 2 times",
     }
 
 
@@ -149,7 +149,10 @@ def test_a_page_may_not_take_longer_than_one_answer_even_if_it_keeps_coming(
 ) -> None:
     pieces = iter([b"x" * 65_536] * 400)
     start = HEAD + b"Content-Length: 99999999\r\n\r\n"
-    with sending(start, pieces) as host, pytest.raises(SourceUnavailable, match="no complete answer in time"):
+    with (
+        sending(start, pieces) as host,
+        pytest.raises(SourceUnavailable, match="no complete response in time"),
+    ):
         ask(host, attempts=1).send(
             requests.Request("GET", f"{host}/"), "tax.items: page 1", lambda answer: answer.body
         )
@@ -271,7 +274,7 @@ def test_tls_connections_are_given_up_by_the_same_rule(tmp_path: Path, connector
         )
         with open_session(connector_of(), Connection(host, extra={"ca": str(files.authority)})) as session:
             requester = Requester(session, limits, LocalRateLimiter(limits))
-            with pytest.raises(SourceUnavailable, match="no complete answer in time"):
+            with pytest.raises(SourceUnavailable, match="no complete response in time"):
                 requester.send(requests.Request("GET", host), "tax.items: page 1", lambda answer: answer.body)
         ended.set()
         server.join()

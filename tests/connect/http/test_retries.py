@@ -205,7 +205,7 @@ def test_an_answer_beyond_the_limit_is_refused(
     served = serve(in_turn(reply))
     connector = connector_of(limits={"page_bytes": 100_000})
     with pytest.raises(
-        ContractBroken, match=r"page 1: the answer is larger than limits.page_bytes \(100000\)"
+        ContractBroken, match=r"page 1: the response is larger than limits.page_bytes \(100000\)"
     ):
         read(open_served(connector, served.host))
 
