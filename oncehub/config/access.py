@@ -1,4 +1,4 @@
-"""How a source is reached: credentials and limits, as `connector.yaml` states them."""
+"""How a source is reached: credentials and limits, as `connector.yaml` writes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from oncehub.config.documents import Part
+from oncehub.config.documents import Section
 from oncehub.config.quantities import Duration, Rate, Written
 
 UrlPath = Annotated[str, Written(r"^/\S*$", "write a path that begins with /; the host is the connection's")]
@@ -16,13 +16,13 @@ HeaderName = Annotated[
 ]
 
 
-class NoAuth(Part):
-    """The source asks for no credentials."""
+class NoAuth(Section):
+    """The source needs no credentials."""
 
     kind: Literal["none"]
 
 
-class ApiKey(Part):
+class ApiKey(Section):
     """A fixed key in one header, query parameter or cookie; the key is the connection's password."""
 
     kind: Literal["api_key"]
@@ -37,19 +37,19 @@ class ApiKey(Part):
         return self
 
 
-class Basic(Part):
+class Basic(Section):
     """HTTP Basic (RFC 7617); login and password are the connection's."""
 
     kind: Literal["basic"]
 
 
-class Bearer(Part):
+class Bearer(Section):
     """A fixed bearer token (RFC 6750), the connection's password."""
 
     kind: Literal["bearer"]
 
 
-class OAuth2(Part):
+class OAuth2(Section):
     """OAuth 2.0 client credentials (RFC 6749 section 4.4); the connection's login is the client id.
 
     Attributes:
@@ -71,7 +71,7 @@ class OAuth2(Part):
     audience: str | None = None
 
 
-class Hmac(Part):
+class Hmac(Section):
     """HMAC-SHA256 over method, path, query, timestamp and body digest, one a line."""
 
     kind: Literal["hmac"]
@@ -80,7 +80,7 @@ class Hmac(Part):
     signature_header: HeaderName
 
 
-class HttpSignature(Part):
+class HttpSignature(Section):
     """HTTP message signatures (RFC 9421); the connection's login is the key id.
 
     Attributes:
@@ -88,7 +88,7 @@ class HttpSignature(Part):
             file named by `private_key` in its extra.
         components: what is covered, in order.
         label: name of the signature.
-        expires: how long one is valid; none states no end.
+        expires: how long one is valid; left out, signatures have no end.
     """
 
     kind: Literal["http_signature"]
@@ -98,7 +98,7 @@ class HttpSignature(Part):
     expires: Duration | None = None
 
 
-class MutualTls(Part):
+class MutualTls(Section):
     """Client certificate; the connection's extra names `client_certificate`, `client_key` and `ca`."""
 
     kind: Literal["mutual_tls"]
@@ -109,17 +109,17 @@ Auth = Annotated[
 ]
 
 
-class Limits(Part):
+class Limits(Section):
     """What the source can bear from all tasks of its connection together.
 
     Attributes:
         requests: at most this many a second.
         burst: this many may begin at once after a pause.
         concurrency: at most this many are under way at a time.
-        timeout: for one answer.
+        timeout: for one response.
         attempts: tries of one request before the run fails.
         longest_wait: a Retry-After beyond this fails the run (to be tried later) instead of sleeping.
-        page_bytes: a larger answer is refused.
+        page_bytes: a larger response is refused.
         file_bytes: a larger file is refused, unpacked.
     """
 

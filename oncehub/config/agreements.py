@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from oncehub.config.connector import Name
-from oncehub.config.documents import Document, Part
+from oncehub.config.documents import Document, Section
 from oncehub.config.population import Condition
 from oncehub.config.rules import CaseKind
 
@@ -26,7 +26,7 @@ StreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}\.[
 """`source.stream`, e.g. `portal.submissions`."""
 
 
-class LegalBasis(Part):
+class LegalBasis(Section):
     """A legal text and the days it is in force (both inclusive)."""
 
     text: str
@@ -39,7 +39,7 @@ class LegalBasis(Part):
         return self.since <= day and (self.until is None or day <= self.until)
 
 
-class Agency(Part):
+class Agency(Section):
     """An agency, or another body, by its identifier (Quyết định 20/2020/QĐ-TTg).
 
     An enterprise's is its enterprise number (mã số doanh nghiệp), which is its tax code.
@@ -53,7 +53,7 @@ class Agency(Part):
     kind: Literal["state", "private"] = "private"
 
 
-class Validity(Part):
+class Validity(Section):
     """The days an agreement holds, both inclusive."""
 
     since: date = Field(alias="from")
@@ -66,14 +66,14 @@ class Validity(Part):
         return self
 
 
-class RateLimits(Part):
+class RateLimits(Section):
     """How often the agency may ask."""
 
     per_second: Annotated[int, Field(ge=1)]
     per_day: Annotated[int, Field(ge=1)]
 
 
-class Corrections(Part):
+class Corrections(Section):
     """Correction notices: the agency is told where records of its own source differ from what is believed.
 
     Attributes:
@@ -88,7 +88,7 @@ class Corrections(Part):
     legal_basis: LegalBasis | None = None
 
 
-class Cases(Part):
+class Cases(Section):
     """Cases that the agency's officers see and decide, with values of the agreement's attributes.
 
     Attributes:
@@ -104,7 +104,7 @@ KeyThumbprint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AE
 """A public key's thumbprint (RFC 7638, SHA-256), as `oncehub client thumbprint` prints it."""
 
 
-class CitizenView(Part):
+class CitizenView(Section):
     """What a portal may open to citizens whom it has authenticated, each about themselves only.
 
     Attributes:

@@ -31,7 +31,7 @@ class Connection:
 
 _KEYS = {"host", "login", "password", "extra"}
 _IGNORED = {"conn_type", "description"}
-"""Keys of an Airflow connection that say nothing here."""
+"""Keys of an Airflow connection that have no meaning here."""
 
 ConnectionLookup = Callable[[str], Connection]
 """Finds the connection of a source by its name; DAGs look in Airflow, the command line in the environment."""
@@ -61,15 +61,15 @@ def connection_from_document(document: object, where: str) -> Connection:
     """Build a connection from an Airflow-style JSON object; `where` names it in errors.
 
     Raises:
-        ConfigError: when it is no object, lacks a host, or states what would be left unread.
+        ConfigError: when it is no object, lacks a host, or has a key that would be ignored.
     """
     if not isinstance(document, dict) or not document.get("host"):
         raise ConfigError(f'{where} must be a JSON object with at least "host"')
     if any(value for name, value in document.items() if name not in _KEYS | _IGNORED):
-        # Neither the value nor the name is told: a secret may stand in the place of either.
+        # The error shows neither value nor name: either may be a secret in the wrong place.
         raise ConfigError(
-            f"{where} states more than host, login, password and extra; host takes scheme and port,"
-            " anything else belongs into extra"
+            f"{where} has keys beside host, login, password and extra; host takes scheme and port,"
+            " anything else belongs in extra"
         )
     extra = document.get("extra") or {}
     if not isinstance(extra, dict):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from oncehub.config.access import Auth, Limits, UrlPath
-from oncehub.config.documents import Document, Part
+from oncehub.config.documents import Document, Section
 from oncehub.config.quantities import Duration, Written
 from oncehub.config.reading import Pages, Place, Read, RecordPath, SinglePage
 
@@ -21,13 +21,13 @@ Name = Annotated[
 ]
 
 
-class Updated(Part):
-    """Where a record says when it was last stated.
+class Updated(Section):
+    """Where a record has the time of its last statement.
 
     Attributes:
         field: path in the record.
         format: strptime form, `iso8601`, `unix` (seconds) or `unix_ms`.
-        zone: time zone of a form that states none.
+        zone: time zone where the format has none.
     """
 
     field: RecordPath
@@ -35,7 +35,7 @@ class Updated(Part):
     zone: str = "UTC"
 
 
-class TimeChanges(Part):
+class TimeChanges(Section):
     """How to ask for what changed by the time of statement, sent in the form of `updated`.
 
     Attributes:
@@ -52,7 +52,7 @@ class TimeChanges(Part):
     skew: Duration = timedelta(minutes=5)
 
 
-class SequenceChanges(Part):
+class SequenceChanges(Section):
     """How to ask for what changed by a number that rises with every change.
 
     Attributes:
@@ -70,8 +70,8 @@ class SequenceChanges(Part):
 
 
 def _kind_of_changes(value: Any) -> str:
-    stated = value.get("kind", "time") if isinstance(value, dict) else getattr(value, "kind", "time")
-    return str(stated)
+    kind = value.get("kind", "time") if isinstance(value, dict) else getattr(value, "kind", "time")
+    return str(kind)
 
 
 Changes = Annotated[
@@ -80,15 +80,15 @@ Changes = Annotated[
 ]
 
 
-class Watermark(Part):
-    """Where the source tells the highest sequence there is now; `value` is the number's place."""
+class Watermark(Section):
+    """Where the source gives the highest sequence of now; `value` is the number's place."""
 
     path: UrlPath
     value: Place
 
 
-class Snapshot(Part):
-    """Where everything is read from, for a stream that tells its changes elsewhere.
+class Snapshot(Section):
+    """Where everything is read from, for a stream whose changes are listed elsewhere.
 
     The watermark is taken before the snapshot. The changes read after it begin at the latest statement that
     the snapshot shows up to the watermark, less `overlap`, so a dump may have been made hours before it is
@@ -103,23 +103,23 @@ class Snapshot(Part):
     watermark: Watermark | None = None
 
 
-class FlagDeletes(Part):
-    """A deleted record comes whole, with a field that says so."""
+class FlagDeletes(Section):
+    """A deleted record arrives whole, with a field that marks it."""
 
     kind: Literal["flag"]
     field: RecordPath
     equals: str | bool | int
 
 
-class TombstoneDeletes(Part):
-    """A deleted record comes among the others as its key and a mark only."""
+class TombstoneDeletes(Section):
+    """A deleted record arrives among the others as its key and a marker only."""
 
     kind: Literal["tombstone"]
     field: RecordPath
     equals: str | bool | int
 
 
-class TombstoneStream(Part):
+class TombstoneStream(Section):
     """Deleted records are listed apart, asked for after the others with the same parameters of `changes`.
 
     A full read asks for all of them.
@@ -136,7 +136,7 @@ class TombstoneStream(Part):
     updated: Updated | None = None
 
 
-class AbsenceDeletes(Part):
+class AbsenceDeletes(Section):
     """What a full snapshot no longer shows was deleted.
 
     Attributes:
@@ -152,8 +152,8 @@ Deletes = Annotated[
 ]
 
 
-class Parent(Part):
-    """Records are asked for once a record of another stream of the source, e.g. the documents of a dossier.
+class Parent(Section):
+    """Records are requested for each record of another stream of the source, e.g. the documents of a dossier.
 
     Attributes:
         stream: the parent stream.
@@ -167,8 +167,8 @@ class Parent(Part):
     of: Literal["all", "changed"] = "all"
 
 
-class Contract(Part):
-    """What becomes of a record that differs from its schema.
+class Contract(Section):
+    """What happens to a record that differs from its schema.
 
     `evolve`: it lands, and the difference is noted for the engineer; `ignore`: it lands; `quarantine`: it is
     kept aside; `stop`: the run ends before its page lands. Of several differences the strictest decides. Any
@@ -187,7 +187,7 @@ class Contract(Part):
     missing: Literal["evolve", "ignore", "quarantine", "stop"] = "quarantine"
 
 
-class Quarantine(Part):
+class Quarantine(Section):
     """A run stops before it lands nonsense.
 
     Attributes:
@@ -198,8 +198,8 @@ class Quarantine(Part):
     after: Annotated[int, Field(ge=1)] = 200
 
 
-class _Stated(Part):
-    """What is said of a stream's records, wherever they come from.
+class _Records(Section):
+    """Describes a stream's records, whether they are read or submitted.
 
     Attributes:
         key: fields that together name a record within the stream.
@@ -211,8 +211,8 @@ class _Stated(Part):
     quarantine: Quarantine = Quarantine()
 
 
-class Submitted(_Stated):
-    """Records that are not read: the source's agency submits them to the hub, where they wait to be landed.
+class Submitted(_Records):
+    """Records that are submitted by the source's agency instead of read; they wait in the hub to be landed.
 
     Nothing changes or deletes them but a later submission under the same key.
     """
@@ -233,7 +233,7 @@ class Submitted(_Stated):
         return None
 
 
-class Stream(_Stated):
+class Stream(_Records):
     """One collection of records that the source offers."""
 
     read: Read
@@ -294,7 +294,7 @@ class Connector(Document):
         schedule: cron expression, Vietnam time.
         plugin: the one step of reading that `connector.py` beside this file replaces.
         streams: what is read.
-        submitted: streams of which the records come by submission, e.g. of a form's answers.
+        submitted: streams whose records are submitted, e.g. the answers of a form.
     """
 
     source: Name

@@ -1,4 +1,4 @@
-"""Loading YAML configuration: checked by pydantic, every error with file, line, column and a way out."""
+"""Loads YAML configuration, checked by pydantic: errors have file, line, column and what to write instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from oncehub.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
-Marks = dict[KeyPath, tuple[int, int]]
+Locations = dict[KeyPath, tuple[int, int]]
 
 _OTHER_KIND = {
     "tuple_type": "write a list: [one, another]",
@@ -23,20 +23,20 @@ _OTHER_KIND = {
     "dict_type": "write keys and values: {key: value}",
     "string_type": 'write a text; of digits, in quotes: "1"',
 }
-"""What to write in the place of a value of another type, by pydantic's names of the errors."""
+"""What to write instead of a value of another type, by pydantic's name of the error."""
 
 
-class Part(BaseModel):
-    """A piece of a configuration document: unknown keys are errors, values never change after loading."""
+class Section(BaseModel):
+    """A section of a configuration document: unknown keys are errors, values never change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Document(Part):
-    """A whole configuration file, which remembers where each of its keys stands."""
+class Document(Section):
+    """A whole configuration file, which knows the line and column of each of its keys."""
 
     _path: Path = PrivateAttr(default=Path("(no file)"))
-    _marks: Marks = PrivateAttr(default_factory=dict)
+    _locations: Locations = PrivateAttr(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -54,7 +54,7 @@ class Document(Part):
 
     def where(self, *keys: str | int) -> str:
         """Return `file:line:column` of a key, or of its nearest enclosing key."""
-        return _place(self._path, self._marks, keys)
+        return _place(self._path, self._locations, keys)
 
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
@@ -62,18 +62,18 @@ AnyDocument = TypeVar("AnyDocument", bound=Document)
 
 def load_document(path: Path, model: type[AnyDocument]) -> AnyDocument:
     """Read `path` as `model`; see `Document.load`."""
-    content, marks = read_yaml(path)
+    content, locations = read_yaml(path)
     try:
         document = model.model_validate(content)
     except ValidationError as error:
-        faults = [_describe(path, marks, content, model, detail) for detail in error.errors()]
+        faults = [_describe(path, locations, content, model, detail) for detail in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(faults))) from None
     document._path = path
-    document._marks = marks
+    document._locations = locations
     return document
 
 
-def read_yaml(path: Path) -> tuple[Any, Marks]:
+def read_yaml(path: Path) -> tuple[Any, Locations]:
     """Return the content of a YAML file and the 1-based line and column of every key and list item.
 
     Raises:
@@ -91,12 +91,12 @@ def read_yaml(path: Path) -> tuple[Any, Marks]:
         raise ConfigError(_no_yaml(path, text, error)) from None
     if node is None:
         raise ConfigError(f"{path}:1:1: is empty")
-    marks: Marks = {}
-    for keys, mark_node in _walk(node, ()):
-        if keys in marks:
-            raise ConfigError(f"{path}:{_position(mark_node)}: key {keys[-1]!r} is repeated; keep one")
-        marks[keys] = (mark_node.start_mark.line + 1, mark_node.start_mark.column + 1)
-    return content, marks
+    locations: Locations = {}
+    for keys, written in _nodes(node, ()):
+        if keys in locations:
+            raise ConfigError(f"{path}:{_position(written)}: key {keys[-1]!r} is repeated; keep one")
+        locations[keys] = (written.start_mark.line + 1, written.start_mark.column + 1)
+    return content, locations
 
 
 def _no_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> str:
@@ -122,32 +122,34 @@ def _position(node: yaml.Node) -> str:
     return f"{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
-def _walk(node: yaml.Node, keys: KeyPath) -> Iterator[tuple[KeyPath, yaml.Node]]:
+def _nodes(node: yaml.Node, keys: KeyPath) -> Iterator[tuple[KeyPath, yaml.Node]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield (*keys, key.value), key
-            yield from _walk(value, (*keys, key.value))
+            yield from _nodes(value, (*keys, key.value))
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield (*keys, index), value
-            yield from _walk(value, (*keys, index))
+            yield from _nodes(value, (*keys, index))
 
 
-def _place(path: Path, marks: Marks, keys: KeyPath) -> str:
+def _place(path: Path, locations: Locations, keys: KeyPath) -> str:
     for length in range(len(keys), 0, -1):
-        if mark := marks.get(tuple(keys[:length])):
+        if mark := locations.get(tuple(keys[:length])):
             return f"{path}:{mark[0]}:{mark[1]}"
     return f"{path}:1:1"
 
 
-def _describe(path: Path, marks: Marks, content: Any, model: type[BaseModel], detail: ErrorDetails) -> str:
+def _describe(
+    path: Path, locations: Locations, content: Any, model: type[BaseModel], detail: ErrorDetails
+) -> str:
     keys = _written_keys(content, detail["loc"], key_may_be_absent=detail["type"] == "missing")
     name = ".".join(str(key) for key in keys) or "document"
-    return f"{_place(path, marks, keys)}: {name}: {_advice(model, detail)}"
+    return f"{_place(path, locations, keys)}: {name}: {_advice(model, detail)}"
 
 
 def _written_keys(content: Any, location: KeyPath, *, key_may_be_absent: bool) -> KeyPath:
-    """Drop from pydantic's location the names of union members, which nobody wrote."""
+    """Drop the names of union members from pydantic's location: they are not keys of the document."""
     keys: list[str | int] = []
     here = content
     for index, key in enumerate(location):
@@ -188,9 +190,9 @@ def _shown(detail: ErrorDetails) -> str:
 
 
 def _field_names(model: type[BaseModel]) -> set[str]:
-    """All field names of a model and the models it is built of: what a typing error may have meant."""
+    """All field names of a model and of the models in it: candidates for a misspelt key."""
     names: set[str] = set()
     schema = model.model_json_schema()
-    for part in (schema, *schema.get("$defs", {}).values()):
-        names.update(part.get("properties", {}))
+    for definition in (schema, *schema.get("$defs", {}).values()):
+        names.update(definition.get("properties", {}))
     return names

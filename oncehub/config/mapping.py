@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
-from oncehub.config.documents import Document, Part
+from oncehub.config.documents import Document, Section
 from oncehub.config.entities import Entity
 from oncehub.config.reading import RecordPath
 
@@ -16,7 +16,7 @@ Transform = str | dict[str, Any]
 """A transform's name, or `{name: arguments}` with one value or a list."""
 
 
-class Pick(Part):
+class Pick(Section):
     """Choose one object of a list: the first whose `where` equals `equals`; take its field `take`."""
 
     where: RecordPath
@@ -24,7 +24,7 @@ class Pick(Part):
     take: RecordPath
 
 
-class Condition(Part):
+class Condition(Section):
     """Holds when the record's `field` equals `equals`, or is one of `one_of`."""
 
     field: RecordPath
@@ -38,7 +38,7 @@ class Condition(Part):
         return self
 
 
-class Coding(Part):
+class Coding(Section):
     """The code list that makes the value, and for codes with validity the day that decides.
 
     Attributes:
@@ -56,7 +56,7 @@ def _coding(written: Any) -> Any:
     return {"list": written} if isinstance(written, str) else written
 
 
-class FieldRule(Part):
+class FieldRule(Section):
     """How one attribute's value is made.
 
     Exactly one of `from`, `join` and `value`; then `pick`, `if_present`, `via` in order, and last `codes`.
@@ -90,7 +90,7 @@ class FieldRule(Part):
         return self
 
 
-class EntityMapping(Part):
+class EntityMapping(Section):
     """One entity made of each record (or of each object of the list at `each`).
 
     In YAML the attributes stand beside the reserved keys `when`, `each` and `partial`.
@@ -131,7 +131,7 @@ class StreamMapping(Document, RootModel[dict[str, EntityMapping]]):
         return self.root
 
 
-class Meaning(Part):
+class Meaning(Section):
     """What a code means, and from which day to which, both inclusive; null means unknown."""
 
     means: str | bool | None

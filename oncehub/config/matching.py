@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from oncehub.config.documents import Part
+from oncehub.config.documents import Section
 
 BlockingKey = Literal[
     "name_key",
@@ -39,7 +39,7 @@ STATED_BY_OTHERS: frozenset[str] = frozenset({"phone", "tax_code"})
 """Blocking keys that the register does not state: a person has those of their linked records."""
 
 
-class ModelRules(Part):
+class ModelRules(Section):
     """How a trained model is asked, and what its answer means.
 
     Attributes:

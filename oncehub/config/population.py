@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from oncehub.config.documents import Part
+from oncehub.config.documents import Section
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 ProvinceCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
@@ -17,7 +17,7 @@ REFORMED = date(2025, 7, 1)
 """First day of the catalogue of 34 provinces and 3,321 communes (Nghị quyết 202/2025/QH15)."""
 
 
-class Condition(Part):
+class Condition(Section):
     """What an attribute must be; what is not held, or cannot be placed for certain, fulfils none.
 
     Attributes:

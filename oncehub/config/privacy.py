@@ -9,13 +9,13 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, StringConstraints, model_validator
 
 from oncehub.config.agreements import AttributeName
-from oncehub.config.documents import Document, Part
+from oncehub.config.documents import Document, Section
 
 RequestKind = Literal["withdrawal", "restriction", "objection", "view", "correction", "provision", "erasure"]
 """Withdraw consent, restrict, object; see, correct, get, have erased (Luật 91/2025/QH15 Điều 4)."""
 
 
-class Reveal(Part):
+class Reveal(Section):
     """Whoever has all of `given` knows `tells`, or a part of it.
 
     Attributes:
@@ -53,7 +53,7 @@ class RevealRules(Document):
                         yield reveal, name
 
 
-class Days(Part):
+class Days(Section):
     """Calendar days within which a request is carried out, by the controller and by a processor.
 
     Attributes:
@@ -64,7 +64,7 @@ class Days(Part):
     processor: Annotated[int, Field(ge=1)] | None = None
 
 
-class Holidays(Part):
+class Holidays(Section):
     """Days that are no working days beside Saturdays and Sundays.
 
     Attributes:

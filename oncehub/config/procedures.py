@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from oncehub.config.agreements import AttributeName, LegalBasis, ProcedureId
 from oncehub.config.connector import Name
-from oncehub.config.documents import Document, Part
+from oncehub.config.documents import Document, Section
 from oncehub.config.quantities import Age
 
 ComponentCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,39}$")]
@@ -24,14 +24,14 @@ HOUSEHOLD_MEMBERS: Final = "household_members"
 Luật Căn cước 26/2023/QH15 Điều 9: the register holds the names and numbers of a head and of the members."""
 
 
-class Text(Part):
+class Text(Section):
     """A text in Vietnamese and English; at least the Vietnamese."""
 
     vi: str
     en: str | None = None
 
 
-class Dated(Part):
+class Dated(Section):
     """Something that holds from a day until another, both inclusive; without a day, open on that side."""
 
     since: date | None = Field(None, alias="from")
@@ -66,7 +66,7 @@ class FormerCode(Dated):
     code: ProcedureId
 
 
-class Paper(Part):
+class Paper(Section):
     """An earlier paper that spares a new one: one that a result replaces, or a component of a dossier.
 
     Attributes:

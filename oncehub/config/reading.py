@@ -1,4 +1,4 @@
-"""Where a stream's records lie, in what form and on how many pages, as `connector.yaml` states it."""
+"""Where a stream's records lie, in what form and on how many pages, as `connector.yaml` writes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from oncehub.config.access import HeaderName, UrlPath
-from oncehub.config.documents import Part
+from oncehub.config.documents import Section
 from oncehub.config.quantities import Written
 
 RecordPath = Annotated[str, Written(r"^[^.\s]+(\.[^.\s]+)*$", "write a dotted path such as data.items")]
@@ -21,23 +21,23 @@ ElementPath = Annotated[
 _SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization"}
 
 
-class InHeader(Part):
-    """A value that an answer states in a header, e.g. `X-Total-Count`."""
+class InHeader(Section):
+    """A value that a response has in a header, e.g. `X-Total-Count`."""
 
     header: HeaderName
 
 
 Place = RecordPath | InHeader
-"""Where a page states something about itself: a path in its body, or a header."""
+"""Where a page declares something about itself: a path in its body, or a header."""
 
 
-class FileListing(Part):
+class FileListing(Section):
     """A JSON list of the files that hold the records.
 
     Attributes:
         path: of the list.
         files: path to the list in it.
-        name, sha256, rows: fields of an entry; `sha256` must be stated, `rows` is checked where it is.
+        name, sha256, rows: fields of an entry; `sha256` must be there, `rows` is checked where it is.
     """
 
     path: UrlPath
@@ -47,7 +47,7 @@ class FileListing(Part):
     rows: RecordPath = "rows"
 
 
-class Folder(Part):
+class Folder(Section):
     """Files that the source drops into a folder; the connection's host is `file:///…`.
 
     Attributes:
@@ -60,15 +60,15 @@ class Folder(Part):
     checksum: Literal["sidecar", "none"] = "sidecar"
 
 
-class _Placed(Part):
-    """Where answers come from.
+class _Location(Section):
+    """Where responses or files come from.
 
     `path` alone: pages over HTTP. `path` with `{name}`, and `listing`: files over HTTP. `folder`: a drop.
 
     Attributes:
         query: parameters that every request carries.
         headers: headers that every request carries; never credentials.
-        compression: of the answer or file itself; a Content-Encoding is undone anyway.
+        compression: of the response or file itself; a Content-Encoding is undone anyway.
     """
 
     path: UrlPath | None = None
@@ -79,7 +79,7 @@ class _Placed(Part):
     compression: Literal["none", "gzip"] = "none"
 
     @model_validator(mode="after")
-    def _one_place(self) -> _Placed:
+    def _one_place(self) -> _Location:
         if (self.path is None) == (self.folder is None):
             raise ValueError("give either path (with listing, where files are listed) or folder")
         if self.listing and "{name}" not in (self.path or ""):
@@ -96,7 +96,7 @@ class _Placed(Part):
         return self.listing is not None or self.folder is not None
 
 
-class Json(_Placed):
+class Json(_Location):
     """JSON; `records` is the path to the list of records, left out where the body is that list.
 
     A list that is null or not there counts as empty only where the page declares a total or count of 0. A
@@ -107,18 +107,18 @@ class Json(_Placed):
     records: RecordPath | None = None
 
 
-class JsonLines(_Placed):
+class JsonLines(_Location):
     """One JSON record a line."""
 
     format: Literal["jsonl"]
 
 
-class Csv(_Placed):
+class Csv(_Location):
     """CSV with a header line; every value is a string.
 
     Attributes:
         last_line: `ended`: one without a line end counts as cut, for it might still look whole, unless gzip
-            or a checksum vouches for the file; `open`: the source ends its last line so.
+            or a checksum shows that it is not; `open`: the source ends its last line so.
     """
 
     format: Literal["csv"]
@@ -129,7 +129,7 @@ class Csv(_Placed):
     last_line: Literal["ended", "open"] = "ended"
 
 
-class Xml(_Placed):
+class Xml(_Location):
     """XML; each element at `records` is a record.
 
     A child element is a field, of several of one name a list, with children an object; an attribute is the
@@ -148,14 +148,14 @@ class Xml(_Placed):
 Read = Annotated[Json | JsonLines | Csv | Xml, Field(discriminator="format")]
 
 
-class PageSize(Part):
+class PageSize(Section):
     """The parameter that says how many records a page holds."""
 
     parameter: str
     value: Annotated[int, Field(ge=1, le=100_000)]
 
 
-class _Declared(Part):
+class _Declared(Section):
     """What a page declares; a source that holds less is an error.
 
     Attributes:
@@ -208,7 +208,7 @@ class LinkPages(_Declared):
 
 
 class SinglePage(_Declared):
-    """Everything in one answer or in files, or on pages that the connector's own paginator finds."""
+    """Everything in one response or in files, or on pages that the connector's own paginator finds."""
 
     kind: Literal["none"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from oncehub.config.documents import Document, Part
+from oncehub.config.documents import Document, Section
 from oncehub.config.quantities import Age
 
 Kind = Literal[
@@ -30,7 +30,7 @@ lines of notices that have closed or were replaced, where their source acknowled
 did; assertions that have expired; runs that another of their kind has followed."""
 
 
-class RetentionRule(Part):
+class RetentionRule(Section):
     """How long a kind is kept after it has come to its end.
 
     Attributes:

@@ -7,12 +7,12 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from oncehub.config.connector import Name
-from oncehub.config.documents import Document, Part
+from oncehub.config.documents import Document, Section
 from oncehub.config.matching import ModelRules
 from oncehub.config.quantities import Age, Written
 
 
-class IdentifierRule(Part):
+class IdentifierRule(Section):
     """One way to find the person a record speaks of.
 
     Attributes:
@@ -33,7 +33,7 @@ class IdentifierRule(Part):
     digits: Annotated[int, Field(ge=1)] | None = None
 
 
-class SomebodyElse(Part):
+class SomebodyElse(Section):
     """When an identifier fits but the person does not.
 
     The link is refused when the name is further than `name_distance` edits (of the folded name) from the
@@ -71,7 +71,7 @@ class MatchingRules(Document):
         return self
 
 
-class ComparisonRule(Part):
+class ComparisonRule(Section):
     """How a stated value is compared with the believed one.
 
     Attributes:
@@ -108,7 +108,7 @@ DiscrepancyKind = Literal[
 Severity = Literal["low", "medium", "high"]
 
 
-class SeverityRule(Part):
+class SeverityRule(Section):
     """How grave discrepancies of a kind are, from their opening on.
 
     Attributes:
@@ -170,7 +170,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 """More than nothing, at most the whole."""
 
 
-class SurvivorshipRule(Part):
+class SurvivorshipRule(Section):
     """Whose word counts for one attribute: an authority's alone, or the weightiest of several sources.
 
     A statement weighs `trust * 0.5 ^ (age / half_life)`, and times `doubtful` where its record is in doubt
@@ -209,7 +209,7 @@ class SurvivorshipRule(Part):
         return "trust" if self.trust else "authority"
 
 
-class Doubts(Part):
+class Doubts(Section):
     """What makes every statement of a record doubtful.
 
     Attributes:
@@ -240,7 +240,7 @@ class SurvivorshipRules(Document):
 CaseKind = Literal["wrong_person", "possible_match", "contested_identifier", "correction_request"]
 
 
-class CaseRule(Part):
+class CaseRule(Section):
     """Who decides cases of a kind.
 
     Attributes:
