@@ -200,7 +200,7 @@ def test_a_secret_that_its_place_cannot_carry_is_refused_before_any_request_and_
 ) -> None:
     value, name = UNFIT[kind]
     given = {"login": "hub", "password": "secret"} | {name: value}
-    with pytest.raises(ConfigError, match=f"connection of tax: {name} holds a sign") as failure:
+    with pytest.raises(ConfigError, match=f"connection of tax: {name} holds a character") as failure:
         open_served(connector_of(auth=KINDS[kind]), "https://source.example", **given)
     assert value not in str(failure.value)
 
