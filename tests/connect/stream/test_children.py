@@ -164,7 +164,7 @@ def test_small_answers_are_gathered_and_large_ones_are_not_held_back(
 
 
 def test_many_parents_without_children_leave_checkpoints_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "ANSWERS", 4)
+    monkeypatch.setattr(children, "RESPONSES", 4)
     source = source_of({key: [] for key in range(10)}, size=3)
     pages = read(source, of(PARENTS["known by nothing"]), "papers", ALL)
     assert [len(page.records) for page in pages] == [0, 0, 0]
@@ -175,9 +175,9 @@ def test_a_look_at_children_asks_for_those_of_few_parents_only() -> None:
     source = source_of({key: [key] for key in range(1, 400)}, size=500)
     with opened(source, of(PARENTS["known by nothing"])) as reader:
         first = next(reader.pages("papers", ALL))
-    assert len(first.records) == children.ANSWERS
+    assert len(first.records) == children.RESPONSES
     # The page after it is fetched ahead, and no other.
-    assert len([asked for asked in source.asked if "children" in asked.path]) < 3 * children.ANSWERS
+    assert len([asked for asked in source.asked if "children" in asked.path]) < 3 * children.RESPONSES
 
 
 def test_children_are_asked_for_with_their_own_window() -> None:
@@ -258,14 +258,14 @@ def test_of_parents_that_stay_no_child_is_missed(
     meanwhile: list[Event],
     kills: list[int],
 ) -> None:
-    usual = children.RECORDS, children.ANSWERS
-    children.RECORDS = children.ANSWERS = page
+    usual = children.RECORDS, children.RESPONSES
+    children.RECORDS = children.RESPONSES = page
     try:
         source = source_of({key: sorted(found) for key, found in families.items()}, size)
         source.events = map(happening, meanwhile)
         pages = read(source, of(PARENTS[kind]), "papers", ALL, kills)
     finally:
-        children.RECORDS, children.ANSWERS = usual
+        children.RECORDS, children.RESPONSES = usual
     stayed = set(families) - {key for key, deleted in meanwhile if deleted}
     came = told(pages)
     assert set(came) >= truth(source, stayed)
