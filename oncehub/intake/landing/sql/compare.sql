@@ -1,5 +1,5 @@
--- How each new statement of a record that is stored compares with the stored one. A record that was only absent
--- from a snapshot lives again as the snapshot shows it, even where that is an earlier statement.
+-- How each new statement of a stored record compares with the stored one. A record that was only absent from
+-- a snapshot lives again as the snapshot shows it, even where that is an earlier statement.
 select new.source_key, case
     when state.deletion is distinct from 'absent' and (
         state.stated_at > new.stated_at or state.stated_at = new.stated_at and state.deletion = 'stated'

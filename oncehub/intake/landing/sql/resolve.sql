@@ -1,4 +1,4 @@
--- A rejected record whose time could not be read may have been the older one, so any good version resolves it.
+-- A rejected record whose time was unreadable may have been the older one, so any good version resolves it.
 update intake.rejected set resolved_at = now()
 from (
     select source_key, stated_at from pg_temp.stated
