@@ -143,5 +143,5 @@ def test_an_error_that_nothing_is_known_of_is_told_as_it_is() -> None:
 
 
 def test_every_case_is_described() -> None:
-    text = (ROOT / "docs" / "conformance.md").read_text("utf-8")
+    text = (ROOT / "docs" / "reference" / "conformance-suite.md").read_text("utf-8")
     assert [name for name in NAMES if f"`{name}`" not in text] == []

@@ -177,7 +177,7 @@ def test_the_portal_s_agreements_cover_nothing_that_no_form_of_theirs_needs(sett
 
 
 def test_the_documentation_s_table_is_what_the_files_say(services: dict[int, Procedure]) -> None:
-    written = (ROOT / "docs" / "procedures.md").read_text("utf-8").splitlines()
+    written = (ROOT / "docs" / "guides" / "procedures.md").read_text("utf-8").splitlines()
     assert [line for line in written if line.startswith("| ") and line[2].isdigit()] == [
         _row(services[number]) for number in range(1, 26)
     ]
