@@ -17,7 +17,7 @@ from oncehub.store.server import start_embedded
 
 __all__ = ["Connection", "Cursor", "connect", "database_url", "locked"]
 
-# What a session keeps of its temporary tables in memory can only be set before it has any.
+# temp_buffers can only be set before a session uses temporary tables.
 _SESSION = "-c timezone=UTC -c client_min_messages=warning -c temp_buffers=512MB"
 
 
@@ -25,7 +25,7 @@ def database_url(settings: Settings) -> str:
     """Return the URL of the hub's database, starting the embedded server when no other is set.
 
     Raises:
-        StoreUnavailable: when the embedded server does not start.
+        StoreUnavailable: The embedded server does not start.
     """
     return settings.database_url or start_embedded(settings.home / "postgres")
 
@@ -34,16 +34,16 @@ def connect(url: str, *, role: str | None = None) -> Connection:
     """Open a connection in UTC; with `role` every statement runs with that role's rights only.
 
     Raises:
-        ConfigError: when the URL is none.
-        StoreUnavailable: when the server does not answer; the message names no credentials.
+        ConfigError: The URL is not valid.
+        StoreUnavailable: The server does not answer; the message contains no credentials.
     """
     options = _SESSION + (f" -c role={role}" if role else "")
     try:
         return psycopg2.connect(url, options=options, connect_timeout=10, application_name="oncehub")
     except psycopg2.ProgrammingError:
         raise ConfigError(
-            "ONCEHUB_DATABASE_URL is no libpq URL; write postgresql://user:password@host/database, "
-            "with signs in the password percent-encoded"
+            "ONCEHUB_DATABASE_URL is not a libpq URL; write postgresql://user:password@host/database, "
+            "with special characters of the password percent-encoded"
         ) from None
     except psycopg2.OperationalError as error:
         raise StoreUnavailable(
@@ -54,9 +54,9 @@ def connect(url: str, *, role: str | None = None) -> Connection:
 
 @contextmanager
 def locked(connection: Connection, name: str) -> Iterator[bool]:
-    """Hold the session-wide advisory lock `name`; gives False, without waiting, when another holds it.
+    """Hold the session's advisory lock `name`; give False, without waiting, when another session holds it.
 
-    The lock goes with its session, so a killed process never leaves it behind.
+    The lock ends with its session, so a killed process does not leave it behind.
     """
     got = bool(_scalar(connection, "select pg_try_advisory_lock(hashtextextended(%s, 0))", name))
     try:

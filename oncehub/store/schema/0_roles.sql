@@ -1,6 +1,5 @@
--- The API logs in as this role, which owns nothing and inherits nothing: if somebody gets it to run SQL of
--- their own, they reach only what is granted below each table, and through an agreement's role what that
--- agreement may see.
+-- The API logs in as this role, which owns nothing and inherits nothing: injected SQL reaches only what is
+-- granted below each table, and through an agreement's role what that agreement covers.
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'oncehub_api') then
@@ -13,5 +12,5 @@ end
 $$;
 grant select on public.oncehub_migration to oncehub_api;
 
--- How many letters two names differ by.
+-- For the edit distance between names.
 create extension if not exists fuzzystrmatch schema public;

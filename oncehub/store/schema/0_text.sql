@@ -1,9 +1,9 @@
--- Folding of Vietnamese text: what is left when case, accents, tone placement and spacing are only form.
--- Generated columns and indexes hold what these functions return: a changed one needs a numbered migration
--- that writes those anew.
+-- Folding of Vietnamese text: two texts that differ only in case, accents, tone placement or spacing fold to
+-- the same text. Generated columns and indexes store the results of these functions: to change a function, add
+-- a numbered migration that also rewrites those.
 create schema text;
 
--- Taking letters apart and keeping what is ASCII costs a quarter of translating them by a table of 134.
+-- Decomposing letters and dropping the accents takes a quarter of the time of a table of 134 letters.
 create function text.fold(given text) returns text
     language sql immutable strict parallel safe
     return btrim(regexp_replace(
@@ -14,16 +14,16 @@ create function text.fold(given text) returns text
         '[^a-z0-9]+', ' ', 'g'
     ));
 comment on function text.fold is
-    'Lower case without accents (Đ, its look-alikes and đ become d); anything but letters and digits becomes one space.';
+    'lower case without accents (Đ, its look-alikes and đ become d); anything but letters and digits becomes one space';
 
 create function text.fold_name(given text) returns text
     language sql immutable strict parallel safe
     return regexp_replace(
         lower(translate(normalize(given, nfd), 'đĐðÐɖƉ', 'dddddd') collate "C"), '[^a-z0-9]+', '', 'g'
     );
-comment on function text.fold_name is 'fold() without spaces: names differ in form only when this is equal.';
+comment on function text.fold_name is 'fold() without spaces: it is equal for names that differ only in form';
 
--- A pattern that is only asked whether it fits costs a fifth of one that is asked for its parts.
+-- Testing whether a pattern matches takes a fifth of the time of extracting its groups.
 create function text.identifying(scheme text, stated text) returns text
     language sql immutable parallel safe
     return case
@@ -31,4 +31,4 @@ create function text.identifying(scheme text, stated text) returns text
         else stated
     end;
 comment on function text.identifying is
-    'the part of a stated identifier that tells people apart: of a tax code the ten digits, without the number of the branch';
+    'the part of a stated identifier that identifies the person: of a tax code the ten digits without the branch number';

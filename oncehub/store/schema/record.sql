@@ -1,5 +1,5 @@
--- One table an entity: what each source states, as last stated. Columns equal schemas/canonical (a test
--- compares). Each source has a partition of its own in each: see routines/record/attach_source.sql.
+-- One table for each entity: what each source stated last. A test compares the columns with schemas/canonical.
+-- Each source has its own partition of each table: see routines/record/attach_source.sql.
 create schema record;
 
 create table record.bank_account (
@@ -142,7 +142,7 @@ comment on column record.person.blood_type is
     'encrypted: key id and AES-256-GCM, bound to the record and the attribute';
 create index person_personal_id on record.person (personal_id) where personal_id is not null;
 create index person_national_id_9 on record.person (national_id_9) where national_id_9 is not null;
--- Tax codes are looked for by the part that tells people apart, or whole where they are personal numbers.
+-- Tax codes are looked up by the part that identifies the person; those of 12 digits are personal numbers.
 create index person_tax_code_root on record.person (text.identifying('tax_code', tax_code))
     where tax_code is not null;
 create index person_passport on record.person (passport) where passport is not null;

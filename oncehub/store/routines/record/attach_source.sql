@@ -24,4 +24,4 @@ begin
 end
 $$;
 comment on function record.attach_source is
-    'gives a source its partition of every record table; safe to repeat';
+    'creates a source''s partition of every record table where it is absent';
