@@ -10,13 +10,13 @@
     ├── SourceError            a source did not give what it promised
     │   ├── TransientError     a retry may cure it
     │   │   ├── Throttled      asked to wait (`retry_after` seconds)
-    │   │   └── SourceUnavailable   down, slow, half a page, nonsense
+    │   │   ├── SourceUnavailable   down, slow, half a page, nonsense
+    │   │   └── ResumeTokenInvalid  a stored resume token cannot be read; the next run reads anew
     │   └── PermanentError     a retry will not
     │       ├── AuthenticationError   credentials refused
     │       ├── ContractBroken        a page, file or absence delete breaks the agreed form as a whole
     │       │   └── ContractStopped   a record differs in a way that ends the run
-    │       ├── RequestRefused        the source calls our request wrong
-    │       └── ResumeTokenInvalid    a stored resume token cannot be read: the stream is read anew
+    │       └── RequestRefused        the source calls our request wrong
     ├── RunBusy                another process works on the same stream or step
     ├── NotTrainable           too little is linked to train a matching model on
     ├── CaseNotFound           there is no case of that number
@@ -96,6 +96,10 @@ class SourceUnavailable(TransientError):
     """The source is down, slow, or answered with half a page or nonsense."""
 
 
+class ResumeTokenInvalid(TransientError):
+    """A stored resume token is of another version or shape; the next run reads the stream anew."""
+
+
 class PermanentError(SourceError):
     """A failure that no retry cures."""
 
@@ -114,10 +118,6 @@ class ContractStopped(ContractBroken):
 
 class RequestRefused(PermanentError):
     """The source calls the hub's request wrong."""
-
-
-class ResumeTokenInvalid(PermanentError):
-    """A stored resume token is of another version or shape; the next run reads the stream anew."""
 
 
 class RunBusy(OncehubError):

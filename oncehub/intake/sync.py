@@ -10,7 +10,14 @@ from oncehub.config.connection import Connection as SourceConnection
 from oncehub.config.connector import Connector
 from oncehub.connect import Source, Window
 from oncehub.connect.http.shared_rate_limiter import shared_rate_limiter
-from oncehub.errors import ConfigError, ContractBroken, OncehubError, RequestRefused, RunBusy
+from oncehub.errors import (
+    ConfigError,
+    ContractBroken,
+    OncehubError,
+    RequestRefused,
+    ResumeTokenInvalid,
+    RunBusy,
+)
 from oncehub.intake.landing.partitions import attach_sources
 from oncehub.intake.micro_batches import Size
 from oncehub.intake.runs.backfill import check_backfill
@@ -27,7 +34,7 @@ Clock = Callable[[], datetime]
 Opener = Callable[[Connector, SourceConnection], AbstractContextManager[Source]]
 """Opens a source for reading."""
 
-_ONE_STREAM_ONLY = (ContractBroken, RequestRefused, RunBusy)
+_ONE_STREAM_ONLY = (ContractBroken, RequestRefused, ResumeTokenInvalid, RunBusy)
 """Failures that do not keep the source's other streams from being read."""
 
 

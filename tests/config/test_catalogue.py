@@ -45,7 +45,7 @@ def test_the_person_states_the_registers_items_with_term_and_source() -> None:
         assert part.npdb is None or "Luật Căn cước 26/2023/QH15" in part.description, name
 
 
-def test_a_schema_with_a_type_the_store_has_no_column_for_is_told(tmp_path: Path) -> None:
+def test_a_schema_with_a_type_the_store_has_no_column_for_is_reported(tmp_path: Path) -> None:
     (tmp_path / "canonical").mkdir()
     (tmp_path / "canonical" / "odd.json").write_text(
         '{"type": "object", "properties": {"n": {"type": "number"}}}'

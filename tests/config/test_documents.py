@@ -67,20 +67,20 @@ def test_a_right_connector_loads_and_knows_where_its_keys_stand(tmp_path: Path) 
         ("kind: none}\nstreams", "kind: api_key}\nstreams", "4:1: auth:", "exactly one of header"),
     ],
 )
-def test_a_wrong_key_is_told_with_line_column_and_a_way_out(
+def test_a_wrong_key_is_reported_with_line_column_and_a_way_out(
     tmp_path: Path, wrong: str, right: str, place: str, advice: str
 ) -> None:
     path = written(tmp_path, CONNECTOR.replace(wrong, right))
     assert any(line.startswith(f"{path}:{place}") and advice in line for line in faults(path)), faults(path)
 
 
-def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, CONNECTOR.replace("title:", "titel:").replace("kind: number", "kind: nummer"))
     assert len(faults(path)) == 3
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("source: [tax\n", ".yaml:2:1: is not valid YAML"),
         (
@@ -93,8 +93,8 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         ("source: {a: 1, a: 2}\n", ":1:16: key 'a' is repeated"),
     ],
 )
-def test_what_is_no_document_is_told_too(tmp_path: Path, text: str, told: str) -> None:
-    assert any(told in line for line in faults(written(tmp_path, text)))
+def test_what_is_no_document_is_reported_too(tmp_path: Path, text: str, reported: str) -> None:
+    assert any(reported in line for line in faults(written(tmp_path, text)))
 
 
 def test_an_absent_file_and_a_wrong_encoding_are_clear(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ CONNECTORS = Path(__file__).resolve().parents[2] / "connectors"
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Answering], Served]]:
-    """Starts servers that answer as told."""
+    """Starts servers that answer as their test says."""
     running: list[Served] = []
 
     def start(answering: Answering) -> Served:
@@ -116,7 +116,7 @@ def open_served(pauses: Pauses) -> Iterator[Callable[..., Source]]:
 
 
 def real_connector(source: str, *, size: int | None = None, attempts: int | None = None) -> Connector:
-    """The shipped connector, with smaller pages or other tries where told."""
+    """The shipped connector, with smaller pages or other tries where given."""
     connector = Connector.load(CONNECTORS / source / "connector.yaml")
     limits = connector.limits.model_copy(update={"requests": 500.0})
     if attempts is not None:

@@ -1,4 +1,4 @@
-"""A form that cannot be read as stated is told before any request, with its place."""
+"""A form that cannot be read as written is reported before any request, with its place."""
 
 from __future__ import annotations
 

@@ -104,8 +104,8 @@ def test_the_customs_files_come_composed_and_whole(world: World, open_real: Open
     assert [record["MA_NGUOI_KHAI"] for record in read] == live["_key"].to_list()
     plain = live.filter(pl.col("_raw").is_null())
     names = dict(plain.select("_key", "TEN").iter_rows())
-    told = {record["MA_NGUOI_KHAI"]: record["TEN"] for record in read}
-    assert {key: told[key] for key in names} == {
+    reported = {record["MA_NGUOI_KHAI"]: record["TEN"] for record in read}
+    assert {key: reported[key] for key in names} == {
         key: unicodedata.normalize("NFC", name) for key, name in names.items()
     }
     assert any(not name.isascii() for name in names.values())

@@ -91,7 +91,7 @@ def test_the_pace_that_is_given_is_kept(connector_of: Make) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_as_it_is_stated_is_told_before_any_request(
+def test_what_cannot_be_read_as_it_is_stated_is_reported_before_any_request(
     stream: dict[str, Any], line: str, connector_of: Make
 ) -> None:
     with pytest.raises(ConfigError, match=rf"connector\.yaml:\d+:\d+: {line}"):

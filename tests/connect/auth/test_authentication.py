@@ -104,7 +104,7 @@ def test_a_token_is_used_until_shortly_before_it_ends(expires_in: int, lives: in
         assert guarded.tokens == (1 if wait != 2 else 2)
 
 
-def test_a_token_of_untold_life_is_used_until_it_is_refused(
+def test_a_token_without_a_declared_lifetime_is_used_until_it_is_refused(
     serve: Serve, connector_of: Make, open_served: Open
 ) -> None:
     guarded = Guarded(valid=lambda number: number >= 2, expires_in=None)
@@ -153,12 +153,12 @@ def test_a_fresh_token_that_is_refused_too_ends_it(
         (Reply(status=500, body=b"s3cret"), (SourceUnavailable, "answered 500; tried 3 times")),
     ],
 )
-def test_a_token_that_is_not_given_is_told_plainly(
+def test_a_token_that_is_not_given_is_reported_plainly(
     reply: Reply, refusal: tuple[type[Exception], str], serve: Serve, connector_of: Make, open_served: Open
 ) -> None:
-    error, told = refusal
+    error, reported = refusal
     served = serve(in_turn(reply))
-    with pytest.raises(error, match=f"tax: token: .*{told}") as refused:
+    with pytest.raises(error, match=f"tax: token: .*{reported}") as refused:
         read(open_served(connector_of(auth=OAUTH), served.host, login="hub", password=SECRET))
     assert "s3cret" not in str(refused.value)
 
@@ -227,7 +227,7 @@ def test_a_wrong_secret_is_refused_by_the_system_and_not_tried_again(
     assert SECRET not in str(refused.value)
 
 
-def test_a_scope_that_is_lacking_is_told(systems: Systems, pauses: Pauses, open_real: Open) -> None:
+def test_a_scope_that_is_lacking_is_reported(systems: Systems, pauses: Pauses, open_real: Open) -> None:
     connector = open_real("portal")._connector
     without = connector.model_copy(update={"auth": connector.auth.model_copy(update={"scope": None})})
     with (
@@ -295,11 +295,11 @@ def test_certificate_files_are_checked_before_any_request(
 ) -> None:
     (tmp_path / "nonsense.pem").write_text("nonsense")
     absent, nonsense = str(tmp_path / "absent.pem"), str(tmp_path / "nonsense.pem")
-    for extra, told in (
+    for extra, reported in (
         ({"client_key": None}, "extra lacks client_key"),
         ({"client_certificate": absent}, "client_certificate in extra is no file"),
         ({"client_key": nonsense}, "client_certificate and client_key in extra must be PEM"),
         ({"ca": nonsense}, "ca in extra must be PEM"),
     ):
-        with pytest.raises(ConfigError, match=f"connection of banking: {told}"):
+        with pytest.raises(ConfigError, match=f"connection of banking: {reported}"):
             open_real("banking", with_extra(systems, **extra))

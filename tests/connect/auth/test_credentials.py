@@ -133,14 +133,14 @@ def test_a_source_that_repeats_the_secret_makes_nobody_else_tell_it(
     states: list[Any] = []
     with caplog.at_level(logging.DEBUG), pytest.raises(SourceError) as failure:
         states += [page.next for page in source.pages("items", ALL)]
-    told = [
+    reported = [
         *traceback.format_exception(failure.value),
         caplog.text,
         repr(source),
         orjson.dumps(states).decode(),
     ]
     secrets = [connection.password] if connection.password else []
-    assert not [text for text in told for secret in [*secrets, "Signature", "api_key="] if secret in text]
+    assert not [text for text in reported for secret in [*secrets, "Signature", "api_key="] if secret in text]
 
 
 @pytest.mark.parametrize("pages", ["next_url", "link"])
@@ -195,7 +195,7 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("kind", UNFIT)
-def test_a_secret_that_its_place_cannot_carry_is_refused_before_any_request_and_not_told(
+def test_a_secret_that_its_place_cannot_carry_is_refused_before_any_request_and_not_reported(
     kind: str, connector_of: Make, open_served: Open
 ) -> None:
     value, name = UNFIT[kind]
@@ -216,7 +216,7 @@ NEEDED = {
 
 
 @pytest.mark.parametrize("kind", NEEDED)
-def test_what_the_connection_lacks_is_told_before_any_request(
+def test_what_the_connection_lacks_is_reported_before_any_request(
     kind: str, connector_of: Make, open_served: Open
 ) -> None:
     with pytest.raises(ConfigError, match=f"connection of tax: {NEEDED[kind]}"):
@@ -311,7 +311,7 @@ WRONG_KEYS = {
 
 @pytest.mark.parametrize("kind", WRONG_KEYS)
 @pytest.mark.parametrize("auth", ["oauth2_jwt", "signature_ed25519"])
-def test_a_file_without_a_fitting_private_key_is_told_before_any_request(
+def test_a_file_without_a_fitting_private_key_is_reported_before_any_request(
     kind: str, auth: str, connector_of: Make, open_served: Open, tmp_path: Path
 ) -> None:
     connection = key_in(tmp_path, WRONG_KEYS[kind])
@@ -321,13 +321,13 @@ def test_a_file_without_a_fitting_private_key_is_told_before_any_request(
     assert "s3cret" not in str(failure.value)
 
 
-def test_a_missing_key_file_is_told(connector_of: Make, open_served: Open, tmp_path: Path) -> None:
+def test_a_missing_key_file_is_reported(connector_of: Make, open_served: Open, tmp_path: Path) -> None:
     auth = KINDS["oauth2_jwt"]
-    for extra, told in (
+    for extra, reported in (
         ({}, "extra lacks private_key"),
         ({"private_key": str(tmp_path / "x")}, "is no file"),
     ):
-        with pytest.raises(ConfigError, match=f"connection of tax: .*{told}"):
+        with pytest.raises(ConfigError, match=f"connection of tax: .*{reported}"):
             open_served(connector_of(auth=auth), "https://source.example", login="hub", extra=extra)
 
 
@@ -379,7 +379,7 @@ def test_requests_of_the_same_second_are_signed_apart() -> None:
     assert first.headers["Signature"] != second.headers["Signature"]
 
 
-def test_a_key_of_another_kind_than_the_algorithms_is_told_before_any_request(
+def test_a_key_of_another_kind_than_the_algorithms_is_reported_before_any_request(
     connector_of: Make, open_served: Open, tmp_path: Path
 ) -> None:
     connection = key_in(tmp_path, pem(RSA))
@@ -392,7 +392,7 @@ def test_a_key_of_another_kind_than_the_algorithms_is_told_before_any_request(
         )
 
 
-def test_a_component_that_no_request_has_is_told(connector_of: Make, open_served: Open) -> None:
+def test_a_component_that_no_request_has_is_reported(connector_of: Make, open_served: Open) -> None:
     auth = KINDS["signature_hmac"] | {"components": ["@method", "x-absent"]}
     source = open_served(connector_of(auth=auth), "https://source.example", login="hub", password="s")
     with pytest.raises(ConfigError, match="a request lacks one of components"):

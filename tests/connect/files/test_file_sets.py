@@ -67,7 +67,7 @@ def test_slices_of_another_size_than_before_neither_skip_nor_repeat(monkeypatch:
     assert records == [f"0.{row}" for row in range(4, 10)]
 
 
-def test_too_few_or_too_many_rows_are_told_before_the_end_of_the_file_lands() -> None:
+def test_too_few_or_too_many_rows_are_reported_before_the_end_of_the_file_lands() -> None:
     whole = file_set([3])
     for declared in (2, 4):
         wrong = FileSet(

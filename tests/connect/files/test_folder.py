@@ -179,7 +179,7 @@ def test_a_file_that_changes_while_it_is_copied_is_not_read(
         drop.read(checksum=checksum)
 
 
-def test_a_file_that_goes_after_it_was_listed_is_told(drop: Drop) -> None:
+def test_a_file_that_goes_after_it_was_listed_is_reported(drop: Drop) -> None:
     drop.put("a.csv", "a\n1\n")
     path = drop.put("b.csv", "a\n2\n")
     read = csv_read(path=None, folder={"files": "*.csv"})
@@ -221,7 +221,7 @@ def test_a_link_within_the_folder_is_followed(drop: Drop) -> None:
     assert drop.rows() == ["1"]
 
 
-def test_links_in_a_circle_are_told(drop: Drop) -> None:
+def test_links_in_a_circle_are_reported(drop: Drop) -> None:
     (drop.folder / "a.csv").symlink_to("b.csv")
     (drop.folder / "b.csv").symlink_to("a.csv")
     with pytest.raises(SourceUnavailable, match="file 1: cannot be read: Too many levels"):

@@ -218,7 +218,7 @@ def test_a_file_name_cannot_lead_elsewhere(
 
 
 @pytest.mark.parametrize("encoding", ["vietnamese", "hex"])
-def test_an_encoding_that_is_none_is_told_with_its_place(
+def test_an_encoding_that_is_none_is_reported_with_its_place(
     encoding: str, connector_of: Make, open_served: Open
 ) -> None:
     connector = connector_of({"read": READ | {"encoding": encoding}})

@@ -96,12 +96,12 @@ def reading(tmp_path: Path, connector_of: Callable[..., Connector]) -> Iterator[
     def start(
         form: tuple[Form, Form], transport: str = "pages", compression: str = "none", *plants: str
     ) -> Reading:
-        served, told = form
+        served, reported = form
         facts = {"total": "none"} if form in BARE else {}
         settings = served | facts | {"transport": transport, "compression": compression}
         variant = Variant.model_validate(settings | {"auth": "none", "pages": "none"})
         running.append(HostileSource.start(tmp_path / "source", variant=variant, plants=plants, people=60))
-        read = PLACES[transport] | told | {"format": served["format"]}
+        read = PLACES[transport] | reported | {"format": served["format"]}
         if compression == "file":
             read["compression"] = "gzip"
         stream = {"read": read, "pages": {"kind": "none"}}

@@ -49,7 +49,7 @@ def test_no_list_is_an_empty_one_only_where_the_page_declares_none(data: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reported"),
     [
         ({"data": {"items": [], "total": 0}}, r"holds no list at `ds`; there is one at `data\.items`$"),
         ({"rows": [], "errors": []}, r"holds no list at `ds`; there is one at `rows` and at `errors`$"),
@@ -57,8 +57,8 @@ def test_no_list_is_an_empty_one_only_where_the_page_declares_none(data: Any) ->
         ({"079301000123": [], "Bà Lan": [], "a": {"b": {"c": {"d": []}}}}, r"holds no list at `ds`$"),
     ],
 )
-def test_where_a_list_stands_instead_is_told_by_plain_words_only(body: Any, told: str) -> None:
-    with pytest.raises(ContractBroken, match=told):
+def test_where_a_list_stands_instead_is_reported_by_plain_words_only(body: Any, reported: str) -> None:
+    with pytest.raises(ContractBroken, match=reported):
         page(json_read(records="ds"), orjson.dumps(body))
 
 

@@ -104,7 +104,7 @@ def test_of_a_cut_file_nothing_is_read_that_was_not_there(read: Read, data: st.D
 
 @pytest.mark.parametrize("read", TELLS_ITS_END, ids=shown)
 @given(data=st.data())
-def test_a_form_that_tells_its_end_is_never_taken_for_whole_when_cut(read: Read, data: st.DataObject) -> None:
+def test_a_form_that_shows_its_end_is_never_taken_for_whole_when_cut(read: Read, data: st.DataObject) -> None:
     content = rendered(data.draw(rows(read)), read)
     length = data.draw(st.integers(0, len(content) - 1))
     _, error = taken(read, content[:length], vouched=False)

@@ -103,7 +103,7 @@ def test_values_of_a_page_lead_from_the_children_of_its_root() -> None:
     assert content.value("ds.r") is None
 
 
-def test_where_several_elements_stand_instead_is_told() -> None:
+def test_where_several_elements_stand_instead_is_reported() -> None:
     with pytest.raises(ContractBroken, match=r"holds no element at `ds`; there is one at `trang/muc`$"):
         page("<kq><trang><muc/><muc/></trang></kq>")
 

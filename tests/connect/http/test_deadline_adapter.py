@@ -347,7 +347,7 @@ def test_a_folder_is_the_host_or_stands_in_extra(
         ("file://[", {}),
     ],
 )
-def test_a_folder_that_is_not_named_is_told(host: str, extra: dict[str, Any], connector_of: Make) -> None:
+def test_a_folder_that_is_not_named_is_reported(host: str, extra: dict[str, Any], connector_of: Make) -> None:
     with pytest.raises(ConfigError, match=r"connection of tax: the folder.*file:///.*`folder` in extra"):
         folder_of(connector_of(), Connection(host, extra=extra))
 

@@ -96,7 +96,7 @@ def test_time_not_used_does_not_add_up_without_a_burst() -> None:
     assert begun(kept, clock, clock.advance) - before == pytest.approx(0.1)
 
 
-def test_nobody_begins_while_the_source_asks_for_peace_nor_all_at_once_after_it() -> None:
+def test_no_request_begins_while_the_source_asks_to_wait_nor_all_at_once_after_it() -> None:
     clock = Clock()
     kept = limiter(clock, 10)
     kept.suspend(5)
@@ -106,7 +106,7 @@ def test_nobody_begins_while_the_source_asks_for_peace_nor_all_at_once_after_it(
     assert moments == [pytest.approx(5), pytest.approx(5.1), pytest.approx(5.2)]
 
 
-def test_whoever_waits_already_when_the_source_asks_for_peace_keeps_it_too() -> None:
+def test_a_reader_that_waits_already_when_the_source_asks_to_wait_keeps_it_too() -> None:
     clock = Clock()
     kept = limiter(clock, 10)
     begun(kept, clock, never)

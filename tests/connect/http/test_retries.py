@@ -277,5 +277,5 @@ def test_neither_errors_nor_logs_tell_secrets_or_what_the_source_said(
     assert served.asked[1].headers["X-API-Key"] == SENTINEL
     assert failure.value.__cause__ is None
     assert failure.value.__suppress_context__ or failure.value.__context__ is None
-    told = [str(failure.value), repr(failure.value), repr(source), caplog.text]
-    assert not [text for text in told if SENTINEL in text]
+    reported = [str(failure.value), repr(failure.value), repr(source), caplog.text]
+    assert not [text for text in reported if SENTINEL in text]

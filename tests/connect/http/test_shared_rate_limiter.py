@@ -114,7 +114,7 @@ def test_a_waiting_reader_gets_the_place_that_another_leaves(open_limiter: Open)
     assert len(waits) == 1
 
 
-def test_a_hold_is_kept_by_all_and_ends_evenly(open_limiter: Open) -> None:
+def test_a_suspension_is_kept_by_all_and_ends_evenly(open_limiter: Open) -> None:
     readers = [open_limiter(requests=0.1) for _ in range(3)]
     readers[0].suspend(40)
     readers[1].suspend(5)
@@ -124,7 +124,7 @@ def test_a_hold_is_kept_by_all_and_ends_evenly(open_limiter: Open) -> None:
     assert [round(wait / 10) for wait in waits] == [4, 5, 6]
 
 
-def test_whoever_waits_already_keeps_a_later_hold_too(open_limiter: Open) -> None:
+def test_a_reader_that_waits_already_keeps_a_later_suspension_too(open_limiter: Open) -> None:
     waiting, other = (open_limiter(requests=1) for _ in range(2))
     waits = Waits()
     ask(other, waits)
@@ -138,7 +138,7 @@ def test_whoever_waits_already_keeps_a_later_hold_too(open_limiter: Open) -> Non
     assert [round(wait) for wait in waits] == [1, 30]
 
 
-def test_a_hold_beyond_what_anybody_sleeps_is_passed_on(open_limiter: Open) -> None:
+def test_a_suspension_beyond_what_anybody_sleeps_is_passed_on(open_limiter: Open) -> None:
     asked, other = (open_limiter(**FAST) for _ in range(2))
     asked.suspend(3600)
     with pytest.raises(TryAgain, match="asked to wait") as failure:
@@ -146,7 +146,7 @@ def test_a_hold_beyond_what_anybody_sleeps_is_passed_on(open_limiter: Open) -> N
     assert failure.value.retry_after == pytest.approx(3600, abs=60)
 
 
-def test_no_hold_lasts_longer_than_a_day(open_limiter: Open) -> None:
+def test_no_suspension_lasts_longer_than_a_day(open_limiter: Open) -> None:
     asked = open_limiter(**FAST)
     asked.suspend(1e9)
     with pytest.raises(TryAgain) as failure:
@@ -220,7 +220,9 @@ def test_requests_begin_at_the_agreed_distance(open_limiter: Open, database: Con
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
-def test_a_lost_database_is_told_plainly(open_limiter: Open, database: Connection, concurrency: int) -> None:
+def test_a_lost_database_is_reported_plainly(
+    open_limiter: Open, database: Connection, concurrency: int
+) -> None:
     rate_limiter = open_limiter(**FAST, concurrency=concurrency)
     with rate_limiter.turn(never), database, database.cursor() as cursor:
         cursor.execute(
@@ -233,7 +235,7 @@ def test_a_lost_database_is_told_plainly(open_limiter: Open, database: Connectio
         ask(rate_limiter, never)
 
 
-def test_a_database_that_is_not_there_is_told_plainly(settings: Settings, connector_of: Make) -> None:
+def test_a_database_that_is_not_there_is_reported_plainly(settings: Settings, connector_of: Make) -> None:
     gone = replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(StoreUnavailable), shared_rate_limiter(gone, connector_of()):
         pass

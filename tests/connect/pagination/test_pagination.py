@@ -282,7 +282,7 @@ def test_what_is_listed_comes_as_sent(serve: Serve, connector_of: Make, open_ser
     assert pages_of(open_served(connector_of(), served.host))[0].records == items
 
 
-def test_a_stream_that_is_not_there_is_told_with_those_that_are(
+def test_a_stream_that_is_not_there_is_reported_with_those_that_are(
     connector_of: Make, open_served: Open
 ) -> None:
     with pytest.raises(

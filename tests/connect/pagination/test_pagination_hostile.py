@@ -33,7 +33,7 @@ RateLimiter = Callable[[float], None]
 
 
 def connector_for(variant: Variant, *declared: str, **stream: Any) -> Connector:
-    """The engineer's description of a variant without credentials, told to hold it to what it declares."""
+    """The engineer's description of a variant without credentials, which checks what it declares."""
     pages = PAGES[variant.pages] | {name: DECLARED[name] for name in declared}
     if variant.pages == "number":
         pages |= {"first": variant.first_page}
@@ -169,7 +169,7 @@ def test_a_cursor_that_expired_is_refused_and_not_taken_for_the_end(tmp_path: Pa
 @pytest.mark.parametrize(
     ("deletes", "by_sequence"), [("separate", False), ("separate", True), ("flag", True), ("tombstone", True)]
 )
-def test_a_snapshot_with_changes_apart_tells_what_lives(
+def test_a_snapshot_with_changes_apart_shows_what_lives(
     deletes: Any, by_sequence: bool, tmp_path: Path
 ) -> None:
     variant = Variant(
@@ -229,9 +229,9 @@ def test_the_documents_of_every_holder_come_with_their_holder(kind: str, tmp_pat
             holder["maSo"]: [paper["soPhatHanh"] for paper in source.documents(holder["maSo"])]
             for holder in source.records()
         }
-    told: dict[str, list[str]] = {key: [] for key in truth}
+    reported: dict[str, list[str]] = {key: [] for key in truth}
     for record in came:
-        told[record["parent"]["holder"]].append(record["soPhatHanh"])
-    assert {key: sorted(found) for key, found in told.items()} == {
+        reported[record["parent"]["holder"]].append(record["soPhatHanh"])
+    assert {key: sorted(found) for key, found in reported.items()} == {
         key: sorted(found) for key, found in truth.items()
     }

@@ -48,7 +48,7 @@ def source_of(families: dict[int, list[int]], size: int = 3) -> Changing:
     return source
 
 
-def told(pages: list[Page]) -> list[tuple[int, int]]:
+def pairs(pages: list[Page]) -> list[tuple[int, int]]:
     return [(record["parent"]["key"], record["child"]) for page in pages for record in page.records]
 
 
@@ -61,9 +61,9 @@ def test_the_children_of_every_parent_come_with_it(kind: str) -> None:
     source = source_of({1: [10, 11], 2: [], 3: [30, 31, 32, 33], 4: [40]})
     pages = read(source, of(PARENTS[kind]), "papers", ALL)
     # Parents that a snapshot and the replay after it both list are asked twice.
-    once = list(dict.fromkeys(told(pages)))
+    once = list(dict.fromkeys(pairs(pages)))
     assert once == [(1, 10), (1, 11), (3, 30), (3, 31), (3, 32), (3, 33), (4, 40)]
-    assert kind == "in a snapshot" or once == told(pages)
+    assert kind == "in a snapshot" or once == pairs(pages)
     assert [page.number for page in pages] == [1]
     assert pages[0].next is None
 
@@ -78,7 +78,7 @@ def test_parents_that_are_deleted_are_not_asked(kind: str) -> None:
     source = source_of({1: [10], 2: [20]})
     source.state(2, deleted=True)
     source.minutes += 1
-    assert set(told(read(source, of(PARENTS[kind]), "papers", ALL))) == {(1, 10)}
+    assert set(pairs(read(source, of(PARENTS[kind]), "papers", ALL))) == {(1, 10)}
     assert "/children/2" not in [asked.path for asked in source.asked]
 
 
@@ -87,7 +87,7 @@ def test_a_parent_that_is_gone_has_no_children(caplog: pytest.LogCaptureFixture)
     source.erased = {234567}
     with caplog.at_level(logging.INFO):
         pages = read(source, of(PARENTS["known by nothing"]), "papers", ALL)
-    assert told(pages) == [(1, 10), (3, 30)]
+    assert pairs(pages) == [(1, 10), (3, 30)]
     assert "tax.papers: 3 parents asked, of which 1 were gone" in caplog.text
     assert "234567" not in caplog.text
 
@@ -102,7 +102,7 @@ def test_any_other_refusal_ends_the_read_without_telling_the_parent() -> None:
         read(source, of(PARENTS["known by nothing"]), "papers", ALL)
 
 
-def test_a_source_that_asks_for_a_day_of_peace_is_left_at_once() -> None:
+def test_a_source_that_asks_to_wait_for_a_day_is_left_at_once() -> None:
     source = source_of({key: [key] for key in range(20)})
     answer = source._answer
     source._answer = (  # type: ignore[method-assign]
@@ -115,7 +115,7 @@ def test_a_source_that_asks_for_a_day_of_peace_is_left_at_once() -> None:
         pytest.raises(Throttled) as asked_for,
     ):
         list(reader.pages("papers", ALL))
-    # Of all that were asking, one heard the source itself, the others what is left of its hour of peace.
+    # Of all that were asking, one heard the source itself, the others what is left of the hour.
     assert asked_for.value.retry_after > 3000
 
 
@@ -128,7 +128,7 @@ def test_a_parent_that_cannot_be_asked_with_is_left_out_unless_absence_would_del
         return as_json({"items": [{"id": bad}, {"id": 1}]}) if asked.path == "/items" else answer(asked)
 
     source._answer = with_bad  # type: ignore[method-assign]
-    assert told(read(source, of(place("/items") | {"pages": {"kind": "none"}}), "papers", ALL)) == [(1, 10)]
+    assert pairs(read(source, of(place("/items") | {"pages": {"kind": "none"}}), "papers", ALL)) == [(1, 10)]
     sweeping = of(place("/items") | {"pages": {"kind": "none"}}, deletes={"kind": "absence"})
     with pytest.raises(ContractBroken, match=r"a parent lacks what `parent\.take` names"):
         read(source, sweeping, "papers", ALL)
@@ -193,7 +193,7 @@ def test_children_of_changed_parents_follow_their_parents_window() -> None:
     source = source_of({1: [10], 2: [20], 3: [30]})
     since = BEGUN + 2 * MINUTE
     pages = read(source, of(PARENTS["known by time"], of=True), "papers", Window(since, source.now()))
-    assert told(pages) == [(2, 20), (3, 30)]
+    assert pairs(pages) == [(2, 20), (3, 30)]
     assert all(asked.query.keys() == set() for asked in source.asked if "children" in asked.path)
 
 
@@ -267,7 +267,7 @@ def test_of_parents_that_stay_no_child_is_missed(
     finally:
         children.RECORDS, children.RESPONSES = usual
     stayed = set(families) - {key for key, deleted in meanwhile if deleted}
-    came = told(pages)
+    came = pairs(pages)
     assert set(came) >= truth(source, stayed)
     assert set(came) <= truth(source, set(source.children))
     if not meanwhile and kind != "in a snapshot":

@@ -1,4 +1,4 @@
-"""Between a snapshot and the changes after it nothing falls, whatever happens meanwhile, and whoever dies."""
+"""No change is lost between a snapshot and the changes after it, whatever happens meanwhile."""
 
 from __future__ import annotations
 

@@ -15,7 +15,14 @@ from typing import Any
 import pytest
 
 from oncehub.config.connection import connection_from_document
-from oncehub.errors import AuthenticationError, RequestRefused, SourceUnavailable, StoreUnavailable, Throttled
+from oncehub.errors import (
+    AuthenticationError,
+    RequestRefused,
+    ResumeTokenInvalid,
+    SourceUnavailable,
+    StoreUnavailable,
+    Throttled,
+)
 from oncehub.intake import sync
 from oncehub.store.connection import connect
 
@@ -58,6 +65,21 @@ def test_what_had_landed_stays_and_the_next_run_completes(new_hub, calm, fault, 
     assert (report.run_id == run_id) is taken_up
     if taken_up:
         assert disturbed.query(COUNTERS) == undisturbed.query(COUNTERS)
+
+
+def test_a_resume_token_of_another_release_is_refused_and_the_next_run_reads_anew(hub, calm) -> None:
+    calm.faults("population", kind="status", status=500, after=3, count=1)
+    with pytest.raises(SourceUnavailable):
+        hub.read(calm, "population", hub.connector("population", size=100, attempts=1))
+    hub.query("update intake.checkpoint set page = page || '{\"version\": 0}' returning 1")
+    with pytest.raises(
+        ResumeTokenInvalid, match=r"is of version 0, not 1.*`oncehub sync population --stream"
+    ):
+        hub.read(calm, "population")
+    assert hub.query("select * from intake.checkpoint") == []
+    [report] = hub.read(calm, "population")
+    assert (report.mode, report.done, report.read) == ("full", True, report.total)
+    assert [state for _, _, state, *_ in hub.runs()] == ["failed", "succeeded"]
 
 
 def test_a_source_that_is_down_fails_the_run_and_the_next_one_reads(hub, calm) -> None:
