@@ -13,6 +13,7 @@ import pytest
 
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_document
+from oncehub.config.entities import unqualified
 from oncehub.config.procedures import Item, Procedure
 from oncehub.intake import sync
 from oncehub.reconcile import reconcile
@@ -96,7 +97,7 @@ class Knowledge:
 
     def value(self, row: int, attribute: str) -> Any:
         """What is to be believed of an attribute; of an address its commune, of a relative whether named."""
-        name = attribute.removeprefix("person.")
+        name = unqualified(attribute)
         if name == "phone":
             return self.phones[row][0] if row in self.phones else None
         if name == "email":
@@ -229,7 +230,7 @@ def _doubt(known: Knowledge, row: int, item: Item, attribute: str) -> str | None
     since = known.since(row, attribute)
     if since is None:
         return None
-    if (known.key(row), attribute.removeprefix("person.")) in known.contested:
+    if (known.key(row), unqualified(attribute)) in known.contested:
         return "conflicting"
     return "too_old" if item.max_age and datetime.now(UTC) - since > item.max_age else None
 
@@ -240,7 +241,7 @@ def answered(answer: Mapping[str, Any], name: str, item: Item) -> Any:
         return "asked", answer["ask"][name]["reason"]
     if name in answer["papers"]:
         return "paper", answer["papers"][name]["dossier"]
-    value, attribute = answer["items"][name]["value"], (item.attribute or "").removeprefix("person.")
+    value, attribute = answer["items"][name]["value"], unqualified(item.attribute or "")
     if isinstance(value, list):
         return "filled", [tuple(each.values()) for each in value]
     if isinstance(value, dict):

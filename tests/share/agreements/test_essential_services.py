@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oncehub.config.entities import unqualified
 from oncehub.config.procedures import Procedure
 from oncehub.settings import Settings
 from oncehub.share import load_agreements, load_procedures
@@ -137,7 +138,7 @@ def test_a_service_fills_what_the_register_is_known_to_answer(
     filled = {
         f"{item.of}.{name}" if item.of else name
         for item in items
-        for name in (each.removeprefix("person.") for each in item.fills)
+        for name in (unqualified(each) for each in item.fills)
     }
     assert set(KNOWN[number].split()) <= filled
     assert sum(item.ask is not None for item in items) >= ASKED[number]
