@@ -36,7 +36,7 @@ def test_a_key_is_listed_followed_by_another_and_retired(run: Callable[..., Any]
     assert run("keys", "rotate", "--json") == {}
     primary = load_key_ring(settings.home).primary
     assert [use["key"] for use in run("keys", "list", "--json")] == [primary, former]
-    assert run("keys", "retire", former) == (0, f"the key {former} is gone\n")
+    assert run("keys", "retire", former) == (0, f"the key {former} was removed\n")
     assert [use["key"] for use in run("keys", "list", "--json")] == [primary]
 
 
