@@ -7,7 +7,7 @@ from typing import Any
 from demo.stage import Stage
 from oncehub.share.coverage.measure import Coverage, record_day
 
-COLUMNS = ("procedure", "agreement", "people", "items", "filled", "confirm", "papers", "asked", "not_asked")
+COLUMNS = ("procedure", "agreement", "people", "items", "filled", "confirm", "papers", "missing", "covered")
 
 
 def measure_coverage(stage: Stage) -> list[dict[str, Any]]:
@@ -24,6 +24,6 @@ def _figures(each: Coverage) -> dict[str, Any]:
         "filled": each.filled,
         "confirm": each.confirm,
         "papers": each.papers,
-        "asked": each.asked,
-        "not_asked": None if each.share is None else round(each.share, 4),
+        "missing": each.missing,
+        "covered": None if each.share is None else round(each.share, 4),
     }

@@ -22,13 +22,13 @@ limit %s
 
 @dataclass(frozen=True)
 class ProvideOnce:
-    """Sums over all forms asked for: `items` = `filled` + `asked`; a paper that is there counts as filled."""
+    """Sums over all requested forms: `items` = `filled` + `missing`; a reusable paper counts as filled."""
 
     people: int
     procedures: int
     items: int
     filled: int
-    asked: int
+    missing: int
 
 
 def measure_provide_once(
@@ -38,11 +38,11 @@ def measure_provide_once(
     with database, database.cursor() as cursor:
         cursor.execute(_PERSONAL_IDS, (people,))
         personal_ids = [str(personal_id) for (personal_id,) in cursor.fetchall()]
-    filled = asked = 0
+    filled = missing = 0
     for number, personal_id in enumerate(personal_ids):
         progress.say(f"{number} of {len(personal_ids)} people")
         for code in agency.agreement.procedures:
             form = paced(agency.client.prefill, code, {"person.personal_id": personal_id})
             filled += len(form["items"]) + len(form["papers"])
-            asked += len(form["ask"])
-    return ProvideOnce(len(personal_ids), len(agency.agreement.procedures), filled + asked, filled, asked)
+            missing += len(form["missing_items"])
+    return ProvideOnce(len(personal_ids), len(agency.agreement.procedures), filled + missing, filled, missing)

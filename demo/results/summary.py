@@ -97,9 +97,9 @@ def _runs(runs: Iterable[Mapping[str, Any]]) -> Group:
 
 
 def _coverage(rows: Iterable[Mapping[str, Any]]) -> Group:
-    """Items of all people together; of `asked` the sum, whose reasons the JSON has."""
+    """Items of all people together; of `missing` the sum, whose reasons the JSON has."""
     shown = [
-        {**row, "asked": sum(row["asked"].values()), "not_asked": _percent(row["not_asked"])} for row in rows
+        {**row, "missing": sum(row["missing"].values()), "covered": _percent(row["covered"])} for row in rows
     ]
     columns = tuple(column.replace("_", " ") for column in COLUMNS)
     return _table(

@@ -13,7 +13,7 @@ from demo.story.send_back import CODE, ITEM, SentBack
 from demo.story.story import Story
 
 _REASONS = {
-    "asked": "only the citizen knows",
+    "citizen_provides": "only the citizen knows",
     "not_known": "no source states it",
     "conflicting": "sources disagree",
     "too_old": "stated too long ago",
@@ -44,7 +44,7 @@ def show_story(console: Console, story: Story, sent_back: SentBack, places: Plac
 def _filled(form: dict[str, Any], places: Places) -> Group:
     procedure = form["procedure"]
     table = Table()
-    for column in ("item", "value", "source", "as of", "how sure", ""):
+    for column in ("item", "value", "source", "as of", "confidence", ""):
         table.add_column(column)
     for item in form["items"].values():
         marks = [name for name in ("confirm", "disputed") if item.get(name)]
@@ -53,7 +53,7 @@ def _filled(form: dict[str, Any], places: Places) -> Group:
             _text(item["value"], places),
             item["source"],
             _day(item["as_of"]),
-            item["sure"]["grade"],
+            item["confidence"]["level"],
             ", ".join(marks),
         )
     for paper in form["papers"].values():
@@ -66,7 +66,7 @@ def _asked(form: dict[str, Any]) -> Group:
     table = Table()
     for column in ("item", "why"):
         table.add_column(column)
-    for item in form["ask"].values():
+    for item in form["missing_items"].values():
         table.add_row(item["title"], _REASONS[item["reason"]])
     return titled(f"{form['procedure']['id']}: still asked", table)
 

@@ -76,7 +76,7 @@ def _answers(form: dict[str, Any]) -> dict[str, dict[str, Any]]:
         name: {"kind": "confirmed"} for name, item in form["items"].items() if item["confirm"]
     }
     # What is asked beside that is the portal's own: which household to join, who moves too.
-    answers |= {name: {"kind": "none"} for name in form["ask"]}
+    answers |= {name: {"kind": "none"} for name in form["missing_items"]}
     shown = form["items"].get(ITEM)
     if shown is None:
         return answers | {ITEM: {"kind": "answered", "value": "+84912000001"}}

@@ -121,14 +121,14 @@ class HubClient:
         """Read the correction notices to the agency's own source; returns `{notices, next, more}`."""
         return self._ask("GET", "/v1/corrections", params={"after": after, "limit": limit})
 
-    def acknowledge(self, sequence: int, readings: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    def acknowledge(self, sequence: int, responses: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """Acknowledge notices up to a sequence; returns `{acknowledged, fetched}`.
 
         Args:
             sequence: of the last line that the agency keeps.
-            readings: `{notice, reading, reason}`: accepted, in_work, or rejected with its reason.
+            responses: `{notice, response, reason}`: accepted, in_work, or rejected with its reason.
         """
-        body = {"acknowledged": sequence, "readings": [dict(reading) for reading in readings]}
+        body = {"acknowledged": sequence, "responses": [dict(response) for response in responses]}
         return self._ask("POST", "/v1/corrections/acknowledgements", json=body)
 
     def cases(self, after: int = 0, limit: int = 100, *, closed: bool = False) -> dict[str, Any]:
@@ -140,16 +140,16 @@ class HubClient:
         """Show a case with the evidence; see `/openapi.json`."""
         return self._ask("GET", f"/v1/cases/{case}", told_as={404: CaseNotFound})
 
-    def decide(self, case: int, said: str, reason: str, **more: Any) -> dict[str, Any]:
+    def decide(self, case: int, verdict: str, reason: str, **more: Any) -> dict[str, Any]:
         """Decide a case; returns `{decision, takes_effect, request_id}`.
 
         Args:
             case: its number.
-            said: `same`, `different` or `other`.
+            verdict: `same`, `different` or `other`.
             reason: why; kept for good.
-            more: `person` (with same, where several are named), `search` (with other), `follows`.
+            more: `person` (with same, where several are named), `search` (with other), `last_decision`.
         """
-        body = {"said": said, "reason": reason, **more}
+        body = {"verdict": verdict, "reason": reason, **more}
         absent = PersonNotFound if "search" in more else CaseNotFound
         told_as: dict[int, type[OncehubError]] = {404: absent, 409: DecisionRefused}
         return self._ask("POST", f"/v1/cases/{case}/decisions", json=body, told_as=told_as)
@@ -162,9 +162,9 @@ class HubClient:
         """
         return self._ask("POST", "/v1/usage/find", json=self._about_citizen() | more)
 
-    def correct(self, attribute: str, value: Any, why: str, document: str | None = None) -> dict[str, Any]:
+    def correct(self, attribute: str, value: Any, reason: str, document: str | None = None) -> dict[str, Any]:
         """Say what is right of the citizen; returns `{case, opened, request_id}`."""
-        body = {"attribute": attribute, "value": value, "why": why, "document": document}
+        body = {"attribute": attribute, "value": value, "reason": reason, "document": document}
         return self._ask(
             "POST",
             "/v1/persons/corrections",

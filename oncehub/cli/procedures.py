@@ -28,7 +28,7 @@ Day = Annotated[
 
 _LISTED = ("service", "procedure", "name", "owner", "form", "items")
 _SHOWN = ("item", "from", "of", "confirm", "max_age", "title")
-_COVERAGE = ("procedure", "agreement", "people", "items", "filled", "confirm", "papers", "asked", "not_asked")
+_COVERAGE = ("procedure", "agreement", "people", "items", "filled", "confirm", "papers", "missing", "covered")
 
 
 @app.command("list")
@@ -119,7 +119,7 @@ def _listed(procedure: Procedure, day: date) -> dict[str, Any]:
 def _shown(name: str, item: Item) -> dict[str, Any]:
     return {
         "item": name,
-        "from": ", ".join(item.fills) or "asked",
+        "from": ", ".join(item.fills) or "citizen",
         "of": item.of,
         "confirm": item.confirm,
         "max_age": item.max_age and f"{item.max_age.days} days",
@@ -141,8 +141,8 @@ def _row(each: Coverage) -> dict[str, Any]:
         "filled": each.filled,
         "confirm": each.confirm,
         "papers": each.papers,
-        "asked": sum(each.asked.values()),
-        "not_asked": "" if each.share is None else f"{each.share:.1%}",
+        "missing": sum(each.missing.values()),
+        "covered": "" if each.share is None else f"{each.share:.1%}",
     }
 
 
@@ -160,7 +160,7 @@ def _show_items(each: Coverage) -> None:
 def _reasons(found: list[Coverage]) -> str:
     total: dict[str, int] = {}
     for each in found:
-        for reason, count in each.asked.items():
+        for reason, count in each.missing.items():
             total[reason] = total.get(reason, 0) + count
     told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(total.items()))
     return f"asked: {told}\n" if told else ""

@@ -7,10 +7,10 @@ from oncehub.share.corrections.publish import corrected_sources, publish_correct
 from oncehub.share.delivery.sequence import PublishReport
 from oncehub.share.feeds.entries import FeedPage, publish, read_changes
 from oncehub.share.forms.prefill import (
-    AskedItem,
     FilledForm,
     FilledItem,
     FormRequest,
+    MissingItem,
     find_for_form,
     prefill,
     require_living,
@@ -18,12 +18,12 @@ from oncehub.share.forms.prefill import (
 from oncehub.share.people.lookup import Believed, Person, find_person
 
 __all__ = [
-    "AskedItem",
     "Believed",
     "FeedPage",
     "FilledForm",
     "FilledItem",
     "FormRequest",
+    "MissingItem",
     "Person",
     "PublishReport",
     "apply_agreements",

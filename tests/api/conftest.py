@@ -94,8 +94,8 @@ class Agency:
     def corrections(self, **query: Any) -> Response:
         return self.http.get("/v1/corrections", params=query, headers=self.headers())
 
-    def acknowledge(self, sequence: int, *readings: dict[str, Any]) -> Response:
-        body = {"acknowledged": sequence, "readings": list(readings)}
+    def acknowledge(self, sequence: int, *responses: dict[str, Any]) -> Response:
+        body = {"acknowledged": sequence, "responses": list(responses)}
         return self.http.post("/v1/corrections/acknowledgements", json=body, headers=self.headers())
 
 

@@ -30,13 +30,13 @@ def test_coverage_is_told_now_and_day_by_day_without_any_person(oncehub, believe
     (now,) = json.loads(oncehub("procedures", "coverage", *only, "--json").stdout)
     assert now["people"] == 2
     assert now["by_item"]["phone"] == {"confirm": 1, "not_known": 1}
-    assert now["filled"] + now["confirm"] + now["papers"] + sum(now["asked"].values()) == 2 * now["items"]
+    assert now["filled"] + now["confirm"] + now["papers"] + sum(now["missing"].values()) == 2 * now["items"]
 
     record_day(settings, database)
     kept = oncehub("procedures", "coverage", *only, "--history", "--json").stdout
     (day,) = json.loads(kept)
-    assert {name: day[name] for name in ("people", "filled", "asked")} == {
-        name: now[name] for name in ("people", "filled", "asked")
+    assert {name: day[name] for name in ("people", "filled", "missing")} == {
+        name: now[name] for name in ("people", "filled", "missing")
     }
     assert "An" not in kept
     assert oncehub("procedures", "coverage", "--history", "--province", "01").returncode == 2

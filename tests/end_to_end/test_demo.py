@@ -136,9 +136,9 @@ def test_the_summary_has_the_agreed_keys(finished: Finished) -> None:
         assert set(cycle) == SOURCES
         assert all(set(counts) == COUNTS for counts in cycle.values())
     assert set(summary["discrepancies"]) == {"planted", "found", "missed", "false"}
-    assert {"procedures", "items", "filled", "asked"} <= set(summary["provide_once"])
+    assert {"procedures", "items", "filled", "missing"} <= set(summary["provide_once"])
     assert set(summary["feed"]) == {"changes", "after_delta"}
-    assert {"procedure", "agreement", "people", "items", "filled", "asked"} <= set(summary["coverage"][0])
+    assert {"procedure", "agreement", "people", "items", "filled", "missing"} <= set(summary["coverage"][0])
     assert set(summary["submission"]) == {"confirmed", "corrected", "answered", "kept", "landed"}
     assert all(set(run) == {"dag_id", "state", "seconds"} for run in summary["dag_runs"])
     assert set(summary["seconds"]) == {"start", "first_cycle", "delta_cycle", "total"}
@@ -185,11 +185,11 @@ def test_the_coverage_of_every_procedure_adds_up(finished: Finished) -> None:
     assert {row["procedure"] for row in coverage} == set(load_procedures(Settings(ROOT, ROOT / "var", None)))
     for row in coverage:
         answered = row["filled"] + row["confirm"] + row["papers"]
-        assert answered + sum(row["asked"].values()) == row["people"] * row["items"]
+        assert answered + sum(row["missing"].values()) == row["people"] * row["items"]
         # An agreement of one province covers fewer people than one of the whole country.
         assert 0 < row["people"] <= PEOPLE
     assert max(row["people"] for row in coverage) > 0.9 * PEOPLE
-    assert max(row["not_asked"] for row in coverage) > 0.5
+    assert max(row["covered"] for row in coverage) > 0.5
 
 
 def test_what_one_citizen_sent_back_is_kept_and_landed(finished: Finished) -> None:
@@ -204,8 +204,8 @@ def test_what_one_citizen_sent_back_is_kept_and_landed(finished: Finished) -> No
 def test_forms_come_largely_filled_and_the_feed_tells_of_the_day(finished: Finished) -> None:
     provided = finished.summary["provide_once"]
     assert provided["procedures"] == 3
-    assert provided["items"] == provided["filled"] + provided["asked"]
-    assert provided["filled"] > provided["asked"] > 0
+    assert provided["items"] == provided["filled"] + provided["missing"]
+    assert provided["filled"] > provided["missing"] > 0
     feed = finished.summary["feed"]
     assert feed["changes"] > 0.9 * PEOPLE
     assert 0 < feed["after_delta"] < feed["changes"] / 10

@@ -28,7 +28,7 @@ from oncehub.settings import Settings
 from oncehub.share import load_agreements, load_procedures
 from oncehub.share.access.database_access import build_wall, encrypted_attributes, require_wall
 from oncehub.share.agreements.submission_routing import Desk, load_desks
-from oncehub.share.people.confidence import SurenessRules, load_sureness_rules
+from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rules
 from oncehub.store.connection import connect
 from oncehub.store.migrate import opened, require_current
 
@@ -46,7 +46,7 @@ class Hub:
         person: the canonical person, whose schema values are held against.
         deadlines: by when citizens' requests are due.
         home: has the key ring.
-        sureness: what tells how sure a value is.
+        confidence: the rules that set the confidence in a value.
         desks: where submissions go, by the name of the agreement that entitles to them.
     """
 
@@ -56,7 +56,7 @@ class Hub:
     attributes: dict[str, Attribute]
     person: Entity
     deadlines: DeadlineRules
-    sureness: SurenessRules
+    confidence: ConfidenceRules
     database: Database
     home: Path
     token_keys: TokenKeys
@@ -112,7 +112,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
         attributes=canonical_attributes(settings),
         person=load_entities(settings.schemas)["person"],
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
-        sureness=load_sureness_rules(settings),
+        confidence=load_confidence_rules(settings),
         database=Database(login),
         home=settings.home,
         token_keys=token_keys,

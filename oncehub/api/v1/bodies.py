@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from oncehub.api.http.description import KNOWN
 from oncehub.config.agreements import Agreement
-from oncehub.share.corrections.notices import Reading, RejectionReason
+from oncehub.share.corrections.notices import RejectionReason, Response
 
 SearchTerms = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=100)]],
@@ -103,7 +103,7 @@ class FeedLine(BaseModel):
     changed: list[str]
     values: dict[str, Any]
     as_of: str
-    into: str | None = None
+    merged_into: str | None = None
 
 
 class FeedAnswer(BaseModel):
@@ -121,15 +121,18 @@ class NoticeRecord(BaseModel):
     key: str | None
 
 
-class Word(BaseModel):
-    """Whose word the believed value is, and when they stated it."""
+class AssertedBy(BaseModel):
+    """The source that asserts the golden value, and when it stated the value."""
 
     source: str | None
     as_of: datetime | None
 
 
-class Took(BaseModel):
-    """Seconds until a discrepancy closed: since it opened, and since its source was told and said so."""
+class ResolutionTimes(BaseModel):
+    """Seconds until the discrepancy closed, counted from three moments.
+
+    It opened; its source fetched the notice; its source acknowledged the notice.
+    """
 
     since_opened: int
     since_fetched: int | None
@@ -139,9 +142,9 @@ class Took(BaseModel):
 class NoticeLine(BaseModel):
     """A discrepancy of one of the source's records opened, changed or closed.
 
-    `notice` is the sequence of its first line, which it keeps; `severity` is today's, null once closed;
-    `withheld`: what is believed may not be told. Of a line that was settled long ago, what was stated and
-    believed and the record's key are null: the notice has closed, or a later line says more.
+    `notice` is the sequence of its first line and stays the same; `severity` is today's, null once closed;
+    `withheld`: the agreement does not cover the golden value. Lines whose retention has ended have a null
+    source value, golden value and record key: the notice is closed, or a later line replaces them.
     """
 
     sequence: int
@@ -151,15 +154,15 @@ class NoticeLine(BaseModel):
     severity: str | None
     record: NoticeRecord
     attribute: str
-    stated: Any
+    source_value: Any
     stated_at: datetime
-    believed: Any
+    golden_value: Any
     withheld: bool
-    word: Word | None
-    since: datetime
+    asserted_by: AssertedBy | None
+    opened_at: datetime
     closed_at: datetime | None
     closed_because: str | None = None
-    took: Took | None = None
+    resolution_times: ResolutionTimes | None = None
 
 
 class CorrectionsAnswer(BaseModel):
@@ -170,29 +173,29 @@ class CorrectionsAnswer(BaseModel):
     more: bool
 
 
-class NoticeReading(_Body):
-    """What the source says of a notice, which it names by its number; a rejection says why."""
+class NoticeResponse(_Body):
+    """The source's response to a notice, which it names by number; a rejection needs a reason."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [
                 {
-                    "properties": {"reading": {"const": "rejected"}, "reason": {"type": "string"}},
+                    "properties": {"response": {"const": "rejected"}, "reason": {"type": "string"}},
                     "required": ["reason"],
                 },
-                {"properties": {"reading": {"not": {"const": "rejected"}}, "reason": {"type": "null"}}},
+                {"properties": {"response": {"not": {"const": "rejected"}}, "reason": {"type": "null"}}},
             ]
         }
     )
 
     notice: Annotated[int, Field(ge=1, lt=2**63), WHOLE_NUMBER]
-    reading: Reading
+    response: Response
     reason: RejectionReason | None = None
 
     @model_validator(mode="after")
     def _reasoned(self) -> Self:
-        if (self.reading == "rejected") != (self.reason is not None):
-            raise ValueError("a reason goes with rejected, and with nothing else")
+        if (self.response == "rejected") != (self.reason is not None):
+            raise ValueError("give a reason with rejected, and only with rejected")
         return self
 
 
@@ -200,7 +203,7 @@ class Acknowledgement(_Body):
     """Every line up to the sequence `acknowledged` is kept by the agency; 0 acknowledges none."""
 
     acknowledged: Annotated[int, Field(ge=0, lt=2**63), WHOLE_NUMBER]
-    readings: Annotated[list[NoticeReading], Field(max_length=500)] = []
+    responses: Annotated[list[NoticeResponse], Field(max_length=500)] = []
 
 
 class AcknowledgementAnswer(BaseModel):
@@ -213,15 +216,16 @@ class AcknowledgementAnswer(BaseModel):
 class AgreementAnswer(BaseModel):
     """The caller's agreement as the hub keeps it, and what may be asked today.
 
-    `until`: the last day that both the agreement and its legal basis hold; `needs_consent`: only of people
-    who have consented, and only what they have consented to; `left_today`: requests until midnight there.
+    `valid_until`: the last day on which both the agreement and its legal basis are in force.
+    `needs_consent`: covers only people who have consented, and only the attributes they consented to.
+    `remaining_today`: requests that are left until midnight in Vietnam.
     """
 
     agreement: dict[str, Any]
     in_force: bool
-    until: date
+    valid_until: date
     needs_consent: bool
-    left_today: int
+    remaining_today: int
 
     @classmethod
     def of(cls, agreement: Agreement, *, day: date, left: int) -> AgreementAnswer:
@@ -230,7 +234,7 @@ class AgreementAnswer(BaseModel):
         return cls(
             agreement=agreement.model_dump(mode="json", by_alias=True),
             in_force=agreement.in_force(day),
-            until=min(ends),
+            valid_until=min(ends),
             needs_consent=agreement.needs_consent,
-            left_today=left,
+            remaining_today=left,
         )

@@ -34,7 +34,7 @@ class CasesQuery(_Body):
 class CaseHead(BaseModel):
     """A case without what it is about; the next decision must name `last_decision` as what it follows.
 
-    `upheld_by`: of a correction request, the decision by which it was upheld; it waits for its source.
+    `approved_by`: of a correction request, the decision that approved it; it waits for its source.
     """
 
     case: int
@@ -46,13 +46,18 @@ class CaseHead(BaseModel):
     closed_because: str | None
     four_eyes: bool
     last_decision: int | None
-    upheld_by: int | None
+    approved_by: int | None
 
     @classmethod
     def of(cls, case: Case) -> CaseHead:
         """Build the head of a case."""
         fields = asdict(case)
-        return cls(case=fields.pop("case_id"), last_decision=fields.pop("decision_id"), **fields)
+        return cls(
+            case=fields.pop("case_id"),
+            last_decision=fields.pop("decision_id"),
+            approved_by=fields.pop("upheld_by"),
+            **fields,
+        )
 
 
 class CasesAnswer(BaseModel):
@@ -63,7 +68,7 @@ class CasesAnswer(BaseModel):
     more: bool
 
 
-class HeldValue(BaseModel):
+class GoldenValue(BaseModel):
     """What is believed of one person; `equals`: the record states the same."""
 
     value: Any
@@ -72,12 +77,12 @@ class HeldValue(BaseModel):
     equals: bool
 
 
-class Row(BaseModel):
-    """One attribute side by side; `believed` in the order of the people."""
+class ComparedAttribute(BaseModel):
+    """One attribute side by side; `golden_values` in the order of the people."""
 
     attribute: str
-    stated: Any
-    believed: list[HeldValue]
+    source_value: Any
+    golden_values: list[GoldenValue]
 
 
 class EvidenceWeight(BaseModel):
@@ -100,7 +105,7 @@ class DecisionLine(BaseModel):
     """A decision on the case; `person` where it names one whom the case names."""
 
     decision: int
-    said: Said
+    verdict: Said
     person: str | None
     reason: str
     decided_by: str
@@ -116,7 +121,7 @@ class CaseAnswer(BaseModel):
     stated_at: str | None
     people: list[NamedPerson]
     evidence: dict[str, Any]
-    attributes: list[Row]
+    attributes: list[ComparedAttribute]
     decisions: list[DecisionLine]
     request_id: str
 
@@ -141,17 +146,17 @@ class CaseAnswer(BaseModel):
             people=people,
             evidence=file.evidence,
             attributes=[
-                Row(
+                ComparedAttribute(
                     attribute=qualified(row.attribute),
-                    stated=row.stated,
-                    believed=[HeldValue(**asdict(held)) for held in row.believed],
+                    source_value=row.stated,
+                    golden_values=[GoldenValue(**asdict(held)) for held in row.believed],
                 )
                 for row in file.compared
             ],
             decisions=[
                 DecisionLine(
                     decision=each.decision_id,
-                    said=each.verdict,
+                    verdict=each.verdict,
                     person=names.get(each.person_key or ""),
                     reason=each.reason,
                     decided_by=each.decided_by,
@@ -173,25 +178,29 @@ class DecisionRequest(_Body):
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [
-                {"properties": {"said": {"const": "same"}, "search": _NULL}},
-                {"properties": {"said": {"const": "different"}, "search": _NULL, "person": _NULL}},
+                {"properties": {"verdict": {"const": "same"}, "search": _NULL}},
+                {"properties": {"verdict": {"const": "different"}, "search": _NULL, "person": _NULL}},
                 {
-                    "properties": {"said": {"const": "other"}, "search": {"type": "object"}, "person": _NULL},
+                    "properties": {
+                        "verdict": {"const": "other"},
+                        "search": {"type": "object"},
+                        "person": _NULL,
+                    },
                     "required": ["search"],
                 },
             ]
         }
     )
 
-    said: Said
+    verdict: Said
     reason: Annotated[str, Field(min_length=1, max_length=2000, json_schema_extra={"pattern": _ONE_LINE})]
     person: Annotated[str, Field(max_length=64)] | None = None
     search: SearchTerms | None = None
-    follows: Annotated[int, Field(ge=1, lt=2**63), WHOLE_NUMBER] | None = None
+    last_decision: Annotated[int, Field(ge=1, lt=2**63), WHOLE_NUMBER] | None = None
 
     @model_validator(mode="after")
     def _named_once(self) -> DecisionRequest:
-        if (self.search is not None) != (self.said == "other") or (self.person and self.said != "same"):
+        if (self.search is not None) != (self.verdict == "other") or (self.person and self.verdict != "same"):
             raise ValueError("give search with other, person with same, neither with different")
         return self
 

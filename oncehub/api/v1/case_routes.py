@@ -104,11 +104,11 @@ def decision(
             asked.connection,
             asked.agreement,
             case_id,
-            body.said,
+            body.verdict,
             word,
             person_key=UUID(person) if person else None,
             named=named,
-            follows=body.follows,
+            follows=body.last_decision,
         )
         asked.decision_id = decided.decision_id
         return DecisionAnswer(

@@ -45,7 +45,7 @@ class CorrectionBody(_Body):
     search: SearchTerms
     attribute: Annotated[str, Field(max_length=60, json_schema_extra={KNOWN: "attribute"})]
     value: Any
-    why: Annotated[_Line, Field(max_length=1000)]
+    reason: Annotated[_Line, Field(max_length=1000)]
     document: Annotated[_Line, Field(max_length=200)] | None = None
 
 
@@ -102,7 +102,7 @@ def correct(
         name = unqualified(body.attribute)
         if fault := value_fault(hub.person, name, body.value):
             raise RequestValidationError([{"type": "value_error", "loc": ("body", "value"), "msg": fault}])
-        correction = Correction(name, body.value, body.why, body.document)
+        correction = Correction(name, body.value, body.reason, body.document)
         case_id, opened = request_correction(asked.connection, key, correction, asked.agreement)
         asked.case_id = case_id
         if opened:

@@ -24,7 +24,7 @@ from oncehub.audit import Action
 from oncehub.audit import page as logged_page
 from oncehub.config.agreements import Corrections
 from oncehub.share.agreements.permissions import require_corrections, today
-from oncehub.share.corrections.notices import Answer, acknowledge, note_read, read_notices
+from oncehub.share.corrections.notices import NoticeResponse, acknowledge, note_read, read_notices
 from oncehub.share.corrections.publish import feed_name
 
 router = APIRouter(prefix="/v1/corrections", tags=["corrections"])
@@ -49,10 +49,10 @@ def acknowledgements(
     body: Acknowledgement, hub: TheHub, caller: TheCaller, request_id: RequestId
 ) -> AcknowledgementAnswer:
     """Acknowledge notices up to a sequence, and say what becomes of single ones."""
-    answers = [Answer(given.notice, given.reading, given.reason) for given in body.readings]
+    responses = [NoticeResponse(given.notice, given.response, given.reason) for given in body.responses]
     with _corrections(hub, caller, request_id, "acknowledgement") as (asked, own):
         reached = acknowledge(
-            asked.connection, asked.agreement, own, body.acknowledged, answers, client_id=caller.client_id
+            asked.connection, asked.agreement, own, body.acknowledged, responses, client_id=caller.client_id
         )
         return AcknowledgementAnswer(acknowledged=reached.acknowledged, fetched=reached.fetched)
 

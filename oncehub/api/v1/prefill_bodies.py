@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from oncehub.api.v1.bodies import DAY, SearchTerms, Value
+from oncehub.share.forms import prefill as filled_form
 from oncehub.share.forms.item_values import Reason
-from oncehub.share.forms.prefill import FilledItem, SparedPaper
-from oncehub.share.people.confidence import Grade
+from oncehub.share.people.confidence import Level
 
 
 class PrefillRequest(BaseModel):
@@ -26,38 +26,38 @@ class PrefillRequest(BaseModel):
     )
 
 
-class Sure(BaseModel):
-    """How sure a value is: on whose word, how many sources state it, and what that word weighs today.
+class Confidence(BaseModel):
+    """Confidence in a value: its level, the number of sources that state it, and its weight today.
 
-    `weight` is above 0 to 1, and null under an authority, whose word is not weighed.
+    `weight` is greater than 0 and at most 1; it is null for a value of an authority, which is not weighed.
     """
 
-    grade: Grade
+    level: Level
     sources: int
     weight: float | None
 
 
-class Filled(Value):
+class FilledItem(Value):
     """A filled item: `confirm` by the citizen; `disputed` when another source states a different value.
 
-    `value` is a text, a composite whole, or of the members of a household a list, sorted, empty for who lives
-    alone: of each member an object. Of a list `source` and `sure` are those of what in it is the least sure,
-    `as_of` is that of the oldest.
+    `value` is a text, an object for a composite attribute, or, for the members of a household, a sorted list
+    with one object a member, empty for a person who lives alone. For a list, `source` and `confidence` are
+    those of the part with the lowest confidence, and `as_of` is that of the oldest part.
     """
 
     value: str | dict[str, str | None] | list[dict[str, str]]
     title: str
-    sure: Sure
+    confidence: Confidence
     confirm: bool
     disputed: bool
 
     @classmethod
-    def of(cls, item: FilledItem) -> Filled:
+    def of(cls, item: filled_form.FilledItem) -> FilledItem:
         """Build it of what the hub filled."""
-        return cls(**{**vars(item), "sure": Sure(**vars(item.sure))})
+        return cls(**{**vars(item), "confidence": Confidence(**vars(item.confidence))})
 
 
-class Spared(BaseModel):
+class ReusablePaper(BaseModel):
     """A paper that need not be handed in again: where an earlier one is, and what result replaces it."""
 
     title: str
@@ -69,7 +69,7 @@ class Spared(BaseModel):
     decided_at: datetime | None
 
     @classmethod
-    def of(cls, paper: SparedPaper) -> Spared:
+    def of(cls, paper: filled_form.ReusablePaper) -> ReusablePaper:
         """Build it of what the hub found."""
         kept = paper.kept
         return cls(
@@ -83,7 +83,7 @@ class Spared(BaseModel):
         )
 
 
-class Asked(BaseModel):
+class MissingItem(BaseModel):
     """An item still to ask, and why."""
 
     title: str
@@ -111,7 +111,7 @@ class PrefillAnswer(BaseModel):
     """A procedure's form: every item is filled, a paper that is there already, or still to ask."""
 
     procedure: ProcedureHead
-    items: dict[str, Filled]
-    papers: dict[str, Spared]
-    ask: dict[str, Asked]
+    items: dict[str, FilledItem]
+    papers: dict[str, ReusablePaper]
+    missing_items: dict[str, MissingItem]
     request_id: str

@@ -12,7 +12,14 @@ from oncehub.api.core.audited_request import inquiry
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
-from oncehub.api.v1.prefill_bodies import Asked, Filled, PrefillAnswer, PrefillRequest, ProcedureHead, Spared
+from oncehub.api.v1.prefill_bodies import (
+    FilledItem,
+    MissingItem,
+    PrefillAnswer,
+    PrefillRequest,
+    ProcedureHead,
+    ReusablePaper,
+)
 from oncehub.api.v1.routes import RequestId, TheCaller
 from oncehub.config.procedures import Procedure
 from oncehub.share import FormRequest, named
@@ -40,16 +47,16 @@ def fill(
         require_search(asked.agreement, body.search)
         wanted = FormRequest(procedure, day, asked.agreement)
         person = asked.find_living(wanted, body.search)
-        form = prefill(asked.connection, person, wanted, hub.sureness)
+        form = prefill(asked.connection, person, wanted, hub.confidence)
         asked.attributes, asked.relatives = form.released, form.relatives
         if asked.agreement.submissions:
             opening = Opening(request_id, caller.client_id, asked.agreement)
             note_form(asked.connection, hub.pseudonym_key, opening, wanted, form)
         return PrefillAnswer(
             procedure=head(procedure, day),
-            items={name: Filled.of(item) for name, item in form.items.items()},
-            papers={name: Spared.of(paper) for name, paper in form.papers.items()},
-            ask={name: Asked(**vars(item)) for name, item in form.ask.items()},
+            items={name: FilledItem.of(item) for name, item in form.items.items()},
+            papers={name: ReusablePaper.of(paper) for name, paper in form.papers.items()},
+            missing_items={name: MissingItem(**vars(item)) for name, item in form.missing_items.items()},
             request_id=str(request_id),
         )
 

@@ -19,17 +19,17 @@ with line as (
             'kind', 'correction_request',
             'record', jsonb_build_object('stream', c.stream, 'key', c.source_key),
             'attribute', q.name,
-            'stated', coalesce(to_jsonb(r) -> (c.evidence ->> 'attribute'), c.evidence -> 'believed'),
+            'source_value', coalesce(to_jsonb(r) -> (c.evidence ->> 'attribute'), c.evidence -> 'believed'),
             'stated_at', coalesce(r.stated_at, c.opened_at),
-            'believed', case when q.name <> all(%(withheld)s) then c.evidence -> 'claimed' end,
-            'word', case when q.name <> all(%(withheld)s)
+            'golden_value', case when q.name <> all(%(withheld)s) then c.evidence -> 'claimed' end,
+            'asserted_by', case when q.name <> all(%(withheld)s)
                 then jsonb_build_object('source', 'citizen', 'as_of', c.opened_at)
             end,
-            'since', u.decided_at,
+            'opened_at', u.decided_at,
             'closed_at', c.closed_at
         ) || case when c.closed_at is null then '{}' else jsonb_build_object(
             'closed_because', case c.closed_because when 'corrected' then 'corrected' else 'ruling' end,
-            'took', jsonb_build_object(
+            'resolution_times', jsonb_build_object(
                 'since_opened', extract(epoch from c.closed_at - u.decided_at)::bigint,
                 'since_fetched', null, 'since_acknowledged', null
             )

@@ -16,7 +16,7 @@ from oncehub.share.corrections.publish import feed_name
 from oncehub.share.delivery.offsets import Position, note_fetched, position, step
 from oncehub.store.connection import Connection
 
-Reading = Literal["accepted", "in_work", "rejected"]
+Response = Literal["accepted", "in_work", "rejected"]
 
 RejectionReason = Literal["documented", "other_person", "not_kept"]
 """It holds a document that proves its value; its record speaks of somebody else; another system keeps it."""
@@ -27,9 +27,9 @@ class NoticePage:
     """A piece of a source's notices.
 
     Attributes:
-        notices: lines `{sequence, notice, change, kind, severity, record, attribute, stated, stated_at,
-            believed, withheld, word, since, closed_at}` in order of sequence; one that closes also has
-            `closed_because` and `took`, in seconds.
+        notices: lines `{sequence, notice, change, kind, severity, record, attribute, source_value,
+            stated_at, golden_value, withheld, asserted_by, opened_at, closed_at}` in order of sequence; one
+            that closes also has `closed_because` and `resolution_times`, in seconds.
         next: `after` of the next read.
         more: whether there are further lines now.
         told: whom each line is about, for the log.
@@ -42,11 +42,11 @@ class NoticePage:
 
 
 @dataclass(frozen=True)
-class Answer:
+class NoticeResponse:
     """What a source says of a notice, by the notice's number; a rejection has a reason."""
 
     notice: int
-    reading: Reading
+    response: Response
     reason: RejectionReason | None = None
 
 
@@ -137,7 +137,7 @@ def acknowledge(
     agreement: Agreement,
     corrections: Corrections,
     sequence: int,
-    answers: Sequence[Answer],
+    answers: Sequence[NoticeResponse],
     *,
     client_id: str,
 ) -> Position:
@@ -158,14 +158,14 @@ def acknowledge(
         "fetched": fetched,
         "told": list(agreement.noticed()),
         "notices": [answer.notice for answer in answers],
-        "readings": [answer.reading for answer in answers],
+        "readings": [answer.response for answer in answers],
         "reasons": [answer.reason for answer in answers],
     }
     with connection.cursor() as cursor:
         cursor.execute(_UNKNOWN, values)
         if unknown := cursor.fetchone():
             raise NotFetched(
-                "is the number of no notice that was fetched", ("readings", unknown[0], "notice")
+                "is the number of no notice that was fetched", ("responses", unknown[0], "notice")
             )
         cursor.execute(_ANSWER, values)
     if sequence:
@@ -178,7 +178,7 @@ def _line(row: dict[str, Any], agreement: Agreement) -> dict[str, Any]:
     # Of somebody else's number nothing is told but the record's own word, nor of who has left the population.
     others = line["kind"] == "wrong_person" or row["outside"]
     withheld = row["attribute"] not in agreement.attributes or others
-    cut = {"believed": None, "word": None} if withheld else {}
+    cut = {"golden_value": None, "asserted_by": None} if withheld else {}
     head = {name: row[name] for name in ("sequence", "notice", "change", "severity")}
     if row["outside"]:
         head["severity"] = None

@@ -64,7 +64,8 @@ with reached as (
 ),
 latest as (
     select distinct on (n.source, n.notice)
-        n.source, n.notice, n.change, n.line ->> 'closed_because' as because, n.line -> 'took' as took
+        n.source, n.notice, n.change, n.line ->> 'closed_because' as because,
+        n.line -> 'resolution_times' as resolution_times
     from share.notice n join reached using (source)
     where n.attribute = any(attributes)
     order by n.source, n.notice, n.sequence desc
@@ -103,8 +104,8 @@ corrected as (
         percentile_cont(0.9) within group (order by since_opened) as p90_days_open
     from latest cross join lateral (
         select
-            (took ->> 'since_fetched')::float / 86400 as since_fetched,
-            (took ->> 'since_opened')::float / 86400 as since_opened
+            (resolution_times ->> 'since_fetched')::float / 86400 as since_fetched,
+            (resolution_times ->> 'since_opened')::float / 86400 as since_opened
     ) t
     where change = 'closed' and because = 'corrected'
     group by source

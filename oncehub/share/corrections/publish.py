@@ -66,11 +66,11 @@ state as (
             'kind', f.kind,
             'record', jsonb_build_object('stream', f.stream, 'key', f.source_key),
             'attribute', f.qualified,
-            'stated', f.stated,
+            'source_value', f.stated,
             'stated_at', f.stated_at,
-            'believed', w.believed,
-            'word', w.word,
-            'since', f.opened_at,
+            'golden_value', w.believed,
+            'asserted_by', w.asserted_by,
+            'opened_at', f.opened_at,
             'closed_at', e.closed_at
         ) as line
     from fresh f
@@ -83,7 +83,7 @@ state as (
             case when tellable then f.believed end as believed,
             case when tellable and f.believed is not null and f.kind <> 'duplicate' then jsonb_build_object(
                 'source', truth.origin(p.provenance, f.attribute) -> 'source', 'as_of', f.as_of
-            ) end as word
+            ) end as asserted_by
         from (
             select f.inside and f.kind <> 'wrong_person' and f.qualified <> all(%(withheld)s) as tellable
         ) t
@@ -104,8 +104,8 @@ line as (
     from told
     where case
         when closed_at is not null or not open then open or closed_at is null
-        else (old - '{{stated_at,word}}'::text[], old #> '{{word,source}}')
-            is distinct from (line - '{{stated_at,word}}'::text[], line #> '{{word,source}}')
+        else (old - '{{stated_at,asserted_by}}'::text[], old #> '{{asserted_by,source}}')
+            is distinct from (line - '{{stated_at,asserted_by}}'::text[], line #> '{{asserted_by,source}}')
     end
 ),
 timed as (
@@ -136,7 +136,7 @@ published as (
         ),
         t.line || case when t.closed_at is null then '{{}}' else jsonb_build_object(
             'closed_because', t.closed_because,
-            'took', jsonb_build_object(
+            'resolution_times', jsonb_build_object(
                 'since_opened', extract(epoch from t.closed_at - t.opened_at)::bigint,
                 'since_fetched', case when t.fetched_at <= t.closed_at
                     then extract(epoch from t.closed_at - t.fetched_at)::bigint

@@ -48,7 +48,7 @@ on conflict (agreement, procedure, day) do update set
 """
 
 _HISTORY = """
-select day, agreement, procedure, people, items, filled, confirm, papers, asked
+select day, agreement, procedure, people, items, filled, confirm, papers, asked as missing
 from share.coverage
 where (%(procedure)s::text is null or procedure = %(procedure)s)
   and (%(agreement)s::text is null or agreement = %(agreement)s)
@@ -67,7 +67,7 @@ class Coverage:
         filled: items filled that need no confirmation, of all people together, as are the next three.
         confirm: items filled that the citizen must confirm.
         papers: papers that need not be handed in, as an earlier one is there.
-        asked: items to ask, by reason.
+        missing: items that the citizen must still give, by reason.
         by_item: the same by item: `filled`, `confirm`, `paper` or a reason -> people; empty in the history.
     """
 
@@ -79,12 +79,12 @@ class Coverage:
     filled: int
     confirm: int
     papers: int
-    asked: dict[str, int]
+    missing: dict[str, int]
     by_item: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def share(self) -> float | None:
-        """The share of items that need not be asked, 0 to 1; None of nobody."""
+        """The share of items that the citizen need not give, 0 to 1; None of nobody."""
         whole = self.people * self.items
         return (self.filled + self.confirm + self.papers) / whole if whole else None
 
@@ -138,7 +138,7 @@ def record_day(settings: Settings, database: Connection | None = None) -> list[C
             for each in measured:
                 row = {name: getattr(each, name) for name in ("day", "agreement", "procedure", "people")}
                 row |= {name: getattr(each, name) for name in ("items", "filled", "confirm", "papers")}
-                cursor.execute(_RECORD, {**row, "asked": Json(each.asked)})
+                cursor.execute(_RECORD, {**row, "asked": Json(each.missing)})
     return measured
 
 
@@ -231,7 +231,7 @@ def _by_answer(
 ) -> dict[str, int]:
     question = _question(item, agreement)
     if question is None:
-        return {"not_allowed" if item.fills else "asked": people}
+        return {"not_allowed" if item.fills else "citizen_provides": people}
     counted = dict(answers[question])
     if item.confirm and FILLED in counted:
         counted[CONFIRM] = counted.pop(FILLED)
@@ -247,6 +247,6 @@ def _summed(form: Coverage, by_item: dict[str, dict[str, int]]) -> Coverage:
         filled=total.pop(FILLED, 0),
         confirm=total.pop(CONFIRM, 0),
         papers=total.pop(PAPER, 0),
-        asked={reason: count for reason, count in sorted(total.items()) if count},
+        missing={reason: count for reason, count in sorted(total.items()) if count},
         by_item=by_item,
     )

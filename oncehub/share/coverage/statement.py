@@ -243,7 +243,9 @@ def _kept(number: int) -> sql.Identifier:
 
 def _answer(question: Question, number: int) -> sql.Composed:
     if isinstance(question, PaperQuestion):
-        return sql.SQL("case when kept.{} then {} else 'asked' end").format(_kept(number), sql.Literal(PAPER))
+        return sql.SQL("case when kept.{} then {} else 'citizen_provides' end").format(
+            _kept(number), sql.Literal(PAPER)
+        )
     if isinstance(question, HouseholdQuestion):
         return household_answer(question, number)
     if question.of is None:

@@ -35,7 +35,7 @@ class FeedPage:
             pseudonym that only this feed uses; `kind` is created, changed or removed; `changed` names the
             attributes; `values` holds every attribute of the agreement as believed at `as_of`, null where
             nothing is held, and nothing for a removed person. A person who is removed because a clerk has
-            found them to be one with another has `into`, the other's pseudonym.
+            found them to be one with another has `merged_into`, the other's pseudonym.
         next: `after` of the next read.
         more: whether there are further lines now.
         told: whom each line is about, for the log.
@@ -106,7 +106,7 @@ line as (
             'values', coalesce(values, '{{}}'::jsonb),
             'as_of', to_jsonb(now())
         ) {origins} || case
-            when not held and survivor is not null then jsonb_build_object('into', survivor)
+            when not held and survivor is not null then jsonb_build_object('merged_into', survivor)
             else '{{}}'::jsonb
         end as line
     from state
@@ -356,7 +356,7 @@ def within(line: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 def _led(line: dict[str, Any], feed: str, key: bytes) -> dict[str, str]:
     """Give the pseudonym that a joined person's line leads to."""
-    return {"into": feed_pseudonym(key, feed, line["into"])} if "into" in line else {}
+    return {"merged_into": feed_pseudonym(key, feed, line["merged_into"])} if "merged_into" in line else {}
 
 
 def _held_back(connection: Connection, agreement: Agreement, feed: str) -> int:

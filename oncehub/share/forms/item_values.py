@@ -14,7 +14,7 @@ from oncehub.share.people.lookup import Believed, Person
 from oncehub.share.people.relatives import living, tie
 
 Reason = Literal[
-    "asked",
+    "citizen_provides",
     "not_known",
     "conflicting",
     "too_old",

@@ -12,7 +12,7 @@ from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item, Procedure
 from oncehub.errors import PersonNotLiving
 from oncehub.share.forms.item_values import Known, Reason, members_of, relative_value_of, value_of
 from oncehub.share.forms.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
-from oncehub.share.people.confidence import Support, Sureness, SurenessRules, find_support, sureness
+from oncehub.share.people.confidence import Confidence, ConfidenceRules, Support, confidence, find_support
 from oncehub.share.people.household import Household, find_household
 from oncehub.share.people.lookup import Person, Withheld, find_person
 from oncehub.share.people.relatives import LIFE_STATUS, covered, find_relatives, living, tie, wanted_of
@@ -43,7 +43,7 @@ class FilledItem:
             the item's attributes.
         source: whose word it is; of a list, of what in it is the least sure.
         as_of: when the source stated the value, ISO 8601 UTC; of a list, what in it is the oldest.
-        sure: how sure it is; of a list, what in it is the least sure.
+        confidence: in the value; of a list, the lowest of its parts.
         confirm: the citizen must confirm it.
         disputed: a source without authority states another value, or the person whose it is says that it is
             wrong, which is then to be confirmed whatever the procedure says.
@@ -53,13 +53,13 @@ class FilledItem:
     value: Any
     source: str | None
     as_of: str | None
-    sure: Sureness
+    confidence: Confidence
     confirm: bool
     disputed: bool
 
 
 @dataclass(frozen=True)
-class AskedItem:
+class MissingItem:
     """An item that the citizen must still give; `question` is its wording where the procedure has one."""
 
     title: str
@@ -68,7 +68,7 @@ class AskedItem:
 
 
 @dataclass(frozen=True)
-class SparedPaper:
+class ReusablePaper:
     """A paper that need not be handed in again, and the earlier one that is there."""
 
     title: str
@@ -77,7 +77,7 @@ class SparedPaper:
 
 @dataclass(frozen=True)
 class FilledForm:
-    """A procedure's form for one person; every item of the version is in `items`, `papers` or `ask`.
+    """A procedure's form for one person; each of its items is in `items`, `papers` or `missing_items`.
 
     Attributes:
         person_key: whose; never leaves the hub.
@@ -88,8 +88,8 @@ class FilledForm:
 
     person_key: str
     items: dict[str, FilledItem]
-    papers: dict[str, SparedPaper]
-    ask: dict[str, AskedItem]
+    papers: dict[str, ReusablePaper]
+    missing_items: dict[str, MissingItem]
     released: tuple[str, ...]
     relatives: dict[str, tuple[str, ...]]
 
@@ -121,7 +121,9 @@ def require_living(person: Person) -> None:
         raise PersonNotLiving("the register does not hold this person as living; no form can be filled")
 
 
-def prefill(connection: Connection, person: Person, request: FormRequest, rules: SurenessRules) -> FilledForm:
+def prefill(
+    connection: Connection, person: Person, request: FormRequest, rules: ConfidenceRules
+) -> FilledForm:
     """Answer a form for a person that `find_for_form` found; only what the agreement covers."""
     fields, agreement = request.fields, request.agreement
     others = _Others(
@@ -130,21 +132,21 @@ def prefill(connection: Connection, person: Person, request: FormRequest, rules:
     )
     kept = find_papers(connection, agreement, person.key, fields)
     known: dict[str, Known] = {}
-    ask: dict[str, AskedItem] = {}
+    missing: dict[str, MissingItem] = {}
     for name, item in fields.items():
         answer = _answer(item, person, others, agreement)
         if isinstance(answer, Known):
             known[name] = answer
         elif name not in kept:
-            ask[name] = AskedItem(item.title.vi, answer, item.ask.vi if item.ask else None)
-    told = _told(fields, known, ask, person, others)
+            missing[name] = MissingItem(item.title.vi, answer, item.ask.vi if item.ask else None)
+    told = _told(fields, known, missing, person, others)
     told[person.key] |= set(PAPER_ATTRIBUTES) if kept else set()
     left = {key: tuple(sorted(attributes)) for key, attributes in told.items()}
     return FilledForm(
         person_key=person.key,
         items=_filled(connection, request, known, rules),
-        papers={name: SparedPaper(fields[name].title.vi, paper) for name, paper in kept.items()},
-        ask=ask,
+        papers={name: ReusablePaper(fields[name].title.vi, paper) for name, paper in kept.items()},
+        missing_items=missing,
         released=left.pop(person.key),
         relatives=left,
     )
@@ -152,7 +154,7 @@ def prefill(connection: Connection, person: Person, request: FormRequest, rules:
 
 def _answer(item: Item, person: Person, others: _Others, agreement: Agreement) -> Known | Reason:
     if not item.fills:
-        return "asked"
+        return "citizen_provides"
     if not covered(item, agreement):
         return "not_allowed"
     if item.attribute is None:
@@ -164,7 +166,7 @@ def _answer(item: Item, person: Person, others: _Others, agreement: Agreement) -
 
 
 def _filled(
-    connection: Connection, request: FormRequest, known: Mapping[str, Known], rules: SurenessRules
+    connection: Connection, request: FormRequest, known: Mapping[str, Known], rules: ConfidenceRules
 ) -> dict[str, FilledItem]:
     wanted: dict[str, set[str]] = {}
     for part in (part for each in known.values() for part in each.parts):
@@ -174,21 +176,21 @@ def _filled(
 
 
 def _item(
-    item: Item, known: Known, support: Mapping[tuple[str, str], Support], rules: SurenessRules
+    item: Item, known: Known, support: Mapping[tuple[str, str], Support], rules: ConfidenceRules
 ) -> FilledItem:
     beside = [support[part.person_key, part.attribute] for part in known.parts]
     graded = [
-        (sureness(part.believed, part.attribute, each.sources, rules), part.believed.source)
+        (confidence(part.believed, part.attribute, each.sources, rules), part.believed.source)
         for part, each in zip(known.parts, beside, strict=True)
     ]
-    sure, source = max(graded, key=lambda of_part: of_part[0].doubt)
+    least, source = max(graded, key=lambda of_part: of_part[0].doubt)
     wrong = any(each.disputed_by_owner for each in beside)
     return FilledItem(
         title=item.title.vi,
         value=known.value,
         source=source,
         as_of=known.as_of,
-        sure=sure,
+        confidence=least,
         confirm=item.confirm or wrong,
         disputed=wrong or any(part.believed.disputed for part in known.parts),
     )
@@ -197,7 +199,7 @@ def _item(
 def _told(
     fields: Mapping[str, Item],
     known: Mapping[str, Known],
-    asked: Mapping[str, AskedItem],
+    missing: Mapping[str, MissingItem],
     person: Person,
     others: _Others,
 ) -> dict[str, set[str]]:
@@ -212,7 +214,7 @@ def _told(
         told |= {member.key: told.get(member.key, set()) for member in others.household.members}
     for part in (part for each in known.values() for part in each.parts):
         told[part.person_key].add(part.attribute)
-    for name, answer in asked.items():
+    for name, answer in missing.items():
         relative = others.relatives.get(fields[name].of or "")
         if relative and answer.reason == "relative_not_living":
             told[relative.key].add(LIFE_STATUS)

@@ -109,7 +109,7 @@ def note_form(
     with connection.cursor() as cursor:
         opened = (str(opening.request_id), opening.client_id, opening.agreement.name)
         names = (*opened, asked.procedure.id, person, asked.day)
-        cursor.execute(_NOTE, (*names, there, Json(confirm), list(form.ask)))
+        cursor.execute(_NOTE, (*names, there, Json(confirm), list(form.missing_items)))
 
 
 def find_open_form(connection: Connection, opening: Opening) -> OpenForm | None:

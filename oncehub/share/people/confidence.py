@@ -1,4 +1,4 @@
-"""How sure a believed value is: on whose word, how many say so, and what that word weighs today."""
+"""The confidence in a golden value: its level, how many sources agree, and its weight today."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from oncehub.share.agreements.roles import rows_as
 from oncehub.share.people.lookup import Believed
 from oncehub.store.connection import Connection
 
-Grade = Literal["authority", "agreed", "single", "doubtful"]
-"""The surest first: the authority says so; several sources do; one does; one in doubt does."""
+Level = Literal["authority", "agreed", "single", "doubtful"]
+"""Highest first: an authority states it; several sources agree; one source; one whose record is in doubt."""
 
 
 _SUPPORT: Final = """
@@ -39,8 +39,8 @@ from jsonb_each(%(asked)s) as asked (person_key, attributes)
 
 
 @dataclass(frozen=True)
-class Sureness:
-    """How sure a value is.
+class Confidence:
+    """The confidence in a value.
 
     Attributes:
         sources: how many sources state it, the believed one included.
@@ -48,20 +48,20 @@ class Sureness:
             record is in doubt; above 0 to 1. None under an authority, whose word is not weighed.
     """
 
-    grade: Grade
+    level: Level
     sources: int
     weight: float | None
 
     @property
     def doubt(self) -> tuple[int, float, int]:
-        """The less sure of two is the one with more of it: by grade, then weight, then sources."""
+        """A sort key, greater for lower confidence: by level, then weight, then number of sources."""
         weight = 1.0 if self.weight is None else self.weight
-        return get_args(Grade).index(self.grade), -weight, -self.sources
+        return get_args(Level).index(self.level), -weight, -self.sources
 
 
 @dataclass(frozen=True)
-class SurenessRules:
-    """What sureness is judged by.
+class ConfidenceRules:
+    """The rules that set the confidence.
 
     Attributes:
         survivorship: whose word counts, and how much.
@@ -85,14 +85,14 @@ class Support:
     disputed_by_owner: bool
 
 
-def load_sureness_rules(settings: Settings) -> SurenessRules:
+def load_confidence_rules(settings: Settings) -> ConfidenceRules:
     """Read the rules by which values are believed and compared.
 
     Raises:
         ConfigError: when they are wrong.
     """
     comparison = load_rules(settings, "comparison", ComparisonRules)
-    return SurenessRules(
+    return ConfidenceRules(
         load_rules(settings, "survivorship", SurvivorshipRules), frozenset(comparison.attributes)
     )
 
@@ -101,7 +101,7 @@ def find_support(
     connection: Connection,
     agreement: Agreement,
     attributes: Mapping[str, Collection[str]],
-    rules: SurenessRules,
+    rules: ConfidenceRules,
 ) -> dict[tuple[str, str], Support]:
     """Return what else is known of believed values, by the person's key and the qualified attribute.
 
@@ -125,16 +125,16 @@ def find_support(
     }
 
 
-def sureness(believed: Believed, attribute: str, sources: int, rules: SurenessRules) -> Sureness:
-    """Grade a value by the rule that chose it; `sources` state it."""
+def confidence(believed: Believed, attribute: str, sources: int, rules: ConfidenceRules) -> Confidence:
+    """Return the confidence in a value by the rule that chose it; `sources` state it."""
     count = max(sources, 1)
     if believed.rule == "authority":
-        return Sureness("authority", count, None)
-    grade: Grade = "agreed" if count > 1 else "doubtful" if believed.doubtful else "single"
-    return Sureness(grade, count, _weight(believed, attribute, rules))
+        return Confidence("authority", count, None)
+    level: Level = "agreed" if count > 1 else "doubtful" if believed.doubtful else "single"
+    return Confidence(level, count, _weight(believed, attribute, rules))
 
 
-def _weight(believed: Believed, attribute: str, rules: SurenessRules) -> float | None:
+def _weight(believed: Believed, attribute: str, rules: ConfidenceRules) -> float | None:
     rule = rules.survivorship.attributes.get(unqualified(attribute))
     if rule is None or not rule.trust or not rule.half_life or not believed.as_of:
         return None

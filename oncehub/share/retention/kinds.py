@@ -125,8 +125,9 @@ _WITHOUT_STATEMENTS: Final = """line = jsonb_strip_nulls(jsonb_build_object(
 )) || jsonb_build_object(
     'kind', t.line -> 'kind',
     'record', jsonb_build_object('stream', t.line #> '{record,stream}', 'key', null),
-    'attribute', t.line -> 'attribute', 'stated', null, 'stated_at', t.line -> 'stated_at', 'believed', null,
-    'word', null, 'since', t.line -> 'since', 'closed_at', t.line -> 'closed_at', 'took', t.line -> 'took',
+    'attribute', t.line -> 'attribute', 'source_value', null, 'stated_at', t.line -> 'stated_at',
+    'golden_value', null, 'asserted_by', null, 'opened_at', t.line -> 'opened_at',
+    'closed_at', t.line -> 'closed_at', 'resolution_times', t.line -> 'resolution_times',
     'purged', true
 )"""
 

@@ -106,7 +106,7 @@ def test_pages_of_feeds_and_notices_hold_what_is_covered_at_every_place(attacker
     assert {name for line in lines for name in line["values"]} == set(secret.covered)
     assert secret.told() <= set(json.dumps(lines).replace('"', " ").split())
     (notice,) = attacker.corrections().json()["notices"]
-    assert (notice["attribute"], notice["withheld"], notice["believed"]) == ("person.phone", True, None)
+    assert (notice["attribute"], notice["withheld"], notice["golden_value"]) == ("person.phone", True, None)
 
 
 def test_the_feed_of_another_is_as_one_that_does_not_exist(attacker: Any, secret: Any) -> None:
@@ -132,7 +132,7 @@ def test_a_case_shows_only_what_is_covered_and_no_case_that_is_not(attacker: Any
     for number in (secret.others, 10**6, 2**63 - 1):
         hidden = attacker.http.get(f"/v1/cases/{number}", headers=attacker.headers())
         assert (hidden.status_code, hidden.json()["detail"]) == (404, f"there is no case {number}")
-    body = {"said": "other", "reason": "x", "search": {"person.phone": "Wordphone"}}
+    body = {"verdict": "other", "reason": "x", "search": {"person.phone": "Wordphone"}}
     asked = attacker.http.post(f"/v1/cases/{secret.case}/decisions", json=body, headers=attacker.headers())
     assert (asked.status_code, secret.leaked(asked)) in [(403, set()), (422, set())]
 

@@ -41,8 +41,8 @@ def state(database: Connection, an: str) -> Callable[..., None]:
     return add
 
 
-def sure(portal: Any, item: str) -> dict[str, Any]:
-    answer: dict[str, Any] = portal.prefill("1.004222", WHO).json()["items"][item]["sure"]
+def confidence(portal: Any, item: str) -> dict[str, Any]:
+    answer: dict[str, Any] = portal.prefill("1.004222", WHO).json()["items"][item]["confidence"]
     return answer
 
 
@@ -54,15 +54,15 @@ def faded(trust: float) -> float:
 
 def test_the_authority_s_word_is_not_weighed(portal: Any, state: Callable[..., None]) -> None:
     state("population", full_name="Nguyễn Thị An")
-    assert sure(portal, "full_name") == {"grade": "authority", "sources": 1, "weight": None}
+    assert confidence(portal, "full_name") == {"level": "authority", "sources": 1, "weight": None}
     state("portal", full_name="NGUYEN THI AN")
-    assert sure(portal, "full_name") == {"grade": "authority", "sources": 2, "weight": None}
+    assert confidence(portal, "full_name") == {"level": "authority", "sources": 2, "weight": None}
 
 
 def test_one_source_s_word_weighs_its_trust_and_fades(portal: Any, state: Callable[..., None]) -> None:
     state("tax", phone="+84912345678")
-    told = sure(portal, "phone")
-    assert (told["grade"], told["sources"]) == ("single", 1)
+    told = confidence(portal, "phone")
+    assert (told["level"], told["sources"]) == ("single", 1)
     assert told["weight"] == pytest.approx(faded(0.6), abs=0.006)
 
 
@@ -71,9 +71,9 @@ def test_several_sources_that_say_so_agree_and_each_counts_once(
 ) -> None:
     state("tax", phone="+84912345678")
     state("tax", "second", phone="+84912345678")
-    assert sure(portal, "phone")["grade"] == "single"
+    assert confidence(portal, "phone")["level"] == "single"
     state("banking", phone="+84912345678")
-    assert (sure(portal, "phone")["grade"], sure(portal, "phone")["sources"]) == ("agreed", 2)
+    assert (confidence(portal, "phone")["level"], confidence(portal, "phone")["sources"]) == ("agreed", 2)
 
 
 def test_who_states_nothing_another_value_or_is_deleted_does_not_agree(
@@ -84,7 +84,7 @@ def test_who_states_nothing_another_value_or_is_deleted_does_not_agree(
     state("customs", phone="+84912345678", deleted_at="2026-06-01")
     state("banking", phone="+84999999999")
     disagree(an, "phone", source="banking", stream="s", key="banking", kind="stale")
-    assert (sure(portal, "phone")["grade"], sure(portal, "phone")["sources"]) == ("single", 1)
+    assert (confidence(portal, "phone")["level"], confidence(portal, "phone")["sources"]) == ("single", 1)
 
 
 def test_a_difference_of_form_is_agreement(
@@ -93,7 +93,7 @@ def test_a_difference_of_form_is_agreement(
     state("tax", phone="+84912345678")
     state("banking", phone="0912345678")
     disagree(an, "phone", source="banking", stream="s", key="banking", kind="form")
-    assert sure(portal, "phone")["sources"] == 2
+    assert confidence(portal, "phone")["sources"] == 2
 
 
 def test_a_word_of_a_doubtful_record_is_doubtful_and_weighs_less(
@@ -103,6 +103,6 @@ def test_a_word_of_a_doubtful_record_is_doubtful_and_weighs_less(
     origin = {"source": "tax", "rule": "trust", "as_of": STATED, "doubtful": True}
     with database, database.cursor() as cursor:
         cursor.execute("update truth.person set provenance = provenance || %s", (Json({"phone": origin}),))
-    told = sure(portal, "phone")
-    assert told["grade"] == "doubtful"
+    told = confidence(portal, "phone")
+    assert told["level"] == "doubtful"
     assert told["weight"] == pytest.approx(faded(0.6) / 2, abs=0.006)

@@ -58,7 +58,7 @@ def form_of(agency: Any, who: str, code: str = CODE) -> dict[str, Any]:
 
 
 def reason(agency: Any, who: str) -> str:
-    return str(form_of(agency, who)["ask"][ITEM]["reason"])
+    return str(form_of(agency, who)["missing_items"][ITEM]["reason"])
 
 
 def row(name: str, number: str, relation: str) -> dict[str, str]:
@@ -81,7 +81,7 @@ def test_everybody_else_who_names_the_same_head_is_listed_in_order(
     )
     item = form_of(identity, SON)["items"][ITEM]
     assert item["value"] == [wife, head]
-    assert item["sure"] == {"grade": "authority", "sources": 1, "weight": None}
+    assert item["confidence"] == {"level": "authority", "sources": 1, "weight": None}
     assert (item["source"], item["confirm"], item["disputed"]) == ("population", True, False)
     assert form_of(identity, HEAD)["items"][ITEM]["value"] == [wife, son]
 
@@ -214,7 +214,7 @@ def test_a_list_is_as_sure_as_what_in_it_is_the_least_sure_and_as_old_as_the_old
     run(database, change, "{full_name}", doubted, family[WIFE])
     run(database, change, "{relation_to_head,as_of}", '"2019-05-01T00:00:00+00:00"', family[HEAD])
     item = form_of(identity, SON)["items"][ITEM]
-    assert (item["source"], item["sure"]["grade"]) == ("tax", "single")
+    assert (item["source"], item["confidence"]["level"]) == ("tax", "single")
     assert item["as_of"] == "2019-05-01T00:00:00+00:00"
 
 
@@ -232,7 +232,7 @@ def test_whoever_is_not_covered_keeps_the_whole_household_untold(
 
     away = move_in(LODGER, "Phạm Văn Trọ", "other", permanent_address=HERE | {"unit": "26740"})
     answer = agency.prefill(CODE, {"person.personal_id": SON})
-    assert answer.json()["ask"][ITEM]["reason"] == "not_allowed"
+    assert answer.json()["missing_items"][ITEM]["reason"] == "not_allowed"
     assert not [word for word in (LODGER, "Phạm", "26740") if word in answer.text]
     people = {person for (person,) in run(database, "select person from audit.entry")}
     assert person_pseudonym(pseudonym_key(editable.home), away) not in people
@@ -244,7 +244,7 @@ def test_without_the_relation_in_the_agreement_nobody_else_is_consulted(
     agreements = identity.http.app.state.hub.agreements
     agreements[IDENTITY] = agreements[IDENTITY].model_copy(update={"relatives": ("father",)})
     answer = identity.prefill(CODE, {"person.personal_id": SON})
-    assert answer.json()["ask"][ITEM]["reason"] == "not_allowed"
+    assert answer.json()["missing_items"][ITEM]["reason"] == "not_allowed"
     assert "Lê Thị" not in answer.text
     assert len(log()) == 1
 
@@ -280,7 +280,7 @@ def test_the_database_lists_households_for_agreements_that_name_them_and_tells_w
 
 def send_back(agency: Any, form: dict[str, Any], given: dict[str, Any]) -> Any:
     answers = {name: {"kind": "confirmed"} for name, item in form["items"].items() if item["confirm"]}
-    answers |= {name: {"kind": "none"} for name in form["ask"]}
+    answers |= {name: {"kind": "none"} for name in form["missing_items"]}
     who = form["items"]["personal_id"]["value"]
     body = {"request_id": form["request_id"], "search": {"person.personal_id": who}, "dossier": "G01-1"}
     return agency.http.post(

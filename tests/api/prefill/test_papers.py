@@ -82,7 +82,7 @@ def test_a_paper_of_an_earlier_dossier_is_referred_to_and_not_asked(
             "decided_at": "2026-05-02T03:04:05Z",
         }
     }
-    assert "dwelling_proof" not in answer["ask"]
+    assert "dwelling_proof" not in answer["missing_items"]
     assert log()[0][4] == ["document.file_id", "dossier.code", "person.full_name", "person.personal_id"]
 
 
@@ -124,7 +124,7 @@ def test_no_other_paper_leaves(
     hand_in(**given)
     answer = portal.prefill(CODE, WHO)
     assert answer.json()["papers"] == {}
-    assert answer.json()["ask"]["dwelling_proof"]["reason"] == "asked"
+    assert answer.json()["missing_items"]["dwelling_proof"]["reason"] == "citizen_provides"
     assert "H01.12-260501-0000001" not in answer.text
     assert log()[0][4] == ["person.full_name", "person.personal_id"]
 
@@ -164,7 +164,7 @@ def test_without_papers_in_the_agreement_none_is_looked_for(
     hand_in()
     answer = portal.prefill(CODE, WHO).json()
     assert answer["papers"] == {}
-    assert answer["ask"]["dwelling_proof"]["reason"] == "asked"
+    assert answer["missing_items"]["dwelling_proof"]["reason"] == "citizen_provides"
 
 
 def test_papers_are_the_person_s_alone_and_not_their_relatives(

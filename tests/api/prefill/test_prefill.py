@@ -56,14 +56,14 @@ def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an
         "value": HEAD,
         "source": "population",
         "as_of": "2026-05-01T01:02:03+00:00",
-        "sure": {"grade": "authority", "sources": 1, "weight": None},
+        "confidence": {"level": "authority", "sources": 1, "weight": None},
         "confirm": True,
         "disputed": False,
     }
     assert answer["items"]["phone"]["source"] == "tax"
-    assert answer["ask"]["email"] == {"title": "Email", "reason": "not_known", "question": None}
-    assert answer["ask"]["dwelling_proof"]["reason"] == "asked"
-    assert answer["ask"]["dwelling_proof"]["question"] == "Giấy tờ chứng minh chỗ ở hợp pháp"
+    assert answer["missing_items"]["email"] == {"title": "Email", "reason": "not_known", "question": None}
+    assert answer["missing_items"]["dwelling_proof"]["reason"] == "citizen_provides"
+    assert answer["missing_items"]["dwelling_proof"]["question"] == "Giấy tờ chứng minh chỗ ở hợp pháp"
 
 
 @pytest.mark.parametrize("agreement", ["portal-residence", "portal-identity", "portal-essential"])
@@ -73,8 +73,8 @@ def test_every_item_is_either_filled_or_asked(admit: Callable[..., Any], an: str
     for code in hub.agreements[agreement].procedures:
         procedure = hub.procedures[code]
         answer = client.prefill(code, WHO).json()
-        assert not set(answer["items"]) & set(answer["ask"])
-        assert set(answer["items"]) | set(answer["ask"]) == set(procedure.items)
+        assert not set(answer["items"]) & set(answer["missing_items"])
+        assert set(answer["items"]) | set(answer["missing_items"]) == set(procedure.items)
 
 
 def test_the_log_names_the_attributes_that_filled_the_form(
@@ -98,7 +98,7 @@ def test_items_outside_the_agreement_are_asked_and_their_values_stay(portal: Any
     kept = tuple(name for name in agreement.attributes if name != "person.household_head")
     hub.agreements["portal-residence"] = agreement.model_copy(update={"attributes": kept})
     answer = portal.prefill("1.004222", WHO)
-    assert answer.json()["ask"]["household_head"]["reason"] == "not_allowed"
+    assert answer.json()["missing_items"]["household_head"]["reason"] == "not_allowed"
     assert "Nguyễn Văn Bảy" not in answer.text
     assert "religion" not in answer.text
     assert "life_status" not in answer.text
@@ -113,7 +113,7 @@ def test_a_disputed_item_is_filled_on_the_registers_word_and_asked_otherwise(
     answer = portal.prefill("1.004222", WHO).json()
     assert answer["items"]["birth_date"]["disputed"] is True
     assert answer["items"]["full_name"]["disputed"] is False
-    assert answer["ask"]["phone"] == {
+    assert answer["missing_items"]["phone"] == {
         "title": "Số điện thoại liên hệ",
         "reason": "conflicting",
         "question": None,
@@ -197,7 +197,7 @@ def test_yesterdays_dossier_is_answered_by_yesterdays_form(versioned: Settings, 
     assert (now["procedure"]["form"], now["procedure"]["legal"]) == ("CT01", ["Thông tư 116/2026/TT-BCA"])
     assert (then["procedure"]["form"], then["procedure"]["legal"]) == ("HK02", ["Thông tư 66/2023/TT-BCA"])
     assert then["procedure"]["on"] == "2026-06-30"
-    every_now, every_then = ({*answer["items"], *answer["ask"]} for answer in (now, then))
+    every_now, every_then = ({*answer["items"], *answer["missing_items"]} for answer in (now, then))
     assert every_then - every_now == {"fax"}
     assert every_now - every_then == {"email"}
 
@@ -232,5 +232,5 @@ def test_what_was_stated_too_long_ago_is_asked_anew(
     add_items("1.004222", old={"attribute": "person.phone", "max_age": "1d"})
     add_items("1.004222", young={"attribute": "person.phone", "max_age": "90y"})
     answer = portal.prefill("1.004222", WHO).json()
-    assert answer["ask"]["old"] == {"title": "old", "reason": "too_old", "question": None}
+    assert answer["missing_items"]["old"] == {"title": "old", "reason": "too_old", "question": None}
     assert answer["items"]["young"]["value"] == "+84912345678"

@@ -63,7 +63,7 @@ def widen(portal: Any, **changes: Any) -> None:
 
 
 def reasons(answer: dict[str, Any]) -> dict[str, str]:
-    return {name: item["reason"] for name, item in answer["ask"].items() if is_about(name)}
+    return {name: item["reason"] for name, item in answer["missing_items"].items() if is_about(name)}
 
 
 def is_about(name: str) -> bool:

@@ -206,7 +206,7 @@ def expected(known: Knowledge, row: int, item: Item) -> Any:
         return expected_household(known, row, item)
     if item.attribute is None:
         papers = known.papers(row, item)
-        return ("paper", papers[0]) if papers else ("asked", "asked")
+        return ("paper", papers[0]) if papers else ("asked", "citizen_provides")
     if item.of:
         row = int(known.state.people[TIES[item.of]][row])
         if row < 0 or not known.held(row):
@@ -237,8 +237,8 @@ def _doubt(known: Knowledge, row: int, item: Item, attribute: str) -> str | None
 
 def answered(answer: Mapping[str, Any], name: str, item: Item) -> Any:
     """What the form holds, in the same words."""
-    if name in answer["ask"]:
-        return "asked", answer["ask"][name]["reason"]
+    if name in answer["missing_items"]:
+        return "asked", answer["missing_items"][name]["reason"]
     if name in answer["papers"]:
         return "paper", answer["papers"][name]["dossier"]
     value, attribute = answer["items"][name]["value"], unqualified(item.attribute or "")
@@ -306,7 +306,7 @@ def test_every_service_answers_with_what_is_known_and_asks_the_rest(
                     counts[str(why)] = counts.get(str(why), 0) + 1
     assert len(split) == 25
     assert all(counts["filled"] > 0 for counts in split.values())
-    assert all("asked" in counts for code, counts in split.items() if code != "dvctt-01")
+    assert all("citizen_provides" in counts for code, counts in split.items() if code != "dvctt-01")
     whys = {why for counts in split.values() for why in counts}
     assert {"not_known", "conflicting", "relative_unknown", "paper"} <= whys
     assert any(len(members) > 2 for members in households if isinstance(members, list))

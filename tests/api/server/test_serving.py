@@ -152,10 +152,10 @@ def test_a_source_reads_its_notices_and_answers_and_the_log_of_the_api_holds_not
     page = tax.corrections()
     assert (page["next"], page["more"]) == (1, False)
     (notice,) = page["notices"]
-    assert (notice["believed"], notice["record"]["key"]) == ("Nguyễn Thị An", ID)
+    assert (notice["golden_value"], notice["record"]["key"]) == ("Nguyễn Thị An", ID)
     with pytest.raises(RequestRefused):
         tax.acknowledge(2)
-    reading = {"notice": 1, "reading": "rejected", "reason": "documented"}
+    reading = {"notice": 1, "response": "rejected", "reason": "documented"}
     assert tax.acknowledge(1, [reading]) == {"acknowledged": 1, "fetched": 1}
     running.process.terminate()
     running.process.wait(timeout=20)

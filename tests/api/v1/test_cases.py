@@ -112,8 +112,8 @@ def test_a_look_shows_the_evidence_and_is_logged_against_whom_it_showed(
     shown = officer("GET", f"/v1/cases/{number}")
     assert shown.status_code == 200
     rows = {row["attribute"]: row for row in shown.json()["attributes"]}
-    assert rows["person.full_name"]["stated"] == "Trần Văn Bình"
-    assert rows["person.full_name"]["believed"] == [
+    assert rows["person.full_name"]["source_value"] == "Trần Văn Bình"
+    assert rows["person.full_name"]["golden_values"] == [
         {
             "value": "Nguyễn Thị An",
             "source": "population",
@@ -131,7 +131,7 @@ def test_a_look_shows_the_evidence_and_is_logged_against_whom_it_showed(
 def test_a_decision_is_made_by_name_and_logged_with_it(officer, open_case, entries, people, database):
     number = open_case()
     body = {
-        "said": "other",
+        "verdict": "other",
         "reason": "seen at the counter",
         "search": {"person.personal_id": BINH["personal_id"]},
     }
@@ -142,7 +142,7 @@ def test_a_decision_is_made_by_name_and_logged_with_it(officer, open_case, entri
         assert cursor.fetchall() == [(people[1], "same", "G01/officer", "seen at the counter")]
     (entry,) = entries()
     assert (entry["officer"], entry["decision_id"]) == ("officer", made.json()["decision"])
-    again = officer("POST", f"/v1/cases/{number}/decisions", json={"said": "different", "reason": "no"})
+    again = officer("POST", f"/v1/cases/{number}/decisions", json={"verdict": "different", "reason": "no"})
     assert (again.status_code, "was decided by G01/officer" in again.json()["detail"]) == (409, True)
     assert [each["outcome"] for each in entries()] == ["answered", "refused"]
 
@@ -151,9 +151,9 @@ def test_somebody_named_is_chosen_by_pseudonym(officer, open_case, people, datab
     number = open_case()
     (named,) = officer("GET", f"/v1/cases/{number}").json()["people"]
     path = f"/v1/cases/{number}/decisions"
-    wrong = officer("POST", path, json={"said": "same", "reason": "seen", "person": "0" * 64})
+    wrong = officer("POST", path, json={"verdict": "same", "reason": "seen", "person": "0" * 64})
     assert (wrong.status_code, "nobody of that pseudonym" in wrong.json()["detail"]) == (409, True)
-    made = officer("POST", path, json={"said": "same", "reason": "seen", "person": named["person"]})
+    made = officer("POST", path, json={"verdict": "same", "reason": "seen", "person": named["person"]})
     assert made.status_code == 201
     with database, database.cursor() as cursor:
         cursor.execute("select person_key::text from truth.ruling")
@@ -164,8 +164,8 @@ def test_where_four_eyes_are_needed_another_officer_confirms(officer, open_case,
     with database, database.cursor() as cursor:
         cursor.execute("insert into truth.case_rule values ('wrong_person', true)")
     path = f"/v1/cases/{open_case()}/decisions"
-    first = officer("POST", path, json={"said": "different", "reason": "seen"}).json()
-    body = {"said": "different", "reason": "seen", "follows": first["decision"]}
+    first = officer("POST", path, json={"verdict": "different", "reason": "seen"}).json()
+    body = {"verdict": "different", "reason": "seen", "last_decision": first["decision"]}
     own = officer("POST", path, json=body)
     assert (first["takes_effect"], own.status_code, "your own" in own.json()["detail"]) == (False, 409, True)
     assert officer("POST", path, name="other", json=body).json()["takes_effect"] is True
@@ -175,7 +175,7 @@ def test_of_officers_who_decide_at_once_one_does(officer, open_case, database):
     path = f"/v1/cases/{open_case()}/decisions"
 
     def attempt(number: int) -> int:
-        body = {"said": "different", "reason": "seen"}
+        body = {"verdict": "different", "reason": "seen"}
         return int(officer("POST", path, name=f"officer {number}", json=body).status_code)
 
     with ThreadPoolExecutor(4) as officers:
@@ -210,12 +210,12 @@ def test_a_case_that_is_not_covered_is_as_if_it_were_not_there(officer, open_cas
 @pytest.mark.parametrize(
     "body",
     [
-        {"said": "maybe", "reason": "seen"},
-        {"said": "different"},
-        {"said": "different", "reason": "two\nlines"},
-        {"said": "other", "reason": "seen"},
-        {"said": "different", "reason": "seen", "person": "0" * 64},
-        {"said": "other", "reason": "seen", "search": {"person.personal_id": "12"}},
+        {"verdict": "maybe", "reason": "seen"},
+        {"verdict": "different"},
+        {"verdict": "different", "reason": "two\nlines"},
+        {"verdict": "other", "reason": "seen"},
+        {"verdict": "different", "reason": "seen", "person": "0" * 64},
+        {"verdict": "other", "reason": "seen", "search": {"person.personal_id": "12"}},
     ],
 )
 def test_a_decision_without_the_right_form_is_refused(officer, open_case, body):
@@ -228,7 +228,7 @@ def test_a_decision_waits_for_no_run(officer, open_case, database):
     path = f"/v1/cases/{open_case()}/decisions"
     with database, database.cursor() as cursor:
         cursor.execute("lock table truth.ruling, truth.joining in share mode")
-        busy = officer("POST", path, json={"said": "different", "reason": "seen"})
+        busy = officer("POST", path, json={"verdict": "different", "reason": "seen"})
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "60")
 
 

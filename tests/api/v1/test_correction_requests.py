@@ -69,7 +69,7 @@ def officer(admit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def claim(portal: Any, attribute: str = "person.phone", value: Any = RIGHT, **more: Any) -> Any:
-    return portal.as_citizen(AN, PATH, **{"attribute": attribute, "value": value, "why": WHY} | more)
+    return portal.as_citizen(AN, PATH, **{"attribute": attribute, "value": value, "reason": WHY} | more)
 
 
 def states(portal: Any) -> list[tuple[str, str]]:
@@ -80,10 +80,10 @@ def states(portal: Any) -> list[tuple[str, str]]:
 def decided(officer: Callable[..., Any], case: int, said: str, reason: str = "seen") -> None:
     """Two officers say the same."""
     path, last = f"/v1/cases/{case}/decisions", officer("GET", f"/v1/cases/{case}").json()["case"]
-    body = {"said": said, "reason": reason, "follows": last["last_decision"]}
+    body = {"verdict": said, "reason": reason, "last_decision": last["last_decision"]}
     first = officer("POST", path, name="one", json=body)
     assert (first.status_code, first.json()["takes_effect"]) == (201, False)
-    second = officer("POST", path, name="two", json=body | {"follows": first.json()["decision"]})
+    second = officer("POST", path, name="two", json=body | {"last_decision": first.json()["decision"]})
     assert second.json()["takes_effect"] is True
 
 
@@ -101,8 +101,8 @@ def test_a_request_becomes_a_case_that_shows_what_is_believed_and_what_is_claime
     )
     shown = officer("GET", f"/v1/cases/{head['case']}").json()
     (row,) = shown["attributes"]
-    assert (row["attribute"], row["stated"]) == ("person.phone", RIGHT)
-    assert [(held["value"], held["source"], held["equals"]) for held in row["believed"]] == [
+    assert (row["attribute"], row["source_value"]) == ("person.phone", RIGHT)
+    assert [(held["value"], held["source"], held["equals"]) for held in row["golden_values"]] == [
         (AN_IS["phone"], "tax", False)
     ]
     assert shown["evidence"] == {"attribute": "phone", "why": WHY, "document": "HS-17"}
@@ -167,7 +167,7 @@ def test_an_upheld_request_is_told_to_its_source_and_changes_nothing_that_is_bel
         "opened",
         "person.phone",
     )
-    assert (notice["stated"], notice["believed"], notice["word"]["source"]) == (
+    assert (notice["source_value"], notice["golden_value"], notice["asserted_by"]["source"]) == (
         AN_IS["phone"],
         RIGHT,
         "citizen",
@@ -176,13 +176,13 @@ def test_an_upheld_request_is_told_to_its_source_and_changes_nothing_that_is_bel
     assert looked["attributes"]["person.phone"]["value"] == AN_IS["phone"]
     assert states(portal) == [("person.phone", "upheld")]
     again = officer(
-        "POST", f"/v1/cases/{case}/decisions", json={"said": "uphold", "reason": "x", "follows": 2}
+        "POST", f"/v1/cases/{case}/decisions", json={"verdict": "uphold", "reason": "x", "last_decision": 2}
     )
     assert (again.status_code, "was upheld already" in again.json()["detail"]) == (409, True)
     uses = [use["action"] for use in portal.usage(AN).json()["usages"]]
     assert "Nhận thông báo sai lệch" in uses
 
-    tax.acknowledge(1, {"notice": 1, "reading": "rejected", "reason": "documented"})
+    tax.acknowledge(1, {"notice": 1, "response": "rejected", "reason": "documented"})
     (progress,) = correction_progress(database, ["tax"])
     assert (progress.open, progress.rejected) == (1, 1)
     decided(officer, case, "reject", "nguồn có giấy tờ")
@@ -250,8 +250,8 @@ def test_nobody_floods_the_clerks(portal: Any, an: str, log: Any) -> None:
         {"attribute": "person.full_name", "value": "A" * 3000},
         {"attribute": "person.full_name", "value": ""},
         {"attribute": "person.shoe_size"},
-        {"why": ""},
-        {"why": "a\nb"},
+        {"reason": ""},
+        {"reason": "a\nb"},
         {"document": "x" * 201},
         {"search": {"person.personal_id": "12"}},
         {"who": "me"},
@@ -270,7 +270,7 @@ def test_a_value_of_what_is_no_character_is_refused(portal: Any, an: str, text: 
     token = portal.ask_token(portal.assertion(act=act)).json()["access_token"]
     body = (
         f'{{"search": {{"person.personal_id": "{AN}"}}, "attribute": "person.full_name", "value": "{text}", '
-        '"why": "x"}'
+        '"reason": "x"}'
     )
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     assert portal.http.post(PATH, content=body, headers=headers).status_code == 400
@@ -296,10 +296,10 @@ def test_officers_decide_only_what_their_agreement_shows(
 ) -> None:
     case = claim(portal, "person.email", None).json()["case"]
     seen = officer("GET", f"/v1/cases/{case}", agreement="tax-registration")
-    body = {"said": "reject", "reason": "seen"}
+    body = {"verdict": "reject", "reason": "seen"}
     said = officer("POST", f"/v1/cases/{case}/decisions", agreement="tax-registration", json=body)
     assert (seen.status_code, said.status_code) == (404, 404)
-    wrong = officer("POST", f"/v1/cases/{case}/decisions", json={"said": "different", "reason": "seen"})
+    wrong = officer("POST", f"/v1/cases/{case}/decisions", json={"verdict": "different", "reason": "seen"})
     assert (wrong.status_code, "upheld or rejected" in wrong.json()["detail"]) == (409, True)
 
 

@@ -83,14 +83,14 @@ def test_a_notice_says_what_is_held_what_is_believed_on_whose_word_and_since_whe
         "severity": "low",
         "record": {"stream": "registrations", "key": "8001"},
         "attribute": "person.full_name",
-        "stated": STATED,
+        "source_value": STATED,
         "stated_at": "2026-04-01T00:00:00Z",
-        "believed": BELIEVED,
+        "golden_value": BELIEVED,
         "withheld": False,
-        "word": {"source": "population", "as_of": "2026-05-01T01:02:03Z"},
+        "asserted_by": {"source": "population", "as_of": "2026-05-01T01:02:03Z"},
         "closed_at": None,
         "closed_because": None,
-        "took": None,
+        "resolution_times": None,
     }
     assert person not in answer.text
 
@@ -164,7 +164,7 @@ def test_each_read_is_logged_with_the_legal_basis_of_notices(
 def test_without_its_legal_basis_no_notice_is_read(tax: Any, five: list[int]) -> None:
     hub = tax.http.app.state.hub
     agreement = hub.agreements["tax-registration"]
-    basis = agreement.corrections.legal_basis.model_copy(update={"since": agreement.valid.until})
+    basis = agreement.corrections.legal_basis.model_copy(update={"opened_at": agreement.valid.until})
     ended = agreement.corrections.model_copy(update={"legal_basis": basis})
     hub.agreements["tax-registration"] = agreement.model_copy(update={"corrections": ended})
     assert tax.corrections().status_code == 403
@@ -182,7 +182,7 @@ def test_of_an_attribute_told_without_value_no_value_leaves(
     publish()
     answer = tax.corrections()
     (line,) = answer.json()["notices"]
-    assert (line["stated"], line["believed"], line["word"]) == ("a@example.vn", None, None)
+    assert (line["source_value"], line["golden_value"], line["asserted_by"]) == ("a@example.vn", None, None)
     assert line["withheld"]
     with database, database.cursor() as cursor:
         cursor.execute("select line::text from share.notice")
@@ -196,7 +196,7 @@ def test_of_somebody_elses_number_nothing_but_the_own_word_is_told(
     publish()
     answer = tax.corrections()
     (line,) = answer.json()["notices"]
-    assert (line["believed"], line["word"], line["withheld"]) == (None, None, True)
+    assert (line["golden_value"], line["asserted_by"], line["withheld"]) == (None, None, True)
     assert BELIEVED not in answer.text
 
 
@@ -257,11 +257,11 @@ def test_another_client_of_the_agency_goes_on_where_the_first_was(
 
 def test_a_source_says_what_becomes_of_a_notice(tax: Any, five: list[int], readings: Any) -> None:
     tax.corrections()
-    work = {"notice": 1, "reading": "in_work"}
-    refusal = {"notice": 2, "reading": "rejected", "reason": "documented"}
+    work = {"notice": 1, "response": "in_work"}
+    refusal = {"notice": 2, "response": "rejected", "reason": "documented"}
     assert tax.acknowledge(5, work, refusal).status_code == 200
     assert tax.acknowledge(5, work, refusal).status_code == 200
-    assert tax.acknowledge(5, work, {"notice": 1, "reading": "accepted"}).status_code == 200
+    assert tax.acknowledge(5, work, {"notice": 1, "response": "accepted"}).status_code == 200
     assert readings() == [(1, "in_work", None), (2, "rejected", "documented"), (1, "accepted", None)]
 
 
@@ -273,7 +273,7 @@ def test_an_answer_to_a_notice_that_was_not_fetched_notes_nothing(
     tax.corrections(limit=3)
     tax.corrections(after=5)
     for notice in (4, 6, 99):
-        accepted = [{"notice": number, "reading": "accepted"} for number in (1, notice)]
+        accepted = [{"notice": number, "response": "accepted"} for number in (1, notice)]
         refused = tax.acknowledge(3, *accepted)
         assert refused.status_code == 422
         assert refused.json()["errors"][0]["pointer"] == "#/readings/1/notice"
@@ -285,10 +285,10 @@ def test_an_answer_to_a_notice_that_was_not_fetched_notes_nothing(
 def test_a_reason_goes_with_a_rejection_and_is_one_of_few(tax: Any, five: list[int]) -> None:
     tax.corrections()
     for wrong in (
-        {"notice": 1, "reading": "rejected"},
-        {"notice": 1, "reading": "accepted", "reason": "documented"},
-        {"notice": 1, "reading": "rejected", "reason": "001084000999"},
-        {"notice": 1, "reading": "accepted", "001084000999": "x"},
+        {"notice": 1, "response": "rejected"},
+        {"notice": 1, "response": "accepted", "reason": "documented"},
+        {"notice": 1, "response": "rejected", "reason": "001084000999"},
+        {"notice": 1, "response": "accepted", "001084000999": "x"},
     ):
         answer = tax.acknowledge(5, wrong)
         assert answer.status_code == 422, wrong

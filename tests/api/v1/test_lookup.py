@@ -210,7 +210,7 @@ def test_an_agency_sees_what_it_may_ask_and_how_often_still(portal: Any, an: str
     before = mine()
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
     after = mine()
-    assert before["left_today"] - after["left_today"] == 1
+    assert before["remaining_today"] - after["remaining_today"] == 1
     assert (after["in_force"], after["needs_consent"]) == (True, False)
     assert after["until"] == after["agreement"]["valid"]["until"]
     assert "person.full_name" in after["agreement"]["attributes"]

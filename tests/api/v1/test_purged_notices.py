@@ -107,7 +107,7 @@ def test_no_statement_is_left_in_a_purged_line_and_all_others_are_as_they_were(o
     for was, line in zip(before, after, strict=True):
         if line["sequence"] in (1, 2, 5):
             assert SENTINEL not in str(line)
-            gone = {"stated": None, "believed": None, "word": None}
+            gone = {"source_value": None, "golden_value": None, "asserted_by": None}
             assert line == was | gone | {"record": was["record"] | {"key": None}}
 
 

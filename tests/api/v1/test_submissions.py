@@ -69,7 +69,7 @@ class Desk:
     def answers(self, form: dict[str, Any], **changed: dict[str, Any] | None) -> Answers:
         """Confirm what is to be confirmed, and say none to what is asked, but for what is `changed`."""
         given = {name: {"kind": "confirmed"} for name, item in form["items"].items() if item["confirm"]}
-        given |= {name: {"kind": "none"} for name in form["ask"]}
+        given |= {name: {"kind": "none"} for name in form["missing_items"]}
         return {name: answer for name, answer in (given | changed).items() if answer is not None}
 
     def submit(self, form: dict[str, Any], answers: Answers, agency: Any = None, **more: Any) -> Any:
@@ -147,7 +147,7 @@ def test_what_was_asked_becomes_a_record_linked_and_explained_like_any_other(des
     ]
     assert desk.fill()["items"]["email"]["value"] == "an@example.vn"
     # The register alone knows where somebody lives: the portal's word is kept, and not believed.
-    assert "current_address" in desk.fill()["ask"]
+    assert "current_address" in desk.fill()["missing_items"]
 
 
 def test_items_without_an_attribute_stay_with_the_portal(desk: Desk) -> None:
@@ -366,7 +366,7 @@ def test_what_is_not_covered_or_a_relative_s_is_checked_and_not_kept(
         mother_born={"attribute": "person.birth_date", "of": "mother"},
     )
     form = desk.fill()
-    assert form["ask"]["faith"]["reason"] == "not_allowed"
+    assert form["missing_items"]["faith"]["reason"] == "not_allowed"
     wrong = desk.answers(form, faith={"kind": "answered", "value": "x"})
     assert pointers(desk.submit(form, wrong)) == {"#/answers/faith/value"}
     given = desk.answers(

@@ -59,8 +59,8 @@ def test_a_source_that_corrects_itself_is_told_so_and_how_long_it_took(
     state(told_hub, 1, 0, told_name="Nguyễn Thị Oanh")
     told_hub.reconcile()
     (opening,) = fetched(0)
-    assert (opening["stated"], opening["believed"]) == ("Nguyễn Thị Oanh", "Nguyễn Thị Ánh")
-    assert opening["word"]["source"] == "population"
+    assert (opening["source_value"], opening["golden_value"]) == ("Nguyễn Thị Oanh", "Nguyễn Thị Ánh")
+    assert opening["asserted_by"]["source"] == "population"
     with told_hub.database:
         acknowledge(told_hub.database, agreement, own, 1, [], client_id="office")
 
@@ -69,7 +69,7 @@ def test_a_source_that_corrects_itself_is_told_so_and_how_long_it_took(
     (closing_line,) = fetched(1)
     assert (closing_line["notice"], closing_line["change"]) == (1, "closed")
     assert closing_line["closed_because"] == "corrected"
-    took = closing_line["took"]
+    took = closing_line["resolution_times"]
     assert took["since_opened"] >= took["since_fetched"] >= took["since_acknowledged"] >= 0
     assert told_hub.open() == {}
 

@@ -137,7 +137,7 @@ def test_notices_are_about_those_inside_and_end_when_they_leave(
         extend_corrections(database, agreement, "tax")
         with database:
             page = read_notices(database, agreement, 0, 100)
-        return [(line["change"], line["believed"] is not None) for line in page.notices]
+        return [(line["change"], line["golden_value"] is not None) for line in page.notices]
 
     assert notices() == [("opened", True)]
     move(database, an, OUTSIDE)

@@ -59,10 +59,10 @@ def test_a_discrepancy_is_told_with_both_words_and_whose_they_are(
         "kind": "conflict",
         "record": {"stream": "registrations", "key": "8001"},
         "attribute": "person.full_name",
-        "stated": "Nguyễn Thị Anh",
+        "source_value": "Nguyễn Thị Anh",
         "stated_at": "2026-04-01T00:00:00+00:00",
-        "believed": "Nguyễn Thị An",
-        "word": {"source": "population", "as_of": "2026-05-01T01:02:03+00:00"},
+        "golden_value": "Nguyễn Thị An",
+        "asserted_by": {"source": "population", "as_of": "2026-05-01T01:02:03+00:00"},
         "closed_at": None,
     }
 
@@ -129,7 +129,7 @@ def test_an_attribute_that_the_agreement_gains_is_told_of_from_then_on(
         report = publish_corrections(editable, "tax", database)
         assert publish_corrections(editable, "tax", database).changes == 0
         lines = notices()
-        told_of.append((report.changes, lines[-1]["line"]["believed"] if lines else None))
+        told_of.append((report.changes, lines[-1]["line"]["golden_value"] if lines else None))
     assert told_of == [(0, None), (1, None), (1, "b@example.vn")]
     assert told(notices()) == [(1, 1, "opened"), (2, 1, "changed")]
 
@@ -143,7 +143,11 @@ def test_a_record_that_speaks_of_somebody_else_tells_nothing_of_them(
     )
     (notice,) = notices()
     line = notice["line"]
-    assert (line["stated"], line["believed"], line["word"]) == (AN["personal_id"], None, None)
+    assert (line["source_value"], line["golden_value"], line["asserted_by"]) == (
+        AN["personal_id"],
+        None,
+        None,
+    )
     assert owner not in str(line)
     assert "Nguyễn" not in str(line)
 
@@ -154,7 +158,7 @@ def test_of_a_duplicate_the_record_to_keep_is_told_as_nobodys_word(
     disagree(believe(**AN), "full_name", kind="duplicate", stated="8002", believed="8001", key="8002")
     (notice,) = notices()
     line = notice["line"]
-    assert (line["stated"], line["believed"], line["word"]) == ("8002", "8001", None)
+    assert (line["source_value"], line["golden_value"], line["asserted_by"]) == ("8002", "8001", None)
 
 
 def test_a_transaction_still_open_is_waited_for_and_not_passed(
@@ -275,5 +279,5 @@ def test_a_source_that_follows_its_notices_knows_every_open_discrepancy(
         if line["change"] == "closed":
             del known[line["notice"]]
         else:
-            known[line["notice"]] = (line["line"]["record"]["key"], line["line"]["stated"])
+            known[line["notice"]] = (line["line"]["record"]["key"], line["line"]["source_value"])
     assert sorted(known.values()) == sorted((key, stated) for key, (_, stated) in standing.items())

@@ -11,7 +11,7 @@ import pytest
 from oncehub.settings import Settings
 from oncehub.share import load_agreements, publish_corrections
 from oncehub.share.clients.clients import add_consumer, new_client_key
-from oncehub.share.corrections.notices import Answer, acknowledge, note_read, read_notices
+from oncehub.share.corrections.notices import NoticeResponse, acknowledge, note_read, read_notices
 from oncehub.share.corrections.progress import SourceProgress, correction_progress
 from oncehub.store.connection import Connection
 
@@ -40,7 +40,7 @@ class TaxOffice:
             note_read(self._database, self._own, CLIENT, after, page.next)
         return page.notices
 
-    def acknowledge(self, sequence: int, *answers: Answer) -> None:
+    def acknowledge(self, sequence: int, *answers: NoticeResponse) -> None:
         with self._database:
             acknowledge(self._database, self._agreement, self._own, sequence, answers, client_id=CLIENT)
 
@@ -111,12 +111,12 @@ def test_the_latest_word_on_an_open_notice_is_counted(
     tax.fetch()
     tax.acknowledge(
         0,
-        Answer(1, "in_work"),
-        Answer(2, "in_work"),
-        Answer(3, "rejected", "documented"),
-        Answer(4, "accepted"),
+        NoticeResponse(1, "in_work"),
+        NoticeResponse(2, "in_work"),
+        NoticeResponse(3, "rejected", "documented"),
+        NoticeResponse(4, "accepted"),
     )
-    tax.acknowledge(0, Answer(2, "rejected", "other_person"))
+    tax.acknowledge(0, NoticeResponse(2, "rejected", "other_person"))
     alter(found[3], closed_at=datetime.now(UTC), closed_because="corrected")
     tax.told()
     progress = tax.progress()
@@ -135,8 +135,8 @@ def test_the_time_a_correction_took_is_kept_with_its_closing(
     (closing,) = tax.fetch(5)
     assert (closing["notice"], closing["change"], closing["closed_because"]) == (1, "closed", "corrected")
     opened, closed = (datetime.fromisoformat(closing[name]) for name in ("since", "closed_at"))
-    assert closing["took"]["since_opened"] == round((closed - opened).total_seconds())
-    days = [closing["took"][name] / 86400 for name in ("since_fetched", "since_acknowledged")]
+    assert closing["resolution_times"]["since_opened"] == round((closed - opened).total_seconds())
+    days = [closing["resolution_times"][name] / 86400 for name in ("since_fetched", "since_acknowledged")]
     assert days == pytest.approx([3, 2], abs=0.01)
 
 
@@ -147,7 +147,7 @@ def test_what_closed_before_its_source_knew_took_it_no_time(
     tax.fetch()
     tax.told()
     (closing,) = tax.fetch(5)
-    assert closing["took"]["since_fetched"] is None
+    assert closing["resolution_times"]["since_fetched"] is None
     progress = tax.progress()
     assert (progress.corrected, progress.median_days) == (1, None)
     assert progress.median_days_open is not None

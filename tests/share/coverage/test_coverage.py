@@ -16,7 +16,7 @@ from oncehub.share import FormRequest, Person, find_for_form, load_agreements, l
 from oncehub.share.agreements.permissions import today
 from oncehub.share.coverage.measure import Coverage, answer_forms, history, measure, record_day
 from oncehub.share.forms.prefill import prefill
-from oncehub.share.people.confidence import load_sureness_rules
+from oncehub.share.people.confidence import load_confidence_rules
 from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
 
@@ -151,7 +151,7 @@ def by_prefill(
         person = find_for_form(world.database, asked, {"person.personal_id": who})
         if not isinstance(person, Person) or not living(person):
             return None
-        form = prefill(world.database, person, asked, load_sureness_rules(world.settings))
+        form = prefill(world.database, person, asked, load_confidence_rules(world.settings))
     answers = {name: "confirm" if item.confirm else "filled" for name, item in form.items.items()}
     answers |= dict.fromkeys(form.papers, "paper")
     return answers | {name: item.reason for name, item in form.ask.items()}
@@ -192,7 +192,7 @@ def test_everybody_s_forms_are_answered_as_prefill_answers_them_item_by_item(wor
                 seen |= {answer for answers in wanted.values() for answer in answers.values()}
     # The world has an example of every rule, or the comparison would prove little.
     assert seen >= {
-        *("filled", "confirm", "paper", "asked", "not_known", "conflicting", "too_old"),
+        *("filled", "confirm", "paper", "citizen_provides", "not_known", "conflicting", "too_old"),
         *("not_allowed", "relative_unknown", "relative_not_living"),
     }
 
@@ -240,4 +240,4 @@ def test_what_there_is_not_is_told(
 
 def test_nobody_is_no_share() -> None:
     assert Coverage(today(), "a", "p", 0, 4, 0, 0, 0, {}).share is None
-    assert Coverage(today(), "a", "p", 2, 4, 1, 2, 1, {"asked": 4}).share == 0.5
+    assert Coverage(today(), "a", "p", 2, 4, 1, 2, 1, {"citizen_provides": 4}).share == 0.5

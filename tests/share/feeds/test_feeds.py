@@ -359,4 +359,4 @@ def test_who_was_joined_to_another_leads_there(
         remove(database, joined)
     gone = feed()[-1]
     assert (gone["kind"], gone["values"]) == ("removed", {})
-    assert {gone["person"], gone["into"]} == known
+    assert {gone["person"], gone["merged_into"]} == known

@@ -26,7 +26,7 @@ from oncehub.share import (
 from oncehub.share.agreements.permissions import today
 from oncehub.share.coverage.measure import answer_forms
 from oncehub.share.forms.prefill import prefill
-from oncehub.share.people.confidence import Sureness, load_sureness_rules
+from oncehub.share.people.confidence import Confidence, load_confidence_rules
 from oncehub.share.people.household import MOST_MEMBERS
 from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
@@ -146,8 +146,8 @@ def test_households_are_listed_for_everybody_as_prefill_lists_them(
 
 def test_the_less_sure_of_two_is_so_by_grade_then_weight_then_sources() -> None:
     surest_first = [
-        *(Sureness("authority", 2, None), Sureness("authority", 1, None), Sureness("agreed", 2, 0.1)),
-        *(Sureness("single", 1, 0.9), Sureness("single", 1, 0.0), Sureness("doubtful", 1, 0.9)),
+        *(Confidence("authority", 2, None), Confidence("authority", 1, None), Confidence("agreed", 2, 0.1)),
+        *(Confidence("single", 1, 0.9), Confidence("single", 1, 0.0), Confidence("doubtful", 1, 0.9)),
     ]
     doubts = [each.doubt for each in surest_first]
     assert doubts == sorted(set(doubts))
@@ -158,7 +158,7 @@ def by_prefill(settings: Settings, database: Connection, asked: FormRequest, who
     person = find_for_form(database, asked, {"person.personal_id": who})
     if not isinstance(person, Person) or not living(person):
         return None
-    form = prefill(database, person, asked, load_sureness_rules(settings))
+    form = prefill(database, person, asked, load_confidence_rules(settings))
     answers = {name: "confirm" if item.confirm else "filled" for name, item in form.items.items()}
     answers |= {name: item.reason for name, item in form.ask.items()}
     return [answers[name] for name in asked.fields]

@@ -11,7 +11,7 @@ select
         when notice.attribute = any({attributes}) and notice.line ->> 'kind' <> 'wrong_person'
             and not gone.outside
         then notice.line
-        else notice.line || '{{"believed": null, "word": null}}'
+        else notice.line || '{{"golden_value": null, "asserted_by": null}}'
     end as line
 from share.notice left join truth.open_discrepancy using (discrepancy_id)
 cross join lateral (
