@@ -7,7 +7,7 @@
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
 #              how records without identifiers are linked, how right the hub is, and how fast people are looked up;
 #              PEOPLE=20000, RECORDS=200000, SIZES="100000 1000000"
-# make lock    compile requirements.lock again after a change to pyproject.toml
+# make lock    compile requirements.lock and requirements-dev.lock again after a change to pyproject.toml
 PYTHON ?= python3
 PEOPLE ?= 20000
 RECORDS ?= 200000
@@ -30,7 +30,7 @@ help:
 install: $(READY)
 
 # uv installs in 5 s what takes pip 45; where it cannot run, pip does the same with the same hashes.
-$(READY): requirements.lock .ci/installer.lock
+$(READY): requirements-dev.lock .ci/installer.lock
 	@$(PYTHON) -c '' 2>/dev/null || { \
 		echo "make: $(PYTHON) does not run; install Python 3.11 to 3.13, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
@@ -40,8 +40,8 @@ $(READY): requirements.lock .ci/installer.lock
 		echo "make: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	@export PIP_DISABLE_PIP_VERSION_CHECK=1; \
 	if $(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r .ci/installer.lock && $(BIN)/uv --version >/dev/null; \
-	then $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock; \
-	else $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; fi
+	then $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
+	else $(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock; fi
 	@$(BIN)/python -c 'import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path("purelib"), "oncehub.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
 	@printf '#!%s\nfrom oncehub.cli import main\n\nmain()\n' "$(CURDIR)/$(BIN)/python" >$(BIN)/oncehub && chmod +x $(BIN)/oncehub
@@ -85,14 +85,15 @@ bench: $(READY)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r benchmarks/datasets.lock
 	$(BIN)/python -m benchmarks.febrl4
 
-# The versions that are locked stay unless pyproject.toml asks for others.
+# The versions that are locked stay unless pyproject.toml asks for others. requirements.lock is what runs the
+# hub with all its extras, in the versions of requirements-dev.lock, which are those that are tested.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url
 lock: $(READY)
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
-		--no-header --no-emit-index-url pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--no-header --no-emit-index-url .ci/installer.in -o .ci/installer.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-deps --python-version 3.11 \
-		--no-header --no-emit-index-url benchmarks/datasets.in -o benchmarks/datasets.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
+	cp requirements-dev.lock requirements.lock
+	$(COMPILE) --extra image pyproject.toml -o requirements.lock
+	$(COMPILE) .ci/installer.in -o .ci/installer.lock
+	$(COMPILE) --no-deps benchmarks/datasets.in -o benchmarks/datasets.lock
 
 clean:
 	rm -rf $(VENV) var .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .cache

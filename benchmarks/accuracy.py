@@ -48,10 +48,10 @@ from benchmarks.measuring.scores import (
 from benchmarks.measuring.server import Server, temporary_server
 from benchmarks.measuring.tables import case_table, figures, rates_of, score_table
 from oncehub.initialise import initialise
-from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.models import activate
 from oncehub.reconcile.matching.train import train
 from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.reconcile.run import reconcile
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from stubs.world.planting.dirt import LEVELS

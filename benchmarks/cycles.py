@@ -22,10 +22,11 @@ from rich.table import Table
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_document
 from oncehub.initialise import initialise
-from oncehub.intake import sync
-from oncehub.reconcile import reconcile
+from oncehub.intake.sync import sync
+from oncehub.reconcile.run import reconcile
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, publish
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.feeds.entries import publish
 from oncehub.store.server import start_embedded, stop_embedded
 from stubs.client import Systems
 

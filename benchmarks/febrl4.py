@@ -32,11 +32,11 @@ from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_document
 from oncehub.config.entities import load_entities
 from oncehub.initialise import initialise
-from oncehub.intake import sync
-from oncehub.reconcile import mark_all, reconcile
+from oncehub.intake.sync import sync
 from oncehub.reconcile.matching.features import fetched
 from oncehub.reconcile.matching.models import activate
 from oncehub.reconcile.matching.train import train
+from oncehub.reconcile.run import mark_all, reconcile
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 

@@ -28,7 +28,7 @@ from benchmarks.measuring.server import Server, Statement, server_in
 from benchmarks.measuring.tables import figures, statement_table
 from benchmarks.peers.floor import Written, copy_into_twins, drop_twins, make_twins
 from oncehub.initialise import initialise
-from oncehub.reconcile import ReconcileReport, reconcile
+from oncehub.reconcile.run import ReconcileReport, reconcile
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from stubs.world.world import World

@@ -1,7 +1,5 @@
 """`coverage`: measures once a day how much of each procedure's form need not be asked."""
 
-# ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
-
 from __future__ import annotations
 
 from airflow.sdk import CronTriggerTimetable, dag, task

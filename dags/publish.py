@@ -3,8 +3,6 @@
 Where an agreement has correction notices only, its DAG is `publish_corrections_<source>`.
 """
 
-# ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
-
 from __future__ import annotations
 
 from typing import Any
@@ -21,23 +19,23 @@ from oncehub.settings import load_settings
 @task
 def publish(feed: str) -> dict[str, Any]:
     """Publish the changes since the last time; the counts go on to XCom."""
-    import oncehub.share
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
+    from oncehub.share.feeds import entries
 
     with clear_failures():
-        return counted(oncehub.share.publish(load_settings(), feed))
+        return counted(entries.publish(load_settings(), feed))
 
 
 @task
 def publish_corrections(source: str) -> dict[str, Any]:
     """Publish a source's correction notices; the counts go on to XCom."""
-    import oncehub.share
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
+    from oncehub.share.corrections import publish as corrections
 
     with clear_failures():
-        return counted(oncehub.share.publish_corrections(load_settings(), source))
+        return counted(corrections.publish_corrections(load_settings(), source))
 
 
 def publish_dag(agreement: Agreement, name: str, source: str | None) -> None:

@@ -1,7 +1,5 @@
 """`purge`: purges what its retention has ended for, and leaves proof of it."""
 
-# ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
-
 from __future__ import annotations
 
 from typing import Any

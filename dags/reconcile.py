@@ -1,7 +1,5 @@
 """`reconcile`: links, believes and compares what has landed, whenever something has."""
 
-# ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
-
 from __future__ import annotations
 
 from dataclasses import asdict
@@ -20,7 +18,8 @@ def link() -> list[dict[str, int]]:
     """Link all dirty records; the parts in which to settle the people they touch go on to XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
-    from oncehub.reconcile import PARTS, link_changes, parts_for
+    from oncehub.reconcile.run import PARTS, link_changes
+    from oncehub.reconcile.shards import parts_for
 
     with clear_failures():
         linked = link_changes(load_settings())
@@ -33,7 +32,8 @@ def settle(part: dict[str, int]) -> dict[str, Any]:
     """Believe and compare anew one part of the people that linking touched; the counts go on to XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
-    from oncehub.reconcile import Part, settle_people
+    from oncehub.reconcile.run import settle_people
+    from oncehub.reconcile.shards import Part
 
     with clear_failures():
         return counted(settle_people(load_settings(), Part(**part)))
@@ -43,7 +43,7 @@ def settle(part: dict[str, int]) -> dict[str, Any]:
 def finish() -> dict[str, Any]:
     """Sign the run off, and tell the feeds, once, that what is believed has changed."""
     from oncehub.airflow.failures import clear_failures
-    from oncehub.reconcile import finish_run
+    from oncehub.reconcile.run import finish_run
 
     with clear_failures():
         control = finish_run(load_settings())

@@ -1,7 +1,5 @@
 """`sync_<source>`, one DAG a connector: reads what the source states and lands it."""
 
-# ruff: noqa: PLC0415 - the steps are imported when a task runs, never while the file is parsed
-
 from __future__ import annotations
 
 from typing import Any
@@ -28,7 +26,7 @@ def land(
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import landed
     from oncehub.config.catalogue import load_connector
-    from oncehub.intake import sync
+    from oncehub.intake.sync import sync
 
     settings = load_settings()
     with clear_failures(begun=dag_run and dag_run.start_date):

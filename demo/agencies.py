@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from demo.processes.loopback import loopback_session
-from oncehub.api import HubClient
+from oncehub.api.client import HubClient
 from oncehub.config.agreements import Agreement
 from oncehub.errors import TooManyRequests
 from oncehub.settings import Settings
-from oncehub.share import load_agreements
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_consumer, new_client_key
 from oncehub.store.connection import Connection
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from demo.stage import Stage
-from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.models import activate, model_of
 from oncehub.reconcile.matching.train import train
 from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.reconcile.run import reconcile
 
 
 @dataclass(frozen=True)

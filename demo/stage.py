@@ -31,7 +31,8 @@ from demo.progress import Progress
 from oncehub.config.catalogue import load_connectors
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
-from oncehub.share import apply_agreements, load_agreements
+from oncehub.share.access.database_access import apply_agreements
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.store.connection import Connection, connect
 from stubs.client import Systems
 
@@ -71,7 +72,7 @@ class Stage:
     @property
     def dag_ids(self) -> set[str]:
         """The DAGs that Airflow should know."""
-        return self.cycle_dag_ids | {"seal"}
+        return self.cycle_dag_ids | {"checkpoint"}
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
     OncehubError
     ├── ConfigError            a file or setting is wrong: says where, and what to write instead
+    │   ├── ExtraMissing       a part of the hub needs packages of an extra that is not installed
     │   └── KeyMissing         the key of an encrypted value is missing: the error names the key
     ├── DecryptionFailed       an encrypted value was altered, or belongs to another place
     ├── StoreError             the database cannot be used
@@ -50,6 +51,10 @@ class OncehubError(Exception):
 
 class ConfigError(OncehubError):
     """A configuration file, schema or setting is wrong; the message says where and what to write."""
+
+
+class ExtraMissing(ConfigError):
+    """A part of the hub needs packages that only an extra installs; the message names the extra."""
 
 
 class KeyMissing(ConfigError):

@@ -23,12 +23,12 @@ from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from oncehub.audit import Entry
+from oncehub.audit.log.entries import Entry
 from oncehub.config import documents
 from oncehub.encryption.key_ring import load_key_ring
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
-from oncehub.share import apply_agreements
+from oncehub.share.access.database_access import apply_agreements
 from oncehub.store.connection import Connection, connect
 from oncehub.store.server import start_embedded, stop_embedded
 from stubs.client import Systems

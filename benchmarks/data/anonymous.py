@@ -20,11 +20,11 @@ from benchmarks.measuring.costs import Cost, costing
 from benchmarks.measuring.scores import RECORD, Score, score_links
 from benchmarks.measuring.server import Server
 from oncehub.initialise import initialise
-from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.features import fetched
 from oncehub.reconcile.matching.models import activate
 from oncehub.reconcile.matching.train import train
 from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.reconcile.run import reconcile
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from stubs.world.world import World

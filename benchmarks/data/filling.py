@@ -19,7 +19,8 @@ from oncehub.config.entities import load_entities
 from oncehub.config.reading import Csv, Read
 from oncehub.connect.formats.file_reader import records_in
 from oncehub.intake.landing.land import Landing
-from oncehub.normalize import Batch, load_normalizer
+from oncehub.normalize.batch import Batch
+from oncehub.normalize.normalizer import load_normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect, database_url
 from stubs.servers.customs import csv_bytes

@@ -14,7 +14,7 @@ import yaml
 from psycopg2 import sql
 
 from benchmarks.measuring.server import Server
-from oncehub.api import HubClient
+from oncehub.api.client import HubClient
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.share.clients.clients import add_consumer, new_client_key

@@ -28,7 +28,7 @@ import requests
 from benchmarks.data.register import PAGE_SIZE, PATH
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import Connection
-from oncehub.intake import sync
+from oncehub.intake.sync import sync
 from oncehub.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from demo.failure import DemoFailed
 from demo.stage import Stage
 from demo.story.story import Story
 from oncehub.config.catalogue import load_connector
-from oncehub.intake import sync
-from oncehub.reconcile import reconcile
+from oncehub.intake.sync import sync
+from oncehub.reconcile.run import reconcile
 
 CODE = "1.004222"
 ITEM = "phone"

@@ -8,8 +8,8 @@ from typing import Any
 from demo.agencies import Agency, paced
 from demo.failure import DemoFailed
 from demo.stage import Stage
-from oncehub.audit import WrittenEntry, person_pseudonym, pseudonym_key, read_entries
-from oncehub.audit.log.pseudonyms import pseudonym
+from oncehub.audit.log.entries import WrittenEntry, read_entries
+from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym, pseudonym_key
 from oncehub.config.entities import unqualified
 
 # A woman of age whose register data changed after the mark; best with a new address, a phone, many sources.

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from oncehub.config.connector import Connector
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 from oncehub.intake.runs.backfill import window_asked
 from oncehub.intake.runs.cursor import changes_of
 

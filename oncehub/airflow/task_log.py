@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oncehub.intake import RunReport
+    from oncehub.intake.runs.run import RunReport
 
 logger = logging.getLogger(__name__)
 

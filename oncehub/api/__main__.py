@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from oncehub.api.server.serving import run
 from oncehub.errors import OncehubError
+from oncehub.extras import needs_extra
 from oncehub.settings import load_settings
 
 
@@ -17,6 +17,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
     arguments = parser.parse_args()
     try:
+        with needs_extra("api"):
+            from oncehub.api.server.serving import run  # noqa: PLC0415
+
         run(load_settings(), host=arguments.host, port=arguments.port)
     except OncehubError as error:
         sys.stderr.write(f"oncehub: {error}\n")

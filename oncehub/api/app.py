@@ -16,7 +16,7 @@ from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.api.http import problems
 from oncehub.api.http.description import describe
 from oncehub.api.http.middleware import Framing
-from oncehub.api.http.strict_json import says_json
+from oncehub.api.http.strict_json import is_json
 from oncehub.api.v1 import (
     case_routes,
     consent_routes,
@@ -125,7 +125,7 @@ def _application(attributes: Mapping[str, Attribute], lifespan: _Lifespan | None
 
 
 async def _require_media_type(request: Request) -> None:
-    if getattr(request.scope.get("route"), "body_field", None) is None or says_json(request.headers):
+    if getattr(request.scope.get("route"), "body_field", None) is None or is_json(request.headers):
         return
     if await request.body():
         raise HTTPException(415, "send the body as application/json", {"Accept-Post": "application/json"})

@@ -12,9 +12,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, import_key
 
-from oncehub.api.auth.token_endpoint import ASSERTION_TYPE
-from oncehub.api.auth.tokens import ASSERTION_SECONDS
-from oncehub.api.core.hub import DEFAULT_ISSUER
+from oncehub.api.http.oauth import ASSERTION_SECONDS, ASSERTION_TYPE, DEFAULT_ISSUER
 from oncehub.errors import (
     AccessDenied,
     CaseNotFound,

@@ -17,7 +17,8 @@ import polars as pl
 from oncehub.config.catalogue import load_connector
 from oncehub.config.entities import Entity, load_entities
 from oncehub.errors import ConfigError
-from oncehub.normalize import Batch, load_normalizer
+from oncehub.normalize.batch import Batch
+from oncehub.normalize.normalizer import load_normalizer
 from oncehub.settings import Settings
 
 _EXAMPLES = 3

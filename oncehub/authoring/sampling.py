@@ -10,10 +10,11 @@ from typing import Any
 
 from oncehub.anonymisation.non_personal_fields import files_of
 from oncehub.config.connector import Connector, SequenceChanges, Stream, TimeChanges
-from oncehub.connect import Source, Window
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import OncehubError, SourceError
-from oncehub.normalize import load_normalizer
 from oncehub.normalize.batch import Batch
+from oncehub.normalize.normalizer import load_normalizer
 from oncehub.settings import Settings
 
 _NO_FILES = (

@@ -1,4 +1,4 @@
-"""`oncehub agreements`: the rights that agreements have in the database."""
+"""`oncehub agreements`: the rights of agreements in the database."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 import typer
 
 from oncehub.settings import load_settings
-from oncehub.share import apply_agreements
+from oncehub.share.access.database_access import apply_agreements
 
-app = typer.Typer(no_args_is_help=True, help="What agencies may see, as the database holds it.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def agreements() -> None:
-    """Keep `apply` a command of its own, though it is the only one."""
+    """Make `apply` a subcommand: Typer would otherwise merge a single command into its group."""
 
 
 @app.command("apply")
 def apply() -> None:
-    """Bring the database's roles and rights to what mappings/agreements says; safe to repeat."""
+    """Update the roles and rights in the database from mappings/agreements; it is safe to repeat."""
     changed = apply_agreements(load_settings())
     sys.stdout.write(f"{', '.join(changed)}: changed\n" if changed else "the rights are up to date\n")

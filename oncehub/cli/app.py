@@ -2,99 +2,142 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
+from typing import Annotated, Any, Final, NamedTuple
 
-import psycopg2
 import typer
+from typer.core import TyperGroup
 
-from oncehub.cli import (
-    agreements,
-    audit,
-    cases,
-    check,
-    clients,
-    connector,
-    consents,
-    corrections,
-    discrepancies,
-    feeds,
-    keys,
-    links,
-    mapping,
-    matching,
-    merges,
-    person,
-    pipeline,
-    procedures,
-    quarantine,
-    requests,
-    retention,
-    run_balance,
-    serve,
-)
+from oncehub import __version__
 from oncehub.errors import ConfigError, OncehubError
-from oncehub.store.failures import describe
-
-# Pretty exceptions would print local variables, which hold personal data.
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="The data-sharing hub: the nightly steps by hand, and the API.",
-)
-app.command("init")(pipeline.init)
-app.command("check")(check.check)
-app.command("schemas")(check.schemas)
-app.command("sync")(pipeline.sync)
-app.command("reconcile")(pipeline.reconcile)
-app.command("control")(run_balance.control)
-app.command("publish")(pipeline.publish)
-app.command("status")(pipeline.status)
-app.command("api")(serve.api)
-app.add_typer(connector.app, name="connector")
-app.add_typer(mapping.app, name="mapping")
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(matching.app, name="match")
-app.add_typer(links.app, name="link")
-app.add_typer(cases.app, name="cases")
-for command in (merges.join, merges.unjoin, merges.split, merges.joins):
-    person.app.command()(command)
-app.add_typer(person.app, name="person")
-app.add_typer(agreements.app, name="agreements")
-app.add_typer(clients.app, name="client")
-app.add_typer(discrepancies.app, name="discrepancies")
-app.add_typer(corrections.app, name="corrections")
-app.add_typer(feeds.app, name="feeds")
-app.add_typer(procedures.app, name="procedures")
-app.add_typer(audit.app, name="audit")
-app.add_typer(keys.app, name="keys")
-app.add_typer(retention.app, name="retention")
-app.add_typer(consents.app, name="consent")
-app.add_typer(requests.app, name="requests")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 
 
-def main() -> None:
-    """Run the command line; an error of the hub is one clear line on stderr and a status, no traceback.
+class _Place(NamedTuple):
+    """Where a command or a group of commands is defined below `oncehub.cli`, and its line of help."""
 
-    Statuses: 0 done, 1 failed, 2 a file, setting or argument is wrong, 130 interrupted (nothing is lost).
+    module: str
+    help: str
+    function: str | None = None
+
+
+COMMANDS: Final = {
+    "init": _Place("init", "Create or update the tables, functions and rights of the database.", "init"),
+    "check": _Place("check", "Check every configuration file, and that everything it names exists.", "check"),
+    "schemas": _Place("check", "Write the JSON Schemas of the configuration files, for editors.", "schemas"),
+    "sync": _Place("sync", "Read sources and land their records.", "sync"),
+    "reconcile": _Place("reconcile", "Link new records to people, update golden records and discrepancies."),
+    "publish": _Place("publish", "Publish changes to feeds and correction notices.", "publish"),
+    "status": _Place("status", "Show the last run of every stream.", "status"),
+    "api": _Place("api", "Serve look-ups, prefilled forms and feeds over HTTP until stopped.", "api"),
+    "connector": _Place("connector", "Write, check, test and document the connector of a source."),
+    "mapping": _Place("mapping", "Compare versions of a mapping, and list its transforms."),
+    "quarantine": _Place("quarantine", "List rejected records, and replay them after a fix."),
+    "match": _Place(
+        "matching", "Train, inspect and choose the model that links records without identifiers."
+    ),
+    "link": _Place("links", "Show, remove and override the link from a record to a person."),
+    "cases": _Place("cases", "List, show and decide the cases that need a clerk."),
+    "person": _Place("person", "Explain golden records, and merge, unmerge or split people."),
+    "agreements": _Place("agreements", "Apply the agreements' rights to the database."),
+    "client": _Place("clients", "Register the agencies' API clients and their keys."),
+    "discrepancies": _Place("discrepancies", "List discrepancies between sources and golden records."),
+    "corrections": _Place("corrections", "Show how sources keep up with their correction notices."),
+    "feeds": _Place("feeds", "Check that agencies have what was published to them."),
+    "procedures": _Place("procedures", "Show procedures, their forms, and how much of them the hub fills."),
+    "audit": _Place("audit", "Sign, archive and verify the access log."),
+    "keys": _Place("keys", "List, rotate and retire the keys that encrypt stored values."),
+    "retention": _Place("retention", "Show retention periods, purge expired data, and verify the proofs."),
+    "consent": _Place("consents", "Record, show and withdraw citizens' consents."),
+    "requests": _Place("requests", "List citizens' requests, and note the steps taken."),
+}
+
+
+def load_command(name: str) -> Any:
+    """Import a command or group of commands by its name, with what it needs."""
+    place = COMMANDS[name]
+    module = importlib.import_module(f"oncehub.cli.{place.module}")
+    if place.function is None:
+        app = module.app
+    else:
+        app = typer.Typer()
+        app.command(name)(getattr(module, place.function))
+    command = typer.main.get_command(app)
+    command.help = command.help or place.help
+    return command
+
+
+class _LazyGroup(TyperGroup):
+    """Lists commands without importing them; a command is imported when it runs or shows its own help."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command that the arguments name, and import it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name in COMMANDS else command, rest
+
+
+# Pretty exceptions would print local variables, which hold personal data.
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        sys.stdout.write(f"oncehub {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Run the steps of the data-sharing hub by hand, and administer it."""
+
+
+def _listed() -> None:
+    """Stand for a command until it is imported."""
+
+
+for _name, _place in COMMANDS.items():
+    app.command(_name, help=_place.help)(_listed)
+
+
+def main() -> None:
+    """Run the command line; an error of the hub is one line on stderr and a status, without a traceback.
+
+    Statuses: 0 success, 1 failure, 2 a file, setting or argument is wrong, 130 interrupted (nothing is lost).
     """
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
         app(prog_name="oncehub")
+    except SystemExit:
+        raise
     except ConfigError as error:
-        sys.exit(_told(str(error), MISCONFIGURED))
+        sys.exit(_reported(str(error), MISCONFIGURED))
     except OncehubError as error:
-        sys.exit(_told(str(error), FAILED))
-    except psycopg2.Error as error:
-        sys.exit(_told(describe(error), FAILED))
+        sys.exit(_reported(str(error), FAILED))
     except KeyboardInterrupt:
-        sys.exit(_told("interrupted; run the same command again to go on", INTERRUPTED))
+        sys.exit(_reported("interrupted; run the same command again to continue", INTERRUPTED))
+    except _database_error() as error:
+        from oncehub.store.failures import describe
+
+        sys.exit(_reported(describe(error), FAILED))
 
 
-def _told(message: str, status: int) -> int:
+def _database_error() -> Any:
+    """Return psycopg2's base error; most commands fail, or succeed, without the database."""
+    import psycopg2
+
+    return psycopg2.Error
+
+
+def _reported(message: str, status: int) -> int:
     sys.stderr.write(f"oncehub: {message}\n")
     return status

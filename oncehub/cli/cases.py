@@ -1,20 +1,20 @@
-"""`oncehub cases`: what rules leave to a clerk: list, show, decide."""
+"""`oncehub cases`: the cases that need a decision of a clerk."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from oncehub.anonymisation import masked, masked_text, shown_values
-from oncehub.cli.links import NEXT, Clerk, Reason
-from oncehub.cli.naming import ShowPersonalData, note_disclosure
-from oncehub.cli.output import Json, show, write_file, write_json
+from oncehub.cli.links import NEXT
+from oncehub.cli.naming import note_disclosure
+from oncehub.cli.options import Chart, Clerk, Json, Reason, ShowPersonalData
+from oncehub.cli.output import show, write_file, write_json
 from oncehub.config.rules import CaseKind
 from oncehub.reconcile.linking.overrides import Word
 from oncehub.reconcile.matching.evidence import Candidate, chart_of
@@ -33,9 +33,9 @@ from oncehub.reconcile.stewardship.cases import (
 from oncehub.settings import Settings, load_settings
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="What rules leave to a clerk: list, show, decide.")
+app = typer.Typer(no_args_is_help=True)
 
-CaseId = Annotated[int, typer.Argument(help="Number of the case, as `oncehub cases list` tells it.")]
+CaseId = Annotated[int, typer.Argument(help="Number of the case, as shown by `oncehub cases list`.")]
 
 _COLUMNS = ("case_id", "kind", "stream", "opened_at", "four_eyes", "decision_id")
 _DECISIONS = ("decision_id", "decided_at", "decided_by", "verdict", "person_key", "reason", "takes_effect")
@@ -46,12 +46,12 @@ def list_(
     *,
     kind: Annotated[CaseKind | None, typer.Option(help="Only this kind.")] = None,
     source: Annotated[str | None, typer.Option(help="Only records of this source.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
-    after: Annotated[int, typer.Option(help="Go on above this number.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the oldest first.")] = 100,
+    everything: Annotated[bool, typer.Option("--all", help="Closed cases, too.")] = False,
+    after: Annotated[int, typer.Option(help="Only cases with a greater number.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many, the oldest first.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """List the cases that are open, and nothing of what they are about."""
+    """List open cases, without personal data."""
     with opened(load_settings()) as connection, connection:
         rows = list_cases(
             connection,
@@ -67,19 +67,17 @@ def list_(
     columns = (*_COLUMNS, "closed_at", "closed_because") if everything else _COLUMNS
     show(content, title="cases", columns=columns, as_json=as_json)
     if not as_json and len(rows) == limit:
-        sys.stdout.write(f"go on with --after {rows[-1].case_id}\n")
+        sys.stdout.write(f"continue with --after {rows[-1].case_id}\n")
 
 
 @app.command("show")
 def show_(
     case_id: CaseId,
     show_personal_data: ShowPersonalData = False,
-    chart: Annotated[
-        Path | None, typer.Option(help="Write the model's evidence as a waterfall chart to this HTML file.")
-    ] = None,
+    chart: Chart = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a record states beside what is believed of the people it may speak of; values masked."""
+    """Compare a record with the golden records of the people it may be about; values are masked."""
     settings = load_settings()
     rules = load_rulebook(settings)
     with opened(settings) as connection, connection:
@@ -102,22 +100,22 @@ def decide_(
     said: Annotated[
         Said,
         typer.Argument(
-            help="same: the record speaks of a person named; different: of none; other: of somebody else. "
-            "Of a correction request uphold or reject, whose reason the citizen is told."
+            help="same: the record is about a person of the case; different: about none of them; "
+            "other: about another person. For correction requests: uphold, or reject with a reason."
         ),
     ],
     *,
     by: Clerk,
     reason: Reason,
     person: Annotated[
-        UUID | None, typer.Option(help="Of whom the record speaks, where several are named, or other.")
+        UUID | None, typer.Option(help="Key of the person, where the case has several, and with other.")
     ] = None,
     follows: Annotated[
-        int | None, typer.Option(help="The decision on the case to confirm or replace; it must be the last.")
+        int | None, typer.Option(help="The decision to confirm or replace: the last one on the case.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Decide a case, for good; where four eyes are needed, another clerk says the same."""
+    """Decide a case permanently; four-eyes control needs the same verdict of a second clerk."""
     settings = load_settings()
     word = Word(by, reason)
     with opened(settings) as connection, connection:
@@ -127,25 +125,25 @@ def decide_(
     if as_json:
         write_json(asdict(decision))
     else:
-        sys.stdout.write(_told(case_id, decision))
+        sys.stdout.write(_outcome(case_id, decision))
 
 
-def _told(case_id: int, decision: Decision) -> str:
+def _outcome(case_id: int, decision: Decision) -> str:
     if decision.takes_effect and decision.verdict == "uphold":
         return (
             f"decision {decision.decision_id}: case {case_id} stays open until its source states the value; "
-            "`oncehub publish` tells it\n"
+            "`oncehub publish` notifies the source\n"
         )
     if decision.takes_effect:
         return f"decision {decision.decision_id}: case {case_id} is closed\n{NEXT}"
     return (
-        f"decision {decision.decision_id} has no effect until another clerk says the same "
+        f"decision {decision.decision_id} has no effect until another clerk gives the same verdict "
         f"with --follows {decision.decision_id}\n"
     )
 
 
 def _weighed(settings: Settings, file: CaseFile) -> list[Candidate]:
-    """What the model that asked made of the people; where none did, what one makes of the record now."""
+    """Return the weights of the model that opened the case; else those of the active model."""
     if file.candidates:
         return list(file.candidates)
     return explain(settings, file.case.source, file.case.stream, file.source_key).candidates
@@ -156,19 +154,24 @@ def _print(file: CaseFile) -> None:
     closed = f", closed {case.closed_at:%Y-%m-%d}: {case.closed_because}" if case.closed_at else ""
     sys.stdout.write(
         f"case {case.case_id}, {case.kind}, since {case.opened_at:%Y-%m-%d}{closed}\n"
-        f"{case.source}.{case.stream} {file.source_key}, stated {file.stated_at or 'no more'}\n"
+        f"{case.source}.{case.stream} {file.source_key}, stated {file.stated_at or 'no longer'}\n"
     )
     for number, key in enumerate(file.people, start=1):
         sys.stdout.write(f"person {number}: {key}\n")
     if case.kind == "correction_request" and file.evidence:
         sys.stdout.write(
-            f"the person says that {file.evidence['attribute']} is wrong: {file.evidence['why']}\n"
-            f"proved by: {file.evidence['document'] or 'nothing handed in'}\n"
+            f"the citizen claims that {file.evidence['attribute']} is wrong: {file.evidence['why']}\n"
+            f"document: {file.evidence['document'] or 'none'}\n"
         )
     if case.upheld_by:
-        sys.stdout.write(f"upheld by decision {case.upheld_by}; open until the source states it\n")
+        sys.stdout.write(f"approved by decision {case.upheld_by}; open until the source states the value\n")
     numbers = [f"person_{number}" for number in range(1, len(file.people) + 1)]
-    show(list(_rows(file)), title="side by side", columns=("attribute", "stated", *numbers), as_json=False)
+    show(
+        list(_rows(file)),
+        title="side by side",
+        columns=("attribute", "source_value", *numbers),
+        as_json=False,
+    )
     for number, candidate in enumerate(file.candidates, start=1):
         rows = [asdict(weight) for weight in candidate.weights]
         title = f"person {number}: probability {candidate.probability:.4f}"
@@ -179,11 +182,11 @@ def _print(file: CaseFile) -> None:
 
 def _rows(file: CaseFile) -> Iterator[dict[str, Any]]:
     for compared in file.compared:
-        row = {"attribute": compared.attribute, "stated": compared.stated}
+        row = {"attribute": compared.attribute, "source_value": compared.stated}
         for number, held in enumerate(compared.believed, start=1):
             sign = "= " if held.equals else ""
-            told = f"{sign}{held.value} ({held.source}, {str(held.as_of)[:10]})"
-            row[f"person_{number}"] = None if held.value is None else told
+            golden = f"{sign}{held.value} ({held.source}, {str(held.as_of)[:10]})"
+            row[f"person_{number}"] = None if held.value is None else golden
         yield row
 
 
@@ -198,7 +201,7 @@ def _masked(rules: Rulebook, file: CaseFile) -> CaseFile:
 
 
 def _masked_evidence(file: CaseFile) -> dict[str, Any]:
-    """What a citizen writes may hold anything."""
+    """Mask what a citizen writes: it may hold any personal data."""
     if file.case.kind != "correction_request":
         return file.evidence
     return {

@@ -1,4 +1,4 @@
-"""`oncehub check` and `oncehub schemas`: faults are found when files are checked, not at night."""
+"""`oncehub check` and `oncehub schemas`: the configuration files, and their JSON Schemas for editors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from oncehub.cli.output import Json, write_json
+from oncehub.cli.options import Check, Json
+from oncehub.cli.output import write_json
 from oncehub.config.catalogue import config_files, load_connectors, stale_config_schemas, write_config_schemas
 from oncehub.config.entities import load_entities
 from oncehub.connect.checks import check_connector
@@ -17,11 +18,11 @@ from oncehub.errors import ConfigError
 from oncehub.normalize.stream_check import check_stream
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.settings import Settings, load_settings
-from oncehub.share import load_agreements
+from oncehub.share.agreements.catalogue import load_agreements
 
 
 def check(as_json: Json = False) -> None:
-    """Check every configuration file: its form, and that all it names exists."""
+    """Check every configuration file, and that everything it names exists."""
     settings = load_settings()
     faults = _faults(settings)
     files = sum(1 for _ in config_files(settings))
@@ -36,11 +37,9 @@ def check(as_json: Json = False) -> None:
 
 
 def schemas(
-    check_only: bool = typer.Option(
-        False, "--check", help="Only say which are out of date; status 2 if any."
-    ),
+    check_only: Check = False,
 ) -> None:
-    """Write the JSON Schemas of the configuration files, which editors check and complete with."""
+    """Write the JSON Schemas of the configuration files, for editors."""
     settings = load_settings()
     stale = stale_config_schemas(settings) if check_only else write_config_schemas(settings)
     for path in stale:
@@ -51,7 +50,7 @@ def schemas(
 
 
 def _faults(settings: Settings) -> list[str]:
-    """Return every fault as one line; what a document breaks by itself hides what it breaks in others."""
+    """Return every fault as one line; faults between documents only once each document is valid."""
     faults = [fault for path, model in config_files(settings) for fault in _raised(model.load, path)]
     if faults:
         return faults

@@ -1,4 +1,4 @@
-"""`oncehub client`: the agencies' clients and their keys."""
+"""`oncehub client`: the API clients of agencies and their keys."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from oncehub.cli.output import Json, show
-from oncehub.cli.person import moment
+from oncehub.cli.options import MOMENT, Json, moment
+from oncehub.cli.output import show
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import find_agreement, load_agreements
@@ -34,29 +34,32 @@ from oncehub.share.clients.keys import (
 from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="The agencies' clients and their keys.")
+app = typer.Typer(no_args_is_help=True)
 
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"]
 _CLIENT = ("client_id", "agreement", "keys", "until", "fault")
 _KEY = ("client_id", "thumbprint", "state", "valid_from", "valid_until")
 
 PublicKey = Annotated[Path, typer.Option(help="File with the public JWK.")]
 Until = Annotated[
     datetime | None,
-    typer.Option("--until", formats=_FORMATS, help="When the key ends; a year after its start unless given."),
+    typer.Option(
+        "--until", formats=MOMENT, help="When the key expires; a year after its start unless given."
+    ),
 ]
-Thumbprint = Annotated[str, typer.Argument(help="Of the key (RFC 7638), as `client keys` shows it.")]
+Thumbprint = Annotated[
+    str, typer.Argument(help="Thumbprint of the key (RFC 7638), as shown by `oncehub client keys`.")
+]
 
 
 @app.command("new-key")
-def new_key(path: Annotated[Path, typer.Argument(help="Where the private key goes (mode 0600).")]) -> None:
-    """Make an agency's key pair; print the public JWK to register."""
+def new_key(path: Annotated[Path, typer.Argument(help="File for the private key (mode 0600).")]) -> None:
+    """Generate a key pair for an agency, and print the public JWK to register."""
     sys.stdout.write(orjson.dumps(new_client_key(path)).decode() + "\n")
 
 
 @app.command("thumbprint")
 def thumbprint(public_key: Annotated[Path, typer.Argument(help="File with the public JWK.")]) -> None:
-    """Print a key's thumbprint (RFC 7638): the kid of assertions, and what an agreement's keys list."""
+    """Print the thumbprint of a key (RFC 7638): the kid of assertions, and the entry in an agreement."""
     sys.stdout.write(read_public_key(_jwk(public_key)).thumbprint() + "\n")
 
 
@@ -67,7 +70,7 @@ def add(
     public_key: PublicKey,
     until: Until = None,
 ) -> None:
-    """Register a client; of one that is known, end all other keys. `add-key` gives it one more."""
+    """Register a client; for a known client this ends all other keys, `add-key` keeps them."""
     jwk, settings = _jwk(public_key), load_settings()
     require_pinned(find_agreement(settings, agreement), read_public_key(jwk).thumbprint())
     with opened(settings) as connection:
@@ -80,11 +83,11 @@ def add_key_(
     public_key: PublicKey,
     start: Annotated[
         datetime | None,
-        typer.Option("--from", formats=_FORMATS, help="When it becomes valid; now unless given."),
+        typer.Option("--from", formats=MOMENT, help="When it becomes valid; now unless given."),
     ] = None,
     until: Until = None,
 ) -> None:
-    """Give a client one more key beside those it has; print its thumbprint."""
+    """Add a key to those of a client, and print its thumbprint."""
     jwk, settings = _jwk(public_key), load_settings()
     with opened(settings) as connection:
         agreement = find_agreement(settings, agreement_of(connection, client_id))
@@ -93,19 +96,19 @@ def add_key_(
     sys.stdout.write(f"{added}\n")
 
 
-# One thumbprint in 64 begins like an option.
+# One thumbprint in 64 starts with a dash, like an option.
 @app.command("retire-key", context_settings={"ignore_unknown_options": True})
 def retire_key_(
     client_id: str,
     thumbprint: Thumbprint,
     at: Annotated[
-        datetime | None, typer.Option(formats=_FORMATS, help="When it ends; now unless given.")
+        datetime | None, typer.Option(formats=MOMENT, help="When the key ends; now unless given.")
     ] = None,
     leaked: Annotated[
-        bool, typer.Option("--leaked", help="Others may know it: refuse it now and for good.")
+        bool, typer.Option("--leaked", help="The key is compromised: refuse it now and permanently.")
     ] = False,
 ) -> None:
-    """End a key, and with it the tokens that were given on it."""
+    """End a key, and the tokens that were issued for it."""
     if leaked and at:
         raise ConfigError("a leaked key ends now; leave --at out")
     settings = load_settings()
@@ -114,7 +117,7 @@ def retire_key_(
             give_up_key(connection, thumbprint)
         else:
             retire_key(connection, client_id, thumbprint, moment=moment(at))
-        _tell_if_mute(settings, connection, client_id)
+        _warn_without_key(settings, connection, client_id)
 
 
 @app.command("keys")
@@ -122,7 +125,7 @@ def keys(
     client_id: Annotated[str | None, typer.Argument(help="All clients unless given.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List a client's keys, ended ones too."""
+    """List the keys of clients, expired ones too."""
     with opened(load_settings()) as connection:
         rows = list_keys(connection, client_id)
     show(rows, title="keys", columns=_KEY, as_json=as_json)
@@ -130,7 +133,7 @@ def keys(
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """List the clients, and say which cannot call, or soon will not, for want of a valid key."""
+    """List the clients, and those that have no valid key now or soon."""
     settings = load_settings()
     with opened(settings) as connection:
         rows = list_clients(connection, load_agreements(settings))
@@ -139,20 +142,20 @@ def list_(as_json: Json = False) -> None:
 
 @app.command("revoke")
 def revoke(client_id: str) -> None:
-    """Refuse a client from now on."""
+    """Revoke a client: its requests are refused from now on."""
     with opened(load_settings()) as connection:
         revoke_consumer(connection, client_id)
 
 
-def _tell_if_mute(settings: Settings, connection: Connection, client_id: str) -> None:
+def _warn_without_key(settings: Settings, connection: Connection, client_id: str) -> None:
     for client in list_clients(connection, load_agreements(settings)):
         if client.client_id == client_id and client.until is None:
-            sys.stdout.write(f"{client_id} cannot call any more: {client.fault}\n")
+            sys.stdout.write(f"{client_id} has no valid key left: {client.fault}\n")
 
 
 def _jwk(path: Path) -> PublicJwk:
     try:
         jwk: Any = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
-        raise ConfigError(f"{path}: is no public JWK: {error}") from None
+        raise ConfigError(f"{path}: is not a public JWK: {error}") from None
     return dict(jwk) if isinstance(jwk, dict) else {}

@@ -1,45 +1,37 @@
-"""`oncehub connector`: from an agency's description to a connector that is tested."""
+"""`oncehub connector`: writes, checks, tests and documents the connector of a source."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 from rich.console import Console
 
 from oncehub.anonymisation import masked, showable, shown_attributes
-from oncehub.authoring.discovery import Discovery, discovered
-from oncehub.authoring.draft import template, write_draft
-from oncehub.authoring.openapi import draft_from_openapi
 from oncehub.authoring.pages import stale_pages
-from oncehub.authoring.proposal import Namesakes
-from oncehub.authoring.sampling import Finding, look, sample
 from oncehub.cli import connector_test
-from oncehub.cli.naming import (
-    ShowPersonalData,
-    SourceName,
-    StreamName,
-    named_stream,
-    named_streams,
-    note_disclosure,
-)
-from oncehub.cli.output import Json, show, write_json
+from oncehub.cli.naming import named_stream, named_streams, note_disclosure
+from oncehub.cli.options import Check, Json, ShowPersonalData, SourceName, StreamName
+from oncehub.cli.output import show, write_json
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_environment
 from oncehub.config.connector import Connector
 from oncehub.config.entities import load_entities
-from oncehub.connect import Source
+from oncehub.connect.source import Source
 from oncehub.errors import ConfigError
 from oncehub.intake.drift import list_drift
-from oncehub.normalize import load_normalizer
 from oncehub.settings import Settings, load_settings
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="Describe a source: begin, look, propose, read, test, document.")
+if TYPE_CHECKING:
+    from oncehub.authoring.discovery import Discovery
+    from oncehub.authoring.sampling import Finding
+
+app = typer.Typer(no_args_is_help=True)
 
 _NEXT_STEPS = """next:
   edit {connector}
@@ -55,12 +47,15 @@ def new(
     from_openapi: Annotated[
         Path | None, typer.Option(help="OpenAPI 3 description of the source, JSON or YAML.")
     ] = None,
-    stream: Annotated[str, typer.Option(help="Name of the first stream, where there is no description.")] = (
+    stream: Annotated[str, typer.Option(help="Name of the first stream, without a description.")] = (
         "records"
     ),
     as_json: Json = False,
 ) -> None:
-    """Write the files of a new source: connector, contract and mapping, each to be checked and edited."""
+    """Write the files of a new source, to be edited: connector, contract and mapping."""
+    from oncehub.authoring.draft import template, write_draft
+    from oncehub.authoring.openapi import draft_from_openapi
+
     settings = load_settings()
     draft = draft_from_openapi(from_openapi) if from_openapi else template(stream)
     files = write_draft(settings, name, draft)
@@ -73,7 +68,9 @@ def new(
 
 @app.command("check")
 def check(name: SourceName, as_json: Json = False) -> None:
-    """Reach the source, try credentials, pages and changes of each stream, and say what was seen."""
+    """Read a source: try credentials, pages and changes of each stream, and show what it returns."""
+    from oncehub.authoring.sampling import look
+
     settings = load_settings()
     connector, streams = named_streams(settings, name, read=True)
     connection = connection_from_environment(connector.source)
@@ -83,7 +80,7 @@ def check(name: SourceName, as_json: Json = False) -> None:
         write_json([dataclasses.asdict(each) | {"sound": each.sound} for each in findings])
     else:
         for each in findings:
-            sys.stdout.write("\n".join(_told(connector, each)) + "\n")
+            sys.stdout.write("\n".join(_described(connector, each)) + "\n")
     if not all(each.sound for each in findings):
         raise typer.Exit(1)
 
@@ -95,7 +92,9 @@ def read(
     is_mapped: Annotated[bool, typer.Option("--mapped", help="As the hub would land them.")] = False,
     show_personal_data: ShowPersonalData = False,
 ) -> None:
-    """Print records as they arrive, or as the mapping makes them: one JSON object a line, values masked."""
+    """Print records as received, or as mapped: one JSON object a line, values masked."""
+    from oncehub.authoring.sampling import sample
+
     settings = load_settings()
     connector, stream = named_stream(settings, name, read=True)
     connection = connection_from_environment(connector.source)
@@ -111,13 +110,17 @@ def read(
 @app.command("discover")
 def discover(
     name: SourceName,
-    limit: Annotated[int, typer.Option(min=1, help="How many records to look at.")] = 500,
+    limit: Annotated[int, typer.Option(min=1, help="How many records to read.")] = 500,
     write: Annotated[
-        bool, typer.Option("--write", help="Replace the contract and the mapping by what is proposed.")
+        bool, typer.Option("--write", help="Replace contract and mapping with the proposal.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Propose contract, mapping, key and time of statement from samples; no value is printed or written."""
+    """Propose contract, mapping, key and update time from samples; no value is printed or written."""
+    from oncehub.authoring.discovery import discovered
+    from oncehub.authoring.proposal import Namesakes
+    from oncehub.authoring.sampling import sample
+
     settings = load_settings()
     connector, streams = named_streams(settings, name, read=True)
     connection = connection_from_environment(connector.source)
@@ -140,7 +143,7 @@ def discover(
 
 @app.command("drift")
 def drift(name: SourceName, as_json: Json = False) -> None:
-    """List how landed records differed from their contract: fields it does not know, types, gaps."""
+    """List how records differ from their contract: unknown fields, other types, missing fields."""
     settings = load_settings()
     connector, streams = named_streams(settings, name)
     with opened(settings) as connection:
@@ -149,17 +152,34 @@ def drift(name: SourceName, as_json: Json = False) -> None:
     show(rows, title=f"drift of {name}", columns=columns, as_json=as_json)
 
 
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the sources, with the streams and the schedule of each."""
+    rows = [
+        {
+            "source": connector.source,
+            "title": connector.title,
+            "streams": list(connector.landed),
+            "schedule": connector.schedule,
+        }
+        for connector in load_connectors(load_settings()).values()
+    ]
+    if as_json:
+        write_json(rows)
+        return
+    shown = [row | {"streams": ", ".join(row["streams"])} for row in rows]
+    show(shown, title="connectors", columns=("source", "title", "streams", "schedule"), as_json=False)
+
+
 app.command("test")(connector_test.try_connector)
 
 
 @app.command("docs")
 def docs(
-    check_only: Annotated[
-        bool, typer.Option("--check", help="Only say which are out of date; status 2 if any.")
-    ] = False,
+    check_only: Check = False,
     as_json: Json = False,
 ) -> None:
-    """Write docs/connectors/<source>.md of every connector from its files."""
+    """Write docs/connectors/<source>.md for every connector, from its files."""
     settings = load_settings()
     stale = stale_pages(settings, load_connectors(settings))
     done = {
@@ -186,7 +206,7 @@ def _put(path: Path, text: str | None) -> None:
     path.write_text(text, "utf-8")
 
 
-def _told(connector: Connector, each: Finding) -> list[str]:
+def _described(connector: Connector, each: Finding) -> list[str]:
     name = f"{connector.source}.{each.stream}"
     if each.problem:
         return [f"{name}: failed: {each.problem}"]
@@ -195,11 +215,11 @@ def _told(connector: Connector, each: Finding) -> list[str]:
     lines = [f"{name}: read {each.read:,} records{declared}; {each.meets:,} can be landed{newest}"]
     lines += [f"  {count:,} cannot: {reason}" for reason, count in each.rejected.items()]
     if each.repeated:
-        lines.append(f"  {each.repeated:,} share their key with another one: is key right?")
+        lines.append(f"  {each.repeated:,} share their key with another record: is `key` right?")
     if each.unknown:
-        lines.append(f"  fields that the contract does not know: {', '.join(each.unknown)}")
+        lines.append(f"  fields that the contract lacks: {', '.join(each.unknown)}")
     if not each.read:
-        lines.append("  the source holds nothing here yet, so contract and mapping were not tried")
+        lines.append("  the source has no records yet, so contract and mapping were not tested")
     return lines
 
 
@@ -215,6 +235,8 @@ def _received(
 def _mapped(
     settings: Settings, connector: Connector, stream: str, records: list[Any], plain: bool
 ) -> list[Any]:
+    from oncehub.normalize.normalizer import load_normalizer
+
     batch = load_normalizer(settings, connector, stream).normalize(records)
     shown = shown_attributes(load_entities(settings.schemas))
     lines = [

@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 from rich.status import Status
 
-from oncehub.cli.naming import SourceName
-from oncehub.cli.output import Json, show
+from oncehub.cli.options import Json, SourceName
+from oncehub.cli.output import show
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import connection_from_environment
 from oncehub.errors import ConfigError
 from oncehub.settings import load_settings
 
 if TYPE_CHECKING:
-    from oncehub.conformance import Verdict
+    from oncehub.conformance.verdict import Verdict
 
 _RECORDED_PAGES = 4
 
@@ -33,31 +33,33 @@ def try_connector(
     ] = None,
     *,
     recorded: Annotated[
-        bool, typer.Option("--recorded", help="Try the recording beside the connector instead.")
+        bool, typer.Option("--recorded", help="Test the recording beside the connector instead.")
     ] = False,
     record: Annotated[
-        bool, typer.Option("--record", help="Record the source, without what it says about anybody.")
+        bool, typer.Option("--record", help="Record the source, with substitutes for all personal data.")
     ] = False,
     limit_pages: Annotated[
         int | None,
-        typer.Option(min=1, help="Pages of each stream to read.", show_default="20, to record 4"),
+        typer.Option(min=1, help="Pages to read of each stream.", show_default="20, to record 4"),
     ] = None,
     wait: Annotated[
         float,
-        typer.Option(min=0, help="Seconds before the last reading, for changes to happen in the source."),
+        typer.Option(min=0, help="Seconds to wait before the last read, so that the source changes."),
     ] = 0,
     case: Annotated[list[str] | None, typer.Option(help="Only these cases.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Try a connector on its source, in a database of its own, and say what source or connector does wrong.
+    """Test a connector against its source in a database of its own, and show the faults of either.
 
-    Statuses: 0 all passed or could not be shown, 1 some failed, 2 a file, setting or argument is wrong.
+    Statuses: 0 no case failed, 1 a case failed, 2 a file, setting or argument is wrong.
     """
-    # The suite takes time to import, which the other commands need not pay.
-    from oncehub.conformance import Options, Trial, throwaway_hubs  # noqa: PLC0415
+    # The suite is slow to import, and the other commands of the group do not need it.
+    from oncehub.conformance.hub import throwaway_hubs
+    from oncehub.conformance.subject import Options
+    from oncehub.conformance.trial import Trial
 
     if recorded and record:
-        raise ConfigError("--record asks the source and --recorded does not; leave one of the two out")
+        raise ConfigError("--record reads the source and --recorded does not; give only one of them")
     settings = load_settings()
     connector = load_connector(settings, name)
     status = Console(stderr=True).status(f"preparing to test {name}")
@@ -72,13 +74,13 @@ def try_connector(
         else:
             options = Options(pages=limit_pages or Options.pages, wait=wait)
             verdicts = trial.of_source(connection_from_environment(name), options)
-    _tell(name, verdicts, as_json)
+    _show(name, verdicts, as_json)
     if any(verdict.outcome == "failed" for verdict in verdicts):
         raise typer.Exit(_FAILED)
 
 
 class _Shown:
-    """Shows which case was tried last."""
+    """Shows the case that was tested last."""
 
     def __init__(self, status: Status, name: str) -> None:
         self._status = status
@@ -86,14 +88,14 @@ class _Shown:
         self._counts: Counter[str] = Counter()
 
     def __call__(self, verdict: Verdict) -> None:
-        """Hear one more."""
+        """Count one more verdict."""
         self._counts[verdict.outcome] += 1
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self._counts.items())
         where = f"{self._name}.{verdict.stream}" if verdict.stream else self._name
         self._status.update(f"testing {where}: {verdict.case}; {counts}")
 
 
-def _tell(name: str, verdicts: list[Verdict], as_json: bool) -> None:
+def _show(name: str, verdicts: list[Verdict], as_json: bool) -> None:
     rows = [dataclasses.asdict(verdict) for verdict in verdicts]
     show(rows, title=f"conformance of {name}", columns=_COLUMNS, as_json=as_json)
     if not as_json:

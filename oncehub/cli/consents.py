@@ -1,4 +1,4 @@
-"""`oncehub consent`: what citizens have consented to, and what they have withdrawn."""
+"""`oncehub consent`: consents of citizens."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from uuid import UUID
 import typer
 
 from oncehub.anonymisation import masked_text
-from oncehub.cli.naming import ShowPersonalData, note_disclosure
-from oncehub.cli.output import Json, show, show_one, write_json
+from oncehub.cli.naming import note_disclosure
+from oncehub.cli.options import Clerk, Json, Limit, ShowPersonalData
+from oncehub.cli.output import show, show_one, write_json
 from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules
 from oncehub.errors import ConfigError
@@ -24,16 +25,15 @@ from oncehub.share.consent.consents import Channel, Proof, ShownText, record_con
 from oncehub.share.consent.register import RecordedConsent, find_consent, list_consents
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="What citizens have consented to, and withdrawn.")
+app = typer.Typer(no_args_is_help=True)
 
-ConsentId = Annotated[UUID, typer.Argument(help="Id of the consent, as `oncehub consent list` tells it.")]
-Clerk = Annotated[str, typer.Option("--by", help="Name of the clerk who takes it down; kept for good.")]
-Reference = Annotated[str, typer.Option(help="Of the transaction, or the paper, that proves it.")]
-Via = Annotated[Channel, typer.Option(help="Where it was said.")]
+ConsentId = Annotated[UUID, typer.Argument(help="Id of the consent, as shown by `oncehub consent list`.")]
+Reference = Annotated[str, typer.Option(help="Reference of the transaction or paper that proves it.")]
+Via = Annotated[Channel, typer.Option(help="Channel through which the citizen acted.")]
 Moment = Annotated[
     datetime | None,
     typer.Option(
-        formats=["%Y-%m-%dT%H:%M:%S%z"], help="When, e.g. 2026-06-03T09:00:00+0700; now unless given."
+        formats=["%Y-%m-%dT%H:%M:%S%z"], help="Time, e.g. 2026-06-03T09:00:00+0700; now unless given."
     ),
 ]
 
@@ -42,13 +42,13 @@ _COLUMNS = ("consent_id", "agreement", "person_key", "given_at", "withdrawn_at")
 
 @app.command("list")
 def list_(
-    agreement: Annotated[str | None, typer.Option(help="To this agreement only.")] = None,
-    person: Annotated[UUID | None, typer.Option(help="Of this person only, by their key.")] = None,
-    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Those that were withdrawn, too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    agreement: Annotated[str | None, typer.Option(help="Only consents to this agreement.")] = None,
+    person: Annotated[UUID | None, typer.Option(help="Only consents of the person with this key.")] = None,
+    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Withdrawn consents, too.")] = False,
+    limit: Limit = 100,
     as_json: Json = False,
 ) -> None:
-    """List consents, the latest first; what proves them is masked."""
+    """List consents, the latest first; their proofs are masked."""
     with opened(load_settings()) as connection, connection:
         rows = list_consents(connection, agreement=agreement, person=person, withdrawn=withdrawn, limit=limit)
     show([_masked(row) for row in rows], title="consents", columns=_COLUMNS, as_json=as_json)
@@ -56,7 +56,7 @@ def list_(
 
 @app.command("show")
 def show_(consent_id: ConsentId, show_personal_data: ShowPersonalData = False, as_json: Json = False) -> None:
-    """Show one consent: who, when, to what, and what proves it; the proof is masked."""
+    """Show one consent: person, time, attributes and proof; the proof is masked."""
     settings = load_settings()
     with opened(settings) as connection, connection:
         consent = find_consent(connection, consent_id)
@@ -73,18 +73,20 @@ def show_(consent_id: ConsentId, show_personal_data: ShowPersonalData = False, a
 
 @app.command("give")
 def give(
-    person: Annotated[UUID, typer.Option(help="Key of who consents, as `oncehub person explain` takes it.")],
-    agreement: Annotated[str, typer.Option(help="To which agreement.")],
-    attribute: Annotated[list[str], typer.Option(help="What may be told; once for each.")],
-    text: Annotated[Path, typer.Option(help="File with the text that was shown.")],
-    text_version: Annotated[str, typer.Option(help="Its version.")],
+    person: Annotated[UUID, typer.Option(help="Key of the person who consents.")],
+    agreement: Annotated[str, typer.Option(help="Name of the agreement.")],
+    attribute: Annotated[
+        list[str], typer.Option(help="An attribute that may be disclosed; may be repeated.")
+    ],
+    text: Annotated[Path, typer.Option(help="File with the text that the citizen was shown.")],
+    text_version: Annotated[str, typer.Option(help="Version of the text.")],
     *,
     by: Clerk,
     channel: Via,
     reference: Reference,
     at: Moment = None,
 ) -> None:
-    """Record that a citizen has consented; the same once more changes nothing."""
+    """Record the consent of a citizen; recording it again changes nothing."""
     settings = load_settings()
     asked = find_agreement(settings, agreement)
     try:
@@ -108,7 +110,7 @@ def give(
 def withdraw(
     consent_id: ConsentId, *, by: Clerk, channel: Via, reference: Reference, at: Moment = None
 ) -> None:
-    """Withdraw a consent, at once and for good; the agency's duty to follow it becomes a request."""
+    """Withdraw a consent at once and permanently; this opens a request that the agency must follow."""
     settings = load_settings()
     with opened(settings) as connection, connection:
         withdrawn = withdraw_consent(
@@ -120,8 +122,8 @@ def withdraw(
             proof=Proof(channel, reference, by, "oncehub"),
         )
     sys.stdout.write(
-        f"withdrawn; {withdrawn.agreement} answers the citizen by {withdrawn.due.answer_by} and has followed "
-        f"it by {withdrawn.due.due_on}\nits feed follows with the next `oncehub publish`\n"
+        f"withdrawn; {withdrawn.agreement} must answer the citizen by {withdrawn.due.answer_by} and comply "
+        f"by {withdrawn.due.due_on}\nits feed is updated by the next `oncehub publish`\n"
     )
 
 

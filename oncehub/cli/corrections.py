@@ -1,16 +1,17 @@
-"""`oncehub corrections`: how the sources keep up with what they are told of their records."""
+"""`oncehub corrections`: how the sources keep up with their correction notices."""
 
 from __future__ import annotations
 
 import typer
 
-from oncehub.cli.output import Json, show
+from oncehub.cli.options import Json
+from oncehub.cli.output import show
 from oncehub.settings import load_settings
-from oncehub.share import corrected_sources
 from oncehub.share.corrections.progress import correction_progress
+from oncehub.share.corrections.publish import corrected_sources
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="Correction notices: what each source was told, and did.")
+app = typer.Typer(no_args_is_help=True)
 
 _COLUMNS = (
     "source",
@@ -29,12 +30,12 @@ _COLUMNS = (
 
 @app.callback()
 def corrections() -> None:
-    """Keep the name of the one command."""
+    """Make `status` a subcommand: Typer would otherwise merge a single command into its group."""
 
 
 @app.command("status")
 def status(as_json: Json = False) -> None:
-    """Show where each source stands: told, fetched, acknowledged, acknowledged and not corrected."""
+    """Show the notices that each source has open, has fetched, acknowledged and corrected."""
     settings = load_settings()
     with opened(settings) as connection:
         rows = correction_progress(connection, corrected_sources(settings))

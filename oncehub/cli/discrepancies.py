@@ -1,4 +1,4 @@
-"""`oncehub discrepancies`: what records state otherwise than is believed, how grave, what became of it."""
+"""`oncehub discrepancies`: differences between source values and golden values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from uuid import UUID
 import typer
 
 from oncehub.anonymisation import masked, masked_text, shown_values
-from oncehub.cli.naming import ShowPersonalData, note_disclosure
-from oncehub.cli.output import Json, show, show_one, write_json
+from oncehub.cli.naming import note_disclosure
+from oncehub.cli.options import Json, ShowPersonalData
+from oncehub.cli.output import show, show_one, write_json
 from oncehub.config.catalogue import load_connector
 from oncehub.config.entities import load_entities
 from oncehub.config.rules import DiscrepancyKind, Severity
@@ -28,7 +29,7 @@ from oncehub.reconcile.discrepancies.listing import (
 from oncehub.settings import Settings, load_settings
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="What records state otherwise than is believed: list, show.")
+app = typer.Typer(no_args_is_help=True)
 
 _OPEN = ("id", "stream", "attribute", "kind", "severity", "days", "person")
 _CLOSED = ("id", "stream", "attribute", "kind", "closed_because", "days", "person")
@@ -37,23 +38,23 @@ _CLOSED = ("id", "stream", "attribute", "kind", "closed_because", "days", "perso
 @app.command("list")
 def list_(
     source: Annotated[
-        str | None, typer.Argument(help="Of this source's records; of all when left out.")
+        str | None, typer.Argument(help="Only records of this source; all unless given.")
     ] = None,
     *,
-    kind: Annotated[DiscrepancyKind | None, typer.Option(help="Only of this kind.")] = None,
-    severity: Annotated[Severity | None, typer.Option(help="Only of this severity, as it is today.")] = None,
-    person: Annotated[UUID | None, typer.Option(help="Only about the person of this key.")] = None,
-    days: Annotated[int, typer.Option(min=0, help="Only those open for at least so many days.")] = 0,
+    kind: Annotated[DiscrepancyKind | None, typer.Option(help="Only this kind.")] = None,
+    severity: Annotated[Severity | None, typer.Option(help="Only this severity, as of today.")] = None,
+    person: Annotated[UUID | None, typer.Option(help="Only about the person with this key.")] = None,
+    days: Annotated[int, typer.Option(min=0, help="Only those open for at least this many days.")] = 0,
     closed: Annotated[
-        bool, typer.Option("--closed", help="Those closed, with why and after how long.")
+        bool, typer.Option("--closed", help="Closed ones, with the reason and the days until then.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many.")] = 100,
     show_personal_data: ShowPersonalData = False,
     as_json: Json = False,
 ) -> None:
-    """List open discrepancies, the gravest and oldest first, or closed ones, the latest first."""
+    """List open discrepancies, the most severe and oldest first, or closed ones, the latest first."""
     if closed and severity:
-        raise ConfigError("what is closed has no severity any more; leave --severity or --closed out")
+        raise ConfigError("a closed discrepancy has no severity; leave --severity or --closed out")
     settings = load_settings()
     if source:
         load_connector(settings, source)
@@ -76,25 +77,25 @@ def list_(
 
 @app.command("show")
 def show_(
-    discrepancy_id: Annotated[int, typer.Argument(help="As `oncehub discrepancies list` tells it.")],
+    discrepancy_id: Annotated[int, typer.Argument(help="Number, as shown by `oncehub discrepancies list`.")],
     show_personal_data: ShowPersonalData = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a record states, what is believed instead, and what became of it; values masked."""
+    """Show the source value, the golden value and the outcome of a discrepancy; values are masked."""
     settings = load_settings()
     with opened(settings) as connection:
         found = show_discrepancy(connection, discrepancy_id)
-    (told,) = _disclosed(settings, [found], "discrepancies show", show_personal_data)
+    (shown,) = _disclosed(settings, [found], "discrepancies show", show_personal_data)
     if as_json:
-        write_json(_document(told))
+        write_json(_document(shown))
     else:
-        show_one(_flat(_document(told)), title=f"discrepancy {discrepancy_id}", as_json=False)
+        show_one(_flat(_document(shown)), title=f"discrepancy {discrepancy_id}", as_json=False)
 
 
 def _disclosed(
     settings: Settings, found: list[Discrepancy], command: str, show_personal_data: bool
 ) -> list[Discrepancy]:
-    """Mask values and keys, which are numbers of the person at some sources, or log that they are shown."""
+    """Mask values, and keys, which at some sources are a number of the person; or log the disclosure."""
     if show_personal_data:
         for (source, stream), records in Counter((each.source, each.stream) for each in found).items():
             note_disclosure(settings, command, source, stream, records)
@@ -111,23 +112,23 @@ def _disclosed(
     ]
 
 
-def _row(told: Discrepancy) -> dict[str, Any]:
-    return asdict(told) | {
-        "id": told.discrepancy_id,
-        "stream": f"{told.source}.{told.stream}",
-        "days": told.age.days,
-        "person": told.person_key,
+def _row(found: Discrepancy) -> dict[str, Any]:
+    return asdict(found) | {
+        "id": found.discrepancy_id,
+        "stream": f"{found.source}.{found.stream}",
+        "days": found.age.days,
+        "person": found.person_key,
     }
 
 
-def _document(told: Discrepancy) -> dict[str, Any]:
-    document = asdict(told)
+def _document(found: Discrepancy) -> dict[str, Any]:
+    document = asdict(found)
     age = document.pop("age")
     return document | {"days": round(age / timedelta(days=1), 3)}
 
 
 def _flat(document: dict[str, Any]) -> dict[str, Any]:
-    """Values in one line each."""
+    """Write each composite value in one line."""
     return document | {
         name: ", ".join(str(part) for part in value.values() if part is not None)
         for name, value in document.items()

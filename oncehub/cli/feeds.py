@@ -1,4 +1,4 @@
-"""`oncehub feeds`: whether agencies have what they were sent."""
+"""`oncehub feeds`: checks that agencies have what was published to them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from oncehub.audit import pseudonym_key
-from oncehub.cli.output import Json, show
+from oncehub.audit.log.pseudonyms import pseudonym_key
+from oncehub.cli.options import Json
+from oncehub.cli.output import show
 from oncehub.config.agreements import Agreement
 from oncehub.encryption.field_values import decrypting
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
-from oncehub.share import load_agreements
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.feeds.check import FeedChecker
 from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="Feeds: whether agencies have what they were sent.")
+app = typer.Typer(no_args_is_help=True)
 
 _COLUMNS = (
     "feed",
@@ -35,40 +36,44 @@ _COLUMNS = (
     "unpublished",
 )
 _FINDINGS = ("in_flight", "stale", "missed", "unpublished")
-_AMISS = 1
+_DIFFERENT = 1
 
 
 @app.callback()
 def feeds() -> None:
-    """Keep the name of the one command."""
+    """Make `check` a subcommand: Typer would otherwise merge a single command into its group."""
 
 
 @app.command("check")
 def check(
     name: Annotated[
-        str | None, typer.Argument(help="A feed, or a client that reads one; all feeds when left out.")
+        str | None, typer.Argument(help="A feed, or a client that reads one; all feeds unless given.")
     ] = None,
     held: Annotated[
         Path | None,
-        typer.Option(help="What the client says it holds: JSON Lines of person and digest; names a client."),
+        typer.Option(
+            help="What the client holds, as JSON Lines of person and digest; needs the name of a client."
+        ),
     ] = None,
     *,
     every: Annotated[
-        bool, typer.Option("--every", help="Compare every person, not only what is new; reads whole tables.")
+        bool, typer.Option("--every", help="Compare every person, not only changed ones; reads whole tables.")
     ] = False,
-    shown: Annotated[int, typer.Option(min=1, help="How many persons of a kind --json names.")] = 100,
+    shown: Annotated[int, typer.Option(min=1, help="How many people of each kind --json lists.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """Hold what is believed against what was published, and that against what each client has.
+    """Compare golden records with the published feeds, and these with what each client holds.
 
-    in flight: believed, not yet published. stale: published, not yet fetched. missed: fetched, and yet the
-    client holds something else. unpublished: nothing will tell it, a fault of the hub. Status 1 for these.
+    in flight: changed, not yet published. stale: published, not yet fetched. missed: fetched, but the client
+    holds something else. unpublished: no publication is due, a fault of the hub. Status 1 for the last two.
     """
     settings = load_settings()
     with opened(settings) as connection:
         agreements, client = _named(settings, connection, name)
         if held and client is None:
-            raise ConfigError("--held tells what one client holds; name the client instead of the feed")
+            raise ConfigError(
+                "--held is the state of one client; give the name of the client instead of the feed"
+            )
         key = pseudonym_key(settings.home)
         with decrypting(settings.home):
             checks = [
@@ -84,13 +89,13 @@ def check(
         as_json=as_json,
     )
     if not all(checked.sound for checked in checks):
-        raise typer.Exit(_AMISS)
+        raise typer.Exit(_DIFFERENT)
 
 
 def _named(
     settings: Settings, connection: Connection, name: str | None
 ) -> tuple[list[Agreement], str | None]:
-    """Return the agreements to check, and the client if it is one that was named."""
+    """Return the agreements to check, and the client if the name is that of a client."""
     agreements = [agreement for agreement in load_agreements(settings).values() if agreement.feed]
     if name is None:
         return agreements, None
@@ -104,7 +109,7 @@ def _named(
     known = sorted({*(agreement.feed or "" for agreement in agreements), *clients})
     close = difflib.get_close_matches(name, known, n=1)
     advice = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known) or 'none'}"
-    raise ConfigError(f"no feed, and no client that reads one, is called {name!r}; {advice}")
+    raise ConfigError(f"there is no feed, and no client of one, with the name {name!r}; {advice}")
 
 
 def _counted(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`oncehub keys`: the ring of keys that stored data is encrypted with."""
+"""`oncehub keys`: the keys that encrypt stored values."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Annotated
 
 import typer
 
-from oncehub.cli.output import Json, show, write_json
+from oncehub.cli.options import Json
+from oncehub.cli.output import show, write_json
 from oncehub.encryption.rotation import keys_in_use, retire, rotate
 from oncehub.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="The keys that stored data is encrypted with.")
+app = typer.Typer(no_args_is_help=True)
 
 _COLUMNS = ("key", "primary", "in_ring", "values")
 
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """List the keys by id, and how many values are encrypted with each."""
+    """List the keys, and how many values each has encrypted."""
     rows = keys_in_use(load_settings())
     if as_json:
         write_json(rows)
@@ -33,11 +34,11 @@ def list_(as_json: Json = False) -> None:
 @app.command("rotate")
 def rotate_(
     resume: Annotated[
-        bool, typer.Option("--resume", help="Add no key; finish an interrupted rotation.")
+        bool, typer.Option("--resume", help="Add no key; only finish an interrupted rotation.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Add a primary key and re-encrypt everything under it, while the hub runs."""
+    """Add a new key, and re-encrypt all stored values with it while the hub runs."""
     done = rotate(load_settings(), resume=resume, listener=_report)
     if as_json:
         write_json(done)
@@ -51,10 +52,12 @@ def rotate_(
 
 
 @app.command("retire")
-def retire_(key: Annotated[str, typer.Argument(help="As `oncehub keys list` shows it.")]) -> None:
-    """Remove a key that no value is encrypted with from the ring, for good."""
+def retire_(
+    key: Annotated[str, typer.Argument(help="Id of the key, as shown by `oncehub keys list`.")],
+) -> None:
+    """Remove a key that no stored value needs, permanently."""
     retire(load_settings(), key)
-    sys.stdout.write(f"the key {key} was removed\n")
+    sys.stdout.write(f"the key {key} is removed\n")
 
 
 def _report(table: str, values: int) -> None:

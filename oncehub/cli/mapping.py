@@ -1,4 +1,4 @@
-"""`oncehub mapping`: what a change of a mapping does, and the transforms it may name."""
+"""`oncehub mapping`: compares versions of a mapping, and lists the transforms."""
 
 from __future__ import annotations
 
@@ -15,35 +15,38 @@ import typer
 from oncehub.anonymisation import masked, shown_attributes
 from oncehub.authoring.difference import Comparison, at_revision, compare
 from oncehub.authoring.sampling import sample
-from oncehub.cli.naming import ShowPersonalData, StreamName, named_stream, note_disclosure
-from oncehub.cli.output import Json, show, write_json
+from oncehub.cli.naming import named_stream, note_disclosure
+from oncehub.cli.options import Json, ShowPersonalData, StreamName
+from oncehub.cli.output import show, write_json
 from oncehub.config.connection import connection_from_environment
 from oncehub.config.connector import Connector
 from oncehub.config.entities import load_entities
-from oncehub.connect import Source
+from oncehub.connect.source import Source
 from oncehub.errors import ConfigError
 from oncehub.normalize.transforms.registry import catalogue
 from oncehub.settings import Settings, load_settings
 
-app = typer.Typer(no_args_is_help=True, help="What a mapping does.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("diff")
 def diff(
     name: StreamName,
     *,
-    old: Annotated[str, typer.Option(help="Revision of git that holds the older files.")] = "HEAD",
+    old: Annotated[str, typer.Option(help="Git revision of the older files.")] = "HEAD",
     old_root: Annotated[
         Path | None, typer.Option(help="Folder with the older connectors/, mappings/ and schemas/.")
     ] = None,
     records: Annotated[
-        Path | None, typer.Option(help="JSON list of records, instead of the samples.")
+        Path | None, typer.Option(help="JSON list of records to use instead of the samples.")
     ] = None,
-    live: Annotated[int | None, typer.Option(min=1, help="Take so many records from the source.")] = None,
+    live: Annotated[
+        int | None, typer.Option(min=1, help="Read this many records from the source instead.")
+    ] = None,
     show_personal_data: ShowPersonalData = False,
     as_json: Json = False,
 ) -> None:
-    """Put the same records through the old and the new mapping, and compare field by field."""
+    """Apply the old and the new mapping to the same records, and compare field by field."""
     settings = load_settings()
     connector, stream = named_stream(settings, name, read=live is not None)
     taken = _records(settings, connector, stream, records, live)
@@ -60,7 +63,7 @@ def diff(
 
 @app.command("transforms")
 def transforms(as_json: Json = False) -> None:
-    """List the transforms that a mapping may name, each with what it does and examples."""
+    """List the transforms that a mapping may use, with a summary and examples."""
     rows = catalogue(load_settings().mappings)
     if as_json:
         write_json([dataclasses.asdict(row) for row in rows])
@@ -114,7 +117,7 @@ def _show(settings: Settings, found: Comparison, *, plain: bool, as_json: bool) 
     if differing:
         show(differing, title=f"{found.records} records", columns=columns, as_json=False)
     else:
-        sys.stdout.write(f"{found.records} records: both versions make the same of them\n")
+        sys.stdout.write(f"{found.records} records: both versions give the same result\n")
     _show_rejections(found)
 
 

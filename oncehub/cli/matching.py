@@ -1,4 +1,4 @@
-"""`oncehub match`: train, look at and choose the model that links what no identifier links."""
+"""`oncehub match`: the model that links records without identifiers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 
 from oncehub.cli.naming import linked_to
-from oncehub.cli.output import Json, show, show_one, write_file, write_json
+from oncehub.cli.options import Chart, Json, Reason, RecordKeyText, RecordSource, RecordStream
+from oncehub.cli.output import show, show_one, write_file, write_json
 from oncehub.errors import ConfigError
 from oncehub.reconcile.matching.charts import chart_of_model
 from oncehub.reconcile.matching.evidence import chart_of
@@ -33,10 +34,9 @@ from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.settings import load_settings
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="The model that links records which no identifier links.")
+app = typer.Typer(no_args_is_help=True)
 
-ModelId = Annotated[int, typer.Argument(help="Number of a model, as `oncehub match models` tells it.")]
-Reason = Annotated[str, typer.Option(help="Why; kept with the model.")]
+ModelId = Annotated[int, typer.Argument(help="Number of a model, as shown by `oncehub match models`.")]
 
 _MODELS = ("model", "active", "trained_at", "trained_by", "reason", "people", "labels")
 _LEVELS = ("comparison", "level", "same_person", "strangers", "weight")
@@ -47,10 +47,10 @@ def train_(
     seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 1,
     *,
     reason: Reason = "trained by hand",
-    use_it: Annotated[bool, typer.Option("--use", help="Let it score from now on.")] = False,
+    use_it: Annotated[bool, typer.Option("--use", help="Use the model from now on.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a model on what identifiers have linked, and keep it."""
+    """Train a model on the records that identifiers have linked, and store it."""
     settings = load_settings()
     with opened(settings) as connection:
         with Console(stderr=True).status("training on the records that identifiers have linked"):
@@ -72,22 +72,20 @@ def models(as_json: Json = False) -> None:
 
 @app.command("use")
 def use(model_id: ModelId) -> None:
-    """Let a model score from now on, in place of the one that did."""
+    """Make a model the active one."""
     settings = load_settings()
     with opened(settings) as connection, connection:
         activate(connection, model_id, load_rulebook(settings).register)
-    sys.stdout.write(f"model {model_id} scores from the next run on\n")
+    sys.stdout.write(f"model {model_id} is used from the next run on\n")
 
 
 @app.command("show")
 def show_(
     model_id: ModelId,
-    chart: Annotated[
-        Path | None, typer.Option(help="Write the weights as a chart to this HTML file.")
-    ] = None,
+    chart: Chart = None,
     as_json: Json = False,
 ) -> None:
-    """Show what each level of a model weighs, in bits: +1 doubles the odds, -1 halves them."""
+    """Show the weight of each level of a model in bits: +1 doubles the odds, -1 halves them."""
     with opened(load_settings()) as connection:
         model = model_of(connection, model_id)
     if chart:
@@ -100,15 +98,13 @@ def show_(
 
 @app.command("explain")
 def explain_(
-    source: Annotated[str, typer.Argument(help="Source of the record.")],
-    stream: Annotated[str, typer.Argument(help="Its stream.")],
-    key: Annotated[str, typer.Argument(help="Its key in that stream.")],
-    chart: Annotated[
-        Path | None, typer.Option(help="Write the evidence as a waterfall chart to this HTML file.")
-    ] = None,
+    source: RecordSource,
+    stream: RecordStream,
+    key: RecordKeyText,
+    chart: Chart = None,
     as_json: Json = False,
 ) -> None:
-    """Show what speaks for and against each person whom a record may speak of; none of what they state."""
+    """Show the weights for and against each person that a record may be about, without personal data."""
     explanation = explain(load_settings(), source, stream, key)
     if chart:
         write_file(chart, chart_of(explanation.candidates).encode())
@@ -117,7 +113,7 @@ def explain_(
         return
     sys.stdout.write(f"{source}.{stream} {key}: {linked_to(explanation.link)}; model {explanation.model}\n")
     for candidate in explanation.candidates:
-        against = ", who bears another number than the record states" if candidate.contradicted else ""
+        against = ", whose number differs from that of the record" if candidate.contradicted else ""
         title = f"{candidate.person_key}{against}: probability {candidate.probability:.4f}"
         rows = [asdict(weight) for weight in candidate.weights]
         show(rows, title=title, columns=("comparison", "level", "bits"), as_json=False)
@@ -125,7 +121,7 @@ def explain_(
 
 @app.command("export")
 def export(model_id: ModelId, file: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-    """Write a model to a file that another hub can import; it tells nothing of any one person."""
+    """Write a model to a file that another hub can import; it holds no personal data."""
     with opened(load_settings()) as connection:
         content = exported(connection, model_id)
     write_file(file, content)
@@ -137,7 +133,7 @@ def import_(
     reason: Reason = "imported",
     as_json: Json = False,
 ) -> None:
-    """Keep a model from a file; `oncehub match use` lets it score."""
+    """Store a model from a file; `oncehub match use` makes it the active one."""
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -157,7 +153,7 @@ def _row(model: Model) -> dict[str, Any]:
 
 def _weights(model: Model) -> Iterator[dict[str, Any]]:
     prior = model.settings["probability_two_random_records_match"]
-    yield {"comparison": "before anything is compared", "weight": math.log2(prior / (1 - prior))}
+    yield {"comparison": "prior", "weight": math.log2(prior / (1 - prior))}
     for comparison in model.settings["comparisons"]:
         for level in comparison["comparison_levels"]:
             if level.get("is_null_level"):

@@ -1,4 +1,4 @@
-"""`oncehub person join`, `unjoin`, `split` and `joins`: a clerk's word on who is one person."""
+"""`oncehub person merge`, `unmerge`, `split` and `merges`: a clerk's decisions on who is one person."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ from uuid import UUID
 
 import typer
 
-from oncehub.cli.links import NEXT, Clerk, Reason
-from oncehub.cli.output import Json, show
-from oncehub.cli.person import PersonKey
+from oncehub.cli.links import NEXT
+from oncehub.cli.options import Clerk, Json, PersonKey, Reason
+from oncehub.cli.output import show
 from oncehub.errors import ConfigError
 from oncehub.reconcile.linking.merges import join_people, joinings_of, split_person, take_apart
 from oncehub.reconcile.linking.overrides import RecordKey, Word
 from oncehub.settings import load_settings
 
-Records = Annotated[list[str], typer.Option("--record", help="source.stream/key; may be repeated.")]
+Records = Annotated[
+    list[str], typer.Option("--record", help="A record as source.stream/key; may be repeated.")
+]
 
 _JOININGS = ("joining_id", "decided_at", "decided_by", "verdict", "person_key", "into_person", "reason")
 
 
-def join(
+def merge(
     key: PersonKey,
-    into: Annotated[UUID, typer.Argument(metavar="INTO", help="Who survives.")],
+    into: Annotated[UUID, typer.Argument(metavar="INTO", help="Key of the person that remains.")],
     *,
     by: Clerk,
     reason: Reason,
 ) -> None:
-    """Say that two people of the register are one: all that is KEY's becomes INTO's."""
+    """Merge two people into one: all records of PERSON become records of INTO."""
     number = join_people(load_settings(), key, into, Word(by, reason))
-    sys.stdout.write(f"decision {number}: {key} is {into}\n{NEXT}")
+    sys.stdout.write(f"decision {number}: {key} is merged into {into}\n{NEXT}")
 
 
-def unjoin(key: PersonKey, *, by: Clerk, reason: Reason) -> None:
-    """Say that somebody who was joined to another is a person of their own after all."""
+def unmerge(key: PersonKey, *, by: Clerk, reason: Reason) -> None:
+    """Undo the merge of a person into another."""
     number = take_apart(load_settings(), key, Word(by, reason))
-    sys.stdout.write(f"decision {number}: {key} is a person of their own\n{NEXT}")
+    sys.stdout.write(f"decision {number}: {key} is a separate person again\n{NEXT}")
 
 
 def split(
@@ -45,24 +47,26 @@ def split(
     *,
     by: Clerk,
     reason: Reason,
-    to: Annotated[UUID | None, typer.Option(help="Whom they speak of; else the hub looks by itself.")] = None,
+    to: Annotated[
+        UUID | None, typer.Option(help="Person to link the records to; else the hub finds one.")
+    ] = None,
 ) -> None:
-    """Say that records drawn to a person do not speak of them: all of the records named, or none."""
+    """Unlink records that are not about a person: all of the records, or none of them."""
     records = [_record(each) for each in record]
-    rulings = split_person(load_settings(), key, records, Word(by, reason), to=to)
-    told = f"speak of {to}" if to else f"do not speak of {key}"
-    sys.stdout.write(f"rulings {', '.join(map(str, rulings))}: the records {told}\n{NEXT}")
+    overrides = split_person(load_settings(), key, records, Word(by, reason), to=to)
+    outcome = f"are about {to}" if to else f"are not about {key}"
+    sys.stdout.write(f"overrides {', '.join(map(str, overrides))}: the records {outcome}\n{NEXT}")
 
 
-def joins(key: PersonKey, as_json: Json = False) -> None:
-    """Show what clerks have said of a person and others, the latest first."""
+def merges(key: PersonKey, as_json: Json = False) -> None:
+    """Show the merge decisions about a person, the latest first."""
     rows = joinings_of(load_settings(), key)
-    show(rows, title="joined and taken apart", columns=(*_JOININGS, "stands"), as_json=as_json)
+    show(rows, title="merge decisions", columns=(*_JOININGS, "stands"), as_json=as_json)
 
 
 def _record(written: str) -> RecordKey:
     place, _, key = written.partition("/")
     source, _, stream = place.partition(".")
     if not (source and stream and key):
-        raise ConfigError("--record: write source.stream/key, such as tax.registrations/…")
+        raise ConfigError("--record must be source.stream/key, such as tax.registrations/TK0001")
     return RecordKey(source, stream, key)

@@ -1,11 +1,9 @@
-"""How commands name a stream and whom a record is linked to, and whether they show values."""
+"""Finds the stream that a command names, and records when values are shown unmasked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from oncehub.audit.log.disclosures import disclose
 from oncehub.config.catalogue import load_connector
@@ -14,20 +12,13 @@ from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.store.migrate import opened
 
-ShowPersonalData = Annotated[
-    bool,
-    typer.Option("--show-personal-data", help="Show values as they are; written to the log of disclosures."),
-]
-StreamName = Annotated[str, typer.Argument(help="source.stream, or the source where it has one stream.")]
-SourceName = Annotated[str, typer.Argument(help="Name of the source: its folder under connectors/.")]
-
 
 def named_stream(settings: Settings, name: str, *, read: bool = False) -> tuple[Connector, str]:
     """Return the connector and stream that `source.stream`, or a source of one stream, names.
 
     Raises:
-        ConfigError: when there is no such source or stream, or the source has several; with `read`, also
-            when the stream is not read but submitted.
+        ConfigError: when there is no such source or stream, or the source has several streams; with `read`,
+            also when the stream is submitted instead of read.
     """
     source, _, stream = name.partition(".")
     connector = load_connector(settings, source)
@@ -55,15 +46,15 @@ def named_streams(settings: Settings, name: str, *, read: bool = False) -> tuple
 
 
 def linked_to(link: Mapping[str, Any] | None) -> str:
-    """Say whom a record is linked to, by what."""
+    """Return a phrase with the person that a record is linked to, and the method."""
     return f"linked to {link['person_key']} by {link['method']}" if link else "linked to nobody"
 
 
 def note_disclosure(settings: Settings, command: str, source: str, stream: str, records: int) -> None:
-    """Write down that records are about to be shown unmasked; without a log nothing is shown.
+    """Record that records are about to be shown unmasked.
 
     Raises:
-        StoreError: when the hub's database cannot be written.
+        StoreError: when it cannot be recorded; the command then shows nothing.
     """
     with opened(settings) as connection:
         disclose(connection, command=command, source=source, stream=stream, records=records)

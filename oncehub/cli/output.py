@@ -7,20 +7,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from oncehub.errors import ConfigError
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
-
 _SHORT = {"stream", "mode", "state"}
-"""Columns that are not broken into lines."""
+"""Columns whose cells stay on one line."""
 _DAY = len("2026-01-31")
 
 
@@ -50,7 +47,7 @@ def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bo
 
 
 def show_one(row: Any, *, title: str, as_json: bool) -> None:
-    """Print one row, a field a line; a mapping in it becomes a line for each of its keys."""
+    """Print one row, one line for each field, and for each key of a field that is a mapping."""
     content = _as_mapping(row)
     if as_json:
         write_json(content)
@@ -67,13 +64,18 @@ def show_one(row: Any, *, title: str, as_json: bool) -> None:
     Console().print(table)
 
 
+def with_full_names(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Name each stream with its source, for a table; JSON keeps the two apart."""
+    return [{**row, "stream": f"{row['source']}.{row['stream']}"} for row in rows]
+
+
 def write_json(content: Any) -> None:
     """Write one JSON document and a newline to stdout."""
     sys.stdout.buffer.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file that a command was asked for.
+    """Write the file that a command line names.
 
     Raises:
         ConfigError: when it cannot be written there.

@@ -1,4 +1,4 @@
-"""`oncehub person`: what is believed of somebody, why, and what was believed before."""
+"""`oncehub person`: explains the golden record of a person, shows its history, and merges people."""
 
 from __future__ import annotations
 
@@ -7,33 +7,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import typer
 
 from oncehub.anonymisation import masked, masked_text, shown_values
-from oncehub.cli.naming import ShowPersonalData, note_disclosure
-from oncehub.cli.output import Json, show, write_json
-from oncehub.clock import VIETNAM
+from oncehub.cli import merges
+from oncehub.cli.naming import note_disclosure
+from oncehub.cli.options import DAY, MOMENT, Json, PersonKey, ShowPersonalData, moment
+from oncehub.cli.output import show, write_json
 from oncehub.config.entities import load_entities
 from oncehub.reconcile.survivorship.explain import Candidate, Choice, Explanation, explain
 from oncehub.reconcile.survivorship.history import Origin
 from oncehub.reconcile.survivorship.past import History, Past, history
 from oncehub.settings import Settings, load_settings
 
-app = typer.Typer(no_args_is_help=True, help="One person: what is believed, why, and who is one with whom.")
+app = typer.Typer(no_args_is_help=True)
 
-PersonKey = Annotated[
-    UUID,
-    typer.Argument(
-        metavar="KEY",
-        help="The person's key in the hub, as `oncehub link show` tells it.",
-    ),
-]
 Attributes = Annotated[
     list[str] | None, typer.Option("--attribute", help="Only this attribute; may be repeated.")
 ]
-FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 _CANDIDATE: Final = (
     "record",
@@ -52,23 +44,23 @@ _TRUE: Final = ("attribute", "value", "true_from", "true_until")
 
 _WON: Final = {
     "authority": "the authority on it",
-    "only_word": "nobody else with a say states one",
-    "weight": "weighs most",
-    "later": "stated last of those that weigh most",
-    "named_first": "named first of those that weigh as much and were stated at the same time",
-    "lower_key": "has the lowest key of those that weigh as much and were stated at the same time",
-    "not_kept": "the record was stated anew since, so what it weighed is not kept",
+    "only_word": "the only candidate",
+    "weight": "has the greatest weight",
+    "later": "the latest of the candidates with the greatest weight",
+    "named_first": "comes first in the rule among candidates of the same weight and time",
+    "lower_key": "has the lowest key among candidates of the same weight and time",
+    "not_kept": "the record has changed since, so its weight is not kept",
 }
 _LOST: Final = {
-    "no_say": "has no say",
-    "not_weighed": "not weighed: came after the run",
-    "silent": "states none any more",
-    "replaced": "stated anew since",
+    "no_say": "not in the rule",
+    "not_weighed": "not considered: arrived after the run",
+    "silent": "no longer states a value",
+    "replaced": "changed since",
     "deleted": "deleted",
-    "elsewhere": "speaks of somebody else now",
-    "weight": "weighs less",
+    "elsewhere": "linked to another person now",
+    "weight": "has less weight",
     "later": "stated earlier",
-    "named_first": "named later in the rule",
+    "named_first": "comes later in the rule",
     "lower_key": "higher key",
 }
 _LIKENESS: Final = {"same": "the same value", "form": "differs only in form", "different": ""}
@@ -80,12 +72,12 @@ def explain_(
     attributes: Attributes = None,
     at: Annotated[
         datetime | None,
-        typer.Option(formats=FORMATS, help="An earlier moment; without zone, by Vietnam's clock."),
+        typer.Option(formats=MOMENT, help="An earlier moment; Vietnam's time unless it has a zone."),
     ] = None,
     show_personal_data: ShowPersonalData = False,
     as_json: Json = False,
 ) -> None:
-    """Tell on whose word each attribute is believed, why, and why other words are not; values masked."""
+    """Explain each golden value: its source, why it won and why the other candidates lost; masked."""
     settings = load_settings()
     explanation = explain(settings, key, attributes or (), moment(at))
     if show_personal_data:
@@ -96,13 +88,13 @@ def explain_(
         write_json(asdict(explanation))
         return
     if explanation.unsettled:
-        sys.stdout.write("something has changed that no run has weighed yet; run `oncehub reconcile`\n")
+        sys.stdout.write("records have changed since the last run; run `oncehub reconcile`\n")
     for choice in explanation.choices:
         if len(choice.candidates) > 1 or choice.won not in ("authority", "only_word"):
             rows = [_row(candidate) for candidate in choice.candidates]
-            show(rows, title=_told(choice), columns=_CANDIDATE, as_json=False)
+            show(rows, title=_headline(choice), columns=_CANDIDATE, as_json=False)
         else:
-            sys.stdout.write(f"{_told(choice)}\n\n")
+            sys.stdout.write(f"{_headline(choice)}\n\n")
 
 
 @app.command("history")
@@ -113,16 +105,17 @@ def history_(
     believed_at: Annotated[
         datetime | None,
         typer.Option(
-            formats=FORMATS, help="Only what was believed at this moment; without zone, by Vietnam's clock."
+            formats=MOMENT,
+            help="Only golden values of this moment; Vietnam's time unless it has a zone.",
         ),
     ] = None,
     true_on: Annotated[
-        datetime | None, typer.Option(formats=FORMATS[:1], help="Only what was true on this day.")
+        datetime | None, typer.Option(formats=DAY, help="Only values that were valid on this day.")
     ] = None,
     show_personal_data: ShowPersonalData = False,
     as_json: Json = False,
 ) -> None:
-    """Tell what was believed, when, and what was true, when; values masked."""
+    """Show the golden values over time, and the periods in which values were valid; masked."""
     settings = load_settings()
     day = true_on.date() if true_on else None
     past = history(settings, key, attributes or (), believed_at=moment(believed_at), true_on=day)
@@ -134,30 +127,25 @@ def history_(
         write_json(asdict(past))
         return
     if not day:
-        show(list(_believed(past)), title="believed", columns=_BELIEVED, as_json=False)
-    show(list(_true(past)), title="true", columns=_TRUE, as_json=False)
+        show(list(_believed(past)), title="golden values", columns=_BELIEVED, as_json=False)
+    show(list(_true(past)), title="validity", columns=_TRUE, as_json=False)
 
 
-def moment(at: datetime | None) -> datetime | None:
-    """Return a moment that was given at the command line: by Vietnam's clock where it has no zone."""
-    return at.replace(tzinfo=VIETNAM) if at and at.tzinfo is None else at
-
-
-def _told(choice: Choice) -> str:
+def _headline(choice: Choice) -> str:
     origin = choice.origin
     if origin is None:
-        return f"{choice.attribute}: nothing is believed"
+        return f"{choice.attribute}: no golden value"
     record = f"{origin.source}.{origin.stream} {origin.source_key}"
     doubt = ", in doubt" if origin.doubtful else ""
     return (
         f"{choice.attribute}: {_written(choice.value)}\n"
-        f"on the word of {record} as of {origin.as_of:%Y-%m-%d}{doubt}, since {choice.since:%Y-%m-%d}: "
+        f"from {record}, as of {origin.as_of:%Y-%m-%d}{doubt}, since {choice.since:%Y-%m-%d}: "
         f"{_WON[choice.won or 'not_kept']}"
     )
 
 
 def _row(candidate: Candidate) -> dict[str, Any]:
-    told = [_LOST[candidate.lost] if candidate.lost else "believed"]
+    told = [_LOST[candidate.lost] if candidate.lost else "golden value"]
     if candidate.lost and (likeness := _LIKENESS[candidate.likeness]):
         told.append(likeness)
     weight = candidate.weight
@@ -182,7 +170,7 @@ def _written(value: Any) -> str:
 
 
 def _masked(settings: Settings, explanation: Explanation) -> Explanation:
-    """Values and the keys of records, which are numbers of the person at some sources."""
+    """Mask values, and keys of records, which at some sources are a number of the person."""
     shown = shown_values(load_entities(settings.schemas)["person"])
     return replace(
         explanation, choices=tuple(_masked_choice(choice, shown) for choice in explanation.choices)
@@ -225,11 +213,12 @@ def _true(past: History) -> Iterator[dict[str, Any]]:
 def _masked_past(settings: Settings, past: History) -> History:
     shown = shown_values(load_entities(settings.schemas)["person"])
     return replace(
-        past, attributes={name: _masked_told(name, told, shown) for name, told in past.attributes.items()}
+        past,
+        attributes={name: _masked_attribute(name, told, shown) for name, told in past.attributes.items()},
     )
 
 
-def _masked_told(name: str, told: Past, shown: set[str]) -> Past:
+def _masked_attribute(name: str, told: Past, shown: set[str]) -> Past:
     return Past(
         tuple(
             replace(each, value=masked(each.value, shown, name), origin=_masked_origin(each.origin))
@@ -241,3 +230,7 @@ def _masked_told(name: str, told: Past, shown: set[str]) -> Past:
 
 def _masked_origin(origin: Origin) -> Origin:
     return replace(origin, source_key=masked_text(origin.source_key))
+
+
+for _command in (merges.merge, merges.unmerge, merges.split, merges.merges):
+    app.command()(_command)

@@ -1,4 +1,4 @@
-"""`oncehub procedures`: the forms there are, and how much of them the hub fills."""
+"""`oncehub procedures`: procedures, their forms, and how much of each form the hub fills."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from oncehub.cli.output import Json, show, write_json
+from oncehub.cli.options import DAY, Json
+from oncehub.cli.output import show, write_json
 from oncehub.config.procedures import Item, Procedure
 from oncehub.errors import ConfigError
 from oncehub.settings import load_settings
@@ -18,12 +19,12 @@ from oncehub.share.agreements.procedures import load_procedures, named
 from oncehub.share.coverage.measure import Coverage, history, measure
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="Procedures: their forms, and how much of them the hub fills.")
+app = typer.Typer(no_args_is_help=True)
 
-Code = Annotated[str, typer.Argument(help="Code of a procedure, as `oncehub procedures list` tells it.")]
+Code = Annotated[str, typer.Argument(help="Code of a procedure, as shown by `oncehub procedures list`.")]
 Day = Annotated[
     datetime | None,
-    typer.Option("--on", formats=["%Y-%m-%d"], help="Day of the dossier; today unless given."),
+    typer.Option("--on", formats=DAY, help="Day of the dossier; today unless given."),
 ]
 
 _LISTED = ("service", "procedure", "name", "owner", "form", "items")
@@ -33,7 +34,7 @@ _COVERAGE = ("procedure", "agreement", "people", "items", "filled", "confirm", "
 
 @app.command("list")
 def list_(on: Day = None, as_json: Json = False) -> None:
-    """List the procedures, and the version of each form that is used on a day."""
+    """List the procedures, with the version of each form that is in use on a day."""
     day = on.date() if on else today()
     rows = [
         _listed(each, day)
@@ -44,7 +45,7 @@ def list_(on: Day = None, as_json: Json = False) -> None:
 
 @app.command("show")
 def show_one(code: Code, on: Day = None, as_json: Json = False) -> None:
-    """Show what a procedure's form asks on a day, and where each item comes from."""
+    """Show the items of a procedure's form on a day, and where each value comes from."""
     day = on.date() if on else today()
     procedure = named(load_procedures(load_settings()), code)
     if procedure is None:
@@ -63,21 +64,23 @@ def show_one(code: Code, on: Day = None, as_json: Json = False) -> None:
 @app.command("coverage")
 def coverage(
     *,
-    procedure: Annotated[str | None, typer.Option(help="Only this one, item by item.")] = None,
+    procedure: Annotated[str | None, typer.Option(help="Only this procedure, item by item.")] = None,
     agreement: Annotated[
-        str | None, typer.Option(help="Only under this one; all in force unless named.")
+        str | None, typer.Option(help="Only this agreement; all in force unless given.")
     ] = None,
     province: Annotated[
-        str | None, typer.Option(help="Only people who live in it: 2-digit code of 2025.")
+        str | None, typer.Option(help="Only people who live in this province: 2-digit code of 2025.")
     ] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="At most so many people, by hashed key.")] = None,
-    is_history: Annotated[bool, typer.Option("--history", help="The figures kept day by day.")] = False,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Measure at most this many people, by hashed key.")
+    ] = None,
+    is_history: Annotated[bool, typer.Option("--history", help="Show the figures of past days.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell the share of items that need not be asked, over all people that an agreement covers."""
+    """Show the share of form items that the hub fills, over all people that an agreement covers."""
     settings = load_settings()
     if is_history and (province or sample):
-        raise ConfigError("the history is of everybody; leave --province and --sample out")
+        raise ConfigError("the history covers all people; leave --province and --sample out")
     with opened(settings) as connection:
         if is_history:
             found = history(connection, agreement=agreement, procedure=procedure)
@@ -162,5 +165,5 @@ def _reasons(found: list[Coverage]) -> str:
     for each in found:
         for reason, count in each.missing.items():
             total[reason] = total.get(reason, 0) + count
-    told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(total.items()))
-    return f"asked: {told}\n" if told else ""
+    counts = ", ".join(f"{reason} {count:,}" for reason, count in sorted(total.items()))
+    return f"missing: {counts}\n" if counts else ""

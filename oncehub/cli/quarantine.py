@@ -1,4 +1,4 @@
-"""`oncehub quarantine`: what was refused, why, and how to land it after a fix."""
+"""`oncehub quarantine`: rejected records, and their replay after a fix."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import dataclasses
 import sys
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from oncehub.anonymisation import masked, showable
-from oncehub.cli.naming import ShowPersonalData, SourceName, named_stream, named_streams, note_disclosure
-from oncehub.cli.output import Json, show, write_json
+from oncehub.cli.naming import named_stream, named_streams, note_disclosure
+from oncehub.cli.options import Json, ShowPersonalData, SourceName
+from oncehub.cli.output import show, write_json
 from oncehub.intake.quarantine.replay import list_rejected, replay, show_rejected
 from oncehub.settings import load_settings
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="Rejected records: list, show, replay after a fix.")
+app = typer.Typer(no_args_is_help=True)
 
 _COLUMNS = ("id", "stream", "where", "reason", "received_at")
 _REPLAYED = ("stream", "tried", "landed", "outdated", "rejected")
@@ -24,12 +24,12 @@ _REPLAYED = ("stream", "tried", "landed", "outdated", "rejected")
 
 @app.command("list")
 def list_(
-    name: Annotated[str | None, typer.Argument(help="source or source.stream; all when left out.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Those that were resolved since, too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 100,
+    name: Annotated[str | None, typer.Argument(help="source or source.stream; all unless given.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Resolved ones, too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many, the newest first.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """List rejected records: where, when and why, without what they say."""
+    """List rejected records with place, time and reason, without their content."""
     settings = load_settings()
     source, _, stream = (name or "").partition(".")
     if name:
@@ -57,30 +57,31 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
 
 @app.command("show")
 def show_one(
-    rejected_id: Annotated[int, typer.Argument(help="As `oncehub quarantine list` tells it.")],
+    rejected_id: Annotated[int, typer.Argument(help="Number, as shown by `oncehub quarantine list`.")],
     show_personal_data: ShowPersonalData = False,
 ) -> None:
-    """Decrypt one rejected record, which needs its key in the ring, and print it, values masked."""
+    """Decrypt and print one rejected record, values masked; it needs the key that encrypted the record."""
     settings = load_settings()
     with opened(settings) as connection:
         found = show_rejected(settings, connection, rejected_id)
     if show_personal_data:
         note_disclosure(settings, "quarantine show", found.source, found.stream, 1)
-    if show_personal_data:
         payload = found.payload
     else:
         connector, stream = named_stream(settings, f"{found.source}.{found.stream}")
         payload = masked(found.payload, showable(settings, connector, stream))
-    sys.stdout.buffer.write(orjson.dumps(payload, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_json(payload)
 
 
 @app.command("replay")
 def replay_(
     name: SourceName,
-    ids: Annotated[list[int] | None, typer.Option("--id", help="Only these.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Option("--id", help="Only this rejected record; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Put rejected records through today's contract and mapping, and land what passes."""
+    """Check rejected records against the present contract and mapping, and land those that pass."""
     settings = load_settings()
     connector, streams = named_streams(settings, name)
     rows = [

@@ -1,4 +1,4 @@
-"""`oncehub requests`: what citizens ask for by right of law, and by when it is due."""
+"""`oncehub requests`: the requests of citizens under data-protection law, and their deadlines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from uuid import UUID
 
 import typer
 
-from oncehub.cli.output import Json, show
+from oncehub.cli.options import Clerk, Json, Limit
+from oncehub.cli.output import show
 from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules
 from oncehub.settings import load_settings
@@ -17,11 +18,9 @@ from oncehub.share.agreements.permissions import today
 from oncehub.share.data_subjects.requests import Step, list_requests, note_step
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="Citizens' requests, and by when they are due.")
+app = typer.Typer(no_args_is_help=True)
 
-RequestId = Annotated[UUID, typer.Argument(help="Id of the request, as `oncehub requests list` tells it.")]
-Clerk = Annotated[str, typer.Option("--by", help="Name of who did it; kept for good.")]
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
+RequestId = Annotated[UUID, typer.Argument(help="Id of the request, as shown by `oncehub requests list`.")]
 
 _COLUMNS = ("request_id", "kind", "agreement", "next_due", "answer_by", "due_on", "answered_at")
 
@@ -32,7 +31,7 @@ def due(
     limit: Limit = 1000,
     as_json: Json = False,
 ) -> None:
-    """List what is due within some days, or is over already; status 1 where something is over."""
+    """List requests that are due soon or overdue; status 1 if any is overdue."""
     day = today()
     with opened(load_settings()) as connection, connection:
         rows = list_requests(connection, until=day + timedelta(days=within), limit=limit)
@@ -44,11 +43,11 @@ def due(
 
 @app.command("list")
 def list_(
-    closed: Annotated[bool, typer.Option("--all", help="Those that are closed, too.")] = False,
+    closed: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
     limit: Limit = 1000,
     as_json: Json = False,
 ) -> None:
-    """List requests, the most pressing first."""
+    """List requests, the most urgent first."""
     with opened(load_settings()) as connection, connection:
         rows = list_requests(connection, closed=closed, limit=limit)
     show(rows, title="requests", columns=(*_COLUMNS, "closed_as"), as_json=as_json)
@@ -59,13 +58,17 @@ def note(
     request_id: RequestId,
     step: Annotated[
         Step,
-        typer.Argument(help="answered: the citizen was told; extended: once, with a reason; done; refused."),
+        typer.Argument(
+            help="answered: the citizen has an answer; extended: once, with a reason; done; refused."
+        ),
     ],
     *,
     by: Clerk,
-    reason: Annotated[str | None, typer.Option(help="Told to the citizen; kept for good.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Reason that the citizen sees; kept permanently.")
+    ] = None,
 ) -> None:
-    """Note what was done of a request."""
+    """Record a step of a request."""
     settings = load_settings()
     days = load_rules(settings, "deadlines", DeadlineRules).extension_days
     with opened(settings) as connection, connection:

@@ -1,4 +1,4 @@
-"""`oncehub retention`: how long data is kept, and purging what no longer is."""
+"""`oncehub retention`: retention periods, purges and their proofs."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ import typer
 
 from oncehub.audit.signing.keys import keys_to_trust
 from oncehub.audit.signing.purges import bent_proof
-from oncehub.cli.output import Json, show, show_one
+from oncehub.cli.options import Json
+from oncehub.cli.output import show, show_one
 from oncehub.settings import load_settings
 from oncehub.share.retention.purge import purge, retention_status
 from oncehub.store.migrate import opened
 
-app = typer.Typer(no_args_is_help=True, help="How long data is kept, and purging what no longer is.")
+app = typer.Typer(no_args_is_help=True)
 
 _COLUMNS = ("kind", "keep_days", "due", "horizon", "because")
-_BENT = 1
+_TAMPERED = 1
 
 
 @app.command("status")
 def status(as_json: Json = False) -> None:
-    """Tell how long each kind is kept, and how much is due to be purged."""
+    """Show how long each kind of data is kept, and how much is due to be purged."""
     show(retention_status(load_settings()), title="retention", columns=_COLUMNS, as_json=as_json)
 
 
 @app.command("purge")
 def purge_(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how much is due.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show how much is due.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Purge what is due, in batches with a signed proof each; what is killed goes on the next time."""
+    """Purge what is due, in batches with a signed proof each; an interrupted purge resumes next time."""
     if dry_run:
         status(as_json)
         return
@@ -45,14 +46,14 @@ def purge_(
 @app.command("verify")
 def verify(
     trust: Annotated[
-        Path | None, typer.Option(help="JWK set of trusted keys, as `oncehub audit keys` prints it.")
+        Path | None, typer.Option(help="JWK set of trusted keys, as printed by `oncehub audit keys`.")
     ] = None,
 ) -> None:
-    """Check that no proof was changed, removed or put in; status 1 and the first that was."""
+    """Verify that no proof was changed, removed or added; status 1 and the first one if any was."""
     settings = load_settings()
     trusted = keys_to_trust(settings.home, trust)
     with opened(settings) as connection, connection:
-        bent = bent_proof(connection, trusted)
-    sys.stdout.write(f"{bent}\n" if bent else "every proof holds\n")
-    if bent:
-        raise typer.Exit(_BENT)
+        tampered = bent_proof(connection, trusted)
+    sys.stdout.write(f"{tampered}\n" if tampered else "all proofs are valid\n")
+    if tampered:
+        raise typer.Exit(_TAMPERED)

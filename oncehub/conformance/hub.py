@@ -18,9 +18,10 @@ from oncehub.config.connection import Connection as SourceConnection
 from oncehub.config.connector import Connector
 from oncehub.config.entities import Entity, load_entities
 from oncehub.initialise import initialise
-from oncehub.intake import RunReport, Size, sync
+from oncehub.intake.micro_batches import Size
+from oncehub.intake.runs.run import RunReport
 from oncehub.intake.stream_sync import Listener
-from oncehub.intake.sync import Opener
+from oncehub.intake.sync import Opener, sync
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.server import start_embedded, stop_embedded

@@ -21,8 +21,9 @@ from oncehub.config.catalogue import load_connector
 from oncehub.conformance.hub import Hub
 from oncehub.conformance.readings import Remembered, opening
 from oncehub.conformance.verdict import Fault
-from oncehub.connect import Page, ResumeToken
-from oncehub.intake import RunReport
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import ResumeToken
+from oncehub.intake.runs.run import RunReport
 from oncehub.settings import Settings
 
 _LANDED = b"landed\n"

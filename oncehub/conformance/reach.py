@@ -13,9 +13,9 @@ from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.conformance.fault_injection import Failing, Spoil
 from oncehub.conformance.wire import Meter, Metered, Recording, Replaying, Tape
-from oncehub.connect import Source
 from oncehub.connect.http.rate_limiter import LocalRateLimiter, Pause, RateLimiter
 from oncehub.connect.http.session import Transport
+from oncehub.connect.source import Source
 from oncehub.connect.stream.reader import Clock
 
 

@@ -7,7 +7,10 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
-from oncehub.connect import Page, ResumeToken, Source, Window
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import ResumeToken
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.intake.sync import Opener
 
 Resume = ResumeToken | Mapping[str, Any]

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from oncehub.config.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes, TombstoneStream
-from oncehub.connect import Page
 from oncehub.connect.formats import at
+from oncehub.connect.page import Page
 from oncehub.normalize.key_and_time import KeyAndTime, highest
 from oncehub.normalize.normalizer import DeleteMarks
 

@@ -17,12 +17,14 @@ from oncehub.conformance.readings import Noted, Readable, Remembered, opening, o
 from oncehub.conformance.records import Stated, stated_in
 from oncehub.conformance.verdict import NotShown
 from oncehub.conformance.wire import Tape
-from oncehub.connect import Page, Source, Window
-from oncehub.intake import RunReport
+from oncehub.connect.page import Page
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.intake.runs.cursor import changes_of
+from oncehub.intake.runs.run import RunReport
 from oncehub.intake.stream_sync import Listener
 from oncehub.intake.sync import Opener
-from oncehub.normalize import Normalizer, load_normalizer
+from oncehub.normalize.normalizer import Normalizer, load_normalizer
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import base64
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
-
-import polars as pl
 
 from oncehub.config.entities import Entity, qualified
 from oncehub.encryption.cipher import Ciphers, load_ciphers
@@ -133,34 +131,9 @@ def blind_indexes(ciphers: Ciphers, attribute: str, value: str) -> list[str]:
     return [_index(ciphers, key_id, attribute, value) for key_id in ciphers.ring.keys]
 
 
-def encrypted_frame(
-    frame: pl.DataFrame, entity: Entity, source: str, stream: str, ciphers: Ciphers
-) -> pl.DataFrame:
-    """Return the frame with its sensitive attributes encrypted, each for its record; nulls stay null."""
-    return frame.with_columns(
-        pl.Series(
-            name,
-            _encrypted_column(frame, entity.qualified(name), (source, stream), ciphers, indexed),
-            pl.String(),
-        )
-        for name, indexed in sensitive_of(entity).items()
-        if name in frame.columns and frame[name].null_count() < frame.height
-    )
-
-
 def sensitive_of(entity: Entity) -> dict[str, bool]:
     """Return the sensitive attributes of an entity, and whether each has a blind index."""
     return {name: each.indexed for name, each in entity.attributes.items() if each.sensitive}
-
-
-def _encrypted_column(
-    frame: pl.DataFrame, attribute: str, stream: tuple[str, str], ciphers: Ciphers, indexed: bool
-) -> Sequence[str | None]:
-    name = attribute.rpartition(".")[2]
-    return [
-        None if value is None else encrypt_value(ciphers, attribute, (*stream, key), value, indexed=indexed)
-        for key, value in frame.select("source_key", name).iter_rows()
-    ]
 
 
 def _index(ciphers: Ciphers, key_id: str, attribute: str, value: str) -> str:

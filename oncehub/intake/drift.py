@@ -14,7 +14,7 @@ from typing import Literal
 
 from psycopg2.extras import execute_values
 
-from oncehub.normalize import Drift
+from oncehub.normalize.contract.differences import Drift
 from oncehub.store.connection import Connection
 
 _log = logging.getLogger(__name__)

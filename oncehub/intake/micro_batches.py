@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from oncehub.connect import Page, ResumeToken
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import ResumeToken
 from oncehub.errors import OncehubError
 
 

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from oncehub.config.connector import AbsenceDeletes, Connector, Submitted, TimeChanges
 from oncehub.config.entities import load_entities
-from oncehub.connect import Page, Source, Window
+from oncehub.connect.page import Page
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ContractBroken, ContractStopped, OncehubError, RequestRefused, ResumeTokenInvalid
 from oncehub.intake.drift import note_drift
 from oncehub.intake.landing.absence_deletes import ANY_TIME, Snapshot
@@ -24,7 +26,8 @@ from oncehub.intake.runs.run import Counts, HighMarks, Run, RunReport
 from oncehub.intake.runs.start import Begin, begin_backfill, begin_live, definition_changed
 from oncehub.intake.runs.stream_locks import lock_for_landing, reader_of, stream_lock
 from oncehub.intake.submissions import SubmittedRecords
-from oncehub.normalize import Batch, Normalizer
+from oncehub.normalize.batch import Batch
+from oncehub.normalize.normalizer import Normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.failures import without_values

@@ -10,7 +10,9 @@ from typing import Any, Final
 import orjson
 from psycopg2.extras import execute_values
 
-from oncehub.connect import Page, ResumeToken, Window
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import ResumeToken
+from oncehub.connect.stream.window import Window
 from oncehub.encryption.cipher import use_keys
 from oncehub.encryption.payloads import submitted_place
 from oncehub.settings import Settings

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from oncehub.config.connection import Connection as SourceConnection
 from oncehub.config.connector import Connector
-from oncehub.connect import Source, Window
 from oncehub.connect.http.shared_rate_limiter import shared_rate_limiter
 from oncehub.errors import (
     ConfigError,
@@ -24,7 +23,7 @@ from oncehub.intake.runs.backfill import check_backfill
 from oncehub.intake.runs.run import RunReport
 from oncehub.intake.stream_sync import Listener, StreamSync
 from oncehub.intake.submissions import SubmittedRecords
-from oncehub.normalize import load_normalizer
+from oncehub.normalize.normalizer import load_normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened

@@ -114,7 +114,7 @@ class ReconcileReport:
         opened: discrepancies opened by this run.
         closed: discrepancies closed by it.
         open_by_kind: discrepancies open now.
-        adds_up: whether what stood, came and went adds up to what stands; `oncehub control` tells.
+        adds_up: whether what stood, came and went adds up to what stands: see `oncehub reconcile verify`.
         parts: how many people each part had that was settled.
         link_seconds: wall clock of linking; what remains of `seconds` is settling.
         seconds: wall clock.

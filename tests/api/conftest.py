@@ -16,11 +16,11 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from httpx import Response
+from httpx2 import Response
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
 
-from oncehub.api import create_app
+from oncehub.api.app import create_app
 from oncehub.api.server.serving import listening, server_config
 from oncehub.config.procedures import Item, Text
 from oncehub.settings import Settings

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from oncehub.audit import Entry, person_pseudonym, write
+from oncehub.audit.log.entries import Entry, write
+from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.audit.signing.checkpoints import seal_batch
 from oncehub.audit.signing.keys import seal_key
 from oncehub.settings import Settings

@@ -13,7 +13,7 @@ from oncehub.authoring.draft import template, write_draft
 from oncehub.authoring.openapi import draft_from_openapi
 from oncehub.config.catalogue import load_connector
 from oncehub.errors import ConfigError
-from oncehub.normalize import load_normalizer
+from oncehub.normalize.normalizer import load_normalizer
 from oncehub.settings import Settings
 
 HOLDER = {

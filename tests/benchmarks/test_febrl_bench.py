@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import febrl4
 from oncehub.initialise import initialise
-from oncehub.reconcile import reconcile
+from oncehub.reconcile.run import reconcile
 from oncehub.store.connection import connect
 
 _HEADER = (

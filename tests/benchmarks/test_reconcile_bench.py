@@ -18,8 +18,8 @@ from benchmarks.peers.floor import Written, copy_into_twins, make_twins
 from benchmarks.reconcile import Measured, measure
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_document
-from oncehub.intake import sync
-from oncehub.reconcile import reconcile
+from oncehub.intake.sync import sync
+from oncehub.reconcile.run import reconcile
 from oncehub.settings import Settings
 from oncehub.store.connection import connect
 from oncehub.store.server import DATABASE

@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from oncehub.audit import Entry, Told, page, person_pseudonym, pseudonym_key, write
+from oncehub.audit.log.entries import Entry, write
+from oncehub.audit.log.pages import Told, page
+from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
@@ -20,11 +22,11 @@ def test_a_log_is_sealed_archived_and_verified_and_what_is_bent_is_named(
     with database:
         for _ in range(3):
             write(database, entry(person=SOMEBODY))
-    assert json.loads(oncehub("audit", "seal", "--json").stdout)["lines"] == 3
+    assert json.loads(oncehub("audit", "checkpoint", "--json").stdout)["lines"] == 3
     assert json.loads(oncehub("audit", "status", "--json").stdout)["overdue"] is False
     genuine = oncehub("audit", "verify")
     assert genuine.returncode == 0
-    assert genuine.stdout.endswith("0 lines wait for their seal\nnothing was bent\n")
+    assert genuine.stdout.endswith("0 entries are not signed yet\nno tampering found\n")
 
     archives, trust = tmp_path / "archives", tmp_path / "keys.json"
     assert json.loads(oncehub("audit", "export", str(archives), "--json").stdout)["seals"] == 1
@@ -51,7 +53,7 @@ def test_sealing_that_fell_behind_is_a_status_of_its_own(
         cursor.execute("update audit.entry set at = at - interval '1 hour'")
     late = oncehub("audit", "status")
     assert late.returncode == 1
-    assert "run `oncehub audit seal`" in late.stderr
+    assert "run `oncehub audit checkpoint`" in late.stderr
 
 
 def test_a_verifier_without_keys_or_archives_is_told_what_to_name(oncehub: Command, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_a_consent_is_given_shown_masked_withdrawn_and_due(oncehub, believe, tmp
     assert clear["attributes"] == ["person.full_name", "person.phone"]
 
     withdrawn = oncehub("consent", "withdraw", consent, *PROOF, "--reference", "H26-0002")
-    assert "withdrawn; bank-accounts answers the citizen by" in withdrawn.stdout
+    assert "withdrawn; bank-accounts must answer the citizen by" in withdrawn.stdout
     assert json.loads(oncehub("consent", "list", "--json").stdout) == []
     (row,) = json.loads(oncehub("consent", "list", "--withdrawn", "--json").stdout)
     assert row["consent_id"] == consent

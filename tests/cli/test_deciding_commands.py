@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oncehub.reconcile import reconcile
+from oncehub.reconcile.run import reconcile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,17 +36,17 @@ def test_a_wrong_link_is_shown_broken_and_set_again(oncehub, account):
     person = before["link"]["person_key"]
     assert (before["link"]["method"], before["rulings"]) == ("personal_id", [])
 
-    broken = oncehub("link", "break", *account, "--by", "clerk", "--reason", "another person's account")
+    broken = oncehub("link", "remove", *account, "--by", "clerk", "--reason", "another person's account")
     assert (broken.returncode, broken.stderr) == (0, "")
     assert oncehub("reconcile").returncode == 0
     shown = oncehub("link", "show", *account).stdout
     assert "linked to nobody" in shown
     assert "another person's account" in shown
-    again = oncehub("link", "break", *account, "--by", "clerk", "--reason", "once more")
+    again = oncehub("link", "remove", *account, "--by", "clerk", "--reason", "once more")
     assert (again.returncode, again.stdout) == (1, "")
     assert "linked to nobody" in again.stderr
 
-    assert oncehub("link", "set", *account, person, "--by", "other", "--reason", "seen").returncode == 0
+    assert oncehub("link", "override", *account, person, "--by", "other", "--reason", "seen").returncode == 0
     assert oncehub("reconcile").returncode == 0
     after = json.loads(oncehub("link", "show", *account, "--json").stdout)
     assert (after["link"]["method"], [each["stands"] for each in after["rulings"]]) == (
@@ -57,8 +57,8 @@ def test_a_wrong_link_is_shown_broken_and_set_again(oncehub, account):
 
 def test_a_decision_names_its_clerk_and_its_reason(oncehub, account):
     for options in (["--by", "clerk"], ["--reason", "seen"]):
-        assert "Missing option" in oncehub("link", "break", *account, *options).stderr
-    blank = oncehub("link", "break", *account, "--by", " ", "--reason", "seen")
+        assert "Missing option" in oncehub("link", "remove", *account, *options).stderr
+    blank = oncehub("link", "remove", *account, "--by", " ", "--reason", "seen")
     assert (blank.returncode, "the name of the clerk" in blank.stderr) == (2, True)
 
 
@@ -78,12 +78,12 @@ def test_people_are_joined_split_and_taken_apart(oncehub, settings, database, ac
         (first,), (second,) = cursor.fetchall()
     reconcile(settings)
     word = ("--by", "clerk", "--reason", "seen")
-    assert oncehub("person", "join", second, first, *word).returncode == 0
-    again = oncehub("person", "join", first, second, *word)
+    assert oncehub("person", "merge", second, first, *word).returncode == 0
+    again = oncehub("person", "merge", first, second, *word)
     assert (again.returncode, "joined to somebody else already" in again.stderr) == (1, True)
-    (joining,) = json.loads(oncehub("person", "joins", first, "--json").stdout)
+    (joining,) = json.loads(oncehub("person", "merges", first, "--json").stdout)
     assert (joining["verdict"], joining["stands"]) == ("one", True)
-    assert oncehub("person", "unjoin", second, *word).returncode == 0
+    assert oncehub("person", "unmerge", second, *word).returncode == 0
     reconcile(settings)
 
     misnamed = oncehub("person", "split", first, "--record", "banking", *word)
@@ -166,7 +166,7 @@ def test_a_case_that_needs_four_eyes_tells_who_must_confirm(command_in, editable
         }
     )
     first = oncehub("cases", "decide", borrowed, "same", "--by", "clerk", "--reason", "seen")
-    assert "has no effect until another clerk says the same with --follows" in first.stdout
+    assert "has no effect until another clerk gives the same verdict with --follows" in first.stdout
     number = first.stdout.split()[1]
     second = ("cases", "decide", borrowed, "same", "--reason", "seen too", "--follows", number)
     assert "your own" in oncehub(*second, "--by", "clerk").stderr

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.data.filling import fill
-from oncehub.reconcile import reconcile
+from oncehub.reconcile.run import reconcile
 from stubs.world.world import World
 
 _CONFLICT = """

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from oncehub.audit import feed_pseudonym, pseudonym_key
+from oncehub.audit.log.pseudonyms import feed_pseudonym, pseudonym_key
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, publish, publish_corrections, read_changes
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.corrections.publish import publish_corrections
 from oncehub.share.delivery.offsets import note_page
 from oncehub.share.feeds.consumer_snapshot import digest
+from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.store.connection import Connection
 
 from .conftest import Command
@@ -93,8 +95,8 @@ def test_feeds_check_names_the_persons_a_client_missed_and_ends_with_status_1(
 def test_a_name_that_is_neither_feed_nor_client_is_told_with_what_was_meant(oncehub: Command) -> None:
     done = oncehub("feeds", "check", "residense")
     assert done.returncode == 2
-    assert "'residense'; did you mean 'residence'?" in done.stderr.replace("is called ", "")
+    assert "'residense'; did you mean 'residence'?" in done.stderr.replace("with the name ", "")
     done = oncehub("feeds", "check", "residence", "--held", "x")
-    assert "name the client instead of the feed" in done.stderr
+    assert "the name of the client instead of the feed" in done.stderr
     shown = oncehub("feeds", "check").stdout
     assert "taxpayers" in shown

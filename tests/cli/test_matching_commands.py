@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.data.filling import fill
-from oncehub.reconcile import reconcile
+from oncehub.reconcile.run import reconcile
 from stubs.world.world import World
 
 
@@ -58,7 +58,7 @@ def test_a_link_by_a_model_is_explained_without_telling_what_is_stated(oncehub, 
     assert (told["link"]["person_key"], told["candidates"][0]["person_key"]) == (person, person)
     assert told["candidates"][0]["probability"] == pytest.approx(probability, abs=1e-6)
     shown = oncehub("match", "explain", *record, "--chart", str(chart))
-    assert "before anything is compared" in shown.stdout
+    assert "prior" in shown.stdout
     assert "vega" in chart.read_text("utf-8")
     assert name not in shown.stdout + chart.read_text("utf-8")
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.data.filling import fill
-from oncehub.reconcile import reconcile
+from oncehub.reconcile.run import reconcile
 from stubs.world.world import World
 
 _CONTESTED = """
@@ -36,7 +36,7 @@ def test_a_choice_is_explained_with_its_losers_and_shown_in_clear_only_when_that
     assert told.returncode == 0, told.stderr
     assert "full_name: Xx" in told.stdout
     assert "the authority on it" in told.stdout
-    assert "weighs less" in told.stdout
+    assert "has less weight" in told.stdout
     assert phone not in told.stdout
 
     masked = json.loads(oncehub("person", "explain", person, "--attribute", "phone", "--json").stdout)

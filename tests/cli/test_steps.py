@@ -56,11 +56,11 @@ def test_the_steps_lead_from_sources_to_feeds(oncehub: Command) -> None:
     assert report["links"]["personal_id"] > 500
     assert report["open_by_kind"]["stale"] > 0
 
-    control = answered(oncehub("control", "--recount", "--json"))
+    control = answered(oncehub("reconcile", "verify", "--recount", "--json"))
     assert (control["adds_up"], control["differences"]) == (True, [])
     opened = sum(total["added"] for total in control["totals"] if total["subject"] == "discrepancy")
     assert opened == report["opened"]
-    table = oncehub("control").stdout
+    table = oncehub("reconcile", "verify").stdout
     assert table.endswith(": adds up\n")
     assert "open before" in table
 
@@ -98,12 +98,12 @@ def test_books_that_the_tables_contradict_end_in_a_status_that_a_script_sees(
         )
         cursor.execute("set local session_replication_role = replica")
         cursor.execute("insert into truth.unlinked values ('tax', 'registrations', 'T2')")
-    assert oncehub("control").returncode == 2
+    assert oncehub("reconcile", "verify").returncode == 2
     assert oncehub("reconcile").returncode == 0
-    assert oncehub("control").returncode == 0
-    counted = oncehub("control", "--recount")
+    assert oncehub("reconcile", "verify").returncode == 0
+    counted = oncehub("reconcile", "verify", "--recount")
     assert counted.returncode == 1
-    assert "the tables say otherwise" in counted.stdout
+    assert "differences from the tables" in counted.stdout
     assert "T2" not in counted.stdout
 
 

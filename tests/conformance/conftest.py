@@ -12,7 +12,10 @@ import pytest
 
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import connection_from_document
-from oncehub.conformance import Hub, Options, Trial, Verdict
+from oncehub.conformance.hub import Hub
+from oncehub.conformance.subject import Options
+from oncehub.conformance.trial import Trial
+from oncehub.conformance.verdict import Verdict
 from oncehub.settings import Settings
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant

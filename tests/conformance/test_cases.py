@@ -11,10 +11,10 @@ import pytest
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.conformance import Options
 from oncehub.conformance.cases.bounds import limits
 from oncehub.conformance.diagnosis import diagnosed
 from oncehub.conformance.reach import Reach
+from oncehub.conformance.subject import Options
 from oncehub.conformance.suite import NAMES, judged
 from oncehub.conformance.wire import Meter, Tape
 from oncehub.errors import ConfigError, SourceUnavailable

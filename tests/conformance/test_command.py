@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from oncehub.conformance import throwaway_hubs
+from oncehub.conformance.hub import throwaway_hubs
 from oncehub.errors import StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store.connection import connect

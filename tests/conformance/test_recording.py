@@ -16,8 +16,11 @@ import yaml
 from oncehub.anonymisation.anonymiser import leaves
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import connection_from_document
-from oncehub.conformance import Hub, Options, Trial, Verdict
+from oncehub.conformance.hub import Hub
 from oncehub.conformance.recording import cassette_path
+from oncehub.conformance.subject import Options
+from oncehub.conformance.trial import Trial
+from oncehub.conformance.verdict import Verdict
 from oncehub.errors import ConfigError
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oncehub.conformance import Options
+from oncehub.conformance.subject import Options
 from oncehub.conformance.suite import NAMES
 
 STILL = {"arrivals", "departures"}

@@ -6,7 +6,8 @@ import pytest
 
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import connection_from_document
-from oncehub.conformance import Options, Trial
+from oncehub.conformance.subject import Options
+from oncehub.conformance.trial import Trial
 
 from .conftest import ROOT
 

@@ -12,9 +12,10 @@ import yaml
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Page, Window
 from oncehub.connect.http.rate_limiter import Pause
+from oncehub.connect.page import Page
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ContractBroken
 
 from .answering import Carrier

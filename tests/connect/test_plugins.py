@@ -15,9 +15,9 @@ from joserfc.jwk import ECKey
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Window
 from oncehub.connect.plugins import load_plugin
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import AuthenticationError, ConfigError, ContractBroken, SourceUnavailable
 from stubs.client import Systems
 

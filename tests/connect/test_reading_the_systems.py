@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 
 from oncehub.config.connector import Connector
-from oncehub.connect import Page, Window
+from oncehub.connect.page import Page
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import RequestRefused, SourceUnavailable, Throttled
 from stubs.client import Systems
 from stubs.world import World

@@ -10,15 +10,17 @@ import orjson
 import pytest
 
 from oncehub.config.connector import Connector
-from oncehub.connect import ResumeToken, Source, Window
 from oncehub.connect.resume_token import (
     ChildrenPosition,
     FilePosition,
     LoopCheck,
     OffsetPosition,
     PagePosition,
+    ResumeToken,
     StreamPosition,
 )
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ResumeTokenInvalid
 
 from .serving import Answering, Served, as_json, in_turn

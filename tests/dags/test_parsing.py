@@ -85,7 +85,7 @@ def test_every_dag_file_imports_without_error(read: dict[str, Any]) -> None:
 
 def test_there_is_a_dag_for_each_connector_each_feed_and_each_step_between(read: dict[str, Any]) -> None:
     wanted = {f"sync_{source}" for source in SOURCES} | {f"publish_{feed}" for feed in FEEDS}
-    assert set(read["dags"]) == wanted | {"reconcile", "coverage", "seal", "purge"}
+    assert set(read["dags"]) == wanted | {"reconcile", "coverage", "checkpoint", "purge"}
 
 
 def test_parsing_imports_nothing_heavy(read: dict[str, Any]) -> None:

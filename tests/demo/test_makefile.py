@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def checkout(tmp_path: Path) -> Path:
     """A checkout without a virtual environment."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    shutil.copy(ROOT / "requirements-dev.lock", tmp_path)
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     return tmp_path
 
@@ -57,8 +57,8 @@ def test_a_python_that_is_absent_is_named(checkout: Path) -> None:
     assert "python3.99 does not run; install Python 3.11 to 3.13" in done.stderr
 
 
-def test_the_lock_names_no_host_and_no_folder_of_one_machine() -> None:
-    for name in ("requirements.lock", ".ci/installer.lock"):
+def test_the_locks_name_no_host_and_no_folder_of_one_machine() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock", ".ci/installer.lock"):
         lines = (ROOT / name).read_text("utf-8").splitlines()
         assert [line for line in lines if "://" in line or line.startswith("-")] == []
         assert [line for line in lines if " /" in line or "(/" in line] == []

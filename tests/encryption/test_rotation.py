@@ -12,7 +12,7 @@ from oncehub.encryption.rotation import keys_in_use, retire, rotate
 from oncehub.errors import ConfigError, KeyMissing, RunBusy
 from oncehub.intake.quarantine.rejected_records import Quarantine
 from oncehub.intake.quarantine.replay import list_rejected, show_rejected
-from oncehub.normalize import Rejected
+from oncehub.normalize.batch import Rejected
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect, locked
 

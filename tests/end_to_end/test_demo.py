@@ -21,7 +21,7 @@ import pytest
 
 from demo.processes.leftovers import MARK, end_leftovers
 from oncehub.settings import Settings
-from oncehub.share import load_procedures
+from oncehub.share.agreements.procedures import load_procedures
 
 PEOPLE = 2000
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,9 +19,11 @@ from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import connection_from_document
 from oncehub.config.connector import Connector
 from oncehub.config.entities import Attribute, Entity, load_entities
-from oncehub.intake import RunReport, Size, sync
 from oncehub.intake.landing.land import Landed, Landing
-from oncehub.normalize import Batch, Rejected
+from oncehub.intake.micro_batches import Size
+from oncehub.intake.runs.run import RunReport
+from oncehub.intake.sync import sync
+from oncehub.normalize.batch import Batch, Rejected
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from stubs.client import Systems

@@ -14,9 +14,10 @@ from pathlib import Path
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import connection_from_document
 from oncehub.config.connector import Connector
-from oncehub.intake import Size, sync
+from oncehub.intake.micro_batches import Size
 from oncehub.intake.quarantine import replay
 from oncehub.intake.runs.backfill import window_asked
+from oncehub.intake.sync import sync
 from oncehub.settings import Settings
 
 

@@ -16,8 +16,9 @@ import orjson
 import yaml
 
 from oncehub.config.connector import Connector, SequenceChanges, Stream, TombstoneStream
-from oncehub.connect import Page, ResumeToken, Window
-from oncehub.connect.resume_token import PagePosition, Phase, StreamPosition
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import PagePosition, Phase, ResumeToken, StreamPosition
+from oncehub.connect.stream.window import Window
 
 SOURCE, STREAM, CHILD = "land", "holders", "deeds"
 

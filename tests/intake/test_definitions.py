@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from oncehub.normalize import load_normalizer
+from oncehub.normalize.normalizer import load_normalizer
 
 from .conftest import START, Killed, killing
 from .register import BY_TIME, SOURCE, STREAM

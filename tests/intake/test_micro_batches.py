@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncehub.connect import Page
+from oncehub.connect.page import Page
 from oncehub.errors import SourceUnavailable
 from oncehub.intake.micro_batches import Size, micro_batches
 

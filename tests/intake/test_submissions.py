@@ -17,8 +17,10 @@ from oncehub.config.catalogue import load_connector
 from oncehub.encryption.key_ring import load_key_ring
 from oncehub.encryption.rotation import retire, rotate
 from oncehub.errors import DecryptionFailed, KeyMissing, OncehubError
-from oncehub.intake import RunReport, Size, sync
+from oncehub.intake.micro_batches import Size
+from oncehub.intake.runs.run import RunReport
 from oncehub.intake.submissions import Outbox
+from oncehub.intake.sync import sync
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 

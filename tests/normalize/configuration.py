@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from oncehub.config.connector import Connector
-from oncehub.normalize import Normalizer, load_normalizer
+from oncehub.normalize.normalizer import Normalizer, load_normalizer
 from oncehub.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

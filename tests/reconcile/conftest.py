@@ -14,7 +14,8 @@ from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 from psycopg2.extras import Json, RealDictCursor
 
-from oncehub.reconcile import Difference, ReconcileReport, reconcile, recount
+from oncehub.reconcile.run import ReconcileReport, reconcile
+from oncehub.reconcile.run_balance import Difference, recount
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 

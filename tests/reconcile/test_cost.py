@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from oncehub.reconcile import mark_all, reconcile
+from oncehub.reconcile.run import mark_all, reconcile
 from oncehub.store.connection import connect
 
 PEOPLE = 2000

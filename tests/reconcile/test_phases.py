@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest
 
 from oncehub.errors import StoreUnavailable
-from oncehub.reconcile import Part, link_changes, mark_all, parts_for, reconcile, run, settle_people, shards
+from oncehub.reconcile import run, shards
+from oncehub.reconcile.run import link_changes, mark_all, reconcile, settle_people
+from oncehub.reconcile.shards import Part, parts_for
 from oncehub.store.connection import connect
 
 PEOPLE = 12

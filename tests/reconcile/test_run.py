@@ -8,7 +8,8 @@ import psycopg2
 import pytest
 
 from oncehub.errors import RunBusy, StoreUnavailable
-from oncehub.reconcile import mark_all, reconcile, run
+from oncehub.reconcile import run
+from oncehub.reconcile.run import mark_all, reconcile
 from oncehub.store.connection import connect, locked
 
 ANH = {"personal_id": "001184000001", "full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07"}

@@ -8,18 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from oncehub.errors import ConfigError, StoreUnavailable
-from oncehub.reconcile import (
-    Difference,
-    Part,
-    control_of,
-    finish_run,
-    link_changes,
-    parts_for,
-    reconcile,
-    run,
-    settle_people,
-    shards,
-)
+from oncehub.reconcile import run, shards
+from oncehub.reconcile.run import finish_run, link_changes, reconcile, settle_people
+from oncehub.reconcile.run_balance import Difference, control_of
+from oncehub.reconcile.shards import Part, parts_for
 
 PEOPLE = 12
 ANH = {"personal_id": "001184000001", "full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07"}

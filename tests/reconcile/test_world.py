@@ -12,8 +12,8 @@ from psycopg2.extras import RealDictCursor
 
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_document
-from oncehub.intake import sync
-from oncehub.reconcile import reconcile
+from oncehub.intake.sync import sync
+from oncehub.reconcile.run import reconcile
 from stubs.client import Systems
 
 PEOPLE = 1000

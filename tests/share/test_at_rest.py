@@ -24,14 +24,16 @@ from oncehub.encryption.rotation import keys_in_use, retire, rotate
 from oncehub.errors import ConfigError, DecryptionFailed, KeyMissing
 from oncehub.intake.landing.land import Landing
 from oncehub.intake.quarantine.rejected_records import Quarantine
-from oncehub.normalize import Batch, Rejected
-from oncehub.reconcile import reconcile
+from oncehub.normalize.batch import Batch, Rejected
+from oncehub.reconcile.run import reconcile
 from oncehub.reconcile.survivorship.explain import explain
 from oncehub.reconcile.survivorship.past import history
 from oncehub.settings import Settings
-from oncehub.share import find_person, load_agreements, publish, read_changes
 from oncehub.share.access.database_access import build_wall, encrypted_attributes
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.feeds import entries as feeds_module
+from oncehub.share.feeds.entries import publish, read_changes
+from oncehub.share.people.lookup import find_person
 from oncehub.store.connection import Connection, connect
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,11 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from oncehub.api.auth.tokens import TOKEN_SECONDS, issue_token, verify_assertion
+from oncehub.api.auth.tokens import issue_token, verify_assertion
 from oncehub.api.core.hub import TheHub
+from oncehub.api.http.oauth import ASSERTION_TYPE, TOKEN_SECONDS
 from oncehub.errors import NotAuthenticated
-
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _FORM = "application/x-www-form-urlencoded"
 _PARAMETERS = ("grant_type", "client_assertion_type", "client_assertion", "client_id")

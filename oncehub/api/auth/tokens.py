@@ -17,18 +17,13 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from oncehub.api.auth.token_keys import TokenKeys
 from oncehub.api.core.database import Question
+from oncehub.api.http.oauth import ASSERTION_SECONDS, TOKEN_SECONDS
 from oncehub.errors import NotAuthenticated
 from oncehub.share.clients.keys import PublicJwk, read_public_key
 from oncehub.store.connection import Connection
 
 ASSERTION_ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
 """Signatures accepted on assertions; `EdDSA` is the older name of `Ed25519` (RFC 9864)."""
-
-ASSERTION_SECONDS = 300
-"""The longest that an assertion may live."""
-
-TOKEN_SECONDS = 600
-"""How long a bearer token lives."""
 
 _LEEWAY_SECONDS = 10
 _CLOCKS_APART_SECONDS = 60

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from oncehub.api.auth.tokens import Caller, admission, check_admission
 from oncehub.api.core.hub import Hub
-from oncehub.audit import Action, Entry, Involvement, Outcome, Page, person_pseudonym, write
+from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, write
+from oncehub.audit.log.pages import Page
+from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement, LegalBasis
 from oncehub.encryption.field_values import decrypting
 from oncehub.errors import (
@@ -28,9 +30,9 @@ from oncehub.errors import (
     SubmissionRefused,
     TooManyRequests,
 )
-from oncehub.share import FormRequest, find_for_form, find_person, require_living
 from oncehub.share.agreements.permissions import require_in_force, today
-from oncehub.share.people.lookup import Person, Withheld, WithheldBecause
+from oncehub.share.forms.prefill import FormRequest, find_for_form, require_living
+from oncehub.share.people.lookup import Person, Withheld, WithheldBecause, find_person
 from oncehub.share.people.relatives import LIFE_STATUS
 from oncehub.store.connection import Connection
 

@@ -16,8 +16,9 @@ from oncehub.api.auth.tokens import Caller
 from oncehub.api.auth.verified_tokens import VerifiedTokens
 from oncehub.api.core.database import Database, api_login
 from oncehub.api.core.limits import DayLimit, SecondLimit
+from oncehub.api.http.oauth import DEFAULT_ISSUER
 from oncehub.api.server.sealing import SealWatch, seal_watch
-from oncehub.audit import pseudonym_key, retired_pseudonym_keys
+from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import Attribute, Entity, load_entities
@@ -25,15 +26,13 @@ from oncehub.config.privacy import DeadlineRules
 from oncehub.config.procedures import Procedure
 from oncehub.errors import NotAuthenticated
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, load_procedures
 from oncehub.share.access.database_access import build_wall, encrypted_attributes, require_wall
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.agreements.submission_routing import Desk, load_desks
 from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rules
 from oncehub.store.connection import connect
 from oncehub.store.migrate import opened, require_current
-
-DEFAULT_ISSUER = "urn:oncehub"
-"""The hub's identifier where `ONCEHUB_ISSUER` names no other: fit for one machine only."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oncehub.api.http.problems import problem
-from oncehub.api.http.strict_json import NotStrict, require_strict, says_json
+from oncehub.api.http.strict_json import NotStrict, is_json, require_strict
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -65,7 +65,7 @@ class Framing:
             return
         try:
             body = await _read(scope, receive)
-            if body and says_json(Headers(scope=scope)):
+            if body and is_json(Headers(scope=scope)):
                 require_strict(body)
         except _TooLarge:
             detail = f"a body of more than {MAX_BODY_BYTES} bytes is not read"

@@ -144,7 +144,7 @@ def _too_many(request: Request, error: Exception) -> JSONResponse:
 
 
 def _unsealed(request: Request, error: Exception) -> JSONResponse:
-    _log.error("%s: %s; run `oncehub audit seal`", request.state.request_id, error)
+    _log.error("%s: %s; run `oncehub audit checkpoint`", request.state.request_id, error)
     return problem(request, 503, str(error), headers={"Retry-After": "60"})
 
 

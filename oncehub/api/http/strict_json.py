@@ -1,92 +1,79 @@
-"""Bodies are I-JSON (RFC 7493): what two readers could take for two things is refused."""
+"""Request bodies must be I-JSON (RFC 7493): text that two parsers could read differently is refused."""
 
 from __future__ import annotations
 
-import json
 import math
-from typing import Any, NoReturn
+import re
+from typing import Any, Final
 
+import jiter
 from starlette.datastructures import Headers
 
-MAX_DEPTH = 32
-"""How deep arrays and objects may lie in each other; no request needs more than a handful."""
+MAX_DEPTH: Final = 32
+"""How deep arrays and objects may be nested; no request needs more than a handful of levels."""
+
+_DEEP: Final = f"the body nests deeper than {MAX_DEPTH} levels"
 
 
-def says_json(headers: Headers) -> bool:
-    """Tell whether a request says that its body is JSON."""
+class NotStrict(ValueError):
+    """The text is not I-JSON; the message gives the reason, and repeats nothing of the text."""
+
+
+def is_json(headers: Headers) -> bool:
+    """Return whether the content type of a request is JSON."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-class NotStrict(ValueError):
-    """The text is no I-JSON; the message says why, and repeats nothing of it."""
-
-
 def require_strict(body: bytes) -> None:
-    """Check a body that says it is JSON.
+    """Check a body that is sent as JSON.
 
     Raises:
-        NotStrict: when it is not JSON in UTF-8, or holds a name twice, NaN or an infinite number, lone
-            surrogates, or zero characters (which PostgreSQL's text cannot hold), or lies too deep.
+        NotStrict: when it is not JSON in UTF-8, has a name twice, NaN or an infinite number, lone surrogates,
+            zero characters (which PostgreSQL cannot store), or is nested too deeply.
     """
     try:
-        content = _DECODER.decode(body.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise NotStrict("the body is not UTF-8") from None
-    except RecursionError:
-        raise NotStrict(_DEEP) from None
-    except json.JSONDecodeError as error:
-        raise NotStrict(f"the body is not JSON: line {error.lineno}, column {error.colno}") from None
+        content = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise NotStrict(_reason(str(error))) from None
     _require_plain(content)
 
 
-_DEEP = f"the body nests deeper than {MAX_DEPTH} levels"
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise NotStrict("an object of the body holds a name twice")
-    return content
-
-
-def _constant(_: str) -> NoReturn:
-    raise NotStrict("NaN and Infinity are not JSON")
-
-
-def _number(text: str) -> float:
-    # Whole numbers beyond any field's bounds are the routes' to refuse; here only what no number is.
-    value = float(text)
-    if not math.isfinite(value):
-        raise NotStrict("a number of the body is too large")
-    return value
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_float=_number, parse_int=_number
-)
+def _reason(message: str) -> str:
+    """Return the parser's message without the name that it may quote."""
+    if message.startswith("Detected duplicate key"):
+        return "an object of the body has a name twice"
+    if message.startswith("recursion limit"):
+        return _DEEP
+    if message.startswith("invalid unicode"):
+        return "the body is not UTF-8"
+    place = re.search(r"line (\d+) column (\d+)$", message)
+    return f"the body is not JSON: line {place[1]}, column {place[2]}" if place else "the body is not JSON"
 
 
 def _require_plain(content: Any) -> None:
+    """Check what the parser accepts: numbers beyond a double, zero characters, and depth."""
     level = [content]
     for _ in range(MAX_DEPTH + 1):
         below: list[Any] = []
         for each in level:
-            if isinstance(each, str):
-                _require_text(each)
-            elif isinstance(each, dict):
+            if isinstance(each, dict):
                 below.extend(each)
                 below.extend(each.values())
             elif isinstance(each, list):
                 below.extend(each)
+            elif isinstance(each, str) and "\0" in each:
+                raise NotStrict("a text of the body holds a zero character")
+            elif isinstance(each, int | float) and not _is_double(each):
+                raise NotStrict("a number of the body is too large")
         if not below:
             return
         level = below
     raise NotStrict(_DEEP)
 
 
-def _require_text(text: str) -> None:
-    if "\0" in text:
-        raise NotStrict("a text of the body holds a zero character")
-    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise NotStrict("a text of the body holds half a surrogate pair")
+def _is_double(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False

@@ -28,7 +28,7 @@ from oncehub.api.v1.case_bodies import (
     DecisionRequest,
 )
 from oncehub.api.v1.routes import RequestId, TheCaller
-from oncehub.audit import case_pseudonym
+from oncehub.audit.log.pseudonyms import case_pseudonym
 from oncehub.config.agreements import Agreement, Cases
 from oncehub.config.entities import qualified
 from oncehub.errors import CaseNotFound, ConfigError, DecisionRefused

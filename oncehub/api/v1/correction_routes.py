@@ -20,8 +20,8 @@ from oncehub.api.v1.bodies import (
     NoticeLine,
 )
 from oncehub.api.v1.routes import RequestId, TheCaller
-from oncehub.audit import Action
-from oncehub.audit import page as logged_page
+from oncehub.audit.log.entries import Action
+from oncehub.audit.log.pages import page as logged_page
 from oncehub.config.agreements import Corrections
 from oncehub.share.agreements.permissions import require_corrections, today
 from oncehub.share.corrections.notices import NoticeResponse, acknowledge, note_read, read_notices

@@ -22,9 +22,9 @@ from oncehub.api.v1.prefill_bodies import (
 )
 from oncehub.api.v1.routes import RequestId, TheCaller
 from oncehub.config.procedures import Procedure
-from oncehub.share import FormRequest, named
 from oncehub.share.agreements.permissions import require_procedure, require_search, today
-from oncehub.share.forms.prefill import prefill
+from oncehub.share.agreements.procedures import named
+from oncehub.share.forms.prefill import FormRequest, prefill
 from oncehub.share.forms.submissions import Opening, note_form
 
 router = APIRouter(prefix="/v1", tags=["procedures"])

@@ -22,9 +22,8 @@ from oncehub.api.v1.bodies import (
     LookupAnswer,
     LookupRequest,
 )
-from oncehub.audit import page as logged_page
+from oncehub.audit.log.pages import page as logged_page
 from oncehub.errors import NotAuthenticated
-from oncehub.share import find_person, read_changes
 from oncehub.share.agreements.permissions import (
     require_attributes,
     require_feed,
@@ -33,6 +32,8 @@ from oncehub.share.agreements.permissions import (
     today,
 )
 from oncehub.share.delivery.offsets import note_page
+from oncehub.share.feeds.entries import read_changes
+from oncehub.share.people.lookup import find_person
 
 router = APIRouter(prefix="/v1")
 _bearer = HTTPBearer(

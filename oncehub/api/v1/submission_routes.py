@@ -14,12 +14,13 @@ from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.api.v1.routes import RequestId, TheCaller
 from oncehub.api.v1.submission_bodies import SubmissionAnswer, SubmissionRequest
-from oncehub.audit import person_pseudonym
+from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.procedures import Procedure
 from oncehub.errors import Fault, SubmissionInvalid, SubmissionRefused
-from oncehub.share import FormRequest, named
 from oncehub.share.agreements.permissions import require_procedure, require_search, require_submissions, today
+from oncehub.share.agreements.procedures import named
 from oncehub.share.agreements.submission_routing import Desk, Record
+from oncehub.share.forms.prefill import FormRequest
 from oncehub.share.forms.submission_answers import Answer, Answers
 from oncehub.share.forms.submissions import (
     OpenForm,

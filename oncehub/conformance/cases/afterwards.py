@@ -12,7 +12,7 @@ from oncehub.conformance.readings import Noted
 from oncehub.conformance.records import Stated
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 
 _NOTHING = "while the suite ran, nothing was {}; give it time for that with --wait, or run it again later"
 

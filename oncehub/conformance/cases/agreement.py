@@ -9,7 +9,8 @@ from typing import Final
 
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault
-from oncehub.normalize import Batch, Drift, Rejected
+from oncehub.normalize.batch import Batch, Rejected
+from oncehub.normalize.contract.differences import Drift
 
 # A register of people has some records that are wrong by themselves; more of one kind is no accident.
 _ACCIDENTS: Final = 0.05

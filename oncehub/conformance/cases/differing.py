@@ -11,8 +11,8 @@ from oncehub.conformance.readings import Remembered
 from oncehub.conformance.records import with_value, without_value
 from oncehub.conformance.subject import Landed, Subject
 from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.connect import Page
 from oncehub.connect.formats import at
+from oncehub.connect.page import Page
 from oncehub.errors import ContractStopped
 from oncehub.normalize.contract.contract import load_contract
 

@@ -10,7 +10,7 @@ from oncehub.config.connector import TimeChanges
 from oncehub.conformance.readings import Noted, Remembered
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.connect import Page
+from oncehub.connect.page import Page
 
 _HELD_BACK = 5
 

@@ -8,7 +8,7 @@ from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.conformance.wire import Unmatched
 from oncehub.errors import OncehubError, RequestRefused
-from oncehub.intake import RunReport
+from oncehub.intake.runs.run import RunReport
 
 
 class _Ended(BaseException):

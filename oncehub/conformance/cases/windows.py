@@ -11,7 +11,7 @@ from oncehub.config.connector import SequenceChanges, TimeChanges
 from oncehub.conformance.records import Stated
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 
 _MOMENTS = 3
 

@@ -16,7 +16,8 @@ from oncehub.config.mapping import FieldRule, StreamMapping
 from oncehub.config.reading import RecordPath
 from oncehub.connect.formats import at
 from oncehub.errors import ConfigError
-from oncehub.normalize import Rejected, load_normalizer
+from oncehub.normalize.batch import Rejected
+from oncehub.normalize.normalizer import load_normalizer
 from oncehub.settings import Settings
 
 _MOST_ROUNDS: Final = 400

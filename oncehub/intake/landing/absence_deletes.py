@@ -10,7 +10,7 @@ import polars as pl
 
 from oncehub.errors import ContractBroken
 from oncehub.intake.landing.land import Landing
-from oncehub.normalize import Batch
+from oncehub.normalize.batch import Batch
 from oncehub.store.connection import Connection
 
 _log = logging.getLogger(__name__)

@@ -12,11 +12,12 @@ from psycopg2 import sql
 
 from oncehub.config.entities import Entity
 from oncehub.encryption.cipher import Ciphers, use_keys
-from oncehub.encryption.field_values import encrypted_frame, sensitive_of
+from oncehub.encryption.encrypted_frames import encrypted_frame
+from oncehub.encryption.field_values import sensitive_of
 from oncehub.encryption.reencryption import record_fields
 from oncehub.intake.landing import statements
 from oncehub.intake.landing.fingerprints import fingerprinted
-from oncehub.normalize import Batch
+from oncehub.normalize.batch import Batch
 from oncehub.store.connection import Connection
 from oncehub.store.frames import copy_frame
 

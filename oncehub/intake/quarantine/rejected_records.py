@@ -11,7 +11,7 @@ from psycopg2.extras import execute_values
 from oncehub.encryption.cipher import Ciphers, load_ciphers, use_keys
 from oncehub.encryption.payloads import rejected_place
 from oncehub.errors import ContractBroken
-from oncehub.normalize import Rejected
+from oncehub.normalize.batch import Rejected
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement

@@ -21,7 +21,8 @@ from oncehub.intake.quarantine.rejected_records import Kind, Quarantine
 from oncehub.intake.runs.run import Counts, Run
 from oncehub.intake.runs.start import begin_replay
 from oncehub.intake.runs.stream_locks import lock_for_landing, stream_lock
-from oncehub.normalize import Batch, Normalizer, load_normalizer
+from oncehub.normalize.batch import Batch
+from oncehub.normalize.normalizer import Normalizer, load_normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.failures import without_values

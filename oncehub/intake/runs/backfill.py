@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from oncehub.config.connector import Connector, SequenceChanges, TimeChanges
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError
 from oncehub.intake.runs.cursor import changes_of
 

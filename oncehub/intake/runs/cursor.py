@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from oncehub.config.connector import Connector, SequenceChanges, TimeChanges
-from oncehub.connect import Window
-from oncehub.connect.stream.window import Bound
+from oncehub.connect.stream.window import Bound, Window
 from oncehub.intake.runs.stream_locks import Mode
 from oncehub.store.connection import Connection
 

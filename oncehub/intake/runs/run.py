@@ -12,11 +12,12 @@ from typing import Any, Self
 from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.config.connector import SequenceChanges, TimeChanges
-from oncehub.connect import ResumeToken, Window
+from oncehub.connect.resume_token import ResumeToken
+from oncehub.connect.stream.window import Window
 from oncehub.errors import OncehubError, StoreUnavailable
 from oncehub.intake.landing.land import Landed
 from oncehub.intake.runs.stream_locks import Mode, reader_of
-from oncehub.normalize import Batch
+from oncehub.normalize.batch import Batch
 from oncehub.store.connection import Connection
 
 _TOTALS = "pages, read, accepted, unchanged, quarantined, deleted, drift, total, state = 'succeeded' as done"

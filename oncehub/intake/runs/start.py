@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from oncehub.config.connector import Connector
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 from oncehub.intake.runs.cursor import asks_as, changes_of, live_window
 from oncehub.intake.runs.run import Run
 from oncehub.intake.runs.stream_locks import Mode, Reader

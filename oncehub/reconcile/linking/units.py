@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from psycopg2 import sql
+from typing import Final
 
 from oncehub.config.administrative_units import read_successors
 from oncehub.store.connection import Connection
-from oncehub.store.frames import stage
+
+_LOAD: Final = """
+insert into truth.unit_successor (former_unit, present_unit, split)
+select * from unnest(%s::text[], %s::text[], %s::boolean[])
+on conflict (former_unit, present_unit) do update set split = excluded.split
+where unit_successor.split is distinct from excluded.split
+"""
 
 
 def load_units(connection: Connection, mappings: Path) -> None:
@@ -17,17 +22,6 @@ def load_units(connection: Connection, mappings: Path) -> None:
     Raises:
         ConfigError: The file cannot be read or lacks a column.
     """
+    columns = [list(column) for column in zip(*read_successors(mappings), strict=True)]
     with connection, connection.cursor() as cursor:
-        staged = stage(
-            connection,
-            read_successors(mappings),
-            like=sql.Identifier("truth", "unit_successor"),
-            name="new_successor",
-        )
-        cursor.execute(
-            sql.SQL(
-                "insert into truth.unit_successor select former_unit, present_unit, split from {} "
-                "on conflict (former_unit, present_unit) do update set split = excluded.split "
-                "where unit_successor.split is distinct from excluded.split"
-            ).format(staged)
-        )
+        cursor.execute(_LOAD, columns)

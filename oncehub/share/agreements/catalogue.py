@@ -20,12 +20,12 @@ from oncehub.share.agreements.checks import (
     recorder_faults,
     reveal_faults,
     search_faults,
+    stream_faults,
 )
 from oncehub.share.agreements.faults import misnamed, raise_faults, unknown
 from oncehub.share.agreements.population import Catalogues, population_faults
 from oncehub.share.agreements.procedures import known_relations, load_procedures, shareable_attributes
 from oncehub.share.agreements.purposes import read_purposes
-from oncehub.share.agreements.submission_routing import stream_faults
 from oncehub.share.people.relatives import tie
 
 SEARCHABLE = ("person.national_id_9", "person.passport", "person.personal_id", "person.tax_code")

@@ -10,8 +10,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from oncehub.config.agreements import Agreement, LegalBasis
+from oncehub.config.catalogue import load_connectors
 from oncehub.config.entities import Attribute
 from oncehub.config.privacy import RevealRules
+from oncehub.settings import Settings
+from oncehub.share.agreements.faults import unknown
 
 
 def purpose_faults(agreement: Agreement, purposes: Collection[str]) -> Iterator[str]:
@@ -185,3 +188,19 @@ def _apart(one: Agreement, other: Agreement) -> bool:
         if not set(mine) & set(theirs):
             return True
     return False
+
+
+def stream_faults(settings: Settings, agreements: Sequence[Agreement]) -> Iterator[str]:
+    """Yield a fault, with file, line and column, for each agreement that names no submitted stream."""
+    naming = [agreement for agreement in agreements if agreement.submissions]
+    if not naming:
+        return
+    known = [
+        f"{connector.source}.{stream}"
+        for connector in load_connectors(settings).values()
+        for stream in connector.submitted
+    ]
+    for agreement in naming:
+        assert agreement.submissions
+        if agreement.submissions not in known:
+            yield unknown(agreement.where("submissions"), "submissions", agreement.submissions, known)

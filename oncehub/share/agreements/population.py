@@ -59,9 +59,9 @@ class Catalogues:
         """Edition -> province code -> codes of its communes."""
         present, former = read_provinces(self.mappings)
         found: dict[str, dict[str, set[str]]] = {}
-        for edition, frame in ((REFORM, present), (FORMER_EDITION, former)):
+        for edition, rows in ((REFORM, present), (FORMER_EDITION, former)):
             communes = defaultdict(set)
-            for unit, province in frame.select("unit", "province").iter_rows():
+            for unit, province in rows:
                 communes[province].add(unit)
             found[edition] = dict(communes)
         return found
@@ -70,8 +70,7 @@ class Catalogues:
     def _counterparts(self) -> dict[str, dict[str, set[str]]]:
         """Edition -> commune -> the communes of the other edition that have a part of its area."""
         found: dict[str, dict[str, set[str]]] = {REFORM: defaultdict(set), FORMER_EDITION: defaultdict(set)}
-        pairs = read_successors(self.mappings).select("former_unit", "present_unit")
-        for former, present in pairs.iter_rows():
+        for former, present, _ in read_successors(self.mappings):
             found[FORMER_EDITION][former].add(present)
             found[REFORM][present].add(former)
         return found

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from functools import cache
 from pathlib import Path
-
-import polars as pl
 
 from oncehub.errors import ConfigError
 
@@ -21,7 +20,8 @@ def read_purposes(mappings: Path) -> tuple[str, ...]:
     """
     path = mappings / "codes" / "dpv_purposes.csv"
     try:
-        terms = pl.read_csv(path, infer_schema=False)["term"]
-    except (OSError, pl.exceptions.PolarsError) as error:
+        with path.open(encoding="utf-8", newline="") as file:
+            terms = [row["term"] for row in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
         raise ConfigError(f"{path}: cannot be read as the list of purposes: {type(error).__name__}") from None
     return tuple(f"{PREFIX}{term}" for term in terms)

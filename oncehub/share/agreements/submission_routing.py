@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 
 from oncehub.config.agreements import Agreement
-from oncehub.config.catalogue import load_connector, load_connectors
+from oncehub.config.catalogue import load_connector
 from oncehub.config.entities import qualified, unqualified
 from oncehub.errors import Fault, SubmissionInvalid
 from oncehub.intake.submissions import Outbox
-from oncehub.normalize import Batch, Normalizer, load_normalizer
+from oncehub.normalize.batch import Batch
+from oncehub.normalize.normalizer import Normalizer, load_normalizer
 from oncehub.settings import Settings
-from oncehub.share.agreements.faults import unknown
 from oncehub.store.connection import Connection
 
 Record = dict[str, Any]
@@ -93,22 +93,6 @@ def load_desks(settings: Settings, agreements: Mapping[str, Agreement]) -> dict[
         if stream not in desks:
             desks[stream] = Desk(settings, *stream.split("."))
     return {name: desks[stream] for name, stream in naming.items()}
-
-
-def stream_faults(settings: Settings, agreements: Sequence[Agreement]) -> Iterator[str]:
-    """Tell of agreements that name no submitted stream, one line a fault with file, line and column."""
-    naming = [agreement for agreement in agreements if agreement.submissions]
-    if not naming:
-        return
-    known = [
-        f"{connector.source}.{stream}"
-        for connector in load_connectors(settings).values()
-        for stream in connector.submitted
-    ]
-    for agreement in naming:
-        assert agreement.submissions
-        if agreement.submissions not in known:
-            yield unknown(agreement.where("submissions"), "submissions", agreement.submissions, known)
 
 
 def _kept(batch: Batch, record: Record) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from psycopg2 import sql
 
-from oncehub.audit import Told
+from oncehub.audit.log.pages import Told
 from oncehub.config.agreements import Agreement, Corrections
 from oncehub.errors import NotFetched
 from oncehub.share.agreements.roles import as_agreement, schema_of

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from oncehub.audit import Involvement, Outcome, person_pseudonym
+from oncehub.audit.log.entries import Involvement, Outcome
+from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.clock import VIETNAM
 from oncehub.config.agreements import Agreement
 from oncehub.share.agreements.roles import rows_as

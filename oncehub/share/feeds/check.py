@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from oncehub.audit import feed_pseudonym
+from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import unqualified
 from oncehub.share.agreements.population import covered

@@ -20,7 +20,7 @@ from typing import Any, Final
 import orjson
 from psycopg2 import errors, sql
 
-from oncehub.audit import feed_pseudonym
+from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError
 from oncehub.share.delivery.offsets import Position

@@ -10,7 +10,8 @@ from typing import Any
 
 from psycopg2 import sql
 
-from oncehub.audit import Told, feed_pseudonym
+from oncehub.audit.log.pages import Told
+from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import load_entities, qualified, unqualified
 from oncehub.encryption.cipher import use_keys

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from psycopg2.extras import Json
 
-from oncehub.audit import person_pseudonym
+from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.errors import SubmissionRefused
 from oncehub.share.agreements.roles import rows_as

@@ -11,7 +11,8 @@ import pytest
 
 from oncehub.api.core.database import api_login
 from oncehub.settings import Settings
-from oncehub.share import apply_agreements, load_agreements
+from oncehub.share.access.database_access import apply_agreements
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.roles import role_of, schema_of
 from oncehub.store.connection import Connection, connect
 

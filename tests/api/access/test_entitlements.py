@@ -12,12 +12,12 @@ import pytest
 from psycopg2 import sql
 
 from oncehub.api.core.database import api_login
-from oncehub.audit import Entry, write
+from oncehub.audit.log.entries import Entry, write
 from oncehub.config.agreements import Agreement, Cases, CitizenView
 from oncehub.config.population import Condition
 from oncehub.settings import Settings
-from oncehub.share import load_agreements
 from oncehub.share.access.database_access import build_wall, encrypted_attributes
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.population import Catalogues
 from oncehub.share.agreements.roles import role_of, rows_as, schema_of
 from oncehub.share.consent.consents import Proof, ShownText, record_consent

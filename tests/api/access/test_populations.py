@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oncehub.audit import person_pseudonym, pseudonym_key
+from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 

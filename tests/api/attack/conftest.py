@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from oncehub.api import create_app
+from oncehub.api.app import create_app
 from oncehub.config.entities import load_entities
 from oncehub.settings import Settings
-from oncehub.share import load_procedures, publish, publish_corrections
+from oncehub.share.agreements.procedures import load_procedures
+from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 
 COVERED = ("person.full_name", "person.birth_date", "person.current_address", "person.personal_id")

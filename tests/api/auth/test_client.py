@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from oncehub.api import HubClient
+from oncehub.api.client import HubClient
 from oncehub.errors import RequestRefused
 from oncehub.share.clients.clients import new_client_key
 

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
 
-from oncehub.api import create_app
+from oncehub.api.app import create_app
 from oncehub.api.auth.token_keys import OVERLAP_SECONDS, load_token_keys
 from oncehub.settings import Settings
 from oncehub.share.clients.clients import revoke_consumer

@@ -14,8 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from oncehub.api import create_app
-from oncehub.api.app import openapi_document
+from oncehub.api.app import create_app, openapi_document
 from oncehub.cli.app import app
 from oncehub.settings import Settings
 

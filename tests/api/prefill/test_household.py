@@ -10,7 +10,7 @@ import psycopg2.errors
 import pytest
 
 from oncehub.api.core.database import api_login
-from oncehub.audit import person_pseudonym, pseudonym_key
+from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.share.agreements.roles import role_of, schema_of
 from oncehub.share.people.household import MOST_MEMBERS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oncehub.audit import person_pseudonym, pseudonym_key
+from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.share.agreements.permissions import today
 from oncehub.store.connection import Connection

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oncehub.audit import person_pseudonym, pseudonym_key
+from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 
 CHILD, FATHER, GRANDFATHER = "001210000011", "001080000022", "001050000033"

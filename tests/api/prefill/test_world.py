@@ -15,8 +15,8 @@ from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_document
 from oncehub.config.entities import unqualified
 from oncehub.config.procedures import Item, Procedure
-from oncehub.intake import sync
-from oncehub.reconcile import reconcile
+from oncehub.intake.sync import sync
+from oncehub.reconcile.run import reconcile
 from oncehub.settings import Settings
 from oncehub.share.agreements.permissions import today
 from oncehub.store.connection import Connection

@@ -10,7 +10,7 @@ from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.config.agreements import Agreement
 from oncehub.errors import TooManyRequests
 from oncehub.settings import Settings
-from oncehub.share import load_agreements
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import VIETNAM
 from oncehub.store.connection import Connection
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from oncehub.api import create_app
+from oncehub.api.app import create_app
 from oncehub.api.server.sealing import SealWatch, seal_watch
-from oncehub.audit import seal
+from oncehub.audit.signing.checkpoints import seal
 from oncehub.errors import ConfigError, LogUnsealed
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from oncehub.api import HubClient
+from oncehub.api.client import HubClient
 from oncehub.errors import (
     AccessDenied,
     CaseNotFound,
@@ -27,8 +27,9 @@ from oncehub.errors import (
     SourceUnavailable,
 )
 from oncehub.settings import Settings
-from oncehub.share import publish, publish_corrections
 from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 
 ID = "001084000999"

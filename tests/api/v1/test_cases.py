@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from oncehub.api import create_app
-from oncehub.audit import person_pseudonym, pseudonym_key
+from oncehub.api.app import create_app
+from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from oncehub.audit import person_pseudonym, pseudonym_key
+from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
-from oncehub.share import publish
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 
 ID = "001084000999"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from oncehub.settings import Settings
-from oncehub.share import publish as publish_feed
-from oncehub.share import publish_corrections
+from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.feeds.entries import publish as publish_feed
 from oncehub.store.connection import Connection
 
 AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An"}

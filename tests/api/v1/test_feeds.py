@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from oncehub.settings import Settings
-from oncehub.share import publish
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 
 TAXPAYER = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An", "religion": "01"}

@@ -13,9 +13,9 @@ from psycopg2.extras import Json
 from oncehub.audit.log.appearances import page_findings
 from oncehub.audit.log.pseudonyms import pseudonym_key
 from oncehub.settings import Settings
-from oncehub.share import publish_corrections
 from oncehub.share.clients.clients import add_consumer, new_client_key
 from oncehub.share.corrections.progress import correction_progress
+from oncehub.share.corrections.publish import publish_corrections
 from oncehub.share.retention.purge import purge
 from oncehub.store.connection import Connection
 

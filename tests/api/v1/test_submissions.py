@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 
 from oncehub.config.catalogue import load_connector
 from oncehub.config.entities import load_entities
-from oncehub.intake import sync
-from oncehub.reconcile import reconcile
+from oncehub.intake.sync import sync
+from oncehub.reconcile.run import reconcile
 from oncehub.settings import Settings
 from oncehub.share.retention.purge import purge
 from oncehub.store.connection import Connection, connect

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from oncehub.api import create_app
+from oncehub.api.app import create_app
 from oncehub.settings import Settings
-from oncehub.share import publish, publish_corrections
+from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 
 AN, BINH = "001084000999", "001090000002"

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oncehub.audit import feed_pseudonym, pseudonym_key
+from oncehub.audit.log.pseudonyms import feed_pseudonym, pseudonym_key
 from oncehub.settings import Settings
-from oncehub.share import publish
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 
 LOOKUP, FEED, OWN = "Tra cứu dữ liệu", "Nhận dữ liệu thay đổi", "Công dân xem lịch sử sử dụng dữ liệu"

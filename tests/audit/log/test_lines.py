@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import orjson
 from psycopg2.extras import RealDictCursor
 
-from oncehub.audit import write
+from oncehub.audit.log.entries import write
 from oncehub.audit.log.lines import line
 from oncehub.store.connection import Connection
 

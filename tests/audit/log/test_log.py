@@ -7,7 +7,8 @@ from pathlib import Path
 import psycopg2.errors
 import pytest
 
-from oncehub.audit import feed_pseudonym, person_pseudonym, pseudonym_key, read_entries, write
+from oncehub.audit.log.entries import read_entries, write
+from oncehub.audit.log.pseudonyms import feed_pseudonym, person_pseudonym, pseudonym_key
 from oncehub.store.connection import Connection
 
 from ..conftest import ENTRY, KEY

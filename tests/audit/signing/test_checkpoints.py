@@ -5,9 +5,9 @@ from pathlib import Path
 import psycopg2.errors
 import pytest
 
-from oncehub.audit import seal, write
+from oncehub.audit.log.entries import write
 from oncehub.audit.signing.anchors import anchor_path, read_anchors, write_anchors
-from oncehub.audit.signing.checkpoints import LINES, seal_batch, unsealed_seconds
+from oncehub.audit.signing.checkpoints import LINES, seal, seal_batch, unsealed_seconds
 from oncehub.audit.signing.keys import seal_key, trusted_keys
 from oncehub.audit.signing.statements import NO_SEAL, head, read_statement
 from oncehub.audit.signing.verification import verify_database

@@ -21,11 +21,11 @@ import requests
 from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Window
 from oncehub.connect.auth.oauth import BearerTokens, client_secret_basic
 from oncehub.connect.http.rate_limiter import LocalRateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import AuthenticationError, ConfigError, ContractBroken, SourceUnavailable
 from stubs.client import Systems
 from stubs.servers.protocol.certificates import make_tls_files

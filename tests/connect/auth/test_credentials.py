@@ -21,12 +21,13 @@ from requests import PreparedRequest, Request
 from oncehub.config.access import ApiKey, HttpSignature, NoAuth
 from oncehub.config.connection import Connection, connection_from_document
 from oncehub.config.connector import Connector
-from oncehub.connect import Source, Window
 from oncehub.connect.auth.authentication import without_key
 from oncehub.connect.auth.oauth import private_key_jwt
 from oncehub.connect.auth.private_keys import private_key_of
 from oncehub.connect.auth.signatures import MessageSignatures
 from oncehub.connect.auth.static_credentials import KeyInCookie, KeyInQuery, without_parameter
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import AuthenticationError, ConfigError, SourceError
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncehub.connect import Page, ResumeToken
 from oncehub.connect.files.file_sets import FileSet, ListedFile
 from oncehub.connect.formats import file_reader
-from oncehub.connect.resume_token import FilePosition
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import FilePosition, ResumeToken
 from oncehub.errors import ContractBroken
 
 from ..conftest import stored

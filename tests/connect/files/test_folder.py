@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from oncehub.config.access import Limits
-from oncehub.connect import Page, ResumeToken
 from oncehub.connect.files import file_sets
 from oncehub.connect.files.folder import QUIET_SECONDS, folder_pages
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import ResumeToken
 from oncehub.errors import ContractBroken, SourceUnavailable
 
 from ..rendering import csv_read

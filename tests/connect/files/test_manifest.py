@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from oncehub.config.connector import Connector
-from oncehub.connect import Page, ResumeToken, Window
+from oncehub.connect.page import Page
+from oncehub.connect.resume_token import ResumeToken
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError, ContractBroken, SourceUnavailable
 from stubs.servers.protocol.windows1258 import encode_windows_1258
 

@@ -10,7 +10,8 @@ import pytest
 
 from oncehub.config.connection import connection_from_document
 from oncehub.config.connector import Connector
-from oncehub.connect import Source, Window
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ContractBroken, SourceError, SourceUnavailable
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant

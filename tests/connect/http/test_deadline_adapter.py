@@ -25,11 +25,12 @@ from requests.adapters import BaseAdapter
 from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Source, Window
 from oncehub.connect.files.folder import folder_of
 from oncehub.connect.http.rate_limiter import LocalRateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.session import open_session
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError, ContractBroken, SourceUnavailable, TransientError
 from stubs.servers.protocol.certificates import make_tls_files
 

@@ -13,11 +13,11 @@ import pytest
 import requests
 
 from oncehub.config.connector import Connector
-from oncehub.connect import Window
 from oncehub.connect.http.rate_limiter import LocalRateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.retry import backoff, retry_after
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import (
     AuthenticationError,
     ContractBroken,

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from oncehub.config.connector import Connector
 from oncehub.config.reading import Json, LinkPages, NumberPages, OffsetPages, PageSize
-from oncehub.connect import Page, ResumeToken, Window
 from oncehub.connect.formats import Content
+from oncehub.connect.page import Page
 from oncehub.connect.pagination.cursor import LinkPaginator, next_link
 from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.pagination.offset import OffsetPaginator
-from oncehub.connect.resume_token import PagePosition
+from oncehub.connect.resume_token import PagePosition, ResumeToken
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError, ContractBroken
 
 from ..conftest import Stored, stored

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Page, Window
+from oncehub.connect.page import Page
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 
 from ..answering import Carrier
 from ..conftest import BASIC, Stored, stored

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oncehub.connect import Page, Window
+from oncehub.connect.page import Page
 from oncehub.connect.stream import children
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError, ContractBroken, RequestRefused, Throttled
 
 from ..changing import BEGUN, BY_SEQUENCE, BY_TIME, MINUTE, Changing, connector, opened, place, read

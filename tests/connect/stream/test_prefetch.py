@@ -11,8 +11,8 @@ import pytest
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect import Window
 from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import RequestRefused
 
 from ..serving import Answering, Asked, Reply, Served, as_json

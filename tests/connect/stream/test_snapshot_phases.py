@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncehub.connect import Page, Window
+from oncehub.connect.page import Page
+from oncehub.connect.stream.window import Window
 
 from ..changing import BEGUN, BY_SEQUENCE, BY_TIME, MINUTE, Changing, Entry, connector, place, read
 

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from oncehub.config.connector import Connector, Updated
-from oncehub.connect import Window
 from oncehub.connect.stream.high_water_mark import stated_time
-from oncehub.connect.stream.window import rendered_time, window_parameters
+from oncehub.connect.stream.window import Window, rendered_time, window_parameters
 from oncehub.errors import ConfigError
 
 SINCE = datetime(2026, 7, 5, 18, 30, 59, 123456, tzinfo=UTC)

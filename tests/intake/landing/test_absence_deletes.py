@@ -6,7 +6,7 @@ import pytest
 
 from oncehub.errors import ContractBroken
 from oncehub.intake.landing.absence_deletes import Snapshot
-from oncehub.normalize import Rejected
+from oncehub.normalize.batch import Rejected
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 
 from ..conftest import START, Killed, killing
 from ..register import ABSENCE, BY_TIME, SNAPSHOT

@@ -8,7 +8,7 @@ import pytest
 
 from oncehub.errors import ContractStopped
 from oncehub.intake.drift import list_drift, note_drift
-from oncehub.normalize import Drift
+from oncehub.normalize.contract.differences import Drift
 
 from ..conftest import START
 from ..register import BY_TIME, SOURCE, STREAM

@@ -10,7 +10,7 @@ from oncehub.encryption.cipher import load_ciphers
 from oncehub.encryption.key_ring import add_primary
 from oncehub.errors import ContractBroken, DecryptionFailed, KeyMissing
 from oncehub.intake.quarantine.rejected_records import Quarantine, refuse_excess
-from oncehub.normalize import Rejected
+from oncehub.normalize.batch import Rejected
 
 SENTINEL = "Lê Thị Bí Mật"
 

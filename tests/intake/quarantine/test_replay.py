@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError, KeyMissing, RunBusy
 from oncehub.intake.quarantine.replay import ReplayReport, list_rejected, replay, show_rejected
 from oncehub.store.connection import locked

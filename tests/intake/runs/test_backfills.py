@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.intake.runs.backfill import window_asked
 from oncehub.intake.runs.stream_locks import lock_for_landing

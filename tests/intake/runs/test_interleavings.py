@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oncehub.connect import Window
+from oncehub.connect.stream.window import Window
 from oncehub.intake.quarantine.replay import replay
 
 from ..conftest import START, Killed, killing

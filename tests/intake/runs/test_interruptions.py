@@ -23,7 +23,7 @@ from oncehub.errors import (
     StoreUnavailable,
     Throttled,
 )
-from oncehub.intake import sync
+from oncehub.intake.sync import sync
 from oncehub.store.connection import connect
 
 PROCESS = Path(__file__).parents[1] / "reading_process.py"

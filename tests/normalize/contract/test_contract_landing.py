@@ -7,7 +7,7 @@ import datetime as clock
 import orjson
 import pytest
 
-from oncehub.normalize import Drift
+from oncehub.normalize.contract.differences import Drift
 
 from ..configuration import load, read_samples
 

@@ -8,9 +8,9 @@ import psycopg2
 import pytest
 from psycopg2.extras import Json
 
-from oncehub.reconcile import mark_all
 from oncehub.reconcile.linking.merges import join_people, take_apart
 from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.run import mark_all
 from oncehub.reconcile.stewardship.cases import decide, list_cases, open_case_file
 from oncehub.share.data_subjects.correction_requests import Correction, request_correction, requests_of
 

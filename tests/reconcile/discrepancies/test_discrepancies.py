@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from oncehub.reconcile import mark_all, reconcile
+from oncehub.reconcile.run import mark_all, reconcile
 
 ID, FORMER_ID = "001184000001", "001184000009"
 CARD = "011222331"

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from oncehub.reconcile import Part, link_changes, settle_people
+from oncehub.reconcile.run import link_changes, settle_people
+from oncehub.reconcile.shards import Part
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, publish_corrections
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_consumer, new_client_key
 from oncehub.share.corrections.notices import acknowledge, note_read, read_notices
+from oncehub.share.corrections.publish import publish_corrections
 from oncehub.store.connection import connect
 
 from ..conftest import Hub

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from oncehub.errors import ConfigError, DecisionRefused
-from oncehub.reconcile import mark_all, settle_people
 from oncehub.reconcile.linking.overrides import RecordKey, Word, break_link, set_link, standing_of
+from oncehub.reconcile.run import mark_all, settle_people
 from oncehub.store.connection import connect
 
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "personal_id": "001184000001"}

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from oncehub.audit import person_pseudonym, write
+from oncehub.audit.log.entries import write
+from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.reconcile.linking.merges import join_people, take_apart
 from oncehub.reconcile.linking.overrides import Word
 from oncehub.share.data_subjects.usage import Period, find_usages

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oncehub.errors import DecisionRefused
-from oncehub.reconcile import mark_all
 from oncehub.reconcile.linking.merges import join_people, joinings_of, split_person, take_apart
 from oncehub.reconcile.linking.overrides import RecordKey, Word, set_link
+from oncehub.reconcile.run import mark_all
 from oncehub.store.connection import connect
 
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "personal_id": "001184000001"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oncehub.reconcile import mark_all
+from oncehub.reconcile.run import mark_all
 
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "personal_id": "001184000001"}
 BINH = {"full_name": "Trần Văn Bình", "birth_date": "1990-11-20", "personal_id": "001090000002"}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from benchmarks.data.filling import fill
-from oncehub.reconcile import reconcile
 from oncehub.reconcile.matching.models import activate, exported, imported, keep_model
 from oncehub.reconcile.matching.train import train
+from oncehub.reconcile.run import reconcile
 from stubs.world.world import World
 
 PEOPLE = 1000

@@ -10,13 +10,13 @@ from uuid import UUID
 import pytest
 
 from oncehub.errors import StoreUnavailable
-from oncehub.reconcile import mark_all, reconcile
 from oncehub.reconcile.linking.merges import join_people
 from oncehub.reconcile.linking.overrides import Word
 from oncehub.reconcile.matching import judging
 from oncehub.reconcile.matching.evidence import PRIOR, RARITY, candidates_of, chart_of
 from oncehub.reconcile.matching.explain import explain
 from oncehub.reconcile.matching.scoring import score
+from oncehub.reconcile.run import mark_all, reconcile
 
 AN = {"full_name": "Đặng Thị Thùy An", "birth_date": "1984-05-07", "sex": "female"}
 HOME = {"unit": "00001", "edition": "2024-12-01", "detail": "12 Hàng Bài"}

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oncehub.reconcile import mark_all
+from oncehub.reconcile.run import mark_all
 
 # Few people, who look alike, and records that mostly lack a number.
 _PERSONAL_IDS = ["001184000001", "001184000002", "001184000003"]

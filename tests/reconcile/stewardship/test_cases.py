@@ -10,9 +10,9 @@ import psycopg2
 import pytest
 
 from oncehub.errors import CaseNotFound, DecisionRefused, RunBusy
-from oncehub.reconcile import mark_all
 from oncehub.reconcile.linking.overrides import Word
 from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.reconcile.run import mark_all
 from oncehub.reconcile.stewardship.cases import decide, list_cases, open_case_file
 from oncehub.store.connection import connect
 

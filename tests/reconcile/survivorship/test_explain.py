@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.data.filling import fill
 from oncehub.errors import ConfigError
-from oncehub.reconcile import reconcile
 from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.reconcile.run import reconcile
 from oncehub.reconcile.survivorship.explain import explain, explain_people
 from stubs.world.world import World
 

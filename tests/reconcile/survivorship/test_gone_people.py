@@ -10,7 +10,9 @@ from oncehub.errors import PersonNotLiving
 from oncehub.reconcile.linking.merges import join_people
 from oncehub.reconcile.linking.overrides import Word
 from oncehub.reconcile.survivorship.explain import explain
-from oncehub.share import find_person, load_agreements, require_living
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.forms.prefill import require_living
+from oncehub.share.people.lookup import find_person
 from oncehub.share.people.relatives import LIFE_STATUS
 
 ID, OTHER_ID = "001184000001", "001184000002"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from benchmarks.data.filling import fill
 from oncehub.clock import VIETNAM
 from oncehub.errors import ConfigError
-from oncehub.reconcile import reconcile
 from oncehub.reconcile.rules.rulebook import load_rulebook
+from oncehub.reconcile.run import reconcile
 from oncehub.reconcile.survivorship.history import Version, held_at, versions_of
 from oncehub.reconcile.survivorship.past import history
 from oncehub.reconcile.survivorship.timeline import Period, periods_of

@@ -6,7 +6,8 @@ import pytest
 
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, load_procedures
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.people.relatives import covered
 
 

@@ -16,7 +16,7 @@ from oncehub.config.population import Condition
 from oncehub.config.privacy import RevealRules
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
-from oncehub.share import load_agreements
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.population import Catalogues
 from oncehub.share.agreements.purposes import read_purposes
 

@@ -10,8 +10,9 @@ import pytest
 from oncehub.config.entities import unqualified
 from oncehub.config.procedures import Procedure
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, load_procedures
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
+from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.people.relatives import covered, tie
 
 ROOT = Path(__file__).resolve().parents[3]

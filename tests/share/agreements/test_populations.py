@@ -11,14 +11,14 @@ from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from oncehub.audit import feed_pseudonym
+from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
 from oncehub.config.population import Condition
 from oncehub.config.privacy import RevealRules
 from oncehub.settings import Settings
-from oncehub.share import load_agreements
 from oncehub.share.access.database_access import build_wall, encrypted_attributes
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.population import Catalogues, covered
 from oncehub.share.corrections.notices import read_notices
 from oncehub.share.corrections.publish import extend_corrections

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from oncehub.config.procedures import Procedure
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
-from oncehub.share import load_procedures, named
-from oncehub.share.agreements.procedures import led
+from oncehub.share.agreements.procedures import led, load_procedures, named
 
 ROOT = Path(__file__).resolve().parents[3]
 

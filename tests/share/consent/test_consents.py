@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from oncehub.audit import feed_pseudonym
+from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules
 from oncehub.settings import Settings, load_settings
-from oncehub.share import load_agreements
 from oncehub.share.access.database_access import build_wall, encrypted_attributes
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.consent.consents import Proof, ShownText, record_consent, withdraw_consent
 from oncehub.share.feeds.entries import extend_feed, read_changes
 from oncehub.share.people.lookup import Person, Withheld, find_person

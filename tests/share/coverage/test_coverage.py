@@ -12,11 +12,13 @@ from oncehub.config.agreements import Agreement
 from oncehub.config.procedures import Procedure
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
-from oncehub.share import FormRequest, Person, find_for_form, load_agreements, load_procedures
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
+from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.coverage.measure import Coverage, answer_forms, history, measure, record_day
-from oncehub.share.forms.prefill import prefill
+from oncehub.share.forms.prefill import FormRequest, find_for_form, prefill
 from oncehub.share.people.confidence import load_confidence_rules
+from oncehub.share.people.lookup import Person
 from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
 

@@ -10,10 +10,12 @@ from typing import get_args
 
 import pytest
 
-from oncehub.audit import Action, Entry, person_pseudonym, seal, write
 from oncehub.audit.log.appearances import page_findings
+from oncehub.audit.log.entries import Action, Entry, write
 from oncehub.audit.log.pages import Told, page
+from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.audit.signing.anchors import anchor_path, read_anchors
+from oncehub.audit.signing.checkpoints import seal
 from oncehub.audit.signing.keys import seal_key
 from oncehub.audit.signing.verification import verify_database
 from oncehub.settings import Settings

@@ -12,14 +12,15 @@ from hypothesis import given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg2 import sql
 
-from oncehub.audit import feed_pseudonym
+from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, publish, read_changes
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_consumer, new_client_key, revoke_consumer
 from oncehub.share.delivery.offsets import note_page
 from oncehub.share.feeds.check import FeedCheck, FeedChecker
 from oncehub.share.feeds.consumer_snapshot import digest
+from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.store.connection import Connection
 
 FEED, CLIENT, KEY = "residence", "portal", b"k" * 32

@@ -12,7 +12,8 @@ from psycopg2 import sql
 from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError, RunBusy, StoreError, StoreUnavailable
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, publish, read_changes
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.store.connection import Connection, connect, locked
 
 KEY = b"k" * 32

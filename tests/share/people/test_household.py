@@ -15,19 +15,15 @@ from psycopg2.extras import Json
 from oncehub.config.agreements import Agreement
 from oncehub.config.procedures import Procedure
 from oncehub.settings import Settings
-from oncehub.share import (
-    FormRequest,
-    Person,
-    apply_agreements,
-    find_for_form,
-    load_agreements,
-    load_procedures,
-)
+from oncehub.share.access.database_access import apply_agreements
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
+from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.coverage.measure import answer_forms
-from oncehub.share.forms.prefill import prefill
+from oncehub.share.forms.prefill import FormRequest, find_for_form, prefill
 from oncehub.share.people.confidence import Confidence, load_confidence_rules
 from oncehub.share.people.household import MOST_MEMBERS
+from oncehub.share.people.lookup import Person
 from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
 

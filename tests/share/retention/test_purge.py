@@ -22,9 +22,10 @@ from oncehub.audit.signing.purges import bent_proof
 from oncehub.config.retention import RetentionRules
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
-from oncehub.share import load_agreements, publish, read_changes
+from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_consumer, new_client_key
 from oncehub.share.delivery.offsets import note_page
+from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.share.forms.submissions import LONGEST_OPEN
 from oncehub.share.retention import purge as purging
 from oncehub.share.retention.purge import purge, retention_status

@@ -1,4 +1,4 @@
-"""`oncehub control`: whether the books of a run of reconcile add up."""
+"""`oncehub reconcile`: links records, updates golden records, and verifies the balance of a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from oncehub.cli.output import Json, show, write_json
-from oncehub.reconcile import Control, Difference, Line, control_of, recount
+from oncehub.cli.options import Json
+from oncehub.cli.output import show, show_one, write_json
+from oncehub.reconcile.run import reconcile as reconcile_records
+from oncehub.reconcile.run_balance import Control, Difference, Line, control_of, recount
 from oncehub.settings import load_settings
 from oncehub.store.migrate import opened
 
-# Of each subject, what its tables call the columns of a line.
+# For each subject: the title of its table, and the column names of a line's fields.
 _TABLES = {
     "discrepancy": (
         "discrepancies",
@@ -42,21 +44,31 @@ _TABLES = {
     ),
 }
 
+app = typer.Typer(invoke_without_command=True)
+
 _DIFFERENCES = ("subject", "source", "kind", "booked", "counted")
 
 
-def control(
-    run: Annotated[int | None, typer.Option(help="Number of a run; the last when left out.")] = None,
+@app.callback()
+def reconcile(context: typer.Context, as_json: Json = False) -> None:
+    """Link new records to people, update golden records and discrepancies."""
+    if context.invoked_subcommand is None:
+        show_one(reconcile_records(load_settings()), title="reconciled", as_json=as_json)
+
+
+@app.command("verify")
+def verify(
+    run: Annotated[int | None, typer.Option(help="Number of the run; the last run unless given.")] = None,
     *,
-    recounted: Annotated[
-        bool, typer.Option("--recount", help="Count the tables too, and name where the books say otherwise.")
+    is_recounted: Annotated[
+        bool, typer.Option("--recount", help="Count the tables too, and list the differences.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what stood before a run, came, went and stands; status 1 when it does not add up."""
+    """Show the balance of a run: opening count, added, removed, closing count; status 1 if it is wrong."""
     with opened(load_settings()) as connection, connection, connection.cursor() as cursor:
         report = control_of(cursor, run)
-        differences = recount(cursor) if recounted else None
+        differences = recount(cursor) if is_recounted else None
     if as_json:
         write_json(_document(report, differences))
     else:
@@ -78,18 +90,18 @@ def _show(report: Control, differences: list[Difference] | None) -> None:
         rows = [_renamed(line, names) for line in _with_totals(report, subject)]
         show(rows, title=title, columns=tuple(names.values()), as_json=False)
     if differences:
-        show(differences, title="the tables say otherwise", columns=_DIFFERENCES, as_json=False)
+        show(differences, title="differences from the tables", columns=_DIFFERENCES, as_json=False)
     elif differences is not None:
-        sys.stdout.write("recounted: the tables say the same\n")
-    told = "adds up" if report.adds_up else "DOES NOT ADD UP"
-    sys.stdout.write(f"run {report.run_id}, signed off {report.signed_at:%Y-%m-%d %H:%M:%S}: {told}\n")
+        sys.stdout.write("recounted: the tables agree\n")
+    outcome = "adds up" if report.adds_up else "DOES NOT ADD UP"
+    sys.stdout.write(f"run {report.run_id}, signed off {report.signed_at:%Y-%m-%d %H:%M:%S}: {outcome}\n")
     for line in report.lines:
         if not line.adds_up:
             sys.stdout.write(f"{line.subject} {line.source} {line.kind}: {line.unexplained:,} unexplained\n")
 
 
 def _with_totals(report: Control, subject: str) -> Iterator[Line]:
-    """The lines of a subject, after those of each source their total."""
+    """Yield the lines of a subject, each source followed by its total."""
     for total in report.totals:
         if total.subject == subject:
             yield from (

@@ -1,0 +1,44 @@
+"""`checkpoint`: signs the access log, and fails when that is overdue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from oncehub.airflow.schedule import ONE_AT_A_TIME
+from oncehub.settings import load_settings
+
+
+@task
+def sign_entries() -> dict[str, Any]:
+    """Sign the entries since the last checkpoint; the counts go to XCom."""
+    from airflow.sdk.exceptions import AirflowException
+
+    from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.task_log import counted
+    from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, seal
+
+    with clear_failures():
+        report = seal(load_settings())
+    if report.unsealed_seconds > OVERDUE_SECONDS:
+        raise AirflowException(
+            f"the oldest entry of the access log is unsigned since {report.unsealed_seconds:.0f} s: an older "
+            "transaction is open"
+        )
+    return counted(report)
+
+
+@dag(
+    dag_id="checkpoint",
+    dag_display_name="Sign the access log",
+    schedule="*/5 * * * *",
+    tags=["oncehub", "audit"],
+    **ONE_AT_A_TIME,
+)
+def checkpoint_dag() -> None:
+    """Define the DAG."""
+    sign_entries()
+
+
+checkpoint_dag()
