@@ -74,7 +74,7 @@ def test_a_notice_says_what_is_held_what_is_believed_on_whose_word_and_since_whe
     publish()
     answer = tax.corrections()
     (line,) = answer.json()["notices"]
-    assert line.pop("since")
+    assert line.pop("opened_at")
     assert line == {
         "sequence": 1,
         "notice": 1,
@@ -164,7 +164,7 @@ def test_each_read_is_logged_with_the_legal_basis_of_notices(
 def test_without_its_legal_basis_no_notice_is_read(tax: Any, five: list[int]) -> None:
     hub = tax.http.app.state.hub
     agreement = hub.agreements["tax-registration"]
-    basis = agreement.corrections.legal_basis.model_copy(update={"opened_at": agreement.valid.until})
+    basis = agreement.corrections.legal_basis.model_copy(update={"since": agreement.valid.until})
     ended = agreement.corrections.model_copy(update={"legal_basis": basis})
     hub.agreements["tax-registration"] = agreement.model_copy(update={"corrections": ended})
     assert tax.corrections().status_code == 403
@@ -276,7 +276,7 @@ def test_an_answer_to_a_notice_that_was_not_fetched_notes_nothing(
         accepted = [{"notice": number, "response": "accepted"} for number in (1, notice)]
         refused = tax.acknowledge(3, *accepted)
         assert refused.status_code == 422
-        assert refused.json()["errors"][0]["pointer"] == "#/readings/1/notice"
+        assert refused.json()["errors"][0]["pointer"] == "#/responses/1/notice"
     assert readings() == []
     assert tax.acknowledge(0).json()["acknowledged"] == 0
     assert [entry[-1] for entry in log() if entry[1] == "acknowledgement"] == ["refused"] * 3 + ["answered"]
