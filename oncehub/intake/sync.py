@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from oncehub.config.connection import Connection as SourceConnection
 from oncehub.config.connector import Connector
 from oncehub.connect.http.shared_rate_limiter import shared_rate_limiter
+from oncehub.connect.source import Source
+from oncehub.connect.stream.window import Window
 from oncehub.errors import (
     ConfigError,
     ContractBroken,
