@@ -15,7 +15,7 @@ import requests
 
 from oncehub.config.reading import CursorPages, NextUrlPages
 from oncehub.connect.formats import Content
-from oncehub.connect.pagination.listing import Fetch, Listing, check_total
+from oncehub.connect.pagination.listing import Fetch, Listing, Paginator, check_total
 from oncehub.connect.plugins import NextPage, PageView
 from oncehub.connect.resume_token import LoopCheck, PagePosition
 from oncehub.errors import ContractBroken
@@ -24,11 +24,8 @@ Strip = Callable[[str], str]
 """Takes out of an address what authenticates a request."""
 
 
-class _ByToken:
+class _ByToken(Paginator):
     """A token names a place that does not shift while records change."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
 
     def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:  # noqa: ARG002
         """The position as it was."""

@@ -1,15 +1,17 @@
-"""A listing: one selection of a stream's records, to be read page by page."""
+"""A listing: one selection of a stream's records, and how a paginator gets from page to page of it."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from oncehub.config.reading import Pages, Read
 from oncehub.connect.formats import Content
+from oncehub.connect.resume_token import PagePosition
 from oncehub.errors import ContractBroken
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -67,6 +69,29 @@ class Listing:
 
 Fetch = Callable[[str], Content]
 """Fetches the page at an address."""
+
+
+class Paginator(ABC):
+    """One way to get from one page of a listing to the next."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+
+    def url(self, position: PagePosition) -> str:  # noqa: ARG002
+        """Address of the page at `position`."""
+        return self._listing.url()
+
+    def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:  # noqa: ARG002
+        """The position of an earlier process as of now; None when the pages before it have changed."""
+        return None
+
+    @abstractmethod
+    def after(self, position: PagePosition, page: Content) -> PagePosition | None:
+        """The position behind `page`, which is the one at `position`; None when it is the last.
+
+        Raises:
+            ContractBroken: when the page promises what does not come, or leads back.
+        """
 
 
 def check_total(what: str, total: int | None, read: int) -> None:

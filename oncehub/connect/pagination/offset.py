@@ -9,7 +9,7 @@ from typing import Any
 
 from oncehub.config.reading import NumberPages, OffsetPages
 from oncehub.connect.formats import Content
-from oncehub.connect.pagination.listing import Fetch, Listing, check_total
+from oncehub.connect.pagination.listing import Fetch, Listing, Paginator, check_total
 from oncehub.connect.resume_token import OffsetPosition, PagePosition
 from oncehub.errors import ContractBroken
 
@@ -20,7 +20,7 @@ _MOST_RESTARTS = 10
 """Times that a listing from which records left is read again, before its total counts as untrue."""
 
 
-class OffsetPaginator:
+class OffsetPaginator(Paginator):
     """Page numbers from 0 or 1, or offsets from 0.
 
     Records that leave the selection while it is read pull those behind them forward, past the reader. A total
@@ -29,7 +29,7 @@ class OffsetPaginator:
     """
 
     def __init__(self, listing: Listing, pages: NumberPages | OffsetPages) -> None:
-        self._listing = listing
+        super().__init__(listing)
         self._parameter = pages.parameter
         self._first = pages.first if isinstance(pages, NumberPages) else 0
         self._numbered = isinstance(pages, NumberPages)

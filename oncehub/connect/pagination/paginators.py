@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
 
 import requests
 
@@ -21,7 +20,7 @@ from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.responses import Response
 from oncehub.connect.page import Page
 from oncehub.connect.pagination.cursor import CursorPaginator, LinkPaginator, PluginPaginator, Strip
-from oncehub.connect.pagination.listing import Fetch, Listing, check_total
+from oncehub.connect.pagination.listing import Listing, Paginator, check_total
 from oncehub.connect.pagination.offset import OffsetPaginator
 from oncehub.connect.plugins import NextPage
 from oncehub.connect.resume_token import PagePosition, ResumeToken
@@ -34,36 +33,8 @@ class Gone(Exception):
     """What was to be listed is no longer there; never leaves this package."""
 
 
-class Paginator(Protocol):
-    """One way of paging."""
-
-    def url(self, position: PagePosition) -> str:
-        """Address of the page at `position`."""
-
-    def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:
-        """The position of an earlier process as of now; None when the pages before it have changed."""
-
-    def after(self, position: PagePosition, page: Content) -> PagePosition | None:
-        """The position behind `page`, which is the one at `position`; None when it is the last.
-
-        Raises:
-            ContractBroken: when the page promises what does not come, or leads back.
-        """
-
-
-class SinglePagePaginator:
+class SinglePagePaginator(Paginator):
     """Everything in one response."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
-
-    def url(self, position: PagePosition) -> str:  # noqa: ARG002
-        """The only address."""
-        return self._listing.url()
-
-    def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:  # noqa: ARG002
-        """None: there is no page to continue with."""
-        return None
 
     def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """None: no page follows."""
