@@ -1,4 +1,4 @@
-"""Rows of CSV as records, every value a string."""
+"""Reads rows of CSV as records, every value a string; the library `csv` splits them."""
 
 from __future__ import annotations
 

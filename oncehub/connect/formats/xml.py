@@ -1,4 +1,4 @@
-"""XML elements as records: no document type, so no entity to expand and nothing to fetch."""
+"""Reads XML elements as records; refuses document types, so it expands no entity and fetches nothing."""
 
 from __future__ import annotations
 
