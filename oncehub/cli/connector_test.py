@@ -106,4 +106,4 @@ def _show(name: str, verdicts: list[Verdict], as_json: bool) -> None:
         )
 
 
-_COLUMNS = ("stream", "case", "outcome", "fault", "told")
+_COLUMNS = ("stream", "case", "outcome", "fault", "message")

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from oncehub.conformance.recorder import Unmatched
 from oncehub.conformance.verdict import Fault
-from oncehub.conformance.wire import Unmatched
 from oncehub.errors import (
     AuthenticationError,
     ConfigError,

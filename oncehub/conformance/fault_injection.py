@@ -15,7 +15,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
-from oncehub.conformance.wire import Adapter, Asked, response_of
+from oncehub.conformance.recorder import Adapter, RequestKey, response_of
 
 Answering = Callable[[requests.PreparedRequest], requests.Response]
 Spoil = Callable[[requests.PreparedRequest, Answering], requests.Response]
@@ -30,21 +30,21 @@ _HTML = b"<!DOCTYPE html><html><body><h1>maintenance</h1></body></html>"
 
 
 @dataclass(frozen=True)
-class Hardship:
+class InjectedFault:
     """Something that a reader has to survive.
 
     Attributes:
         name: of its case.
-        told: what it is, in words.
+        description: what it is, in words.
         spoils: does it to answers in some form.
     """
 
     name: str
-    told: str
+    description: str
     spoils: SpoilRead
 
 
-class Failing(Adapter):
+class FaultyAdapter(Adapter):
     """Spoils the first, third, fifth ... request, each the first time it is made; a second try succeeds.
 
     Attributes:
@@ -55,7 +55,7 @@ class Failing(Adapter):
         super().__init__(inner)
         self.met = 0
         self._spoil = spoil
-        self._seen: set[Asked] = set()
+        self._seen: set[RequestKey] = set()
         self._lock = Lock()
 
     def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
@@ -64,11 +64,11 @@ class Failing(Adapter):
         def rightly(request: requests.PreparedRequest) -> requests.Response:
             return self.inner.send(request, **how)
 
-        if request.method != "GET" or not self._is_due(Asked.of(request)):
+        if request.method != "GET" or not self._is_due(RequestKey.of(request)):
             return rightly(request)
         return self._spoil(request, rightly)
 
-    def _is_due(self, asked: Asked) -> bool:
+    def _is_due(self, asked: RequestKey) -> bool:
         with self._lock:
             if asked in self._seen:
                 return False
@@ -113,7 +113,7 @@ def _changed(change: Callable[[bytes], Any]) -> Spoil:
     return spoil
 
 
-class _Cut(io.RawIOBase):
+class _CutBody(io.RawIOBase):
     """Half a body, then a broken connection."""
 
     def __init__(self, body: bytes) -> None:
@@ -129,7 +129,7 @@ class _Cut(io.RawIOBase):
         return count
 
 
-_cut = _changed(lambda body: io.BufferedReader(_Cut(body)))
+_cut = _changed(lambda body: io.BufferedReader(_CutBody(body)))
 # Within a line, for where one ends nothing tells whether another should follow.
 _truncated = _changed(lambda body: io.BytesIO(body[: len(body) // 2].rstrip()[:-1]))
 _html = _changed(lambda _: io.BytesIO(_HTML))
@@ -152,15 +152,19 @@ def _always(spoil: Spoil) -> SpoilRead:
     return lambda _: spoil
 
 
-HARDSHIPS: Final = (
-    Hardship(
+INJECTED_FAULTS: Final = (
+    InjectedFault(
         "throttled", "429 with Retry-After in seconds", _always(_refusing(429, lambda: str(_SHORT_WAIT)))
     ),
-    Hardship("throttled_date", "429 with Retry-After as a date", _always(_refusing(429, _soon))),
-    Hardship("server_errors", "an answer of 503", _always(_refusing(503))),
-    Hardship("timeouts", "an answer that does not come in time", _always(_raising(requests.ReadTimeout))),
-    Hardship("cut_connections", "a connection that breaks in the middle of an answer", _always(_cut)),
-    Hardship("truncated", "an answer that ends in its middle as if that were its end", _always(_truncated)),
-    Hardship("malformed", "an answer broken in its own syntax", _broken),
-    Hardship("maintenance_page", "a page of HTML with status 200", _always(_html)),
+    InjectedFault("throttled_date", "429 with Retry-After as a date", _always(_refusing(429, _soon))),
+    InjectedFault("server_errors", "an answer of 503", _always(_refusing(503))),
+    InjectedFault(
+        "timeouts", "an answer that does not come in time", _always(_raising(requests.ReadTimeout))
+    ),
+    InjectedFault("cut_connections", "a connection that breaks in the middle of an answer", _always(_cut)),
+    InjectedFault(
+        "truncated", "an answer that ends in its middle as if that were its end", _always(_truncated)
+    ),
+    InjectedFault("malformed", "an answer broken in its own syntax", _broken),
+    InjectedFault("maintenance_page", "a page of HTML with status 200", _always(_html)),
 )

@@ -49,7 +49,7 @@ select source_key from intake.rejected
 where source = %(source)s and stream = %(stream)s and source_key is not null and resolved_at is null
 """
 
-_TOLD = """
+_MESSAGES = """
 select error from intake.run where error is not null
 union all select reason || ' ' || path from intake.rejected
 union all select path || ' ' || found from intake.drift
@@ -117,7 +117,7 @@ class Hub:
 
     def empty(self) -> None:
         """Forget everything that was ever read."""
-        self._said.update(self._told())
+        self._said.update(self._current_messages())
         with self._store, self._store.cursor() as cursor:
             cursor.execute(_TABLES)
             for table in cursor.fetchall():
@@ -168,12 +168,12 @@ class Hub:
         [(count,)] = self._all("select count(*) from intake.rejected where stage = 'contract'", {})
         return int(count)
 
-    def said(self) -> set[str]:
+    def messages(self) -> set[str]:
         """All that landing ever wrote down here for people to read."""
-        return self._said | self._told()
+        return self._said | self._current_messages()
 
-    def _told(self) -> set[str]:
-        return {text for (text,) in self._all(_TOLD, {})}
+    def _current_messages(self) -> set[str]:
+        return {text for (text,) in self._all(_MESSAGES, {})}
 
     def _all(self, statement: str | sql.Composed, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._store, self._store.cursor() as cursor:

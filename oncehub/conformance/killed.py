@@ -1,7 +1,7 @@
-"""Landing in a process of its own, that is killed once so many pages have landed.
+"""Lands pages in a process of its own and kills it once so many have landed.
 
-The process gets the pages as JSON on its standard input, no credentials, and says on its standard output when
-it has come so far; then it waits to be killed.
+The process reads the pages as JSON from standard input, gets no credentials, writes a line to standard output
+when they have landed, and waits to be killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import orjson
 
 from oncehub.config.catalogue import load_connector
 from oncehub.conformance.hub import Hub
-from oncehub.conformance.readings import Remembered, opening
+from oncehub.conformance.readers import ReplayedPages, opener_of
 from oncehub.conformance.verdict import Fault
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import ResumeToken
@@ -71,7 +71,7 @@ def _land(orders: dict[str, Any]) -> None:
     settings = Settings(Path(orders["root"]), Path(orders["home"]), orders["database"])
     source, stream = orders["names"]
     tokens = [page["next"] and ResumeToken.load(page["next"], source, stream) for page in orders["pages"]]
-    pages = Remembered(
+    pages = ReplayedPages(
         [Page(**page | {"next": token}) for page, token in zip(orders["pages"], tokens, strict=True)]
     )
 
@@ -84,7 +84,7 @@ def _land(orders: dict[str, Any]) -> None:
     Hub(settings).read(
         load_connector(settings, source),
         stream,
-        opening(pages),
+        opener_of(pages),
         now=datetime.fromisoformat(orders["now"]),
         full=True,
         listener=wait,

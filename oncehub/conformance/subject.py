@@ -10,13 +10,13 @@ from functools import cached_property
 
 from oncehub.anonymisation.non_personal_fields import configuration_words, recordable_fields
 from oncehub.config.connector import Connector, SequenceChanges, Stream, TimeChanges
-from oncehub.conformance.fault_injection import Failing, Spoil
+from oncehub.conformance.fault_injection import FaultyAdapter, Spoil
 from oncehub.conformance.hub import Contents, Hub
 from oncehub.conformance.reach import Reach
-from oncehub.conformance.readings import Noted, Readable, Remembered, opening, opening_each
+from oncehub.conformance.readers import LimitedReader, Readable, ReplayedPages, opener_from, opener_of
+from oncehub.conformance.recorder import Interactions
 from oncehub.conformance.records import Stated, stated_in
 from oncehub.conformance.verdict import NotShown
-from oncehub.conformance.wire import Tape
 from oncehub.connect.page import Page
 from oncehub.connect.source import Source
 from oncehub.connect.stream.window import Window
@@ -97,7 +97,7 @@ class Subject:
         kept: a hub that is read into at the beginning and at the end only.
         now: the present, the same for all readings but the last.
         first: the first full reading, once it was made.
-        taped: what the source answered in it; None when that was too large to keep.
+        recorded_responses: what the source answered in it; None when that was too large to keep.
     """
 
     connector: Connector
@@ -108,7 +108,7 @@ class Subject:
     options: Options
     now: datetime
     first: Read | None = None
-    taped: Tape | None = None
+    recorded_responses: Interactions | None = None
     _again: Read | None = field(default=None, repr=False)
     _landed: Landed | None = field(default=None, repr=False)
 
@@ -171,7 +171,7 @@ class Subject:
         """What the first reading lands, nothing coming between."""
         if self._landed is None:
             self.scratch.empty()
-            report = self.land(Remembered(self.known().pages))
+            report = self.land(ReplayedPages(self.known().pages))
             self._landed = Landed(self.held(), report, self.scratch.refused())
         return self._landed
 
@@ -187,12 +187,12 @@ class Subject:
         Raises:
             OncehubError: see `oncehub.intake.sync`.
         """
-        opener = opening(readable) if hasattr(readable, "pages") else readable
+        opener = opener_of(readable) if hasattr(readable, "pages") else readable
         return self.scratch.read(
             self.connector, self.stream, opener, now=self.now, full=full, listener=listener
         )
 
-    def live(self, noted: list[Noted] | None = None) -> Opener:
+    def live(self, noted: list[LimitedReader] | None = None) -> Opener:
         """Opens the source itself, to be read from its beginning as far as the options say."""
 
         @contextmanager
@@ -200,7 +200,7 @@ class Subject:
             with self.reach.live() as source:
                 yield self._noted(source, noted)
 
-        return opening_each(opened)
+        return opener_from(opened)
 
     def read(self, window: Window, *, connector: Connector | None = None, most: int | None = None) -> Read:
         """Read a window of the source itself, landing nothing.
@@ -214,17 +214,17 @@ class Subject:
             OncehubError: see `Source.pages`.
         """
         with self.reach.live(connector) as source:
-            noted = Noted(source, most or self.options.pages)
+            noted = LimitedReader(source, most or self.options.pages)
             pages = list(noted.pages(self.stream, window))
         return Read(self.spec, pages, complete=not noted.cut)
 
-    def spoiled(self, spoil: Spoil) -> AbstractContextManager[tuple[Source, Failing]]:
+    def spoiled(self, spoil: Spoil) -> AbstractContextManager[tuple[Source, FaultyAdapter]]:
         """Open what the source answered in the first reading, with answers that go wrong at first."""
-        assert self.taped is not None
-        return self.reach.spoiled(self.taped, spoil)
+        assert self.recorded_responses is not None
+        return self.reach.spoiled(self.recorded_responses, spoil)
 
-    def _noted(self, source: Source, into: list[Noted] | None = None) -> Noted:
-        noted = Noted(source, self.options.pages)
+    def _noted(self, source: Source, into: list[LimitedReader] | None = None) -> LimitedReader:
+        noted = LimitedReader(source, self.options.pages)
         if into is not None:
             into.append(noted)
         return noted

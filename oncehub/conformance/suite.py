@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from oncehub.conformance.captured_output import captured_output
 from oncehub.conformance.cases import CASES
 from oncehub.conformance.cases.afterwards import Aftermath, arrivals, departures, observed
-from oncehub.conformance.cases.bounds import limits
-from oncehub.conformance.cases.quiet import quiet, secrets_of
+from oncehub.conformance.cases.overall import limits, quiet, secrets_of
 from oncehub.conformance.diagnosis import diagnosed
 from oncehub.conformance.hub import Hub
-from oncehub.conformance.listening import Heard, listening
 from oncehub.conformance.reach import Reach
 from oncehub.conformance.subject import Options, Subject
 from oncehub.conformance.verdict import Fault, NotShown, Verdict
@@ -61,14 +60,14 @@ class Suite:
         verdicts: list[Verdict] = []
         for hub in self.hubs:
             hub.empty()
-        with listening() as heard:
-            for verdict in self._verdicts(streams or list(connector.streams), heard, verdicts):
+        with captured_output() as captured:
+            for verdict in self._verdicts(streams or list(connector.streams), captured, verdicts):
                 verdicts.append(verdict)
                 listener(verdict)
         return verdicts
 
     def _verdicts(
-        self, streams: Sequence[str], heard: Heard, verdicts: Sequence[Verdict]
+        self, streams: Sequence[str], captured: set[str], verdicts: Sequence[Verdict]
     ) -> Iterator[Verdict]:
         subjects = [self._subject(stream) for stream in streams]
         for subject in subjects:
@@ -76,7 +75,7 @@ class Suite:
                 if self._wanted(name) or name == "reads":
                     yield judged(name, subject.stream, partial(case, subject))
         yield from self._afterwards(subjects)
-        said = heard.texts.union(*(hub.said() for hub in self.hubs), (each.told for each in verdicts))
+        said = captured.union(*(hub.messages() for hub in self.hubs), (each.message for each in verdicts))
         if self._wanted("quiet"):
             secrets = secrets_of(self.reach.connection) | self.reach.meter.secrets()
             yield judged("quiet", None, partial(quiet, said, secrets, subjects))

@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.conformance.hub import Hub
-from oncehub.conformance.pages import resized
-from oncehub.conformance.reach import Reach, secret_parameter
+from oncehub.conformance.reach import Reach, resized, secret_parameter
+from oncehub.conformance.recorder import Interactions
 from oncehub.conformance.recording import Cassette, cassette_path, recorded_connector, redacted
 from oncehub.conformance.subject import Options
 from oncehub.conformance.suite import Listener, Suite
 from oncehub.conformance.verdict import Verdict
-from oncehub.conformance.wire import Tape
 from oncehub.connect.http.rate_limiter import Pause
 from oncehub.errors import ConfigError
 
@@ -77,16 +76,16 @@ class Trial:
         reach = self._reach(connection, options)
         silent = replace(self, listener=lambda _: None)
         on_source = silent._suite(reach, options, reach.clock).run(self.streams, silent.listener)
-        tape = redacted(self.hubs[0].settings, reach.connector, connection, reach.tape)
-        cassette = Cassette(reach.clock(), options, tape)
+        interactions = redacted(self.hubs[0].settings, reach.connector, connection, reach.interactions)
+        cassette = Cassette(reach.clock(), options, interactions)
         verdicts = self._played(cassette)
         before = {(each.stream, each.case) for each in on_source if each.outcome == "failed"}
         failed = [each for each in verdicts if each.outcome == "failed"]
         if worse := [each for each in failed if (each.stream, each.case) not in before]:
-            told = f"{worse[0].case} of {worse[0].stream}: {worse[0].told}"
+            found = f"{worse[0].case} of {worse[0].stream}: {worse[0].message}"
             raise ConfigError(
                 f"{self.connector.source}: the recording was not written, as on it fails what did not fail "
-                f"on the source: {told}; if the source changed meanwhile, record again"
+                f"on the source: {found}; if the source changed meanwhile, record again"
             )
         cassette.save(cassette_path(self.connector))
         return verdicts
@@ -94,15 +93,15 @@ class Trial:
     def _played(self, cassette: Cassette) -> list[Verdict]:
         connector = _prepared(recorded_connector(self.connector), cassette.options)
         reach = Reach(
-            connector, RECORDED_FROM, cassette.tape, recorded=True, clock=lambda: cassette.recorded_at
+            connector, RECORDED_FROM, cassette.interactions, recorded=True, clock=lambda: cassette.recorded_at
         )
         return self._suite(reach, cassette.options, reach.clock).run(self.streams, self.listener)
 
     def _reach(self, connection: Connection, options: Options) -> Reach:
         now = datetime.now(UTC).replace(microsecond=0)
         connector = _prepared(self.connector, options)
-        tape = Tape(secret_parameter(connector))
-        return Reach(connector, connection, tape, recorded=False, clock=lambda: now, pause=self.pause)
+        interactions = Interactions(secret_parameter(connector))
+        return Reach(connector, connection, interactions, recorded=False, clock=lambda: now, pause=self.pause)
 
     def _suite(self, reach: Reach, options: Options, clock: Callable[[], datetime]) -> Suite:
         return Suite(reach, self.hubs, options, clock, self.only)

@@ -15,14 +15,14 @@ class Verdict:
     Attributes:
         case: its name.
         stream: None where it is about the connector as a whole.
-        told: what was seen; of a fault, what is wrong and what to do; else what would show it.
+        message: what was seen; of a fault, what is wrong and what to do; else what would show it.
         fault: short name of the fault; None unless failed.
     """
 
     case: str
     stream: str | None
     outcome: Outcome
-    told: str
+    message: str
     fault: str | None = None
 
 
@@ -33,8 +33,8 @@ class Fault(Exception):
         name: short, e.g. `since_exclusive`.
     """
 
-    def __init__(self, name: str, told: str) -> None:
-        super().__init__(told)
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
         self.name = name
 
 

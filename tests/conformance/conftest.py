@@ -41,7 +41,7 @@ class Tested:
 
     def told(self, case: str) -> str:
         [verdict] = [each for each in self.verdicts if each.case == case]
-        return verdict.told
+        return verdict.message
 
     def outcome(self, case: str) -> str:
         [verdict] = [each for each in self.verdicts if each.case == case]

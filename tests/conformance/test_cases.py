@@ -11,12 +11,12 @@ import pytest
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.conformance.cases.bounds import limits
+from oncehub.conformance.cases.overall import limits
 from oncehub.conformance.diagnosis import diagnosed
 from oncehub.conformance.reach import Reach
+from oncehub.conformance.recorder import Interactions, Meter
 from oncehub.conformance.subject import Options
 from oncehub.conformance.suite import NAMES, judged
-from oncehub.conformance.wire import Meter, Tape
 from oncehub.errors import ConfigError, SourceUnavailable
 from stubs.hostile.client import HostileSource
 
@@ -38,11 +38,11 @@ def saying(what: Any) -> Any:
 @pytest.mark.parametrize(
     ("what", "fault"),
     [
-        (lambda source: source.records()[0]["hoTen"], "value_told"),
-        (lambda source: source.records()[0]["soDinhDanh"], "value_told"),
-        (lambda source: base64.b64encode(source.records()[0]["maSo"].encode()).decode(), "value_told"),
+        (lambda source: source.records()[0]["hoTen"], "value_disclosed"),
+        (lambda source: source.records()[0]["soDinhDanh"], "value_disclosed"),
+        (lambda source: base64.b64encode(source.records()[0]["maSo"].encode()).decode(), "value_disclosed"),
         (lambda source: source.records()[0]["hoTen"].replace(" ", "+"), None),
-        (lambda source: source.connection["password"], "secret_told"),
+        (lambda source: source.connection["password"], "secret_disclosed"),
         (lambda source: source.connection["host"], None),
     ],
 )
@@ -106,7 +106,9 @@ class TestLimits:
     def reach(self, connector: Any, begun: list[float], at_once: int = 1) -> Reach:
         meter = Meter()
         meter.begun, meter.most_at_once = begun, at_once
-        return Reach(connector, Connection("https://a.example"), Tape(), False, lambda: None, meter=meter)
+        return Reach(
+            connector, Connection("https://a.example"), Interactions(), False, lambda: None, meter=meter
+        )
 
     @pytest.fixture
     def connector(self, connector_file: Path) -> Any:

@@ -135,7 +135,7 @@ def test_an_unmatched_request_fails_the_case_that_makes_it(record) -> None:
     )
     [since] = [each for each in trial.of_recording() if each.case == "since"]
     assert (since.outcome, since.fault) == ("failed", "unmatched_request")
-    assert "unmatched request: GET /holders ?limit&tuNgay&until" in since.told
+    assert "unmatched request: GET /holders ?limit&tuNgay&until" in since.message
 
 
 def test_without_a_recording_it_says_how_to_make_one(tmp_path, hubs_over) -> None:

@@ -7,16 +7,14 @@ from functools import partial
 from typing import Final
 
 from oncehub.conformance.cases.agreement import agreement
+from oncehub.conformance.cases.changes import late_rows, same_time, since, until
 from oncehub.conformance.cases.deletes import deletes
 from oncehub.conformance.cases.differing import changed_type, missing_field, unknown_field
-from oncehub.conformance.cases.disturbed import survives, waits_no_longer
-from oncehub.conformance.cases.late import late_rows
-from oncehub.conformance.cases.reading import reads, totals
+from oncehub.conformance.cases.injected_faults import survives, waits_no_longer
+from oncehub.conformance.cases.reading import reads, samples, totals
 from oncehub.conformance.cases.repeating import doubles, order, twice
 from oncehub.conformance.cases.resuming import resumes, survives_kills
-from oncehub.conformance.cases.samples import samples
-from oncehub.conformance.cases.windows import same_time, since, until
-from oncehub.conformance.fault_injection import HARDSHIPS
+from oncehub.conformance.fault_injection import INJECTED_FAULTS
 from oncehub.conformance.subject import Subject
 
 Case = Callable[[Subject], str]
@@ -43,7 +41,7 @@ CASES: Final[dict[str, Case]] = {
     "same_time": same_time,
     "late_rows": late_rows,
     "deletes": deletes,
-    **{each.name: partial(survives, hardship=each) for each in HARDSHIPS},
+    **{each.name: partial(survives, injected=each) for each in INJECTED_FAULTS},
     "long_wait": waits_no_longer,
     "unknown_field": unknown_field,
     "changed_type": changed_type,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from oncehub.config.connector import TimeChanges
 from oncehub.conformance.hub import Contents
-from oncehub.conformance.readings import Noted
+from oncehub.conformance.readers import LimitedReader
 from oncehub.conformance.records import Stated
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
@@ -39,7 +39,7 @@ def observed(subject: Subject, now: datetime) -> Aftermath:
     """
     subject.known()
     changes = subject.changes
-    noted: list[Noted] = []
+    noted: list[LimitedReader] = []
     subject.kept.read(subject.connector, subject.stream, subject.live(noted), now=now)
     until = now - changes.skew if isinstance(changes, TimeChanges) else None
     everything = subject.read(Window(None, until))

@@ -42,13 +42,13 @@ class Difference:
     Attributes:
         fault: its short name.
         records: how many show it.
-        told: where and how.
+        place: where and how.
         advice: what to do.
     """
 
     fault: str
     records: int
-    told: str
+    place: str
     advice: str
 
 
@@ -67,19 +67,19 @@ def agreement(subject: Subject) -> str:
     stop = next((batch.stop for batch in batches if batch.stop), None)
     if stop:
         raise Fault("contract_stopped", f"the contract stops the run: {stop}")
-    differences = told_apart(batches)
+    differences = differences_in(batches)
     most = max(1.0, _ACCIDENTS * len(read.stated))
     for each in differences:
         if each.records > most:
             raise Fault(
-                each.fault, f"{each.told} in {each.records} of {len(read.stated)} records: {each.advice}"
+                each.fault, f"{each.place} in {each.records} of {len(read.stated)} records: {each.advice}"
             )
-    few = "; ".join(f"{each.records} differ: {each.told}" for each in differences[:3])
+    few = "; ".join(f"{each.records} differ: {each.place}" for each in differences[:3])
     return f"{len(read.stated)} records" + (f"; {few}" if few else " all land")
 
 
-def told_apart(batches: Iterable[Batch]) -> list[Difference]:
-    """All differences of some batches, the most frequent first."""
+def differences_in(batches: Iterable[Batch]) -> list[Difference]:
+    """All differences that some batches show, the most frequent first."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for batch in batches:
         for rejected in batch.rejected:
@@ -87,12 +87,12 @@ def told_apart(batches: Iterable[Batch]) -> list[Difference]:
         for drift in batch.drift:
             counts[_of_drift(drift)] += drift.records
     return [
-        Difference(fault, records, told, advice) for (fault, told, advice), records in counts.most_common()
+        Difference(fault, records, place, advice) for (fault, place, advice), records in counts.most_common()
     ]
 
 
 def _of_rejected(rejected: Rejected) -> tuple[str, str, str]:
-    told = f"{rejected.path}: {rejected.reason}"
+    place = f"{rejected.path}: {rejected.reason}"
     if rejected.stage == "contract":
         keyword = rejected.reason.partition("'")[2].partition("'")[0]
         fault, advice = _BY_KEYWORD.get(keyword, ("unfit_records", "correct the contract, or ask the agency"))
@@ -100,7 +100,7 @@ def _of_rejected(rejected: Rejected) -> tuple[str, str, str]:
         fault, advice = _BY_REASON.get(
             rejected.reason, ("unfit_records", "correct the mapping, or ask the agency")
         )
-    return fault, told, advice
+    return fault, place, advice
 
 
 def _of_drift(drift: Drift) -> tuple[str, str, str]:

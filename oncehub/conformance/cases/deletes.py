@@ -12,7 +12,7 @@ from oncehub.config.connector import (
     TombstoneStream,
     Updated,
 )
-from oncehub.conformance.readings import Remembered, single_page
+from oncehub.conformance.readers import ReplayedPages, single_page
 from oncehub.conformance.records import Stated, with_value
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
@@ -29,7 +29,7 @@ def deletes(subject: Subject) -> str:
     gone, *_, staying = living
     following = _after(subject, gone, living)
     subject.scratch.empty()
-    subject.land(Remembered(subject.known().pages))
+    subject.land(ReplayedPages(subject.known().pages))
     subject.land(following, full=False)
     rows = subject.held().rows
     if gone.key in rows or staying.key not in rows:
@@ -41,7 +41,7 @@ def deletes(subject: Subject) -> str:
     return f"by {_kind(subject.spec)}: one record went, the others stayed"
 
 
-def _after(subject: Subject, gone: Stated, living: list[Stated]) -> Remembered:
+def _after(subject: Subject, gone: Stated, living: list[Stated]) -> ReplayedPages:
     """What the source says once the record is deleted."""
     spec = subject.spec
     match spec.deletes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from oncehub.config.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes
-from oncehub.conformance.readings import Remembered
+from oncehub.conformance.readers import ReplayedPages
 from oncehub.conformance.records import with_value, without_value
 from oncehub.conformance.subject import Landed, Subject
 from oncehub.conformance.verdict import Fault, NotShown
@@ -60,7 +60,7 @@ def _shown(subject: Subject, kind: Kind, field: str, change: Change) -> str:
     mode = getattr(subject.spec.contract, kind)
     subject.scratch.empty()
     try:
-        report = subject.land(Remembered(edited.pages))
+        report = subject.land(ReplayedPages(edited.pages))
     except ContractStopped:
         if mode != "stop":
             raise

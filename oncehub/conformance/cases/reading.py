@@ -1,24 +1,27 @@
-"""Whether the stream can be read to its end, and holds what it declares."""
+"""Whether contract, mapping and samples agree, and the stream can be read to its end."""
 
 from __future__ import annotations
 
+from oncehub.config.catalogue import load_connector
 from oncehub.config.connector import TombstoneStream
-from oncehub.conformance.readings import Noted
+from oncehub.conformance.readers import LimitedReader
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
+from oncehub.normalize.definition import load_definition
+from oncehub.normalize.stream_check import sample_faults
 
 
 def reads(subject: Subject) -> str:
     """Credentials work, and every page is as the connector says, as far as is to be read."""
-    noted: list[Noted] = []
+    noted: list[LimitedReader] = []
     report = subject.kept.read(
         subject.connector, subject.stream, subject.live(noted), now=subject.now, full=True
     )
     [reading] = noted
     read = Read(subject.spec, tuple(reading.passed), complete=not reading.cut)
-    subject.first, subject.taped = read, subject.reach.tape.copied()
-    told = f"{report.read} records, pages: {report.pages}"
-    return told if read.complete else f"{told}; what follows was left unread (--limit-pages)"
+    subject.first, subject.recorded_responses = read, subject.reach.interactions.copied()
+    seen = f"{report.read} records, pages: {report.pages}"
+    return seen if read.complete else f"{seen}; what follows was left unread (--limit-pages)"
 
 
 def totals(subject: Subject) -> str:
@@ -50,3 +53,15 @@ def totals(subject: Subject) -> str:
 def _says_the_same_again(subject: Subject, declared: list[int]) -> bool:
     """Whether another reading tells that nothing really came or went."""
     return [page.total for page in subject.again().pages] == declared
+
+
+def samples(subject: Subject) -> str:
+    """The samples beside the connector meet the contract, and the mapping reads each of them."""
+    settings = subject.scratch.settings
+    definition = load_definition(settings, load_connector(settings, subject.connector.source), subject.stream)
+    path = definition.connector.path.parent / "samples" / f"{subject.stream}.json"
+    if not path.is_file():
+        raise NotShown(f"there are no samples; write a few invented records to {path}")
+    if faults := sample_faults(definition):
+        raise Fault("bad_samples", f"{faults[0]}; correct it, the contract or the mapping")
+    return "contract, mapping and samples agree"

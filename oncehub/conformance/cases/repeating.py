@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from oncehub.conformance.pages import page_size, resized
-from oncehub.conformance.readings import Remembered
+from oncehub.conformance.reach import page_size, resized
+from oncehub.conformance.readers import ReplayedPages
 from oncehub.conformance.records import Stated, differing_fields
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
@@ -20,7 +20,7 @@ def twice(subject: Subject) -> str:
     """The same pages landed again write nothing, and the source says the same when it is asked again."""
     first = subject.known()
     subject.landed()
-    again = subject.land(Remembered(first.pages))
+    again = subject.land(ReplayedPages(first.pages))
     if again.accepted or again.deleted:
         raise Fault(
             "not_repeatable",
@@ -76,7 +76,7 @@ def doubles(subject: Subject) -> str:
         raise Fault(
             "duplicate_key",
             f"{len(conflicting)} keys came with different contents and the same time of statement in one "
-            "reading: which is true cannot be told; choose the `key` that names one record, or ask the "
+            "reading: nothing says which is true; choose the `key` that names one record, or ask the "
             "agency",
         )
     return f"{repeated} records came again, with the same content" if repeated else "every key came once"

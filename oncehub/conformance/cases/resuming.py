@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from oncehub.conformance.killed import land_until_killed
-from oncehub.conformance.readings import Remembered
+from oncehub.conformance.readers import ReplayedPages
+from oncehub.conformance.recorder import Unmatched
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.conformance.wire import Unmatched
 from oncehub.errors import OncehubError, RequestRefused
 from oncehub.intake.runs.run import RunReport
 
@@ -63,7 +63,7 @@ def _land_until(subject: Subject, boundary: int) -> None:
             raise _Ended
 
     try:
-        subject.land(Remembered(subject.known().pages), listener=end)
+        subject.land(ReplayedPages(subject.known().pages), listener=end)
     except _Ended:
         # What a lost connection would undo.
         subject.scratch.store.rollback()

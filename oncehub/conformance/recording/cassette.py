@@ -15,8 +15,8 @@ import orjson
 
 from oncehub.config.access import NoAuth
 from oncehub.config.connector import Connector
+from oncehub.conformance.recorder import Interactions, RecordedResponse, RequestKey
 from oncehub.conformance.subject import Options
-from oncehub.conformance.wire import Asked, Tape, Taped
 from oncehub.errors import ConfigError
 
 _FORM = 1
@@ -29,12 +29,12 @@ class Cassette:
     Attributes:
         recorded_at: the present of all its requests.
         options: with which the suite made them.
-        tape: every request and its answer.
+        interactions: every request and its answer.
     """
 
     recorded_at: datetime
     options: Options
-    tape: Tape
+    interactions: Interactions
 
     def save(self, path: Path) -> None:
         """Write it; the same recording gives the same bytes."""
@@ -42,7 +42,7 @@ class Cassette:
             "form": _FORM,
             "recorded_at": self.recorded_at.isoformat(),
             "options": asdict(self.options),
-            "answers": list(_written(self.tape)),
+            "answers": list(_written(self.interactions)),
         }
         text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
         path.write_bytes(gzip.compress(text, mtime=0))
@@ -64,11 +64,13 @@ class Cassette:
             raise ConfigError(f"{path} is no recording; make it again with --record") from None
         if document.get("form") != _FORM:
             raise ConfigError(f"{path} is of another version; make it again with --record")
-        tape = Tape()
+        interactions = Interactions()
         for each in document["answers"]:
             asked, answer = _read(each)
-            tape.keep(asked, answer)
-        return cls(datetime.fromisoformat(document["recorded_at"]), Options(**document["options"]), tape)
+            interactions.keep(asked, answer)
+        return cls(
+            datetime.fromisoformat(document["recorded_at"]), Options(**document["options"]), interactions
+        )
 
 
 def cassette_path(connector: Connector) -> Path:
@@ -87,9 +89,9 @@ def recorded_connector(connector: Connector) -> Connector:
     return recorded
 
 
-def _written(tape: Tape) -> Iterable[dict[str, Any]]:
-    for asked in sorted(tape.answers, key=lambda asked: (asked.path, asked.query)):
-        answer = tape.answers[asked]
+def _written(interactions: Interactions) -> Iterable[dict[str, Any]]:
+    for asked in sorted(interactions.answers, key=lambda asked: (asked.path, asked.query)):
+        answer = interactions.answers[asked]
         try:
             body = {"text": answer.body.decode()}
         except UnicodeDecodeError:
@@ -103,7 +105,7 @@ def _written(tape: Tape) -> Iterable[dict[str, Any]]:
         }
 
 
-def _read(each: dict[str, Any]) -> tuple[Asked, Taped]:
+def _read(each: dict[str, Any]) -> tuple[RequestKey, RecordedResponse]:
     body = each["text"].encode() if "text" in each else base64.b64decode(each["base64"])
     query = tuple((name, value) for name, value in each["query"])
-    return Asked(each["method"], each["path"], query), Taped(200, each["headers"], body)
+    return RequestKey(each["method"], each["path"], query), RecordedResponse(200, each["headers"], body)

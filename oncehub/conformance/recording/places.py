@@ -1,4 +1,4 @@
-"""Which place of the connector an answer on a tape came from."""
+"""Which place of the connector a recorded response came from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from oncehub.config.connector import Connector
 from oncehub.config.reading import Pages, Read
-from oncehub.conformance.wire import Asked
+from oncehub.conformance.recorder import RequestKey
 from oncehub.connect.checks import places
 
 Kind = Literal["page", "listing", "file", "watermark"]
@@ -35,7 +35,7 @@ class Place:
     pages: Pages
     deletions: bool = False
 
-    def values(self, asked: Asked) -> Mapping[str, str] | None:
+    def values(self, asked: RequestKey) -> Mapping[str, str] | None:
         """What stands for the placeholders in a request for this place; None where it is for another."""
         parts = _PLACEHOLDER.split(self.template)
         pattern = "".join(

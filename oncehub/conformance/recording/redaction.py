@@ -1,4 +1,4 @@
-"""A tape without what it says about anybody: the same requests, and answers of the same form."""
+"""Makes a recording anonymous: the same requests, and responses of the same form with invented values."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.config.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read
 from oncehub.config.reading import Place as Stated
+from oncehub.conformance.recorder import Interactions, RecordedResponse, RequestKey
 from oncehub.conformance.recording.fitting import Fitting
 from oncehub.conformance.recording.places import Place, places_of
 from oncehub.conformance.recording.writing import written
-from oncehub.conformance.wire import Asked, Tape, Taped
 from oncehub.connect.formats import Content, PageReader, at, record_slices
 from oncehub.connect.http.responses import Response
 from oncehub.connect.pagination.cursor import next_link
@@ -35,30 +35,32 @@ _PAGE = "page"
 
 @dataclass(frozen=True)
 class _Held:
-    """One answer of the tape, taken apart.
+    """One recorded response, taken apart.
 
     Attributes:
         values: what stands for the placeholders of its place.
         content: None of a listing of files or a watermark.
     """
 
-    asked: Asked
-    answer: Taped
+    asked: RequestKey
+    answer: RecordedResponse
     place: Place
     values: Mapping[str, str]
     content: Content | None
 
 
-def redacted(settings: Settings, connector: Connector, connection: Connection, tape: Tape) -> Tape:
-    """Return a tape on which values of records are replaced, and nothing is left that proves who asked.
+def redacted(
+    settings: Settings, connector: Connector, connection: Connection, interactions: Interactions
+) -> Interactions:
+    """Return interactions in which values of records are replaced and nothing identifies the client.
 
     Kept are codes, marks, times of statement and numbers of changes. Page tokens and next links are renamed,
     in answers and in the requests that follow them. The key of the replacement is forgotten.
 
     Raises:
-        ConfigError: when an answer cannot be told, or no substitute for a key is accepted.
+        ConfigError: when an answer belongs to no stream, or no substitute for a key is accepted.
     """
-    return _Redaction(settings, connector, connection).of(tape)
+    return _Redaction(settings, connector, connection).of(interactions)
 
 
 @dataclass
@@ -71,32 +73,34 @@ class _Redaction:
     links: dict[tuple[str, tuple[tuple[str, str], ...]], str] = field(default_factory=dict)
     sums: dict[str, str] = field(default_factory=dict)
 
-    def of(self, tape: Tape) -> Tape:
+    def of(self, interactions: Interactions) -> Interactions:
         parts = load_plugin(self.connector)
         known = places_of(self.connector)
         # Only tokens are posted for, and a recording asks for none.
-        pages = sorted((each for each in tape.answers if each.method == "GET"), key=str)
-        held = [self._taken_apart(each, tape.answers[each], known, parts) for each in pages]
+        pages = sorted((each for each in interactions.answers if each.method == "GET"), key=str)
+        held = [self._taken_apart(each, interactions.answers[each], known, parts) for each in pages]
         self._fit(held)
         for each in held:
             self._name_links(each)
-        result = Tape()
+        result = Interactions()
         # Listings state the sums of files, so they are written last.
         for each in sorted(held, key=lambda each: each.place.kind == "listing"):
             if asked := self._asked(each):
                 result.keep(asked, self._written(each))
         return result
 
-    def _taken_apart(self, asked: Asked, answer: Taped, known: list[Place], parts: Plugins) -> _Held:
+    def _taken_apart(
+        self, asked: RequestKey, answer: RecordedResponse, known: list[Place], parts: Plugins
+    ) -> _Held:
         for place in known:
             values = place.values(asked)
             if values is not None:
                 return _Held(asked, answer, place, values, self._content(place, answer, parts))
         raise ConfigError(
-            f"{self.connector.path}: the answer to {asked.told()} belongs to none of its streams"
+            f"{self.connector.path}: the answer to {asked.described()} belongs to none of its streams"
         )
 
-    def _content(self, place: Place, answer: Taped, parts: Plugins) -> Content | None:
+    def _content(self, place: Place, answer: RecordedResponse, parts: Plugins) -> Content | None:
         what = f"{self.connector.source}.{place.stream}: recorded answer"
         if place.kind == "page":
             most = self.connector.limits.page_bytes
@@ -139,19 +143,19 @@ class _Redaction:
                     name = f"{_PAGE}-{len(self.links) + 1}"
                     self.links.setdefault(_path_and_query(held.asked.path, address), name)
 
-    def _asked(self, held: _Held) -> Asked | None:
-        """The request as the connector will make it on the new tape; None where no answer leads to it."""
+    def _asked(self, held: _Held) -> RequestKey | None:
+        """The request as the connector will make it when replaying; None where no response leads to it."""
         asked, place, path = held.asked, held.place, self._path(held)
         if isinstance(place.pages, NextUrlPages | LinkPages):
             if named := self.links.get((asked.path, asked.query)):
-                return Asked(asked.method, path, ((_PAGE, named),))
+                return RequestKey(asked.method, path, ((_PAGE, named),))
             if {name for name, _ in asked.query} - self._parameters(place):
                 return None
         token = place.pages.parameter if isinstance(place.pages, CursorPages) else None
         if any(name == token and value not in self.tokens for name, value in asked.query):
             return None
         query = ((name, self._query(place, name, value)) for name, value in asked.query)
-        return Asked(asked.method, path, tuple(sorted(query)))
+        return RequestKey(asked.method, path, tuple(sorted(query)))
 
     def _parameters(self, place: Place) -> set[str]:
         """What the connector itself puts into the query of a first page."""
@@ -175,7 +179,7 @@ class _Redaction:
             return self.substitutes.known(value) or value
         return value
 
-    def _written(self, held: _Held) -> Taped:
+    def _written(self, held: _Held) -> RecordedResponse:
         place, content = held.place, held.content
         if place.kind == "watermark":
             return self._watermark(held)
@@ -188,7 +192,7 @@ class _Redaction:
         body = written(self._form(place), records, facts)
         if place.kind == "file":
             self.sums[held.values["name"]] = hashlib.sha256(body).hexdigest()
-        return Taped(200, headers, body)
+        return RecordedResponse(200, headers, body)
 
     def _form(self, place: Place) -> Read:
         """How the answer is written: what a part of the connector's own reads is written as JSON."""
@@ -221,7 +225,7 @@ class _Redaction:
         named = self.links[_path_and_query(held.asked.path, address)]
         return f"{self._path(held)}?{_PAGE}={named}"
 
-    def _watermark(self, held: _Held) -> Taped:
+    def _watermark(self, held: _Held) -> RecordedResponse:
         stream = self.connector.streams[held.place.stream]
         assert stream.snapshot is not None
         assert stream.snapshot.watermark is not None
@@ -231,9 +235,9 @@ class _Redaction:
         headers: dict[str, str] = {}
         stated = Content("", [], body, CaseInsensitiveDict(held.answer.headers))
         _state(place, stated.value(place), facts, headers)
-        return Taped(200, headers, orjson.dumps(_nested(facts)))
+        return RecordedResponse(200, headers, orjson.dumps(_nested(facts)))
 
-    def _listing(self, held: _Held) -> Taped:
+    def _listing(self, held: _Held) -> RecordedResponse:
         listing = held.place.read.listing
         assert listing is not None
         entries = []
@@ -243,7 +247,7 @@ class _Redaction:
             if (rows := at(entry, listing.rows)) is not None:
                 stated[listing.rows] = rows
             entries.append(_nested(stated))
-        return Taped(200, {}, orjson.dumps(_nested({listing.files: entries})))
+        return RecordedResponse(200, {}, orjson.dumps(_nested({listing.files: entries})))
 
 
 def _records(held: list[_Held], of: tuple[str, bool]) -> list[Any]:
@@ -272,7 +276,7 @@ def _next_address(held: _Held) -> str | None:
 
 
 def _path_and_query(path: str, address: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What a request for an address, named by an answer to `path`, is known by on a tape."""
+    """Path and query of an address that the response to `path` names."""
     parts = urlsplit(urljoin(path, address))
     return parts.path, tuple(sorted(parse_qsl(parts.query, keep_blank_values=True)))
 

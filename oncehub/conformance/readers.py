@@ -25,7 +25,7 @@ class Readable(Protocol):
 
 
 @dataclass
-class Noted:
+class LimitedReader:
     """A source of which the first pages are read, and noted as they pass.
 
     Attributes:
@@ -62,7 +62,7 @@ class Closable(Iterator[Page], Protocol):
 
 
 @dataclass(frozen=True)
-class Remembered:
+class ReplayedPages:
     """Pages that were read before, whatever is asked for."""
 
     known: Sequence[Page]
@@ -76,18 +76,18 @@ class Remembered:
         yield from self.known[begin:]
 
 
-def single_page(records: list[object], kind: str = "records") -> Remembered:
+def single_page(records: list[object], kind: str = "records") -> ReplayedPages:
     """A read of one page."""
     page = Page(records, None, 1, None)
-    return Remembered([replace(page, kind="deletions") if kind == "deletions" else page])
+    return ReplayedPages([replace(page, kind="deletions") if kind == "deletions" else page])
 
 
-def opening(readable: Readable) -> Opener:
+def opener_of(readable: Readable) -> Opener:
     """Let `sync` read from something that is no network source."""
-    return opening_each(lambda: _nothing_to_close(readable))
+    return opener_from(lambda: _nothing_to_close(readable))
 
 
-def opening_each(make: Callable[[], AbstractContextManager[Readable]]) -> Opener:
+def opener_from(make: Callable[[], AbstractContextManager[Readable]]) -> Opener:
     """Let `sync` open something that is no network source, and close it."""
 
     def open_it(*_: object) -> AbstractContextManager[Source]:

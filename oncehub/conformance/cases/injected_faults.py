@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oncehub.conformance.fault_injection import Hardship, asking_to_wait
+from oncehub.conformance.fault_injection import InjectedFault, asking_to_wait
 from oncehub.conformance.hub import Contents
-from oncehub.conformance.readings import Noted, opening
+from oncehub.conformance.readers import LimitedReader, opener_of
 from oncehub.conformance.subject import Subject
 from oncehub.conformance.verdict import Fault, NotShown
 from oncehub.errors import OncehubError, Throttled
 from oncehub.intake.sync import Opener
 
 
-def survives(subject: Subject, hardship: Hardship) -> str:
+def survives(subject: Subject, injected: InjectedFault) -> str:
     """Every other answer goes wrong at first; the reading ends in the same rows as if none had."""
     expected = _expected(subject)
     if subject.connector.limits.attempts < 2:
         raise NotShown("limits.attempts allows no second try")
-    if hardship.name == "malformed" and subject.connector.plugin == "reader":
+    if injected.name == "malformed" and subject.connector.plugin == "reader":
         raise NotShown("the connector reads answers itself; what breaks their syntax is not known")
     subject.scratch.empty()
-    with subject.spoiled(hardship.spoils(subject.spec.read)) as (source, failing):
+    with subject.spoiled(injected.spoils(subject.spec.read)) as (source, faulty):
         try:
-            subject.land(opening(Noted(source, subject.options.pages)))
+            subject.land(opener_of(LimitedReader(source, subject.options.pages)))
         except OncehubError as error:
-            raise Fault(hardship.name, f"{hardship.told}: the reading did not survive: {error}") from None
+            raise Fault(
+                injected.name, f"{injected.description}: the reading did not survive: {error}"
+            ) from None
     if unlike := expected.unlike(subject.held()):
         raise Fault(
-            hardship.name,
-            f"{hardship.told}: {len(unlike)} records are missing or otherwise, so a broken answer was taken "
-            "for a whole one; let pages declare a count or total, or files a sum",
+            injected.name,
+            f"{injected.description}: {len(unlike)} records are missing or differ, so a broken answer "
+            "was taken for a whole one; let pages declare a count or total, or files a sum",
         )
-    return f"{hardship.told}, {failing.met} x: the same rows"
+    return f"{injected.description}, {faulty.met} x: the same rows"
 
 
 def waits_no_longer(subject: Subject) -> str:
@@ -41,7 +43,7 @@ def waits_no_longer(subject: Subject) -> str:
     beyond = subject.connector.limits.longest_wait.total_seconds() + 3600
     subject.scratch.empty()
     with subject.spoiled(asking_to_wait(beyond)) as (source, _):
-        ended = list(_ended_runs(subject, opening(Noted(source, subject.options.pages))))
+        ended = list(_ended_runs(subject, opener_of(LimitedReader(source, subject.options.pages))))
     if not ended or any(each.retry_after < beyond for each in ended):
         raise Fault("waits_too_long", "asked to wait for more than an hour, the run did not end saying so")
     if expected.unlike(subject.held()):
@@ -64,6 +66,6 @@ def _expected(subject: Subject) -> Contents:
     expected = subject.landed().contents
     if subject.spec.read.folder:
         raise NotShown("files of a folder come without requests")
-    if subject.taped is None:
+    if subject.recorded_responses is None:
         raise NotShown("the answers are too large to be kept and played again")
     return expected

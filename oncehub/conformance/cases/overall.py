@@ -1,4 +1,4 @@
-"""Whether anything that was logged or written down repeats a secret or a value of a record."""
+"""Cases about the whole run: nothing confidential was logged, and the source was asked within its limits."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from urllib.parse import quote, quote_plus
 
 from oncehub.anonymisation.anonymiser import leaves
 from oncehub.config.connection import Connection
+from oncehub.conformance.reach import Reach
 from oncehub.conformance.subject import Subject
-from oncehub.conformance.verdict import Fault
+from oncehub.conformance.verdict import Fault, NotShown
 
 _SHORTEST_TEXT: Final = 4
 _SHORTEST_NUMBER: Final = 6  # below, counts and times would look like values
@@ -32,18 +33,18 @@ def quiet(said: Iterable[str], secrets: Iterable[str], subjects: Iterable[Subjec
     """
     everything = _BOUND.sub("", "\n".join(said))
     if any(form in everything for secret in secrets for form in _forms(secret)):
-        raise Fault("secret_told", "a secret of the connection was logged or written down")
-    told = 0
+        raise Fault("secret_disclosed", "a secret of the connection was logged or written down")
+    count = 0
     for subject in subjects:
         values = set(_values(subject))
-        told += len(values)
-        if found := sum(_is_told(value, everything) for value in values):
+        count += len(values)
+        if found := sum(_is_disclosed(value, everything) for value in values):
             raise Fault(
-                "value_told",
+                "value_disclosed",
                 f"{found} values of records of {subject.name} were logged or written down; where the "
                 "connector has a part of its own, look there",
             )
-    return f"{len(everything.splitlines())} lines hold none of {told} values and no secret"
+    return f"{len(everything.splitlines())} lines hold none of {count} values and no secret"
 
 
 def secrets_of(connection: Connection) -> set[str]:
@@ -86,7 +87,7 @@ def _values(subject: Subject) -> Iterator[str]:
                 yield text
 
 
-def _is_told(value: str, everything: str) -> bool:
+def _is_disclosed(value: str, everything: str) -> bool:
     """Whether a value stands there as a word of its own, in any form."""
     return any(
         form in everything and re.search(rf"(?<!\w){re.escape(form)}(?!\w)", everything)
@@ -96,3 +97,29 @@ def _is_told(value: str, everything: str) -> bool:
 
 def _forms(text: str) -> set[str]:
     return {text, quote(text, safe=""), quote_plus(text), base64.b64encode(text.encode()).decode()}
+
+
+# The first request may have begun later than its turn.
+_SLACK_SECONDS = 0.5
+_FEWEST = 10
+
+
+def limits(reach: Reach) -> str:
+    """All readings of the suite together kept to `limits.requests` and `limits.concurrency`."""
+    stated, meter = reach.connector.limits, reach.meter
+    begun = sorted(meter.begun)
+    if reach.recorded or len(begun) < _FEWEST:
+        raise NotShown("too few requests went to the source itself")
+    if meter.most_at_once > stated.concurrency:
+        raise Fault(
+            "too_many_at_once",
+            f"{meter.most_at_once} requests were under way at a time, limits.concurrency is "
+            f"{stated.concurrency}",
+        )
+    seconds = begun[-1] - begun[0]
+    least = (len(begun) - stated.burst) / stated.requests - _SLACK_SECONDS
+    if seconds < least:
+        raise Fault(
+            "too_fast", f"{len(begun)} requests in {seconds:.1f} s, limits.requests is {stated.requests:g}/s"
+        )
+    return f"{len(begun)} requests in {seconds:.1f} s, at most {meter.most_at_once} at a time"

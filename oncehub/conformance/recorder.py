@@ -1,4 +1,4 @@
-"""What carries the requests of a source under test: kept on a tape, played from it, counted, made to fail."""
+"""Transport adapters that record what a source answers, replay it, and count requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from oncehub.errors import RequestRefused
 
-_OF_THE_WIRE = {"content-encoding", "content-length", "transfer-encoding", "connection", "set-cookie"}
+_TRANSPORT_HEADERS = {"content-encoding", "content-length", "transfer-encoding", "connection", "set-cookie"}
 _CREDENTIAL_HEADERS = ("Authorization", "Cookie")
 
 
@@ -25,15 +25,18 @@ class Unmatched(RequestRefused):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What tells one request from another; only requests for tokens have bodies, which are never the same."""
+class RequestKey:
+    """What two requests for the same thing have in common.
+
+    Bodies do not count: only requests for tokens have one, and it is never the same.
+    """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, request: requests.PreparedRequest, without: str | None = None) -> Asked:
+    def of(cls, request: requests.PreparedRequest, without: str | None = None) -> RequestKey:
         """Read it off a request; `without` is a query parameter that is a credential."""
         parts = urlsplit(request.url or "")
         query = parse_qsl(parts.query, keep_blank_values=True)
@@ -43,22 +46,22 @@ class Asked:
             tuple(sorted((name, value) for name, value in query if name != without)),
         )
 
-    def told(self) -> str:
+    def described(self) -> str:
         """Name it without its values."""
         names = "&".join(name for name, _ in self.query)
         return f"{self.method} {self.path}" + (f" ?{names}" if names else "")
 
 
 @dataclass(frozen=True)
-class Taped:
-    """An answer, freed of its content encoding."""
+class RecordedResponse:
+    """A response without its content encoding."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
     def played(self, request: requests.PreparedRequest) -> requests.Response:
-        """Give it as an adapter does."""
+        """Return it as an adapter does."""
         return response_of(request, self.status, self.headers, io.BytesIO(self.body))
 
 
@@ -70,8 +73,8 @@ def response_of(
     return HTTPAdapter().build_response(request, raw)
 
 
-class Tape:
-    """Answers by request; of a request that was made again, the last good answer.
+class Interactions:
+    """Recorded responses by request; of a repeated request, the last good one.
 
     Attributes:
         answers: whole answers of status 200.
@@ -79,32 +82,32 @@ class Tape:
     """
 
     def __init__(self, without: str | None = None, *, most: int = 256 * 1024 * 1024) -> None:
-        """Begin an empty tape.
+        """Begin with none.
 
         Args:
             without: query parameter that is a credential.
             most: bytes that it holds.
         """
-        self.answers: dict[Asked, Taped] = {}
+        self.answers: dict[RequestKey, RecordedResponse] = {}
         self.full = False
         self._without = without
         self._left = most
         self._lock = Lock()
 
-    def copied(self) -> Tape | None:
-        """What it holds now; None when answers are missing."""
+    def copied(self) -> Interactions | None:
+        """A copy of what was recorded so far; None when it is incomplete."""
         if self.full:
             return None
-        tape = Tape(self._without)
-        tape.answers = dict(self.answers)
-        return tape
+        interactions = Interactions(self._without)
+        interactions.answers = dict(self.answers)
+        return interactions
 
-    def asked(self, request: requests.PreparedRequest) -> Asked:
-        """What a request is known by here."""
-        return Asked.of(request, self._without)
+    def asked(self, request: requests.PreparedRequest) -> RequestKey:
+        """The key of a request."""
+        return RequestKey.of(request, self._without)
 
-    def keep(self, asked: Asked, answer: Taped) -> None:
-        """Put an answer on the tape."""
+    def keep(self, asked: RequestKey, answer: RecordedResponse) -> None:
+        """Add a response."""
         with self._lock:
             before = self.answers.get(asked)
             self._left -= len(answer.body) - (len(before.body) if before else 0)
@@ -126,52 +129,55 @@ class Adapter(BaseAdapter):
         self.inner.close()
 
 
-class Recording(Adapter):
-    """Keeps on a tape what comes through, as the reader reads it."""
+class RecordingAdapter(Adapter):
+    """Records every good response as the reader reads it."""
 
-    def __init__(self, inner: BaseAdapter, tape: Tape) -> None:
+    def __init__(self, inner: BaseAdapter, interactions: Interactions) -> None:
         super().__init__(inner)
-        self._tape = tape
+        self._interactions = interactions
 
     def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
         """Pass on."""
         response = self.inner.send(request, **how)
         if response.status_code == 200:
             headers = {
-                name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_WIRE
+                name: value
+                for name, value in response.headers.items()
+                if name.lower() not in _TRANSPORT_HEADERS
             }
-            asked = self._tape.asked(request)
+            asked = self._interactions.asked(request)
             response.raw = _Watched(
-                response.raw, at_end=lambda body: self._tape.keep(asked, Taped(200, headers, body))
+                response.raw,
+                at_end=lambda body: self._interactions.keep(asked, RecordedResponse(200, headers, body)),
             )
         return response
 
 
-class Replaying(BaseAdapter):
-    """Answers from a tape, and refuses what is not on it."""
+class ReplayingAdapter(BaseAdapter):
+    """Answers from recorded interactions, and refuses any other request."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, interactions: Interactions) -> None:
         super().__init__()
-        self._tape = tape
+        self._interactions = interactions
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         """Answer.
 
         Raises:
-            Unmatched: when the tape holds no such request.
+            Unmatched: when no such request was recorded.
         """
-        asked = self._tape.asked(request)
-        answer = self._tape.answers.get(asked)
+        asked = self._interactions.asked(request)
+        answer = self._interactions.answers.get(asked)
         if answer is None:
-            raise Unmatched(f"unmatched request: {asked.told()}; record the source again")
+            raise Unmatched(f"unmatched request: {asked.described()}; record the source again")
         return answer.played(request)
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-class Metered(Adapter):
-    """Counts requests, and notes with which credentials they went."""
+class MeteredAdapter(Adapter):
+    """Counts requests, and notes their credentials."""
 
     def __init__(self, inner: BaseAdapter, meter: Meter) -> None:
         super().__init__(inner)
@@ -215,7 +221,7 @@ class Meter:
             self.credentials.update(str(value) for value in sent if value)
 
     def secrets(self) -> set[str]:
-        """The credentials without the word that says of which kind they are."""
+        """The credentials without their scheme, such as `Bearer`."""
         return {value.rpartition(" ")[2] for value in self.credentials}
 
     def end(self) -> None:
@@ -225,7 +231,7 @@ class Meter:
 
 
 class _Watched:
-    """A body that tells when it has been read to its end, and when it is closed."""
+    """A body that calls back when it has been read to its end, and when it is closed."""
 
     def __init__(
         self,
