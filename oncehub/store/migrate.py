@@ -43,7 +43,7 @@ set local search_path = '';
 select coalesce(string_agg(definition, ';' order by definition), '')
 from (
     select pg_get_functiondef(oid)
-    from pg_proc where pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
+    from pg_proc where prokind <> 'a' and pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
     union all
     select oid::regclass || ' as ' || pg_get_viewdef(oid)
     from pg_class where relkind = 'v' and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
