@@ -1,6 +1,6 @@
--- Folding of Vietnamese text: two texts that differ only in case, accents, tone placement or spacing fold to
--- the same text. Generated columns and indexes store the results of these functions: to change a function, add
--- a numbered migration that also rewrites those.
+-- Folding of Vietnamese text: texts that differ only in case, accents, tone placement or spacing fold to
+-- the same text. Generated columns and indexes store what these functions return: to change a function, add a
+-- numbered migration that also rewrites those.
 create schema text;
 
 -- Decomposing letters and dropping the accents takes a quarter of the time of a table of 134 letters.

@@ -1,4 +1,4 @@
--- One table for each entity: what each source stated last. A test compares the columns with schemas/canonical.
+-- One table for each entity: what each source stated last. A test compares columns with schemas/canonical.
 -- Each source has its own partition of each table: see routines/record/attach_source.sql.
 create schema record;
 
