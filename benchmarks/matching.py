@@ -33,7 +33,7 @@ from benchmarks.measuring.scores import ALL, Score
 from benchmarks.measuring.server import Server, Statement, server_in
 from benchmarks.measuring.tables import figures, score_table, statement_table
 from benchmarks.peers.splink_alone import link_by_splink
-from oncehub.reconcile.matching.judging import Matching
+from oncehub.reconcile.matching.matcher import MatchReport
 from oncehub.reconcile.run import link_changes
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
@@ -66,7 +66,7 @@ class Measured:
 
     records: int
     prepared: dict[str, Cost]
-    matching: Matching
+    matching: MatchReport
     hub: dict[str, Score]
     splink: dict[str, Score]
     rounds: list[Round]
@@ -105,7 +105,7 @@ def _linked_by_splink(server: Server, ready: str, records: int) -> tuple[Cost, d
 
 def _linked_by_hub(
     server: Server, home: Path, ready: str, records: int
-) -> tuple[Cost, dict[str, Score], Matching, list[Statement]]:
+) -> tuple[Cost, dict[str, Score], MatchReport, list[Statement]]:
     with _copied(server, ready) as connection:
         with server.logging_statements(_COPY, _AT_LEAST_MS) as slowest, costing(server) as cost:
             report = link_changes(Settings(ROOT, home, server.url(_COPY)))
@@ -157,7 +157,7 @@ def _print(console: Console, taken: Measured, statements: int) -> None:
     told = taken.matching
     caption = (
         f"the hub judged {told.judged:,}: {told.linked:,} links, {told.cases:,} cases for a clerk; "
-        f"{told.crowded:,} keys were a crowd's"
+        f"{told.oversized:,} keys were oversized"
     )
     title = f"{taken.records:,} records without identifiers"
     by_source = {f"  {source}": each for source, each in taken.hub.items() if source != ALL}

@@ -45,12 +45,12 @@ class Phases:
 
     linking: float
     settling: float
-    parts: list[int]
+    shards: list[int]
 
     @classmethod
     def of(cls, report: ReconcileReport) -> Phases:
         """Those that a report tells of."""
-        return cls(report.link_seconds, report.seconds - report.link_seconds, report.parts)
+        return cls(report.link_seconds, report.seconds - report.link_seconds, report.shards)
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _print(
 
 def _cost_table(taken: Measured) -> Table:
     columns = ("records", "wall s", "database s", "process s", "of all")
-    parts = f"everybody settled in {_sizes(taken.phases.parts)}; database and process: processor time"
+    parts = f"everybody settled in {_sizes(taken.phases.shards)}; database and process: processor time"
     table = figures(f"{taken.people:,} people", "reconciled", *columns, caption=parts)
     _add(table, taken, "everything", taken.records, taken.full)
     _add_phases(table, taken, taken.phases)
@@ -261,10 +261,10 @@ def _share(seconds: float, taken: Measured) -> str:
     return f"{100 * seconds / taken.full.seconds:.2f} %"
 
 
-def _sizes(parts: Sequence[int]) -> str:
-    if len(parts) == 1:
+def _sizes(shards: Sequence[int]) -> str:
+    if len(shards) == 1:
         return "one part"
-    return f"{len(parts)} parts of {min(parts):,} to {max(parts):,} people"
+    return f"{len(shards)} shards of {min(shards):,} to {max(shards):,} people"
 
 
 def _written_table(taken: Measured) -> Table:

@@ -1,4 +1,4 @@
-"""`reconcile`: links, believes and compares what has landed, whenever something has."""
+"""`reconcile`: links what has landed, updates golden records and finds discrepancies."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from oncehub.settings import load_settings
 
 @task
 def link() -> list[dict[str, int]]:
-    """Link all dirty records; the parts in which to settle the people they touch go on to XCom."""
+    """Link all dirty records; the shards in which to settle the people they touch go on to XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
-    from oncehub.reconcile.run import PARTS, link_changes
-    from oncehub.reconcile.shards import parts_for
+    from oncehub.reconcile.run import MOST_SHARDS, link_changes
+    from oncehub.reconcile.shards import shards_for
 
     with clear_failures():
         linked = link_changes(load_settings())
         counted(linked)
-    return [asdict(part) for part in parts_for(linked.pending, PARTS)]
+    return [asdict(shard) for shard in shards_for(linked.pending, MOST_SHARDS)]
 
 
 @task
-def settle(part: dict[str, int]) -> dict[str, Any]:
-    """Believe and compare anew one part of the people that linking touched; the counts go on to XCom."""
+def settle(shard: dict[str, int]) -> dict[str, Any]:
+    """Settle one shard of the people that linking touched; the counts go on to XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
     from oncehub.reconcile.run import settle_people
-    from oncehub.reconcile.shards import Part
+    from oncehub.reconcile.shards import Shard
 
     with clear_failures():
-        return counted(settle_people(load_settings(), Part(**part)))
+        return counted(settle_people(load_settings(), Shard(**shard)))
 
 
 @task(outlets=[TRUTH])
 def finish() -> dict[str, Any]:
-    """Sign the run off, and tell the feeds, once, that what is believed has changed."""
+    """Close the run, and notify the feeds, once, that golden records have changed."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.reconcile.run import finish_run
 
     with clear_failures():
-        control = finish_run(load_settings())
-    return {"run": control.run_id, "adds_up": control.adds_up}
+        balance = finish_run(load_settings())
+    return {"run": balance.run_id, "adds_up": balance.adds_up}
 
 
 def reconcile_dag() -> None:
@@ -66,7 +66,7 @@ def reconcile_dag() -> None:
         **ONE_AT_A_TIME,
     )
     def define() -> None:
-        settle.expand(part=link()) >> finish()
+        settle.expand(shard=link()) >> finish()
 
     define()
 

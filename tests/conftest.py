@@ -79,7 +79,7 @@ PERSONAL = re.compile(
 
 _DISAGREE = """
 insert into truth.discrepancy
-    (person_key, attribute, source, stream, source_key, kind, stated, believed, stated_at, as_of)
+    (person_key, attribute, source, stream, source_key, kind, source_value, golden_value, stated_at, as_of)
 values (%(person_key)s, %(attribute)s, %(source)s, %(stream)s, %(key)s, %(kind)s, %(stated)s, %(believed)s,
     %(stated_at)s, %(as_of)s)
 returning discrepancy_id

@@ -53,7 +53,7 @@ from generate_series(1, %(people)s) n;
 insert into truth.identifier (scheme, value, person_key, current)
 select 'personal_id', personal_id, person_key, true from truth.person;
 insert into truth.discrepancy
-    (person_key, attribute, source, stream, source_key, kind, stated, believed, stated_at)
+    (person_key, attribute, source, stream, source_key, kind, source_value, golden_value, stated_at)
 select
     person_key, 'phone', 'tax', 'registrations', 'MST' || personal_id, 'conflict', '"0900"', '"0901"', now()
 from truth.person

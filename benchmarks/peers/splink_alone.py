@@ -14,8 +14,8 @@ from psycopg2 import sql
 
 from oncehub.config.matching import BlockingKey, ModelRules
 from oncehub.reconcile.matching.features import fetched
-from oncehub.reconcile.matching.job import completed, linking
 from oncehub.reconcile.matching.models import Model, active_model, frequencies_of
+from oncehub.reconcile.matching.splink_job import completed, linking
 from oncehub.store.connection import Connection
 from oncehub.store.frames import copy_frame
 

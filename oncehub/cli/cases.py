@@ -16,17 +16,16 @@ from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import Chart, Clerk, Json, Reason, ShowPersonalData
 from oncehub.cli.output import show, write_file, write_json
 from oncehub.config.rules import CaseKind
-from oncehub.reconcile.linking.overrides import Word
-from oncehub.reconcile.matching.evidence import Candidate, chart_of
-from oncehub.reconcile.matching.explain import explain
-from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
+from oncehub.reconcile.linking.explain import explain_link
+from oncehub.reconcile.linking.overrides import DecidedBy
+from oncehub.reconcile.matching.evidence import MatchCandidate, chart_of
+from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook, store_rules
 from oncehub.reconcile.stewardship.cases import (
     CaseFile,
-    Compared,
+    CaseVerdict,
+    ComparedAttribute,
     Decision,
-    Said,
     decide,
-    keep_case_rules,
     list_cases,
     open_case_file,
 )
@@ -98,7 +97,7 @@ def show_(
 def decide_(
     case_id: CaseId,
     said: Annotated[
-        Said,
+        CaseVerdict,
         typer.Argument(
             help="same: the record is about a person of the case; different: about none of them; "
             "other: about another person. For correction requests: uphold, or reject with a reason."
@@ -117,10 +116,10 @@ def decide_(
 ) -> None:
     """Decide a case permanently; four-eyes control needs the same verdict of a second clerk."""
     settings = load_settings()
-    word = Word(by, reason)
+    word = DecidedBy(by, reason)
     with opened(settings) as connection, connection:
         with connection.cursor() as cursor:
-            keep_case_rules(cursor, load_rulebook(settings))
+            store_rules(cursor, load_rulebook(settings))
         decision = decide(connection, case_id, said, word, person_key=person, follows=follows)
     if as_json:
         write_json(asdict(decision))
@@ -142,11 +141,11 @@ def _outcome(case_id: int, decision: Decision) -> str:
     )
 
 
-def _weighed(settings: Settings, file: CaseFile) -> list[Candidate]:
+def _weighed(settings: Settings, file: CaseFile) -> list[MatchCandidate]:
     """Return the weights of the model that opened the case; else those of the active model."""
     if file.candidates:
         return list(file.candidates)
-    return explain(settings, file.case.source, file.case.stream, file.source_key).candidates
+    return explain_link(settings, file.case.source, file.case.stream, file.source_key).candidates
 
 
 def _print(file: CaseFile) -> None:
@@ -163,8 +162,8 @@ def _print(file: CaseFile) -> None:
             f"the citizen claims that {file.evidence['attribute']} is wrong: {file.evidence['why']}\n"
             f"document: {file.evidence['document'] or 'none'}\n"
         )
-    if case.upheld_by:
-        sys.stdout.write(f"approved by decision {case.upheld_by}; open until the source states the value\n")
+    if case.approved_by:
+        sys.stdout.write(f"approved by decision {case.approved_by}; open until the source states the value\n")
     numbers = [f"person_{number}" for number in range(1, len(file.people) + 1)]
     show(
         list(_rows(file)),
@@ -182,8 +181,8 @@ def _print(file: CaseFile) -> None:
 
 def _rows(file: CaseFile) -> Iterator[dict[str, Any]]:
     for compared in file.compared:
-        row = {"attribute": compared.attribute, "source_value": compared.stated}
-        for number, held in enumerate(compared.believed, start=1):
+        row = {"attribute": compared.attribute, "source_value": compared.source_value}
+        for number, held in enumerate(compared.golden_values, start=1):
             sign = "= " if held.equals else ""
             golden = f"{sign}{held.value} ({held.source}, {str(held.as_of)[:10]})"
             row[f"person_{number}"] = None if held.value is None else golden
@@ -210,11 +209,11 @@ def _masked_evidence(file: CaseFile) -> dict[str, Any]:
     }
 
 
-def _masked_row(row: Compared, shown: set[str]) -> Compared:
+def _masked_row(row: ComparedAttribute, shown: set[str]) -> ComparedAttribute:
     return replace(
         row,
-        stated=masked(row.stated, shown, row.attribute),
-        believed=tuple(
-            replace(each, value=masked(each.value, shown, row.attribute)) for each in row.believed
+        source_value=masked(row.source_value, shown, row.attribute),
+        golden_values=tuple(
+            replace(each, value=masked(each.value, shown, row.attribute)) for each in row.golden_values
         ),
     )

@@ -105,8 +105,8 @@ def _disclosed(
         replace(
             each,
             source_key=masked_text(each.source_key),
-            stated=masked(each.stated, shown, each.attribute),
-            believed=masked(each.believed, shown, each.attribute),
+            source_value=masked(each.source_value, shown, each.attribute),
+            golden_value=masked(each.golden_value, shown, each.attribute),
         )
         for each in found
     ]

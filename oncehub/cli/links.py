@@ -12,7 +12,13 @@ from oncehub.cli.naming import linked_to
 from oncehub.cli.options import Clerk, Json, PersonKey, Reason, RecordKeyText, RecordSource, RecordStream
 from oncehub.cli.output import show, write_json
 from oncehub.encryption.blind_index import find_records
-from oncehub.reconcile.linking.overrides import RecordKey, Word, break_link, set_link, standing_of
+from oncehub.reconcile.linking.overrides import (
+    DecidedBy,
+    RecordKey,
+    link_state_of,
+    override_link,
+    remove_link,
+)
 from oncehub.settings import load_settings
 from oncehub.store.migrate import opened
 
@@ -20,19 +26,19 @@ app = typer.Typer(no_args_is_help=True)
 
 NEXT = "the next `oncehub reconcile` updates the golden record\n"
 
-_RULINGS = ("ruling_id", "ruled_at", "ruled_by", "verdict", "person_key", "reason", "stands")
+_OVERRIDES = ("override_id", "decided_at", "decided_by", "verdict", "person_key", "reason", "active")
 
 
 @app.command("show")
 def show_(source: RecordSource, stream: RecordStream, key: RecordKeyText, as_json: Json = False) -> None:
     """Show the person that a record is linked to, the method, and the overrides by clerks."""
-    standing = standing_of(load_settings(), RecordKey(source, stream, key))
+    state = link_state_of(load_settings(), RecordKey(source, stream, key))
     if as_json:
-        write_json(asdict(standing))
+        write_json(asdict(state))
         return
-    sys.stdout.write(f"{source}.{stream}: {linked_to(standing.link)}\n")
-    rows = [asdict(each) for each in standing.rulings]
-    show(rows, title="overrides, the latest first", columns=_RULINGS, as_json=False)
+    sys.stdout.write(f"{source}.{stream}: {linked_to(state.link)}\n")
+    rows = [asdict(each) for each in state.overrides]
+    show(rows, title="overrides, the latest first", columns=_OVERRIDES, as_json=False)
 
 
 @app.command("find")
@@ -59,7 +65,7 @@ def remove(
     source: RecordSource, stream: RecordStream, key: RecordKeyText, *, by: Clerk, reason: Reason
 ) -> None:
     """Remove a wrong link at once and permanently: no run and no model links the two again."""
-    number, person = break_link(load_settings(), RecordKey(source, stream, key), Word(by, reason))
+    number, person = remove_link(load_settings(), RecordKey(source, stream, key), DecidedBy(by, reason))
     sys.stdout.write(f"override {number}: the record is not about {person}\n{NEXT}")
 
 
@@ -74,5 +80,5 @@ def override(
     reason: Reason,
 ) -> None:
     """Link a record to a person, whatever identifiers the record has."""
-    number = set_link(load_settings(), RecordKey(source, stream, key), person, Word(by, reason))
+    number = override_link(load_settings(), RecordKey(source, stream, key), person, DecidedBy(by, reason))
     sys.stdout.write(f"override {number}: the record is about {person}\n{NEXT}")

@@ -17,9 +17,9 @@ from oncehub.cli.naming import linked_to
 from oncehub.cli.options import Chart, Json, Reason, RecordKeyText, RecordSource, RecordStream
 from oncehub.cli.output import show, show_one, write_file, write_json
 from oncehub.errors import ConfigError
+from oncehub.reconcile.linking.explain import explain_link
 from oncehub.reconcile.matching.charts import chart_of_model
 from oncehub.reconcile.matching.evidence import chart_of
-from oncehub.reconcile.matching.explain import explain
 from oncehub.reconcile.matching.models import (
     Model,
     activate,
@@ -105,7 +105,7 @@ def explain_(
     as_json: Json = False,
 ) -> None:
     """Show the weights for and against each person that a record may be about, without personal data."""
-    explanation = explain(load_settings(), source, stream, key)
+    explanation = explain_link(load_settings(), source, stream, key)
     if chart:
         write_file(chart, chart_of(explanation.candidates).encode())
     if as_json:

@@ -17,8 +17,8 @@ from oncehub.cli.options import DAY, MOMENT, Json, PersonKey, ShowPersonalData, 
 from oncehub.cli.output import show, write_json
 from oncehub.config.entities import load_entities
 from oncehub.reconcile.survivorship.explain import Candidate, Choice, Explanation, explain
-from oncehub.reconcile.survivorship.history import Origin
-from oncehub.reconcile.survivorship.past import History, Past, history
+from oncehub.reconcile.survivorship.history import History, Past, history
+from oncehub.reconcile.survivorship.versions import Origin
 from oncehub.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True)

@@ -12,7 +12,7 @@ import typer
 from oncehub.cli.options import Json
 from oncehub.cli.output import show, show_one, write_json
 from oncehub.reconcile.run import reconcile as reconcile_records
-from oncehub.reconcile.run_balance import Control, Difference, Line, control_of, recount
+from oncehub.reconcile.run_balance import BalanceLine, CountMismatch, RunBalance, recount, run_balance_of
 from oncehub.settings import load_settings
 from oncehub.store.migrate import opened
 
@@ -23,11 +23,11 @@ _TABLES = {
         {
             "source": "source",
             "kind": "kind",
-            "before": "open before",
+            "opening": "opening",
             "added": "opened",
             "removed": "closed",
-            "turned": "turned",
-            "standing": "open",
+            "changed": "changed",
+            "closing": "closing",
         },
     ),
     "record": (
@@ -35,11 +35,11 @@ _TABLES = {
         {
             "source": "source",
             "kind": "linked by",
-            "before": "before",
+            "opening": "opening",
             "added": "came",
             "removed": "went",
-            "turned": "turned",
-            "standing": "now",
+            "changed": "changed",
+            "closing": "closing",
         },
     ),
 }
@@ -67,7 +67,7 @@ def verify(
 ) -> None:
     """Show the balance of a run: opening count, added, removed, closing count; status 1 if it is wrong."""
     with opened(load_settings()) as connection, connection, connection.cursor() as cursor:
-        report = control_of(cursor, run)
+        report = run_balance_of(cursor, run)
         differences = recount(cursor) if is_recounted else None
     if as_json:
         write_json(_document(report, differences))
@@ -77,15 +77,15 @@ def verify(
         raise typer.Exit(1)
 
 
-def _document(report: Control, differences: list[Difference] | None) -> dict[str, Any]:
+def _document(report: RunBalance, differences: list[CountMismatch] | None) -> dict[str, Any]:
     document = dataclasses.asdict(report) | {
         "adds_up": report.adds_up,
         "totals": [dataclasses.asdict(total) for total in report.totals],
     }
-    return document if differences is None else document | {"differences": differences}
+    return document if differences is None else document | {"mismatches": differences}
 
 
-def _show(report: Control, differences: list[Difference] | None) -> None:
+def _show(report: RunBalance, differences: list[CountMismatch] | None) -> None:
     for subject, (title, names) in _TABLES.items():
         rows = [_renamed(line, names) for line in _with_totals(report, subject)]
         show(rows, title=title, columns=tuple(names.values()), as_json=False)
@@ -94,13 +94,13 @@ def _show(report: Control, differences: list[Difference] | None) -> None:
     elif differences is not None:
         sys.stdout.write("recounted: the tables agree\n")
     outcome = "adds up" if report.adds_up else "DOES NOT ADD UP"
-    sys.stdout.write(f"run {report.run_id}, signed off {report.signed_at:%Y-%m-%d %H:%M:%S}: {outcome}\n")
+    sys.stdout.write(f"run {report.run_id}, signed off {report.closed_at:%Y-%m-%d %H:%M:%S}: {outcome}\n")
     for line in report.lines:
         if not line.adds_up:
             sys.stdout.write(f"{line.subject} {line.source} {line.kind}: {line.unexplained:,} unexplained\n")
 
 
-def _with_totals(report: Control, subject: str) -> Iterator[Line]:
+def _with_totals(report: RunBalance, subject: str) -> Iterator[BalanceLine]:
     """Yield the lines of a subject, each source followed by its total."""
     for total in report.totals:
         if total.subject == subject:
@@ -110,5 +110,5 @@ def _with_totals(report: Control, subject: str) -> Iterator[Line]:
             yield total
 
 
-def _renamed(line: Line, names: dict[str, str]) -> dict[str, Any]:
+def _renamed(line: BalanceLine, names: dict[str, str]) -> dict[str, Any]:
     return {shown: getattr(line, name) for name, shown in names.items()}

@@ -1,4 +1,4 @@
-"""`model:` of `mappings/rules/matching.yaml`: matching the records that no identifier links."""
+"""`model:` of `mappings/rules/matching.yaml`: how records that no identifier links are matched."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BlockingKey = Literal[
 """
 
 Evidence = Literal["name", "date", "commune", "shared", "exact"]
-"""How an attribute is weighed.
+"""How an attribute is compared.
 
 `name`: as stated, folded, in another order, one letter off; a rare name weighs more.
 `date`: the day, day and month swapped, only the year known or 1 January, the same year.
@@ -36,23 +36,23 @@ Evidence = Literal["name", "date", "commune", "shared", "exact"]
 """
 
 STATED_BY_OTHERS: frozenset[str] = frozenset({"phone", "tax_code"})
-"""Blocking keys that the register does not state: a person has those of their linked records."""
+"""Blocking keys that the register does not state; a person's come from their linked records."""
 
 
 class ModelRules(Section):
-    """How a trained model is asked, and what its answer means.
+    """The rules of a trained model: what it compares, and the thresholds of its results.
 
     Attributes:
-        link: a record is linked from this probability on, when nobody else reaches `case`.
-        case: from this probability on a clerk is asked.
-        crowd: a blocking key that more people than this shared when the model was trained finds nobody.
-        blocking: a person is compared who shares all keys of one of these lists.
-        compare: attribute -> how it is weighed.
+        link: a record is linked from this probability on, unless another person reaches `case`.
+        case: a clerk is asked from this probability on.
+        max_block_size: a blocking key that more people share finds nobody; as of the model's training.
+        blocking: a person is compared when they share all keys of one of these lists.
+        compare: attribute -> how it is compared.
     """
 
     link: Annotated[float, Field(gt=0.5, lt=1)]
     case: Annotated[float, Field(gt=0, lt=1)]
-    crowd: Annotated[int, Field(ge=1)] = 200
+    max_block_size: Annotated[int, Field(ge=1)] = 200
     blocking: Annotated[
         tuple[Annotated[tuple[BlockingKey, ...], Field(min_length=1)], ...], Field(min_length=1)
     ]
@@ -61,7 +61,7 @@ class ModelRules(Section):
     @model_validator(mode="after")
     def _consistent(self) -> ModelRules:
         if self.case >= self.link:
-            raise ValueError("case is below link: what lies between is asked")
+            raise ValueError("case must be below link: a clerk is asked between the two")
         for keys in self.blocking:
             if len(keys) > 1 and STATED_BY_OTHERS & set(keys):
                 raise ValueError(

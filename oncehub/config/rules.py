@@ -1,4 +1,4 @@
-"""`mappings/rules/*.yaml`: how records are linked, compared and believed."""
+"""`mappings/rules/*.yaml`: how records are linked and compared, and how golden values are chosen."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from oncehub.config.quantities import Age, Written
 
 
 class IdentifierRule(Section):
-    """One way to find the person a record speaks of.
+    """One way to find the person that a record describes.
 
     Attributes:
         method: name shown in links, e.g. `personal_id`.
         attribute: the attribute of the record that holds the value.
         scheme: the scheme in `truth.identifier` it is looked up in.
         current: True for identifiers in force, False for former ones, None for either.
-        stated_by: the source whose linked records say who bears the identifier; None for the register.
-        digits: only values of this length are looked up, where another number may stand in the attribute;
-            who bears the identifier is known through another rule.
+        stated_by: the source whose linked records state who bears the identifier; None for the register.
+        digits: only values of this length are looked up, if the attribute may hold another number; the
+            bearers of the identifier are known through another rule.
     """
 
     method: Name
@@ -34,20 +34,20 @@ class IdentifierRule(Section):
 
 
 class SomebodyElse(Section):
-    """When an identifier fits but the person does not.
+    """When a record has a person's identifier but describes somebody else.
 
-    The link is refused when the name is further than `name_distance` edits (of the folded name) from the
-    believed one and the birth date, if stated, does not agree.
+    The link is refused when the folded name is more than `name_distance` edits from the register's and the
+    birth date, if stated, does not agree.
     """
 
     name_distance: Annotated[int, Field(ge=1)] = 3
 
 
 class MatchingRules(Document):
-    """`matching.yaml`: the register, identifiers in order of trust, and how the rest is matched.
+    """`matching.yaml`: the register, the identifiers in order of trust, and the matching model.
 
-    Identifiers that another source states follow those of the register, through which that source's
-    own records are linked. Without `model` a record that no identifier leads to anyone stays unlinked.
+    Identifiers that another source states (`stated_by`) follow those of the register, by which that source's
+    own records are linked. Without `model`, records that no identifier links stay unlinked.
     """
 
     # `register` is also a method of every pydantic model (from ABCMeta), which a field may not hide.
@@ -72,18 +72,18 @@ class MatchingRules(Document):
 
 
 class ComparisonRule(Section):
-    """How a stated value is compared with the believed one.
+    """How a source value is compared with the golden value.
 
     Attributes:
         compare: `exact`; `folded` (case, accents, tone placement, spaces aside); `name` (folded, word
             breaks aside); `partial_date` (the less precise must agree with the more precise); `address`
             (communes of two catalogues agree when one became the other); `identifier` (a number that the
-            person bore before is stale); `life_status` (a source that thinks a deceased person alive).
-        changes: `never`: a difference is a conflict; `in_life`: a difference stated before the believed
-            value is stale.
-        form: a value that agrees is told of where it is written in another form: other letters or case, a
-            date less precise, the code of a former commune.
-        required_of: sources whose records must hold a value where one is believed.
+            person bore before is stale); `life_status` (the source has a deceased person as alive).
+        changes: `never`: a difference is a conflict; `in_life`: a difference stated before the golden value
+            is stale.
+        form: a value that agrees is reported when it is written in another form: other letters or case, a
+            less precise date, the code of a former commune.
+        required_of: sources whose records must have a value when there is a golden value.
         valid: a differing value that cannot be true of the person is `invalid`: `personal_id` (its
             structure, Thông tư 59/2021/TT-BCA Điều 4), `birth_date` (in a year after the statement, or
             more than 130 years before it).
@@ -109,11 +109,11 @@ Severity = Literal["low", "medium", "high"]
 
 
 class SeverityRule(Section):
-    """How grave discrepancies of a kind are, from their opening on.
+    """The severity of discrepancies of a kind, by age.
 
     Attributes:
         kind: the kind of discrepancy.
-        attribute: the attribute it is about; None for all that have no rule of their own.
+        attribute: the attribute; None for all attributes without a rule of their own.
         opens: the severity it opens with.
         medium_after: the age at which it is at least `medium`.
         high_after: the age at which it is `high`.
@@ -128,9 +128,9 @@ class SeverityRule(Section):
     @model_validator(mode="after")
     def _rises(self) -> SeverityRule:
         if self.opens == "high" and (self.medium_after or self.high_after):
-            raise ValueError("what opens high cannot rise; leave medium_after and high_after out")
+            raise ValueError("severity cannot rise above high; leave medium_after and high_after out")
         if self.opens == "medium" and self.medium_after:
-            raise ValueError("what opens medium can only rise to high; leave medium_after out")
+            raise ValueError("severity that opens medium can only rise to high; leave medium_after out")
         if self.medium_after and self.high_after and self.medium_after >= self.high_after:
             raise ValueError("high_after must be longer than medium_after")
         return self
@@ -146,8 +146,8 @@ class ComparisonRules(Document):
 
     Attributes:
         attributes: how each is compared.
-        one_record_a_person: stream -> the attribute under which a second record of one person is told of.
-        severity: a rule for every kind, and for attributes of which more or less depends.
+        one_record_a_person: stream -> the attribute under which a second record of a person is reported.
+        severity: a rule for every kind, and for attributes of another importance.
     """
 
     attributes: dict[str, ComparisonRule]
@@ -167,20 +167,20 @@ class ComparisonRules(Document):
 
 
 Share = Annotated[float, Field(gt=0, le=1)]
-"""More than nothing, at most the whole."""
+"""Above 0, at most 1."""
 
 
 class SurvivorshipRule(Section):
-    """Whose word counts for one attribute: an authority's alone, or the weightiest of several sources.
+    """How a golden value is chosen: an authority's value, or the weightiest of several sources.
 
-    A statement weighs `trust * 0.5 ^ (age / half_life)`, and times `doubtful` where its record is in doubt
-    (see `Doubts`). Equal weights go to the more recent statement, then to the source named first.
+    A statement weighs `trust * 0.5 ^ (age / half_life)`, times `doubtful` if its record is doubtful (see
+    `Doubts`). Of equal weights, the more recent statement wins, then the source named first.
 
     Attributes:
-        authority: this source alone; of several records of its own, the most recent.
-        trust: source -> how far its word is trusted, above 0 to 1.
+        authority: this source alone; of several records, the most recent.
+        trust: source -> how far it is trusted, above 0 to 1.
         half_life: the age at which a statement weighs half.
-        doubtful: what is left of the weight of a doubtful statement, above 0 to 1.
+        doubtful: the factor of a doubtful statement, above 0 to 1.
     """
 
     authority: Name | None = None
@@ -195,17 +195,17 @@ class SurvivorshipRule(Section):
         if (self.trust is None) != (self.half_life is None):
             raise ValueError("trust by source needs a half_life, such as 3y, and authority has none")
         if self.authority and self.doubtful < 1:
-            raise ValueError("an authority's word is not weighed; leave doubtful out")
+            raise ValueError("an authority's statements have no weight; leave doubtful out")
         return self
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources whose word may count, in the order that decides between equals."""
+        """The trusted sources, in the order that decides between equal weights."""
         return tuple(self.trust) if self.trust else ((self.authority,) if self.authority else ())
 
     @property
     def kind(self) -> Literal["authority", "trust"]:
-        """The rule's name in the provenance of a believed value."""
+        """The rule's name in the provenance of a golden value."""
         return "trust" if self.trust else "authority"
 
 
@@ -213,7 +213,7 @@ class Doubts(Section):
     """What makes every statement of a record doubtful.
 
     Attributes:
-        linked_by: methods of linking that are less sure of the person than others.
+        linked_by: methods of linking that are less certain than others.
         personal_id: the structure of the personal number does not fit the birth year and sex stated beside
             it (Thông tư 59/2021/TT-BCA Điều 4).
     """
@@ -227,9 +227,9 @@ class SurvivorshipRules(Document):
 
     Attributes:
         doubts: what makes a statement doubtful.
-        lifelong: attributes that a person has for life: a later value corrects the earlier one, which was
-            never true. Any other is true from the day on which it was stated.
-        attributes: whose word counts.
+        lifelong: attributes that do not change in life: a later value corrects the earlier one, which was
+            never true. Any other value is true from the day on which it was stated.
+        attributes: how each golden value is chosen.
     """
 
     doubts: Doubts = Doubts()

@@ -1,1 +1,1 @@
-"""What is true: records linked to people, values believed with their provenance, and who disagrees."""
+"""Reconcile: links records to people, chooses golden values, and finds discrepancies."""

@@ -1,8 +1,8 @@
-"""Whether the books add up: what stood before, came and went, against what stands, source by source.
+"""The run balance: whether opening count, additions and removals of a run give the closing count.
 
-The tables' own triggers book every change, a run's or a clerk's, in its transaction (`truth.control_entry`),
-so that no run counts whole tables. Signing off a run sums what was booked since the last. `recount` counts
-the tables and compares.
+Triggers of the tables enter every change, of a run or a clerk, in the transaction that makes it
+(`truth.run_balance_entry`), so that no run counts whole tables. Closing a run sums what was entered since the
+last. `recount` counts the tables and compares.
 """
 
 from __future__ import annotations
@@ -17,105 +17,114 @@ from typing import Literal
 
 from oncehub.errors import ConfigError
 from oncehub.store.connection import Cursor
-from oncehub.store.statements import statement
 
 _log = logging.getLogger(__name__)
 
 Subject = Literal["discrepancy", "record"]
 
 _RUN = """
-select run_id, signed_at from truth.run
+select run_id, closed_at from truth.run
 where run_id = coalesce(%(run)s, (select max(run_id) from truth.run))
 """
 
 _LINES = """
-select subject, source, kind, before, added, removed, turned, standing, unexplained
-from truth.control
+select subject, source, kind, opening, added, removed, changed, closing, unexplained
+from truth.run_balance
 where run_id = %s
 order by subject, source, kind
 """
 
-_TOTAL = "all"
+_MISMATCHES = """
+select subject, source, kind, booked, counted from truth.run_balance_mismatch order by subject, source, kind
+"""
+
+_COUNTS = ("opening", "added", "removed", "changed", "closing", "unexplained")
 
 
 @dataclass(frozen=True)
-class Line:
-    """What became of one kind of one source in a run.
+class BalanceLine:
+    """The counts of one kind of one source in a run.
 
     Attributes:
-        subject: `discrepancy` (the open ones) or `record` (those that speak of a person).
-        source: whose.
+        subject: `discrepancy` (the open ones) or `record` (those that describe a person).
+        source: the source of the records.
         kind: of a discrepancy, its kind; of a record, the method of its link, or `unlinked`.
-        before: how many there were when the run before was signed off.
-        added: opened; linked, or left unlinked.
-        removed: closed; unlinked, linked now, or gone.
-        turned: those that came from another kind less those that went to one.
-        standing: how many there are now.
+        opening: the count when the run before was closed.
+        added: opened discrepancies; new records.
+        removed: closed discrepancies; records that are gone.
+        changed: those that came from another kind, less those that went to another.
+        closing: the count now.
         unexplained: by how many transactions found more or fewer than they left; 0 unless something is wrong.
     """
 
     subject: Subject
     source: str
     kind: str
-    before: int
+    opening: int
     added: int
     removed: int
-    turned: int
-    standing: int
+    changed: int
+    closing: int
     unexplained: int
 
     @property
     def adds_up(self) -> bool:
-        """Whether what stands follows from what stood, came and went."""
-        follows = self.before + self.added - self.removed + self.turned
-        return self.unexplained == 0 and follows == self.standing >= 0
+        """Whether the closing count follows from the others."""
+        follows = self.opening + self.added - self.removed + self.changed
+        return self.unexplained == 0 and follows == self.closing >= 0
 
 
 @dataclass(frozen=True)
-class Control:
-    """The control report of a run, or of several of which all but the last were cut short.
+class RunBalance:
+    """The balance of a run, which covers runs before it that did not get as far.
 
     Attributes:
         run_id: its number.
-        signed_at: when it was signed off.
-        lines: all that stands or changed, by subject, source and kind.
+        closed_at: when it was closed.
+        lines: every count that is not zero or has changed, by subject, source and kind.
     """
 
     run_id: int
-    signed_at: datetime
-    lines: tuple[Line, ...]
+    closed_at: datetime
+    lines: tuple[BalanceLine, ...]
 
     @property
-    def totals(self) -> tuple[Line, ...]:
+    def totals(self) -> tuple[BalanceLine, ...]:
         """The lines summed over kinds: one for each subject and source."""
         by_source = groupby(self.lines, lambda line: (line.subject, line.source))
-        return tuple(_sum(tuple(lines)) for _, lines in by_source)
+        return tuple(_sum(list(lines)) for _, lines in by_source)
+
+    @property
+    def faults(self) -> list[BalanceLine]:
+        """The lines that do not add up, and the totals whose kinds did not only change into each other."""
+        faults = [line for line in self.lines if not line.adds_up]
+        return faults + [total for total in self.totals if total.changed]
 
     @property
     def adds_up(self) -> bool:
-        """Whether all lines add up, and no source's kinds turned into nothing or came from nowhere."""
-        return all(line.adds_up for line in self.lines) and all(total.turned == 0 for total in self.totals)
+        """Whether there are no faults."""
+        return not self.faults
 
-    def standing(self, subject: Subject) -> dict[str, int]:
-        """Return how many stand of each kind, over all sources."""
+    def closing(self, subject: Subject) -> dict[str, int]:
+        """Return the closing count of each kind, over all sources."""
         counts: Counter[str] = Counter()
         for line in self.lines:
-            if line.subject == subject and line.standing:
-                counts[line.kind] += line.standing
+            if line.subject == subject and line.closing:
+                counts[line.kind] += line.closing
         return dict(counts)
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What the books say and the tables do not.
+class CountMismatch:
+    """A count of the run balance that differs from the tables.
 
     Attributes:
         subject: as of a line.
         source: as of a line.
         kind: as of a line; or, of records, what none should be: `undecided`, `decided_twice`,
             `decided_though_gone`.
-        booked: how many the books say.
-        counted: how many there are.
+        booked: the count by the balance.
+        counted: the count of the tables.
     """
 
     subject: Subject
@@ -125,69 +134,51 @@ class Difference:
     counted: int
 
 
-def sign_off(cursor: Cursor) -> Control:
-    """Sum what was booked since the last run was signed off; the log says so when it does not add up.
+def close_run(cursor: Cursor) -> RunBalance:
+    """Sum what was entered since the last run was closed; log an error when it does not add up.
 
-    What others have not committed yet belongs to the next run.
+    Changes that are not committed yet belong to the next run.
     """
-    cursor.execute(statement(__name__, "sign_off"))
-    control = control_of(cursor)
-    if not control.adds_up:
-        _log.error("the books of run %d do not add up: %s", control.run_id, _faults(control))
-    return control
+    cursor.execute("select truth.close_run()")
+    balance = run_balance_of(cursor)
+    if balance.faults:
+        lines = "; ".join(
+            f"{line.subject} {line.source} {line.kind}: "
+            + ", ".join(f"{getattr(line, name)} {name}" for name in _COUNTS)
+            for line in balance.faults
+        )
+        _log.error("the balance of run %d does not add up: %s", balance.run_id, lines)
+    return balance
 
 
-def control_of(cursor: Cursor, run: int | None = None) -> Control:
-    """Return the control report of a run, or of the last.
+def run_balance_of(cursor: Cursor, run: int | None = None) -> RunBalance:
+    """Return the balance of a run, or of the last.
 
     Raises:
-        ConfigError: when there is no such run.
+        ConfigError: There is no such run.
     """
     cursor.execute(_RUN, {"run": run})
     found = cursor.fetchone()
     if found is None:
         raise ConfigError(
-            "no run has been signed off yet; `oncehub reconcile` does so at its end"
+            "no run has been closed yet; `oncehub reconcile` closes its run at its end"
             if run is None
-            else f"no run {run} has been signed off; leave the number out for the last that was"
+            else f"no run {run} has been closed; leave the number out for the last run"
         )
-    run_id, signed_at = found
+    run_id, closed_at = found
     cursor.execute(_LINES, (run_id,))
-    return Control(run_id, signed_at, tuple(Line(*line) for line in cursor.fetchall()))
+    return RunBalance(run_id, closed_at, tuple(BalanceLine(*line) for line in cursor.fetchall()))
 
 
-def recount(cursor: Cursor) -> list[Difference]:
-    """Count the tables, all at one moment, and return where the books say otherwise.
+def recount(cursor: Cursor) -> list[CountMismatch]:
+    """Count the tables, all at one moment, and return where the balance differs.
 
-    Reads whole tables, and may go on beside a run.
+    Reads whole tables; a run may go on at the same time.
     """
-    cursor.execute(statement(__name__, "recount"))
-    return [Difference(*row) for row in cursor.fetchall()]
+    cursor.execute(_MISMATCHES)
+    return [CountMismatch(*row) for row in cursor.fetchall()]
 
 
-def _sum(lines: Sequence[Line]) -> Line:
-    def total(name: str) -> int:
-        return sum(getattr(line, name) for line in lines)
-
-    return Line(
-        lines[0].subject,
-        lines[0].source,
-        _TOTAL,
-        before=total("before"),
-        added=total("added"),
-        removed=total("removed"),
-        turned=total("turned"),
-        standing=total("standing"),
-        unexplained=total("unexplained"),
-    )
-
-
-def _faults(control: Control) -> str:
-    faults = [line for line in control.lines if not line.adds_up]
-    faults += [total for total in control.totals if total.turned]
-    return "; ".join(
-        f"{line.subject} {line.source} {line.kind}: {line.before} before, {line.added} added, "
-        f"{line.removed} removed, {line.turned} turned, {line.standing} standing, "
-        f"{line.unexplained} unexplained"
-        for line in faults
-    )
+def _sum(lines: Sequence[BalanceLine]) -> BalanceLine:
+    totals = {name: sum(getattr(line, name) for line in lines) for name in _COUNTS}
+    return BalanceLine(lines[0].subject, lines[0].source, "all", **totals)

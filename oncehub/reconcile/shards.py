@@ -1,4 +1,4 @@
-"""Shares of the people to settle, for as many workers as there are."""
+"""Divides people into shards by ranges of their keys, so that several workers can process them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _LARGEST = 250_000
 
 
 @dataclass(frozen=True)
-class Part:
-    """One of `of` equal shares of all people, by their keys, which are digests and so evenly spread.
+class Shard:
+    """One of `of` equal ranges of keys; keys are digests, so that people are spread evenly.
 
     Attributes:
         number: counted from 0.
-        of: how many parts there are; 1 means everybody.
+        of: how many shards there are; 1 means all people.
     """
 
     number: int = 0
@@ -24,28 +24,28 @@ class Part:
 
     @property
     def first(self) -> UUID:
-        """The lowest key of this part."""
+        """The lowest key of this shard."""
         return UUID(int=self.number * _KEYS // self.of)
 
     @property
     def last(self) -> UUID:
-        """The highest key of this part."""
+        """The highest key of this shard."""
         return UUID(int=(self.number + 1) * _KEYS // self.of - 1)
 
     @property
     def keys(self) -> dict[str, str]:
-        """The parameters `first` and `last` of statements that are kept to this part."""
+        """The parameters `first` and `last` of statements that are limited to this shard."""
         return {"first": str(self.first), "last": str(self.last)}
 
 
-EVERYBODY = Part()
+ALL_PEOPLE = Shard()
 
 
-def parts_for(people: int, most: int) -> list[Part]:
-    """Divide a number of people into at most `most` parts; a few are not worth more than one.
+def shards_for(people: int, most: int) -> list[Shard]:
+    """Divide a number of people into at most `most` shards; a few people stay in one.
 
-    Each part reads all records for its own, so few large parts cost less than many: four, until they are too
-    large to be held in memory.
+    Each shard reads all records for itself, so that few large shards cost less than many: there are four,
+    until they are too large for memory.
     """
     of = max(1, min(4, people // _WORTH_SPLITTING), min(most, people // _LARGEST))
-    return [Part(number, of) for number in range(of)]
+    return [Shard(number, of) for number in range(of)]

@@ -12,13 +12,13 @@ from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement, Cases
 from oncehub.config.entities import unqualified
-from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.stewardship.cases import (
     Case,
     CaseContent,
     CaseFile,
+    CaseVerdict,
     Decision,
-    Said,
     decide,
     find_case,
     list_cases,
@@ -91,8 +91,8 @@ def decide_covered_case(
     connection: Connection,
     agreement: Agreement,
     case_id: int,
-    said: Said,
-    word: Word,
+    said: CaseVerdict,
+    by: DecidedBy,
     *,
     person_key: UUID | None,
     named: Sequence[str],
@@ -104,7 +104,7 @@ def decide_covered_case(
             connection,
             case_id,
             said,
-            word,
+            by,
             person_key=person_key,
             named=named,
             follows=follows,

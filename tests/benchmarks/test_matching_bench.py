@@ -22,7 +22,7 @@ def measured(server_folder) -> Measured:
 
 def test_both_find_the_same_people(measured: Measured) -> None:
     assert measured.hub == measured.splink
-    assert measured.matching.crowded == 0
+    assert measured.matching.oversized == 0
 
 
 def test_the_records_that_lost_their_identifiers_are_judged_and_most_of_them_linked(

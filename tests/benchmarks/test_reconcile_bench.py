@@ -119,7 +119,7 @@ def test_the_figures_add_up(measured):
     server, taken = measured
     assert taken.written["truth.person"] == taken.written["share.change"] > 0.98 * PEOPLE
     assert taken.written["truth.link"] + taken.written["truth.unlinked"] == taken.records
-    assert sum(taken.phases.parts) == taken.written["truth.person"]
+    assert sum(taken.phases.shards) == taken.written["truth.person"]
     assert taken.phases.linking + taken.phases.settling <= taken.full.seconds
     assert taken.of_floor == taken.full.seconds / taken.floor.seconds
     assert len(taken.increments) == 2

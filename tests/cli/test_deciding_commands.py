@@ -34,7 +34,7 @@ def account(settings, database):
 def test_a_wrong_link_is_shown_broken_and_set_again(oncehub, account):
     before = json.loads(oncehub("link", "show", *account, "--json").stdout)
     person = before["link"]["person_key"]
-    assert (before["link"]["method"], before["rulings"]) == ("personal_id", [])
+    assert (before["link"]["method"], before["overrides"]) == ("personal_id", [])
 
     broken = oncehub("link", "remove", *account, "--by", "clerk", "--reason", "another person's account")
     assert (broken.returncode, broken.stderr) == (0, "")
@@ -44,13 +44,13 @@ def test_a_wrong_link_is_shown_broken_and_set_again(oncehub, account):
     assert "another person's account" in shown
     again = oncehub("link", "remove", *account, "--by", "clerk", "--reason", "once more")
     assert (again.returncode, again.stdout) == (1, "")
-    assert "linked to nobody" in again.stderr
+    assert "is not linked" in again.stderr
 
     assert oncehub("link", "override", *account, person, "--by", "other", "--reason", "seen").returncode == 0
     assert oncehub("reconcile").returncode == 0
     after = json.loads(oncehub("link", "show", *account, "--json").stdout)
-    assert (after["link"]["method"], [each["stands"] for each in after["rulings"]]) == (
-        "ruling",
+    assert (after["link"]["method"], [each["active"] for each in after["overrides"]]) == (
+        "override",
         [True, False],
     )
 
@@ -82,7 +82,7 @@ def test_people_are_joined_split_and_taken_apart(oncehub, settings, database, ac
     again = oncehub("person", "merge", first, second, *word)
     assert (again.returncode, "joined to somebody else already" in again.stderr) == (1, True)
     (joining,) = json.loads(oncehub("person", "merges", first, "--json").stdout)
-    assert (joining["verdict"], joining["stands"]) == ("one", True)
+    assert (joining["verdict"], joining["active"]) == ("one", True)
     assert oncehub("person", "unmerge", second, *word).returncode == 0
     reconcile(settings)
 
@@ -92,7 +92,7 @@ def test_people_are_joined_split_and_taken_apart(oncehub, settings, database, ac
     assert (done.returncode, done.stderr) == (0, "")
     reconcile(settings)
     standing = json.loads(oncehub("link", "show", *account, "--json").stdout)
-    assert (standing["link"]["person_key"], standing["link"]["method"]) == (second, "ruling")
+    assert (standing["link"]["person_key"], standing["link"]["method"]) == (second, "override")
 
 
 @pytest.fixture

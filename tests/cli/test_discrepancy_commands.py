@@ -11,7 +11,7 @@ from oncehub.reconcile.run import reconcile
 from stubs.world.world import World
 
 _CONFLICT = """
-select discrepancy_id, stated #>> '{}', source_key
+select discrepancy_id, source_value #>> '{}', source_key
 from truth.discrepancy
 where (source, attribute, kind) = ('tax', 'full_name', 'conflict')
 order by discrepancy_id
@@ -46,7 +46,11 @@ def test_values_and_keys_are_masked_unless_showing_them_is_logged(oncehub, confl
     assert _disclosed(database) == []
     assert "the first 1 only" in oncehub("discrepancies", "list", "--days", "90", "--limit", "1").stdout
     clear = json.loads(oncehub("discrepancies", "show", str(number), "--show-personal-data", "--json").stdout)
-    assert (clear["stated"], clear["source_key"], clear["days"]) == (name, key, pytest.approx(100, abs=1))
+    assert (clear["source_value"], clear["source_key"], clear["days"]) == (
+        name,
+        key,
+        pytest.approx(100, abs=1),
+    )
     assert _disclosed(database) == [("discrepancies show", "tax", "registrations", 1)]
 
 

@@ -75,7 +75,7 @@ def test_a_past_is_told_with_values_masked(oncehub, contested, database):
 def test_a_person_or_attribute_that_is_not_there_is_told(oncehub):
     nobody = oncehub("person", "explain", "00000000-0000-0000-0000-000000000000")
     assert (nobody.returncode, nobody.stdout) == (2, "")
-    assert nobody.stderr.startswith("oncehub: nobody of that key was believed in at that moment")
+    assert nobody.stderr.startswith("oncehub: the person of that key had no golden record at that moment")
     assert oncehub("person", "explain", "001184000001").returncode == 2
 
 

@@ -62,7 +62,7 @@ def test_the_steps_lead_from_sources_to_feeds(oncehub: Command) -> None:
     assert opened == report["opened"]
     table = oncehub("reconcile", "verify").stdout
     assert table.endswith(": adds up\n")
-    assert "open before" in table
+    assert "opening" in table
 
     feeds = answered(oncehub("publish", "--json"))
     published = {feed["feed"]: feed["changes"] for feed in feeds}

@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.reconcile.run import ReconcileReport, reconcile
-from oncehub.reconcile.run_balance import Difference, recount
+from oncehub.reconcile.run_balance import CountMismatch, recount
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 
@@ -33,28 +33,28 @@ _KEYS = ("source", "stream", "source_key")
 
 _MARK = "insert into intake.dirty (source, stream, source_key) values (%s, %s, %s)"
 
-_INSERT_ONLY = ("ruling", "decision", "joining")
+_INSERT_ONLY = ("link_override", "decision", "merge_decision")
 _DECIDED = (
-    "truth.ruling",
-    "truth.joined",
-    "truth.joining",
+    "truth.link_override",
+    "truth.merged_person",
+    "truth.merge_decision",
     "truth.decision",
     "truth.case_file",
     "truth.discrepancy",
     "truth.unlinked",
     "truth.pending",
-    "truth.match_key",
-    "truth.match_record",
+    "truth.blocking_key",
+    "truth.blocked_record",
     "truth.match_candidate",
-    "truth.match_crowd",
+    "truth.oversized_block",
     "truth.link",
     "truth.identifier",
     "truth.person_version",
     "truth.person",
     "share.change",
     "intake.dirty",
-    "truth.control_entry",
-    "truth.control",
+    "truth.run_balance_entry",
+    "truth.run_balance",
     "truth.run",
 )
 _STATED = ("record.person", "record.former_identifier")
@@ -62,8 +62,8 @@ _STATED = ("record.person", "record.former_identifier")
 # Copied from mappings/ or trained: no record adds to them. A queue holds nothing but what changed, and the
 # books a few lines a run.
 _RULES = ("unit_successor", "severity_rule", "case_rule", "match_model")
-_QUEUES = ("pending", "control_entry")
-_BOOKS = ("run", "control")
+_QUEUES = ("pending", "run_balance_entry")
+_BOOKS = ("run", "run_balance")
 
 _READ_WHOLE = """
 select relname, seq_tup_read from pg_stat_user_tables
@@ -182,7 +182,7 @@ class Hub:
         asked = "select from pg_locks where not granted and pid = %s"
         return bool(self.rows(asked, connection.info.backend_pid))
 
-    def recount(self) -> list[Difference]:
+    def recount(self) -> list[CountMismatch]:
         """Return where the books and the tables differ."""
         with self.database, self.database.cursor() as cursor:
             return recount(cursor)
@@ -196,7 +196,8 @@ class Hub:
     def rule(self, source: str, key: str, verdict: str, person: str) -> None:
         """Have a clerk rule that a record is the `same` as, or `different` from, a person of the register."""
         self.execute(
-            "insert into truth.ruling (source, stream, source_key, person_key, verdict, reason, ruled_by) "
+            "insert into truth.link_override "
+            "(source, stream, source_key, person_key, verdict, reason, decided_by) "
             "values (%s, %s, %s, truth.person_key('population', 'citizens', %s), %s, 'seen', 'clerk')",
             *(source, STREAMS[source], key, person, verdict),
         )

@@ -100,7 +100,7 @@ def test_whoever_reads_links_and_then_rules_does_not_stand_in_the_first_run_s_wa
             running = thread.submit(reconcile, hub.settings, runs)
             while not running.done() and not hub.waits(runs):
                 pass
-            cursor.execute("lock table truth.ruling in row exclusive mode")
+            cursor.execute("lock table truth.link_override in row exclusive mode")
         assert running.result().people_created == 1
 
 

@@ -125,10 +125,10 @@ def test_a_run_that_loses_the_database_keeps_nothing(hub, monkeypatch):
         backend = cursor.connection.info.backend_pid
         with closing(connect(hub.settings.database_url)) as other, other, other.cursor() as killing:
             killing.execute("select pg_terminate_backend(%s)", (backend,))
-        return announce(cursor)
+        return close_corrected_requests(cursor)
 
-    announce = run.announce
-    monkeypatch.setattr(run, "announce", lose)
+    close_corrected_requests = run.close_corrected_requests
+    monkeypatch.setattr(run, "close_corrected_requests", lose)
     with pytest.raises(StoreUnavailable, match="reconciling: the hub's database failed"):
         reconcile(hub.settings)
     assert hub.rows("select * from truth.person") == hub.rows("select * from share.change") == []

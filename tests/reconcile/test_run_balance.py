@@ -10,8 +10,8 @@ import pytest
 from oncehub.errors import ConfigError, StoreUnavailable
 from oncehub.reconcile import run, shards
 from oncehub.reconcile.run import finish_run, link_changes, reconcile, settle_people
-from oncehub.reconcile.run_balance import Difference, control_of
-from oncehub.reconcile.shards import Part, parts_for
+from oncehub.reconcile.run_balance import CountMismatch, run_balance_of
+from oncehub.reconcile.shards import Shard, shards_for
 
 PEOPLE = 12
 ANH = {"personal_id": "001184000001", "full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07"}
@@ -61,27 +61,30 @@ def test_a_source_has_its_total_and_its_kinds_turn_into_nothing_but_each_other(l
     landed.state("portal", "TK1", 2, personal_id="001184000001", birth_date="1784-05-07")
     landed.state("portal", "TK2", 2, personal_id="001184000002", birth_date="1984-05-07")
     landed.reconcile()
-    control = _control(landed)
-    (portal,) = (total for total in control.totals if total.subject == "discrepancy")
-    assert (portal.before, portal.added, portal.removed, portal.turned, portal.standing) == (
+    balance = _control(landed)
+    (portal,) = (total for total in balance.totals if total.subject == "discrepancy")
+    assert (portal.opening, portal.added, portal.removed, portal.changed, portal.closing) == (
         PEOPLE,
         0,
         1,
         0,
         PEOPLE - 1,
     )
-    assert {line.kind: line.turned for line in control.lines if line.turned} == {"conflict": -1, "invalid": 1}
-    assert control.adds_up
+    assert {line.kind: line.changed for line in balance.lines if line.changed} == {
+        "conflict": -1,
+        "invalid": 1,
+    }
+    assert balance.adds_up
 
 
 def test_a_run_cut_short_between_linking_and_settling_is_signed_for_by_the_next(landed, monkeypatch):
     def cut_short(*_):
         raise StoreUnavailable("the power went")
 
-    monkeypatch.setattr(run, "believe", cut_short)
+    monkeypatch.setattr(run, "update_golden_records", cut_short)
     with pytest.raises(StoreUnavailable, match="the power went"):
         landed.reconcile()
-    with pytest.raises(ConfigError, match="no run has been signed off yet"):
+    with pytest.raises(ConfigError, match="no run has been closed yet"):
         _control(landed)
     assert landed.recount() == []
     assert _standing(landed) == {"register": PEOPLE, "personal_id": PEOPLE, "unlinked": 1}
@@ -94,7 +97,7 @@ def test_a_run_cut_short_between_linking_and_settling_is_signed_for_by_the_next(
 
 def test_a_run_cut_short_between_parts_is_signed_for_by_the_next(landed):
     link_changes(landed.settings, landed.database)
-    settled = settle_people(landed.settings, Part(0, 3), landed.database)
+    settled = settle_people(landed.settings, Shard(0, 3), landed.database)
     assert 0 < settled.opened < PEOPLE
     assert landed.recount() == []
     assert _standing(landed)["conflict"] == settled.opened
@@ -109,11 +112,11 @@ def test_parts_settled_side_by_side_and_two_who_sign_off_at_once_book_everything
     monkeypatch.setattr(shards, "_WORTH_SPLITTING", 2)
     link_changes(landed.settings, landed.database)
     with ThreadPoolExecutor(6) as workers:
-        settled = [workers.submit(settle_people, landed.settings, part) for part in parts_for(PEOPLE, 4)]
+        settled = [workers.submit(settle_people, landed.settings, shard) for shard in shards_for(PEOPLE, 4)]
         signed = [workers.submit(finish_run, landed.settings) for _ in range(2)]
-        assert sum(part.result().opened for part in settled) == PEOPLE
+        assert sum(shard.result().opened for shard in settled) == PEOPLE
         assert all(control.result().adds_up for control in signed)
-    assert finish_run(landed.settings, landed.database).standing("discrepancy") == {"conflict": PEOPLE}
+    assert finish_run(landed.settings, landed.database).closing("discrepancy") == {"conflict": PEOPLE}
     assert _added(landed) == 3 * PEOPLE + 1
     assert landed.recount() == []
 
@@ -144,8 +147,8 @@ def test_a_run_whose_numbers_do_not_add_up_says_so_with_counts_only(landed, capl
         record.getMessage() for record in caplog.records if record.name == "oncehub.reconcile.run_balance"
     )
     assert told.endswith(
-        f"do not add up: discrepancy portal conflict: 0 before, {PEOPLE - 1} added, 0 removed, 0 turned, "
-        f"{PEOPLE - 1} standing, 1 unexplained"
+        f"do not add up: discrepancy portal conflict: 0 opening, {PEOPLE - 1} added, 0 removed, 0 changed, "
+        f"{PEOPLE - 1} closing, 1 unexplained"
     )
 
 
@@ -161,13 +164,13 @@ def test_recounting_names_what_was_changed_behind_the_books(landed):
         )
         cursor.execute("update record.person set deleted_at = now() where source_key = 'B1'")
     assert landed.recount() == [
-        Difference("discrepancy", "portal", "conflict", PEOPLE, PEOPLE - 1),
-        Difference("record", "banking", "decided_though_gone", 0, 1),
-        Difference("record", "portal", "decided_twice", 0, 1),
-        Difference("record", "portal", "personal_id", PEOPLE, PEOPLE - 2),
-        Difference("record", "portal", "tax_code", 0, 1),
-        Difference("record", "portal", "undecided", 0, 1),
-        Difference("record", "portal", "unlinked", 0, 1),
+        CountMismatch("discrepancy", "portal", "conflict", PEOPLE, PEOPLE - 1),
+        CountMismatch("record", "banking", "decided_though_gone", 0, 1),
+        CountMismatch("record", "portal", "decided_twice", 0, 1),
+        CountMismatch("record", "portal", "personal_id", PEOPLE, PEOPLE - 2),
+        CountMismatch("record", "portal", "tax_code", 0, 1),
+        CountMismatch("record", "portal", "undecided", 0, 1),
+        CountMismatch("record", "portal", "unlinked", 0, 1),
     ]
 
 
@@ -184,34 +187,34 @@ def test_an_earlier_run_can_be_looked_at_and_one_that_never_was_is_told(landed):
     first = _control(landed)
     reconcile(landed.settings)
     assert _control(landed, first.run_id) == first != _control(landed)
-    with pytest.raises(ConfigError, match="no run 0 has been signed off"):
+    with pytest.raises(ConfigError, match="no run 0 has been closed"):
         _control(landed, 0)
 
 
 def _control(hub, number=None):
     with hub.database, hub.database.cursor() as cursor:
-        return control_of(cursor, number)
+        return run_balance_of(cursor, number)
 
 
 def _books(hub):
-    control = _control(hub)
-    assert control.adds_up
+    balance = _control(hub)
+    assert balance.adds_up
     return {
         (line.subject, line.source, line.kind): (
-            line.before,
+            line.opening,
             line.added,
             line.removed,
-            line.turned,
-            line.standing,
+            line.changed,
+            line.closing,
         )
-        for line in control.lines
+        for line in balance.lines
     }
 
 
 def _standing(hub):
-    found = hub.rows("select kind, sum(standing)::int as number from truth.standing group by kind")
+    found = hub.rows("select kind, sum(standing)::int as number from truth.run_balance_current group by kind")
     return {row["kind"]: row["number"] for row in found if row["number"]}
 
 
 def _added(hub):
-    return hub.row("select sum(added)::int as number from truth.control")["number"]
+    return hub.row("select sum(added)::int as number from truth.run_balance")["number"]

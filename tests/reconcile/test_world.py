@@ -72,7 +72,7 @@ def test_every_kind_is_found_with_its_person_and_closes_when_its_source_has_corr
     assert _planted(living) == set()
     closed = _closed(database)
     assert {_finding(row) for row in closed} >= planted
-    assert all(row["took"] > timedelta(0) for row in closed)
+    assert all(row["resolution_time"] > timedelta(0) for row in closed)
     assert {(row["kind"], row["closed_because"]) for row in closed} >= {
         ("conflict", "corrected"),
         ("deceased", "corrected"),

@@ -27,7 +27,7 @@ from oncehub.intake.quarantine.rejected_records import Quarantine
 from oncehub.normalize.batch import Batch, Rejected
 from oncehub.reconcile.run import reconcile
 from oncehub.reconcile.survivorship.explain import explain
-from oncehub.reconcile.survivorship.past import history
+from oncehub.reconcile.survivorship.history import history
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import build_wall, encrypted_attributes
 from oncehub.share.agreements.catalogue import load_agreements

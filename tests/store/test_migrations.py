@@ -114,7 +114,7 @@ def test_a_routine_that_changed_is_applied_again_alone(database: Connection) -> 
     "edit",
     [
         KEY_AS_IT_WAS_NOT,
-        "drop trigger ruling_is_obeyed on truth.ruling",
+        "drop trigger link_override_applied on truth.link_override",
         "create or replace view truth.leading_number as select '' as personal_id, null::uuid as person_key",
         "create function truth.stray() returns int language sql return 1",
     ],

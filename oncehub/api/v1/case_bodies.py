@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 from oncehub.api.v1.bodies import WHOLE_NUMBER, SearchTerms
 from oncehub.config.entities import qualified
 from oncehub.config.rules import CaseKind
-from oncehub.reconcile.stewardship.cases import Case, CaseFile, Said
+from oncehub.reconcile.stewardship.cases import Case, CaseFile, CaseVerdict
 
 _NULL: JsonDict = {"type": "null"}
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -55,7 +55,7 @@ class CaseHead(BaseModel):
         return cls(
             case=fields.pop("case_id"),
             last_decision=fields.pop("decision_id"),
-            approved_by=fields.pop("upheld_by"),
+            approved_by=fields.pop("approved_by"),
             **fields,
         )
 
@@ -105,7 +105,7 @@ class DecisionLine(BaseModel):
     """A decision on the case; `person` where it names one whom the case names."""
 
     decision: int
-    verdict: Said
+    verdict: CaseVerdict
     person: str | None
     reason: str
     decided_by: str
@@ -148,8 +148,8 @@ class CaseAnswer(BaseModel):
             attributes=[
                 ComparedAttribute(
                     attribute=qualified(row.attribute),
-                    source_value=row.stated,
-                    golden_values=[GoldenValue(**asdict(held)) for held in row.believed],
+                    source_value=row.source_value,
+                    golden_values=[GoldenValue(**asdict(held)) for held in row.golden_values],
                 )
                 for row in file.compared
             ],
@@ -192,7 +192,7 @@ class DecisionRequest(_Body):
         }
     )
 
-    verdict: Said
+    verdict: CaseVerdict
     reason: Annotated[str, Field(min_length=1, max_length=2000, json_schema_extra={"pattern": _ONE_LINE})]
     person: Annotated[str, Field(max_length=64)] | None = None
     search: SearchTerms | None = None

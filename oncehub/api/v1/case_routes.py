@@ -32,7 +32,7 @@ from oncehub.audit.log.pseudonyms import case_pseudonym
 from oncehub.config.agreements import Agreement, Cases
 from oncehub.config.entities import qualified
 from oncehub.errors import CaseNotFound, ConfigError, DecisionRefused
-from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.stewardship.cases import CaseContent
 from oncehub.share.agreements.permissions import require_cases, require_search
 from oncehub.share.cases import (
@@ -138,9 +138,9 @@ def _covered(asked: Inquiry, own: Cases, case_id: int) -> CaseContent:
     return content
 
 
-def _word(asked: Inquiry, reason: str) -> Word:
+def _word(asked: Inquiry, reason: str) -> DecidedBy:
     try:
-        return Word(f"{asked.agreement.agency.id}/{asked.caller.officer}", reason)
+        return DecidedBy(f"{asked.agreement.agency.id}/{asked.caller.officer}", reason)
     except ConfigError as error:
         fault = {"type": "value_error", "loc": ("body", "reason"), "msg": str(error)}
         raise RequestValidationError([fault]) from None

@@ -1,8 +1,8 @@
-"""A clerk's word on whom one record speaks of: to break its link, to set it, and to see what has been said.
+"""Link overrides: a clerk removes a record's link, or decides which person the record describes.
 
-A ruling has effect in its own transaction: a link that it contradicts is gone with it, and the record and the
-people it touches are decided anew by the next run. Rulings are kept for good; a later one supersedes. The
-database holds this (see `store/routines/truth/link_overrides.sql`), whoever writes there.
+An override takes effect in its own transaction: a link that contradicts it is deleted with it, and the next
+run links the record, and settles the people it touches, by it. Overrides are kept for good; a later one
+replaces an earlier one. `store/routines/truth/link_overrides.sql` enforces this.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ Verdict = Literal["same", "different"]
 LONGEST_NAME: Final = 200
 LONGEST_REASON: Final = 2000
 
-# A run that links holds the rulings until it is done: for minutes, where all records are linked anew.
-_PATIENCE: Final = "savepoint ruling; set local lock_timeout = '5s'"
+# A run that links locks the overrides until it ends: for minutes, when all records are linked anew.
+_PATIENCE: Final = "savepoint deciding; set local lock_timeout = '5s'"
 
-_UNDO: Final = "rollback to savepoint ruling"
+_UNDO: Final = "rollback to savepoint deciding"
 
-_RULE: Final = """
-insert into truth.ruling (source, stream, source_key, person_key, verdict, reason, ruled_by)
+_INSERT: Final = """
+insert into truth.link_override (source, stream, source_key, person_key, verdict, reason, decided_by)
 values (%s, %s, %s, %s::uuid, %s, %s, %s)
-returning ruling_id
+returning override_id
 """
 
 _LINK: Final = """
@@ -44,14 +44,14 @@ from truth.link
 where (source, stream, source_key) = (%s, %s, %s)
 """
 
-_RULINGS: Final = """
+_OVERRIDES: Final = """
 select
-    r.ruling_id, r.person_key::text, r.verdict, r.reason, r.ruled_by, r.ruled_at, r.decision_id,
-    r.linked_to::text, r.method,
-    exists (select from truth.standing_ruling s where s.ruling_id = r.ruling_id) as stands
-from truth.ruling r
+    r.override_id, r.person_key::text, r.verdict, r.reason,
+    r.decided_by, r.decided_at, r.decision_id, r.linked_to::text, r.method,
+    exists (select from truth.active_link_override s where s.override_id = r.override_id) as active
+from truth.link_override r
 where (r.source, r.stream, r.source_key) = (%s, %s, %s)
-order by r.ruling_id desc
+order by r.override_id desc
 """
 
 _STATES: Final = """
@@ -68,7 +68,7 @@ select exists (select from truth.link where person_key = %s::uuid and method = '
 
 @dataclass(frozen=True)
 class RecordKey:
-    """One record of persons: its source, its stream there, and its key as the source gives it."""
+    """One person record: its source, its stream there, and its key as the source gives it."""
 
     source: str
     stream: str
@@ -81,125 +81,130 @@ class RecordKey:
 
 
 @dataclass(frozen=True)
-class Word:
-    """Who decides, and why; both are kept for good.
+class DecidedBy:
+    """The clerk who decides, and the reason; both are kept for good.
 
     Raises:
-        ConfigError: when either is empty or too long.
+        ConfigError: Either is empty or too long.
     """
 
     clerk: str
     reason: str
 
     def __post_init__(self) -> None:
-        _require_text("the name of the clerk", self.clerk, LONGEST_NAME)
-        _require_text("the reason", self.reason, LONGEST_REASON)
+        for what, text, longest in (
+            ("the name of the clerk", self.clerk, LONGEST_NAME),
+            ("the reason", self.reason, LONGEST_REASON),
+        ):
+            if not text.strip() or len(text) > longest or not text.isprintable():
+                raise ConfigError(f"{what} must be one line of 1 to {longest} characters")
 
 
 @dataclass(frozen=True)
-class Ruling:
-    """What a clerk has said of a record and a person.
+class LinkOverride:
+    """A clerk's decision on a record and a person.
 
     Attributes:
+        verdict: the record describes that person, or does not.
         decision_id: the decision of a case that it follows from.
-        linked_to: whom the record was linked to until then, and `method` by what.
-        stands: no later word has superseded it.
+        linked_to: the person to whom the record was linked until then, and `method` of that link.
+        active: no later override has replaced it.
     """
 
-    ruling_id: int
+    override_id: int
     person_key: str
     verdict: Verdict
     reason: str
-    ruled_by: str
-    ruled_at: datetime
+    decided_by: str
+    decided_at: datetime
     decision_id: int | None
     linked_to: str | None
     method: str | None
-    stands: bool
+    active: bool
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a record stands.
+class LinkState:
+    """A record's link and overrides.
 
     Attributes:
-        link: `person_key`, `method`, `probability` and `linked_at`; None when it is linked to nobody.
-        rulings: everything that clerks have said of it, the latest first.
+        link: `person_key`, `method`, `probability` and `linked_at`; None when it is not linked.
+        overrides: all that clerks have decided, the latest first.
     """
 
     link: dict[str, Any] | None
-    rulings: list[Ruling]
+    overrides: list[LinkOverride]
 
 
-def standing_of(settings: Settings, record: RecordKey, database: Connection | None = None) -> Standing:
-    """Tell whom a record is linked to, by what, and what clerks have said of it.
+def link_state_of(settings: Settings, record: RecordKey, database: Connection | None = None) -> LinkState:
+    """Return a record's link and overrides.
 
     Raises:
-        ConfigError: when there is no live record of that key, and nothing was ever said of one.
+        ConfigError: There is no live record of that key, and no override of one.
     """
     with opened(settings, database) as connection, connection:
         with connection.cursor(cursor_factory=RealDictCursor) as cursor:
             cursor.execute(_LINK, record.parts)
             link = cursor.fetchone()
-            cursor.execute(_RULINGS, record.parts)
-            rulings = [Ruling(**row) for row in cursor.fetchall()]
-        if not rulings:
+            cursor.execute(_OVERRIDES, record.parts)
+            overrides = [LinkOverride(**row) for row in cursor.fetchall()]
+        if not overrides:
             with connection.cursor() as cursor:
                 require_record(cursor, record)
-    return Standing(dict(link) if link else None, rulings)
+    return LinkState(dict(link) if link else None, overrides)
 
 
-def break_link(
-    settings: Settings, record: RecordKey, word: Word, database: Connection | None = None
+def remove_link(
+    settings: Settings, record: RecordKey, by: DecidedBy, database: Connection | None = None
 ) -> tuple[int, str]:
-    """Rule that a record does not speak of whom it is linked to; no run will link the two again.
+    """Decide that a record does not describe the person it is linked to; no run links the two again.
 
     Returns:
-        Number of the ruling, and key of the person.
+        Number of the override, and key of the person.
 
     Raises:
-        ConfigError: when there is no live record of that key.
-        DecisionRefused: when it is linked to nobody, or founds a person of the register.
-        RunBusy: when a run links for longer than one waits.
+        ConfigError: There is no live record of that key.
+        DecisionRefused: The record is not linked, or founds a person of the register.
+        RunBusy: A run links for longer than this waits.
     """
-    with opened(settings, database) as connection, connection, ruling(connection) as cursor:
+    with opened(settings, database) as connection, connection, deciding(connection) as cursor:
         require_record(cursor, record)
-        # Who breaks the same link at once waits here, and then finds it broken.
+        # A clerk who removes the same link at the same time waits here, and then finds it removed.
         cursor.execute(_LINK + "for update", record.parts)
         linked = cursor.fetchone()
         if linked is None:
             raise DecisionRefused(
-                "the record is linked to nobody, so there is nothing to break; `oncehub link show` tells why"
+                "the record is not linked, so there is no link to remove; `oncehub link show` says why"
             )
-        return rule(cursor, record, linked[0], "different", word), linked[0]
+        return add_override(cursor, record, linked[0], "different", by), linked[0]
 
 
-def set_link(
-    settings: Settings, record: RecordKey, person_key: UUID, word: Word, database: Connection | None = None
+def override_link(
+    settings: Settings, record: RecordKey, person_key: UUID, by: DecidedBy, database: Connection | None = None
 ) -> int:
-    """Rule that a record speaks of a person, whatever it states; the next run links them.
+    """Decide that a record describes a person, whatever it states; the next run links them.
 
     Returns:
-        Number of the ruling.
+        Number of the override.
 
     Raises:
-        ConfigError: when there is no live record of that key.
-        DecisionRefused: when the register has no such person, or the record founds a person itself.
-        RunBusy: when a run links for longer than one waits.
+        ConfigError: There is no live record of that key.
+        DecisionRefused: The register has no such person, or the record founds a person itself.
+        RunBusy: A run links for longer than this waits.
     """
-    with opened(settings, database) as connection, connection, ruling(connection) as cursor:
+    with opened(settings, database) as connection, connection, deciding(connection) as cursor:
         require_record(cursor, record)
         require_person(cursor, person_key)
-        return rule(cursor, record, str(person_key), "same", word)
+        return add_override(cursor, record, str(person_key), "same", by)
 
 
 @contextmanager
-def ruling(connection: Connection) -> Iterator[Cursor]:
-    """Give a cursor to write clerks' words with, in the caller's transaction; a refusal undoes only those.
+def deciding(connection: Connection) -> Iterator[Cursor]:
+    """Give a cursor to write decisions with, in the caller's transaction; a refusal undoes only those.
 
     Raises:
-        DecisionRefused: when the database refuses what contradicts the register, or another clerk's word.
-        RunBusy: when a run links for longer than one waits.
+        DecisionRefused: The database refuses a decision that contradicts the register or another clerk.
+        RunBusy: A run links for longer than this waits.
     """
     with connection.cursor() as cursor:
         cursor.execute(_PATIENCE)
@@ -213,18 +218,18 @@ def ruling(connection: Connection) -> Iterator[Cursor]:
             raise DecisionRefused(error.diag.message_primary or "the database refused it") from None
 
 
-def rule(cursor: Cursor, record: RecordKey, person_key: str, verdict: Verdict, word: Word) -> int:
-    """Write one ruling and return its number."""
-    cursor.execute(_RULE, (*record.parts, person_key, verdict, word.reason, word.clerk))
-    (ruling_id,) = cursor.fetchone() or (0,)
-    return int(ruling_id)
+def add_override(cursor: Cursor, record: RecordKey, person_key: str, verdict: Verdict, by: DecidedBy) -> int:
+    """Write one override and return its number."""
+    cursor.execute(_INSERT, (*record.parts, person_key, verdict, by.reason, by.clerk))
+    (override_id,) = cursor.fetchone() or (0,)
+    return int(override_id)
 
 
 def require_record(cursor: Cursor, record: RecordKey) -> None:
-    """Check that a record is there.
+    """Check that there is a live record of a key.
 
     Raises:
-        ConfigError: when it is not.
+        ConfigError: There is none.
     """
     cursor.execute(_STATES, record.parts)
     if cursor.fetchone() != (True,):
@@ -238,13 +243,8 @@ def require_person(cursor: Cursor, person_key: UUID) -> None:
     """Check that the register has a person.
 
     Raises:
-        DecisionRefused: when it has not.
+        DecisionRefused: It has not.
     """
     cursor.execute(_REGISTERED, (str(person_key),))
     if cursor.fetchone() != (True,):
         raise DecisionRefused(f"the register has no person {person_key}")
-
-
-def _require_text(what: str, text: str, longest: int) -> None:
-    if not text.strip() or len(text) > longest or not text.isprintable():
-        raise ConfigError(f"{what} must be one line of 1 to {longest} characters")

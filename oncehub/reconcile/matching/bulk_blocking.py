@@ -1,6 +1,7 @@
-"""Blocking when more keys are sought than there are people: everybody is read once, and DuckDB joins.
+"""Bulk blocking: reads all people once and joins them with the records in DuckDB.
 
-It finds whom `blocking` finds by looking up key by key, by the same digests, which the database computes.
+Used when more keys are looked up than there are people. It finds the same pairs as `blocking`, which looks
+them up key by key, by the same digests, which the database computes.
 """
 
 from __future__ import annotations
@@ -13,17 +14,24 @@ import polars as pl
 from psycopg2 import sql
 
 from oncehub.config.matching import ModelRules
-from oncehub.reconcile.matching.blocking import REFORMED, Rule, digest_of, is_told, name_of, noted_digest
+from oncehub.reconcile.matching.blocking import (
+    REFORMED,
+    Rule,
+    digest_of,
+    is_stated_by_others,
+    name_of,
+    noted_digest,
+)
 from oncehub.reconcile.matching.features import (
     Columns,
     fetched,
-    frame_of_everybody,
+    frame_of_all_people,
     frame_of_records,
     identifying,
-    selected,
     shared_attributes,
 )
-from oncehub.reconcile.matching.job import duckdb_connection
+from oncehub.reconcile.matching.splink_job import duckdb_connection
+from oncehub.reconcile.rules.columns import selected
 from oncehub.store.connection import Cursor
 from oncehub.store.frames import copy_frame
 
@@ -33,8 +41,8 @@ if TYPE_CHECKING:
 Numbered = Mapping[str, Rule]
 """The rules by the name of the column that has their key."""
 
-# What every record tells, whoever it is linked to: a key that a crowd shares finds nobody.
-_TOLD: Final = sql.SQL("""
+# The keys and shared attributes of all records, linked or not: unlinked ones count for the size of a block.
+_STATED: Final = sql.SQL("""
 select coalesce(j.survivor, v.person_key, k.person_key) as person_key, {columns}
 from record.person r
 left join verdict v
@@ -46,7 +54,7 @@ left join (
         select from affected a where (a.source, a.stream, a.source_key) = (o.source, o.stream, o.source_key)
     )
 ) k on (k.source, k.stream, k.source_key) = (r.source, r.stream, r.source_key)
-left join truth.joined j on j.person_key = coalesce(v.person_key, k.person_key)
+left join truth.merged_person j on j.person_key = coalesce(v.person_key, k.person_key)
 where r.deleted_at is null and ({stated})
 """)
 
@@ -54,7 +62,7 @@ _OF_REFORMED: Final = sql.SQL("select r.id as unique_id, {keys} from ({reformed}
 
 _DIFFERENT: Final = sql.SQL("""
 select j.id as record, r.person_key
-from judged j join ruled r using (source, stream, source_key)
+from unmatched j join ruled r using (source, stream, source_key)
 where r.verdict = 'different'
 """)
 
@@ -72,7 +80,7 @@ create table pair as
 
 _PAIRS: Final = "select record::text as record, person::text as person from pair"
 
-# With what a commune became or was, a record is kept only while that key is a crowd's.
+# A key with a successor or predecessor of the commune is stored only while it is oversized.
 _KEPT_BESIDE: Final = """
 select distinct s.record as id, s.key from sought s join crowd c using (rule, key) where not s.own
 """
@@ -80,7 +88,7 @@ select distinct s.record as id, s.key from sought s join crowd c using (rule, ke
 
 @dataclass(frozen=True)
 class Blocked:
-    """Who is to be compared with whom.
+    """The pairs to compare.
 
     Attributes:
         pairs: `record` and `person`, each the `unique_id` of one side.
@@ -95,7 +103,7 @@ class Blocked:
     named: pl.DataFrame
 
     def only(self, chosen: pl.DataFrame) -> Blocked:
-        """Give some of the pairs, `record` and `person`, and their two sides."""
+        """Return some of the pairs (`record`, `person`) with their two sides."""
         sides = ((self.records, "record"), (self.people, "person"))
         records, people = (
             frame.join(chosen, left_on="unique_id", right_on=name, how="semi") for frame, name in sides
@@ -103,20 +111,20 @@ class Blocked:
         return Blocked(chosen.select("record", "person"), records, people, self.named)
 
 
-def block_everybody(cursor: Cursor, rules: ModelRules, register: str) -> Blocked:
-    """Give whom the records in `record_feature` are compared with; fill `crowded` and `kept_beside`."""
+def block_in_bulk(cursor: Cursor, rules: ModelRules, register: str) -> Blocked:
+    """Return the pairs of the records in `record_feature`; fill `oversized` and `kept_reformed_key`."""
     numbered = {f"key_{number}": rule for number, rule in enumerate(rules.blocking)}
-    registered = {name: rule for name, rule in numbered.items() if not is_told(rule)}
+    registered = {name: rule for name, rule in numbered.items() if not is_stated_by_others(rule)}
     records = _with_keys(frame_of_records(cursor, rules, _noted(numbered)), numbered)
-    everybody = _with_keys(frame_of_everybody(cursor, rules, register, _noted(registered)), registered)
-    people = everybody.filter(pl.col("own") == "t").with_row_index("person")
+    all_people = _with_keys(frame_of_all_people(cursor, rules, register, _noted(registered)), registered)
+    people = all_people.filter(pl.col("own") == "t").with_row_index("person")
     numbers = people.select("person", "person_key")
-    told = _told(cursor, rules, register, numbered).join(numbers, on="person_key", how="left")
+    stated = _stated(cursor, rules, register, numbered).join(numbers, on="person_key", how="left")
     sides = {
         "record": records.select(pl.col("unique_id").cast(pl.Int64), *numbered),
         "reformed": _reformed(cursor, numbered),
-        "everybody": everybody.join(numbers, on="person_key").select("person", *registered),
-        "told": told.select("person", *(name for name in numbered if name not in registered)),
+        "people": all_people.join(numbers, on="person_key").select("person", *registered),
+        "stated": stated.select("person", *(name for name in numbered if name not in registered)),
         "different": _different(cursor).join(numbers, on="person_key").select("record", "person"),
     }
     pairs = _paired(cursor, rules, numbered, sides)
@@ -124,7 +132,7 @@ def block_everybody(cursor: Cursor, rules: ModelRules, register: str) -> Blocked
     return Blocked(
         pairs=pairs,
         records=records.drop(numbered),
-        people=compared.join(_shared(told, rules), on="person", how="left")
+        people=compared.join(_shared(stated, rules), on="person", how="left")
         .with_columns(unique_id=pl.col("person").cast(pl.String))
         .drop("person", "person_key", "own", *registered),
         named=compared.select(pl.col("person").cast(pl.String), "person_key"),
@@ -144,7 +152,7 @@ def _with_keys(frame: pl.DataFrame, numbered: Numbered) -> pl.DataFrame:
 
 
 def _reformed(cursor: Cursor, numbered: Numbered) -> pl.DataFrame:
-    """Give the keys of the records with what their commune became and was: `unique_id` and the keys."""
+    """Return the keys with successors and predecessors of the records' communes: `unique_id` and the keys."""
     spread = {name: rule for name, rule in numbered.items() if "commune" in rule}
     if not spread:
         return pl.DataFrame(schema={"unique_id": pl.Int64})
@@ -154,9 +162,9 @@ def _reformed(cursor: Cursor, numbered: Numbered) -> pl.DataFrame:
     return _with_keys(found, spread).with_columns(pl.col("unique_id").cast(pl.Int64))
 
 
-def _told(cursor: Cursor, rules: ModelRules, register: str, numbered: Numbered) -> pl.DataFrame:
-    """Give what records tell of people: `person_key`, null of nobody; keys; attributes that are shared."""
-    keys = {name: rule for name, rule in numbered.items() if is_told(rule)}
+def _stated(cursor: Cursor, rules: ModelRules, register: str, numbered: Numbered) -> pl.DataFrame:
+    """Return what records state: `person_key` (null if unlinked), keys, and shared attributes."""
+    keys = {name: rule for name, rule in numbered.items() if is_stated_by_others(rule)}
     shared = shared_attributes(rules)
     columns = {
         name: sql.SQL("case when r.source <> {} then {} end").format(
@@ -170,19 +178,19 @@ def _told(cursor: Cursor, rules: ModelRules, register: str, numbered: Numbered) 
     any_stated = sql.SQL(" or ").join(
         sql.SQL("{} is not null").format(sql.Identifier("r", name)) for name in stated
     )
-    return _with_keys(fetched(cursor, _TOLD.format(columns=selected(columns), stated=any_stated)), keys)
+    return _with_keys(fetched(cursor, _STATED.format(columns=selected(columns), stated=any_stated)), keys)
 
 
 def _different(cursor: Cursor) -> pl.DataFrame:
     return fetched(cursor, _DIFFERENT).with_columns(pl.col("record").cast(pl.Int64))
 
 
-def _shared(told: pl.DataFrame, rules: ModelRules) -> pl.DataFrame:
-    """Give by `person` the lists of what is told of them; null where nothing is."""
+def _shared(stated: pl.DataFrame, rules: ModelRules) -> pl.DataFrame:
+    """Return by `person` the lists of shared attributes that records state; null where there is none."""
     listed = (
         pl.col(name).drop_nulls().unique().sort().implode().alias(name) for name in shared_attributes(rules)
     )
-    found = told.drop_nulls("person").group_by("person").agg(listed)
+    found = stated.drop_nulls("person").group_by("person").agg(listed)
     lists = pl.col(shared_attributes(rules))
     return found.with_columns(pl.when(lists.list.len() > 0).then(lists))
 
@@ -207,10 +215,11 @@ def _block(rules: ModelRules, numbered: Numbered) -> str:
         if "commune" in rule
     ]
     known = [
-        _side(name, "told" if is_told(rule) else "everybody", "person") for name, rule in numbered.items()
+        _side(name, "stated" if is_stated_by_others(rule) else "people", "person")
+        for name, rule in numbered.items()
     ]
     return _BLOCK.format(
-        sought=" union all ".join(sought), known=" union all ".join(known), crowd=rules.crowd
+        sought=" union all ".join(sought), known=" union all ".join(known), crowd=rules.max_block_size
     )
 
 
@@ -222,6 +231,6 @@ def _stage_crowds(cursor: Cursor, numbered: Numbered, connection: DuckDBPyConnec
     crowds = connection.sql("select key, rule from crowd").pl()
     named = {name: name_of(rule) for name, rule in numbered.items()}
     crowds = crowds.with_columns(pl.col("rule").replace_strict(named, return_dtype=pl.String))
-    copy_frame(cursor.connection, crowds, sql.Identifier("pg_temp", "crowded"), ["key", "rule"])
+    copy_frame(cursor.connection, crowds, sql.Identifier("pg_temp", "oversized"), ["key", "rule"])
     beside = connection.sql(_KEPT_BESIDE).pl()
-    copy_frame(cursor.connection, beside, sql.Identifier("pg_temp", "kept_beside"), ["id", "key"])
+    copy_frame(cursor.connection, beside, sql.Identifier("pg_temp", "kept_reformed_key"), ["id", "key"])

@@ -1,4 +1,4 @@
-"""Splink's own charts, as HTML that needs no network."""
+"""Draws a model with Splink's charts, as HTML that needs no network."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from oncehub.reconcile.matching.job import linking
 from oncehub.reconcile.matching.levels import terms
 from oncehub.reconcile.matching.models import Model
+from oncehub.reconcile.matching.splink_job import linking
 
 
 def chart_of_model(model: Model) -> str:
-    """Draw how much each level of each comparison weighs for or against."""
+    """Draw the weight of each level of each comparison."""
     columns = dict.fromkeys(("unique_id", *_columns_of(model)), pl.String)
     nobody = pl.DataFrame(schema=columns)
     unknown = {

@@ -1,14 +1,13 @@
-"""What a model looks at, of records and of people, folded by the database and handed to DuckDB as frames.
+"""The features that a model compares: of records and of people, folded by the database, as frames for DuckDB.
 
-A person is what the register states of them; what it does not state (a phone, a tax code) is what the records
-that an identifier leads to them state. Records that a model linked say nothing about a person: no answer of a
-model is the ground of another.
+The register states a person's features; those that it does not state (phone, tax code) come from the records
+that an identifier links to the person. Records that a model linked are no evidence: no result of a model may
+be the reason for another.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
@@ -16,15 +15,29 @@ from psycopg2 import sql
 
 from oncehub.config.administrative_units import REFORM
 from oncehub.config.matching import BlockingKey, Evidence, ModelRules
-from oncehub.reconcile.matching.keys import key_of
+from oncehub.reconcile.rules.columns import selected
 from oncehub.store.connection import Cursor
 
 Columns = dict[str, sql.Composable]
 
-# Kept as one text on the way; no value of these has a comma.
+_KEYS: Final[dict[BlockingKey, str]] = {
+    "name_key": "{name_key}",
+    "name_parts": "{parts}",
+    "first_part": "split_part({folded}, ' ', 1)",
+    "last_part": "split_part({folded}, ' ', -1)",
+    "birth_date": "(case when length({birth_date}) = 10 then {birth_date} end)",
+    "birth_year": "left({birth_date}, 4)",
+    "sex": "{sex}",
+    "commune": "({permanent_address} ->> 'unit')",
+    "phone": "{phone}",
+    "tax_code": "text.identifying('tax_code', {tax_code})",
+}
+_COLUMNS: Final = ("name_key", "full_name", "birth_date", "sex", "permanent_address", "phone", "tax_code")
+
+# Transported as one text; none of their values has a comma.
 _LISTS: Final = {"commune": "{}_present", "shared": "{}"}
 
-# Folded once, for all that is compared or sought by it; parts as `text.fold_parts` gives them.
+# Folds the name once, for all features and keys; parts as `text.fold_parts` gives them.
 _FOLDED: Final = sql.SQL("""cross join lateral (
     select folded, (
         select string_agg(part, ' ' order by part collate "C") from unnest(string_to_array(folded, ' ')) part
@@ -35,7 +48,7 @@ _FOLDED: Final = sql.SQL("""cross join lateral (
 _NOTE_RECORDS: Final = sql.SQL("""
 create temporary table record_feature on commit drop as
 select j.id, {former} as former, {columns}
-from judged j join record.person r using (source, stream, source_key)
+from unmatched j join record.person r using (source, stream, source_key)
 {folded};
 analyze record_feature;
 """)
@@ -50,36 +63,36 @@ create temporary table person_feature on commit drop as {features};
 analyze person_feature;
 """)
 
-_EVERYBODY: Final = sql.SQL("""(
+_ALL_PEOPLE: Final = sql.SQL("""(
     select p.*, k.person_key, k.method = 'register' as own
     from record.person p join truth.link k using (source, stream, source_key)
-    where p.source = {register} and k.method in ('register', 'joined')
+    where p.source = {register} and k.method in ('register', 'merged')
 )""")
-_WANTED: Final = sql.SQL("""(
+_CANDIDATE_PEOPLE: Final = sql.SQL("""(
     select p.*, k.person_key, true as own
-    from (select distinct person_key from wanted) w
+    from (select distinct person_key from candidate_person) w
     join truth.link k on k.person_key = w.person_key and k.method = 'register'
     join record.person p
         on p.source = {register} and (p.source, p.stream, p.source_key) = (k.source, k.stream, k.source_key)
 )""")
 
 _RECORDS: Final = sql.SQL("select r.id as unique_id, {columns} from record_feature r")
-_OF_EVERYBODY: Final = sql.SQL("select r.person_key, r.own, {columns} from ({features}) r")
+_FEATURES_OF_ALL_PEOPLE: Final = sql.SQL("select r.person_key, r.own, {columns} from ({features}) r")
 _PEOPLE: Final = sql.SQL("""
 select w.id as unique_id, {columns}
-from wanted w join person_feature r on r.person_key = w.person_key and r.own
-{told}
+from candidate_person w join person_feature r on r.person_key = w.person_key and r.own
+{shared}
 """)
 
-_TOLD = sql.SQL("""left join (
+_SHARED = sql.SQL("""left join (
     select t.id, {columns}
-    from teller t join record.person r using (source, stream, source_key)
+    from evidence_record t join record.person r using (source, stream, source_key)
     group by t.id
-) told on told.id = w.id""")
+) shared on shared.id = w.id""")
 
 
 def note_records(cursor: Cursor, rules: ModelRules) -> None:
-    """Make the table `record_feature` of the records in `judged`: id, former, features, and blocking keys."""
+    """Create `record_feature` for the records in `unmatched`: id, former, features, and blocking keys."""
     cursor.execute(
         _NOTE_RECORDS.format(
             former=former(sql.Identifier("r", "permanent_address")),
@@ -90,12 +103,12 @@ def note_records(cursor: Cursor, rules: ModelRules) -> None:
 
 
 def note_people(cursor: Cursor, rules: ModelRules, register: str) -> None:
-    """Make the table `person_feature` of the people in `wanted`: person_key and what the register states."""
-    cursor.execute(_NOTE_PEOPLE.format(features=_features_of_people(_WANTED, rules, register)))
+    """Create `person_feature` for the people in `candidate_person`, by what the register states."""
+    cursor.execute(_NOTE_PEOPLE.format(features=_features_of_people(_CANDIDATE_PEOPLE, rules, register)))
 
 
 def frame_of_records(cursor: Cursor, rules: ModelRules, beside: Columns | None = None) -> pl.DataFrame:
-    """Give the features of `record_feature`: `unique_id` (its `id`) and the columns of `levels`.
+    """Return the features of `record_feature`: `unique_id` (its `id`) and the columns of `levels`.
 
     Args:
         cursor: of the transaction that has made the table.
@@ -106,29 +119,48 @@ def frame_of_records(cursor: Cursor, rules: ModelRules, beside: Columns | None =
     return _fetched(cursor, _RECORDS.format(columns=selected(columns)), rules)
 
 
-def frame_of_everybody(cursor: Cursor, rules: ModelRules, register: str, beside: Columns) -> pl.DataFrame:
-    """Give what the register states of everybody: `person_key`, `own`, features, and more columns of `r`.
+def frame_of_all_people(cursor: Cursor, rules: ModelRules, register: str, beside: Columns) -> pl.DataFrame:
+    """Return what the register states of all people: `person_key`, `own`, features, and more columns of `r`.
 
-    `own` is false (f) of a record that a clerk has joined to another person's, who is found by it, but not
-    compared.
+    `own` is false (f) of the record of a merged person: the survivor is found by it, but not compared with
+    it.
     """
     columns = {name: sql.Identifier("r", name) for name in _features(rules, shared=False)} | beside
-    features = _features_of_people(_EVERYBODY, rules, register)
-    query = _OF_EVERYBODY.format(columns=selected(columns), features=features)
+    features = _features_of_people(_ALL_PEOPLE, rules, register)
+    query = _FEATURES_OF_ALL_PEOPLE.format(columns=selected(columns), features=features)
     return _fetched(cursor, query, rules, shared=False)
 
 
 def frame_of_people(cursor: Cursor, rules: ModelRules) -> pl.DataFrame:
-    """Give the features of the people in `wanted`, from `person_feature` and the records in `teller`."""
+    """Return the features of `candidate_person`, from `person_feature` and `evidence_record`."""
     columns = {name: sql.Identifier("r", name) for name in _features(rules, shared=False)}
-    columns |= {name: sql.Identifier("told", name) for name in shared_attributes(rules)}
-    query = _PEOPLE.format(columns=selected(columns), told=_told(rules))
+    columns |= {name: sql.Identifier("shared", name) for name in shared_attributes(rules)}
+    query = _PEOPLE.format(columns=selected(columns), shared=_shared(rules))
     return _fetched(cursor, query, rules)
 
 
 def key_column(key: BlockingKey) -> str:
-    """Name the column of a blocking key in `record_feature` and `person_feature`."""
+    """Return the column of a blocking key in `record_feature` and `person_feature`."""
     return f"by_{key}"
+
+
+def key_of(key: BlockingKey, record: str | None = None, folded: str | None = None) -> sql.Composable:
+    """Return the SQL that reads a key; null where the record does not state it.
+
+    Args:
+        key: which.
+        record: alias of the record's row; none where its columns stand alone, as in an index.
+        folded: alias of a row with the full name as `text.fold` gives it (`folded`) and `text.fold_parts`
+            (`parts`); none to fold it here.
+    """
+    columns = {name: sql.Identifier(record, name) if record else sql.Identifier(name) for name in _COLUMNS}
+    names: dict[str, sql.Composable] = {
+        "folded": sql.SQL("text.fold({full_name})").format(**columns),
+        "parts": sql.SQL("text.fold_parts({full_name})").format(**columns),
+    }
+    if folded:
+        names = {name: sql.Identifier(folded, name) for name in names}
+    return sql.SQL(_KEYS[key]).format(**columns, **names)
 
 
 def _features_of_people(people: sql.SQL, rules: ModelRules, register: str) -> sql.Composable:
@@ -154,7 +186,7 @@ def _keys(rules: ModelRules) -> Columns:
 
 
 def shared_attributes(rules: ModelRules) -> list[str]:
-    """Name the attributes that agree when another record of the person's states the same."""
+    """Return the attributes that agree when another record of the person states the same value."""
     return [attribute for attribute, evidence in rules.compare.items() if evidence == "shared"]
 
 
@@ -172,27 +204,27 @@ def _stated(attribute: str, evidence: Evidence) -> Columns:
 
 
 def _folded(attribute: str, of_name: sql.Composable, folded: str) -> sql.Composable:
-    """Fold an attribute; the full name is folded already."""
+    """Return the folded attribute; the full name is folded already."""
     return of_name if attribute == "full_name" else sql.SQL(folded).format(sql.Identifier("r", attribute))
 
 
-def _told(rules: ModelRules) -> sql.Composable:
+def _shared(rules: ModelRules) -> sql.Composable:
     gathered = {
         name: sql.SQL("string_agg(distinct {}, ',')").format(identifying(name))
         for name in shared_attributes(rules)
     }
     if not gathered:
         return sql.SQL("")
-    return _TOLD.format(columns=selected(gathered))
+    return _SHARED.format(columns=selected(gathered))
 
 
 def identifying(attribute: str) -> sql.Composable:
-    """Return the SQL of an attribute of the record `r` in the form in which it identifies somebody."""
+    """Return the SQL of an attribute of the record `r` in its identifying form."""
     return sql.SQL("text.identifying({}, {})").format(sql.Literal(attribute), sql.Identifier("r", attribute))
 
 
 def former(address: sql.Composable) -> sql.Composable:
-    """Tell whether an address names its commune by a catalogue from before the reform of 2025."""
+    """Return the condition that an address uses a catalogue from before the reform of 2025."""
     return sql.SQL("coalesce({} ->> 'edition', {reform}) < {reform}").format(
         address, reform=sql.Literal(REFORM)
     )
@@ -211,13 +243,6 @@ def _present(address: sql.Composable) -> sql.Composable:
     ) else {address} ->> 'unit' end""").format(former=former(address), address=address)
 
 
-def selected(columns: Mapping[str, sql.Composable]) -> sql.Composable:
-    """Return `a as name, b as other`."""
-    return sql.SQL(", ").join(
-        sql.SQL("{} as {}").format(each, sql.Identifier(name)) for name, each in columns.items()
-    )
-
-
 def _fetched(
     cursor: Cursor, query: sql.Composable, rules: ModelRules, *, shared: bool = True
 ) -> pl.DataFrame:
@@ -230,7 +255,7 @@ def _fetched(
 
 
 def fetched(cursor: Cursor, query: sql.Composable) -> pl.DataFrame:
-    """Give the rows of a query as a frame of texts."""
+    """Return the rows of a query as a frame of texts."""
     buffer = io.BytesIO()
     cursor.copy_expert(sql.SQL("copy ({}) to stdout (format csv, header)").format(query), buffer)
     buffer.seek(0)

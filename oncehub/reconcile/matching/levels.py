@@ -1,4 +1,4 @@
-"""The levels on which each kind of evidence is weighed, as Splink's settings say them."""
+"""The comparison levels of each kind of evidence, as Splink settings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from oncehub.config.matching import Evidence, ModelRules
 Level = dict[str, Any]
 
 DATASETS: Final = ("person", "record")
-"""Names of the two sides, as Splink's ids begin."""
+"""Names of the two sides, with which Splink's ids begin."""
 
 
 def splink_settings(rules: ModelRules, prior: float) -> dict[str, Any]:
-    """Write untrained settings for linking frames of `features` to each other.
+    """Return untrained settings for linking the frames of `features`.
 
     Args:
         rules: what is compared, and how.
@@ -26,7 +26,7 @@ def splink_settings(rules: ModelRules, prior: float) -> dict[str, Any]:
         "unique_id_column_name": "unique_id",
         "source_dataset_column_name": "source_dataset",
         "probability_two_random_records_match": prior,
-        # The levels reached, which the evidence tells, come with what was compared or not at all.
+        # Splink returns the levels, which the evidence needs, only with the compared columns.
         "retain_matching_columns": True,
         "retain_intermediate_calculation_columns": True,
         "comparisons": [
@@ -41,7 +41,7 @@ def splink_settings(rules: ModelRules, prior: float) -> dict[str, Any]:
 
 
 def terms(rules: ModelRules) -> list[str]:
-    """Name the columns whose values weigh by their frequency."""
+    """Return the columns whose values weigh by their frequency."""
     return [f"{attribute}_key" for attribute, evidence in rules.compare.items() if evidence == "name"]
 
 
@@ -49,7 +49,7 @@ def _name(attribute: str) -> list[Level]:
     left, right = f"{attribute}_key_l", f"{attribute}_key_r"
     frequency = {
         "tf_adjustment_column": f"{attribute}_key",
-        # The chance of meeting the name at all takes the place of the level's own share of chance.
+        # The frequency of the name replaces the u-probability of the level.
         "disable_tf_exact_match_detection": True,
     }
     return [

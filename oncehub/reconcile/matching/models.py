@@ -1,27 +1,24 @@
-"""Trained models as data: kept, listed, made active, carried from one hub to another."""
+"""Stores matching models: keeps, lists, activates, exports and imports them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-import orjson
 import polars as pl
 from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from oncehub.config.matching import ModelRules
 from oncehub.errors import ConfigError
 from oncehub.reconcile.matching.blocking import prepare_register
-from oncehub.reconcile.matching.job import Frequencies
 from oncehub.reconcile.matching.levels import terms
+from oncehub.reconcile.matching.splink_job import Frequencies
 from oncehub.store.connection import Connection
 from oncehub.store.frames import copy_frame
-
-_FORMAT: Final = "oncehub matching model 1"
 
 _LIST: Final = """
 select model_id, trained_at, trained_by, reason, rules, settings, people, labels, active
@@ -74,7 +71,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Model:
-    """A model as it is kept, without its term frequencies."""
+    """A stored model, without its term frequencies."""
 
     model_id: int
     trained_at: datetime
@@ -85,6 +82,17 @@ class Model:
     people: int
     labels: int
     active: bool
+
+
+class _Document(BaseModel):
+    """An exported model."""
+
+    format: Literal["oncehub matching model 1"]
+    rules: ModelRules
+    settings: dict[str, Any]
+    people: int
+    labels: int
+    frequencies: dict[str, dict[str, float]]
 
 
 def keep_model(connection: Connection, trained: Trained, by: str, reason: str) -> int:
@@ -105,12 +113,12 @@ def keep_model(connection: Connection, trained: Trained, by: str, reason: str) -
 
 
 def list_models(connection: Connection) -> list[Model]:
-    """Give every model, newest first."""
+    """Return every model, newest first."""
     return _models(connection, "order by model_id desc")
 
 
 def model_of(connection: Connection, model_id: int) -> Model:
-    """Give one model.
+    """Return one model.
 
     Raises:
         ConfigError: when there is none of that number.
@@ -122,16 +130,16 @@ def model_of(connection: Connection, model_id: int) -> Model:
 
 
 def active_model(connection: Connection) -> Model | None:
-    """Give the model that scores, if there is one."""
+    """Return the active model, if there is one."""
     found = _models(connection, "where active")
     return found[0] if found else None
 
 
 def activate(connection: Connection, model_id: int, register: str) -> None:
-    """Let this model score from now on, within the caller's transaction.
+    """Make this the active model, within the caller's transaction.
 
-    Builds the indexes that its blocking needs, and marks the records that no identifier links dirty, so that
-    the next run judges all of them by it.
+    Creates the indexes that its blocking needs, and marks the records that no identifier links dirty, so that
+    the next run matches all of them by it.
     """
     model = model_of(connection, model_id)
     with connection.cursor() as cursor:
@@ -143,7 +151,7 @@ def activate(connection: Connection, model_id: int, register: str) -> None:
 def frequencies_of(
     connection: Connection, model: Model, values: Sequence[str] | None = None
 ) -> dict[str, pl.DataFrame]:
-    """Give the term frequencies of a model as `Trained.frequencies`: all, or those of some values."""
+    """Return the term frequencies of a model as `Trained.frequencies`: all, or those of some values."""
     with connection.cursor() as cursor:
         cursor.execute(_FREQUENCIES, {"model": model.model_id, "values": values})
         rows = cursor.fetchall()
@@ -157,55 +165,43 @@ def frequencies_of(
 
 
 def exported(connection: Connection, model_id: int) -> bytes:
-    """Write a model as one JSON document that `imported` reads.
+    """Return a model as one JSON document that `imported` reads.
 
-    It holds the folded names that several people of the register bore, and nothing of any one person.
+    It holds the folded names that several people of the register bore, and no data of a single person.
     """
     model = model_of(connection, model_id)
-    document = {
-        "format": _FORMAT,
-        "rules": model.rules.model_dump(mode="json"),
-        "settings": model.settings,
-        "people": model.people,
-        "labels": model.labels,
-        "frequencies": {
-            term: dict(sorted(frame.iter_rows())) for term, frame in frequencies_of(connection, model).items()
-        },
-    }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    frequencies = frequencies_of(connection, model)
+    document = _Document(
+        format="oncehub matching model 1",
+        rules=model.rules,
+        settings=model.settings,
+        people=model.people,
+        labels=model.labels,
+        frequencies={term: dict(sorted(frame.iter_rows())) for term, frame in frequencies.items()},
+    )
+    return document.model_dump_json(indent=2).encode() + b"\n"
 
 
 def imported(document: bytes, name: str) -> Trained:
     """Read what `exported` wrote.
 
     Raises:
-        ConfigError: when it is something else; `name` says what was read.
+        ConfigError: It is something else; `name` is the file that was read.
     """
     try:
-        content = _in_this_format(orjson.loads(document))
-        return Trained(
-            rules=ModelRules.model_validate(content["rules"]),
-            settings=dict(content["settings"]),
-            frequencies={
-                term: pl.DataFrame(
-                    {term: list(known), f"tf_{term}": list(known.values())},
-                    schema={term: pl.String, f"tf_{term}": pl.Float64},
-                )
-                for term, known in content["frequencies"].items()
-            },
-            people=int(content["people"]),
-            labels=int(content["labels"]),
-        )
-    except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError, AttributeError):
+        content = _Document.model_validate_json(document)
+    except ValidationError:
         raise ConfigError(
             f"{name}: is no model that this version of `oncehub match export` wrote; export it again"
         ) from None
-
-
-def _in_this_format(content: dict[str, Any]) -> dict[str, Any]:
-    if content["format"] != _FORMAT:
-        raise ValueError("another format")
-    return content
+    frequencies = {
+        term: pl.DataFrame(
+            {term: list(known), f"tf_{term}": list(known.values())},
+            schema={term: pl.String, f"tf_{term}": pl.Float64},
+        )
+        for term, known in content.frequencies.items()
+    }
+    return Trained(content.rules, content.settings, frequencies, content.people, content.labels)
 
 
 def _models(connection: Connection, clause: str, *values: Any) -> list[Model]:

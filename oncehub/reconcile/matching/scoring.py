@@ -1,4 +1,4 @@
-"""Scoring pairs that the database has blocked, by Splink's own statements over exactly these pairs."""
+"""Scores the blocked pairs with Splink."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Final
 
 import polars as pl
 
-from oncehub.reconcile.matching.job import completed, linking
 from oncehub.reconcile.matching.levels import DATASETS, terms
 from oncehub.reconcile.matching.models import Model, frequencies_of
+from oncehub.reconcile.matching.splink_job import completed, linking
 from oncehub.store.connection import Connection
 
 _RETAIN: Final = ("retain_matching_columns", "retain_intermediate_calculation_columns")
@@ -27,17 +27,17 @@ def score(
     """Score pairs; a pair's score depends on the pair and the model alone.
 
     Args:
-        connection: where the model's term frequencies are.
-        model: which one.
+        connection: of the database with the model's term frequencies.
+        model: the model to score by.
         records: as `frame_of_records` gives them.
         people: as `frame_of_people` gives them.
         pairs: `record` and `person`, each the `unique_id` of one side.
         at_least: leave out pairs of a lower probability.
-        weights: give the levels and weights, too, which cost more than the score.
+        weights: return the levels and weights, too, which cost more than the score.
 
     Returns:
-        One row a pair, as Splink's `predict` gives them: `match_probability`, `unique_id_l` (person),
-        `unique_id_r` (record), and of each comparison its level and weights, which `evidence` reads.
+        One row a pair, as of Splink's `predict`: `match_probability`, `unique_id_l` (person), `unique_id_r`
+        (record), and the level and weights of each comparison, which `evidence` reads.
     """
     frequencies = completed(_known(connection, model, records, people), model.people, records, people)
     person, record = DATASETS

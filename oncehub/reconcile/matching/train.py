@@ -1,4 +1,4 @@
-"""Training a model on the hub's own data: what identifiers have linked shows how the same person is written.
+"""Trains the matching model on records that identifiers have linked.
 
 u (how often strangers agree) comes from random pairs of records and people who cannot belong together, m (how
 often the same person agrees) from records that an identifier links. See decision 19 in
@@ -21,9 +21,9 @@ from oncehub.reconcile.matching.features import (
     note_people,
     note_records,
 )
-from oncehub.reconcile.matching.job import Frequencies, completed, linking
 from oncehub.reconcile.matching.levels import DATASETS, splink_settings, terms
 from oncehub.reconcile.matching.models import Trained, keep_model
+from oncehub.reconcile.matching.splink_job import Frequencies, completed, linking
 from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, Cursor
@@ -31,39 +31,19 @@ from oncehub.store.migrate import opened
 from oncehub.store.statements import statement
 
 LABELS: Final = 100_000
-"""Linked records to learn from, at most."""
+"""The most linked records to train on."""
 STRANGERS: Final = 2_000_000
-"""Pairs of strangers to look at, at most."""
+"""The most random pairs to compare."""
 _FEWEST: Final = 100
 
-# A label's person is told of by the person's other records only: no record is evidence for itself.
-_LABELS: Final = """
-create temporary table label on commit drop as
-select row_number() over () as id, *
-from (
-    select source, stream, source_key, person_key
-    from truth.link
-    where method = any(%(methods)s)
-    order by hashtextextended(source || E'\\x1f' || stream || E'\\x1f' || source_key, %(seed)s), source_key
-    limit %(most)s
-) drawn;
-insert into judged select id, source, stream, source_key from label;
-insert into wanted select id, person_key from label;
-insert into teller
-select l.id, k.source, k.stream, k.source_key
-from label l join truth.link k using (person_key)
-where k.method <> 'model' and (k.source, k.stream, k.source_key) <> (l.source, l.stream, l.source_key);
-analyze judged, wanted, teller;
-"""
-
 _HALVES: Final = sql.SQL(
-    "select id::text as unique_id, get_byte(uuid_send(person_key), 0) % 2 as half from wanted"
+    "select id::text as unique_id, get_byte(uuid_send(person_key), 0) % 2 as half from candidate_person"
 )
 
 _PEOPLE: Final = "select count(*) from record.person where source = %s and deleted_at is null"
 
-# Of the records that state an identifier of the register, the share that one leads to somebody. Those that
-# state none are taken to be about somebody in the register as often.
+# The share of the records with an identifier of the register that are linked by it. Records without one are
+# assumed to describe a person of the register as often.
 _LINKED: Final = sql.SQL("""
 select count(*)::float8 / greatest(count(*) + (
     select count(*)
@@ -104,9 +84,9 @@ def train(
 
 def trained_on(cursor: Cursor, rules: Rulebook, model: ModelRules, seed: int) -> Trained:
     """Train on what is linked now; the same seed and the same data give the same model."""
-    cursor.execute(statement(__name__, "judging_tables"))
+    cursor.execute(statement(__name__, "work_tables"))
     methods = [rule.method for rule in rules.register_identifiers]
-    cursor.execute(_LABELS, {"methods": methods, "seed": seed, "most": LABELS})
+    cursor.execute(statement(__name__, "labels"), {"methods": methods, "seed": seed, "most": LABELS})
     note_records(cursor, model)
     note_people(cursor, model, rules.register)
     records, people = frame_of_records(cursor, model), frame_of_people(cursor, model)
@@ -162,8 +142,8 @@ def _same_people(
 
 
 def _smoothed(settings: dict[str, Any], labels: int) -> dict[str, Any]:
-    """Give a level that was never met the share of half a pair: it is rare, not impossible."""
-    settings.pop("linker_uid")  # of the one job, at random
+    """Give a level that did not occur the share of half a pair: it is rare, not impossible."""
+    settings.pop("linker_uid")  # random, of this job only
     for comparison in settings["comparisons"]:
         for level in comparison["comparison_levels"]:
             if level.get("is_null_level"):

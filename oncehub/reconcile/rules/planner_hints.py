@@ -1,4 +1,4 @@
-"""Keeping the database's plans right whether a hundred records changed or all of them."""
+"""Planner hints: plans that are right whether a hundred records changed or all of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
-from oncehub.reconcile.shards import Part
+from oncehub.reconcile.shards import Shard
 from oncehub.store.connection import Cursor
 
 _LARGE_SHARE = 0.02
 
-# A partition that was never analysed has -1 rows here.
+# reltuples is -1 for a partition that was never analysed.
 _KNOWN = """
 select coalesce(sum(greatest(reltuples, 0)), 0), coalesce(bool_or(reltuples < 0), true)
 from pg_inherits join pg_class on pg_class.oid = inhrelid
@@ -22,7 +22,7 @@ where inhparent = 'record.person'::regclass
 
 _GROWN = "select %s > 0.1 * greatest(reltuples, 0) from pg_class where oid = to_regclass(%s)"
 
-# By name, as record.attach_source goes: each keeps its locks to the end, and neither must wait for the other.
+# In alphabetical order, as record.attach_source locks them: otherwise each could wait for the other.
 _RECORDS = """
 analyze record.former_identifier (source, stream, source_key);
 analyze record.person (source, stream, source_key, personal_id, national_id_9, tax_code);
@@ -30,30 +30,30 @@ analyze record.person (source, stream, source_key, personal_id, national_id_9, t
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Whether so much changed that reading whole tables is cheaper than looking records up.
+class PlannerHints:
+    """Whether a run is large: whether reading whole tables costs less than looking records up.
 
-    A large run fills tables that the planner knows nothing about yet. It would take them for small, and
-    nested loops over them for cheap: so large runs tell it what they filled, and go without such loops.
-    A small run must not read whole tables, which the planner likes to do up to some hundred thousand rows.
+    A large run fills tables that the planner has no statistics of. It would take them for small, and nested
+    loops over them for cheap; so a large run analyses what it has filled and disables such loops. A small run
+    must not read whole tables, which the planner prefers up to some hundred thousand rows.
 
     Attributes:
-        changed: how many records, or people, it is about.
-        large: whether that is so much.
+        changed: number of records, or people, that the run changes.
+        large: whether these are many.
     """
 
     changed: int
     large: bool
 
     def filled(self, cursor: Cursor, *tables: str) -> None:
-        """Tell the planner about `truth` tables that this run has just written."""
+        """In a large run, analyse `truth` tables that it has just written."""
         if self.large:
             for table in tables:
                 cursor.execute(sql.SQL("analyze {}").format(sql.Identifier("truth", table)))
 
     @contextmanager
     def looking_up(self, cursor: Cursor) -> Iterator[None]:
-        """Let a few of many rows be looked up, one by one, in a large run too."""
+        """In a large run, allow nested loops, for statements that look up few of many rows."""
         if self.large:
             cursor.execute("set local enable_nestloop = on; set local random_page_cost = 1.1")
         yield
@@ -62,10 +62,7 @@ class Scale:
 
 
 def analyze_grown(cursor: Cursor, rows: int, first: str, *others: str) -> None:
-    """Tell the planner of work tables to which so many rows were added, unless it knows of ten times as many.
-
-    All of them are told of when the first has grown.
-    """
+    """Analyse temporary tables when the rows added to the first exceed a tenth of its last estimate."""
     cursor.execute(_GROWN, (rows, first))
     if cursor.fetchone() == (True,):
         for table in (first, *others):
@@ -74,12 +71,12 @@ def analyze_grown(cursor: Cursor, rows: int, first: str, *others: str) -> None:
 
 @contextmanager
 def indexed_afterwards(cursor: Cursor, index: str, *, when: bool) -> Iterator[None]:
-    """Build an index from all that its table then holds, instead of row by row as it is written.
+    """Build an index at the end instead of row by row.
 
     Args:
         cursor: of a transaction that has locked the table.
         index: name of an index of a `truth` table.
-        when: whether to; else nothing happens.
+        when: False does nothing.
     """
     if not when:
         yield
@@ -93,29 +90,29 @@ def indexed_afterwards(cursor: Cursor, index: str, *, when: bool) -> Iterator[No
     cursor.execute(definition)
 
 
-def scale_of_records(cursor: Cursor) -> Scale:
-    """Weigh `dirty_record` against all records, and set the transaction up for it."""
-    scale = _prepared(cursor, "dirty_record")
-    if scale.large:
+def hints_for_records(cursor: Cursor) -> PlannerHints:
+    """Compare `dirty_record` with all records, and set the transaction up for it."""
+    hints = _prepared(cursor, "dirty_record")
+    if hints.large:
         cursor.execute(_RECORDS)
-    return scale
+    return hints
 
 
-def scale_of_people(cursor: Cursor, part: Part) -> Scale:
-    """Weigh the `touched_person` of a part against that part's share of all records."""
-    return _prepared(cursor, "touched_person", part.of)
+def hints_for_people(cursor: Cursor, shard: Shard) -> PlannerHints:
+    """Compare the `touched_person` of a shard with its share of all records, and set the transaction up."""
+    return _prepared(cursor, "touched_person", shard.of)
 
 
-def _prepared(cursor: Cursor, changed: str, shares: int = 1) -> Scale:
+def _prepared(cursor: Cursor, changed: str, shares: int = 1) -> PlannerHints:
     cursor.execute(_KNOWN)
     known, unsure = cursor.fetchone() or (0, True)
     cursor.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(changed)))
     (count,) = cursor.fetchone() or (0,)
-    scale = Scale(count, large=bool(count and (unsure or count * shares > _LARGE_SHARE * known)))
-    if scale.large:
+    hints = PlannerHints(count, large=bool(count and (unsure or count * shares > _LARGE_SHARE * known)))
+    if hints.large:
         cursor.execute("set local enable_nestloop = off; set local work_mem = '512MB'")
     else:
         cursor.execute(
             "set local enable_seqscan = off; set local random_page_cost = 1.1; set local work_mem = '64MB'"
         )
-    return scale
+    return hints

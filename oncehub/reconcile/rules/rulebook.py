@@ -1,11 +1,14 @@
-"""The four rule files together, checked against the canonical person."""
+"""The rulebook: the four rule files, checked against each other and the canonical person."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+
+from psycopg2.extras import Json
 
 from oncehub.config.documents import Document
 from oncehub.config.entities import Entity, load_entities
@@ -20,11 +23,16 @@ from oncehub.config.rules import (
 from oncehub.encryption.field_values import FieldDecryptor
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
+from oncehub.store.connection import Cursor
+from oncehub.store.statements import statement
+
+_Named = tuple[Document, tuple[str | int, ...], str]
+"""An attribute that a document names, after the place where it does."""
 
 
 @dataclass(frozen=True)
 class Rulebook:
-    """How records are linked, compared and believed, and who decides what they leave open."""
+    """The rules of linking, comparison, survivorship and cases."""
 
     person: Entity
     matching: MatchingRules
@@ -35,12 +43,12 @@ class Rulebook:
 
     @property
     def register(self) -> str:
-        """The source that says who exists."""
+        """The source whose records found people."""
         return self.matching.register_source
 
     @property
     def register_identifiers(self) -> tuple[IdentifierRule, ...]:
-        """Identifiers whose bearers the register names."""
+        """Identifiers whose bearers the register states."""
         return tuple(rule for rule in self.matching.identifiers if rule.stated_by is None)
 
     @property
@@ -60,14 +68,14 @@ class Rulebook:
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Everything that is believed of a person, in the order of the schema."""
+        """The attributes of a golden record, in the order of the schema."""
         return tuple(self.person.attributes)
 
     def named(self, attributes: Collection[str]) -> list[str]:
         """Return those attributes in the order of the schema; all of them when none is given.
 
         Raises:
-            ConfigError: when a person has no such attribute.
+            ConfigError: A person has no such attribute.
         """
         if unknown := sorted(set(attributes) - set(self.attributes)):
             raise ConfigError(
@@ -81,7 +89,7 @@ class Rulebook:
 
     @property
     def contested_attributes(self) -> dict[str, SurvivorshipRule]:
-        """The attributes on which other sources than the register have a say."""
+        """The attributes for which sources other than the register are trusted."""
         return {name: rule for name, rule in self.survivorship.attributes.items() if not self.founded(name)}
 
 
@@ -89,9 +97,9 @@ def load_rulebook(settings: Settings) -> Rulebook:
     """Read `mappings/rules/{matching,comparison,survivorship,cases}.yaml`.
 
     Raises:
-        ConfigError: when a file is wrong, names an attribute the canonical person lacks, compares one in
-            a way its type does not allow, leaves one without a survivorship rule, or names a source that no
-            connector reads.
+        ConfigError: A file is wrong, names an attribute that the canonical person lacks, compares one in a
+            way that its type does not allow, lacks a survivorship rule, or names a source that no connector
+            reads.
     """
     folder = settings.mappings / "rules"
     person = load_entities(settings.schemas)["person"]
@@ -103,106 +111,108 @@ def load_rulebook(settings: Settings) -> Rulebook:
         cases=CaseRules.load(folder / "cases.yaml"),
         decryptor=FieldDecryptor(settings.home),
     )
-    for place, rule in enumerate(rulebook.matching.identifiers):
-        _require_known(person, rulebook.matching, rule.attribute, ("identifiers", place, "attribute"))
-    for attribute in rulebook.comparison.attributes:
-        _require_known(person, rulebook.comparison, attribute, ("attributes", attribute))
-    for stream, attribute in rulebook.comparison.one_record_a_person.items():
-        _require_known(person, rulebook.comparison, attribute, ("one_record_a_person", stream))
-    for place, graveness in enumerate(rulebook.comparison.severity):
-        if graveness.attribute:
-            _require_known(person, rulebook.comparison, graveness.attribute, ("severity", place, "attribute"))
-    for attribute in rulebook.survivorship.attributes:
-        _require_known(person, rulebook.survivorship, attribute, ("attributes", attribute))
-    for place, attribute in enumerate(rulebook.survivorship.lifelong):
-        _require_known(person, rulebook.survivorship, attribute, ("lifelong", place))
-    _require_open(rulebook)
-    _require_comparable(rulebook)
-    _require_weighable(rulebook)
-    _require_complete(rulebook)
-    _require_authority(rulebook)
-    _require_methods(rulebook)
-    _require_sources(rulebook, [path.parent.name for path in settings.connectors.glob("*/connector.yaml")])
+    _check_attributes(rulebook)
+    _check_types(rulebook)
+    _check_survivorship(rulebook)
+    _check_sources(rulebook, [path.parent.name for path in settings.connectors.glob("*/connector.yaml")])
     return rulebook
 
 
-def _require_open(rules: Rulebook) -> None:
-    """Encrypted values cannot be told from one another, so nothing links or compares by them."""
-    matching, comparison = rules.matching, rules.comparison
-    used: list[tuple[Document, str, tuple[str | int, ...]]] = [
-        *(
-            (matching, rule.attribute, ("identifiers", place))
-            for place, rule in enumerate(matching.identifiers)
-        ),
-        *(
-            (matching, name, ("model", "compare", name))
-            for name in (matching.model.compare if matching.model else ())
-        ),
-        *((comparison, name, ("attributes", name)) for name in comparison.attributes),
+def store_rules(cursor: Cursor, rules: Rulebook) -> None:
+    """Bring `truth.severity_rule` and `truth.case_rule`, which the database itself reads, up to date."""
+    severity = [
+        each.model_dump() | {"attribute": each.attribute or "*"} for each in rules.comparison.severity
     ]
-    for document, attribute, place in used:
-        if rules.person.attributes[attribute].sensitive:
+    cases = [each.model_dump() | {"kind": kind} for kind, each in rules.cases.kinds.items()]
+    as_json = partial(Json, dumps=partial(json.dumps, default=str))
+    cursor.execute(
+        statement(__name__, "store_rules"), {"severity": as_json(severity), "cases": as_json(cases)}
+    )
+
+
+def _check_attributes(rules: Rulebook) -> None:
+    """Check that a person has every attribute that a rule names, and that rules compare no encrypted ones."""
+    matching, comparison, survivorship = rules.matching, rules.comparison, rules.survivorship
+    model = matching.model.compare if matching.model else {}
+    compared: list[_Named] = [
+        *(
+            (matching, ("identifiers", n, "attribute"), r.attribute)
+            for n, r in enumerate(matching.identifiers)
+        ),
+        *((matching, ("model", "compare", name), name) for name in model),
+        *((comparison, ("attributes", name), name) for name in comparison.attributes),
+    ]
+    others: list[_Named] = [
+        *(
+            (comparison, ("one_record_a_person", stream), name)
+            for stream, name in comparison.one_record_a_person.items()
+        ),
+        *(
+            (comparison, ("severity", number, "attribute"), rule.attribute)
+            for number, rule in enumerate(comparison.severity)
+            if rule.attribute
+        ),
+        *((survivorship, ("attributes", name), name) for name in survivorship.attributes),
+        *((survivorship, ("lifelong", number), name) for number, name in enumerate(survivorship.lifelong)),
+    ]
+    known = rules.person.attributes
+    for document, place, name in (*compared, *others):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {close[0]!r}?" if close else "see schemas/canonical/person.json"
+            raise ConfigError(f"{document.where(*place)}: {name}: a person has no such attribute; {advice}")
+    for document, place, name in compared:
+        if known[name].sensitive:
             raise ConfigError(
-                f"{document.where(*place)}: {attribute}: is encrypted where it is stored (x-sensitive in "
-                "schemas/canonical/person.json), so that nothing is linked or compared by it; leave it out"
+                f"{document.where(*place)}: {name}: is encrypted where it is stored (x-sensitive in "
+                "schemas/canonical/person.json), so that no rule can link or compare by it; leave it out"
             )
 
 
-def _require_known(person: Entity, document: Document, attribute: str, keys: Iterable[str | int]) -> None:
-    if attribute not in person.attributes:
-        close = difflib.get_close_matches(attribute, person.attributes, n=1)
-        advice = f"did you mean {close[0]!r}?" if close else "see schemas/canonical/person.json"
-        raise ConfigError(f"{document.where(*keys)}: {attribute}: a person has no such attribute; {advice}")
+def _check_types(rules: Rulebook) -> None:
+    """Check that attributes are compared in a way that their type allows."""
+    matching, comparison = rules.matching, rules.comparison
+    model = matching.model.compare if matching.model else {}
+    compared: list[tuple[_Named, str]] = [
+        *(
+            ((comparison, ("attributes", n, "compare"), n), r.compare)
+            for n, r in comparison.attributes.items()
+        ),
+        *(((matching, ("model", "compare", name), name), how) for name, how in model.items()),
+    ]
+    for (document, place, name), how in compared:
+        wanted = "object" if how in ("address", "commune") else "text"
+        if (kind := rules.person.attributes[name].type) != wanted:
+            where = document.where(*place)
+            raise ConfigError(f"{where}: {name}: is of type {kind}, which {how!r} does not compare")
+        if how == "identifier" and name not in rules.identifying_attributes:
+            where = document.where(*place)
+            raise ConfigError(f"{where}: {name}: no identifier of matching.yaml; compare it exact")
 
 
-def _require_comparable(rulebook: Rulebook) -> None:
-    for name, rule in rulebook.comparison.attributes.items():
-        wanted: Literal["object", "text"] = "object" if rule.compare == "address" else "text"
-        if (kind := rulebook.person.attributes[name].type) != wanted:
-            place = rulebook.comparison.where("attributes", name, "compare")
-            raise ConfigError(f"{place}: {name}: is of type {kind}, which {rule.compare!r} does not compare")
-        if rule.compare == "identifier" and name not in rulebook.identifying_attributes:
-            place = rulebook.comparison.where("attributes", name, "compare")
-            raise ConfigError(f"{place}: {name}: no identifier of matching.yaml; compare it exact")
-
-
-def _require_weighable(rulebook: Rulebook) -> None:
-    model = rulebook.matching.model
-    for name, evidence in model.compare.items() if model else ():
-        _require_known(rulebook.person, rulebook.matching, name, ("model", "compare", name))
-        wanted = "object" if evidence == "commune" else "text"
-        if (kind := rulebook.person.attributes[name].type) != wanted:
-            place = rulebook.matching.where("model", "compare", name)
-            raise ConfigError(f"{place}: {name}: is of type {kind}, which {evidence!r} does not weigh")
-
-
-def _require_complete(rulebook: Rulebook) -> None:
-    if absent := set(rulebook.attributes) - set(rulebook.survivorship.attributes):
-        place = rulebook.survivorship.where("attributes")
+def _check_survivorship(rules: Rulebook) -> None:
+    """Check that every attribute has a rule, the register is never weighed, and doubtful methods exist."""
+    survivorship = rules.survivorship
+    if absent := set(rules.attributes) - set(survivorship.attributes):
+        place = survivorship.where("attributes")
         raise ConfigError(f"{place}: attributes: no rule for {', '.join(sorted(absent))}; add one for each")
-
-
-def _require_authority(rulebook: Rulebook) -> None:
-    """The register founds the person: its word is taken, never weighed against others."""
-    for attribute, rule in rulebook.survivorship.attributes.items():
-        if rule.trust and rulebook.register in rule.trust:
-            place = rulebook.survivorship.where("attributes", attribute, "trust")
+    for name, rule in survivorship.attributes.items():
+        if rule.trust and rules.register in rule.trust:
+            place = survivorship.where("attributes", name, "trust")
             raise ConfigError(
-                f"{place}: {attribute}: the register's word is not weighed; "
-                f"write authority: {rulebook.register}, or leave it out"
+                f"{place}: {name}: the register's statements are not weighed; "
+                f"write authority: {rules.register}, or leave it out"
             )
+    methods = [rule.method for rule in rules.matching.identifiers]
+    methods += ["model"] if rules.matching.model else []
+    for number, method in enumerate(survivorship.doubts.linked_by):
+        if method not in methods:
+            place = survivorship.where("doubts", "linked_by", number)
+            raise ConfigError(f"{place}: no record is linked by {method!r}; there are: {', '.join(methods)}")
 
 
-def _require_methods(rulebook: Rulebook) -> None:
-    known = [rule.method for rule in rulebook.matching.identifiers]
-    known += ["model"] if rulebook.matching.model else []
-    for place, method in enumerate(rulebook.survivorship.doubts.linked_by):
-        if method not in known:
-            where = rulebook.survivorship.where("doubts", "linked_by", place)
-            raise ConfigError(f"{where}: no record is linked by {method!r}; there are: {', '.join(known)}")
-
-
-def _require_sources(rulebook: Rulebook, known: list[str]) -> None:
+def _check_sources(rulebook: Rulebook, known: list[str]) -> None:
+    """Check that connectors read every source that a rule names."""
     matching, comparison, survivorship = rulebook.matching, rulebook.comparison, rulebook.survivorship
     named = [(rulebook.register, matching.where("register"))]
     for place, identifier in enumerate(matching.identifiers):

@@ -1,5 +1,5 @@
--- What settling holds of its own; gone at commit. Taking people off the queue is part of settling them: who
--- settles the same people at once waits here, and then finds them done.
+-- The people that this transaction settles, and the discrepancies that it finds. They are taken off the queue
+-- in the same transaction: another one that settles the same people waits here, and then finds them done.
 create temporary table touched_person (person_key uuid) on commit drop;
 
 with taken as (
@@ -12,5 +12,5 @@ analyze touched_person;
 
 create temporary table found (
     person_key uuid, attribute text, source text, stream text, source_key text, kind text,
-    stated jsonb, believed jsonb, stated_at timestamptz, as_of timestamptz
+    source_value jsonb, golden_value jsonb, stated_at timestamptz, as_of timestamptz
 ) on commit drop;

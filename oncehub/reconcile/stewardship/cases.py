@@ -1,8 +1,9 @@
-"""Cases: what rules leave to a clerk, with the evidence side by side, and how it is decided.
+"""Cases: the questions that rules leave to clerks, with the evidence side by side, and their decisions.
 
-Runs open and close them (`cases.sql`). What a decision does, and what it may not do, the database holds
-(`store/routines/truth/decisions.sql`): it follows the last one that its clerk has seen, so that of two clerks
-at once one decides; where rules want four eyes, the first has no effect until another clerk says the same.
+Runs open and close cases (`sql/settle_cases.sql`). `store/routines/truth/decisions.sql` enforces what a
+decision does and may not do: it follows the last decision that its clerk has seen, so that of two
+simultaneous decisions one is refused; with four eyes, the first has no effect until another clerk decides the
+same.
 """
 
 from __future__ import annotations
@@ -14,35 +15,23 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from psycopg2 import sql
-from psycopg2.extras import Json, RealDictCursor
+from psycopg2.extras import RealDictCursor
 
 from oncehub.config.rules import CaseKind
 from oncehub.errors import CaseNotFound, DecisionRefused
-from oncehub.reconcile.linking.overrides import Word, ruling
-from oncehub.reconcile.matching.evidence import Candidate, candidates_of
-from oncehub.reconcile.rules.rulebook import Rulebook
+from oncehub.reconcile.linking.overrides import DecidedBy, deciding
+from oncehub.reconcile.matching.evidence import MatchCandidate, candidates_of
 from oncehub.store.connection import Connection, Cursor
+from oncehub.store.statements import statement
 
 HUB: Final = "truth"
-"""The schema in which all cases are seen."""
+"""The schema in which all cases are visible."""
 
-Said = Literal["same", "different", "other", "uphold", "reject"]
-
-_KEEP_RULES: Final = """
-with given as (
-    select * from jsonb_to_recordset(%(rules)s) as r(kind text, four_eyes boolean)
-)
-insert into truth.case_rule (kind, four_eyes)
-select kind, four_eyes
-from given g
-where not exists (
-    select from truth.case_rule o where (o.kind, o.four_eyes) = (g.kind, g.four_eyes)
-)
-on conflict (kind) do update set four_eyes = excluded.four_eyes
-"""
+CaseVerdict = Literal["same", "different", "other", "uphold", "reject"]
 
 _LIST: Final = """
-select case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, upheld_by
+select
+    case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, approved_by
 from {schema}.case_state
 where case_id > %(after)s
     and (%(closed)s or closed_at is null)
@@ -53,7 +42,8 @@ limit %(limit)s
 """
 
 _STATE: Final = """
-select case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, upheld_by
+select
+    case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, approved_by
 from {schema}.case_state
 where case_id = %s
 """
@@ -72,8 +62,8 @@ select person_key::text, to_jsonb(p) as believed, provenance
 from {people} p
 """
 
-# Of a correction request; what was claimed stands beside what is believed.
-_TOLD: Final = ("attribute", "why", "document")
+# The evidence of a correction request to show; the claimed value is among the compared attributes.
+_SHOWN: Final = ("attribute", "why", "document")
 
 _DECIDE: Final = """
 insert into {schema}.decision (case_id, verdict, person_key, reason, decided_by, follows)
@@ -87,13 +77,13 @@ class Case:
     """One question to a clerk.
 
     Attributes:
-        case_id: its number, for as long as it is open.
-        opened_at: since when.
-        closed_because: `decided`; `settled` when what was stated since leaves nothing to decide; `corrected`
-            when what a citizen has asked for is believed.
+        case_id: its number.
+        opened_at: when it arose.
+        closed_because: `decided`; `settled` when the records have changed so that nothing is left to decide;
+            `corrected` when the value that a citizen claimed is the golden value.
         four_eyes: a decision has no effect until another clerk has confirmed it.
         decision_id: the last decision on it, which the next one must follow.
-        upheld_by: of a correction request, the decision that has upheld it: it waits for its source.
+        approved_by: of a correction request, the decision that approved it: it waits for its source.
     """
 
     case_id: int
@@ -105,22 +95,22 @@ class Case:
     closed_because: Literal["decided", "settled", "corrected"] | None
     four_eyes: bool
     decision_id: int | None
-    upheld_by: int | None
+    approved_by: int | None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a clerk has decided on a case.
+    """A clerk's decision on a case.
 
     Attributes:
-        verdict: the record speaks of `person_key`, whom the case names (`same`) or not (`other`), or of none
-            of those named (`different`); of a correction request `uphold` or `reject`.
+        verdict: the record describes `person_key`, whom the case names (`same`) or does not name (`other`),
+            or none of those named (`different`); of a correction request `uphold` or `reject`.
         takes_effect: false while another clerk must confirm it.
-        follows: the decision that the clerk had before them.
+        follows: the decision that the clerk had seen.
     """
 
     decision_id: int
-    verdict: Said
+    verdict: CaseVerdict
     person_key: str | None
     reason: str
     decided_by: str
@@ -130,8 +120,8 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Held:
-    """One person's believed value, whose word it is and as of when; `equals`: the record states the same."""
+class GoldenValue:
+    """One person's golden value with its source and time; `equals`: the record states the same value."""
 
     value: Any
     source: str | None
@@ -140,12 +130,12 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What the record states of an attribute, and what is believed of each person named, in their order."""
+class ComparedAttribute:
+    """The record's value of an attribute, and the golden values of the people named, in their order."""
 
     attribute: str
-    stated: Any
-    believed: tuple[Held, ...]
+    source_value: Any
+    golden_values: tuple[GoldenValue, ...]
 
 
 @dataclass(frozen=True)
@@ -156,10 +146,10 @@ class CaseFile:
         source_key: key of the record at its source.
         stated_at: when the source stated it; None when the record is gone.
         people: keys of the people whom the case names, the most probable first.
-        evidence: as it was when the case arose: what it rests on; of a model's, see `candidates`.
-        compared: side by side, every attribute that either side has.
-        candidates: what speaks for and against each person in the eyes of the model that asks.
-        decisions: the first first.
+        evidence: the reason for the case, as it was when it arose; a model's is in `candidates`.
+        compared: every attribute that either side has.
+        candidates: how the matching model compares each person with the record.
+        decisions: in their order.
     """
 
     case: Case
@@ -167,14 +157,14 @@ class CaseFile:
     stated_at: str | None
     people: tuple[str, ...]
     evidence: dict[str, Any]
-    compared: tuple[Compared, ...]
-    candidates: tuple[Candidate, ...]
+    compared: tuple[ComparedAttribute, ...]
+    candidates: tuple[MatchCandidate, ...]
     decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True)
 class CaseContent:
-    """What a case is about, as the database gives it.
+    """The content of a case, as the database gives it.
 
     Attributes:
         source_key: key of the record at its source.
@@ -203,16 +193,16 @@ def read_content(
     content: sql.Composable = _ALL_CONTENT,
     people: sql.Composable = _ALL_PEOPLE,
 ) -> CaseContent:
-    """Read what a case is about, all of it, or as far as some function of the database gives it.
+    """Read the content of a case, whole, or as far as a function of the database gives it.
 
     Args:
         cursor: gives rows by name.
         case_id: number of a case that there is.
         content: the function that gives its content.
-        people: what gives the rows of the people whom it names, for `%(case_id)s`.
+        people: the relation of the people whom it names, for `%(case_id)s`.
 
     Raises:
-        CaseNotFound: when the function gives none of that number.
+        CaseNotFound: The function gives none of that number.
     """
     values = {"case_id": case_id}
     cursor.execute(sql.SQL(_CONTENT).format(content=content), values)
@@ -224,10 +214,14 @@ def read_content(
     return CaseContent(row["source_key"], row["stated"] or {}, row["evidence"], row["named"], believed)
 
 
-def keep_case_rules(cursor: Cursor, rules: Rulebook) -> None:
-    """Bring `truth.case_rule`, which the database holds decisions to, in line with the rules."""
-    given = [{"kind": kind, "four_eyes": rule.four_eyes} for kind, rule in rules.cases.kinds.items()]
-    cursor.execute(_KEEP_RULES, {"rules": Json(given)})
+def settle_cases(cursor: Cursor) -> None:
+    """Open a case for each question in `asked` and refused link in `verdict`; close those with neither."""
+    cursor.execute(statement(__name__, "settle_cases"))
+
+
+def close_corrected_requests(cursor: Cursor) -> None:
+    """Close the correction requests whose claimed value has become the golden value (`golden_change`)."""
+    cursor.execute(statement(__name__, "corrected"))
 
 
 def list_cases(
@@ -240,16 +234,16 @@ def list_cases(
     limit: int = 100,
     schema: str = HUB,
 ) -> list[Case]:
-    """Give cases by number, hence the oldest first, and nothing of what they are about.
+    """Return cases by number, hence the oldest first, without their content.
 
     Args:
         connection: one that may read `case_state` of the schema.
         kinds: only these; all where None.
         sources: of these sources' records only.
-        closed: those that are closed, too.
+        closed: closed cases, too.
         after: only those above this number.
         limit: at most so many.
-        schema: where cases are seen: `HUB`, or that of an agreement.
+        schema: `HUB`, or that of an agreement, which shows its cases only.
     """
     values = {
         "kinds": None if kinds is None else list(kinds),
@@ -264,10 +258,10 @@ def list_cases(
 
 
 def find_case(connection: Connection, case_id: int, schema: str = HUB) -> Case:
-    """Give one case without what it is about; see `list_cases`.
+    """Return one case without its content; see `list_cases`.
 
     Raises:
-        CaseNotFound: when there is none of that number.
+        CaseNotFound: There is none of that number.
     """
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_seen_in(schema, _STATE), (case_id,))
@@ -284,17 +278,17 @@ def open_case_file(
     content: CaseContent | None = None,
     schema: str = HUB,
 ) -> CaseFile:
-    """Give one case with the evidence side by side, as far as it is in `attributes` of the person.
+    """Return one case with its content, limited to `attributes` of the person.
 
     Args:
         connection: one that may read `case_state` and `decision` of the schema.
         case_id: its number.
         attributes: names of attributes that may be shown.
-        content: what the case is about, where the connection may not read that.
+        content: the content, if the connection may not read it.
         schema: as of `list_cases`.
 
     Raises:
-        CaseNotFound: when there is none of that number.
+        CaseNotFound: There is none of that number.
     """
     case = find_case(connection, case_id, schema)
     if content is None:
@@ -302,9 +296,9 @@ def open_case_file(
             content = read_content(cursor, case_id)
     evidence, stated, believed = content.evidence, content.stated, content.believed
     if case.kind == "correction_request":
-        # Of one that was closed long ago the evidence is purged.
+        # The evidence of a request that was closed long ago is purged.
         attributes = [name for name in attributes if name == evidence.get("attribute")]
-        evidence = {name: evidence[name] for name in _TOLD if name in evidence} if attributes else {}
+        evidence = {name: evidence[name] for name in _SHOWN if name in evidence} if attributes else {}
     candidates = tuple(candidates_of(evidence)) if case.kind == "possible_match" else ()
     people = _ordered(content.named, [each.person_key for each in candidates])
     return CaseFile(
@@ -322,40 +316,41 @@ def open_case_file(
 def decide(
     connection: Connection,
     case_id: int,
-    said: Said,
-    word: Word,
+    verdict: CaseVerdict,
+    by: DecidedBy,
     *,
     person_key: UUID | None = None,
     named: Sequence[str] | None = None,
     follows: int | None = None,
     schema: str = HUB,
 ) -> Decision:
-    """Decide a case within the caller's transaction; a refusal leaves that as it was before.
+    """Decide a case within the caller's transaction; a refusal leaves that unchanged.
 
-    Where the decision takes effect, the next run links, believes and compares by it.
+    When the decision takes effect, the next run applies it.
 
     Args:
         connection: one that may insert into `decision` of the schema.
         case_id: its number.
-        said: see `Decision`.
-        word: who decides, and why.
-        person_key: of whom the record speaks; None with `different`, and with `same` where one is named.
-        named: keys of whom the case names, where the connection may not read that.
+        verdict: see `Decision`.
+        by: who decides, and why.
+        person_key: the person that the record describes; None with `different`, and with `same` if one is
+            named.
+        named: keys of the people named, if the connection may not read them.
         follows: number of the last decision on the case; None for the first.
         schema: as of `list_cases`.
 
     Raises:
-        CaseNotFound: when there is none of that number.
-        DecisionRefused: when the case is closed, somebody has decided on it meanwhile, the person is none of
-            the register's or does not fit what is said, or the clerk would confirm their own decision.
-        RunBusy: when a run links for longer than one waits.
+        CaseNotFound: There is none of that number.
+        DecisionRefused: The case is closed, another clerk has decided meanwhile, the register does not have
+            the person or they do not fit the verdict, or the clerk would confirm their own decision.
+        RunBusy: A run links for longer than this waits.
     """
     find_case(connection, case_id, schema)
-    with ruling(connection) as cursor:
+    with deciding(connection) as cursor:
         whom: UUID | str | None = person_key
-        if said == "same" and person_key is None:
+        if verdict == "same" and person_key is None:
             whom = _only_person(case_id, _named(cursor, case_id) if named is None else named)
-        decided = (case_id, said, whom and str(whom), word.reason, word.clerk, follows)
+        decided = (case_id, verdict, whom and str(whom), by.reason, by.clerk, follows)
         cursor.execute(_seen_in(schema, _DECIDE), decided)
         (decision_id,) = cursor.fetchone() or (0,)
     decisions = decisions_of(connection, case_id, schema)
@@ -363,19 +358,21 @@ def decide(
 
 
 def decisions_of(connection: Connection, case_id: int, schema: str = HUB) -> tuple[Decision, ...]:
-    """Give the decisions on a case, the first first; see `list_cases`."""
+    """Return the decisions on a case in their order; see `list_cases`."""
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_seen_in(schema, _DECISIONS), (case_id,))
         return tuple(Decision(**row) for row in cursor.fetchall())
 
 
-def _seen_in(schema: str, statement: str) -> sql.Composed:
-    return sql.SQL(statement).format(schema=sql.Identifier(schema))
+def _seen_in(schema: str, query: str) -> sql.Composed:
+    return sql.SQL(query).format(schema=sql.Identifier(schema))
 
 
 def _only_person(case_id: int, named: Sequence[str]) -> str:
     if len(named) != 1:
-        raise DecisionRefused(f"case {case_id} names {len(named)} people; say of whom the record speaks")
+        raise DecisionRefused(
+            f"case {case_id} names {len(named)} people; name the one that the record describes"
+        )
     return named[0]
 
 
@@ -386,22 +383,22 @@ def _named(cursor: Cursor, case_id: int) -> list[str]:
 
 
 def _ordered(named: Sequence[str], probable: Sequence[str]) -> tuple[str, ...]:
-    """The people named, those first whom the model has ranked; who was joined since ranks as nobody."""
+    """The people named, ranked by the model; people merged since then have no rank."""
     return tuple(dict.fromkeys([*(key for key in probable if key in named), *named]))
 
 
 def _compared(
     attributes: Collection[str], stated: Mapping[str, Any], people: Sequence[Mapping[str, Any]]
-) -> Iterator[Compared]:
+) -> Iterator[ComparedAttribute]:
     for name in attributes:
-        held = tuple(_held(name, stated.get(name), person) for person in people)
-        if stated.get(name) is not None or any(each.value is not None for each in held):
-            yield Compared(name, stated.get(name), held)
+        golden = tuple(_golden_value(name, stated.get(name), person) for person in people)
+        if stated.get(name) is not None or any(each.value is not None for each in golden):
+            yield ComparedAttribute(name, stated.get(name), golden)
 
 
-def _held(name: str, stated: Any, person: Mapping[str, Any]) -> Held:
+def _golden_value(name: str, stated: Any, person: Mapping[str, Any]) -> GoldenValue:
     value = person.get("believed", {}).get(name)
     if value is None:
-        return Held(None, None, None, equals=False)
+        return GoldenValue(None, None, None, equals=False)
     origin = person["provenance"].get(name) or person["provenance"].get("*", {})
-    return Held(value, origin.get("source"), origin.get("as_of"), equals=value == stated)
+    return GoldenValue(value, origin.get("source"), origin.get("as_of"), equals=value == stated)

@@ -1,35 +1,41 @@
-"""Why each value is believed: on whose word, and why every other word lost."""
+"""Explains golden values: which record each rests on, why that record won and why every other one lost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any, Literal, get_args
 from uuid import UUID
 
 from oncehub.config.rules import SurvivorshipRule
 from oncehub.errors import ConfigError
 from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook
-from oncehub.reconcile.rules.weighing import Likeness, Weighed, Whereabouts, unsettled, weighed, whereabouts
-from oncehub.reconcile.survivorship.history import Belief, Origin, beliefs_in, held_at, versions_of
+from oncehub.reconcile.survivorship.ranked_statements import (
+    Departure,
+    Likeness,
+    RankedStatement,
+    departures,
+    ranked_statements,
+    unsettled,
+)
+from oncehub.reconcile.survivorship.versions import Belief, Origin, beliefs_in, valid_at, versions_of
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened
 
 Advantage = Literal["weight", "later", "named_first", "lower_key"]
-"""What one statement has over another: it weighs more; of equals it was stated later, its source is named
-first in the rule, its stream or key is lower."""
+"""What one statement has over another: it weighs more; of equal weights it was stated later, its source is
+named first in the rule, its stream or key is lower."""
 
 Won = Literal["authority", "only_word", "not_kept"] | Advantage
-"""Why a value is believed: its source is the authority; nobody else with a say states one; its advantage over
-the next; or the record was stated anew since, so what it was weighed as is not kept."""
+"""Why a value is the golden value: its source is the authority; no other trusted source states one; its
+advantage over the next statement; or the record was stated anew since, so that its former statement is not
+kept."""
 
-Lost = Literal["no_say", "not_weighed", "silent", "replaced", "deleted", "elsewhere"] | Advantage
-"""Why another is not: its source has no say; it came, or was linked, after the run; its record states none
-any more, was stated anew after the moment asked about, is deleted, or speaks of somebody else; or what the
-believed one has over it."""
+Lost = Literal["no_say", "not_weighed"] | Departure | Advantage
+"""Why another value is not: the rule does not trust its source; it came, or was linked, after the run; its
+record does not state it any more (`Departure`); or what the golden value has over it."""
 
 _DAY = 86_400
 
@@ -41,8 +47,8 @@ class Weight:
     Attributes:
         trust: how far the rule trusts its source, 0 to 1.
         half_life_days: the age at which it weighs half.
-        faded: what its age leaves of its trust, 0.5 ^ (age / half-life).
-        doubted: what doubt leaves of that; 1 where there is none.
+        faded: the share that its age leaves, 0.5 ^ (age / half-life).
+        doubted: the share that doubts leave; 1 without doubts.
     """
 
     value: float
@@ -54,15 +60,15 @@ class Weight:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What one record states of an attribute, and what became of it.
+    """One record's value of an attribute, and why it won or lost.
 
     Attributes:
-        likeness: of its value to the believed one.
-        lost: why it is not believed; None for the one that is.
-        linked_by: the method that links the record; None where that statement of it is not kept.
-        doubts: what makes its word doubtful: `link`, `personal_id`.
+        likeness: of its value to the golden value.
+        lost: why it is not the golden value; None for the winner.
+        linked_by: the method that links the record; None where the record does not state the value any more.
+        doubts: what makes the record doubtful: `link`, `personal_id`.
         age_days: days since it was stated.
-        weight: None where an authority decides, and of what does not count.
+        weight: None where an authority decides, and for sources that the rule does not trust.
     """
 
     source: str
@@ -80,13 +86,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is believed of one attribute, and what it was chosen from.
+    """The golden value of one attribute, and the candidates.
 
     Attributes:
-        value: None where nothing is believed; so are `origin`, `since` and `won`.
-        origin: on whose word.
-        since: when it began to be believed on that word.
-        candidates: those with a say in the order of their weight, then the others.
+        value: None where there is no golden value; so are `origin`, `since` and `won`.
+        origin: the record that it rests on.
+        since: when that record's value became the golden value.
+        candidates: those of trusted sources by weight, then the others.
     """
 
     attribute: str
@@ -99,12 +105,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a person is believed to be who they are.
+    """The golden record of a person, explained.
 
     Attributes:
-        at: the moment that is told of; ages and weights are those of that moment.
-        unsettled: something about the person has changed that no run has weighed yet.
-        choices: one an attribute of which something is believed or stated, in the order of the schema.
+        at: the moment that is explained; ages and weights are those of this moment.
+        unsettled: something about the person has changed that no run has processed yet.
+        choices: one for each attribute that has a golden value or a statement, in the order of the schema.
     """
 
     person_key: UUID
@@ -120,18 +126,18 @@ def explain(
     at: datetime | None = None,
     database: Connection | None = None,
 ) -> Explanation:
-    """Explain what is believed of one person, or was at an earlier moment; see `explain_people`.
+    """Explain the golden record of one person, now or at an earlier moment; see `explain_people`.
 
     Raises:
-        ConfigError: when there is no such attribute, or nobody of that key was believed in then.
+        ConfigError: There is no such attribute, or the person had no golden record at that moment.
     """
     rules = load_rulebook(settings)
     with opened(settings, database) as connection, connection:
         explained = explain_people(connection, rules, [person], attributes, at)
     if person not in explained:
         raise ConfigError(
-            "nobody of that key was believed in at that moment; keys are as `oncehub link show` tells "
-            "them, and `oncehub person history` knows those who are gone"
+            "the person of that key had no golden record at that moment; `oncehub link show` shows keys, and "
+            "`oncehub person history` knows people who are gone"
         )
     return explained[person]
 
@@ -143,42 +149,44 @@ def explain_people(
     attributes: Sequence[str] = (),
     at: datetime | None = None,
 ) -> dict[UUID, Explanation]:
-    """Explain what is believed of people; statements are ranked by the very SQL that a run ranks them by.
+    """Explain the golden records of people; statements are ranked by the same SQL that a run ranks them by.
 
-    Of a record the hub keeps the last statement only. So of an earlier moment is told what was believed then,
-    and of other statements those that had come by then and have not been replaced since.
+    The hub keeps only the last statement of a record. Of an earlier moment it therefore explains the golden
+    value of that time, and lists those other statements that had been received and have not been replaced
+    since.
 
     Args:
         connection: one that may read `intake`, `record` and `truth`.
-        rules: those that a run would weigh by.
-        people: their keys; whoever was not believed in is left out of the answer.
+        rules: the rules to rank by.
+        people: their keys; a person without a golden record at the moment is left out of the result.
         attributes: those to explain; all unless given.
-        at: the moment to tell of; now unless given.
+        at: the moment to explain; now unless given.
 
     Raises:
-        ConfigError: when there is no such attribute.
+        ConfigError: There is no such attribute.
     """
     wanted = rules.named(attributes)
     at = at or datetime.now(UTC)
     versions = versions_of(connection, people, rules.decryptor)
-    held = {person: version for person, each in versions.items() if (version := held_at(at, each))}
-    if not held:
+    golden = {person: version for person, each in versions.items() if (version := valid_at(at, each))}
+    if not golden:
         return {}
-    stated = weighed(connection, rules, held, wanted, at)
+    stated = ranked_statements(connection, rules, golden, wanted, at)
     beliefs = {
         (person, name): [each for each in beliefs_in(versions[person], name) if each.believed_from <= at]
-        for person in held
+        for person in golden
         for name in wanted
     }
     gone = {key: _gone(each, stated.get(key, ())) for key, each in beliefs.items()}
-    places = whereabouts(connection, {belief.origin.record for belief in chain(*gone.values())})
-    changed = unsettled(connection, held)
+    records = {(person, belief.origin.record) for (person, _), each in gone.items() for belief in each}
+    why = departures(connection, records, at)
+    changed = unsettled(connection, golden)
 
     def choice(person: UUID, name: str) -> Choice:
-        belief = held_at(at, beliefs[person, name])
+        belief = valid_at(at, beliefs[person, name])
         rule, statements = rules.survivorship.attributes[name], stated.get((person, name), [])
         departed = (
-            _departed(each, belief, places[each.origin.record], person, at) for each in gone[person, name]
+            _departed(each, belief, why[person, each.origin.record], at) for each in gone[person, name]
         )
         return _choice(name, rule, belief, (*_candidates(rule, belief, statements, at), *departed))
 
@@ -189,7 +197,7 @@ def explain_people(
             person in changed,
             tuple(made for name in wanted if (made := choice(person, name)).candidates or made.origin),
         )
-        for person in held
+        for person in golden
     }
 
 
@@ -213,9 +221,10 @@ def _won(rule: SurvivorshipRule, candidates: Sequence[Candidate]) -> Won:
 
 
 def _candidates(
-    rule: SurvivorshipRule, belief: Belief | None, statements: Sequence[Weighed], at: datetime
+    rule: SurvivorshipRule, belief: Belief | None, statements: Sequence[RankedStatement], at: datetime
 ) -> Iterable[Candidate]:
-    winner = next((each for each in statements if belief and _is_word(each, belief.origin)), None)
+    origin = belief and (belief.origin.record, belief.origin.as_of)
+    winner = next((each for each in statements if (each.record, each.stated_at) == origin), None)
     for each in statements:
         yield Candidate(
             *each.record,
@@ -230,11 +239,7 @@ def _candidates(
         )
 
 
-def _is_word(statement: Weighed, origin: Origin) -> bool:
-    return (statement.record, statement.stated_at) == (origin.record, origin.as_of)
-
-
-def _lost(statement: Weighed, winner: Weighed | None, rule: SurvivorshipRule) -> Lost:
+def _lost(statement: RankedStatement, winner: RankedStatement | None, rule: SurvivorshipRule) -> Lost:
     if statement.place is None:
         return "no_say"
     if winner is None or winner.place is None or statement.place < winner.place:
@@ -246,7 +251,7 @@ def _lost(statement: Weighed, winner: Weighed | None, rule: SurvivorshipRule) ->
     return "lower_key" if statement.record[0] == winner.record[0] else "named_first"
 
 
-def _weight(statement: Weighed, rule: SurvivorshipRule, at: datetime) -> Weight | None:
+def _weight(statement: RankedStatement, rule: SurvivorshipRule, at: datetime) -> Weight | None:
     """The weight that the score stands for, and its parts."""
     if statement.score is None or not rule.trust or not rule.half_life:
         return None
@@ -260,35 +265,25 @@ def _weight(statement: Weighed, rule: SurvivorshipRule, at: datetime) -> Weight 
     )
 
 
-def _gone(beliefs: Sequence[Belief], statements: Sequence[Weighed]) -> list[Belief]:
-    """The last belief on the word of each record that states nothing of the attribute any more."""
+def _gone(beliefs: Sequence[Belief], statements: Sequence[RankedStatement]) -> list[Belief]:
+    """The last golden value of each record that does not state the attribute any more."""
     stating = {each.record for each in statements}
     last = {belief.origin.record: belief for belief in beliefs}
     return [belief for record, belief in last.items() if record not in stating]
 
 
-def _departed(
-    told: Belief, belief: Belief | None, place: Whereabouts, person: UUID, at: datetime
-) -> Candidate:
+def _departed(former: Belief, belief: Belief | None, why: Departure, at: datetime) -> Candidate:
     return Candidate(
-        *told.origin.record,
-        value=told.value,
-        stated_at=told.origin.as_of,
-        likeness="same" if belief and belief.value == told.value else "different",
-        lost=None if told is belief else _whereto(place, person, at),
+        *former.origin.record,
+        value=former.value,
+        stated_at=former.origin.as_of,
+        likeness="same" if belief and belief.value == former.value else "different",
+        lost=None if former is belief else why,
         linked_by=None,
         doubts=(),
-        age_days=_days(told.origin.as_of, at),
+        age_days=_days(former.origin.as_of, at),
         weight=None,
     )
-
-
-def _whereto(place: Whereabouts, person: UUID, at: datetime) -> Lost:
-    if place.deleted:
-        return "deleted"
-    if place.person != person:
-        return "elsewhere"
-    return "replaced" if place.received_at and place.received_at > at else "silent"
 
 
 def _days(since: datetime, until: datetime) -> float:

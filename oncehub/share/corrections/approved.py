@@ -28,14 +28,14 @@ with line as (
             'opened_at', u.decided_at,
             'closed_at', c.closed_at
         ) || case when c.closed_at is null then '{}' else jsonb_build_object(
-            'closed_because', case c.closed_because when 'corrected' then 'corrected' else 'ruling' end,
+            'closed_because', case c.closed_because when 'corrected' then 'corrected' else 'override' end,
             'resolution_times', jsonb_build_object(
                 'since_opened', extract(epoch from c.closed_at - u.decided_at)::bigint,
                 'since_fetched', null, 'since_acknowledged', null
             )
         ) end as line
     from truth.case_file c
-    join truth.decision u on u.decision_id = c.upheld_by
+    join truth.decision u on u.decision_id = c.approved_by
     cross join lateral (select 'person.' || (c.evidence ->> 'attribute') as name) q
     left join record.person r
         on (r.source, r.stream, r.source_key) = (c.source, c.stream, c.source_key) and r.deleted_at is null

@@ -66,7 +66,7 @@ state as (
             'kind', f.kind,
             'record', jsonb_build_object('stream', f.stream, 'key', f.source_key),
             'attribute', f.qualified,
-            'source_value', f.stated,
+            'source_value', f.source_value,
             'stated_at', f.stated_at,
             'golden_value', w.believed,
             'asserted_by', w.asserted_by,
@@ -80,8 +80,9 @@ state as (
     ) e
     cross join lateral (
         select
-            case when tellable then f.believed end as believed,
-            case when tellable and f.believed is not null and f.kind <> 'duplicate' then jsonb_build_object(
+            case when tellable then f.golden_value end as believed,
+            case when tellable and f.golden_value is not null and f.kind <> 'duplicate'
+            then jsonb_build_object(
                 'source', truth.origin(p.provenance, f.attribute) -> 'source', 'as_of', f.as_of
             ) end as asserted_by
         from (

@@ -72,7 +72,7 @@ stated as (
 ),
 state as (
     select newest.*, person.person_key is not null as held, told.values is not null as known,
-        believed.values, person.provenance, joined.survivor,
+        believed.values, person.provenance, merged_person.survivor,
         array(
             select name
             from unnest(entitled.names) as name
@@ -87,7 +87,7 @@ state as (
     cross join lateral (select {entitled} as names) as entitled
     left join truth.person
         on person.person_key = newest.person_key and {covered} and cardinality(entitled.names) > 0
-    left join truth.joined on joined.person_key = newest.person_key
+    left join truth.merged_person on merged_person.person_key = newest.person_key
     cross join lateral (
         select case when person.person_key is not null then {values} end as values
     ) as believed

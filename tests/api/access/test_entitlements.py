@@ -307,7 +307,7 @@ def test_usage_is_of_one_person_and_whom_they_were_joined_with(
             ([an, binh],),
         )
         cursor.execute(
-            "insert into truth.joining (person_key, into_person, verdict, reason, decided_by) "
+            "insert into truth.merge_decision (person_key, merged_into, verdict, reason, decided_by) "
             "values (%s, %s, 'one', 'seen', 'clerk')",
             (binh, an),
         )

@@ -138,7 +138,7 @@ def test_a_decision_is_made_by_name_and_logged_with_it(officer, open_case, entri
     made = officer("POST", f"/v1/cases/{number}/decisions", json=body)
     assert (made.status_code, made.json()["takes_effect"]) == (201, True)
     with database, database.cursor() as cursor:
-        cursor.execute("select person_key::text, verdict, ruled_by, reason from truth.ruling")
+        cursor.execute("select person_key::text, verdict, decided_by, reason from truth.link_override")
         assert cursor.fetchall() == [(people[1], "same", "G01/officer", "seen at the counter")]
     (entry,) = entries()
     assert (entry["officer"], entry["decision_id"]) == ("officer", made.json()["decision"])
@@ -156,7 +156,7 @@ def test_somebody_named_is_chosen_by_pseudonym(officer, open_case, people, datab
     made = officer("POST", path, json={"verdict": "same", "reason": "seen", "person": named["person"]})
     assert made.status_code == 201
     with database, database.cursor() as cursor:
-        cursor.execute("select person_key::text from truth.ruling")
+        cursor.execute("select person_key::text from truth.link_override")
         assert cursor.fetchall() == [(people[0],)]
 
 
@@ -227,7 +227,7 @@ def test_a_decision_without_the_right_form_is_refused(officer, open_case, body):
 def test_a_decision_waits_for_no_run(officer, open_case, database):
     path = f"/v1/cases/{open_case()}/decisions"
     with database, database.cursor() as cursor:
-        cursor.execute("lock table truth.ruling, truth.joining in share mode")
+        cursor.execute("lock table truth.link_override, truth.merge_decision in share mode")
         busy = officer("POST", path, json={"verdict": "different", "reason": "seen"})
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "60")
 

@@ -189,7 +189,7 @@ def test_an_upheld_request_is_told_to_its_source_and_changes_nothing_that_is_bel
     publish_corrections(editable, "tax", database)
     closed = tax.corrections(after=1).json()["notices"]
     assert [(line["notice"], line["change"], line["closed_because"]) for line in closed] == [
-        (1, "closed", "ruling")
+        (1, "closed", "override")
     ]
     assert states(portal) == [("person.phone", "rejected")]
 

@@ -108,7 +108,7 @@ class World:
 
     def _say(self, person: int, into: int, verdict: str) -> None:
         self.run(
-            "insert into truth.joining (person_key, into_person, verdict, reason, decided_by) "
+            "insert into truth.merge_decision (person_key, merged_into, verdict, reason, decided_by) "
             "values (%s, %s, %s, 'seen', 'clerk')",
             *(self.keys[person], self.keys[into], verdict),
         )

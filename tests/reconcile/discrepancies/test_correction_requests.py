@@ -8,8 +8,8 @@ import psycopg2
 import pytest
 from psycopg2.extras import Json
 
-from oncehub.reconcile.linking.merges import join_people, take_apart
-from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.linking.merges import merge_people, unmerge_person
+from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.run import mark_all
 from oncehub.reconcile.stewardship.cases import decide, list_cases, open_case_file
 from oncehub.share.data_subjects.correction_requests import Correction, request_correction, requests_of
@@ -39,9 +39,9 @@ def _ask(hub, person, attribute="phone", value="+84987654321"):
 
 def _uphold(hub, case):
     with hub.database:
-        first = decide(hub.database, case, "uphold", Word("one", "seen"))
+        first = decide(hub.database, case, "uphold", DecidedBy("one", "seen"))
     with hub.database:
-        decide(hub.database, case, "uphold", Word("two", "seen"), follows=first.decision_id)
+        decide(hub.database, case, "uphold", DecidedBy("two", "seen"), follows=first.decision_id)
 
 
 def _states(hub, person):
@@ -84,8 +84,8 @@ def test_the_clerk_sees_only_the_attribute_in_question(hub, an):
         file = open_case_file(hub.database, case, ["full_name", "phone"])
         cut = open_case_file(hub.database, case, ["full_name"])
     (row,) = file.compared
-    assert (row.attribute, row.stated) == ("phone", "+84987654321")
-    assert (row.believed[0].value, row.believed[0].source) == ("+84912345678", "portal")
+    assert (row.attribute, row.source_value) == ("phone", "+84987654321")
+    assert (row.golden_values[0].value, row.golden_values[0].source) == ("+84912345678", "portal")
     assert (cut.compared, cut.evidence) == ((), {})
     assert "+84987654321" not in str(file.evidence)
     with hub.database, hub.database.cursor() as cursor:
@@ -102,10 +102,10 @@ def test_a_request_goes_with_its_person_when_they_are_joined_and_taken_apart(hub
     hub.reconcile()
     other = _key(hub, "CD2")
     _ask(hub, other, "full_name", "Nguyễn Thị Ân")
-    join_people(hub.settings, UUID(other), UUID(an), Word("clerk", "one"), hub.database)
+    merge_people(hub.settings, UUID(other), UUID(an), DecidedBy("clerk", "one"), hub.database)
     hub.reconcile()
     assert _states(hub, an) == ["received"]
-    take_apart(hub.settings, UUID(other), Word("clerk", "two"), hub.database)
+    unmerge_person(hub.settings, UUID(other), DecidedBy("clerk", "two"), hub.database)
     hub.reconcile()
     assert (_states(hub, an), _states(hub, other)) == ([], ["received"])
 

@@ -113,8 +113,8 @@ class TestDuplicates:
             registered.state("portal", key, day, personal_id=ID, full_name=ANH["full_name"])
         registered.reconcile()
         assert registered.open() == {("portal", "TK2", "personal_id"): "duplicate"}
-        found = registered.row("select stated, believed from truth.discrepancy")
-        assert found == {"stated": "TK2", "believed": "TK1"}
+        found = registered.row("select source_value, golden_value from truth.discrepancy")
+        assert found == {"source_value": "TK2", "golden_value": "TK1"}
 
     def test_it_stays_with_its_record_whichever_is_stated_anew(self, registered):
         for key in ("TK1", "TK2"):
@@ -179,7 +179,7 @@ class TestClosing:
 
     def test_a_clerk_rules_that_the_record_is_not_the_person_s(self):
         _rule(self.hub, "different")
-        assert _closed(self.hub) == ["ruling"]
+        assert _closed(self.hub) == ["override"]
 
     def test_the_person_is_deleted(self):
         self.hub.delete("population", "CD1")
@@ -189,8 +189,8 @@ class TestClosing:
     def test_the_time_it_took_is_kept(self):
         self.hub.execute("update truth.discrepancy set opened_at = opened_at - interval '40 days'")
         self.told(5, personal_id=ID, sex="female")
-        took = self.hub.row("select took, closed_because from truth.closed_discrepancy")
-        assert (took["took"].days, took["closed_because"]) == (40, "corrected")
+        took = self.hub.row("select resolution_time, closed_because from truth.closed_discrepancy")
+        assert (took["resolution_time"].days, took["closed_because"]) == (40, "corrected")
 
 
 class TestSomebodyElsesNumber:
@@ -211,7 +211,7 @@ class TestSomebodyElsesNumber:
 
     def test_closes_when_a_clerk_rules_that_it_is_the_person_after_all(self):
         _rule(self.hub, "same")
-        assert _closed(self.hub) == ["ruling"]
+        assert _closed(self.hub) == ["override"]
 
     def test_stands_until_the_source_corrects_it_when_a_clerk_confirms_it(self):
         _rule(self.hub, "different")
@@ -269,7 +269,8 @@ def test_a_rule_for_an_attribute_goes_before_that_of_its_kind_and_changed_rules_
 
 def _rule(hub, verdict):
     hub.execute(
-        "insert into truth.ruling (source, stream, source_key, person_key, verdict, reason, ruled_by) "
+        "insert into truth.link_override "
+        "(source, stream, source_key, person_key, verdict, reason, decided_by) "
         "select 'portal', 'accounts', 'TK1', person_key, %s, 'seen the card', 'clerk' from truth.person",
         verdict,
     )

@@ -63,7 +63,11 @@ def test_each_wish_narrows_the_list(told, wanted, keys):
 def test_a_person_s_own_are_listed_with_what_is_stated_and_believed(told):
     person = told.person("CD2")["person_key"]
     (only,) = list_open(told.database, Wanted(person=person), limit=9)
-    assert (only.stated, only.believed, only.person_key) == ("1990-01-02", "1990-02-01", str(person))
+    assert (only.source_value, only.golden_value, only.person_key) == (
+        "1990-01-02",
+        "1990-02-01",
+        str(person),
+    )
     assert show_discrepancy(told.database, only.discrepancy_id).source_key == "TK2"
 
 

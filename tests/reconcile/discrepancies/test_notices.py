@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from oncehub.reconcile.run import link_changes, settle_people
-from oncehub.reconcile.shards import Part
+from oncehub.reconcile.shards import Shard
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_consumer, new_client_key
@@ -21,7 +21,7 @@ from oncehub.store.connection import connect
 from ..conftest import Hub
 
 ID = "001184000001"
-PEOPLE, PARTS = 24, 3
+PEOPLE, MOST_SHARDS = 24, 3
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +83,13 @@ def test_parts_settled_side_by_side_leave_no_gap_in_what_is_told(told_hub: Hub, 
 
     def settle(number: int) -> int:
         with closing(connect(str(agreed.database_url))) as connection:
-            return settle_people(told_hub.settings, Part(number, PARTS), connection).opened
+            return settle_people(told_hub.settings, Shard(number, MOST_SHARDS), connection).opened
 
-    with ThreadPoolExecutor(PARTS) as workers:
-        settling = [workers.submit(settle, number) for number in range(PARTS)]
-        while not all(part.done() for part in settling):
+    with ThreadPoolExecutor(MOST_SHARDS) as workers:
+        settling = [workers.submit(settle, number) for number in range(MOST_SHARDS)]
+        while not all(shard.done() for shard in settling):
             publish_corrections(agreed, "tax", told_hub.database)
-        opened = sum(part.result() for part in settling)
+        opened = sum(shard.result() for shard in settling)
     publish_corrections(agreed, "tax", told_hub.database)
 
     told = told_hub.rows("select sequence, notice, discrepancy_id from share.notice order by sequence")

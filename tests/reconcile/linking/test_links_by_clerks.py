@@ -9,14 +9,20 @@ from uuid import UUID, uuid4
 import pytest
 
 from oncehub.errors import ConfigError, DecisionRefused
-from oncehub.reconcile.linking.overrides import RecordKey, Word, break_link, set_link, standing_of
+from oncehub.reconcile.linking.overrides import (
+    DecidedBy,
+    RecordKey,
+    link_state_of,
+    override_link,
+    remove_link,
+)
 from oncehub.reconcile.run import mark_all, settle_people
 from oncehub.store.connection import connect
 
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "personal_id": "001184000001"}
 BINH = {"full_name": "Trần Văn Bình", "birth_date": "1990-11-20", "personal_id": "001090000002"}
 ACCOUNT = RecordKey("banking", "accounts", "B1")
-WORD = Word("clerk", "seen at the counter")
+WORD = DecidedBy("clerk", "seen at the counter")
 
 
 @pytest.fixture
@@ -34,9 +40,9 @@ def _key(hub, name):
 
 
 def test_a_wrong_link_is_found_broken_and_stays_broken(linked):
-    found = standing_of(linked.settings, ACCOUNT, linked.database)
-    assert (found.link["method"], found.rulings) == ("personal_id", [])
-    _, person = break_link(linked.settings, ACCOUNT, WORD, linked.database)
+    found = link_state_of(linked.settings, ACCOUNT, linked.database)
+    assert (found.link["method"], found.overrides) == ("personal_id", [])
+    _, person = remove_link(linked.settings, ACCOUNT, WORD, linked.database)
     assert person == found.link["person_key"]
     for day in range(3):
         linked.reconcile()
@@ -44,14 +50,14 @@ def test_a_wrong_link_is_found_broken_and_stays_broken(linked):
         linked.state("banking", "B1", day + 1, phone="+84912345678", **ANH)
         linked.reconcile()
         mark_all(linked.database)
-    (ruling,) = standing_of(linked.settings, ACCOUNT, linked.database).rulings
-    assert (ruling.verdict, ruling.ruled_by, ruling.reason, ruling.stands) == (
+    (override,) = link_state_of(linked.settings, ACCOUNT, linked.database).overrides
+    assert (override.verdict, override.decided_by, override.reason, override.active) == (
         "different",
         "clerk",
         "seen at the counter",
         True,
     )
-    assert (ruling.linked_to, ruling.method) == (person, "personal_id")
+    assert (override.linked_to, override.method) == (person, "personal_id")
 
 
 def test_whoever_waits_is_not_settled_by_a_link_that_a_clerk_is_breaking(linked):
@@ -64,8 +70,8 @@ def test_whoever_waits_is_not_settled_by_a_link_that_a_clerk_is_breaking(linked)
     ):
         with clerk, clerk.cursor() as cursor:
             cursor.execute(
-                "insert into truth.ruling"
-                " (source, stream, source_key, person_key, verdict, reason, ruled_by) "
+                "insert into truth.link_override"
+                " (source, stream, source_key, person_key, verdict, reason, decided_by) "
                 "select source, stream, source_key, person_key, 'different', 'seen', 'clerk' "
                 "from truth.link where source = 'banking'"
             )
@@ -78,36 +84,36 @@ def test_whoever_waits_is_not_settled_by_a_link_that_a_clerk_is_breaking(linked)
 
 def test_a_link_that_is_set_moves_the_values_with_it_and_a_later_word_takes_them_back(linked):
     first, second = _key(linked, "CD1"), _key(linked, "CD2")
-    set_link(linked.settings, ACCOUNT, second, WORD, linked.database)
+    override_link(linked.settings, ACCOUNT, second, WORD, linked.database)
     linked.reconcile()
     assert (linked.person("CD1")["phone"], linked.person("CD2")["phone"]) == (None, "+84912345678")
-    set_link(linked.settings, ACCOUNT, first, Word("other clerk", "mistaken"), linked.database)
+    override_link(linked.settings, ACCOUNT, first, DecidedBy("other clerk", "mistaken"), linked.database)
     linked.reconcile()
     assert (linked.person("CD1")["phone"], linked.person("CD2")["phone"]) == ("+84912345678", None)
-    rulings = standing_of(linked.settings, ACCOUNT, linked.database).rulings
-    assert [(each.ruled_by, each.stands) for each in rulings] == [("other clerk", True), ("clerk", False)]
+    overrides = link_state_of(linked.settings, ACCOUNT, linked.database).overrides
+    assert [(each.decided_by, each.active) for each in overrides] == [("other clerk", True), ("clerk", False)]
 
 
 def test_what_is_not_linked_cannot_be_broken(linked):
-    break_link(linked.settings, ACCOUNT, WORD, linked.database)
-    with pytest.raises(DecisionRefused, match="linked to nobody"):
-        break_link(linked.settings, ACCOUNT, WORD, linked.database)
+    remove_link(linked.settings, ACCOUNT, WORD, linked.database)
+    with pytest.raises(DecisionRefused, match="is not linked"):
+        remove_link(linked.settings, ACCOUNT, WORD, linked.database)
 
 
 def test_nobody_breaks_the_tie_of_a_person_to_the_register(linked):
     with pytest.raises(DecisionRefused, match="founds its person"):
-        break_link(linked.settings, RecordKey("population", "citizens", "CD1"), WORD, linked.database)
+        remove_link(linked.settings, RecordKey("population", "citizens", "CD1"), WORD, linked.database)
 
 
 def test_a_link_is_set_to_a_person_of_the_register_only(linked):
     with pytest.raises(DecisionRefused, match="has no person"):
-        set_link(linked.settings, ACCOUNT, uuid4(), WORD, linked.database)
+        override_link(linked.settings, ACCOUNT, uuid4(), WORD, linked.database)
     assert linked.links() == {("banking", "B1"): "personal_id"}
 
 
 def test_a_record_that_is_not_there_is_told_without_its_key(linked):
     absent = RecordKey("banking", "accounts", "no such key")
-    for look in (standing_of, lambda *given: break_link(*given[:2], WORD, given[2])):
+    for look in (link_state_of, lambda *given: remove_link(*given[:2], WORD, given[2])):
         with pytest.raises(ConfigError, match=r"banking\.accounts has no live record") as told:
             look(linked.settings, absent, linked.database)
         assert absent.source_key not in str(told.value)
@@ -118,18 +124,18 @@ def test_a_record_that_is_not_there_is_told_without_its_key(linked):
 )
 def test_who_decides_and_why_must_be_told(clerk, reason):
     with pytest.raises(ConfigError, match="one line of 1 to"):
-        Word(clerk, reason)
+        DecidedBy(clerk, reason)
 
 
 def test_of_clerks_who_break_one_link_at_once_one_does(linked):
     def attempt(number):
         with closing(connect(linked.settings.database_url)) as own:
             try:
-                break_link(linked.settings, ACCOUNT, Word(f"clerk {number}", "seen"), own)
+                remove_link(linked.settings, ACCOUNT, DecidedBy(f"clerk {number}", "seen"), own)
             except DecisionRefused:
                 return 0
             return 1
 
     with ThreadPoolExecutor(4) as clerks:
         assert sum(clerks.map(attempt, range(4))) == 1
-    assert linked.row("select count(*) from truth.ruling") == {"count": 1}
+    assert linked.row("select count(*) from truth.link_override") == {"count": 1}

@@ -9,8 +9,8 @@ import pytest
 
 from oncehub.audit.log.entries import write
 from oncehub.audit.log.pseudonyms import person_pseudonym
-from oncehub.reconcile.linking.merges import join_people, take_apart
-from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.linking.merges import merge_people, unmerge_person
+from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.share.data_subjects.usage import Period, find_usages
 
 KEY = b"k" * 32
@@ -62,10 +62,10 @@ def test_joined_people_see_the_uses_of_both_and_taken_apart_their_own(hub, look_
     look_at(two, "of two")
     _given_out(hub, two, 1)
     assert (_total(hub, one), _total(hub, two)) == (1, 2)
-    join_people(hub.settings, UUID(two), UUID(one), Word("clerk", "seen"), hub.database)
+    merge_people(hub.settings, UUID(two), UUID(one), DecidedBy("clerk", "seen"), hub.database)
     hub.reconcile()
     look_at(one, "of both")
     assert _total(hub, one) == 4
-    take_apart(hub.settings, UUID(two), Word("clerk", "two after all"), hub.database)
+    unmerge_person(hub.settings, UUID(two), DecidedBy("clerk", "two after all"), hub.database)
     hub.reconcile()
     assert (_total(hub, one), _total(hub, two)) == (2, 2)

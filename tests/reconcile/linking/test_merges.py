@@ -12,15 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oncehub.errors import DecisionRefused
-from oncehub.reconcile.linking.merges import join_people, joinings_of, split_person, take_apart
-from oncehub.reconcile.linking.overrides import RecordKey, Word, set_link
+from oncehub.reconcile.linking.merges import merge_decisions_of, merge_people, split_person, unmerge_person
+from oncehub.reconcile.linking.overrides import DecidedBy, RecordKey, override_link
 from oncehub.reconcile.run import mark_all
 from oncehub.store.connection import connect
 
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "personal_id": "001184000001"}
 AGAIN = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "personal_id": "001184000009"}
 BINH = {"full_name": "Trần Văn Bình", "birth_date": "1990-11-20", "personal_id": "001090000002"}
-WORD = Word("clerk", "seen at the counter")
+WORD = DecidedBy("clerk", "seen at the counter")
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def _key(hub, name):
 
 
 def _join(hub, name, into):
-    join_people(hub.settings, _key(hub, name), _key(hub, into), WORD, hub.database)
+    merge_people(hub.settings, _key(hub, name), _key(hub, into), WORD, hub.database)
 
 
 def _apart(hub, name):
-    take_apart(hub.settings, _key(hub, name), Word("other clerk", "two after all"), hub.database)
+    unmerge_person(hub.settings, _key(hub, name), DecidedBy("other clerk", "two after all"), hub.database)
 
 
 def _owners(hub):
@@ -118,8 +118,8 @@ def test_two_people_taken_apart_are_as_if_they_had_never_been_joined(twice):
     assert {
         name: after[name] for name in ("people", "identifiers", "links", "unlinked", "discrepancies")
     } == {name: before[name] for name in ("people", "identifiers", "links", "unlinked", "discrepancies")}
-    told = joinings_of(twice.settings, _key(twice, "CD2"), twice.database)
-    assert [(each.verdict, each.decided_by, each.stands) for each in told] == [
+    told = merge_decisions_of(twice.settings, _key(twice, "CD2"), twice.database)
+    assert [(each.verdict, each.decided_by, each.active) for each in told] == [
         ("two", "other clerk", False),
         ("one", "clerk", False),
     ]
@@ -162,7 +162,7 @@ def test_joins_follow_one_another_and_come_apart_one_by_one(twice):
 
 def test_what_was_ruled_of_a_person_holds_of_the_survivor_and_of_the_person_again(twice):
     account = RecordKey("banking", "accounts", "B1")
-    set_link(twice.settings, account, _key(twice, "CD3"), WORD, twice.database)
+    override_link(twice.settings, account, _key(twice, "CD3"), WORD, twice.database)
     twice.reconcile()
     _join(twice, "CD3", "CD1")
     twice.reconcile()
@@ -186,7 +186,7 @@ def test_a_join_ends_links_that_it_puts_against_a_ruling(twice):
     [
         ("CD1", "CD1", "one person already"),
         ("CD1", "CD9", "does not have both"),
-        ("CD2", "CD3", "joined to somebody"),
+        ("CD2", "CD3", "merged into somebody"),
     ],
 )
 def test_who_cannot_be_joined_is_told(twice, name, into, refusal):
@@ -196,7 +196,7 @@ def test_who_cannot_be_joined_is_told(twice, name, into, refusal):
 
 
 def test_who_is_joined_to_nobody_cannot_be_taken_apart(twice):
-    with pytest.raises(DecisionRefused, match="nothing to take apart"):
+    with pytest.raises(DecisionRefused, match="nothing to undo"):
         _apart(twice, "CD2")
 
 
@@ -204,7 +204,7 @@ def test_of_clerks_who_join_the_same_two_at_once_one_does(twice):
     def attempt(pair):
         with closing(connect(twice.settings.database_url)) as own:
             try:
-                join_people(twice.settings, *pair, WORD, own)
+                merge_people(twice.settings, *pair, WORD, own)
             except DecisionRefused:
                 return 0
             return 1
@@ -216,7 +216,7 @@ def test_of_clerks_who_join_the_same_two_at_once_one_does(twice):
 
 def test_the_database_refuses_a_link_to_somebody_who_was_joined(twice):
     _join(twice, "CD2", "CD1")
-    with pytest.raises(psycopg2.errors.RaiseException, match="joined to another"):
+    with pytest.raises(psycopg2.errors.RaiseException, match="merged into another"):
         twice.execute(
             "insert into truth.link (source, stream, source_key, person_key, method) values "
             "('banking', 'accounts', 'B1', truth.person_key('population', 'citizens', 'CD2'), 'personal_id')"
@@ -226,7 +226,7 @@ def test_the_database_refuses_a_link_to_somebody_who_was_joined(twice):
 @pytest.mark.parametrize("change", ["update {} set reason = 'x'", "delete from {}", "truncate {} cascade"])
 def test_joinings_can_only_be_added(twice, change):
     with pytest.raises(psycopg2.errors.RaiseException, match="insert only"):
-        twice.execute(change.format("truth.joining"))
+        twice.execute(change.format("truth.merge_decision"))
 
 
 def test_records_drawn_to_one_person_are_split_off_together(twice):
@@ -247,7 +247,7 @@ def test_a_split_is_made_as_a_whole_or_not_at_all(twice):
     with pytest.raises(DecisionRefused, match=r"record 2, of banking\.accounts") as told:
         split_person(twice.settings, _key(twice, "CD2"), records, WORD, database=twice.database)
     assert "no such key" not in str(told.value)
-    assert twice.rows("select * from truth.ruling") == []
+    assert twice.rows("select * from truth.link_override") == []
     with pytest.raises(DecisionRefused, match="founds its person"):
         split_person(
             twice.settings,
@@ -322,7 +322,7 @@ def test_whatever_clerks_join_and_part_full_runs_find_what_runs_by_and_by_have_f
         _take(hub, day, kind, what)
         contradicted = hub.rows(
             "select k.source_key from truth.link k "
-            "join truth.standing_ruling r using (source, stream, source_key) "
+            "join truth.active_link_override r using (source, stream, source_key) "
             "where (r.verdict = 'same') <> (r.person_key = k.person_key)"
         )
         assert contradicted == []

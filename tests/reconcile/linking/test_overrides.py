@@ -68,7 +68,7 @@ def test_a_record_ruled_the_same_is_linked_whatever_its_number_and_name(linked):
     linked.rule("banking", "B1", "same", "CD2")
     assert linked.links() == {}
     linked.reconcile()
-    assert (linked.links(), _linked_to(linked, "B1")) == ({("banking", "B1"): "ruling"}, "CD2")
+    assert (linked.links(), _linked_to(linked, "B1")) == ({("banking", "B1"): "override"}, "CD2")
     assert (linked.person("CD1")["phone"], linked.person("CD2")["phone"]) == (None, "+84912345678")
     assert linked.open() == {
         ("banking", "B1", "personal_id"): "invalid",
@@ -82,8 +82,8 @@ def test_a_later_ruling_supersedes_and_the_earlier_is_kept(linked):
         linked.rule("banking", "B1", verdict, person)
         linked.reconcile()
     assert _linked_to(linked, "B1") == "CD1"
-    assert linked.row("select count(*) from truth.ruling") == {"count": 3}
-    assert linked.row("select verdict from truth.standing_ruling") == {"verdict": "same"}
+    assert linked.row("select count(*) from truth.link_override") == {"count": 3}
+    assert linked.row("select verdict from truth.active_link_override") == {"verdict": "same"}
 
 
 def test_a_ruling_waits_for_a_person_that_the_register_has_not_sent_yet(hub):
@@ -149,7 +149,7 @@ def test_nobody_rules_about_a_record_of_the_register(linked):
 
 
 @pytest.mark.parametrize("change", ["update {} set reason = 'x'", "delete from {}", "truncate {} cascade"])
-@pytest.mark.parametrize("table", ["truth.ruling", "truth.decision"])
+@pytest.mark.parametrize("table", ["truth.link_override", "truth.decision"])
 def test_rulings_and_decisions_can_only_be_added(linked, table, change):
     with pytest.raises(psycopg2.errors.RaiseException, match="insert only"):
         linked.execute(change.format(table))

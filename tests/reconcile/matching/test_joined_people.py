@@ -6,7 +6,7 @@ AN = {"full_name": "Đặng Thị Thùy An", "birth_date": "1984-05-07", "sex": 
 HOME = {"unit": "00001", "edition": "2024-12-01", "detail": "12 Hàng Bài"}
 
 _JOIN = """
-insert into truth.joining (person_key, into_person, verdict, reason, decided_by)
+insert into truth.merge_decision (person_key, merged_into, verdict, reason, decided_by)
 values (
     truth.person_key('population', 'citizens', '2'), truth.person_key('population', 'citizens', '1'),
     %s, 'seen', 'clerk'

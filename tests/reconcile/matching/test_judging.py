@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from oncehub.errors import StoreUnavailable
-from oncehub.reconcile.linking.merges import join_people
-from oncehub.reconcile.linking.overrides import Word
-from oncehub.reconcile.matching import judging
+from oncehub.reconcile.linking.explain import explain_link
+from oncehub.reconcile.linking.merges import merge_people
+from oncehub.reconcile.linking.overrides import DecidedBy
+from oncehub.reconcile.matching import matcher as matching
 from oncehub.reconcile.matching.evidence import PRIOR, RARITY, candidates_of, chart_of
-from oncehub.reconcile.matching.explain import explain
 from oncehub.reconcile.matching.scoring import score
 from oncehub.reconcile.run import mark_all, reconcile
 
@@ -135,7 +135,7 @@ def test_what_lies_between_the_thresholds_is_a_case_and_no_link(matcher, tmp_pat
     report = reconcile(_with_thresholds(matcher.settings, tmp_path, link, case), matcher.database)
     assert (report.matching.linked, report.matching.cases) == outcome
     assert (_linked_to(matcher, "portal", "a") == [("1", "model")]) == bool(outcome[0])
-    (candidate,) = explain(matcher.settings, "portal", "accounts", "a", matcher.database).candidates
+    (candidate,) = explain_link(matcher.settings, "portal", "accounts", "a", matcher.database).candidates
     assert 0.8 < candidate.probability < 0.96
 
 
@@ -161,12 +161,12 @@ def test_a_run_cut_short_while_it_judges_leaves_all_as_it_was_and_the_next_one_d
         matcher.execute("select pg_terminate_backend(%s)", asked[0].info.backend_pid)
         return score(*asked, **how)
 
-    monkeypatch.setattr(judging, "score", lost)
+    monkeypatch.setattr(matching, "score", lost)
     with pytest.raises(StoreUnavailable):
         reconcile(matcher.settings)
     monkeypatch.undo()
     assert matcher.rows("select * from truth.link") == []
-    assert matcher.rows("select * from truth.match_key") == []
+    assert matcher.rows("select * from truth.blocking_key") == []
     assert _cases(matcher) == {}
     report = matcher.reconcile()
     assert (report.dirty, report.matching.linked, report.matching.cases) == (5, 1, 1)
@@ -229,7 +229,7 @@ def test_a_clerks_word_comes_before_the_models(matcher):
     matcher.state("portal", "a", permanent_address=HOME, **AN)
     matcher.rule("portal", "a", "same", "2")
     assert matcher.reconcile().matching.judged == 0
-    assert _linked_to(matcher, "portal", "a") == [("2", "ruling")]
+    assert _linked_to(matcher, "portal", "a") == [("2", "override")]
 
 
 def test_people_of_the_register_are_never_joined(matcher):
@@ -290,8 +290,8 @@ def test_a_number_that_comes_later_takes_the_models_place(matcher):
     matcher.reconcile()
     assert _linked_to(matcher, "portal", "a") == [("1", "personal_id")]
     assert matcher.row("select probability from truth.link where source = 'portal'") == {"probability": None}
-    assert matcher.rows("select * from truth.match_key") == []
-    assert matcher.rows("select * from truth.match_record") == []
+    assert matcher.rows("select * from truth.blocking_key") == []
+    assert matcher.rows("select * from truth.blocked_record") == []
 
 
 def test_keys_that_a_crowd_shares_find_nobody_and_are_counted(matcher):
@@ -303,13 +303,13 @@ def test_keys_that_a_crowd_shares_find_nobody_and_are_counted(matcher):
     matcher.execute("insert into intake.dirty select source, stream, source_key from record.person")
     matcher.state("portal", "a", **AN)
     report = matcher.reconcile()
-    assert report.matching.crowded == 3
+    assert report.matching.oversized == 3
     assert _cases(matcher) == {}
     matcher.delete("population", "301")
-    assert matcher.reconcile().matching.crowded == 0
+    assert matcher.reconcile().matching.oversized == 0
     assert len(_cases(matcher)["portal", "a"]["candidates"]) == 10
     matcher.state("population", "301", day=1, **AN)
-    assert matcher.reconcile().matching.crowded == 3
+    assert matcher.reconcile().matching.oversized == 3
     assert _cases(matcher) == {}
 
 
@@ -326,15 +326,15 @@ def test_whom_a_clerk_has_joined_is_one_person_to_a_model_however_many_are_judge
     matcher.state("portal", "a", permanent_address=HOME, **AN)
     matcher.reconcile()
     assert _linked_to(matcher, "portal", "a") == []
-    join_people(
+    merge_people(
         matcher.settings,
         *(_key(matcher, twin) for twin in ("2", "1")),
-        Word("clerk", "seen at the counter"),
+        DecidedBy("clerk", "seen at the counter"),
         matcher.database,
     )
     matcher.reconcile()
     assert _linked_to(matcher, "portal", "a") == [("1", "model")]
-    monkeypatch.setattr(judging, "are_many", lambda *_: True)
+    monkeypatch.setattr(matching, "are_many", lambda *_: True)
     mark_all(matcher.database)
     assert matcher.reconcile().matching.judged == 1
     assert _linked_to(matcher, "portal", "a") == [("1", "model")]
@@ -356,7 +356,7 @@ def test_people_looked_up_one_by_one_are_those_who_are_found_by_reading_everybod
     matcher.state("tax", "d", phone=PHONE, **AN | {"full_name": "An Thùy Thị Đặng"})
     outcomes = []
     for at_once in (False, True):
-        monkeypatch.setattr(judging, "are_many", lambda *_, answer=at_once: answer)
+        monkeypatch.setattr(matching, "are_many", lambda *_, answer=at_once: answer)
         matcher.forget(records=False)
         mark_all(matcher.database)
         assert matcher.reconcile().matching.judged == 5

@@ -83,15 +83,15 @@ CASES = {
 }
 
 _PAIRS = """
-insert into judged select (row_number() over ())::int, source, stream, source_key
+insert into unmatched select (row_number() over ())::int, source, stream, source_key
 from record.person where source = 'portal';
-insert into wanted
+insert into candidate_person
 select j.id, k.person_key
-from judged j join truth.link k on k.source = 'population' and k.source_key = j.source_key;
-insert into teller
+from unmatched j join truth.link k on k.source = 'population' and k.source_key = j.source_key;
+insert into evidence_record
 select j.id, p.source, p.stream, p.source_key
-from judged j join record.person p on p.source = 'banking' and p.source_key = j.source_key;
-select id::text, source_key from judged;
+from unmatched j join record.person p on p.source = 'banking' and p.source_key = j.source_key;
+select id::text, source_key from unmatched;
 """
 
 
@@ -108,7 +108,7 @@ def levels(own_matcher) -> dict[str, dict[str, str]]:
     own_matcher.reconcile()
     with own_matcher.database as connection, connection.cursor() as cursor:
         model = active_model(connection)
-        cursor.execute(statement("oncehub.reconcile.matching.judging", "judging_tables"))
+        cursor.execute(statement("oncehub.reconcile.matching.matcher", "work_tables"))
         cursor.execute(_PAIRS)
         names = dict(cursor.fetchall())
         note_records(cursor, model.rules)

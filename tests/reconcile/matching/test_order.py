@@ -21,7 +21,7 @@ _ADDRESSES = [
 ]
 _KEYS = """
 select k.key, r.source, r.stream, r.source_key, k.key = any(r.keys) as kept_beside
-from truth.match_key k full join truth.match_record r using (entry)
+from truth.blocking_key k full join truth.blocked_record r using (entry)
 order by key, source, stream, source_key
 """
 _CANDIDATES = "select * from truth.match_candidate order by person_key, source, stream, source_key"

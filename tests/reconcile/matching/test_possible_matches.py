@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.matching.evidence import chart_of
 from oncehub.reconcile.stewardship.cases import decide, list_cases, open_case_file
 
@@ -23,8 +23,8 @@ def test_a_record_that_two_people_fit_is_shown_with_the_evidence_and_decided(mat
     assert file.people == tuple(each.person_key for each in file.candidates)
     assert len(file.people) == 2
     name, number = file.compared
-    assert [held.equals for held in name.believed] == [True, True]
-    assert (number.stated, {held.value for held in number.believed}) == (
+    assert [held.equals for held in name.golden_values] == [True, True]
+    assert (number.source_value, {held.value for held in number.golden_values}) == (
         None,
         {"001184000001", "001184000002"},
     )
@@ -32,11 +32,11 @@ def test_a_record_that_two_people_fit_is_shown_with_the_evidence_and_decided(mat
 
     with matcher.database:
         chosen = UUID(file.people[1])
-        decide(matcher.database, case.case_id, "same", Word("clerk", "seen"), person_key=chosen)
+        decide(matcher.database, case.case_id, "same", DecidedBy("clerk", "seen"), person_key=chosen)
     matcher.reconcile()
     assert matcher.row("select person_key::text, method from truth.link where source = 'portal'") == {
         "person_key": str(chosen),
-        "method": "ruling",
+        "method": "override",
     }
 
 
@@ -47,7 +47,7 @@ def test_of_people_whom_a_clerk_has_ruled_out_a_model_never_asks_again(matcher):
     matcher.reconcile()
     with matcher.database:
         (case,) = list_cases(matcher.database)
-        decide(matcher.database, case.case_id, "different", Word("clerk", "seen"))
+        decide(matcher.database, case.case_id, "different", DecidedBy("clerk", "seen"))
     for day in (1, 2):
         matcher.state("portal", "a", day, permanent_address=HOME, **AN)
         report = matcher.reconcile()

@@ -14,15 +14,15 @@ from oncehub.store.statements import statement
 RECORDS = 60
 
 _JUDGED = """
-insert into judged
+insert into unmatched
 select (row_number() over (order by source, stream, source_key))::int, source, stream, source_key
 from (
     select source, stream, source_key from truth.link
     where method = 'personal_id' order by source, stream, source_key limit %s
 ) chosen;
-insert into wanted
-select j.id, k.person_key from judged j join truth.link k using (source, stream, source_key);
-analyze judged, wanted;
+insert into candidate_person
+select j.id, k.person_key from unmatched j join truth.link k using (source, stream, source_key);
+analyze unmatched, candidate_person;
 """
 
 
@@ -31,7 +31,7 @@ def frames(filled, trained):
     """The model, and the features of some records and of the people whom they are linked to."""
     with filled.database as connection, connection.cursor() as cursor:
         model = model_of(connection, trained)
-        cursor.execute(statement("oncehub.reconcile.matching.judging", "judging_tables"))
+        cursor.execute(statement("oncehub.reconcile.matching.matcher", "work_tables"))
         cursor.execute(_JUDGED, (RECORDS,))
         note_records(cursor, model.rules)
         note_people(cursor, model.rules, "population")

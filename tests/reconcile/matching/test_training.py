@@ -96,7 +96,7 @@ def test_a_kept_model_is_never_changed_nor_lost(filled, trained):
         cursor.execute("delete from truth.match_model")
     assert trained in {model.model_id for model in list_models(filled.database)}
     with (
-        pytest.raises(psycopg2.errors.RaiseException, match="never changed"),
+        pytest.raises(psycopg2.errors.RaiseException, match="cannot be changed"),
         filled.database,
         filled.database.cursor() as cursor,
     ):

@@ -56,7 +56,12 @@ def test_the_project_s_own_rules_cover_every_attribute(own_settings):
             "attribute: taxcode",
             r"matching\.yaml:\d+:\d+: taxcode: .*'tax_code'",
         ),
-        ("survivorship.yaml", "{portal: 0.9,", "{population: 0.9,", r"the register's word is not weighed"),
+        (
+            "survivorship.yaml",
+            "{portal: 0.9,",
+            "{population: 0.9,",
+            r"the register's statements are not weighed",
+        ),
         (
             "survivorship.yaml",
             "lifelong: [birth_date",

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from oncehub.errors import CaseNotFound, DecisionRefused, RunBusy
-from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.reconcile.run import mark_all
 from oncehub.reconcile.stewardship.cases import decide, list_cases, open_case_file
@@ -60,7 +60,7 @@ def _only(hub):
 def _decide(hub, said, by="clerk", **more):
     with hub.database:
         (case,) = list_cases(hub.database)
-        return decide(hub.database, case.case_id, said, Word(by, "seen"), **more)
+        return decide(hub.database, case.case_id, said, DecidedBy(by, "seen"), **more)
 
 
 def _file(hub, case):
@@ -97,7 +97,7 @@ def test_a_case_is_settled_when_the_source_corrects_itself(borrowed):
         (case,) = list_cases(borrowed.database, closed=True)
     assert case.closed_because == "settled"
     with pytest.raises(DecisionRefused, match="nothing is left to decide"), borrowed.database:
-        decide(borrowed.database, case.case_id, "different", Word("clerk", "seen"))
+        decide(borrowed.database, case.case_id, "different", DecidedBy("clerk", "seen"))
 
 
 def test_a_record_found_to_speak_of_another_is_linked_there_and_never_asked_about_again(borrowed):
@@ -115,8 +115,8 @@ def test_a_record_found_to_be_the_owners_after_all_is_linked(borrowed):
     assert (decision.person_key, decision.takes_effect) == (str(_key(borrowed, "CD1")), True)
     borrowed.reconcile()
     assert _linked(borrowed) == {"TK1": "CD1"}
-    ruling = borrowed.row("select decision_id, ruled_by, reason from truth.ruling")
-    assert ruling == {"decision_id": decision.decision_id, "ruled_by": "clerk", "reason": "seen"}
+    ruling = borrowed.row("select decision_id, decided_by, reason from truth.link_override")
+    assert ruling == {"decision_id": decision.decision_id, "decided_by": "clerk", "reason": "seen"}
 
 
 def test_a_record_found_to_be_somebody_elses_stays_apart_and_its_source_is_told(borrowed):
@@ -157,7 +157,7 @@ class TestFourEyes:
         contested.reconcile()
         assert (decision.takes_effect, _linked(contested)) == (False, {})
         assert _only(contested).decision_id == decision.decision_id
-        assert contested.rows("select * from truth.ruling") == []
+        assert contested.rows("select * from truth.link_override") == []
 
     def test_another_clerk_confirms(self, contested):
         whom = _key(contested, "CD1")
@@ -180,7 +180,7 @@ class TestFourEyes:
         third = _decide(contested, "different", follows=second.decision_id)
         contested.reconcile()
         assert (third.takes_effect, _linked(contested), _open(contested)) == (True, {}, [])
-        assert contested.row("select count(*) from truth.ruling") == {"count": 2}
+        assert contested.row("select count(*) from truth.link_override") == {"count": 2}
 
     def test_a_decision_that_does_not_know_the_last_one_is_refused(self, contested):
         first = _decide(contested, "different")
@@ -192,8 +192,8 @@ class TestFourEyes:
 @pytest.mark.parametrize(
     ("said", "whom", "refusal"),
     [
-        ("same", "CD2", "same is said of a person whom case"),
-        ("other", "CD1", "same is said of a person whom case"),
+        ("same", "CD2", "same is for a person whom the case names"),
+        ("other", "CD1", "same is for a person whom the case names"),
         ("other", None, "a person must be named"),
         ("different", "CD1", "a person must be named"),
         ("other", "nobody", "has no person"),
@@ -213,7 +213,7 @@ def test_of_several_people_one_must_be_named(contested):
 
 def test_a_case_that_is_not_there_is_told(hub):
     with pytest.raises(CaseNotFound, match="no case 7"), hub.database:
-        decide(hub.database, 7, "different", Word("clerk", "seen"))
+        decide(hub.database, 7, "different", DecidedBy("clerk", "seen"))
 
 
 def test_of_clerks_who_decide_at_once_one_does_and_the_others_are_told(borrowed):
@@ -225,7 +225,9 @@ def test_of_clerks_who_decide_at_once_one_does_and_the_others_are_told(borrowed)
         with closing(connect(borrowed.settings.database_url)) as own:
             try:
                 with own:
-                    decide(own, case.case_id, said[0], Word(f"clerk {number}", "seen"), person_key=said[1])
+                    decide(
+                        own, case.case_id, said[0], DecidedBy(f"clerk {number}", "seen"), person_key=said[1]
+                    )
             except DecisionRefused as refused:
                 return str(refused)
             return "decided"
@@ -240,9 +242,9 @@ def test_of_clerks_who_decide_at_once_one_does_and_the_others_are_told(borrowed)
 def test_a_clerk_waits_for_a_run_and_neither_for_the_other_in_a_circle(borrowed):
     case = _only(borrowed)
     with closing(connect(borrowed.settings.database_url)) as run, run, run.cursor() as linking:
-        linking.execute("lock table truth.ruling, truth.joining in share mode")
+        linking.execute("lock table truth.link_override, truth.merge_decision in share mode")
         with pytest.raises(RunBusy, match="decide again"), borrowed.database:
-            decide(borrowed.database, case.case_id, "different", Word("clerk", "seen"))
+            decide(borrowed.database, case.case_id, "different", DecidedBy("clerk", "seen"))
         linking.execute("update truth.case_file set evidence = evidence")
     _decide(borrowed, "different")
 
@@ -250,8 +252,8 @@ def test_a_clerk_waits_for_a_run_and_neither_for_the_other_in_a_circle(borrowed)
 def test_a_refusal_leaves_the_transaction_as_it_was(borrowed):
     with borrowed.database:
         with pytest.raises(DecisionRefused):
-            decide(borrowed.database, _only_within(borrowed), "other", Word("clerk", "seen"))
-        decide(borrowed.database, _only_within(borrowed), "different", Word("clerk", "seen"))
+            decide(borrowed.database, _only_within(borrowed), "other", DecidedBy("clerk", "seen"))
+        decide(borrowed.database, _only_within(borrowed), "different", DecidedBy("clerk", "seen"))
     assert _open(borrowed) == []
 
 

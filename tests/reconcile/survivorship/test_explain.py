@@ -183,7 +183,7 @@ def test_nobody_and_nothing_unknown_is_explained(hub, anh):
     with pytest.raises(ConfigError, match="no attribute shoe_size"):
         explain(hub.settings, anh, ["shoe_size"], database=hub.database)
     for person, at in ((UUID(int=0), None), (anh, _day(-9000))):
-        with pytest.raises(ConfigError, match="nobody of that key was believed in"):
+        with pytest.raises(ConfigError, match="the person of that key had no golden record"):
             explain(hub.settings, person, at=at, database=hub.database)
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from oncehub.errors import PersonNotLiving
-from oncehub.reconcile.linking.merges import join_people
-from oncehub.reconcile.linking.overrides import Word
+from oncehub.reconcile.linking.merges import merge_people
+from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.survivorship.explain import explain
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.forms.prefill import require_living
@@ -58,8 +58,10 @@ def test_an_account_under_a_cancelled_number_is_told_of_though_it_leads_to_nobod
     hub.delete("population", "CD1")
     hub.reconcile()
     assert (hub.links(), hub.open()) == ({}, {_number(): "invalid"})
-    told = hub.row("select person_key, stated, believed from truth.discrepancy where closed_at is null")
-    assert told == {"person_key": person, "stated": ID, "believed": None}
+    told = hub.row(
+        "select person_key, source_value, golden_value from truth.discrepancy where closed_at is null"
+    )
+    assert told == {"person_key": person, "source_value": ID, "golden_value": None}
     assert [kind for kind, _ in hub.changes()] == ["created", "removed"]
     assert _found(hub, ID) is None
 
@@ -121,7 +123,7 @@ def survivor(hub):
     hub.state("banking", "B2", 20, personal_id=OTHER_ID, full_name=ANH["full_name"])
     hub.reconcile()
     one, two = (UUID(hub.person(key)["person_key"]) for key in ("CD1", "CD2"))
-    join_people(hub.settings, two, one, Word("clerk", "seen at the counter"), hub.database)
+    merge_people(hub.settings, two, one, DecidedBy("clerk", "seen at the counter"), hub.database)
     hub.reconcile()
     return one
 

@@ -15,9 +15,8 @@ from oncehub.clock import VIETNAM
 from oncehub.errors import ConfigError
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.reconcile.run import reconcile
-from oncehub.reconcile.survivorship.history import Version, held_at, versions_of
-from oncehub.reconcile.survivorship.past import history
-from oncehub.reconcile.survivorship.timeline import Period, periods_of
+from oncehub.reconcile.survivorship.history import Period, history, periods_of
+from oncehub.reconcile.survivorship.versions import Version, valid_at, versions_of
 from stubs.world.world import World
 
 ID, LATER_ID = "001184000001", "001184000002"
@@ -128,7 +127,7 @@ def test_who_is_gone_still_has_a_past(hub, anh):
         ANH["full_name"]
     ]
     assert _told(hub, anh, "full_name", believed_at=_now(hub)).beliefs == ()
-    with pytest.raises(ConfigError, match="nobody of that key was ever believed in"):
+    with pytest.raises(ConfigError, match="no person of that key ever had a golden record"):
         history(hub.settings, UUID(int=0), database=hub.database)
 
 
@@ -195,7 +194,7 @@ def _told_as_they_were(database: Any, moments: list[dict[str, Any]]) -> None:
     for moment in moments:
         then = moment["people"] or {}
         for person in everybody:
-            version = held_at(moment["at"], versions.get(UUID(person), []))
+            version = valid_at(moment["at"], versions.get(UUID(person), []))
             assert (version is not None) == (person in then)
             if version:
                 assert _of(version) == _snapshot(then[person])

@@ -353,7 +353,7 @@ def test_who_was_joined_to_another_leads_there(
             ([survivor, joined],),
         )
         cursor.execute(
-            "insert into truth.joining (person_key, into_person, verdict, reason, decided_by) "
+            "insert into truth.merge_decision (person_key, merged_into, verdict, reason, decided_by) "
             "values (%s, %s, 'one', 'seen', 'clerk')",
             (joined, survivor),
         )

@@ -92,9 +92,10 @@ class Kept:
 
     def _closed_discrepancies(self, name: str, ended: datetime | None) -> None:
         self.run(
-            "insert into truth.discrepancy (person_key, attribute, source, stream, source_key, kind, stated, "
-            "believed, stated_at, closed_at, closed_because) values (gen_random_uuid(), 'phone', 'customs', "
-            "'declarants', %s, 'conflict', %s, '\"x\"', %s, %s, %s)",
+            "insert into truth.discrepancy (person_key, attribute, source, stream, source_key, kind, "
+            "source_value, golden_value, stated_at, closed_at, closed_because) "
+            "values (gen_random_uuid(), 'phone', 'customs', 'declarants', "
+            "%s, 'conflict', %s, '\"x\"', %s, %s, %s)",
             name,
             Json(name),
             OLD,

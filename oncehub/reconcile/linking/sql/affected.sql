@@ -1,13 +1,12 @@
--- What changed itself, numbered in the order of its key, which spares whoever writes it later to sort by
--- that.
+-- The changed records, numbered in the order of their keys, so that later statements need not sort them.
 insert into drawn
 select source, stream, source_key
 from dirty_record
 where source <> %(register)s
 order by source, stream, source_key;
 
--- Beside it: what was linked to, refused for, or ruled to be, a person of the register who changed, and what
--- states the number of one who is gone.
+-- Unchanged records that a change of the register affects: those linked to, refused for, or with an override
+-- for, a person who changed, and those that state the number of a person who is gone.
 insert into drawn
 select source, stream, source_key
 from (
@@ -17,10 +16,10 @@ from (
     union
     select d.source, d.stream, d.source_key
     from founder f join truth.discrepancy d using (person_key)
-    where d.closed_at is null and (d.kind = 'wrong_person' or d.kind = 'invalid' and d.believed is null)
+    where d.closed_at is null and (d.kind = 'wrong_person' or d.kind = 'invalid' and d.golden_value is null)
     union
     select r.source, r.stream, r.source_key
-    from founder f join truth.ruling r using (person_key)
+    from founder f join truth.link_override r using (person_key)
     union
     select r.source, r.stream, r.source_key
     from founder f
@@ -29,8 +28,9 @@ from (
     where not f.registered
     union
     select r.source, r.stream, r.source_key
-    from several s join truth.joined j on j.survivor = s.person_key
-    join truth.ruling r on r.person_key = j.person_key
+    from several s
+    join truth.merged_person j on j.survivor = s.person_key
+    join truth.link_override r on r.person_key = j.person_key
 ) beside
 where not exists (
     select from dirty_record d

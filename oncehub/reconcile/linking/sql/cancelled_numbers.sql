@@ -1,5 +1,6 @@
--- Records that lead to nobody, and whose number the register has cancelled with the person's record
--- (hủy số định danh cá nhân: Nghị định 70/2024/NĐ-CP): it can be nobody's. Nothing is believed against it.
+-- Records that are not linked and whose number the register has cancelled together with the person's record
+-- (hủy số định danh cá nhân: Nghị định 70/2024/NĐ-CP): the number can be nobody's. There is no golden value
+-- to compare with.
 insert into found
 select distinct on (s.source, s.stream, s.source_key)
     truth.survivor(truth.person_key(f.source, f.stream, f.source_key)), 'personal_id',

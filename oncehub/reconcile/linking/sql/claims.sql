@@ -14,7 +14,7 @@ from (
 full join claim n using (scheme, value, person_key);
 analyze borne;
 
--- Whoever states an identifier that stays with its person is linked to, or refused for, that person already.
+-- Records with an identifier that stays with its person are linked to, or refused for, that person already.
 insert into touched_value
 select distinct scheme, value from borne where current is distinct from current_before;
 analyze touched_value;
@@ -31,8 +31,8 @@ where (i.scheme, i.value, i.person_key) = (b.scheme, b.value, b.person_key)
     and b.current = b.current_before
     and (b.valid_from, b.valid_until) is distinct from (b.valid_from_before, b.valid_until_before);
 
--- Joined, not asked row by row: where the table was empty and vacuumed, each question would read all that
--- this statement has written so far.
+-- A join instead of a subquery for each row: in a table that was empty and vacuumed, each subquery would read
+-- all rows that this statement has written so far.
 insert into truth.identifier (scheme, value, person_key, valid_from, valid_until, current, contested)
 select
     b.scheme, b.value, b.person_key, b.valid_from, b.valid_until, b.current,

@@ -1,10 +1,11 @@
--- A number in force and a former one of the same digits do not contest each other: the one in force counts.
+-- Marks identifiers that several people bear. A number in force and an equal former one do not contest each
+-- other: the one in force counts.
 update truth.identifier i
 set contested = s.contested
 from (
     select i.scheme, i.value, i.current, count(*) > 1 as contested
     from (
-        -- Where several bear one number, who came last is told contested already, or all have been.
+        -- The last of several bearers was marked when it was inserted.
         select distinct i.scheme, i.value, i.current
         from touched_value v join truth.identifier i using (scheme, value)
         where i.contested

@@ -1,5 +1,6 @@
--- What this run is to link, each record once. A mark commits with what it marks, so the rows seen here have
--- theirs in sight of every later statement; a mark that commits from now on stays, and the next run takes it.
+-- The records that this run links, each once. A mark is committed with the record that it marks, so that
+-- every later statement sees the records of the marks taken here. Marks that are committed later are left to
+-- the next run.
 create temporary table dirty_record (source text, stream text, source_key text) on commit drop;
 
 with taken as (

@@ -1,5 +1,5 @@
--- Every live record of the register founds a person; one that is gone takes its person along. Whom a clerk
--- has joined to another founds none: their records are the survivor's, and so are looked at together.
+-- Every live record of the register founds a person; when it is deleted, so is the person. A person who is
+-- merged into another is founded by none: their records are the survivor's, and both are processed together.
 create temporary table founder on commit drop as
 select
     d.source, d.stream, d.source_key, d.own_key,
@@ -11,30 +11,30 @@ from (
     from dirty_record
     where source = %(register)s
 ) d
-left join truth.joined j on j.person_key = d.own_key
+left join truth.merged_person j on j.person_key = d.own_key
 left join record.person r
     on r.source = %(register)s and r.deleted_at is null
     and (r.source, r.stream, r.source_key) = (d.source, d.stream, d.source_key);
 analyze founder;
 
 create temporary table several on commit drop as
-select distinct f.person_key from founder f join truth.joined j on j.survivor = f.person_key;
+select distinct f.person_key from founder f join truth.merged_person j on j.survivor = f.person_key;
 analyze several;
 
 insert into founder
-select k.source, k.stream, k.source_key,
-    truth.person_key(k.source, k.stream, k.source_key), k.person_key, true,
-    'register'
+select
+    k.source, k.stream, k.source_key, truth.person_key(k.source, k.stream, k.source_key),
+    k.person_key, true, 'register'
 from several s join truth.link k using (person_key)
-where k.method in ('register', 'joined') and not exists (
+where k.method in ('register', 'merged') and not exists (
     select from founder f
     where (f.source, f.stream, f.source_key) = (k.source, k.stream, k.source_key)
 );
 
--- The survivor's own record speaks for the register; where it is gone, the first of those that were joined to
--- it.
+-- The survivor's own record founds the person; if it is deleted, the first of the records merged into it
+-- does.
 update founder f
-set method = 'joined'
+set method = 'merged'
 from several s
 where f.person_key = s.person_key and exists (
     select from founder o

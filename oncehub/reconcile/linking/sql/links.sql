@@ -1,4 +1,4 @@
--- What each affected record was linked to, and what it is linked to now; joined once, for all that follows.
+-- The link of each affected record before and now, for all statements below.
 create temporary table moved on commit drop as
 select
     a.source, a.stream, a.source_key, a.entry, s.entry is not null as stated,
@@ -12,9 +12,9 @@ left join (
 ) v using (entry);
 analyze moved;
 
--- The people who lose or gain a record, or of whom a record changed: settling them is the next phase. What is
--- written in the order of its key, here and below, costs half of what comes as a join leaves it; records are
--- numbered in that order, but for the few drawn in.
+-- The people to settle: those who lose or gain a record, or of whom a record changed. Rows written in the
+-- order of their key, here and below, cost half as much as unordered ones; `entry` has that order, except for
+-- the few drawn in.
 insert into truth.pending
 select person_key from founder
 union
@@ -22,7 +22,8 @@ select person_before from moved where person_before is not null
 union
 select person_key from moved where person_key is not null
 order by person_key
--- Who waits already is held until these links are there: settled meanwhile, they would be by the old ones.
+-- Locks people who are pending already until these links are committed, so that they are not settled by the
+-- old ones.
 on conflict (person_key) do update set person_key = excluded.person_key;
 
 delete from truth.link k

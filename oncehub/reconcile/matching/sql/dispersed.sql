@@ -1,8 +1,8 @@
--- A crowd that has become small enough draws in the records that share its key.
+-- A key that few enough people share again draws in the records with that key.
 with dispersed as (
-    delete from truth.match_crowd c
-    where not exists (select from crowded n where n.key = c.key)
+    delete from truth.oversized_block c
+    where not exists (select from oversized n where n.key = c.key)
     returning key
 )
 insert into changed_key select key from dispersed;
-truncate judged_key, key_person, crowded;
+truncate unmatched_key, key_person, oversized;

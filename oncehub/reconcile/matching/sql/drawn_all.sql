@@ -1,8 +1,8 @@
--- When much has changed, asking for whom it matters costs more than judging everybody whom a model judges.
-truncate truth.match_crowd;
+-- After a large change it costs less to match all records anew than to find those that it affects.
+truncate truth.oversized_block;
 insert into drawn
 select source, stream, source_key
-from truth.match_record m
+from truth.blocked_record m
 where not exists (
     select from affected a where (a.source, a.stream, a.source_key) = (m.source, m.stream, m.source_key)
 );

@@ -1,17 +1,19 @@
--- Records that share a key with somebody who changed, or were linked to, or possible for, them until now.
+-- Records that share a key with a person who changed, or that the model has linked to, or named as possible
+-- for, one.
 insert into drawn
 select source, stream, source_key
 from (
     select m.source, m.stream, m.source_key
-    from changed_key join truth.match_key k using (key) join truth.match_record m using (entry)
+    from changed_key join truth.blocking_key k using (key) join truth.blocked_record m using (entry)
     union
-    select m.source, m.stream, m.source_key from changed join truth.match_candidate m using (person_key)
+    select m.source, m.stream, m.source_key
+    from changed_person join truth.match_candidate m using (person_key)
     union
     select k.source, k.stream, k.source_key
-    from changed join truth.link k using (person_key)
+    from changed_person join truth.link k using (person_key)
     where k.method = 'model'
 ) d
 where not exists (
     select from affected a where (a.source, a.stream, a.source_key) = (d.source, d.stream, d.source_key)
 );
-truncate changed, changed_key, wanted, teller;
+truncate changed_person, changed_key, candidate_person, evidence_record;

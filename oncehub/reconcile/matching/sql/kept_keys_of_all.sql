@@ -1,16 +1,16 @@
--- The same when all that a model judges have been judged anew: what is written whole is indexed afterwards.
-truncate truth.match_record, truth.match_key;
-drop index truth.match_key_key;
+-- The same for all records at once: tables that are written whole are indexed afterwards.
+truncate truth.blocked_record, truth.blocking_key;
+drop index truth.blocking_key_key;
 
 with kept as (
-    insert into truth.match_record (source, stream, source_key, keys)
+    insert into truth.blocked_record (source, stream, source_key, keys)
     select j.source, j.stream, j.source_key, k.keys
-    from {kept} k join judged j using (id)
+    from {kept} k join unmatched j using (id)
     where cardinality(k.keys) > 0
     order by k.id
     returning entry, keys
 )
-insert into truth.match_key (key, entry) select unnest(keys), entry from kept;
+insert into truth.blocking_key (key, entry) select unnest(keys), entry from kept;
 
-create index match_key_key on truth.match_key (key, entry);
-analyze truth.match_record, truth.match_key;
+create index blocking_key_key on truth.blocking_key (key, entry);
+analyze truth.blocked_record, truth.blocking_key;

@@ -61,8 +61,8 @@ begin
 end
 $$;
 
-create or replace trigger case_is_followed after update of upheld_by, closed_at on truth.case_file
+create or replace trigger case_is_followed after update of approved_by, closed_at on truth.case_file
     for each row when (
         new.kind = 'correction_request'
-        and (old.upheld_by, old.closed_at) is distinct from (new.upheld_by, new.closed_at)
+        and (old.approved_by, old.closed_at) is distinct from (new.approved_by, new.closed_at)
     ) execute function share.follow_case();

@@ -1,14 +1,14 @@
 create or replace view truth.case_state as
 select
     c.case_id, c.kind, c.source, c.stream, c.opened_at, c.closed_at, c.closed_because,
-    coalesce(r.four_eyes, false) as four_eyes, d.decision_id, c.upheld_by
+    coalesce(r.four_eyes, false) as four_eyes, d.decision_id, c.approved_by
 from truth.case_file c
 left join truth.case_rule r using (kind)
 left join lateral (
     select decision_id from truth.decision d where d.case_id = c.case_id order by decision_id desc limit 1
 ) d on true;
 comment on view truth.case_state is
-    'cases without what they are about; decision_id: the last decision on it, which the next must follow';
+    'cases without their content; decision_id: the last decision on a case, which the next must follow';
 
 create or replace function truth.named_in_case(evidence jsonb, person_key uuid) returns uuid[]
     language sql stable
@@ -19,9 +19,9 @@ create or replace function truth.named_in_case(evidence jsonb, person_key uuid) 
         ),
         array_remove(array[truth.survivor(person_key)], null)
     );
-comment on function truth.named_in_case is 'the people a case names, joined ones as their survivor';
+comment on function truth.named_in_case is 'the people that a case names; a merged person is named by the survivor';
 
--- Of a request that was closed long ago the evidence is purged, and with it what the citizen said.
+-- The evidence of a request that was closed long ago is purged, and with it what the citizen wrote.
 create or replace function truth.case_content(asked_case bigint)
     returns table (source_key text, stated jsonb, evidence jsonb, named uuid[])
     language sql stable security definer set search_path = ''
@@ -44,5 +44,5 @@ begin atomic
     where c.case_id = asked_case;
 end;
 comment on function truth.case_content is
-    'lets a record be seen by whoever may decide a case about it, and no other record';
+    'the record that a case is about, for roles that may decide the case and may not read other records';
 revoke execute on function truth.case_content from public;

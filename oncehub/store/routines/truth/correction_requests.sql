@@ -1,4 +1,5 @@
--- What the API may do about a person's requests, and no more: state one, and see how theirs stand.
+-- The only rights of the API to correction requests: to open one for a person, and to read that person's
+-- requests.
 create or replace function truth.request_correction(
     asked_person uuid, asked_attribute text, asked_value jsonb, asked_why text, asked_document text,
     asked_open bigint, asked_recent bigint, asked_within interval
@@ -10,7 +11,7 @@ declare
     believed jsonb;
     origin jsonb;
 begin
-    -- Of requests of one person at once, one waits for the other, and then sees it.
+    -- Two simultaneous requests of one person: the second waits, and then sees the first.
     perform pg_advisory_xact_lock(hashtextextended('correction request ' || asked_person, 0));
     select * into before from truth.case_file c
     where c.kind = 'correction_request' and c.closed_at is null
@@ -38,7 +39,7 @@ begin
         return query select null::bigint, 'too many';
         return;
     end if;
-    -- Where nothing is believed nobody has said it; the register's own record of the person is asked about.
+    -- Without a golden value, the request is about the register's record of the person.
     return query
     insert into truth.case_file (kind, person_key, source, stream, source_key, evidence)
     values (
@@ -53,7 +54,7 @@ begin
 end
 $$;
 comment on function truth.request_correction is
-    'keeps what a citizen says is wrong; outcome: opened, same or another (one about the attribute is open already), believed (nothing differs), too many';
+    'opens a case for a value that a citizen says is wrong; outcome: opened; same or another (a request about the attribute is open already, with this value or another); believed (it is the golden value); too many';
 revoke execute on function truth.request_correction from public;
 
 create or replace function truth.requests_of(asked_person uuid) returns table (
@@ -67,7 +68,7 @@ begin atomic
         case
             when c.closed_because = 'corrected' then 'corrected'
             when c.closed_because = 'decided' then 'rejected'
-            when c.upheld_by is not null then 'upheld'
+            when c.approved_by is not null then 'upheld'
             else 'received'
         end,
         coalesce(c.closed_at, u.decided_at),
@@ -78,14 +79,14 @@ begin atomic
             limit 1
         ) end
     from truth.case_file c
-    left join truth.decision u on u.decision_id = c.upheld_by
+    left join truth.decision u on u.decision_id = c.approved_by
     left join share.request_state s on s.case_id = c.case_id
-    -- Of a case that was purged nothing is told but that it was.
+    -- Requests whose evidence was purged are left out.
     where c.kind = 'correction_request' and c.evidence ? 'attribute'
         and c.person_key = any(truth.own_keys(asked_person))
     order by c.case_id desc;
 end;
-comment on function truth.requests_of is 'how the correction requests of one person stand, the latest first';
+comment on function truth.requests_of is 'the correction requests of one person with their states, the latest first';
 revoke execute on function truth.requests_of from public;
 
 create or replace function truth.disputed_by_owner(asked_person uuid) returns text[]
@@ -98,5 +99,5 @@ create or replace function truth.disputed_by_owner(asked_person uuid) returns te
         order by c.evidence ->> 'attribute'
     );
 comment on function truth.disputed_by_owner is
-    'attributes of which the person says that they are wrong, as long as that is not rejected or put right';
+    'attributes with an open correction request of the person';
 revoke execute on function truth.disputed_by_owner from public;

@@ -1,4 +1,4 @@
-create or replace function truth.mark_discrepancy() returns trigger
+create or replace function truth.note_change() returns trigger
     language plpgsql as $$
 begin
     new.changed_in := pg_current_xact_id();
@@ -7,7 +7,7 @@ end
 $$;
 
 create or replace trigger discrepancy_changed before update on truth.discrepancy
-    for each row when (new.changed_in = old.changed_in) execute function truth.mark_discrepancy();
+    for each row when (new.changed_in = old.changed_in) execute function truth.note_change();
 
 create or replace view truth.open_discrepancy as
 select
@@ -17,7 +17,7 @@ select
         when r.opens = 'medium' or d.age >= r.medium_after then 'medium'
         else 'low'
     end as severity,
-    d.stated, d.believed, d.stated_at, d.as_of, d.opened_at, d.age
+    d.source_value, d.golden_value, d.stated_at, d.as_of, d.opened_at, d.age
 from (select *, now() - opened_at as age from truth.discrepancy where closed_at is null) d
 left join lateral (
     select * from truth.severity_rule r
@@ -25,12 +25,11 @@ left join lateral (
     order by r.attribute = '*'
     limit 1
 ) r on true;
-comment on view truth.open_discrepancy is 'severity rises with age, and so is computed on reading';
+comment on view truth.open_discrepancy is 'open discrepancies; severity rises with age and is therefore computed when the view is read';
 
 create or replace view truth.closed_discrepancy as
 select
-    discrepancy_id, person_key, attribute, source, stream, source_key, kind, stated, believed,
-    stated_at, as_of,
-    opened_at, closed_at, closed_because, closed_at - opened_at as took
+    discrepancy_id, person_key, attribute, source, stream, source_key, kind, source_value, golden_value,
+    stated_at, as_of, opened_at, closed_at, closed_because, closed_at - opened_at as resolution_time
 from truth.discrepancy
 where closed_at is not null;

@@ -2,7 +2,7 @@ create or replace function truth.match_model_stays() returns trigger
     language plpgsql as $$
 begin
     if to_jsonb(new) - 'active' <> to_jsonb(old) - 'active' then
-        raise exception 'a matching model is never changed: train another';
+        raise exception 'a matching model cannot be changed: train another';
     end if;
     return new;
 end

@@ -1,4 +1,3 @@
--- What weighs on belief.
 create or replace function truth.doubtful_personal_id(personal_id text, birth_date text, sex text)
     returns boolean
     language sql immutable parallel safe
@@ -12,7 +11,7 @@ create or replace function truth.doubtful_personal_id(personal_id text, birth_da
         false
     );
 comment on function truth.doubtful_personal_id is
-    'the fourth digit tells century and sex (even: male), the next two the year (Thông tư 59/2021/TT-BCA Điều 4). A number that does not fit what is stated is in doubt, not refused: whoever corrected sex or birth year may still bear it';
+    'the fourth digit gives century and sex (even: male), the next two the year of birth (Thông tư 59/2021/TT-BCA Điều 4). A number that does not fit is doubtful, not refused: a person whose sex or birth year was corrected may still bear it';
 
 create or replace view truth.leading_number as
 select held.value as personal_id, held.person_key
@@ -23,4 +22,4 @@ where held.scheme = 'personal_id' and not held.contested and not exists (
         and (other.contested or other.current or not held.current)
 );
 comment on view truth.leading_number is
-    'personal numbers, and the one person whom each leads to: as share.sought does, whoever holds it now, else held it formerly, and of a contested one nobody';
+    'personal numbers with the one person to whom each leads: its present bearer, else its former one; a contested number leads to nobody; as share.sought';

@@ -1,9 +1,9 @@
--- Most of a golden record rests on one record of the register: its origin is kept once, under `*`.
+-- Most of a golden record rests on one record of the register: its origin is stored once, under `*`.
 create or replace function truth.origin(provenance jsonb, attribute text) returns jsonb
     language sql immutable parallel safe
     return coalesce(provenance -> attribute, provenance -> '*');
 comment on function truth.origin is
-    'whose word a believed value is: {source, stream, source_key, as_of, rule}; says nothing of an attribute that has no value';
+    'the record that a golden value rests on: {source, stream, source_key, as_of, rule}; meaningless for an attribute without a value';
 
 create or replace function truth.origins(provenance jsonb, attributes text[], encrypted text[]) returns jsonb
     language sql immutable strict parallel safe
@@ -17,4 +17,4 @@ create or replace function truth.origins(provenance jsonb, attributes text[], en
         where key = '*' or key = any(attributes)
     );
 comment on function truth.origins is
-    'a provenance cut to some attributes, without the records'' keys, which may be other attributes'' values; an encrypted value can be decrypted with its record''s key only';
+    'the provenance of some attributes, without the records'' keys, which may be values of other attributes; encrypted values keep theirs, which decryption needs';
