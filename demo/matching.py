@@ -1,4 +1,4 @@
-"""A model trained on what identifiers have linked, which is then asked about what they have not.
+"""A model trained on the records that identifiers link, then applied to those that they do not link.
 
 The score comes first: what the simulated world planted to be found is what identifiers lead to.
 """
@@ -20,7 +20,7 @@ class Matched:
 
     Attributes:
         learned_from: linked records that it was trained on.
-        judged: records that it was asked about.
+        judged: records that it scored.
         linked: of those, linked.
         cases: of those, left to a clerk.
     """
@@ -36,6 +36,6 @@ def match_the_rest(stage: Stage) -> Matched:
     model = train(stage.settings, by="demo", reason="after the first load", database=stage.database)
     with stage.database:
         activate(stage.database, model, load_rulebook(stage.settings).register)
-    told = reconcile(stage.settings, stage.database).matching
+    report = reconcile(stage.settings, stage.database).matching
     labels = model_of(stage.database, model).labels
-    return Matched(labels, told.judged, told.linked, told.cases)
+    return Matched(labels, report.judged, report.linked, report.cases)

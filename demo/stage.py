@@ -84,7 +84,7 @@ def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Pro
         root: of the project, with connectors, mappings, schemas and DAG files.
         people: in the simulated population.
         ports: where to listen.
-        progress: is told of each step.
+        progress: shows each step.
 
     Raises:
         DemoFailed: when a part does not start.

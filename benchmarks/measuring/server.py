@@ -86,7 +86,7 @@ class Server:
             self._administer("create database {} template {} strategy file_copy", database, template)
 
     def rename(self, database: str, name: str) -> None:
-        """Give a database, to which nobody may be connected, another name."""
+        """Rename a database that has no connections."""
         self._administer("alter database {} rename to {}", database, name)
 
     def drop(self, database: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs one component and ends it, with all it has started, when asked to or when the demo is gone.
+"""Runs one component, and ends it and all that it started on request or when the demo is gone.
 
 `python -m demo.processes.guard PARENT GRACE COMMAND...`: PARENT is the demo's process id, GRACE how many
 seconds the component has to end by itself. The demo may be killed in a way that leaves it no time
@@ -44,7 +44,7 @@ def main(parent: int, grace: float, command: list[str]) -> int:
 
 
 def end_descendants() -> None:
-    """Kill whatever this process has started and that still runs, until nothing does."""
+    """Kill every process that this one started and that still runs, until none does."""
     while living := _living(psutil.Process().children(recursive=True)):
         for process in living:
             try:

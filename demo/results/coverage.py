@@ -1,4 +1,4 @@
-"""How much of every procedure's form need not be asked, over everybody whom the agreements cover."""
+"""How much of each procedure's form is prefilled, over all people whom the agreements cover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of three forms the hub fills: what people need not be asked again."""
+"""How much of three forms the hub fills, so that people need not state it again."""
 
 from __future__ import annotations
 

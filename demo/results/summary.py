@@ -1,4 +1,4 @@
-"""What a demo came to: one JSON document, and the same as tables."""
+"""The figures of a demo, as one JSON document and as tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One citizen's story: her data changed in the register, and nobody has to ask her about it."""
+"""One citizen's story: her data changed in the register, and no form asks her for it again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oncehub.config.entities import unqualified
 
 # A woman of age whose register data changed after the mark; best with a new address, a phone, many sources.
 _CHANGED_WOMAN = """
-with told as (
+with listed as (
     select person_key, array_agg(distinct attribute) as attributes
     from share.change cross join unnest(attributes) as attribute
     where change_id > %(mark)s and kind = 'changed'
@@ -22,11 +22,11 @@ with told as (
 ),
 holding as (
     select person_key, array_agg(distinct source order by source) as sources
-    from told join truth.link using (person_key)
+    from listed join truth.link using (person_key)
     group by person_key
 )
 select person_key::text, personal_id, attributes, sources
-from told join truth.person using (person_key) join holding using (person_key)
+from listed join truth.person using (person_key) join holding using (person_key)
 where sex = 'female' and life_status = 'alive' and personal_id is not null
     and left(birth_date, 4)::int <= extract(year from now()) - 18
     and attributes && %(agreed)s

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from oncehub.anonymisation import masked_text
+from oncehub.anonymisation.anonymiser import masked_text
 from oncehub.audit.log.appearances import page_findings
 from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
 from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import typer
 
-from oncehub.anonymisation import masked, masked_text, shown_values
+from oncehub.anonymisation.anonymiser import masked, masked_text
+from oncehub.anonymisation.non_personal_fields import shown_values
 from oncehub.cli.links import NEXT
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import Chart, Clerk, Json, Reason, ShowPersonalData

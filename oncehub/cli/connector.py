@@ -11,7 +11,8 @@ import orjson
 import typer
 from rich.console import Console
 
-from oncehub.anonymisation import masked, showable, shown_attributes
+from oncehub.anonymisation.anonymiser import masked
+from oncehub.anonymisation.non_personal_fields import showable, shown_attributes
 from oncehub.authoring.pages import stale_pages
 from oncehub.cli import connector_test
 from oncehub.cli.naming import named_stream, named_streams, note_disclosure

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import typer
 
-from oncehub.anonymisation import masked_text
+from oncehub.anonymisation.anonymiser import masked_text
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import Clerk, Json, Limit, ShowPersonalData
 from oncehub.cli.output import show, show_one, write_json

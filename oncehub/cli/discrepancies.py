@@ -11,7 +11,8 @@ from uuid import UUID
 
 import typer
 
-from oncehub.anonymisation import masked, masked_text, shown_values
+from oncehub.anonymisation.anonymiser import masked, masked_text
+from oncehub.anonymisation.non_personal_fields import shown_values
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import Json, ShowPersonalData
 from oncehub.cli.output import show, show_one, write_json

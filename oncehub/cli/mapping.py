@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from oncehub.anonymisation import masked, shown_attributes
+from oncehub.anonymisation.anonymiser import masked
+from oncehub.anonymisation.non_personal_fields import shown_attributes
 from oncehub.authoring.difference import Comparison, at_revision, compare
 from oncehub.authoring.sampling import sample
 from oncehub.cli.naming import named_stream, note_disclosure

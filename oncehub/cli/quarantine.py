@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from oncehub.anonymisation import masked, showable
+from oncehub.anonymisation.anonymiser import masked
+from oncehub.anonymisation.non_personal_fields import showable
 from oncehub.cli.naming import named_stream, named_streams, note_disclosure
 from oncehub.cli.options import Json, ShowPersonalData, SourceName
 from oncehub.cli.output import show, write_json

@@ -12,7 +12,8 @@ from oncehub.config.connector import Connector
 from oncehub.conformance.hub import Hub
 from oncehub.conformance.reach import Reach, resized, secret_parameter
 from oncehub.conformance.recorder import Interactions
-from oncehub.conformance.recording import Cassette, cassette_path, recorded_connector, redacted
+from oncehub.conformance.recording.cassette import Cassette, cassette_path, recorded_connector
+from oncehub.conformance.recording.redaction import redacted
 from oncehub.conformance.subject import Options
 from oncehub.conformance.suite import Listener, Suite
 from oncehub.conformance.verdict import Verdict

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncehub.anonymisation import masked, masked_text, shown_fields
+from oncehub.anonymisation.anonymiser import masked, masked_text
+from oncehub.anonymisation.non_personal_fields import shown_fields
 from oncehub.authoring.inference import inferred_contract
 from oncehub.config.catalogue import load_connector
 from oncehub.config.mapping import StreamMapping

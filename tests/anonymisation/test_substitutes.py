@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from oncehub.anonymisation import Substitutes, substituted
+from oncehub.anonymisation.substitutes import Substitutes, substituted
 from oncehub.config.reading import Read, SinglePage
 from oncehub.conformance.recording.writing import written
 from oncehub.connect.formats import PageReader

@@ -17,7 +17,7 @@ from oncehub.anonymisation.anonymiser import leaves
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connection import connection_from_document
 from oncehub.conformance.hub import Hub
-from oncehub.conformance.recording import cassette_path
+from oncehub.conformance.recording.cassette import cassette_path
 from oncehub.conformance.subject import Options
 from oncehub.conformance.trial import Trial
 from oncehub.conformance.verdict import Verdict

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from oncehub.anonymisation import Substitutes, substituted
 from oncehub.anonymisation.anonymiser import leaves
 from oncehub.anonymisation.non_personal_fields import files_of
+from oncehub.anonymisation.substitutes import Substitutes, substituted
 from oncehub.config.connector import Connector
 from oncehub.config.mapping import FieldRule, StreamMapping
 from oncehub.config.reading import RecordPath

@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import orjson
 from requests.structures import CaseInsensitiveDict
 
-from oncehub.anonymisation import Substitutes, recordable_fields, substituted
+from oncehub.anonymisation.non_personal_fields import recordable_fields
+from oncehub.anonymisation.substitutes import Substitutes, substituted
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.config.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read
