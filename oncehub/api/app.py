@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from oncehub.api.auth import token_endpoint
 from oncehub.api.core.hub import TheHub, canonical_attributes, open_hub
 from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.api.http import problems
@@ -18,28 +17,33 @@ from oncehub.api.http.description import describe
 from oncehub.api.http.middleware import Framing
 from oncehub.api.http.strict_json import is_json
 from oncehub.api.v1 import (
-    case_routes,
-    consent_routes,
-    correction_request_routes,
-    correction_routes,
-    prefill_routes,
-    routes,
-    submission_routes,
-    usage_routes,
+    agreements,
+    cases,
+    consents,
+    correction_requests,
+    corrections,
+    feeds,
+    people,
+    prefill,
+    submissions,
+    token,
+    usage,
 )
 from oncehub.config.entities import Attribute
 from oncehub.settings import Settings
 
 _ROUTES = (
-    token_endpoint,
-    routes,
-    prefill_routes,
-    submission_routes,
-    correction_routes,
-    case_routes,
-    consent_routes,
-    usage_routes,
-    correction_request_routes,
+    token,
+    people,
+    feeds,
+    agreements,
+    prefill,
+    submissions,
+    corrections,
+    cases,
+    consents,
+    usage,
+    correction_requests,
 )
 
 _open = APIRouter(tags=["service"])
@@ -117,7 +121,7 @@ def _application(attributes: Mapping[str, Attribute], lifespan: _Lifespan | None
     app.state.attributes = attributes
     app.add_middleware(Framing)
     problems.install(app)
-    app.add_exception_handler(token_endpoint.TokenRefused, token_endpoint.refuse_token)
+    app.add_exception_handler(token.TokenRefused, token.refuse_token)
     app.include_router(_open)
     for module in _ROUTES:
         app.include_router(module.router)

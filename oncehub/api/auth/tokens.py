@@ -16,7 +16,7 @@ from joserfc.jwk import OctKey
 from joserfc.jwt import JWTClaimsRegistry
 
 from oncehub.api.auth.token_keys import TokenKeys
-from oncehub.api.core.database import Question
+from oncehub.api.database import Question
 from oncehub.api.http.oauth import ASSERTION_SECONDS, TOKEN_SECONDS
 from oncehub.errors import NotAuthenticated
 from oncehub.share.clients.keys import PublicJwk, read_public_key

@@ -14,10 +14,10 @@ from fastapi import Depends, Request
 from oncehub.api.auth.token_keys import TokenKeys, load_token_keys
 from oncehub.api.auth.tokens import Caller
 from oncehub.api.auth.verified_tokens import VerifiedTokens
-from oncehub.api.core.database import Database, api_login
 from oncehub.api.core.limits import DayLimit, SecondLimit
+from oncehub.api.core.signing_watch import SealWatch, seal_watch
+from oncehub.api.database import Database, api_login
 from oncehub.api.http.oauth import DEFAULT_ISSUER
-from oncehub.api.server.sealing import SealWatch, seal_watch
 from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2.errors
 import pytest
 
-from oncehub.api.core.database import api_login
+from oncehub.api.database import api_login
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import apply_agreements
 from oncehub.share.agreements.catalogue import load_agreements

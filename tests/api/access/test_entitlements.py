@@ -11,7 +11,7 @@ import psycopg2.errors
 import pytest
 from psycopg2 import sql
 
-from oncehub.api.core.database import api_login
+from oncehub.api.database import api_login
 from oncehub.audit.log.entries import Entry, write
 from oncehub.config.agreements import Agreement, Cases, CitizenView
 from oncehub.config.population import Condition

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2.errors
 import pytest
 
-from oncehub.api.core.database import api_login
+from oncehub.api.database import api_login
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 

@@ -152,7 +152,7 @@ def test_an_error_that_nobody_foresaw_gives_nothing_out(
     def broken(*_: Any, **__: Any) -> None:
         raise KeyError(f"sentinel {ID}")
 
-    monkeypatch.setattr("oncehub.api.v1.routes.find_person", broken)
+    monkeypatch.setattr("oncehub.api.v1.people.find_person", broken)
     caplog.set_level(logging.DEBUG)
     answer = portal.lookup(GOOD["search"], GOOD["attributes"])
     require_problem(answer, 500)

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2.errors
 import pytest
 
-from oncehub.api.core.database import api_login
+from oncehub.api.database import api_login
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.share.agreements.roles import role_of, schema_of

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from oncehub.api.app import create_app
-from oncehub.api.server.sealing import SealWatch, seal_watch
+from oncehub.api.core.signing_watch import SealWatch, seal_watch
 from oncehub.audit.signing.checkpoints import seal
 from oncehub.errors import ConfigError, LogUnsealed
 from oncehub.settings import Settings

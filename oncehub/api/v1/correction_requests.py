@@ -1,4 +1,4 @@
-"""The endpoints by which citizens say that a value of theirs is wrong, and see what becomes of it."""
+"""Correction requests: citizens claim that a value is wrong, and see the outcome."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from oncehub.api.auth.tokens import Caller
 from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.http.bodies import Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers
 from oncehub.api.http.terms import require_known, require_search_terms
-from oncehub.api.v1.bodies import SearchTerms
-from oncehub.api.v1.routes import RequestId, TheCaller
 from oncehub.clock import VIETNAM
 from oncehub.config.entities import qualified, unqualified
 from oncehub.share.agreements.permissions import require_citizen, require_correctable
@@ -32,14 +32,11 @@ from oncehub.share.data_subjects.requests import open_request
 
 router = APIRouter(prefix="/v1/persons/corrections", tags=["usage"])
 
+
 _Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class CorrectionBody(_Body):
+class CorrectionBody(Body):
     """What the citizen says is right, why, and what proves it; `value` null says that there is none."""
 
     search: SearchTerms
@@ -57,7 +54,7 @@ class CorrectionOpened(BaseModel):
     request_id: str
 
 
-class StatusBody(_Body):
+class StatusBody(Body):
     """Whose requests."""
 
     search: SearchTerms

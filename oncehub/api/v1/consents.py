@@ -1,26 +1,21 @@
-"""The endpoints by which a portal records, shows and withdraws consents on a citizen's behalf."""
+"""Consents: a portal records, shows and withdraws them on a citizen's behalf."""
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import TheHub
-from oncehub.api.http.description import answers
+from oncehub.api.http.bodies import MOMENT, Body, SearchTerms
+from oncehub.api.http.description import KNOWN, answers
 from oncehub.api.http.terms import require_named, require_search_terms
-from oncehub.api.v1.consent_bodies import (
-    ConsentAnswer,
-    ConsentLine,
-    ConsentProof,
-    ConsentQuery,
-    ConsentRequest,
-    ConsentsAnswer,
-    WithdrawalAnswer,
-    WithdrawalRequest,
-)
-from oncehub.api.v1.routes import RequestId, TheCaller
+from oncehub.config.agreements import AgreementName
 from oncehub.errors import AccessDenied, ConsentRefused
 from oncehub.share.agreements.permissions import (
     require_actor,
@@ -29,10 +24,108 @@ from oncehub.share.agreements.permissions import (
     require_search,
     today,
 )
-from oncehub.share.consent.consents import Proof, ShownText, consents_of, record_consent, withdraw_consent
+from oncehub.share.consent.consents import (
+    Channel,
+    Consent,
+    Proof,
+    ShownText,
+    consents_of,
+    record_consent,
+    withdraw_consent,
+)
 from oncehub.share.people.lookup import Person
 
 router = APIRouter(prefix="/v1/consents", tags=["consents"])
+
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._:/-]{5,99}$")]
+
+
+"""Of a transaction or a paper, a letter first: a number as citizens have is none."""
+
+
+class ConsentProof(Body):
+    """Where it can be proven; at a counter the assertion's `act` names the officer."""
+
+    channel: Channel
+    reference: Reference
+
+
+class ConsentText(Body):
+    """The text that was shown: its version, and SHA-256 of its bytes in hexadecimal."""
+
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ConsentRequest(Body):
+    """A citizen's consent: to which agreement, for its purpose, each attribute by name."""
+
+    search: SearchTerms
+    agreement: AgreementName
+    purpose: Annotated[str, StringConstraints(max_length=100)]
+    attributes: Annotated[
+        list[Annotated[str, StringConstraints(max_length=100)]],
+        Field(min_length=1, max_length=100, json_schema_extra={KNOWN: "attributes"}),
+    ]
+    text: ConsentText
+    given_at: Annotated[AwareDatetime, MOMENT]
+    proof: ConsentProof
+
+
+class ConsentAnswer(BaseModel):
+    """The consent's id, by which it is withdrawn."""
+
+    consent: str
+    request_id: str
+
+
+class ConsentQuery(Body):
+    """Whose consents to show."""
+
+    search: SearchTerms
+
+
+class ConsentLine(BaseModel):
+    """A consent; it holds while it is not withdrawn."""
+
+    consent: str
+    agreement: str
+    purpose: str
+    attributes: list[str]
+    text_version: str
+    given_at: datetime
+    withdrawn_at: datetime | None
+
+    @classmethod
+    def of(cls, consent: Consent) -> ConsentLine:
+        """Build the line of a consent."""
+        fields = vars(consent).copy()
+        return cls(consent=fields.pop("consent_id"), **fields)
+
+
+class ConsentsAnswer(BaseModel):
+    """A citizen's consents, the first first."""
+
+    consents: list[ConsentLine]
+    request_id: str
+
+
+class WithdrawalRequest(Body):
+    """When the citizen withdrew it, and what proves it."""
+
+    withdrawn_at: Annotated[AwareDatetime, MOMENT]
+    proof: ConsentProof
+
+
+class WithdrawalAnswer(BaseModel):
+    """Since when it holds no more, and by when the agency answers the citizen and has followed it."""
+
+    consent: str
+    withdrawn_at: datetime
+    answer_by: date
+    due_on: date
+    request_id: str
 
 
 @router.post("", status_code=201, operation_id="recordConsent", responses=answers(404, 409))

@@ -1,19 +1,22 @@
-"""The endpoint that takes back what citizens confirmed and gave."""
+"""Submissions: what a citizen confirmed, corrected and answered on a prefilled form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.http.bodies import SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
-from oncehub.api.v1.routes import RequestId, TheCaller
-from oncehub.api.v1.submission_bodies import SubmissionAnswer, SubmissionRequest
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.procedures import Procedure
 from oncehub.errors import Fault, SubmissionInvalid, SubmissionRefused
@@ -21,7 +24,7 @@ from oncehub.share.agreements.permissions import require_procedure, require_sear
 from oncehub.share.agreements.procedures import named
 from oncehub.share.agreements.submission_routing import Desk, Record
 from oncehub.share.forms.prefill import FormRequest
-from oncehub.share.forms.submission_answers import Answer, Answers
+from oncehub.share.forms.submission_answers import Answer, Answers, Kind
 from oncehub.share.forms.submissions import (
     OpenForm,
     Opening,
@@ -34,6 +37,72 @@ from oncehub.share.forms.submissions import (
 from oncehub.share.people.lookup import Person
 
 router = APIRouter(prefix="/v1", tags=["procedures"])
+
+
+DossierCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+
+
+"""Mã hồ sơ, or the portal's own reference before there is one."""
+
+
+class GivenAnswer(BaseModel):
+    """The answer to one item.
+
+    `confirmed`: the value shown is right. `corrected`: `value` is. `answered`: `value` is what was asked for;
+    an item that is no attribute of the person needs none, as the hub does not keep it. `none`: there is
+    nothing to give. A value has the form that the form shows: `+84912000001`, `2026-01-31`, a composite
+    whole, of the members of a household a list of objects.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind
+    value: Any = None
+
+
+class SubmissionRequest(BaseModel):
+    """What the citizen confirmed, corrected and answered on a form that was filled: nothing else comes back.
+
+    `request_id` is that of the prefill; `search` leads to the same person.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "request_id": "7d0f5a6e-4a53-4f8e-9d53-1f6b2c7a9e10",
+                    "search": {"person.personal_id": "001084000999"},
+                    "dossier": "G01.01-261127-0001",
+                    "answers": {
+                        "phone": {"kind": "corrected", "value": "+84912000001"},
+                        "email": {"kind": "confirmed"},
+                        "request": {"kind": "answered"},
+                        "other_name": {"kind": "none"},
+                    },
+                }
+            ]
+        },
+    )
+
+    request_id: UUID
+    search: SearchTerms
+    dossier: DossierCode
+    answers: Annotated[dict[str, GivenAnswer], Field(max_length=200)]
+
+
+class SubmissionAnswer(BaseModel):
+    """What was taken; the same again is answered the same.
+
+    `kept` names the items that the hub keeps, each as a record of the agency's source once it has landed;
+    everything else stays with the agency. `request_id` is that of the first request.
+    """
+
+    submission: str
+    kept: list[str]
+    submitted_at: datetime
+    request_id: str
+
 
 _NO_FORM = Fault(("request_id",), "is no form that this client had filled for this person and procedure")
 

@@ -1,0 +1,357 @@
+"""Cases: an agency's officers see and decide them.
+
+People are named by pseudonyms that only this agreement's cases use; a person that the case does not name is
+found by search terms, as in a look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from oncehub.api.auth.tokens import Caller
+from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.http.bodies import WHOLE_NUMBER, Body, SearchTerms
+from oncehub.api.http.description import answers
+from oncehub.api.http.terms import require_search_terms
+from oncehub.audit.log.pseudonyms import case_pseudonym
+from oncehub.config.agreements import Agreement, Cases
+from oncehub.config.entities import qualified
+from oncehub.config.rules import CaseKind
+from oncehub.errors import CaseNotFound, ConfigError, DecisionRefused
+from oncehub.reconcile.linking.overrides import DecidedBy
+from oncehub.reconcile.stewardship.cases import Case, CaseContent, CaseFile, CaseVerdict
+from oncehub.share.agreements.permissions import require_cases, require_search
+from oncehub.share.cases import (
+    decide_covered_case,
+    find_covered_case,
+    list_covered_cases,
+    open_covered_case,
+    read_covered_case,
+)
+
+router = APIRouter(prefix="/v1/cases", tags=["cases"])
+
+
+_NULL: JsonDict = {"type": "null"}
+
+
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+
+
+class CasesQuery(Body):
+    """Read on `after` the number of the last case held; `closed` ones too, if wanted."""
+
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    closed: bool = False
+
+
+class CaseHead(BaseModel):
+    """A case without what it is about; the next decision must name `last_decision` as what it follows.
+
+    `approved_by`: of a correction request, the decision that approved it; it waits for its source.
+    """
+
+    case: int
+    kind: CaseKind
+    source: str
+    stream: str
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_because: str | None
+    four_eyes: bool
+    last_decision: int | None
+    approved_by: int | None
+
+    @classmethod
+    def of(cls, case: Case) -> CaseHead:
+        """Build the head of a case."""
+        fields = asdict(case)
+        return cls(
+            case=fields.pop("case_id"),
+            last_decision=fields.pop("decision_id"),
+            **fields,
+        )
+
+
+class CasesAnswer(BaseModel):
+    """A page of cases: ask on with `after` = `next`."""
+
+    cases: list[CaseHead]
+    next: int
+    more: bool
+
+
+class GoldenValue(BaseModel):
+    """What is believed of one person; `equals`: the record states the same."""
+
+    value: Any
+    source: str | None
+    as_of: str | None
+    equals: bool
+
+
+class ComparedAttribute(BaseModel):
+    """One attribute side by side; `golden_values` in the order of the people."""
+
+    attribute: str
+    source_value: Any
+    golden_values: list[GoldenValue]
+
+
+class EvidenceWeight(BaseModel):
+    """One bar of the waterfall chart: +1 bit doubles the odds that they are one person, -1 halves them."""
+
+    comparison: str
+    level: str
+    bits: float
+
+
+class NamedPerson(BaseModel):
+    """Somebody of whom the record may speak; with what the model that asks made of them, if one did."""
+
+    person: str
+    probability: float | None = None
+    weights: list[EvidenceWeight] = []
+
+
+class DecisionLine(BaseModel):
+    """A decision on the case; `person` where it names one whom the case names."""
+
+    decision: int
+    verdict: CaseVerdict
+    person: str | None
+    reason: str
+    decided_by: str
+    decided_at: datetime
+    takes_effect: bool
+
+
+class CaseAnswer(BaseModel):
+    """A case with the evidence, as far as the agreement covers it."""
+
+    case: CaseHead
+    source_key: str
+    stated_at: str | None
+    people: list[NamedPerson]
+    evidence: dict[str, Any]
+    attributes: list[ComparedAttribute]
+    decisions: list[DecisionLine]
+    request_id: str
+
+    @classmethod
+    def of(cls, file: CaseFile, names: Mapping[str, str], request_id: str) -> CaseAnswer:
+        """Build the answer; `names` gives the pseudonym of every person named."""
+        weighed = {each.person_key: each for each in file.candidates}
+        people = [
+            NamedPerson(
+                person=names[key],
+                probability=weighed[key].probability if key in weighed else None,
+                weights=[EvidenceWeight(**asdict(weight)) for weight in weighed[key].weights]
+                if key in weighed
+                else [],
+            )
+            for key in file.people
+        ]
+        return cls(
+            case=CaseHead.of(file.case),
+            source_key=file.source_key,
+            stated_at=file.stated_at,
+            people=people,
+            evidence=file.evidence,
+            attributes=[
+                ComparedAttribute(
+                    attribute=qualified(row.attribute),
+                    source_value=row.source_value,
+                    golden_values=[GoldenValue(**asdict(held)) for held in row.golden_values],
+                )
+                for row in file.compared
+            ],
+            decisions=[
+                DecisionLine(
+                    decision=each.decision_id,
+                    verdict=each.verdict,
+                    person=names.get(each.person_key or ""),
+                    reason=each.reason,
+                    decided_by=each.decided_by,
+                    decided_at=each.decided_at,
+                    takes_effect=each.takes_effect,
+                )
+                for each in file.decisions
+            ],
+            request_id=request_id,
+        )
+
+
+class DecisionRequest(Body):
+    """A decision: `person` is one of the case's, with `same`; `search` finds another, with `other`.
+
+    `uphold` and `reject` decide a correction request; the reason of rejecting one is told to the citizen.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"properties": {"verdict": {"const": "same"}, "search": _NULL}},
+                {"properties": {"verdict": {"const": "different"}, "search": _NULL, "person": _NULL}},
+                {
+                    "properties": {
+                        "verdict": {"const": "other"},
+                        "search": {"type": "object"},
+                        "person": _NULL,
+                    },
+                    "required": ["search"],
+                },
+            ]
+        }
+    )
+
+    verdict: CaseVerdict
+    reason: Annotated[str, Field(min_length=1, max_length=2000, json_schema_extra={"pattern": _ONE_LINE})]
+    person: Annotated[str, Field(max_length=64)] | None = None
+    search: SearchTerms | None = None
+    last_decision: Annotated[int, Field(ge=1, lt=2**63), WHOLE_NUMBER] | None = None
+
+    @model_validator(mode="after")
+    def _named_once(self) -> DecisionRequest:
+        if (self.search is not None) != (self.verdict == "other") or (self.person and self.verdict != "same"):
+            raise ValueError("give search with other, person with same, neither with different")
+        return self
+
+
+class DecisionAnswer(BaseModel):
+    """What was decided; without effect while another officer must confirm it."""
+
+    decision: int
+    takes_effect: bool
+    request_id: str
+
+
+CaseId = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+@router.get("", operation_id="listCases")
+def cases(
+    hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[CasesQuery, Query()]
+) -> CasesAnswer:
+    """List the cases that the agreement covers, the oldest first, and nothing of what they are about."""
+    with _cases(hub, caller, request_id) as (asked, own):
+        found = list_covered_cases(
+            asked.connection,
+            asked.agreement,
+            own,
+            closed=wanted.closed,
+            after=wanted.after,
+            limit=wanted.limit + 1,
+        )
+        page = found[: wanted.limit]
+        return CasesAnswer(
+            cases=[CaseHead.of(case) for case in page],
+            next=page[-1].case_id if page else wanted.after,
+            more=len(found) > wanted.limit,
+        )
+
+
+@router.get("/{case_id}", operation_id="getCase")
+def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId) -> CaseAnswer:
+    """Show what the record states beside what is believed of the people it may speak of, and the evidence."""
+    with _cases(hub, caller, request_id, case_id) as (asked, own):
+        content = _covered(asked, own, case_id)
+        file = open_covered_case(asked.connection, asked.agreement, case_id, content)
+        if file.case.kind == "correction_request":
+            # It is about whoever has asked, and nobody else.
+            asked.person_key = next(iter(file.people), None)
+        else:
+            asked.appeared = file.people
+        asked.attributes = tuple(qualified(row.attribute) for row in file.compared)
+        names = {key: _pseudonym(hub, asked.agreement, key) for key in file.people}
+        return CaseAnswer.of(file, names, str(request_id))
+
+
+@router.post("/{case_id}/decisions", status_code=201, operation_id="decideCase", responses=answers(409))
+def decision(
+    case_id: CaseId, body: DecisionRequest, hub: TheHub, caller: TheCaller, request_id: RequestId
+) -> DecisionAnswer:
+    """Decide a case; where another officer must confirm it, `takes_effect` is false."""
+    if body.search:
+        require_search_terms(body.search, hub.attributes)
+    with _cases(hub, caller, request_id, case_id) as (asked, own):
+        named = _covered(asked, own, case_id).named
+        word = _word(asked, body.reason)
+        person = _person(hub, asked, case_id, body, named)
+        # Whom the officer searched for is consulted; whom the case names appears in it.
+        asked.person_key = person if body.search else None
+        asked.appeared = (person,) if person else ()
+        decided = decide_covered_case(
+            asked.connection,
+            asked.agreement,
+            case_id,
+            body.verdict,
+            word,
+            person_key=UUID(person) if person else None,
+            named=named,
+            follows=body.last_decision,
+        )
+        asked.decision_id = decided.decision_id
+        return DecisionAnswer(
+            decision=decided.decision_id, takes_effect=decided.takes_effect, request_id=str(request_id)
+        )
+
+
+@contextmanager
+def _cases(
+    hub: Hub, caller: Caller, request_id: UUID, case_id: int | None = None
+) -> Iterator[tuple[Inquiry, Cases]]:
+    """Open a question about the cases that the agreement covers, asked by an officer who is named."""
+    with inquiry(hub, caller, request_id, "case") as asked:
+        asked.case_id = case_id
+        yield asked, require_cases(asked.agreement, caller.officer)
+
+
+def _covered(asked: Inquiry, own: Cases, case_id: int) -> CaseContent:
+    """Read what a case is about; whether one that the agreement does not cover exists is not told."""
+    found = find_covered_case(asked.connection, asked.agreement, case_id)
+    if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
+        raise CaseNotFound(f"there is no case {case_id}")
+    content = read_covered_case(asked.connection, asked.agreement, case_id)
+    covered = asked.agreement.attributes
+    if found.kind == "correction_request" and qualified(content.evidence["attribute"]) not in covered:
+        raise CaseNotFound(f"there is no case {case_id}")
+    return content
+
+
+def _word(asked: Inquiry, reason: str) -> DecidedBy:
+    try:
+        return DecidedBy(f"{asked.agreement.agency.id}/{asked.caller.officer}", reason)
+    except ConfigError as error:
+        fault = {"type": "value_error", "loc": ("body", "reason"), "msg": str(error)}
+        raise RequestValidationError([fault]) from None
+
+
+def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest, named: list[str]) -> str | None:
+    """Give the key of whom a decision names: by pseudonym one of the case's, by search anybody."""
+    if body.search:
+        require_search(asked.agreement, body.search)
+        return asked.find(body.search).key
+    if body.person is None:
+        return None
+    for key in named:
+        if _pseudonym(hub, asked.agreement, key) == body.person:
+            return key
+    raise DecisionRefused(f"case {case_id} names nobody of that pseudonym; look at it again")
+
+
+def _pseudonym(hub: Hub, agreement: Agreement, person_key: str) -> str:
+    return case_pseudonym(hub.pseudonym_key, agreement.name, person_key)

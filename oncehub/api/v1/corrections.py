@@ -1,0 +1,173 @@
+"""Correction notices: a source reads them, acknowledges them and responds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from oncehub.api.auth.tokens import Caller
+from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.http.bodies import WHOLE_NUMBER, Body
+from oncehub.api.v1.feeds import FeedQuery
+from oncehub.audit.log.entries import Action
+from oncehub.audit.log.pages import page as logged_page
+from oncehub.config.agreements import Corrections
+from oncehub.share.agreements.permissions import require_corrections, today
+from oncehub.share.corrections import notices
+from oncehub.share.corrections.notices import (
+    RejectionReason,
+    Response,
+    acknowledge,
+    note_read,
+    read_notices,
+)
+from oncehub.share.corrections.publish import feed_name
+
+router = APIRouter(prefix="/v1/corrections", tags=["corrections"])
+
+
+class NoticeRecord(BaseModel):
+    """A record of the source, as the source itself names it; without key where the line was purged."""
+
+    stream: str
+    key: str | None
+
+
+class AssertedBy(BaseModel):
+    """The source that asserts the golden value, and when it stated the value."""
+
+    source: str | None
+    as_of: datetime | None
+
+
+class ResolutionTimes(BaseModel):
+    """Seconds until the discrepancy closed, counted from three moments.
+
+    It opened; its source fetched the notice; its source acknowledged the notice.
+    """
+
+    since_opened: int
+    since_fetched: int | None
+    since_acknowledged: int | None
+
+
+class NoticeLine(BaseModel):
+    """A discrepancy of one of the source's records opened, changed or closed.
+
+    `notice` is the sequence of its first line and stays the same; `severity` is today's, null once closed;
+    `withheld`: the agreement does not cover the golden value. Lines whose retention has ended have a null
+    source value, golden value and record key: the notice is closed, or a later line replaces them.
+    """
+
+    sequence: int
+    notice: int
+    change: str
+    kind: str
+    severity: str | None
+    record: NoticeRecord
+    attribute: str
+    source_value: Any
+    stated_at: datetime
+    golden_value: Any
+    withheld: bool
+    asserted_by: AssertedBy | None
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_because: str | None = None
+    resolution_times: ResolutionTimes | None = None
+
+
+class CorrectionsAnswer(BaseModel):
+    """A piece of the source's correction notices: ask on with `after` = `next`."""
+
+    notices: list[NoticeLine]
+    next: int
+    more: bool
+
+
+class NoticeResponse(Body):
+    """The source's response to a notice, which it names by number; a rejection needs a reason."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "properties": {"response": {"const": "rejected"}, "reason": {"type": "string"}},
+                    "required": ["reason"],
+                },
+                {"properties": {"response": {"not": {"const": "rejected"}}, "reason": {"type": "null"}}},
+            ]
+        }
+    )
+
+    notice: Annotated[int, Field(ge=1, lt=2**63), WHOLE_NUMBER]
+    response: Response
+    reason: RejectionReason | None = None
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> Self:
+        if (self.response == "rejected") != (self.reason is not None):
+            raise ValueError("give a reason with rejected, and only with rejected")
+        return self
+
+
+class Acknowledgement(Body):
+    """Every line up to the sequence `acknowledged` is kept by the agency; 0 acknowledges none."""
+
+    acknowledged: Annotated[int, Field(ge=0, lt=2**63), WHOLE_NUMBER]
+    responses: list[NoticeResponse] = Field(default=[], max_length=500)
+
+
+class AcknowledgementAnswer(BaseModel):
+    """How far the source has come, by sequence; both only grow."""
+
+    acknowledged: int
+    fetched: int
+
+
+@router.get("", operation_id="readCorrections")
+def corrections(
+    hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[FeedQuery, Query()]
+) -> CorrectionsAnswer:
+    """Read what the agency's own source is told of its records, on from a sequence."""
+    with _corrections(hub, caller, request_id, "corrections") as (asked, own):
+        asked.attributes = asked.agreement.noticed()
+        page = read_notices(asked.connection, asked.agreement, wanted.after, wanted.limit)
+        asked.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.told)
+        note_read(asked.connection, own, caller.client_id, wanted.after, page.next)
+        lines = [NoticeLine(**line) for line in page.notices]
+        return CorrectionsAnswer(notices=lines, next=page.next, more=page.more)
+
+
+@router.post("/acknowledgements", operation_id="acknowledgeCorrections")
+def acknowledgements(
+    body: Acknowledgement, hub: TheHub, caller: TheCaller, request_id: RequestId
+) -> AcknowledgementAnswer:
+    """Acknowledge notices up to a sequence, and say what becomes of single ones."""
+    responses = [
+        notices.NoticeResponse(given.notice, given.response, given.reason) for given in body.responses
+    ]
+    with _corrections(hub, caller, request_id, "acknowledgement") as (asked, own):
+        reached = acknowledge(
+            asked.connection, asked.agreement, own, body.acknowledged, responses, client_id=caller.client_id
+        )
+        return AcknowledgementAnswer(acknowledged=reached.acknowledged, fetched=reached.fetched)
+
+
+@contextmanager
+def _corrections(
+    hub: Hub, caller: Caller, request_id: UUID, action: Action
+) -> Iterator[tuple[Inquiry, Corrections]]:
+    """Open a question about the notices that the agreement entitles to, logged under their legal basis."""
+    with inquiry(hub, caller, request_id, action) as asked:
+        own = require_corrections(asked.agreement, today())
+        asked.legal_basis = own.legal_basis
+        yield asked, own

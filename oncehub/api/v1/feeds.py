@@ -1,0 +1,67 @@
+"""Feeds: the changes that an agreement entitles to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from oncehub.api.core.audited_request import inquiry
+from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.hub import TheHub
+from oncehub.api.http.bodies import Body
+from oncehub.audit.log.pages import page as logged_page
+from oncehub.share.agreements.permissions import (
+    require_feed,
+)
+from oncehub.share.delivery.offsets import note_page
+from oncehub.share.feeds.entries import read_changes
+
+router = APIRouter(prefix="/v1")
+
+
+class FeedQuery(Body):
+    """Read on `after` the sequence of the last line held; 0 from the start."""
+
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 500
+
+
+class FeedLine(BaseModel):
+    """One person's change; see `oncehub.share.FeedPage`."""
+
+    sequence: int
+    person: str
+    kind: str
+    changed: list[str]
+    values: dict[str, Any]
+    as_of: str
+    merged_into: str | None = None
+
+
+class FeedAnswer(BaseModel):
+    """A piece of a feed: ask on with `after` = `next`."""
+
+    changes: list[FeedLine]
+    next: int
+    more: bool
+
+
+@router.get("/feeds/{feed}/changes", operation_id="readFeed", tags=["feeds"])
+def changes(
+    feed: Annotated[str, Path(max_length=40)],
+    hub: TheHub,
+    caller: TheCaller,
+    request_id: RequestId,
+    wanted: Annotated[FeedQuery, Query()],
+) -> FeedAnswer:
+    """Read the feed that the agreement entitles to, on from a sequence."""
+    with inquiry(hub, caller, request_id, "feed") as asked:
+        asked.attributes = asked.agreement.attributes
+        require_feed(asked.agreement, feed)
+        page = read_changes(asked.connection, asked.agreement, wanted.after, wanted.limit, hub.pseudonym_key)
+        lines = [FeedLine(**line) for line in page.changes]
+        asked.page = logged_page(hub.pseudonym_key, feed, page.told)
+        note_page(asked.connection, feed, caller.client_id, wanted.after, page.next)
+        return FeedAnswer(changes=lines, next=page.next, more=page.more)

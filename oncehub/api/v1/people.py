@@ -1,0 +1,86 @@
+"""Look-ups: the attributes of one person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from oncehub.api.core.audited_request import inquiry
+from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.hub import TheHub
+from oncehub.api.http.bodies import Body, SearchTerms
+from oncehub.api.http.description import KNOWN, answers
+from oncehub.api.http.terms import require_named, require_search_terms
+from oncehub.share.agreements.permissions import (
+    require_attributes,
+    require_purpose,
+    require_search,
+)
+from oncehub.share.people.lookup import find_person
+
+router = APIRouter(prefix="/v1")
+
+
+class LookupRequest(Body):
+    """Whom to look for, and the attributes wanted; a purpose, if stated, must be the agreement's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "search": {"person.personal_id": "001084000999"},
+                    "attributes": ["person.full_name", "person.permanent_address"],
+                }
+            ]
+        }
+    )
+
+    search: SearchTerms
+    attributes: Annotated[
+        list[str], Field(min_length=1, max_length=100, json_schema_extra={KNOWN: "attributes"})
+    ]
+    purpose: str | None = None
+
+
+class Value(BaseModel):
+    """A believed value, whose word it is, and when they stated it; all null where nothing is held."""
+
+    value: Any
+    source: str | None
+    as_of: str | None
+
+
+class LookupAnswer(BaseModel):
+    """The attributes asked for, by qualified name."""
+
+    attributes: dict[str, Value]
+    request_id: str
+
+
+@router.post(
+    "/persons/lookup",
+    operation_id="lookUpPerson",
+    tags=["persons"],
+    responses=answers(404),
+    response_model=LookupAnswer,
+)
+def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> Response:
+    """Look one person up: only attributes, and only search terms, that the agreement covers."""
+    require_named(body.attributes, hub.attributes)
+    require_search_terms(body.search, hub.attributes)
+    wanted = tuple(dict.fromkeys(body.attributes))
+    with inquiry(hub, caller, request_id, "lookup", attributes=wanted) as asked:
+        require_purpose(asked.agreement, body.purpose)
+        require_search(asked.agreement, body.search)
+        require_attributes(asked.agreement, wanted)
+        person = asked.found(find_person(asked.connection, asked.agreement, body.search, wanted))
+        values = {
+            name: {"value": believed.value, "source": believed.source, "as_of": believed.as_of}
+            for name, believed in person.attributes.items()
+        }
+        # As LookupAnswer says, without building and checking one for each of many a second.
+        document = {"attributes": values, "request_id": str(request_id)}
+        return Response(orjson.dumps(document), media_type="application/json")
