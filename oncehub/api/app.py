@@ -14,7 +14,7 @@ from oncehub.api.core.hub import TheHub, canonical_attributes, open_hub
 from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.api.http import problems
 from oncehub.api.http.description import describe
-from oncehub.api.http.middleware import Framing
+from oncehub.api.http.middleware import RequestMiddleware
 from oncehub.api.http.strict_json import is_json
 from oncehub.api.v1 import (
     agreements,
@@ -54,7 +54,7 @@ class _Lifespan(Protocol):
 
 
 class _Api(FastAPI):
-    """The application, which describes itself as `oncehub.api.http.description` does."""
+    """The application, with the OpenAPI document of `oncehub.api.http.description`."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made once."""
@@ -65,7 +65,7 @@ class _Api(FastAPI):
 
 @_open.get("/health", operation_id="getHealth")
 def health(hub: TheHub) -> dict[str, str]:
-    """Tell whether the hub can answer: 503 when its database does not."""
+    """Return 200 when the hub and its database answer, else 503."""
     with hub.database.transaction():
         return {"status": "ok"}
 
@@ -77,8 +77,8 @@ def create_app(
 
     Args:
         settings: of the hub.
-        per_second: where other processes count by it too.
-        per_day: likewise.
+        per_second: the limit that other processes share.
+        per_day: as `per_second`.
 
     Raises:
         ConfigError: when an agreement, procedure, schema or key is wrong.
@@ -119,7 +119,7 @@ def _application(attributes: Mapping[str, Attribute], lifespan: _Lifespan | None
         generate_unique_id_function=_operation_id,
     )
     app.state.attributes = attributes
-    app.add_middleware(Framing)
+    app.add_middleware(RequestMiddleware)
     problems.install(app)
     app.add_exception_handler(token.TokenRefused, token.refuse_token)
     app.include_router(_open)
@@ -136,6 +136,6 @@ async def _require_media_type(request: Request) -> None:
 
 
 def _operation_id(route: APIRoute) -> str:
-    """Name an operation, where its route does not, after its function: generated clients use these names."""
+    """Name an operation after its function unless its route names it; generated clients use the name."""
     first, *others = route.name.split("_")
     return first + "".join(word.title() for word in others)

@@ -1,4 +1,4 @@
-"""A small client of the API, for agencies that speak Python."""
+"""A client of the API for agencies' Python programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PLAIN: dict[int, type[OncehubError]] = {401: NotAuthenticated, 404: PersonNotFo
 
 
 class HubClient:
-    """Asks one hub as one client; tokens are fetched and renewed by themselves.
+    """Sends requests to one hub as one client; it fetches and renews tokens automatically.
 
     Args:
         base_url: the hub's address, e.g. `https://hub.example`.
@@ -43,13 +43,13 @@ class HubClient:
         session: the requests session to use.
         issuer: the hub's identifier (its `ONCEHUB_ISSUER`).
         timeout: seconds for one answer.
-        officer: who acts through this client, as the agency vouches; cases are shown to named officers only.
+        officer: who acts through this client, asserted by the agency; cases need a named officer.
         citizen: personal number of the citizen whom the agency has authenticated and acts for; `usage`,
-            `correct` and `correction_requests` are answered for them only.
+            `correct` and `correction_requests` concern this citizen only.
 
     All methods raise:
         NotAuthenticated, AccessDenied (with `refused`), PersonNotFound, PersonNotLiving, TooManyRequests
-        (with `retry_after`), RequestRefused (a request without the right form), SourceUnavailable; those
+        (with `retry_after`), RequestRefused (an invalid request), SourceUnavailable; those
         about cases also CaseNotFound and DecisionRefused, `correct` also CorrectionRefused.
     """
 
@@ -97,7 +97,7 @@ class HubClient:
         *,
         dossier: str,
     ) -> dict[str, Any]:
-        """Send back what a citizen said on a form; returns `{submission, kept, submitted_at, request_id}`.
+        """Submit a citizen's answers on a form; returns `{submission, kept, submitted_at, request_id}`.
 
         Args:
             code: of the procedure.
@@ -108,8 +108,8 @@ class HubClient:
         """
         body = {"request_id": form["request_id"], "search": dict(search), "dossier": dossier}
         body |= {"answers": {name: dict(answer) for name, answer in answers.items()}}
-        told_as: dict[int, type[OncehubError]] = {409: SubmissionRefused}
-        return self._ask("POST", f"/v1/procedures/{code}/submissions", json=body, told_as=told_as)
+        errors: dict[int, type[OncehubError]] = {409: SubmissionRefused}
+        return self._ask("POST", f"/v1/procedures/{code}/submissions", json=body, errors=errors)
 
     def changes(self, feed: str, after: int = 0, limit: int = 500) -> dict[str, Any]:
         """Read a feed on from a sequence; returns `{changes, next, more}`."""
@@ -136,7 +136,7 @@ class HubClient:
 
     def case(self, case: int) -> dict[str, Any]:
         """Show a case with the evidence; see `/openapi.json`."""
-        return self._ask("GET", f"/v1/cases/{case}", told_as={404: CaseNotFound})
+        return self._ask("GET", f"/v1/cases/{case}", errors={404: CaseNotFound})
 
     def decide(self, case: int, verdict: str, reason: str, **more: Any) -> dict[str, Any]:
         """Decide a case; returns `{decision, takes_effect, request_id}`.
@@ -144,16 +144,16 @@ class HubClient:
         Args:
             case: its number.
             verdict: `same`, `different` or `other`.
-            reason: why; kept for good.
+            reason: why; kept permanently.
             more: `person` (with same, where several are named), `search` (with other), `last_decision`.
         """
         body = {"verdict": verdict, "reason": reason, **more}
         absent = PersonNotFound if "search" in more else CaseNotFound
-        told_as: dict[int, type[OncehubError]] = {404: absent, 409: DecisionRefused}
-        return self._ask("POST", f"/v1/cases/{case}/decisions", json=body, told_as=told_as)
+        errors: dict[int, type[OncehubError]] = {404: absent, 409: DecisionRefused}
+        return self._ask("POST", f"/v1/cases/{case}/decisions", json=body, errors=errors)
 
     def usage(self, **more: Any) -> dict[str, Any]:
-        """Show the citizen who had their data; returns `{totalUsages, usages, until, requestId}`.
+        """List who received the citizen's data; returns `{totalUsages, usages, until, requestId}`.
 
         Args:
             more: `period` (`from`, `until`), `offset`, `limit`.
@@ -161,17 +161,17 @@ class HubClient:
         return self._ask("POST", "/v1/usage/find", json=self._about_citizen() | more)
 
     def correct(self, attribute: str, value: Any, reason: str, document: str | None = None) -> dict[str, Any]:
-        """Say what is right of the citizen; returns `{case, opened, request_id}`."""
+        """Request the correction of a value of the citizen; returns `{case, opened, request_id}`."""
         body = {"attribute": attribute, "value": value, "reason": reason, "document": document}
         return self._ask(
             "POST",
             "/v1/persons/corrections",
             json=self._about_citizen() | body,
-            told_as={409: CorrectionRefused},
+            errors={409: CorrectionRefused},
         )
 
     def correction_requests(self) -> list[dict[str, Any]]:
-        """Tell how all that the citizen has asked to be corrected stands, the latest first."""
+        """List the citizen's correction requests and their states, the latest first."""
         answer = self._ask("POST", "/v1/persons/corrections/status", json=self._about_citizen())
         return list(answer["requests"])
 
@@ -180,7 +180,7 @@ class HubClient:
         return self._ask("GET", "/v1/agreements/mine")
 
     def token(self) -> str:
-        """Return a bearer token that is good for half a minute at least."""
+        """Return a bearer token that is valid for at least half a minute."""
         if time.monotonic() >= self._renew_at:
             self._renew()
         return self._token
@@ -223,11 +223,11 @@ class HubClient:
         self._renew_at = time.monotonic() + answer["expires_in"] - _RENEW_SECONDS
 
     def _send(
-        self, method: str, path: str, told_as: dict[int, type[OncehubError]] = _PLAIN, **arguments: Any
+        self, method: str, path: str, errors: dict[int, type[OncehubError]] = _PLAIN, **arguments: Any
     ) -> dict[str, Any]:
         url = self._base_url + path
         try:
-            # Whoever a redirect leads to is not the hub: assertions and identifiers do not follow it.
+            # The target of a redirect is not the hub: assertions and identifiers must not be sent there.
             response = self._session.request(
                 method, url, timeout=self._timeout, allow_redirects=False, **arguments
             )
@@ -238,7 +238,7 @@ class HubClient:
             raise SourceUnavailable(f"the hub does not answer: {type(error).__name__}") from None
         if response.ok and isinstance(answer, dict):
             return answer
-        raise _error(response, answer if isinstance(answer, dict) else {}, told_as)
+        raise _error(response, answer if isinstance(answer, dict) else {}, errors)
 
 
 def _private_key(pem: str | bytes) -> OKPKey | ECKey:
@@ -254,7 +254,7 @@ def _private_key(pem: str | bytes) -> OKPKey | ECKey:
 
 
 def _error(
-    response: requests.Response, answer: dict[str, Any], told_as: dict[int, type[OncehubError]]
+    response: requests.Response, answer: dict[str, Any], errors: dict[int, type[OncehubError]]
 ) -> Exception:
     detail = str(answer.get("detail") or answer.get("error_description") or response.reason)
     status = response.status_code
@@ -264,4 +264,4 @@ def _error(
         return TooManyRequests(detail, int(response.headers.get("Retry-After", "1")))
     if status >= 500:
         return SourceUnavailable(f"the hub cannot answer now ({status})")
-    return (_PLAIN | told_as).get(status, RequestRefused)(detail)
+    return (_PLAIN | errors).get(status, RequestRefused)(detail)

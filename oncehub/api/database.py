@@ -1,4 +1,4 @@
-"""The API's connections: a bounded pool, logged in with no more rights than the role `oncehub_api` has."""
+"""The API's database connections: a bounded pool that logs in with the rights of the role `oncehub_api`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from oncehub.share.agreements.roles import API_ROLE
 from oncehub.store.connection import Connection, database_url
 from oncehub.store.failures import why_not_connected
 
-# What functions ask is planned once a session: planning a look-up anew costs as much as doing it.
+# Queries in functions are planned once a session: planning a look-up costs as much as executing it.
 _OPTIONS = (
     "-c timezone=UTC -c client_min_messages=warning -c statement_timeout=10s "
     "-c plan_cache_mode=force_generic_plan"
@@ -27,10 +27,10 @@ _WAIT_SECONDS = 5.0
 
 
 def api_login(settings: Settings) -> str:
-    """Return the connection string by which the API logs in, hence what no SQL of its session gets beyond.
+    """Return the API's connection string; its role bounds what any SQL of a session can read.
 
     Raises:
-        ConfigError: when a URL is none.
+        ConfigError: when a URL is not valid.
         StoreUnavailable: when the embedded server does not start.
     """
     try:
@@ -39,7 +39,7 @@ def api_login(settings: Settings) -> str:
         login = parse_dsn(database_url(settings))
     except psycopg2.ProgrammingError:
         raise ConfigError(
-            "ONCEHUB_DATABASE_URL or ONCEHUB_API_DATABASE_URL is no libpq URL; write "
+            "ONCEHUB_DATABASE_URL or ONCEHUB_API_DATABASE_URL is not a libpq URL; write "
             "postgresql://user:password@host/database, with signs in the password percent-encoded"
         ) from None
     # The password, where there is one, is the owner's.
@@ -50,7 +50,7 @@ def api_login(settings: Settings) -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """A statement that gives a row, or none, and its values."""
+    """A statement that returns at most one row, and its values."""
 
     statement: str
     values: Mapping[str, Any]
@@ -70,7 +70,7 @@ class Database:
         self._size = size
         self._free = threading.BoundedSemaphore(size)
         try:
-            # Equal bounds: the pool closes what it holds beyond the lower one.
+            # Equal bounds: the pool closes connections above the lower bound.
             self._pool = ThreadedConnectionPool(
                 size, size, url, options=_OPTIONS, connect_timeout=5, application_name="oncehub api"
             )
@@ -82,7 +82,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Give a connection in a transaction, committed at the end, rolled back on an error.
+        """Yield a connection in a transaction, committed at the end, rolled back on an error.
 
         Raises:
             StoreUnavailable: when the server does not answer, or no connection is free in time.
@@ -92,9 +92,9 @@ class Database:
 
     @contextmanager
     def begun_by(self, question: Question) -> Iterator[tuple[Connection, tuple[Any, ...] | None]]:
-        """Do as `transaction`, and ask for one row in the message that begins it; give that row too.
+        """Do as `transaction`, and read one row in the message that begins it; yield that row, too.
 
-        Who commits inside, in the message of the last statement, saves another.
+        Committing in the message of the last statement saves a round trip.
 
         Raises:
             StoreUnavailable: as `transaction`.
@@ -117,7 +117,7 @@ class Database:
             self._pool.closeall()
 
     def _begun(self, question: Question) -> tuple[Connection, tuple[Any, ...] | None]:
-        """Return a connection in a transaction; one that outlived a restart of the server is thrown away."""
+        """Return a connection in a transaction; drop those that a restart of the server broke."""
         for _ in range(self._size + 1):
             try:
                 connection: Connection = self._pool.getconn()
@@ -134,7 +134,7 @@ class Database:
 
 
 def _begin(connection: Connection, question: Question) -> tuple[Any, ...] | None:
-    """Begin a transaction by a statement of our own: so the first one tells whether the server is there."""
+    """Begin the transaction explicitly, so that the first statement shows whether the server answers."""
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute("begin;" + question.statement, question.values)
@@ -143,7 +143,7 @@ def _begin(connection: Connection, question: Question) -> tuple[Any, ...] | None
 
 @contextmanager
 def _ended(connection: Connection) -> Iterator[None]:
-    """Commit at the end, or roll back on an error; the error is the one that is raised."""
+    """Commit at the end, or roll back on an error and raise it."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""Who calls: signed client assertions (RFC 7523) for short-lived bearer tokens bound to one agreement."""
+"""Verifies signed client assertions (RFC 7523), and issues short-lived bearer tokens for one agreement."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ where client_id = %(client)s and revoked_at is null
 
 _ADMITTED = "select agreement, key_valid from share.admitted(%(client)s, %(thumbprint)s)"
 
-# What a malformed token makes the parsers raise; deep nesting ends in RecursionError.
+# The parsers' errors for malformed tokens; deep nesting raises RecursionError.
 _MALFORMED = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A client that proved who it is.
+    """An authenticated client.
 
     Attributes:
-        agreement: name of the one it acts under.
+        agreement: name of the client's agreement.
         key: thumbprint of its key.
-        officer: who at the agency acts through it, as the agency signed it; None where nobody was named.
+        officer: of the agency, named in the signed assertion; None when it names none.
         citizen: personal number of the citizen whom the agency has authenticated and acts for; None where it
             acts for none.
     """
@@ -116,7 +116,7 @@ def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
 
 
 def verify_token(keys: TokenKeys, token: str, issuer: str) -> Caller:
-    """Return whom a bearer token was issued to; `check_admission` tells whether they still may call.
+    """Return the caller of a bearer token; `check_admission` checks whether the client is still admitted.
 
     Raises:
         NotAuthenticated: when the hub did not issue it, or it has expired.
@@ -141,7 +141,7 @@ def verify_token(keys: TokenKeys, token: str, issuer: str) -> Caller:
 
 
 def _decoded(keys: TokenKeys, token: str) -> jwt.Token:
-    """Return what a token holds that one of the hub's own keys signed."""
+    """Decode a token that one of the hub's own keys signed."""
     for key in keys.accepted():
         try:
             return jwt.decode(token, OctKey.import_key(key), algorithms=["HS256"])
@@ -151,7 +151,7 @@ def _decoded(keys: TokenKeys, token: str) -> jwt.Token:
 
 
 def admission(caller: Caller) -> Question:
-    """Return what to ask the database for `check_admission`."""
+    """Return the query for `check_admission`."""
     return Question(_ADMITTED, {"client": caller.client_id, "thumbprint": caller.key})
 
 
@@ -159,8 +159,8 @@ def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> None:
     """Check that a client is still admitted under the agreement, and with the key, of its token.
 
     Args:
-        caller: whom the token names.
-        row: what the database answered to `admission`.
+        caller: of the token.
+        row: the result of `admission`.
 
     Raises:
         NotAuthenticated: when it was revoked or given another agreement, or the key has ended or leaked.
@@ -170,9 +170,9 @@ def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> None:
     agreement, valid = row
     if agreement != caller.agreement:
         raise NotAuthenticated("the client acts under another agreement now; ask for a new token")
-    # Whoever stole a key must not go on with the tokens it gave once the client has given it up.
+    # Tokens of a stolen key must end when the client retires the key.
     if not valid:
-        raise NotAuthenticated("the key that this token was given on is not valid any more; use another")
+        raise NotAuthenticated("the key of this token is no longer valid; use another")
 
 
 def _registered(connection: Connection, client_id: str) -> tuple[str, dict[str, PublicJwk]]:
@@ -187,7 +187,7 @@ def _registered(connection: Connection, client_id: str) -> tuple[str, dict[str, 
 
 
 def _meant(header: Mapping[str, Any], keys: Mapping[str, PublicJwk]) -> Iterator[PublicJwk]:
-    """Give the key that the header's kid names, all where it names none, and never one that it holds."""
+    """Yield the key that the header's kid names, or all keys without kid; never a key in the header."""
     if "kid" not in header:
         yield from keys.values()
     elif isinstance(header["kid"], str) and header["kid"] in keys:
@@ -206,7 +206,7 @@ def _verified(assertion: str, keys: Iterator[PublicJwk]) -> tuple[str, dict[str,
 
 
 def _actor(claims: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return officer and citizen, of whom a token names at most one."""
+    """Return officer and citizen; a token names at most one of them."""
     act = claims.get("act")
     role = act.get("role", "officer") if isinstance(act, dict) else "officer"
     if role == "citizen" and isinstance(act, dict):
@@ -236,7 +236,7 @@ def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> 
         exp={"essential": True},
         jti={"essential": True},
     )
-    # Of several audiences another might use the assertion here before its owner does.
+    # With several audiences, another one could use the assertion here first.
     if not isinstance(claims.get("aud"), str):
         raise NotAuthenticated("the assertion's aud is missing, or names more than this hub")
     try:
@@ -244,7 +244,7 @@ def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> 
     except _MALFORMED as error:
         claim = getattr(error, "claim", None) or "claims"
         raise NotAuthenticated(f"the assertion's {claim} is missing, wrong or expired") from None
-    # Written so that NaN, which JSON parsers let pass, fails too.
+    # Written so that NaN, which JSON parsers accept, fails, too.
     if not claims["exp"] <= time.time() + ASSERTION_SECONDS + _LEEWAY_SECONDS:
         raise NotAuthenticated(f"the assertion lives longer than {ASSERTION_SECONDS} seconds")
     if len(claims["jti"]) > 256 or "\0" in claims["jti"]:
@@ -252,7 +252,7 @@ def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> 
 
 
 def _use_up(connection: Connection, client_id: str, claims: Mapping[str, Any]) -> None:
-    # Forgotten by the database's clock but expired by ours: one forgotten early could be used again.
+    # It expires by our clock and is deleted by the database's: deleted early, it could be used again.
     forgotten_at = claims["exp"] + _LEEWAY_SECONDS + _CLOCKS_APART_SECONDS
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""Tokens that were verified already: a client sends the same one with every request, for ten minutes."""
+"""A cache of verified tokens: a client sends the same token with every request for ten minutes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MOST = 4096
 
 
 class VerifiedTokens:
-    """Remembers whom a token was issued to, until it expires.
+    """Caches the caller of a token until it expires.
 
-    Whether that client may still call is asked of the database with every request, as before. While a
-    second key is accepted nothing is remembered, so that its tokens end when it does.
+    The database still checks with every request whether the client is admitted. While a second key is
+    accepted nothing is cached, so that its tokens end with the key.
 
     Args:
         keys: the hub's own.
@@ -30,7 +30,7 @@ class VerifiedTokens:
         self._callers: dict[str, tuple[Caller, float]] = {}
 
     def caller(self, token: str) -> Caller:
-        """Return whom a bearer token was issued to.
+        """Return the caller of a bearer token.
 
         Raises:
             NotAuthenticated: when the hub did not issue it, or it has expired.

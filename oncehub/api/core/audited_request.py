@@ -1,4 +1,4 @@
-"""One question under an agreement: whatever becomes of it is logged in the transaction that answers it."""
+"""A request under an agreement, logged in the transaction that answers it, whatever its outcome."""
 
 from __future__ import annotations
 
@@ -53,23 +53,23 @@ _LOGGED = (
 
 
 @dataclass
-class Inquiry:
-    """A question being answered; the endpoint notes what the log must hold.
+class AuditedRequest:
+    """A request being answered; the route sets what the access log must hold.
 
     Attributes:
-        connection: the transaction that reads and logs.
-        agreement: the caller's, in force.
-        request_id: what the caller may quote to have the answer found in the log.
-        procedure: code of a known procedure that was asked for.
-        person_key: whose data was found: it was asked about them.
-        attributes: what was asked for, then what leaves.
-        legal_basis: by what right; the agreement's own unless the endpoint states another.
-        relatives: whose data was read beside the person's -> what left of it: each gets a line of the log.
-        appeared: whose data was seen though it was not asked about them, as in a case: each gets a line of
-            the log, told apart from the one about `person_key`, as relatives' are.
-        page: what is given out of a feed; who stands in it gets no line.
-        case_id: the case that was asked for, and `decision_id` what was decided on it.
-        withheld: why somebody who was found was answered about as nobody is.
+        connection: in the transaction that reads and logs.
+        agreement: of the caller; it is in force.
+        request_id: the caller can quote it to refer to this entry of the log.
+        procedure: code of the requested procedure, if it is a known one.
+        person_key: the person whom the request is about, once found.
+        attributes: the requested attributes, then those that the answer discloses.
+        legal_basis: the agreement's own unless the route sets another.
+        relatives: key of each relative whose data was read -> attributes disclosed; each gets an entry.
+        appeared: keys of other people whose data the answer shows, as in a case; each gets an entry of its
+            own, marked `appeared` as those of relatives are.
+        page: the page of a feed that is given out; the people in it get no entries.
+        case_id: the requested case, and `decision_id` the decision made on it.
+        withheld: why a person who was found is answered as not found.
     """
 
     connection: Connection
@@ -89,10 +89,10 @@ class Inquiry:
     withheld: WithheldBecause | None = None
 
     def found(self, sought: Person | Withheld | None) -> Person:
-        """Return the person that was found, and note them for the log.
+        """Return the person that was found, and set them for the log.
 
         Raises:
-            PersonNotFound: also of somebody of whom nothing may be told: only the log knows the difference.
+            PersonNotFound: also for a withheld person: only the log records the difference.
         """
         self.person_key = sought.key if sought else None
         if isinstance(sought, Person):
@@ -101,33 +101,33 @@ class Inquiry:
         raise PersonNotFound(nobody(self.agreement))
 
     def find(self, search: Mapping[str, str]) -> Person:
-        """Find whom it is asked about, of whom no value is needed; see `found`."""
+        """Find the person whom the request is about, without reading values; see `found`."""
         wanted = self.agreement.attributes[:1]
         return self.found(find_person(self.connection, self.agreement, search, wanted))
 
     def find_living(self, wanted: FormRequest, search: Mapping[str, str]) -> Person:
-        """Find whose form it is, with what it may hold; see `found`.
+        """Find the person whose form it is, with the attributes that it may use; see `found`.
 
         Raises:
-            PersonNotFound: likewise.
-            PersonNotLiving: when the person is believed deceased or missing.
+            PersonNotFound: as `found`.
+            PersonNotLiving: when the person is deceased or missing in the golden record.
         """
         person = self.found(find_for_form(self.connection, wanted, search))
-        # A refusal for it tells it, so the log must.
+        # A refusal discloses the life status, so the log must say so.
         self.attributes = (LIFE_STATUS,)
         require_living(person)
         return person
 
 
 def nobody(agreement: Agreement) -> str:
-    """Say that nobody was found, by the agreement alone: not whether somebody is there."""
+    """Return the message for no result; it depends on the agreement only, so it does not reveal a person."""
     among = " among those whom the agreement covers" if agreement.population else ""
     consent = "; or no consent of theirs covers what was asked for" if agreement.needs_consent else ""
     return f"no person, or more than one, fits the search{among}{consent}"
 
 
 @contextmanager
-def inquiry(
+def audited_request(
     hub: Hub,
     caller: Caller,
     request_id: UUID,
@@ -135,18 +135,17 @@ def inquiry(
     *,
     procedure: str | None = None,
     attributes: tuple[str, ...] = (),
-) -> Iterator[Inquiry]:
-    """Open a question; at its end, answered or refused, one `audit.entry` is committed with what it read.
+) -> Iterator[AuditedRequest]:
+    """Open a request; at its end, answered or refused, its entries are committed with what it read.
 
-    An answer made inside leaves only after that: when the entry cannot be written, the error comes instead.
+    The answer is sent only after that: if the entries cannot be written, the request fails.
 
     Raises:
         NotAuthenticated: when the client is no longer admitted.
         TooManyRequests: when the agreement's limit is reached.
-        LogUnsealed: when what was logged has gone unsealed for too long.
+        LogUnsealed: when entries have been unsigned for too long.
         AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused,
-            ConsentNotFound, ConsentRefused, SubmissionInvalid, SubmissionRefused: what ended it, after it was
-            logged.
+            ConsentNotFound, ConsentRefused, SubmissionInvalid, SubmissionRefused: after it was logged.
     """
     agreement = hub.agreement(caller.agreement)
     hub.per_second.take(agreement)
@@ -155,14 +154,16 @@ def inquiry(
         check_admission(caller, admitted)
         hub.per_day.take(connection, agreement)
         hub.sealing.require_sealed(connection)
-        asked = Inquiry(connection, caller, agreement, request_id, action, procedure, attributes=attributes)
+        request = AuditedRequest(
+            connection, caller, agreement, request_id, action, procedure, attributes=attributes
+        )
         try:
             require_in_force(agreement, today())
             with decrypting(hub.home):
-                yield asked
+                yield request
         except _LOGGED as error:
             ended = error
-        write(connection, *(_entry(hub, asked, ended, each) for each in _involved(asked)), commit=True)
+        write(connection, *(_entry(hub, request, ended, each) for each in _involved(request)), commit=True)
     if ended:
         raise ended
 
@@ -173,42 +174,42 @@ class _Involved(NamedTuple):
     attributes: tuple[str, ...]
 
 
-def _involved(asked: Inquiry) -> Iterator[_Involved]:
-    """Yield whom a line of the log is to name, how and with what; nobody when nobody was found."""
-    appeared = [key for key in dict.fromkeys(asked.appeared) if key != asked.person_key]
-    if asked.person_key:
-        yield _Involved(asked.person_key, "consulted", asked.attributes)
+def _involved(request: AuditedRequest) -> Iterator[_Involved]:
+    """Yield one item for each entry to write; without a person when none was found."""
+    appeared = [key for key in dict.fromkeys(request.appeared) if key != request.person_key]
+    if request.person_key:
+        yield _Involved(request.person_key, "consulted", request.attributes)
     elif not appeared:
-        yield _Involved(None, None, asked.attributes)
+        yield _Involved(None, None, request.attributes)
     for key in appeared:
-        yield _Involved(key, "appeared", asked.attributes)
-    for key, released in asked.relatives.items():
+        yield _Involved(key, "appeared", request.attributes)
+    for key, released in request.relatives.items():
         yield _Involved(key, "appeared", released)
 
 
-def _entry(hub: Hub, asked: Inquiry, ended: OncehubError | None, involved: _Involved) -> Entry:
-    agreement = asked.agreement
+def _entry(hub: Hub, request: AuditedRequest, ended: OncehubError | None, involved: _Involved) -> Entry:
+    agreement = request.agreement
     hidden = agreement.hides(today())
     return Entry(
-        client_id=asked.caller.client_id,
+        client_id=request.caller.client_id,
         agency=agreement.agency.id,
         agreement=agreement.name,
         purpose=agreement.purpose,
-        legal_basis=_cited(asked.legal_basis or agreement.legal_basis),
-        action=asked.action,
-        procedure=asked.procedure,
+        legal_basis=_cited(request.legal_basis or agreement.legal_basis),
+        action=request.action,
+        procedure=request.procedure,
         person=involved.person_key and person_pseudonym(hub.pseudonym_key, involved.person_key),
         attributes=involved.attributes,
         refused=ended.refused if isinstance(ended, AccessDenied) else (),
-        outcome="refused" if asked.withheld else _outcome(ended),
-        request_id=asked.request_id,
-        officer=asked.caller.officer,
-        case_id=asked.case_id,
-        decision_id=asked.decision_id,
+        outcome="refused" if request.withheld else _outcome(ended),
+        request_id=request.request_id,
+        officer=request.caller.officer,
+        case_id=request.case_id,
+        decision_id=request.decision_id,
         involvement=involved.involvement,
-        page=asked.page,
+        page=request.page,
         hidden_by=_cited(hidden) if hidden else None,
-        withheld=asked.withheld,
+        withheld=request.withheld,
     )
 
 

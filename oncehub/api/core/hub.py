@@ -1,4 +1,4 @@
-"""What all endpoints share: agreements, procedures, keys, database and limits."""
+"""What all routes share: agreements, procedures, keys, database and limits."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ from oncehub.store.migrate import opened, require_current
 
 @dataclass(frozen=True)
 class Hub:
-    """The API's surroundings, made once at its start.
+    """The configuration, keys and database of the API, loaded once at its start.
 
     Attributes:
         issuer: the hub's identifier, the audience of assertions and tokens (`ONCEHUB_ISSUER`).
         attributes: the canonical attributes by qualified name.
-        person: the canonical person, whose schema values are held against.
-        deadlines: by when citizens' requests are due.
+        person: the canonical person; submitted values are validated against its schema.
+        deadlines: of citizens' requests.
         home: has the key ring.
         confidence: the rules that set the confidence in a value.
-        desks: where submissions go, by the name of the agreement that entitles to them.
+        desks: the destination of submissions, by the name of the agreement.
     """
 
     issuer: str
@@ -68,27 +68,27 @@ class Hub:
 
     @cached_property
     def verified(self) -> VerifiedTokens:
-        """Whom tokens were issued to."""
+        """The cache of verified tokens."""
         return VerifiedTokens(self.token_keys, self.issuer)
 
     def agreement(self, name: str) -> Agreement:
         """Return an agreement by name.
 
         Raises:
-            NotAuthenticated: when it is not kept any more.
+            NotAuthenticated: when it no longer exists.
         """
         if name not in self.agreements:
-            raise NotAuthenticated("the client's agreement is not kept any more")
+            raise NotAuthenticated("the client's agreement no longer exists")
         return self.agreements[name]
 
     def require_pinned(self, caller: Caller) -> None:
-        """Check that the caller's agreement is kept, and lets its clients use the caller's key.
+        """Check that the caller's agreement exists, and allows the caller's key.
 
         Raises:
-            NotAuthenticated: when it is not, or does not.
+            NotAuthenticated: when it does not.
         """
         if not self.agreement(caller.agreement).admits(caller.key):
-            raise NotAuthenticated("the client's agreement names its keys, and this is none of them")
+            raise NotAuthenticated("the client's agreement lists its keys, and this key is not in the list")
 
 
 def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> Hub:
@@ -125,7 +125,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
 
 
 def _login(settings: Settings, agreements: dict[str, Agreement]) -> str:
-    """Return the API's login; where the owner's is known, see first that rights are as the agreements say."""
+    """Return the API's login; with the owner's login, first apply the agreements' rights."""
     if settings.api_database_url is None:
         with opened(settings) as connection:
             build_wall(connection, agreements, encrypted_attributes(settings))

@@ -1,8 +1,8 @@
-"""How often an agency may ask: by the second and by the day, counted by all processes of the API together.
+"""Request limits of an agreement, by second and by day, counted by all processes of the API together.
 
-The counts lie in memory that processes share which were forked from the one that made it. Another server of
-the same hub counts for itself: by the second what reaches it, by the day on from what the log held when it
-first served the agreement that day.
+The counts are in memory shared by the processes forked from the one that created it. Another server of the
+same hub has its own counts: by second those of its own requests, by day starting from the number of entries
+in the log when it first served the agreement that day.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SLOTS = 1024
 
 
 class _Shared:
-    """Two numbers for each name, and the lock under which they are read and written."""
+    """Two numbers for each name in shared memory, with a lock."""
 
     def __init__(self) -> None:
         self._cells = multiprocessing.get_context("fork").Array("d", 3 * _SLOTS)
@@ -41,7 +41,7 @@ class _Shared:
         self._cells.get_obj()[place : place + 3] = [_digest(name), first, second]
 
     def _place(self, name: str) -> int:
-        """Find where a name's numbers lie, or would: what other processes have put there stays."""
+        """Return the position of a name's numbers, or the free one where they will be."""
         if (known := self._places.get(name)) is not None:
             return known
         cells: Any = self._cells.get_obj()
@@ -57,10 +57,10 @@ class _Shared:
 
 
 class SecondLimit:
-    """A token bucket for each agreement, as large as what it may ask in one second.
+    """A token bucket for each agreement; its size is the number of requests for one second.
 
     Args:
-        clock: seconds that never go back, the same to all processes.
+        clock: monotonic seconds, the same in all processes.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -87,10 +87,10 @@ class SecondLimit:
 
 
 class DayLimit:
-    """Requests of each agreement in the present Vietnamese day.
+    """The requests of each agreement on the present day in Vietnam.
 
-    The first process to serve an agreement that day counts what the log holds, through its index; all
-    count on from there.
+    The first process that serves an agreement on a day counts the entries in the log; all processes
+    continue from that count.
 
     Args:
         clock: the present moment, with time zone.
@@ -104,7 +104,7 @@ class DayLimit:
         """Count one request.
 
         Raises:
-            TooManyRequests: when the day's are used up.
+            TooManyRequests: when the limit of the day is reached.
         """
         now = self._clock().astimezone(VIETNAM)
         with self._counts.lock:
@@ -119,7 +119,7 @@ class DayLimit:
             )
 
     def left(self, connection: Connection, agreement: Agreement) -> int:
-        """Return how many requests are left today; taking none."""
+        """Return how many requests are left today, without counting one."""
         day = self._clock().astimezone(VIETNAM).date()
         with self._counts.lock:
             count = self._counted(connection, agreement, day)
@@ -127,7 +127,7 @@ class DayLimit:
         return agreement.limits.per_day - int(count)
 
     def _counted(self, connection: Connection, agreement: Agreement, day: date) -> float:
-        """Return the count of a day; of one that nobody has counted yet, what the log holds."""
+        """Return the count of a day; the first time, that of the entries in the log."""
         known = self._counts.get(agreement.name)
         if known and known[0] == day.toordinal():
             return known[1]

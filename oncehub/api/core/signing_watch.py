@@ -1,4 +1,4 @@
-"""No look-ups while the access log goes unsealed: what nobody could prove later is not given out."""
+"""Stops look-ups while the access log is not signed: every disclosure must be provable later."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oncehub.errors import ConfigError, LogUnsealed
 from oncehub.store.connection import Connection
 
 LONGEST_SECONDS: Final = 14_400
-"""How long a line may wait for its seal where `ONCEHUB_UNSEALED_SECONDS` says nothing else.
+"""How long an entry may be unsigned unless `ONCEHUB_UNSEALED_SECONDS` gives another limit.
 
 As X-Road's `acceptable-timestamp-failure-period` (UG-SYSPAR), four hours.
 """
@@ -22,11 +22,11 @@ _WAITED: Final = "select extract(epoch from clock_timestamp() - audit.oldest_uns
 
 
 class SealWatch:
-    """Knows, to a few seconds, how long the oldest line has waited for its seal.
+    """Knows, to a few seconds, how long the oldest entry has been unsigned.
 
     Args:
-        longest: seconds that a line may wait.
-        clock: seconds that never go back.
+        longest: seconds that an entry may be unsigned.
+        clock: monotonic seconds.
     """
 
     def __init__(self, longest: float = LONGEST_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,10 +35,10 @@ class SealWatch:
         self._checked: float | None = None
 
     def require_sealed(self, connection: Connection) -> None:
-        """Refuse to go on while sealing has stopped; asks the database when it was fine some time ago.
+        """Refuse the request while signing is overdue; reads the database only every few seconds.
 
         Raises:
-            LogUnsealed: when a line has waited longer than is allowed.
+            LogUnsealed: when an entry has been unsigned for longer than the limit.
         """
         now = self._clock()
         if self._checked is not None and now - self._checked < _RECHECK_SECONDS:
@@ -48,7 +48,7 @@ class SealWatch:
             (waited,) = cursor.fetchone() or (None,)
         if waited is not None and waited > self._longest:
             raise LogUnsealed(
-                "the access log has not been sealed for too long; nobody is looked up until it is"
+                "the access log has not been signed for too long; look-ups are refused until it is"
             )
         self._checked = now
 
@@ -57,7 +57,7 @@ def seal_watch() -> SealWatch:
     """Return the watch that `ONCEHUB_UNSEALED_SECONDS` asks for.
 
     Raises:
-        ConfigError: when that is no number of seconds.
+        ConfigError: when it is not a number of seconds.
     """
     text = os.environ.get("ONCEHUB_UNSEALED_SECONDS") or str(LONGEST_SECONDS)
     if not text.isdecimal() or int(text) == 0:

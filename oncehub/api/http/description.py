@@ -1,7 +1,7 @@
-"""The API's OpenAPI description: what FastAPI finds in the routes, and what all of them share.
+"""The OpenAPI document: what FastAPI derives from the routes, and what all routes have in common.
 
-A route states its own refusals by `responses=answers(...)`; those that follow from its form (a body, a token,
-a path) are added here.
+A route declares its own refusals with `responses=answers(...)`; those that follow from its parameters (body,
+token, path) are added here.
 """
 
 from __future__ import annotations
@@ -26,43 +26,43 @@ _NEVER = "x-oncehub-never"
 PROBLEM_TYPE = "application/problem+json"
 
 _ABOUT = """
-The hub answers agencies under an agreement: who may see what, for which purpose, is settled before and read
-at `GET /v1/agreements/mine`. Ask `POST /v1/token` for a bearer token by an assertion that your client's
-key has signed (private_key_jwt), then send it with every request. Identifiers travel in bodies.
+The hub answers agencies under an agreement, which defines who may see what for which purpose; read yours at
+`GET /v1/agreements/mine`. Request a bearer token at `POST /v1/token` with an assertion that a key of
+your client signed (private_key_jwt), and send it with every request. Identifiers are sent in bodies only.
 
-Every answer bears `X-Request-Id`, which the access log holds too: quote it when you ask about an answer.
-Refusals are problem documents (RFC 9457) and repeat nothing of what was sent.
+Every response has the header `X-Request-Id`, which the access log records, too: quote it in questions about a
+response. Refusals are problem documents (RFC 9457) and repeat nothing of the request.
 """
 
 _TAGS = {
-    "access": "Tokens, and what one may ask.",
-    "persons": "What is believed of one person, within the agreement.",
-    "procedures": "Forms of administrative procedures, filled as far as the hub knows.",
-    "feeds": "Changes of all people, within the agreement, to be read on from where one stopped.",
-    "corrections": "What a source is told of its own records, and what it answers.",
-    "cases": "What rules leave to officers; each request must name one.",
-    "consents": "What citizens consent to, and withdraw, recorded by a portal on their behalf.",
-    "usage": "What a portal shows citizens of themselves: who had their data, and corrections they ask for.",
-    "service": "Whether the hub answers.",
+    "access": "Tokens, and the caller's own agreement.",
+    "persons": "Golden records of single people, within the agreement.",
+    "procedures": "Prefilled forms of administrative procedures, and their submission.",
+    "feeds": "Changes of all people within the agreement, read on from a sequence.",
+    "corrections": "Correction notices to a source about its own records, and its responses.",
+    "cases": "Cases that officers decide; each request must name an officer.",
+    "consents": "Consents of citizens, recorded and withdrawn by a portal on their behalf.",
+    "usage": "What a portal shows to citizens: who received their data, and their correction requests.",
+    "service": "Health of the hub.",
 }
 
 _WHAT_TO_DO = {
-    400: "The body is no I-JSON (RFC 7493): not UTF-8, not JSON, a name twice, NaN. Mend it.",
-    401: "There is no token, or it has ended, or its client or key has. Ask for a new token, then once more.",
-    403: "The agreement does not allow it; `refused` names the attributes. Do not repeat: ask for less.",
-    404: "Nothing is there that this agreement may know of; of people: nobody, or more than one.",
-    409: "What stands now does not allow it. Look again, then decide.",
+    400: "The body is not I-JSON (RFC 7493): not UTF-8, not JSON, a duplicate name, NaN. Correct it.",
+    401: "The token is missing or expired, or its client or key is no longer valid. Request a new token.",
+    403: "The agreement does not allow it; `refused` lists the attributes. Do not repeat: request less.",
+    404: "Nothing that this agreement covers; for people: no match, or more than one.",
+    409: "The present state does not allow it. Read it again, then decide.",
     413: "The body is too large. Send less at a time.",
-    415: "The body is of another media type than the one described here.",
-    422: "The request has not the form described here; `errors` names the places. Do not repeat.",
-    429: "The agreement's limit is reached. Wait for the seconds of `Retry-After`, then repeat.",
-    500: "The hub could not answer, and nothing was given out. Tell the hub's keeper the request's id.",
-    503: "The hub cannot answer now. Wait for the seconds of `Retry-After`, then repeat.",
+    415: "The media type of the body is not the one described here.",
+    422: "The request does not match the schema; `errors` lists the places. Do not repeat.",
+    429: "The limit of the agreement is reached. Repeat after the seconds in `Retry-After`.",
+    500: "The hub failed, and nothing was disclosed. Report the request id to the operator.",
+    503: "The hub cannot answer now. Repeat after the seconds in `Retry-After`.",
 }
 
 
 class Problem(BaseModel):
-    """A refusal (RFC 9457): `instance` is the request's id, by which the hub's keeper finds it."""
+    """A refusal (RFC 9457): `instance` is the request's id, by which the operator finds it."""
 
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
@@ -77,14 +77,14 @@ class DeniedProblem(Problem):
 
 
 class Fault(BaseModel):
-    """One fault: `pointer` leads to its place (`#/search`), `detail` says what belongs there."""
+    """One fault: `pointer` is its place (`#/search`), `detail` what belongs there."""
 
     pointer: str = Field(examples=["#/attributes/1"])
     detail: str = Field(examples=["is not a known attribute; did you mean person.full_name?"])
 
 
 class FormProblem(Problem):
-    """A request without the form that is asked for."""
+    """A request that does not match its schema."""
 
     errors: list[Fault]
 
@@ -107,11 +107,11 @@ _MORE_HEADERS: dict[int, dict[str, Any]] = {
 def answers(
     *statuses: Literal[404, 409, 422], never: Iterable[Literal[403, 404, 429]] = ()
 ) -> dict[int | str, dict[str, Any]]:
-    """Say for `responses=` of a route which problems it can give beside those that follow from its form.
+    """Return, for `responses=` of a route, the problems it can give beside those of its parameters.
 
     Args:
-        statuses: that it can give too.
-        never: of those that would follow, what it cannot give.
+        statuses: further ones that it can give.
+        never: of those that follow from its parameters, the ones that it cannot give.
     """
     given: dict[int | str, dict[str, Any]] = {
         status: {"description": _WHAT_TO_DO[status]} for status in statuses
@@ -149,7 +149,7 @@ def describe(app: FastAPI, attributes: Mapping[str, Attribute]) -> dict[str, Any
 def _complete_operation(operation: dict[str, Any], route: APIRoute) -> None:
     found: dict[str, Any] = operation["responses"]
     stated = {int(status): found[str(status)] for status in route.responses}
-    # FastAPI describes what it would answer itself to a wrong form, which is not what the hub answers.
+    # FastAPI describes its own response to an invalid request, which the hub replaces.
     responses = {int(status): given for status, given in found.items() if int(status) < 400} | stated
     following = set(_following(operation))
     for status in following | {status for status, given in stated.items() if "content" not in given}:
@@ -164,7 +164,7 @@ def _complete_operation(operation: dict[str, Any], route: APIRoute) -> None:
 
 
 def _following(operation: Mapping[str, Any]) -> Iterator[int]:
-    """Give the statuses that follow from what an operation takes."""
+    """Yield the statuses that follow from the parameters of an operation."""
     yield from (500, 503)
     body = operation.get("requestBody")
     if body:
@@ -200,7 +200,7 @@ def _problem_schemas() -> dict[str, Any]:
 
 
 def _complete(schema: Any) -> None:
-    """Put what the canonical schemas hold where a schema is marked for it."""
+    """Complete the schemas that are marked with `KNOWN` from the canonical schemas."""
     if isinstance(schema, list):
         for each in schema:
             _complete(each)
@@ -217,7 +217,7 @@ def _complete(schema: Any) -> None:
             schema["$ref"] = "#/components/schemas/SearchTerms"
     for name, each in schema.items():
         if name in _BOUNDS and isinstance(each, float) and each.is_integer():
-            # 2^63 - 1, rounded to a float, is no bound that a reader could keep to.
+            # 2^63 - 1, rounded to a float, would be a wrong bound.
             schema[name] = int(each)
         _complete(each)
 
@@ -225,7 +225,7 @@ def _complete(schema: Any) -> None:
 def _attribute_name(attributes: Mapping[str, Attribute]) -> dict[str, Any]:
     return {
         "type": "string",
-        "description": "An attribute by its qualified name; which may be asked for, the agreement says.",
+        "description": "An attribute by its qualified name; the agreement lists those it covers.",
         "enum": sorted(attributes),
     }
 
@@ -233,8 +233,8 @@ def _attribute_name(attributes: Mapping[str, Attribute]) -> dict[str, Any]:
 def _search_terms(attributes: Mapping[str, Attribute]) -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "Attributes with their values; all must lead to the same person. By which one may "
-        "search, the agreement says.",
+        "description": "Attributes with their values; all must match the same person. The agreement has the "
+        "attributes to search by.",
         "properties": {
             name: {"type": "string", "maxLength": 100}
             | ({"pattern": attribute.pattern} if attribute.pattern else {})

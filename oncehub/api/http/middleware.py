@@ -1,4 +1,4 @@
-"""Around every request: its id, its bounds, and one log line without anything the caller wrote."""
+"""Middleware for every request: its id, its bounds, and one log line without content of the caller."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 _log = logging.getLogger("oncehub.api.access")
 
 
-class Framing:
-    """ASGI middleware; puts `request_id` (UUID) into the request's state and `X-Request-Id` on the answer.
+class RequestMiddleware:
+    """ASGI middleware; sets `request_id` (UUID) in the request's state and `X-Request-Id` on the response.
 
     A HEAD is answered as the GET would be, without its body (RFC 9110 section 9.3.2): logged and counted too.
     """
@@ -47,7 +47,7 @@ class Framing:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = str(request_id)
-                # Personal data must not rest in a cache on the way.
+                # Personal data must not be stored in a cache on the way.
                 headers["Cache-Control"] = "no-store"
             elif method == "HEAD":
                 message = {**message, "body": b""}
@@ -68,7 +68,7 @@ class Framing:
             if body and is_json(Headers(scope=scope)):
                 require_strict(body)
         except _TooLarge:
-            detail = f"a body of more than {MAX_BODY_BYTES} bytes is not read"
+            detail = f"the body is larger than {MAX_BODY_BYTES} bytes"
             await problem(Request(scope), 413, detail, headers={"Connection": "close"})(scope, receive, send)
         except (NotStrict, ClientDisconnect) as error:
             detail = str(error) or "the body ended early"
@@ -78,11 +78,11 @@ class Framing:
 
 
 class _TooLarge(Exception):
-    """The body is larger than one that is read."""
+    """The body is larger than the limit."""
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
-    """Return the whole body; stop as soon as it is known to be too large."""
+    """Return the whole body; stop as soon as it is too large."""
     length = Headers(scope=scope).get("content-length", "")
     if length.isascii() and length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
         raise _TooLarge

@@ -38,12 +38,12 @@ from oncehub.errors import (
 
 _log = logging.getLogger("oncehub.api")
 
-_NOTHING_OUT = "the hub could not answer; nothing was given out"
+_NOTHING_OUT = "the hub failed; nothing was disclosed"
 _DETAILS = {
-    404: "there is no such path; /openapi.json describes those there are",
-    405: "the path cannot be asked with this method; Allow names those it can",
+    404: "there is no such path; see /openapi.json",
+    405: "the path does not have this method; see Allow",
 }
-_SEALED_AWAY = "something of what was asked for cannot be read now; whoever keeps the hub has to see to it"
+_SEALED_AWAY = "a requested value cannot be decrypted now; the operator must restore the key"
 _UNAVAILABLE = "the hub's database does not answer now; try again"
 
 
@@ -90,7 +90,7 @@ def problem(
         "instance": f"urn:uuid:{request_id}",
         **members,
     }
-    # What nobody foresaw is answered outside the middleware that sets these on all else.
+    # Unexpected errors are answered outside the middleware that sets these headers.
     framed = {"X-Request-Id": str(request_id), "Cache-Control": "no-store", **(headers or {})}
     return JSONResponse(document, status, framed, media_type="application/problem+json")
 
@@ -149,7 +149,7 @@ def _unsealed(request: Request, error: Exception) -> JSONResponse:
 
 
 def _cannot_decrypt(request: Request, error: Exception) -> JSONResponse:
-    """What is stored cannot be opened: the log says which key is missing, the agency only that."""
+    """Answer that a stored value cannot be decrypted; only the log names the missing key."""
     _log.error("%s: %s", request.state.request_id, error)
     return problem(request, 503, _SEALED_AWAY, headers={"Retry-After": "3600"})
 
@@ -171,11 +171,11 @@ def _database(request: Request, error: Exception) -> JSONResponse:
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     errors = [{"pointer": _pointer(fault), "detail": _message(fault)} for fault in faults]
-    return problem(request, 422, "the request does not have the form that is asked for", errors=errors)
+    return problem(request, 422, "the request does not match its schema", errors=errors)
 
 
 def _pointer(fault: Mapping[str, Any]) -> str:
-    """Name the place down to the field; unknown fields and what lies below one may be the caller's data."""
+    """Return the place down to a field; names of unknown fields may be the caller's data."""
     place, *below = fault["loc"]
     named = below[:-1] if fault["type"] == "extra_forbidden" else below
     shown = [str(part) for index, part in enumerate(named) if index == 0 or isinstance(part, int)]
@@ -183,7 +183,7 @@ def _pointer(fault: Mapping[str, Any]) -> str:
 
 
 def _message(fault: Mapping[str, Any]) -> str:
-    """Say what is wrong, without the signs of the caller's value that some of the messages quote."""
+    """Return the message without the characters of the caller's value that some messages quote."""
     kind, text = str(fault["type"]), str(fault["msg"])
     if kind == "union_tag_invalid":
         return "is of no kind that is known"
@@ -194,14 +194,14 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if status == 405:
-        # The framework names the methods of the first route only.
+        # Starlette returns the methods of the first route only.
         headers["Allow"] = ", ".join(sorted(_allowed(request)))
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
     return problem(request, status, _DETAILS.get(status, detail), headers=headers)
 
 
 def _allowed(request: Request) -> set[str]:
-    """Return the methods that the path can be asked with."""
+    """Return the methods of the path."""
     methods: set[str] = set()
     for route in request.app.routes:
         if isinstance(route, Route | APIRoute) and route.path_regex.match(request.scope["path"]):
@@ -210,5 +210,5 @@ def _allowed(request: Request) -> set[str]:
 
 
 def _unexpected(request: Request, _: Exception) -> JSONResponse:
-    # The server logs where it came from; its message may quote values.
+    # The server logs the traceback; the message may quote values.
     return problem(request, 500, _NOTHING_OUT)

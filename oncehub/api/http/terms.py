@@ -1,4 +1,4 @@
-"""Names and search values in a request, checked before anything is looked for."""
+"""Checks the attribute names and search values of a request before any look-up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def require_known(names: Sequence[str], known: Collection[str], field: str) -> N
     """Check that every name is a canonical attribute.
 
     Raises:
-        RequestValidationError: naming the place and a close match, never what was written there.
+        RequestValidationError: with the place and a close match, never the given name.
     """
     faults = []
     for index, name in enumerate(names):
@@ -28,20 +28,20 @@ def require_known(names: Sequence[str], known: Collection[str], field: str) -> N
 
 
 def require_named(names: Sequence[str], known: Collection[str]) -> None:
-    """Check that attributes are asked for by name, and not all there are: no purpose needs everything.
+    """Check that attributes are requested by name, and not all of them: no purpose needs everything.
 
     Raises:
-        RequestValidationError: saying what to ask for instead.
+        RequestValidationError: the message says what to request instead.
     """
     everything = {name for name in known if unqualified(name) != name}
     if "*" in names or everything.issubset(names):
-        advice = "asks for everything; name the attributes that are needed, of those that the agreement has"
+        advice = "requests everything; list the attributes that are needed, of those in the agreement"
         raise RequestValidationError([_fault(f"{advice} (GET /v1/agreements/mine)", "attributes")])
     require_known(names, known, "attributes")
 
 
 def require_search_terms(search: Mapping[str, str], attributes: Mapping[str, Attribute]) -> None:
-    """Check that what is searched by are canonical attributes, and the values have their form.
+    """Check that the search terms are canonical attributes with values of their form.
 
     Raises:
         RequestValidationError: without the values.

@@ -1,4 +1,4 @@
-"""Running the API under uvicorn, and what its log may say."""
+"""Runs the API under uvicorn, with a log that holds no personal data."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 MAX_HEAD_BYTES = 512 * 1024
-"""How much is read before a request's head is complete; a body that comes with it counts too."""
+"""How much is read before the head of a request is complete, including any of its body."""
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1, in which heads have a bound, and what is not HTTP is answered by a problem document too."""
+    """HTTP/1.1 with bounded heads; invalid HTTP is answered with a problem document, too."""
 
     _head: int | None = 0
 
@@ -87,7 +87,7 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        """Stop counting: the framing bounds the body."""
+        """Stop counting: the middleware bounds the body."""
         self._head = None
         super().on_headers_complete()
 
@@ -97,7 +97,7 @@ class Protocol(HttpToolsProtocol):
         self._head = 0
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser cannot read, and close; nothing of it is repeated."""
+        """Refuse what the parser cannot read, without repeating it, and close."""
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
@@ -122,7 +122,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def server_config(app: FastAPI) -> uvicorn.Config:
-    """Return how the app is served: HTTP only, and no header that says by what."""
+    """Return the server's configuration: HTTP only, and no header that names the server."""
     return uvicorn.Config(
         app,
         http=Protocol,
@@ -130,19 +130,19 @@ def server_config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
-        # Nothing is made of where a request came from, whoever says so.
+        # The address of the caller is not used.
         proxy_headers=False,
     )
 
 
 def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, workers: int | None = None) -> None:
-    """Serve the API until SIGINT or SIGTERM; the address stands on stdout once it listens.
+    """Serve the API until SIGINT or SIGTERM; it prints the address once it listens.
 
     Args:
         settings: of the hub.
         host: address to listen on.
-        port: 0 takes a free one.
-        workers: processes that answer; as many as there are cores where None.
+        port: 0 for a free one.
+        workers: number of processes; None for one a core.
 
     Raises:
         ConfigError, StoreError: see `listening` and `create_app`.
@@ -150,13 +150,13 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, worker
     configure_logging()
     with listening(host, port) as listener:
         if settings.api_database_url is None:
-            # An embedded server is this process's, which outlives those that answer.
+            # The embedded server belongs to this process, which outlives the workers.
             settings = replace(settings, database_url=database_url(settings))
         limits = SecondLimit(), DayLimit()
 
         def serve(ready: Callable[[], None]) -> None:
             app = create_app(settings, *limits)
-            # What stays until the end is not looked through again by each collection of garbage.
+            # Long-lived objects need not be scanned by each garbage collection.
             gc.collect()
             gc.freeze()
             ready()

@@ -19,11 +19,11 @@ _PAUSE_SECONDS = 1.0
 
 
 class Workers:
-    """Processes forked from this one, as many as asked for until it is told to stop.
+    """A fixed number of processes forked from this one, until it is stopped.
 
     Args:
         count: of processes.
-        serve: what each does until SIGTERM; it calls what it is given once it can answer.
+        serve: runs in each until SIGTERM; it calls its argument once it can answer.
     """
 
     def __init__(self, count: int, serve: Callable[[Callable[[], None]], None]) -> None:
@@ -37,10 +37,10 @@ class Workers:
         self._ready = [pipe.recv() if _heard(pipe) else _gone() for pipe in started]
 
     def require_ready(self) -> None:
-        """Check that all can answer; else stop them.
+        """Check that all processes can answer; else stop them.
 
         Raises:
-            OncehubError: what kept one of them from it.
+            OncehubError: of a process that cannot.
         """
         for error in self._ready:
             if error is not None:
@@ -49,7 +49,7 @@ class Workers:
                 raise error
 
     def run(self) -> None:
-        """Wait until told to stop, with another process for each that ends before."""
+        """Wait until stopped, and replace each process that ends before."""
         while not self._stopping:
             wait([process.sentinel for process in self._processes.values()])
             for pid, process in list(self._processes.items()):
@@ -69,15 +69,15 @@ class Workers:
             self._stop()
         return receiving
 
-    def _work(self, told: Pipe) -> None:
+    def _work(self, parent: Pipe) -> None:
         for handled in (signal.SIGTERM, signal.SIGINT):
             signal.signal(handled, signal.SIG_DFL)
-        # Where the first process is killed nobody would be left to stop the others.
+        # When the first process is killed, nothing else would stop the others.
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
         try:
-            self._serve(lambda: told.send(None))
+            self._serve(lambda: parent.send(None))
         except OncehubError as error:
-            told.send(error)
+            parent.send(error)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True

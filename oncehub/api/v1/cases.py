@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from oncehub.api.auth.tokens import Caller
-from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.audited_request import AuditedRequest, audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import WHOLE_NUMBER, Body, SearchTerms
@@ -247,10 +247,10 @@ def cases(
     hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[CasesQuery, Query()]
 ) -> CasesAnswer:
     """List the cases that the agreement covers, the oldest first, and nothing of what they are about."""
-    with _cases(hub, caller, request_id) as (asked, own):
+    with _cases(hub, caller, request_id) as (request, own):
         found = list_covered_cases(
-            asked.connection,
-            asked.agreement,
+            request.connection,
+            request.agreement,
             own,
             closed=wanted.closed,
             after=wanted.after,
@@ -267,16 +267,16 @@ def cases(
 @router.get("/{case_id}", operation_id="getCase")
 def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId) -> CaseAnswer:
     """Show what the record states beside what is believed of the people it may speak of, and the evidence."""
-    with _cases(hub, caller, request_id, case_id) as (asked, own):
-        content = _covered(asked, own, case_id)
-        file = open_covered_case(asked.connection, asked.agreement, case_id, content)
+    with _cases(hub, caller, request_id, case_id) as (request, own):
+        content = _covered(request, own, case_id)
+        file = open_covered_case(request.connection, request.agreement, case_id, content)
         if file.case.kind == "correction_request":
             # It is about whoever has asked, and nobody else.
-            asked.person_key = next(iter(file.people), None)
+            request.person_key = next(iter(file.people), None)
         else:
-            asked.appeared = file.people
-        asked.attributes = tuple(qualified(row.attribute) for row in file.compared)
-        names = {key: _pseudonym(hub, asked.agreement, key) for key in file.people}
+            request.appeared = file.people
+        request.attributes = tuple(qualified(row.attribute) for row in file.compared)
+        names = {key: _pseudonym(hub, request.agreement, key) for key in file.people}
         return CaseAnswer.of(file, names, str(request_id))
 
 
@@ -287,24 +287,24 @@ def decision(
     """Decide a case; where another officer must confirm it, `takes_effect` is false."""
     if body.search:
         require_search_terms(body.search, hub.attributes)
-    with _cases(hub, caller, request_id, case_id) as (asked, own):
-        named = _covered(asked, own, case_id).named
-        word = _word(asked, body.reason)
-        person = _person(hub, asked, case_id, body, named)
+    with _cases(hub, caller, request_id, case_id) as (request, own):
+        named = _covered(request, own, case_id).named
+        decided_by = _decided_by(request, body.reason)
+        person = _person(hub, request, case_id, body, named)
         # Whom the officer searched for is consulted; whom the case names appears in it.
-        asked.person_key = person if body.search else None
-        asked.appeared = (person,) if person else ()
+        request.person_key = person if body.search else None
+        request.appeared = (person,) if person else ()
         decided = decide_covered_case(
-            asked.connection,
-            asked.agreement,
+            request.connection,
+            request.agreement,
             case_id,
             body.verdict,
-            word,
+            decided_by,
             person_key=UUID(person) if person else None,
             named=named,
             follows=body.last_decision,
         )
-        asked.decision_id = decided.decision_id
+        request.decision_id = decided.decision_id
         return DecisionAnswer(
             decision=decided.decision_id, takes_effect=decided.takes_effect, request_id=str(request_id)
         )
@@ -313,42 +313,44 @@ def decision(
 @contextmanager
 def _cases(
     hub: Hub, caller: Caller, request_id: UUID, case_id: int | None = None
-) -> Iterator[tuple[Inquiry, Cases]]:
+) -> Iterator[tuple[AuditedRequest, Cases]]:
     """Open a question about the cases that the agreement covers, asked by an officer who is named."""
-    with inquiry(hub, caller, request_id, "case") as asked:
-        asked.case_id = case_id
-        yield asked, require_cases(asked.agreement, caller.officer)
+    with audited_request(hub, caller, request_id, "case") as request:
+        request.case_id = case_id
+        yield request, require_cases(request.agreement, caller.officer)
 
 
-def _covered(asked: Inquiry, own: Cases, case_id: int) -> CaseContent:
+def _covered(request: AuditedRequest, own: Cases, case_id: int) -> CaseContent:
     """Read what a case is about; whether one that the agreement does not cover exists is not told."""
-    found = find_covered_case(asked.connection, asked.agreement, case_id)
+    found = find_covered_case(request.connection, request.agreement, case_id)
     if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
         raise CaseNotFound(f"there is no case {case_id}")
-    content = read_covered_case(asked.connection, asked.agreement, case_id)
-    covered = asked.agreement.attributes
+    content = read_covered_case(request.connection, request.agreement, case_id)
+    covered = request.agreement.attributes
     if found.kind == "correction_request" and qualified(content.evidence["attribute"]) not in covered:
         raise CaseNotFound(f"there is no case {case_id}")
     return content
 
 
-def _word(asked: Inquiry, reason: str) -> DecidedBy:
+def _decided_by(request: AuditedRequest, reason: str) -> DecidedBy:
     try:
-        return DecidedBy(f"{asked.agreement.agency.id}/{asked.caller.officer}", reason)
+        return DecidedBy(f"{request.agreement.agency.id}/{request.caller.officer}", reason)
     except ConfigError as error:
         fault = {"type": "value_error", "loc": ("body", "reason"), "msg": str(error)}
         raise RequestValidationError([fault]) from None
 
 
-def _person(hub: Hub, asked: Inquiry, case_id: int, body: DecisionRequest, named: list[str]) -> str | None:
+def _person(
+    hub: Hub, request: AuditedRequest, case_id: int, body: DecisionRequest, named: list[str]
+) -> str | None:
     """Give the key of whom a decision names: by pseudonym one of the case's, by search anybody."""
     if body.search:
-        require_search(asked.agreement, body.search)
-        return asked.find(body.search).key
+        require_search(request.agreement, body.search)
+        return request.find(body.search).key
     if body.person is None:
         return None
     for key in named:
-        if _pseudonym(hub, asked.agreement, key) == body.person:
+        if _pseudonym(hub, request.agreement, key) == body.person:
             return key
     raise DecisionRefused(f"case {case_id} names nobody of that pseudonym; look at it again")
 

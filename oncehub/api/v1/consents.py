@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
-from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.audited_request import AuditedRequest, audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import MOMENT, Body, SearchTerms
@@ -133,29 +133,29 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
     """Record that a citizen has consented; the same once more gives the same id."""
     require_named(body.attributes, hub.attributes)
     require_search_terms(body.search, hub.attributes)
-    with inquiry(
+    with audited_request(
         hub, caller, request_id, "consent", attributes=tuple(dict.fromkeys(body.attributes))
-    ) as asked:
-        require_consents(asked.agreement, body.agreement)
+    ) as request:
+        require_consents(request.agreement, body.agreement)
         agreement = hub.agreement(body.agreement)
         require_in_force(agreement, today())
         if body.purpose != agreement.purpose:
             raise ConsentRefused(
                 f"the agreement {agreement.name} serves another purpose than was consented to"
             )
-        person = _citizen(asked, body.search)
+        person = _citizen(request, body.search)
         recorded = record_consent(
-            asked.connection,
+            request.connection,
             agreement,
             person.key,
             body.attributes,
             text=ShownText(body.text.version, body.text.sha256),
             given_at=body.given_at,
-            proof=_proof(asked, body.proof),
-            under=asked.agreement,
+            proof=_proof(request, body.proof),
+            under=request.agreement,
         )
         # Nothing left the hub.
-        asked.attributes = ()
+        request.attributes = ()
         return ConsentAnswer(consent=recorded, request_id=str(request_id))
 
 
@@ -163,10 +163,10 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
 def query(body: ConsentQuery, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentsAnswer:
     """Show a citizen's consents to the agreements whose consents the caller records."""
     require_search_terms(body.search, hub.attributes)
-    with inquiry(hub, caller, request_id, "consent") as asked:
-        own = require_consents(asked.agreement)
-        person = _citizen(asked, body.search)
-        found = consents_of(asked.connection, asked.agreement, person.key, own)
+    with audited_request(hub, caller, request_id, "consent") as request:
+        own = require_consents(request.agreement)
+        person = _citizen(request, body.search)
+        found = consents_of(request.connection, request.agreement, person.key, own)
         return ConsentsAnswer(consents=[ConsentLine.of(each) for each in found], request_id=str(request_id))
 
 
@@ -175,18 +175,18 @@ def withdrawal(
     consent_id: UUID, body: WithdrawalRequest, hub: TheHub, caller: TheCaller, request_id: RequestId
 ) -> WithdrawalAnswer:
     """Withdraw a consent: when this is answered, nobody is answered by it any more."""
-    with inquiry(hub, caller, request_id, "consent") as asked:
+    with audited_request(hub, caller, request_id, "consent") as request:
         withdrawn = withdraw_consent(
-            asked.connection,
+            request.connection,
             hub.deadlines,
             consent_id,
-            require_consents(asked.agreement),
+            require_consents(request.agreement),
             withdrawn_at=body.withdrawn_at,
-            proof=_proof(asked, body.proof),
-            person_key=_acting_citizen(asked),
-            under=asked.agreement,
+            proof=_proof(request, body.proof),
+            person_key=_acting_citizen(request),
+            under=request.agreement,
         )
-        asked.person_key = withdrawn.person_key
+        request.person_key = withdrawn.person_key
         return WithdrawalAnswer(
             consent=str(consent_id),
             withdrawn_at=withdrawn.withdrawn_at,
@@ -196,21 +196,21 @@ def withdrawal(
         )
 
 
-def _citizen(asked: Inquiry, search: dict[str, str]) -> Person:
+def _citizen(request: AuditedRequest, search: dict[str, str]) -> Person:
     """Find the citizen on whose behalf the portal acts, or who stands before an officer; nothing leaves."""
-    require_search(asked.agreement, search)
-    require_actor(asked.caller.citizen, asked.caller.officer, search)
-    return asked.find(search)
+    require_search(request.agreement, search)
+    require_actor(request.caller.citizen, request.caller.officer, search)
+    return request.find(search)
 
 
-def _acting_citizen(asked: Inquiry) -> str | None:
+def _acting_citizen(request: AuditedRequest) -> str | None:
     """Return the key of the citizen who acts by themselves; None where an officer acts."""
-    citizen = asked.caller.citizen
-    return _citizen(asked, {"person.personal_id": citizen}).key if citizen else None
+    citizen = request.caller.citizen
+    return _citizen(request, {"person.personal_id": citizen}).key if citizen else None
 
 
-def _proof(asked: Inquiry, proof: ConsentProof) -> Proof:
-    caller = asked.caller
+def _proof(request: AuditedRequest, proof: ConsentProof) -> Proof:
+    caller = request.caller
     if (caller.officer if proof.channel == "counter" else caller.citizen) is None:
         raise AccessDenied(
             "name in the assertion's claim act who says so: the citizen whom you have authenticated, with "

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from oncehub.api.auth.tokens import Caller
-from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.audited_request import AuditedRequest, audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import Body, SearchTerms
@@ -94,22 +94,22 @@ def correct(
 ) -> CorrectionOpened:
     """Say that a value is wrong: a case for clerks; 200 and the same case where the same was asked before."""
     require_known([body.attribute], hub.attributes, "attribute")
-    with _citizen(hub, caller, request_id, body, (body.attribute,)) as (asked, key):
-        require_correctable(asked.agreement, body.attribute)
+    with _citizen(hub, caller, request_id, body, (body.attribute,)) as (request, key):
+        require_correctable(request.agreement, body.attribute)
         name = unqualified(body.attribute)
         if fault := value_fault(hub.person, name, body.value):
             raise RequestValidationError([{"type": "value_error", "loc": ("body", "value"), "msg": fault}])
         correction = Correction(name, body.value, body.reason, body.document)
-        case_id, opened = request_correction(asked.connection, key, correction, asked.agreement)
-        asked.case_id = case_id
+        case_id, opened = request_correction(request.connection, key, correction, request.agreement)
+        request.case_id = case_id
         if opened:
             open_request(
-                asked.connection,
+                request.connection,
                 hub.deadlines,
                 "correction",
                 key,
                 datetime.now(VIETNAM),
-                agreement=asked.agreement.name,
+                agreement=request.agreement.name,
                 case_id=case_id,
             )
         response.status_code = 201 if opened else 200
@@ -119,7 +119,7 @@ def correct(
 @router.post("/status", operation_id="listCorrectionRequests", responses=answers(404))
 def status(body: StatusBody, hub: TheHub, caller: TheCaller, request_id: RequestId) -> StatusAnswer:
     """Tell how all the citizen's requests stand."""
-    with _citizen(hub, caller, request_id, body) as (asked, key):
+    with _citizen(hub, caller, request_id, body) as (request, key):
         lines = [
             RequestLine(
                 case=each.case_id,
@@ -131,7 +131,7 @@ def status(body: StatusBody, hub: TheHub, caller: TheCaller, request_id: Request
                 decided_at=each.decided_at,
                 reason=each.reason,
             )
-            for each in requests_of(asked.connection, key, asked.agreement)
+            for each in requests_of(request.connection, key, request.agreement)
         ]
         return StatusAnswer(requests=lines, request_id=str(request_id))
 
@@ -143,9 +143,9 @@ def _citizen(
     request_id: UUID,
     body: CorrectionBody | StatusBody,
     attributes: tuple[str, ...] = (),
-) -> Iterator[tuple[Inquiry, str]]:
+) -> Iterator[tuple[AuditedRequest, str]]:
     """Open a question of the citizen who is named in the token, and give their key."""
     require_search_terms(body.search, hub.attributes)
-    with inquiry(hub, caller, request_id, "correction_request", attributes=attributes) as asked:
-        require_citizen(asked.agreement, caller.citizen, body.search)
-        yield asked, asked.find(body.search).key
+    with audited_request(hub, caller, request_id, "correction_request", attributes=attributes) as request:
+        require_citizen(request.agreement, caller.citizen, body.search)
+        yield request, request.find(body.search).key

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oncehub.api.auth.tokens import Caller
-from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.audited_request import AuditedRequest, audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import WHOLE_NUMBER, Body
@@ -138,11 +138,11 @@ def corrections(
     hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[FeedQuery, Query()]
 ) -> CorrectionsAnswer:
     """Read what the agency's own source is told of its records, on from a sequence."""
-    with _corrections(hub, caller, request_id, "corrections") as (asked, own):
-        asked.attributes = asked.agreement.noticed()
-        page = read_notices(asked.connection, asked.agreement, wanted.after, wanted.limit)
-        asked.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.told)
-        note_read(asked.connection, own, caller.client_id, wanted.after, page.next)
+    with _corrections(hub, caller, request_id, "corrections") as (request, own):
+        request.attributes = request.agreement.noticed()
+        page = read_notices(request.connection, request.agreement, wanted.after, wanted.limit)
+        request.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.told)
+        note_read(request.connection, own, caller.client_id, wanted.after, page.next)
         lines = [NoticeLine(**line) for line in page.notices]
         return CorrectionsAnswer(notices=lines, next=page.next, more=page.more)
 
@@ -155,9 +155,14 @@ def acknowledgements(
     responses = [
         notices.NoticeResponse(given.notice, given.response, given.reason) for given in body.responses
     ]
-    with _corrections(hub, caller, request_id, "acknowledgement") as (asked, own):
+    with _corrections(hub, caller, request_id, "acknowledgement") as (request, own):
         reached = acknowledge(
-            asked.connection, asked.agreement, own, body.acknowledged, responses, client_id=caller.client_id
+            request.connection,
+            request.agreement,
+            own,
+            body.acknowledged,
+            responses,
+            client_id=caller.client_id,
         )
         return AcknowledgementAnswer(acknowledged=reached.acknowledged, fetched=reached.fetched)
 
@@ -165,9 +170,9 @@ def acknowledgements(
 @contextmanager
 def _corrections(
     hub: Hub, caller: Caller, request_id: UUID, action: Action
-) -> Iterator[tuple[Inquiry, Corrections]]:
+) -> Iterator[tuple[AuditedRequest, Corrections]]:
     """Open a question about the notices that the agreement entitles to, logged under their legal basis."""
-    with inquiry(hub, caller, request_id, action) as asked:
-        own = require_corrections(asked.agreement, today())
-        asked.legal_basis = own.legal_basis
-        yield asked, own
+    with audited_request(hub, caller, request_id, action) as request:
+        own = require_corrections(request.agreement, today())
+        request.legal_basis = own.legal_basis
+        yield request, own

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from oncehub.api.core.audited_request import inquiry
+from oncehub.api.core.audited_request import audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import Body
@@ -57,11 +57,13 @@ def changes(
     wanted: Annotated[FeedQuery, Query()],
 ) -> FeedAnswer:
     """Read the feed that the agreement entitles to, on from a sequence."""
-    with inquiry(hub, caller, request_id, "feed") as asked:
-        asked.attributes = asked.agreement.attributes
-        require_feed(asked.agreement, feed)
-        page = read_changes(asked.connection, asked.agreement, wanted.after, wanted.limit, hub.pseudonym_key)
+    with audited_request(hub, caller, request_id, "feed") as request:
+        request.attributes = request.agreement.attributes
+        require_feed(request.agreement, feed)
+        page = read_changes(
+            request.connection, request.agreement, wanted.after, wanted.limit, hub.pseudonym_key
+        )
         lines = [FeedLine(**line) for line in page.changes]
-        asked.page = logged_page(hub.pseudonym_key, feed, page.told)
-        note_page(asked.connection, feed, caller.client_id, wanted.after, page.next)
+        request.page = logged_page(hub.pseudonym_key, feed, page.told)
+        note_page(request.connection, feed, caller.client_id, wanted.after, page.next)
         return FeedAnswer(changes=lines, next=page.next, more=page.more)

@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from oncehub.api.core.audited_request import inquiry
+from oncehub.api.core.audited_request import audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import Body, SearchTerms
@@ -72,11 +72,11 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
     require_named(body.attributes, hub.attributes)
     require_search_terms(body.search, hub.attributes)
     wanted = tuple(dict.fromkeys(body.attributes))
-    with inquiry(hub, caller, request_id, "lookup", attributes=wanted) as asked:
-        require_purpose(asked.agreement, body.purpose)
-        require_search(asked.agreement, body.search)
-        require_attributes(asked.agreement, wanted)
-        person = asked.found(find_person(asked.connection, asked.agreement, body.search, wanted))
+    with audited_request(hub, caller, request_id, "lookup", attributes=wanted) as request:
+        require_purpose(request.agreement, body.purpose)
+        require_search(request.agreement, body.search)
+        require_attributes(request.agreement, wanted)
+        person = request.found(find_person(request.connection, request.agreement, body.search, wanted))
         values = {
             name: {"value": believed.value, "source": believed.source, "as_of": believed.as_of}
             for name, believed in person.attributes.items()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
-from oncehub.api.core.audited_request import inquiry
+from oncehub.api.core.audited_request import audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import DAY, SearchTerms
@@ -144,16 +144,18 @@ def fill(
     require_search_terms(body.search, hub.attributes)
     day = dossier_day(body.on)
     known = named(hub.procedures, code)
-    with inquiry(hub, caller, request_id, "prefill", procedure=known.id if known else None) as asked:
-        procedure = require_procedure(asked.agreement, known, code, day)
-        require_search(asked.agreement, body.search)
-        wanted = FormRequest(procedure, day, asked.agreement)
-        person = asked.find_living(wanted, body.search)
-        form = prefill(asked.connection, person, wanted, hub.confidence)
-        asked.attributes, asked.relatives = form.released, form.relatives
-        if asked.agreement.submissions:
-            opening = Opening(request_id, caller.client_id, asked.agreement)
-            note_form(asked.connection, hub.pseudonym_key, opening, wanted, form)
+    with audited_request(
+        hub, caller, request_id, "prefill", procedure=known.id if known else None
+    ) as request:
+        procedure = require_procedure(request.agreement, known, code, day)
+        require_search(request.agreement, body.search)
+        wanted = FormRequest(procedure, day, request.agreement)
+        person = request.find_living(wanted, body.search)
+        form = prefill(request.connection, person, wanted, hub.confidence)
+        request.attributes, request.relatives = form.released, form.relatives
+        if request.agreement.submissions:
+            opening = Opening(request_id, caller.client_id, request.agreement)
+            note_form(request.connection, hub.pseudonym_key, opening, wanted, form)
         return PrefillAnswer(
             procedure=head(procedure, day),
             items={name: FilledItem.of(item) for name, item in form.items.items()},

@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from oncehub.api.core.audited_request import Inquiry, inquiry
+from oncehub.api.core.audited_request import AuditedRequest, audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import SearchTerms
@@ -123,19 +123,21 @@ def submit(
     """Take what was confirmed, corrected or answered on a form; it becomes records of the agency's source."""
     require_search_terms(body.search, hub.attributes)
     known = named(hub.procedures, code)
-    with inquiry(hub, caller, request_id, "submission", procedure=known.id if known else None) as asked:
-        require_submissions(asked.agreement)
-        opening = Opening(body.request_id, caller.client_id, asked.agreement)
-        form = find_open_form(asked.connection, opening)
-        procedure = require_procedure(asked.agreement, known, code, form.day if form else today())
-        require_search(asked.agreement, body.search)
+    with audited_request(
+        hub, caller, request_id, "submission", procedure=known.id if known else None
+    ) as request:
+        require_submissions(request.agreement)
+        opening = Opening(body.request_id, caller.client_id, request.agreement)
+        form = find_open_form(request.connection, opening)
+        procedure = require_procedure(request.agreement, known, code, form.day if form else today())
+        require_search(request.agreement, body.search)
         if form is None or form.procedure != procedure.id:
             raise SubmissionInvalid([_NO_FORM])
-        returned = _Returned(hub, asked, body, opening, procedure)
+        returned = _Returned(hub, request, body, opening, procedure)
         person = returned.person(form)
         if form.taken is None:
             returned.take(form, person)
-            form = find_open_form(asked.connection, opening) or form
+            form = find_open_form(request.connection, opening) or form
         return returned.answer(form)
 
 
@@ -144,17 +146,17 @@ class _Returned:
     """What comes back for a form of a procedure, within the question that it is."""
 
     hub: Hub
-    asked: Inquiry
+    request: AuditedRequest
     body: SubmissionRequest
     opening: Opening
     procedure: Procedure
 
     def person(self, form: OpenForm) -> Person:
         """Find whose form it is, with what the form may hold."""
-        asked = self.asked
-        wanted = FormRequest(self.procedure, form.day, asked.agreement)
-        found = asked.find_living(wanted, self.body.search)
-        asked.attributes = ()
+        request = self.request
+        wanted = FormRequest(self.procedure, form.day, request.agreement)
+        found = request.find_living(wanted, self.body.search)
+        request.attributes = ()
         if form.person != person_pseudonym(self.hub.pseudonym_key, found.key):
             raise SubmissionInvalid([_NO_FORM])
         return found
@@ -164,19 +166,19 @@ class _Returned:
         require_open(form)
         given = {name: Answer(answer.kind, answer.value) for name, answer in self.body.answers.items()}
         consented = {name for name, believed in person.attributes.items() if believed.consented}
-        covered = consented & set(self.asked.agreement.attributes)
+        covered = consented & set(self.request.agreement.attributes)
         given_back = Answers(form, self.procedure.items_on(form.day), covered, self.hub.person, given)
         given_back.require_fitting()
         confirmed, stated = given_back.confirmed(), given_back.stated()
         items = confirmed | {name: attribute for name, (attribute, _) in stated.items()}
-        self.asked.attributes = tuple(sorted(set(items.values())))
+        self.request.attributes = tuple(sorted(set(items.values())))
         require_unchanged(form, self.hub.pseudonym_key, self.opening.request_id, person, confirmed)
         values = {attribute: person.attributes[attribute].value for attribute in confirmed.values()}
         records = self._records(values | dict(stated.values()), items)
-        self.asked.attributes = tuple(sorted(records))
+        self.request.attributes = tuple(sorted(records))
         kept = [name for name, attribute in items.items() if attribute in records]
-        if take(self.asked.connection, self.opening, self.body.dossier, self._digest(), kept):
-            self._desk.submit(self.asked.connection, list(records.values()))
+        if take(self.request.connection, self.opening, self.body.dossier, self._digest(), kept):
+            self._desk.submit(self.request.connection, list(records.values()))
 
     def answer(self, form: OpenForm) -> SubmissionAnswer:
         """Answer with what was taken for the form, by this request or by one of the same content."""
@@ -192,7 +194,7 @@ class _Returned:
 
     @property
     def _desk(self) -> Desk:
-        return self.hub.desks[self.asked.agreement.name]
+        return self.hub.desks[self.request.agreement.name]
 
     def _records(self, values: Mapping[str, Any], items: Mapping[str, str]) -> dict[str, Record]:
         """Make records by attribute; what would not land is told of at the item that states it."""

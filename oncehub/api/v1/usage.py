@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from oncehub.api.core.audited_request import inquiry
+from oncehub.api.core.audited_request import audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import MOMENT, WHOLE_NUMBER, SearchTerms
@@ -86,11 +86,11 @@ class UsageAnswer(_Answer):
 def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> UsageAnswer:
     """Show the citizen who is named in the token who had their data; this look is itself a usage."""
     require_search_terms(body.search, hub.attributes)
-    with inquiry(hub, caller, request_id, "usage") as asked:
-        require_usage(require_citizen(asked.agreement, caller.citizen, body.search))
-        person = asked.find(body.search)
+    with audited_request(hub, caller, request_id, "usage") as request:
+        require_usage(require_citizen(request.agreement, caller.citizen, body.search))
+        person = request.find(body.search)
         page = find_usages(
-            asked.connection,
+            request.connection,
             person.key,
             (hub.pseudonym_key, *hub.retired_pseudonym_keys),
             hub.agreements,
@@ -98,7 +98,7 @@ def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: Request
             offset=body.offset,
             limit=body.limit,
             day=today(),
-            under=asked.agreement,
+            under=request.agreement,
         )
         return UsageAnswer(
             total_usages=page.total,

@@ -33,7 +33,7 @@ def test_look_ups_stop_while_the_log_goes_unsealed_and_go_on_when_it_is_sealed(
         portal.http = again
         refused = portal.lookup(WHO, ["person.full_name"])
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "60")
-        assert "has not been sealed" in refused.json()["detail"]
+        assert "has not been signed" in refused.json()["detail"]
         seal(editable, database)
         assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
 

@@ -200,7 +200,7 @@ def test_asking_for_everything_is_answered_with_what_to_ask_for(portal: Any, an:
         answer = portal.lookup(WHO, wanted)
         assert answer.status_code == 422
         (fault,) = answer.json()["errors"]
-        assert "asks for everything; name the attributes that are needed" in fault["detail"]
+        assert "requests everything; list the attributes that are needed" in fault["detail"]
 
 
 def test_an_agency_sees_what_it_may_ask_and_how_often_still(portal: Any, an: str) -> None:
