@@ -82,7 +82,7 @@ def _document(report: RunBalance, differences: list[CountMismatch] | None) -> di
         "adds_up": report.adds_up,
         "totals": [dataclasses.asdict(total) for total in report.totals],
     }
-    return document if differences is None else document | {"mismatches": differences}
+    return document if differences is None else document | {"differences": differences}
 
 
 def _show(report: RunBalance, differences: list[CountMismatch] | None) -> None:
@@ -94,7 +94,7 @@ def _show(report: RunBalance, differences: list[CountMismatch] | None) -> None:
     elif differences is not None:
         sys.stdout.write("recounted: the tables agree\n")
     outcome = "adds up" if report.adds_up else "DOES NOT ADD UP"
-    sys.stdout.write(f"run {report.run_id}, signed off {report.closed_at:%Y-%m-%d %H:%M:%S}: {outcome}\n")
+    sys.stdout.write(f"run {report.run_id}, closed {report.closed_at:%Y-%m-%d %H:%M:%S}: {outcome}\n")
     for line in report.lines:
         if not line.adds_up:
             sys.stdout.write(f"{line.subject} {line.source} {line.kind}: {line.unexplained:,} unexplained\n")

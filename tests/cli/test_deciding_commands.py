@@ -80,7 +80,7 @@ def test_people_are_joined_split_and_taken_apart(oncehub, settings, database, ac
     word = ("--by", "clerk", "--reason", "seen")
     assert oncehub("person", "merge", second, first, *word).returncode == 0
     again = oncehub("person", "merge", first, second, *word)
-    assert (again.returncode, "joined to somebody else already" in again.stderr) == (1, True)
+    assert (again.returncode, "merged into somebody else already" in again.stderr) == (1, True)
     (joining,) = json.loads(oncehub("person", "merges", first, "--json").stdout)
     assert (joining["verdict"], joining["active"]) == ("one", True)
     assert oncehub("person", "unmerge", second, *word).returncode == 0

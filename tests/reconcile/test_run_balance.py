@@ -212,7 +212,7 @@ def _books(hub):
 
 
 def _standing(hub):
-    found = hub.rows("select kind, sum(standing)::int as number from truth.run_balance_current group by kind")
+    found = hub.rows("select kind, sum(closing)::int as number from truth.run_balance_current group by kind")
     return {row["kind"]: row["number"] for row in found if row["number"]}
 
 

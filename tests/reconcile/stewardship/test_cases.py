@@ -275,13 +275,13 @@ def test_the_evidence_stands_side_by_side(borrowed):
     file = _file(borrowed, _only(borrowed))
     assert (file.people, file.source_key) == ((str(_key(borrowed, "CD1")),), "TK1")
     rows = {row.attribute: row for row in file.compared}
-    assert (rows["full_name"].stated, rows["full_name"].believed[0].value) == (
+    assert (rows["full_name"].source_value, rows["full_name"].golden_values[0].value) == (
         BINH["full_name"],
         ANH["full_name"],
     )
-    number = rows["personal_id"].believed[0]
+    number = rows["personal_id"].golden_values[0]
     assert (number.equals, number.source, number.as_of[:10]) == (True, "population", "2026-01-01")
-    assert (rows["phone"].stated, rows["phone"].believed[0].value) == ("+84912345678", None)
+    assert (rows["phone"].source_value, rows["phone"].golden_values[0].value) == ("+84912345678", None)
     assert file.evidence["method"] == "personal_id"
 
 
