@@ -194,7 +194,7 @@ WRONG = {
     "parameter: cursor": ("parameter: trang", "page 2: answered 400; check the path and the parameters sent"),
     "since: since": ("since: from", "asked for what changed since: landuse.holders: page 1: answered 400"),
     "records: data.items": ("records: items", "holds no list at `items`; there is one at `data.items`"),
-    "key: [maSo]": ("key: [gioiTinh]", "share their key with another one"),
+    "key: [maSo]": ("key: [gioiTinh]", "share their key with another record"),
     "path: /holders,": ("path: /holder,", "answered 404; check the path"),
     "scope: sodiachinh.read": ("scope: sodiachinh.write", "(invalid_scope)"),
 }
