@@ -17,13 +17,13 @@ def sign_entries() -> dict[str, Any]:
 
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
-    from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, seal
+    from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, write_checkpoints
 
     with clear_failures():
-        report = seal(load_settings())
-    if report.unsealed_seconds > OVERDUE_SECONDS:
+        report = write_checkpoints(load_settings())
+    if report.unsigned_seconds > OVERDUE_SECONDS:
         raise AirflowException(
-            f"the oldest entry of the access log is unsigned since {report.unsealed_seconds:.0f} s: an older "
+            f"the oldest entry of the access log is unsigned since {report.unsigned_seconds:.0f} s: an older "
             "transaction is open"
         )
     return counted(report)

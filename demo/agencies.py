@@ -14,7 +14,7 @@ from oncehub.config.agreements import Agreement
 from oncehub.errors import TooManyRequests
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.store.connection import Connection
 
 Question = ParamSpec("Question")
@@ -50,7 +50,7 @@ def admit_agencies(settings: Settings, database: Connection, keys: Path, hub_url
     for name, agreement in load_agreements(settings).items():
         client_id = f"demo-{name}"
         key = keys / f"{name}.pem"
-        add_consumer(database, client_id, name, new_client_key(key))
+        add_client(database, client_id, name, new_client_key(key))
         client = HubClient(hub_url, client_id, key.read_bytes(), loopback_session())
         agencies[name] = Agency(agreement, client)
     return agencies

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from oncehub.api.client import HubClient
-    from oncehub.audit.signing.checkpoints import seal as sign_checkpoint
+    from oncehub.audit.signing.checkpoints import write_checkpoints as sign_checkpoint
     from oncehub.config.catalogue import load_connector, load_connectors
     from oncehub.errors import OncehubError
     from oncehub.initialise import initialise as initialise_database
@@ -60,7 +60,7 @@ _PLACES: Final = {
     "publish_feed": ("oncehub.share.feeds.entries", "publish"),
     "purge_expired": ("oncehub.share.retention.purge", "purge"),
     "reconcile_records": ("oncehub.reconcile.run", "reconcile"),
-    "sign_checkpoint": ("oncehub.audit.signing.checkpoints", "seal"),
+    "sign_checkpoint": ("oncehub.audit.signing.checkpoints", "write_checkpoints"),
     "sync_source": ("oncehub.intake.sync", "sync"),
 }
 

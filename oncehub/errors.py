@@ -31,7 +31,7 @@
     ├── NotFetched             an agency acknowledges or answers what it was not given
     ├── SubmissionInvalid      what comes back for a form does not fit it: says where
     ├── SubmissionRefused      what comes back for a form comes too late, or comes otherwise a second time
-    ├── LogUnsealed            the access log has gone unsealed for too long: nobody is looked up
+    ├── LogUnsigned            the access log has gone unsigned for too long: look-ups stop
     ├── TooManyRequests        an agreement's limit is reached; asked to wait (`retry_after` seconds)
     └── AccessDenied           an agreement does not allow what was asked
         └── NotAuthenticated   the caller did not prove who it is
@@ -214,8 +214,8 @@ class SubmissionRefused(OncehubError):
     """What comes back for a form cannot be taken any more: have the form filled anew."""
 
 
-class LogUnsealed(OncehubError):
-    """The access log has gone unsealed for longer than is allowed; nobody is looked up until it is sealed."""
+class LogUnsigned(OncehubError):
+    """The access log has gone unsigned for longer than allowed; look-ups stop until it is signed."""
 
 
 class TooManyRequests(OncehubError):

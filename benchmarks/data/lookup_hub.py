@@ -17,7 +17,7 @@ from benchmarks.measuring.server import Server
 from oncehub.api.client import HubClient
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
-from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.store.connection import Connection, connect
 from stubs.processes import Started
 
@@ -60,7 +60,7 @@ from truth.person
 where personal_id like '%%7';
 """
 
-# A year of look-ups before today's, all sealed: what lines look like decides what the next one costs.
+# A year of look-ups before today's, all signed: what lines look like decides what the next one costs.
 _LINES: Final = """
 insert into audit.entry (at, client_id, agency, agreement, purpose, legal_basis, action, person, attributes,
     outcome, request_id)
@@ -73,12 +73,12 @@ from generate_series(1, %(lines)s) n
 """
 
 # The API asks for how long the oldest line has waited; the statement and its leaves nobody verifies here.
-_SEALED: Final = """
-insert into audit.seal (number, entries, leaves, statement, horizon, sealed_at)
+_SIGNED: Final = """
+insert into audit.checkpoint (number, entries, leaves, statement, horizon, signed_at)
 select
     coalesce(max(number), 0) + 1, array[1], sha256(''), 'none',
     pg_snapshot_xmin(pg_current_snapshot()), now()
-from audit.seal
+from audit.checkpoint
 """
 
 _INDEXES: Final = """
@@ -113,7 +113,7 @@ def ensure_filled(server: Server, home: Path, people: int, lines: int) -> Settin
     settings = Settings(_root(home), home, server.url(name))
     initialise(settings)
     with closing(connect(server.url(name))) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(_SEALED)
+        cursor.execute(_SIGNED)
     server.settle(name)
     server.warm(name)
     return settings
@@ -158,7 +158,7 @@ def serving(settings: Settings) -> Iterator[Api]:
     key = settings.home / "bench.pem"
     key.unlink(missing_ok=True)
     with closing(connect(str(settings.database_url))) as connection:
-        add_consumer(connection, CLIENT, AGREEMENT, new_client_key(key))
+        add_client(connection, CLIENT, AGREEMENT, new_client_key(key))
     environment = {
         "ONCEHUB_ROOT": str(settings.root),
         "ONCEHUB_HOME": str(settings.home),

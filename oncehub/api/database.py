@@ -14,7 +14,7 @@ from psycopg2.pool import ThreadedConnectionPool
 
 from oncehub.errors import ConfigError, StoreUnavailable
 from oncehub.settings import Settings
-from oncehub.share.agreements.roles import API_ROLE
+from oncehub.share.roles import API_ROLE
 from oncehub.store.connection import Connection, database_url
 from oncehub.store.failures import why_not_connected
 

@@ -1,1 +1,1 @@
-"""The access log: who asked for whose data, by what right, and what was answered."""
+"""The access log: who asked for which person's data, on which legal basis, and what was answered."""

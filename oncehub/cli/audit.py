@@ -11,16 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from oncehub.anonymisation.anonymiser import masked_text
-from oncehub.audit.log.appearances import page_findings
 from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
 from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors
 from oncehub.audit.signing.archive_verification import verify_archives
 from oncehub.audit.signing.archives import export as export_archives
-from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, unsealed_seconds
-from oncehub.audit.signing.checkpoints import seal as sign_checkpoint
-from oncehub.audit.signing.findings import Verification
-from oncehub.audit.signing.keys import keys_to_trust, seal_key
-from oncehub.audit.signing.verification import verify_database
+from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, unsigned_seconds
+from oncehub.audit.signing.checkpoints import write_checkpoints as sign_checkpoint
+from oncehub.audit.signing.keys import keys_to_trust, signing_key
+from oncehub.audit.signing.page_verification import page_findings
+from oncehub.audit.signing.verification import Verification, verify_database
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import MOMENT, Json, PersonKey, ShowPersonalData, moment
 from oncehub.cli.output import show, show_one, write_json
@@ -48,7 +47,7 @@ def checkpoint(as_json: Json = False) -> None:
 def status(as_json: Json = False) -> None:
     """Show how long the oldest entry has been unsigned; status 1 when a checkpoint is overdue."""
     with opened(load_settings()) as connection:
-        waited = unsealed_seconds(connection)
+        waited = unsigned_seconds(connection)
     overdue = waited > OVERDUE_SECONDS
     content = {"unsigned_seconds": waited, "overdue_after": OVERDUE_SECONDS, "overdue": overdue}
     show_one(content, title="access log", as_json=as_json)
@@ -71,7 +70,7 @@ def export(
 @app.command("keys")
 def keys() -> None:
     """Print the public signing key as a JWK set; the verifier keeps it, and its predecessors."""
-    write_json({"keys": [seal_key(load_settings().home).public]})
+    write_json({"keys": [signing_key(load_settings().home).public]})
 
 
 @app.command("verify")
@@ -171,7 +170,7 @@ def _show(outcome: Verification, anchors: Anchors, *, as_json: bool) -> None:
         write_json(_document(outcome))
         return
     sys.stdout.write(
-        f"{outcome.seals:,} checkpoints of {outcome.lines:,} entries, {outcome.anchored:,} anchored; "
+        f"{outcome.checkpoints:,} checkpoints of {outcome.lines:,} entries, {outcome.anchored:,} anchored; "
         f"{outcome.waiting:,} entries are not signed yet\n"
     )
     if not anchors.heads:
@@ -188,7 +187,7 @@ def _show(outcome: Verification, anchors: Anchors, *, as_json: bool) -> None:
 def _document(outcome: Verification) -> dict[str, Any]:
     return {
         "genuine": outcome.genuine,
-        "checkpoints": outcome.seals,
+        "checkpoints": outcome.checkpoints,
         "entries": outcome.lines,
         "unsigned": outcome.waiting,
         "anchored": outcome.anchored,

@@ -16,11 +16,11 @@ from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import find_agreement, load_agreements
 from oncehub.share.clients.clients import (
-    add_consumer,
+    add_client,
     agreement_of,
     list_clients,
     new_client_key,
-    revoke_consumer,
+    revoke_client,
 )
 from oncehub.share.clients.keys import (
     PublicJwk,
@@ -74,7 +74,7 @@ def add(
     jwk, settings = _jwk(public_key), load_settings()
     require_pinned(find_agreement(settings, agreement), read_public_key(jwk).thumbprint())
     with opened(settings) as connection:
-        add_consumer(connection, client_id, agreement, jwk, end=moment(until))
+        add_client(connection, client_id, agreement, jwk, end=moment(until))
 
 
 @app.command("add-key")
@@ -144,7 +144,7 @@ def list_(as_json: Json = False) -> None:
 def revoke(client_id: str) -> None:
     """Revoke a client: its requests are refused from now on."""
     with opened(load_settings()) as connection:
-        revoke_consumer(connection, client_id)
+        revoke_client(connection, client_id)
 
 
 def _warn_without_key(settings: Settings, connection: Connection, client_id: str) -> None:

@@ -102,7 +102,7 @@ def _named(
     if named := [agreement for agreement in agreements if agreement.feed == name]:
         return named, None
     with connection, connection.cursor() as cursor:
-        cursor.execute("select client_id, agreement from share.consumer where revoked_at is null")
+        cursor.execute("select client_id, agreement from share.client where revoked_at is null")
         clients: dict[str, str] = dict(cursor.fetchall())
     if named := [agreement for agreement in agreements if agreement.name == clients.get(name)]:
         return named, name

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from oncehub.audit.signing.keys import keys_to_trust
-from oncehub.audit.signing.purges import bent_proof
+from oncehub.audit.signing.purges import find_tampered_proof
 from oncehub.cli.options import Json
 from oncehub.cli.output import show, show_one
 from oncehub.settings import load_settings
@@ -53,7 +53,7 @@ def verify(
     settings = load_settings()
     trusted = keys_to_trust(settings.home, trust)
     with opened(settings) as connection, connection:
-        tampered = bent_proof(connection, trusted)
+        tampered = find_tampered_proof(connection, trusted)
     sys.stdout.write(f"{tampered}\n" if tampered else "all proofs are valid\n")
     if tampered:
         raise typer.Exit(_TAMPERED)

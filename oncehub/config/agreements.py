@@ -9,7 +9,6 @@ from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from oncehub.config.connector import Name
 from oncehub.config.documents import Document, Section
-from oncehub.config.population import Condition
 from oncehub.config.rules import CaseKind
 
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+\.[a-z0-9_]+$")]
@@ -24,6 +23,13 @@ service whose code is not known `dvctt-` and its number, e.g. `dvctt-07`."""
 
 StreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}\.[a-z][a-z0-9_]{0,30}$")]
 """`source.stream`, e.g. `portal.submissions`."""
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+ProvinceCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
+CommuneCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
+
+REFORMED = date(2025, 7, 1)
+"""First day of the catalogue of 34 provinces and 3,321 communes (Nghị quyết 202/2025/QH15)."""
 
 
 class LegalBasis(Section):
@@ -63,6 +69,29 @@ class Validity(Section):
     def _ordered(self) -> Self:
         if self.until < self.since:
             raise ValueError("until lies before from")
+        return self
+
+
+class Condition(Section):
+    """What an attribute must be; what is not held, or cannot be placed for certain, fulfils none.
+
+    Attributes:
+        one_of: a code: one of these.
+        province: an address: in one of these, by their 2-digit codes.
+        commune: an address: in one of these, by their 5-digit codes.
+        edition: first day of the catalogue of administrative units that the codes are read in; an address
+            coded by another catalogue is followed through the reform.
+    """
+
+    one_of: Annotated[tuple[Code, ...], Field(min_length=1)] | None = None
+    province: Annotated[tuple[ProvinceCode, ...], Field(min_length=1)] | None = None
+    commune: Annotated[tuple[CommuneCode, ...], Field(min_length=1)] | None = None
+    edition: date = REFORMED
+
+    @model_validator(mode="after")
+    def _one(self) -> Condition:
+        if sum(given is not None for given in (self.one_of, self.province, self.commune)) != 1:
+            raise ValueError("give exactly one of one_of, province and commune")
         return self
 
 

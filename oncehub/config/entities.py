@@ -38,6 +38,7 @@ class Attribute:
             show as equal, so an attribute whose values can be guessed must not have it.
         pattern: regular expression of a text, where the schema has one.
         values: the only values allowed, where the schema lists them.
+        coded: its values are codes, which people read by their labels: it has `values`, or `x-coded`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Attribute:
     indexed: bool = False
     pattern: str | None = None
     values: tuple[str, ...] = ()
+    coded: bool = False
 
     @property
     def database_type(self) -> str:
@@ -158,6 +160,7 @@ def _attribute(path: Path, name: str, part: dict[str, Any], item_key: str | None
         indexed=part.get("x-blind-index", False),
         pattern=part.get("pattern"),
         values=tuple(value for value in part.get("enum", ()) if value is not None),
+        coded="enum" in part or part.get("x-coded", False),
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from oncehub.config.agreements import AttributeName, LegalBasis, ProcedureId
 from oncehub.config.connector import Name
 from oncehub.config.documents import Document, Section
+from oncehub.config.entities import qualified
 from oncehub.config.quantities import Age
 
 ComponentCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,39}$")]
@@ -22,6 +23,11 @@ HOUSEHOLD_MEMBERS: Final = "household_members"
 """The one relation that leads to several people: those of whom the same head of household is believed.
 
 Luật Căn cước 26/2023/QH15 Điều 9: the register holds the names and numbers of a head and of the members."""
+
+
+def relationship_attribute(relation: str) -> AttributeName:
+    """Return the attribute that names the relative, e.g. `person.father`; of a household, its head."""
+    return "person.household_head" if relation == HOUSEHOLD_MEMBERS else qualified(relation)
 
 
 class Text(Section):

@@ -15,7 +15,7 @@ Kind = Literal[
     "person_versions",
     "closed_discrepancies",
     "closed_case_evidence",
-    "superseded_deliveries",
+    "superseded_feed_entries",
     "filled_forms",
     "landed_submissions",
     "settled_notices",

@@ -204,7 +204,7 @@ def feed_fields(entity: Entity) -> EncryptedFields:
     """The sensitive attributes in the lines of feeds, whose `origins` says which record states each."""
     prefix = f"{entity.name}."
     return EncryptedFields(
-        "share.delivery",
+        "share.feed_entry",
         entity,
         key={"feed": "text", "sequence": "bigint"},
         values=_values(

@@ -1,1 +1,1 @@
-"""Answer agencies: agreements decide, look-ups and prefills answer, feeds tell what changed."""
+"""Shares data with agencies: agreements decide, look-ups and forms answer, feeds report changes."""

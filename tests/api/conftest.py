@@ -24,7 +24,7 @@ from oncehub.api.app import create_app
 from oncehub.api.server.serving import listening, server_config
 from oncehub.config.procedures import Item, Text
 from oncehub.settings import Settings
-from oncehub.share.clients.clients import add_consumer
+from oncehub.share.clients.clients import add_client
 from oncehub.store.connection import Connection
 
 ISSUER = "urn:oncehub"
@@ -170,7 +170,7 @@ def admit(http: TestClient, database: Connection) -> Callable[..., Agency]:
     def add(agreement: str, client_id: str | None = None, key: OKPKey | ECKey | None = None) -> Agency:
         agency = Agency(http, client_id or f"client-of-{agreement}")
         agency.key = key or agency.key
-        add_consumer(database, agency.client_id, agreement, agency.key.as_dict(private=False))
+        add_client(database, agency.client_id, agreement, agency.key.as_dict(private=False))
         return agency
 
     return add

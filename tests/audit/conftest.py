@@ -10,8 +10,8 @@ import pytest
 
 from oncehub.audit.log.entries import Entry, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
-from oncehub.audit.signing.checkpoints import seal_batch
-from oncehub.audit.signing.keys import seal_key
+from oncehub.audit.signing.checkpoints import sign_batch
+from oncehub.audit.signing.keys import signing_key
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
@@ -41,13 +41,13 @@ def add_lines(database: Connection, number: int, first: int = 0) -> None:
 
 
 @pytest.fixture
-def sealed_log(settings: Settings, database: Connection) -> Callable[[int, int], None]:
-    """Fill and seal the log: `sealed_log(batches, lines)`."""
+def signed_log(settings: Settings, database: Connection) -> Callable[[int, int], None]:
+    """Fill and checkpoint the log: `signed_log(batches, lines)`."""
 
     def fill(batches: int, lines: int) -> None:
-        key = seal_key(settings.home)
+        key = signing_key(settings.home)
         for batch in range(batches):
             add_lines(database, lines, first=batch * lines)
-            assert seal_batch(database, key) == lines
+            assert sign_batch(database, key) == lines
 
     return fill

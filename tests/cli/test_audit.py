@@ -5,8 +5,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from oncehub.audit.log.entries import Entry, write
-from oncehub.audit.log.pages import Told, page
+from oncehub.audit.log.entries import DisclosedLine, Entry, page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
@@ -29,7 +28,7 @@ def test_a_log_is_sealed_archived_and_verified_and_what_is_bent_is_named(
     assert genuine.stdout.endswith("0 entries are not signed yet\nno tampering found\n")
 
     archives, trust = tmp_path / "archives", tmp_path / "keys.json"
-    assert json.loads(oncehub("audit", "export", str(archives), "--json").stdout)["seals"] == 1
+    assert json.loads(oncehub("audit", "export", str(archives), "--json").stdout)["checkpoints"] == 1
     trust.write_text(oncehub("audit", "keys").stdout, "utf-8")
     elsewhere = ("--archive", str(archives), "--trust", str(trust))
     assert oncehub("audit", "verify", *elsewhere).returncode == 0
@@ -39,7 +38,7 @@ def test_a_log_is_sealed_archived_and_verified_and_what_is_bent_is_named(
         cursor.execute("update audit.entry set agency = 'G02' where entry_id = 2")
     bent = oncehub("audit", "verify")
     assert bent.returncode == 1
-    assert "changed: seal 1, line 2, entry 2: the line does not say what was sealed" in bent.stdout
+    assert "changed: checkpoint 1, line 2, entry 2: the line does not say what was signed" in bent.stdout
     (finding,) = json.loads(oncehub("audit", "verify", "--json").stdout)["findings"]
     assert (finding["what"], finding["entry_id"]) == ("changed", 2)
 
@@ -87,14 +86,14 @@ def test_verifying_names_a_page_in_which_others_stood(
     oncehub: Command, settings: Settings, database: Connection, entry: Callable[..., Entry]
 ) -> None:
     an, binh = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
-    given = page(pseudonym_key(settings.home), "residence", [Told(1, an)])
+    given = page(pseudonym_key(settings.home), "residence", [DisclosedLine(1, an)])
     with database, database.cursor() as cursor:
         write(database, entry(person=None, action="feed", page=given))
         cursor.execute("insert into share.feed (feed) values ('residence')")
-        cursor.execute("insert into share.delivery values ('residence', 1, %s, '{}')", (an,))
+        cursor.execute("insert into share.feed_entry values ('residence', 1, %s, '{}')", (an,))
     assert oncehub("audit", "verify").returncode == 0
     with database, database.cursor() as cursor:
-        cursor.execute("update share.delivery set person_key = %s", (binh,))
+        cursor.execute("update share.feed_entry set person_key = %s", (binh,))
     bent = oncehub("audit", "verify")
     assert bent.returncode == 1
-    assert "changed: entry 1: others stood in the page that it gave out" in bent.stdout
+    assert "changed: entry 1: the page that it gave out was about other people" in bent.stdout

@@ -19,7 +19,7 @@ def test_a_refusing_database_is_one_line_without_the_row_it_refused(
     public = tmp_path / "public.json"
     public.write_text(json.dumps(new_client_key(tmp_path / "key.pem")))
     with database, database.cursor() as cursor:
-        cursor.execute("alter table share.consumer add constraint none_may check (client_id = '')")
+        cursor.execute("alter table share.client add constraint none_may check (client_id = '')")
     command = ["client", "add", "sentinel", "--agreement", "portal-residence", "--public-key", str(public)]
     done = subprocess.run(
         [sys.executable, "-m", "oncehub.cli", *command],
@@ -31,4 +31,4 @@ def test_a_refusing_database_is_one_line_without_the_row_it_refused(
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == "oncehub: the database refused: CheckViolation (23514) at share.consumer.none_may\n"
+    assert done.stderr == "oncehub: the database refused: CheckViolation (23514) at share.client.none_may\n"

@@ -12,7 +12,7 @@ import pytest
 from oncehub.audit.log.pseudonyms import feed_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.publish import publish_corrections
 from oncehub.share.delivery.offsets import note_page
 from oncehub.share.feeds.consumer_snapshot import digest
@@ -57,10 +57,10 @@ def test_feeds_check_names_the_persons_a_client_missed_and_ends_with_status_1(
 ) -> None:
     person = believe(**AN)
     publish(editable, "residence", database)
-    add_consumer(database, "portal", "portal-residence", new_client_key(tmp_path / "key.pem"))
+    add_client(database, "portal", "portal-residence", new_client_key(tmp_path / "key.pem"))
     agreement, key = load_agreements(editable)["portal-residence"], pseudonym_key(editable.home)
     with database:
-        (line,) = read_changes(database, agreement, 0, 10, key).changes
+        (line,) = read_changes(database, agreement, 0, 10, key).lines
         note_page(database, "residence", "portal", 0, 1)
     held = tmp_path / "held.jsonl"
 

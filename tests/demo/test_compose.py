@@ -15,7 +15,7 @@ KEYS = {
     "stubs": set(),
     "connections": set(),
     "airflow-init": set(),
-    "airflow-scheduler": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_SEAL"},
+    "airflow-scheduler": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_SIGNING"},
     "airflow-dag-processor": set(),
     "airflow-api-server": set(),
 }

@@ -29,7 +29,7 @@ from oncehub.reconcile.run import reconcile
 from oncehub.reconcile.survivorship.explain import explain
 from oncehub.reconcile.survivorship.history import history
 from oncehub.settings import Settings
-from oncehub.share.access.database_access import build_wall, encrypted_attributes
+from oncehub.share.access.database_access import build_database_access, encrypted_attributes
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.feeds import entries as feeds_module
 from oncehub.share.feeds.entries import publish, read_changes
@@ -83,8 +83,8 @@ class Hub:
 
     def step(self) -> None:
         reconcile(self.settings, self.database)
-        feeds_module.extend_feed(
-            self.database, self.agreement, "residence", ["religion", "blood_type"], self.settings.home
+        feeds_module.feed_sequence(self.agreement, ["religion", "blood_type"], self.settings.home).extend(
+            self.database
         )
 
     def believed(self, personal_id: str, home: Any = None) -> Any:
@@ -96,7 +96,7 @@ class Hub:
     def told(self) -> list[Any]:
         with self.database, decrypting(self.settings.home):
             page = read_changes(self.database, self.agreement, 0, 100, PSEUDONYM_KEY)
-        return [line["values"].get("person.religion") for line in page.changes]
+        return [line["values"].get("person.religion") for line in page.lines]
 
     def person(self, personal_id: str) -> UUID:
         [(key,)] = self.rows("select person_key::text from truth.person where personal_id = %s", personal_id)
@@ -130,7 +130,7 @@ def hub(editable: Settings, settings: Settings, database: Connection) -> Hub:
     portal = load_agreements(editable)["portal-residence"]
     attributes = (*portal.attributes, "person.religion", "person.blood_type")
     agreement = portal.model_copy(update={"attributes": attributes})
-    build_wall(database, {agreement.name: agreement}, encrypted_attributes(settings))
+    build_database_access(database, {agreement.name: agreement}, encrypted_attributes(settings))
     return Hub(settings, database, agreement)
 
 
@@ -155,7 +155,7 @@ def lived(hub: Hub) -> Hub:
 
 def test_no_table_holds_a_sensitive_value_or_a_rejected_record_in_clear(lived: Hub) -> None:
     rows = list(lived.dump())
-    assert {"truth.person_version", "share.delivery", "intake.rejected"} <= {table for table, _ in rows}
+    assert {"truth.person_version", "share.feed_entry", "intake.rejected"} <= {table for table, _ in rows}
     assert [table for table, row in rows if SENTINEL in row or SENTINEL.encode().hex() in row] == []
 
 
@@ -226,7 +226,7 @@ def test_everything_is_reencrypted_and_the_former_key_can_go(lived: Hub) -> None
         "record.person": 3,
         "truth.person": 3,
         "truth.person_version": 2,
-        "share.delivery": 5,
+        "share.feed_entry": 5,
     }
     assert [use.key for use in keys_in_use(lived.settings, lived.database) if use.values] != [former]
     retire(lived.settings, former, lived.database)

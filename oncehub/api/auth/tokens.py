@@ -34,12 +34,12 @@ _UNKNOWN = "the client is not known, is revoked, or did not sign this assertion"
 _REGISTERED = """
 select agreement, coalesce(
     (
-        select jsonb_object_agg(thumbprint, public_key) from share.consumer_key
-        where client_id = consumer.client_id
+        select jsonb_object_agg(thumbprint, public_key) from share.client_key
+        where client_id = client.client_id
             and leaked_at is null and valid_from <= now() and now() < valid_until
     ), '{}'
 )
-from share.consumer
+from share.client
 where client_id = %(client)s and revoked_at is null
 """
 

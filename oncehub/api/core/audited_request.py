@@ -10,8 +10,7 @@ from uuid import UUID
 
 from oncehub.api.auth.tokens import Caller, admission, check_admission
 from oncehub.api.core.hub import Hub
-from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, write
-from oncehub.audit.log.pages import Page
+from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement, LegalBasis
 from oncehub.encryption.field_values import decrypting
@@ -143,7 +142,7 @@ def audited_request(
     Raises:
         NotAuthenticated: when the client is no longer admitted.
         TooManyRequests: when the agreement's limit is reached.
-        LogUnsealed: when entries have been unsigned for too long.
+        LogUnsigned: when entries have been unsigned for too long.
         AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused,
             ConsentNotFound, ConsentRefused, SubmissionInvalid, SubmissionRefused: after it was logged.
     """
@@ -153,7 +152,7 @@ def audited_request(
     with hub.database.begun_by(admission(caller)) as (connection, admitted):
         check_admission(caller, admitted)
         hub.per_day.take(connection, agreement)
-        hub.sealing.require_sealed(connection)
+        hub.checkpoints.require_signed(connection)
         request = AuditedRequest(
             connection, caller, agreement, request_id, action, procedure, attributes=attributes
         )

@@ -15,7 +15,7 @@ from oncehub.api.auth.token_keys import TokenKeys, load_token_keys
 from oncehub.api.auth.tokens import Caller
 from oncehub.api.auth.verified_tokens import VerifiedTokens
 from oncehub.api.core.limits import DayLimit, SecondLimit
-from oncehub.api.core.signing_watch import SealWatch, seal_watch
+from oncehub.api.core.signing_watch import CheckpointWatch, checkpoint_watch
 from oncehub.api.database import Database, api_login
 from oncehub.api.http.oauth import DEFAULT_ISSUER
 from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
@@ -26,11 +26,16 @@ from oncehub.config.privacy import DeadlineRules
 from oncehub.config.procedures import Procedure
 from oncehub.errors import NotAuthenticated
 from oncehub.settings import Settings
-from oncehub.share.access.database_access import build_wall, encrypted_attributes, require_wall
+from oncehub.share.access.database_access import (
+    build_database_access,
+    encrypted_attributes,
+    require_database_access,
+)
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.agreements.submission_routing import Desk, load_desks
 from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rules
+from oncehub.share.people.labels import Labels, load_labels
 from oncehub.store.connection import connect
 from oncehub.store.migrate import opened, require_current
 
@@ -46,6 +51,7 @@ class Hub:
         deadlines: of citizens' requests.
         home: has the key ring.
         confidence: the rules that set the confidence in a value.
+        labels: what coded values are called.
         desks: the destination of submissions, by the name of the agreement.
     """
 
@@ -56,12 +62,13 @@ class Hub:
     person: Entity
     deadlines: DeadlineRules
     confidence: ConfidenceRules
+    labels: Labels
     database: Database
     home: Path
     token_keys: TokenKeys
     pseudonym_key: bytes = field(repr=False)
     retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
-    sealing: SealWatch
+    checkpoints: CheckpointWatch
     desks: dict[str, Desk]
     per_second: SecondLimit
     per_day: DayLimit
@@ -102,7 +109,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
     login = _login(settings, agreements)
     with closing(connect(login)) as connection:
         require_current(connection)
-        require_wall(connection, agreements, encrypted_attributes(settings))
+        require_database_access(connection, agreements, encrypted_attributes(settings))
         token_keys = load_token_keys(settings.home, connection)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
@@ -112,12 +119,13 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
         person=load_entities(settings.schemas)["person"],
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
         confidence=load_confidence_rules(settings),
+        labels=load_labels(settings),
         database=Database(login),
         home=settings.home,
         token_keys=token_keys,
         pseudonym_key=pseudonym_key(settings.home),
         retired_pseudonym_keys=retired_pseudonym_keys(),
-        sealing=seal_watch(),
+        checkpoints=checkpoint_watch(),
         desks=load_desks(settings, agreements),
         per_second=per_second,
         per_day=per_day,
@@ -128,7 +136,7 @@ def _login(settings: Settings, agreements: dict[str, Agreement]) -> str:
     """Return the API's login; with the owner's login, first apply the agreements' rights."""
     if settings.api_database_url is None:
         with opened(settings) as connection:
-            build_wall(connection, agreements, encrypted_attributes(settings))
+            build_database_access(connection, agreements, encrypted_attributes(settings))
     return api_login(settings)
 
 

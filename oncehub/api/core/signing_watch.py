@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from oncehub.errors import ConfigError, LogUnsealed
+from oncehub.errors import ConfigError, LogUnsigned
 from oncehub.store.connection import Connection
 
 LONGEST_SECONDS: Final = 14_400
-"""How long an entry may be unsigned unless `ONCEHUB_UNSEALED_SECONDS` gives another limit.
+"""How long an entry may be unsigned unless `ONCEHUB_UNSIGNED_SECONDS` gives another limit.
 
 As X-Road's `acceptable-timestamp-failure-period` (UG-SYSPAR), four hours.
 """
 
 _RECHECK_SECONDS: Final = 5.0
 
-_WAITED: Final = "select extract(epoch from clock_timestamp() - audit.oldest_unsealed())"
+_WAITED: Final = "select extract(epoch from clock_timestamp() - audit.oldest_unsigned())"
 
 
-class SealWatch:
+class CheckpointWatch:
     """Knows, to a few seconds, how long the oldest entry has been unsigned.
 
     Args:
@@ -34,11 +34,11 @@ class SealWatch:
         self._clock = clock
         self._checked: float | None = None
 
-    def require_sealed(self, connection: Connection) -> None:
+    def require_signed(self, connection: Connection) -> None:
         """Refuse the request while signing is overdue; reads the database only every few seconds.
 
         Raises:
-            LogUnsealed: when an entry has been unsigned for longer than the limit.
+            LogUnsigned: when an entry has been unsigned for longer than the limit.
         """
         now = self._clock()
         if self._checked is not None and now - self._checked < _RECHECK_SECONDS:
@@ -47,19 +47,19 @@ class SealWatch:
             cursor.execute(_WAITED)
             (waited,) = cursor.fetchone() or (None,)
         if waited is not None and waited > self._longest:
-            raise LogUnsealed(
+            raise LogUnsigned(
                 "the access log has not been signed for too long; look-ups are refused until it is"
             )
         self._checked = now
 
 
-def seal_watch() -> SealWatch:
-    """Return the watch that `ONCEHUB_UNSEALED_SECONDS` asks for.
+def checkpoint_watch() -> CheckpointWatch:
+    """Return the watch that `ONCEHUB_UNSIGNED_SECONDS` asks for.
 
     Raises:
         ConfigError: when it is not a number of seconds.
     """
-    text = os.environ.get("ONCEHUB_UNSEALED_SECONDS") or str(LONGEST_SECONDS)
+    text = os.environ.get("ONCEHUB_UNSIGNED_SECONDS") or str(LONGEST_SECONDS)
     if not text.isdecimal() or int(text) == 0:
-        raise ConfigError("ONCEHUB_UNSEALED_SECONDS must be a whole number of seconds, at least 1")
-    return SealWatch(int(text))
+        raise ConfigError("ONCEHUB_UNSIGNED_SECONDS must be a whole number of seconds, at least 1")
+    return CheckpointWatch(int(text))

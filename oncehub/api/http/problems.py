@@ -24,7 +24,7 @@ from oncehub.errors import (
     DecisionRefused,
     DecryptionFailed,
     KeyMissing,
-    LogUnsealed,
+    LogUnsigned,
     NotAuthenticated,
     NotFetched,
     PersonNotFound,
@@ -63,7 +63,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RunBusy, _busy)
     app.add_exception_handler(NotFetched, _not_fetched)
     app.add_exception_handler(TooManyRequests, _too_many)
-    app.add_exception_handler(LogUnsealed, _unsealed)
+    app.add_exception_handler(LogUnsigned, _unsigned)
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(KeyMissing, _cannot_decrypt)
     app.add_exception_handler(DecryptionFailed, _cannot_decrypt)
@@ -143,7 +143,7 @@ def _too_many(request: Request, error: Exception) -> JSONResponse:
     return problem(request, 429, str(error), headers={"Retry-After": str(wait)})
 
 
-def _unsealed(request: Request, error: Exception) -> JSONResponse:
+def _unsigned(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s: %s; run `oncehub audit checkpoint`", request.state.request_id, error)
     return problem(request, 503, str(error), headers={"Retry-After": "60"})
 

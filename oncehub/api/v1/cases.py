@@ -33,7 +33,7 @@ from oncehub.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.stewardship.cases import Case, CaseContent, CaseFile, CaseVerdict
 from oncehub.share.agreements.permissions import require_cases, require_search
-from oncehub.share.cases import (
+from oncehub.share.cases.covered_cases import (
     decide_covered_case,
     find_covered_case,
     list_covered_cases,

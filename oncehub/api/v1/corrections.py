@@ -18,7 +18,7 @@ from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import WHOLE_NUMBER, Body
 from oncehub.api.v1.feeds import FeedQuery
 from oncehub.audit.log.entries import Action
-from oncehub.audit.log.pages import page as logged_page
+from oncehub.audit.log.entries import page as logged_page
 from oncehub.config.agreements import Corrections
 from oncehub.share.agreements.permissions import require_corrections, today
 from oncehub.share.corrections import notices
@@ -141,9 +141,9 @@ def corrections(
     with _corrections(hub, caller, request_id, "corrections") as (request, own):
         request.attributes = request.agreement.noticed()
         page = read_notices(request.connection, request.agreement, wanted.after, wanted.limit)
-        request.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.told)
+        request.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.disclosed)
         note_read(request.connection, own, caller.client_id, wanted.after, page.next)
-        lines = [NoticeLine(**line) for line in page.notices]
+        lines = [NoticeLine(**line) for line in page.lines]
         return CorrectionsAnswer(notices=lines, next=page.next, more=page.more)
 
 

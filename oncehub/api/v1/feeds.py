@@ -11,7 +11,7 @@ from oncehub.api.core.audited_request import audited_request
 from oncehub.api.core.caller import RequestId, TheCaller
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import Body
-from oncehub.audit.log.pages import page as logged_page
+from oncehub.audit.log.entries import page as logged_page
 from oncehub.share.agreements.permissions import (
     require_feed,
 )
@@ -63,7 +63,7 @@ def changes(
         page = read_changes(
             request.connection, request.agreement, wanted.after, wanted.limit, hub.pseudonym_key
         )
-        lines = [FeedLine(**line) for line in page.changes]
-        request.page = logged_page(hub.pseudonym_key, feed, page.told)
+        lines = [FeedLine(**line) for line in page.lines]
+        request.page = logged_page(hub.pseudonym_key, feed, page.disclosed)
         note_page(request.connection, feed, caller.client_id, wanted.after, page.next)
         return FeedAnswer(changes=lines, next=page.next, more=page.more)

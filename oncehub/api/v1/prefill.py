@@ -151,7 +151,7 @@ def fill(
         require_search(request.agreement, body.search)
         wanted = FormRequest(procedure, day, request.agreement)
         person = request.find_living(wanted, body.search)
-        form = prefill(request.connection, person, wanted, hub.confidence)
+        form = prefill(request.connection, person, wanted, hub.confidence, hub.labels)
         request.attributes, request.relatives = form.released, form.relatives
         if request.agreement.submissions:
             opening = Opening(request_id, caller.client_id, request.agreement)

@@ -1,4 +1,7 @@
-"""Personal data shown in clear at the command line is written down before it is shown."""
+"""Records that a command is about to show personal data in clear, before it does.
+
+Answers of the API are in `oncehub.audit.log.entries`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ values (%(login)s, %(command)s, %(source)s, %(stream)s, %(records)s)
 
 
 def disclose(connection: Connection, *, command: str, source: str, stream: str, records: int) -> None:
-    """Note that `records` of a stream are about to be shown; commits, so that showing them cannot undo it."""
+    """Record that `records` of a stream are about to be shown, and commit before they are."""
     values = {"command": command, "source": source, "stream": stream, "records": records}
     with connection, connection.cursor() as cursor:
         cursor.execute(_WRITE, values | {"login": f"{_account()}@{socket.gethostname()}"})

@@ -1,16 +1,66 @@
-"""Writing and reading `audit.entry`; a row is written in the transaction of the answer it tells of."""
+"""Writes and reads `audit.entry`: an entry is written in the transaction of the answer that it is about."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
 
 from psycopg2.extras import RealDictCursor
 
-from oncehub.audit.log.pages import Page
+from oncehub.audit.log.hashing import leaf_hash, root_hash
+from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.store.connection import Connection
+
+
+@dataclass(frozen=True)
+class DisclosedLine:
+    """One line of a page and the key of its person; None where it is about no person whom the hub knows."""
+
+    sequence: int
+    person_key: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page gave out.
+
+    Attributes:
+        feed: a feed's name, or `corrections.<source>`.
+        first: sequence of the first line given out, and `last` of the last; None where there was none.
+        given: see `given_root`; None where no line was given out.
+    """
+
+    feed: str
+    first: int | None
+    last: int | None
+    given: str | None
+
+
+def page(key: bytes, feed: str, lines: Sequence[DisclosedLine]) -> Page:
+    """Return what the log keeps of the lines, which are in order of sequence."""
+    if not lines:
+        return Page(feed, None, None, None)
+    return Page(feed, lines[0].sequence, lines[-1].sequence, given_root(key, lines))
+
+
+def given_root(key: bytes, lines: Sequence[DisclosedLine]) -> str:
+    """Return the Merkle root (RFC 6962) over `<sequence> <pseudonym>` of each line about a person.
+
+    The root is signed, so that a later change of whom a line was about is detected. The pseudonym is that of
+    `audit.entry`.
+    """
+    leaves = [
+        leaf_hash(f"{line.sequence} {person_pseudonym(key, line.person_key)}".encode())
+        for line in lines
+        if line.person_key
+    ]
+    # RFC 6962: without lines it is the hash of the empty string.
+    return (root_hash(leaves) if leaves else sha256().digest()).hex()
+
 
 Action = Literal[
     "lookup",

@@ -1,4 +1,4 @@
-"""Keyed pseudonyms of persons: the same person, told apart by nobody without the hub's key."""
+"""Keyed pseudonyms of people: only the hub's key links a pseudonym to a person."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def pseudonym_key(home: Path) -> bytes:
 def retired_pseudonym_keys() -> tuple[bytes, ...]:
     """Return the keys that pseudonyms of earlier lines of the log were made with, the latest first.
 
-    `ONCEHUB_KEYS_PSEUDONYM_RETIRED` lists them in base64, divided by commas: by them a person's earlier lines
-    are found, and with none of them anything is written.
+    `ONCEHUB_KEYS_PSEUDONYM_RETIRED` lists them in base64, separated by commas. They find a person's earlier
+    lines; nothing is written with them.
 
     Raises:
         ConfigError: when one is not 32 bytes of base64.
@@ -32,7 +32,7 @@ def retired_pseudonym_keys() -> tuple[bytes, ...]:
 def pseudonym(key: bytes, person_key: str, context: str) -> str:
     """Return HMAC-SHA256 of the person within `context`, in hexadecimal.
 
-    Another context gives another pseudonym, so that two receivers cannot join what they hold by it.
+    Each context has its own pseudonym, so that two receivers cannot join their data by it.
     """
     message = context.encode() + b"\x1f" + UUID(person_key).bytes
     return hmac.digest(key, message, "sha256").hex()

@@ -1,4 +1,7 @@
-"""What the log had come to, kept outside the database and its archives: whoever bends it must reach both."""
+"""Stores the latest checkpoints outside the database and its archives.
+
+Tampering with the database alone is detected by comparing it with the anchors.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ from oncehub.settings import Settings
 
 @dataclass(frozen=True)
 class Archived:
-    """An archive that was written, and the last seal in it."""
+    """An archive that was written, and the last checkpoint in it."""
 
     archive: str
-    seal: int
+    checkpoint: int
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Anchors:
     """What is anchored.
 
     Attributes:
-        heads: the head of each seal by its number.
+        heads: the head of each checkpoint by its number.
         archives: the archives that were written.
     """
 
@@ -45,7 +48,7 @@ def read_anchors(path: Path) -> Anchors:
     """Return what is anchored; nothing when there is no file.
 
     Raises:
-        ConfigError: when the file cannot be read, holds something else, or two heads for one seal.
+        ConfigError: when the file cannot be read, holds other content, or two heads for one checkpoint.
     """
     anchors = Anchors()
     for place, text in enumerate(_whole_lines(path), 1):
@@ -59,13 +62,13 @@ def read_anchors(path: Path) -> Anchors:
 def write_anchors(
     path: Path, heads: Mapping[int, str] | None = None, archives: Sequence[Archived] = ()
 ) -> None:
-    """Append to the file, on disk when this returns; what a kill left of a last line is cut off first.
+    """Append to the file and flush it to disk; first cut off a last line that a kill left incomplete.
 
     Raises:
         ConfigError: when the file cannot be written.
     """
-    content = [{"seal": number, "head": head} for number, head in sorted((heads or {}).items())]
-    content += [{"seal": each.seal, "archive": each.archive} for each in archives]
+    content = [{"checkpoint": number, "head": head} for number, head in sorted((heads or {}).items())]
+    content += [{"checkpoint": each.checkpoint, "archive": each.archive} for each in archives]
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with path.open("ab") as file:
@@ -80,11 +83,11 @@ def write_anchors(
 
 
 def _note(anchors: Anchors, content: Mapping[str, Any]) -> None:
-    number = int(content["seal"])
+    number = int(content["checkpoint"])
     if "archive" in content:
         anchors.archives.append(Archived(str(content["archive"]), number))
     elif anchors.heads.setdefault(number, str(content["head"])) != content["head"]:
-        raise ValueError(f"seal {number} has another head in an earlier line")
+        raise ValueError(f"checkpoint {number} has another head in an earlier line")
 
 
 def _whole_lines(path: Path) -> Iterable[bytes]:

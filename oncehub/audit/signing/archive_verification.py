@@ -1,4 +1,4 @@
-"""Holding archives of the access log against their seals, with nothing but the files."""
+"""Verifies archives of the access log against their checkpoints, from the files alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import Any
 import orjson
 from joserfc.jwk import OKPKey
 
+from oncehub.audit.log.hashing import HASH_BYTES
 from oncehub.audit.signing.anchors import Anchors
-from oncehub.audit.signing.archives import LINKING, Linking, lines_file, link, read_linking, seal_number
+from oncehub.audit.signing.archives import LINKING, Linking, checkpoint_number, lines_file, link, read_linking
 from oncehub.audit.signing.batches import FoundBatch, found_line
-from oncehub.audit.signing.findings import Finding, Verification
-from oncehub.audit.signing.merkle import HASH_BYTES
-from oncehub.audit.signing.verification import Chain
+from oncehub.audit.signing.verification import Chain, Finding, Verification
 from oncehub.errors import ConfigError
 
 
@@ -27,12 +26,12 @@ class _Archive:
 
 
 def verify_archives(folder: Path, trusted: Mapping[str, OKPKey], anchors: Anchors) -> Verification:
-    """Hold every line of the archives in a folder against its seal.
+    """Verify every line of the archives in a folder against its checkpoint.
 
     Args:
         folder: where `oncehub audit export` wrote them.
         trusted: public keys by their thumbprint.
-        anchors: what was kept elsewhere; every archive that is anchored must be there.
+        anchors: kept elsewhere; every anchored archive must be in the folder.
 
     Raises:
         ConfigError: when the folder has no archive.
@@ -50,7 +49,7 @@ def verify_archives(folder: Path, trusted: Mapping[str, OKPKey], anchors: Anchor
     for finding in _missing(archives, anchors):
         chain.found(finding)
     chain.follow(batch for archive in _in_order(archives) for batch in _batches(archive, archives))
-    chain.end(max((each.seal for each in anchors.archives), default=0))
+    chain.end(max((each.checkpoint for each in anchors.archives), default=0))
     return chain.outcome
 
 
@@ -65,16 +64,16 @@ def _missing(archives: Mapping[str, _Archive], anchors: Anchors) -> Iterator[Fin
 
 
 def _in_order(archives: Mapping[str, _Archive]) -> list[_Archive]:
-    """By the first seal that each names: whether they follow each other is for the chain to say."""
-    return sorted(archives.values(), key=lambda archive: (archive.linking.seals or [0])[0])
+    """Sort archives by their first checkpoint; the chain verifies that they follow each other."""
+    return sorted(archives.values(), key=lambda archive: (archive.linking.checkpoints or [0])[0])
 
 
 def _batches(archive: _Archive, archives: Mapping[str, _Archive]) -> Iterator[FoundBatch]:
     with zipfile.ZipFile(archive.path) as file:
         members = {name: _content(file, name) for name in file.namelist() if name != LINKING}
     problems = [*_linking_problems(archive, archives, members)]
-    for name in sorted(members, key=seal_number):
-        if number := seal_number(name):
+    for name in sorted(members, key=checkpoint_number):
+        if number := checkpoint_number(name):
             yield _batch(number, members[name], members.get(lines_file(number), b""), tuple(problems))
             problems = []
     if problems:
@@ -85,7 +84,7 @@ def _content(file: zipfile.ZipFile, name: str) -> bytes:
     try:
         return file.read(name)
     except zipfile.BadZipFile:
-        # Its checksum is wrong: the linking digest will say so, with its name.
+        # Its checksum is wrong; the linking digest reports it by name.
         return b""
 
 
@@ -110,8 +109,8 @@ def _linking_problems(
         yield f"{name} was given {member} later"
 
 
-def _batch(number: int, seal: bytes, lines: bytes, problems: tuple[str, ...]) -> FoundBatch:
-    content = _seal(seal)
+def _batch(number: int, checkpoint: bytes, lines: bytes, problems: tuple[str, ...]) -> FoundBatch:
+    content = _checkpoint(checkpoint)
     leaves = bytes.fromhex(content["leaves"])
     return FoundBatch(
         number=number,
@@ -122,11 +121,11 @@ def _batch(number: int, seal: bytes, lines: bytes, problems: tuple[str, ...]) ->
     )
 
 
-def _seal(content: bytes) -> dict[str, Any]:
-    """Return statement and hashes; of a file that holds something else empty ones, which nobody signed."""
+def _checkpoint(content: bytes) -> dict[str, Any]:
+    """Return statement and hashes; empty ones, which no key signed, for a file with other content."""
     try:
-        seal = orjson.loads(content)
-        bytes.fromhex(seal["leaves"])
-        return {"statement": str(seal["statement"]), "leaves": seal["leaves"]}
+        checkpoint = orjson.loads(content)
+        bytes.fromhex(checkpoint["leaves"])
+        return {"statement": str(checkpoint["statement"]), "leaves": checkpoint["leaves"]}
     except (ValueError, TypeError, KeyError):
         return {"statement": "", "leaves": ""}

@@ -1,9 +1,10 @@
-"""Sealed batches as files, in the form of X-Road's message log archives.
+"""Signed batches as files, in the form of X-Road's message log archives.
 
-A ZIP `mlog-<first>-<last>-<digest>.zip` holds for each seal `seal-<number>.json` (its statement and the
-hashes of its lines) and `lines-<number>.jsonl`, and a `linkinginfo`: the last digest and name of the archive
-before, then for each file SHA-256 over the digest before it and the file's own, both in hexadecimal. The same
-seals always give the same bytes. Source: X-Road Security Server User Guide, section 11.1.6 Archive Files.
+A ZIP `mlog-<first>-<last>-<digest>.zip` holds for each checkpoint `checkpoint-<number>.json` (its statement
+and the hashes of its lines) and `lines-<number>.jsonl`, and a `linkinginfo`: the last digest and name of the
+archive before, then for each file SHA-256 over the digest before it and the file's own, both in hexadecimal.
+The same checkpoints always give the same bytes. Source: X-Road Security Server User Guide, section 11.1.6
+Archive Files.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Final
 import orjson
 from psycopg2.extras import RealDictCursor
 
-from oncehub.audit.log.lines import line
+from oncehub.audit.log.hashing import line
 from oncehub.audit.signing.anchors import Archived, anchor_path, write_anchors
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
@@ -29,11 +30,11 @@ from oncehub.store.migrate import opened
 
 LINKING: Final = "linkinginfo"
 ALGORITHM: Final = "SHA-256"
-SEALS: Final = 100
-"""Into one archive go at most so many seals."""
+CHECKPOINTS: Final = 100
+"""The most checkpoints in one archive."""
 
-_SEALS: Final = """
-select number, entries, leaves, statement, sealed_at from audit.seal
+_CHECKPOINTS: Final = """
+select number, entries, leaves, statement, signed_at from audit.checkpoint
 where number > %s
 order by number
 limit %s
@@ -41,7 +42,7 @@ limit %s
 
 _LINES: Final = """
 select entry.*
-from unnest(%s) with ordinality as sealed (entry_id, position) join audit.entry using (entry_id)
+from unnest(%s) with ordinality as signed (entry_id, position) join audit.entry using (entry_id)
 order by position
 """
 
@@ -55,12 +56,12 @@ class ExportReport:
 
     Attributes:
         archives: names of the new files.
-        seals: how many seals are in them.
-        last: number of the newest archived seal; 0 when there is none.
+        checkpoints: how many checkpoints are in them.
+        last: number of the newest archived checkpoint; 0 when there is none.
     """
 
     archives: list[str]
-    seals: int
+    checkpoints: int
     last: int
 
 
@@ -80,13 +81,13 @@ class Linking:
 
     @property
     def last(self) -> str:
-        """The digest that the next archive goes on from."""
+        """The digest that the next archive continues."""
         return list(self.files.values())[-1] if self.files else self.digest
 
     @property
-    def seals(self) -> list[int]:
-        """Numbers of the seals that are named, in order."""
-        return [number for name in self.files if (number := seal_number(name))]
+    def checkpoints(self) -> list[int]:
+        """Numbers of the checkpoints that are named, in order."""
+        return [number for name in self.files if (number := checkpoint_number(name))]
 
     def __bytes__(self) -> bytes:
         """The file's content."""
@@ -117,19 +118,19 @@ def link(before: str, content: bytes) -> str:
     return sha256((before + sha256(content).hexdigest()).encode()).hexdigest()
 
 
-def seal_number(name: str) -> int:
-    """Return the number of the seal that a file's name tells; 0 of another file."""
-    number = name.removeprefix("seal-").removesuffix(".json")
-    return int(number) if name == seal_file(number) and number.isdecimal() else 0
+def checkpoint_number(name: str) -> int:
+    """Return the number of the checkpoint in a file's name; 0 for another file."""
+    number = name.removeprefix("checkpoint-").removesuffix(".json")
+    return int(number) if name == checkpoint_file(number) and number.isdecimal() else 0
 
 
-def seal_file(number: int | str) -> str:
-    """Return the name of the file that holds a seal."""
-    return f"seal-{number:0>12}.json"
+def checkpoint_file(number: int | str) -> str:
+    """Return the name of the file that holds a checkpoint."""
+    return f"checkpoint-{number:0>12}.json"
 
 
 def lines_file(number: int) -> str:
-    """Return the name of the file that holds the lines of a seal."""
+    """Return the name of the file that holds the lines of a checkpoint."""
     return f"lines-{number:0>12}.jsonl"
 
 
@@ -147,22 +148,22 @@ def read_linking(path: Path) -> Linking:
 
 
 def export(settings: Settings, folder: Path, database: Connection | None = None) -> ExportReport:
-    """Write archives of the seals that the folder does not have yet; a repeat writes nothing.
+    """Write archives of the checkpoints that the folder lacks; a repeat writes nothing.
 
-    An archive appears under its name only when all of it is on disk, and is anchored then.
+    An archive gets its name once all of it is on disk, and is anchored then.
 
     Raises:
-        RunBusy: when another process seals or exports.
+        RunBusy: when another process signs or exports.
         ConfigError: when the folder or the anchor cannot be written, or holds what is no archive.
         StoreError: when the database cannot be used.
     """
     with (
         without_values("exporting the access log"),
         opened(settings, database) as connection,
-        locked(connection, "seal") as alone,
+        locked(connection, "checkpoint") as alone,
     ):
         if not alone:
-            raise RunBusy("another process seals or exports the access log")
+            raise RunBusy("another process signs or exports the access log")
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             return _export(connection, folder, anchor_path(settings))
@@ -174,19 +175,19 @@ def export(settings: Settings, folder: Path, database: Connection | None = None)
 
 def _export(connection: Connection, folder: Path, anchor: Path) -> ExportReport:
     digest, before, last = _end(folder)
-    names, seals = list[str](), 0
-    while batch := _seals(connection, last):
-        files = {name: content for seal in batch for name, content in _files(connection, seal)}
+    names, checkpoints = list[str](), 0
+    while batch := _checkpoints(connection, last):
+        files = {name: content for checkpoint in batch for name, content in _files(connection, checkpoint)}
         before, digest = _write(folder, Linking(digest, before, {}), files)
         last = int(batch[-1]["number"])
         write_anchors(anchor, archives=[Archived(before, last)])
         names.append(before)
-        seals += len(batch)
-    return ExportReport(names, seals, last)
+        checkpoints += len(batch)
+    return ExportReport(names, checkpoints, last)
 
 
 def _end(folder: Path) -> tuple[str, str, int]:
-    """Return the last digest, the name and the last seal of the archive that no other goes on from."""
+    """Return the last digest, the name and the last checkpoint of the newest archive."""
     try:
         found = {path.name: read_linking(path) for path in folder.glob("mlog-*.zip")}
     except ValueError as error:
@@ -195,27 +196,25 @@ def _end(folder: Path) -> tuple[str, str, int]:
     if not found:
         return "", "", 0
     if len(ends) != 1:
-        raise ConfigError(
-            f"{folder}: its archives are not one chain; `oncehub audit verify --archive` tells more"
-        )
+        raise ConfigError(f"{folder}: its archives are not one chain; see `oncehub audit verify --archive`")
     (name,) = ends
-    return found[name].last, name, max(found[name].seals, default=0)
+    return found[name].last, name, max(found[name].checkpoints, default=0)
 
 
-def _seals(connection: Connection, after: int) -> Sequence[Mapping[str, Any]]:
+def _checkpoints(connection: Connection, after: int) -> Sequence[Mapping[str, Any]]:
     with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_SEALS, (after, SEALS))
+        cursor.execute(_CHECKPOINTS, (after, CHECKPOINTS))
         return cursor.fetchall()
 
 
-def _files(connection: Connection, seal: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the two files of a seal."""
+def _files(connection: Connection, checkpoint: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of the two files of a checkpoint."""
     with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_LINES, (seal["entries"],))
+        cursor.execute(_LINES, (checkpoint["entries"],))
         lines = [line(row) + b"\n" for row in cursor.fetchall()]
-    content = {"statement": seal["statement"], "leaves": bytes(seal["leaves"]).hex()}
-    yield seal_file(seal["number"]), orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    yield lines_file(seal["number"]), b"".join(lines)
+    content = {"statement": checkpoint["statement"], "leaves": bytes(checkpoint["leaves"]).hex()}
+    yield checkpoint_file(checkpoint["number"]), orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    yield lines_file(checkpoint["number"]), b"".join(lines)
 
 
 def _write(folder: Path, linking: Linking, files: Mapping[str, bytes]) -> tuple[str, str]:
@@ -236,7 +235,10 @@ def _write(folder: Path, linking: Linking, files: Mapping[str, bytes]) -> tuple[
 
 def _name(linking: Linking, files: Mapping[str, bytes]) -> str:
     lines = [
-        orjson.loads(text) for name in files if not seal_number(name) for text in files[name].splitlines()
+        orjson.loads(text)
+        for name in files
+        if not checkpoint_number(name)
+        for text in files[name].splitlines()
     ]
     first, last = (f"{_compact(at)}" for at in (min(_moments(lines)), max(_moments(lines))))
     return f"mlog-{first}-{last}-{linking.last[:16]}.zip"

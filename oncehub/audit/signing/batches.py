@@ -1,4 +1,4 @@
-"""A sealed batch as it is found, in the database or in an archive, before anybody believes it."""
+"""A signed batch as found in the database or in an archive, not yet verified."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from typing import Any, Final
 import orjson
 from psycopg2.extras import RealDictCursor
 
-from oncehub.audit.log.lines import MOMENT, line
-from oncehub.audit.signing.merkle import HASH_BYTES, leaf_hash
+from oncehub.audit.log.hashing import HASH_BYTES, MOMENT, leaf_hash, line
 from oncehub.store.connection import Connection
 
-_SEALS: Final = """
-select number, entries, leaves, statement, horizon::text from audit.seal where number > %s order by number
+_CHECKPOINTS: Final = """
+select number, entries, leaves, statement, horizon::text
+from audit.checkpoint
+where number > %s
+order by number
 """
 
 _LINES: Final = """
-select position, sealed.entry_id as sealed_id, entry.*
-from unnest(%s) with ordinality as sealed (entry_id, position) left join audit.entry using (entry_id)
+select position, signed.entry_id as signed_id, entry.*
+from unnest(%s) with ordinality as signed (entry_id, position) left join audit.entry using (entry_id)
 order by position
 """
 
 
 @dataclass(frozen=True)
 class FoundLine:
-    """A line where a seal has one.
+    """A line where a checkpoint has one.
 
     Attributes:
-        entry_id: its number in the log; None where it does not tell.
-        at: its moment; None where it does not tell.
+        entry_id: its number in the log; None where it has none.
+        at: its moment; None where it has none.
         hash: None when the line is gone.
     """
 
@@ -42,7 +44,7 @@ class FoundLine:
 
 @dataclass(frozen=True)
 class FoundBatch:
-    """A seal and its lines, as found.
+    """A checkpoint and its lines, as found.
 
     Attributes:
         number: by its place or name.
@@ -50,7 +52,7 @@ class FoundBatch:
         leaves: the hashes that are kept with it, of its lines in their order.
         lines: what is there.
         horizon: as kept beside the statement; None where it is not.
-        problems: what made parts of it unreadable.
+        problems: why parts of it cannot be read.
     """
 
     number: int
@@ -62,7 +64,7 @@ class FoundBatch:
 
 
 def batches_in_database(connection: Connection, after: int = 0) -> Iterator[FoundBatch]:
-    """Yield the seals above a number in their order, each with its lines; holds one batch at a time.
+    """Yield the checkpoints above a number in their order, each with its lines; holds one batch at a time.
 
     Needs the hub's own role: the API's may not read the log.
     """
@@ -73,7 +75,7 @@ def batches_in_database(connection: Connection, after: int = 0) -> Iterator[Foun
 
 
 def found_line(text: bytes) -> FoundLine:
-    """Return what a line of an archive tells of itself; of bytes that are no line only the hash."""
+    """Return a line of an archive as found; bytes that are no line have only a hash."""
     try:
         content = orjson.loads(text)
     except ValueError:
@@ -94,20 +96,20 @@ def _moment(text: Any) -> datetime | None:
 
 def _next_batch(connection: Connection, after: int) -> FoundBatch | None:
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_SEALS + " limit 1", (after,))
-        seal = cursor.fetchone()
-        if seal is None:
+        cursor.execute(_CHECKPOINTS + " limit 1", (after,))
+        checkpoint = cursor.fetchone()
+        if checkpoint is None:
             return None
-        cursor.execute(_LINES, (seal["entries"],))
+        cursor.execute(_LINES, (checkpoint["entries"],))
         lines = [_line_in_database(dict(row)) for row in cursor.fetchall()]
-    kept = bytes(seal["leaves"])
+    kept = bytes(checkpoint["leaves"])
     leaves = [kept[start : start + HASH_BYTES] for start in range(0, len(kept), HASH_BYTES)]
-    return FoundBatch(seal["number"], seal["statement"], leaves, lines, seal["horizon"])
+    return FoundBatch(checkpoint["number"], checkpoint["statement"], leaves, lines, checkpoint["horizon"])
 
 
 def _line_in_database(row: dict[str, Any]) -> FoundLine:
-    sealed_id = row.pop("sealed_id")
+    signed_id = row.pop("signed_id")
     del row["position"]
     if row["entry_id"] is None:
-        return FoundLine(sealed_id, None, None)
+        return FoundLine(signed_id, None, None)
     return found_line(line(row))

@@ -1,4 +1,4 @@
-"""Sealing the access log: what is committed is put in order, hashed, chained and signed, batch by batch."""
+"""Signing the access log: what is committed is put in order, hashed, chained and signed, batch by batch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from psycopg2.extras import RealDictCursor
 
-from oncehub.audit.log.lines import line, moment
+from oncehub.audit.log.hashing import leaf_hash, line, moment, root_hash
 from oncehub.audit.signing.anchors import anchor_path, read_anchors, write_anchors
-from oncehub.audit.signing.keys import SealKey, seal_key
-from oncehub.audit.signing.merkle import leaf_hash, root_hash
-from oncehub.audit.signing.statements import NO_SEAL, Statement, head
+from oncehub.audit.signing.keys import SigningKey, signing_key
+from oncehub.audit.signing.statements import NO_CHECKPOINT, Statement, head
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
@@ -21,57 +20,56 @@ from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
 LINES: Final = 10_000
-"""Into one seal go so many lines, and those of the last one's transaction."""
+"""Lines in one checkpoint; the transaction of the last line is always completed."""
 
 OVERDUE_SECONDS: Final = 900.0
-"""A line that has waited longer for its seal tells that sealing has fallen behind."""
+"""Seconds that a line may wait for its checkpoint before signing counts as overdue."""
 
-_LAST: Final = "select number, statement, horizon::text from audit.seal order by number desc limit 1"
+_LAST: Final = "select number, statement, horizon::text from audit.checkpoint order by number desc limit 1"
 
-# One snapshot for the lines and for what can precede them no more.
+# One snapshot for the lines and for the horizon below which no other line can be committed.
 _NEXT: Final = """
-select pg_snapshot_xmin(pg_current_snapshot())::text as horizon, clock_timestamp() as sealed_at,
+select pg_snapshot_xmin(pg_current_snapshot())::text as horizon, clock_timestamp() as signed_at,
     (
-        select array_agg(to_seal)
+        select array_agg(to_checkpoint)
         from (
             select entry_id from audit.entry
             where transaction >= %(after)s::xid8 and transaction < pg_snapshot_xmin(pg_current_snapshot())
             order by transaction
             fetch first %(lines)s rows with ties
-        ) as taken (to_seal)
+        ) as taken (to_checkpoint)
     ) as taken
 """
 
 _LINES: Final = "select * from audit.entry where entry_id = any(%s) order by transaction, entry_id"
 
 _WRITE: Final = """
-insert into audit.seal (number, entries, leaves, statement, horizon, sealed_at)
-values (%(number)s, %(entries)s, %(leaves)s, %(statement)s, %(horizon)s::xid8, %(sealed_at)s)
+insert into audit.checkpoint (number, entries, leaves, statement, horizon, signed_at)
+values (%(number)s, %(entries)s, %(leaves)s, %(statement)s, %(horizon)s::xid8, %(signed_at)s)
 """
 
-_UNANCHORED: Final = "select number, statement from audit.seal where number > %s order by number"
+_UNANCHORED: Final = "select number, statement from audit.checkpoint where number > %s order by number"
 
-_LAG: Final = "select audit.oldest_unsealed(), clock_timestamp()"
+_LAG: Final = "select audit.oldest_unsigned(), clock_timestamp()"
 
 
 @dataclass(frozen=True)
-class SealReport:
-    """What one sealing did.
+class CheckpointReport:
+    """What one run of signing did.
 
     Attributes:
-        seals: batches sealed.
+        checkpoints: batches signed.
         lines: lines in them.
-        last: number of the newest seal; 0 when there is none.
-        head: what the anchor holds of it.
-        unsealed_seconds: age of the oldest line that is left, which an open transaction may precede; 0 when
-            none is.
+        last: number of the newest checkpoint; 0 when there is none.
+        head: its hash, as anchored.
+        unsigned_seconds: age of the oldest line that still waits for an open transaction; 0 when none does.
     """
 
-    seals: int
+    checkpoints: int
     lines: int
     last: int
     head: str
-    unsealed_seconds: float
+    unsigned_seconds: float
 
 
 @dataclass(frozen=True)
@@ -81,35 +79,37 @@ class _Last:
     horizon: str
 
 
-def seal(settings: Settings, database: Connection | None = None) -> SealReport:
-    """Seal every line that no open transaction can precede, and anchor the heads; a repeat seals nothing.
+def write_checkpoints(settings: Settings, database: Connection | None = None) -> CheckpointReport:
+    """Sign every line that no open transaction can precede, and anchor the heads; a repeat signs nothing.
 
-    Each seal is a transaction; one that a kill left unanchored is anchored by the next sealing.
+    Each checkpoint is a transaction; one that a kill left unanchored is anchored by the next signing.
 
     Raises:
-        RunBusy: when another process seals.
+        RunBusy: when another process signs.
         ConfigError: when the key is wrong, or the anchor cannot be written.
         StoreError: when the database cannot be used.
     """
-    key = seal_key(settings.home)
+    key = signing_key(settings.home)
     with (
-        without_values("sealing the access log"),
+        without_values("signing the access log"),
         opened(settings, database) as connection,
-        locked(connection, "seal") as alone,
+        locked(connection, "checkpoint") as alone,
     ):
         if not alone:
-            raise RunBusy("another process seals the access log")
-        sealed: list[int] = []
-        while lines := seal_batch(connection, key):
-            sealed.append(lines)
+            raise RunBusy("another process signs the access log")
+        signed: list[int] = []
+        while lines := sign_batch(connection, key):
+            signed.append(lines)
         _anchor(settings, connection)
         with connection:
             last = _last(connection)
-        return SealReport(len(sealed), sum(sealed), last.number, last.head, unsealed_seconds(connection))
+        return CheckpointReport(
+            len(signed), sum(signed), last.number, last.head, unsigned_seconds(connection)
+        )
 
 
-def seal_batch(connection: Connection, key: SealKey, lines: int = LINES) -> int:
-    """Seal the next batch in a transaction of its own; return how many lines, 0 when none is ready."""
+def sign_batch(connection: Connection, key: SigningKey, lines: int = LINES) -> int:
+    """Sign the next batch in a transaction of its own; return how many lines, 0 when none is ready."""
     with connection:
         last = _last(connection)
         with connection.cursor(cursor_factory=RealDictCursor) as cursor:
@@ -121,20 +121,20 @@ def seal_batch(connection: Connection, key: SealKey, lines: int = LINES) -> int:
             rows = cursor.fetchall()
             full = len(rows) >= lines
             horizon = str(int(rows[-1]["transaction"]) + 1) if full else taken["horizon"]
-            cursor.execute(_WRITE, _sealed(last, rows, horizon, taken["sealed_at"], key))
+            cursor.execute(_WRITE, _signed(last, rows, horizon, taken["signed_at"], key))
     return len(rows)
 
 
-def unsealed_seconds(connection: Connection) -> float:
-    """Tell how old the oldest line is that no seal holds; 0 when there is none."""
+def unsigned_seconds(connection: Connection) -> float:
+    """Return the age of the oldest line without a checkpoint; 0 when there is none."""
     with connection, connection.cursor() as cursor:
         cursor.execute(_LAG)
         oldest, now = cursor.fetchone() or (None, None)
     return (now - oldest).total_seconds() if oldest and now else 0.0
 
 
-def _sealed(
-    last: _Last, rows: Sequence[Mapping[str, Any]], horizon: str, sealed_at: datetime, key: SealKey
+def _signed(
+    last: _Last, rows: Sequence[Mapping[str, Any]], horizon: str, signed_at: datetime, key: SigningKey
 ) -> dict[str, Any]:
     leaves = [leaf_hash(line(row)) for row in rows]
     statement = Statement(
@@ -143,7 +143,7 @@ def _sealed(
         root=root_hash(leaves).hex(),
         lines=len(leaves),
         horizon=horizon,
-        sealed_at=moment(sealed_at),
+        signed_at=moment(signed_at),
     )
     return {
         "number": statement.number,
@@ -151,7 +151,7 @@ def _sealed(
         "leaves": b"".join(leaves),
         "statement": statement.sign(key),
         "horizon": horizon,
-        "sealed_at": sealed_at,
+        "signed_at": signed_at,
     }
 
 
@@ -159,7 +159,7 @@ def _last(connection: Connection) -> _Last:
     with connection.cursor() as cursor:
         cursor.execute(_LAST)
         row = cursor.fetchone()
-    return _Last(row[0], head(row[1]), row[2]) if row else _Last(0, NO_SEAL, "0")
+    return _Last(row[0], head(row[1]), row[2]) if row else _Last(0, NO_CHECKPOINT, "0")
 
 
 def _anchor(settings: Settings, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The Ed25519 keys that seal the access log, and those that are trusted to have sealed it."""
+"""The Ed25519 key that signs the access log, and the keys that verification trusts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from oncehub.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class SealKey:
-    """The key that seals; `id` is its public part's thumbprint (RFC 7638)."""
+class SigningKey:
+    """The key that signs; `id` is its public part's thumbprint (RFC 7638)."""
 
     id: str
     private: OKPKey = field(repr=False)
@@ -30,14 +30,14 @@ class SealKey:
         return self.private.as_dict(private=False) | {"kid": self.id}
 
 
-def seal_key(home: Path) -> SealKey:
-    """Return the hub's key for seals, whose 32 bytes `symmetric_key` keeps (`ONCEHUB_KEY_SEAL`)."""
-    seed = symmetric_key("seal", home)
+def signing_key(home: Path) -> SigningKey:
+    """Return the hub's signing key, whose 32 bytes `symmetric_key` keeps (`ONCEHUB_KEY_SIGNING`)."""
+    seed = symmetric_key("signing", home)
     public = (
         Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     )
     key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": _base64url(public), "d": _base64url(seed)})
-    return SealKey(key.thumbprint(), key)
+    return SigningKey(key.thumbprint(), key)
 
 
 def trusted_keys(path: Path) -> dict[str, OKPKey]:
@@ -56,14 +56,14 @@ def trusted_keys(path: Path) -> dict[str, OKPKey]:
 
 
 def keys_to_trust(home: Path, named: Path | None) -> dict[str, OKPKey]:
-    """Return the keys that may have signed: of the JWK set that is named, or else the hub's own.
+    """Return the trusted keys: of the JWK set `named`, or else the hub's own.
 
     Raises:
         ConfigError: see `trusted_keys`.
     """
     if named:
         return trusted_keys(named)
-    own = seal_key(home)
+    own = signing_key(home)
     return {own.id: own.private}
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from joserfc.jwk import OKPKey
 
-from oncehub.audit.signing.keys import SealKey
-from oncehub.audit.signing.statements import NO_SEAL, NotGenuine, head, read_signed, sign
+from oncehub.audit.signing.keys import SigningKey
+from oncehub.audit.signing.statements import NO_CHECKPOINT, NotGenuine, head, read_signed, sign
 from oncehub.store.connection import Connection
 
 _TYPE: Final = "oncehub-purge"
@@ -46,24 +46,24 @@ class Purged:
     purged_at: str
 
 
-def write_proof(connection: Connection, purged: Purged, key: SealKey) -> None:
-    """Append a proof within the transaction that purges; who calls this purges alone."""
+def write_proof(connection: Connection, purged: Purged, key: SigningKey) -> None:
+    """Append a proof within the transaction that purges; only one purge may run at a time."""
     with connection.cursor() as cursor:
         cursor.execute(_LAST)
         number, last = cursor.fetchone() or (0, None)
-        content = asdict(purged) | {"number": number + 1, "previous": head(last) if last else NO_SEAL}
+        content = asdict(purged) | {"number": number + 1, "previous": head(last) if last else NO_CHECKPOINT}
         statement = sign(content, _TYPE, key)
         cursor.execute(_WRITE, (number + 1, purged.kind, purged.removed, statement))
 
 
-def bent_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -> str | None:
-    """Return what is wrong with the first proof that was changed, removed or put in; None when all hold.
+def find_tampered_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -> str | None:
+    """Return what is wrong with the first proof that was changed, removed or inserted; None when all hold.
 
     Args:
         connection: one that may read `audit.purge`.
         trusted: public keys by their thumbprint.
     """
-    previous = NO_SEAL
+    previous = NO_CHECKPOINT
     with connection.cursor() as cursor:
         cursor.execute(_ALL)
         for place, (number, kind, removed, statement) in enumerate(cursor.fetchall(), 1):
@@ -77,6 +77,6 @@ def bent_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -> str | N
                 return f"proof {place} does not follow the one before it"
             told = (content["number"], content["kind"], content["removed"])
             if told != (number, kind, removed):
-                return f"proof {place} stands beside columns that say something else"
+                return f"proof {place} differs from the columns beside it"
             previous = head(statement)
     return None

@@ -1,32 +1,87 @@
-"""Holding the access log against its seals, wherever it lies."""
+"""Verifies the access log against its checkpoints and anchors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from joserfc.jwk import OKPKey
 
+from oncehub.audit.log.hashing import root_hash
 from oncehub.audit.signing.anchors import Anchors
 from oncehub.audit.signing.batches import FoundBatch, FoundLine, batches_in_database
-from oncehub.audit.signing.findings import Finding, Verification, What
-from oncehub.audit.signing.merkle import root_hash
-from oncehub.audit.signing.statements import NO_SEAL, NotGenuine, Statement, head, read_statement
+from oncehub.audit.signing.statements import NO_CHECKPOINT, NotGenuine, Statement, head, read_statement
 from oncehub.store.connection import Connection
 
+What = Literal["changed", "removed", "inserted", "reordered", "misdated", "forged", "cut off"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference from what was signed.
+
+    Attributes:
+        what: `changed`, `removed`, `inserted`, `reordered` and `misdated` are about a line, or a part of an
+            archive; `forged` about a checkpoint; `cut off` about a missing end.
+        checkpoint: number of the checkpoint.
+        position: place of the line in the checkpoint, from 1; None where the finding is about no line.
+        entry_id: the line's number in the log, where it is known.
+        detail: what was expected.
+    """
+
+    what: What
+    checkpoint: int | None
+    position: int | None
+    entry_id: int | None
+    detail: str
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        checkpoint = "" if self.checkpoint is None else f"checkpoint {self.checkpoint}"
+        line = "" if self.position is None else f"line {self.position}"
+        entry = "" if self.entry_id is None else f"entry {self.entry_id}"
+        place = ", ".join(filter(None, (checkpoint, line, entry)))
+        return f"{self.what}: {place}: {self.detail}" if place else f"{self.what}: {self.detail}"
+
+
+@dataclass
+class Verification:
+    """The outcome.
+
+    Attributes:
+        checkpoints: checkpoints that were read.
+        lines: lines in them.
+        waiting: lines that no checkpoint holds yet; of files always 0.
+        anchored: anchored heads that were compared.
+        findings: in the order of the log; at most some hundreds.
+    """
+
+    checkpoints: int = 0
+    lines: int = 0
+    waiting: int = 0
+    anchored: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def genuine(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+
 ENOUGH: Final = 200
-"""So many findings end a verification: more tell nothing new."""
+"""Findings after which a verification ends."""
 
 TOLERANCE: Final = timedelta(minutes=10)
-"""A transaction that asks and logs is over in less: no line may be dated further before an earlier one."""
+"""Longest that a transaction may answer and log: no line may be dated further before an earlier line."""
 
 _WAITING: Final = "select count(*) from audit.entry where transaction >= %s::xid8"
 
-_UNSEALED: Final = """
+_UNSIGNED: Final = """
 select entry_id from audit.entry where transaction < %(horizon)s::xid8
 except
-select unnest(entries) from audit.seal
+select unnest(entries) from audit.checkpoint
 order by entry_id
 limit %(limit)s
 """
@@ -44,20 +99,20 @@ class Chain:
 
     Args:
         trusted: public keys by their thumbprint.
-        heads: what is anchored of each seal, by number.
+        heads: what is anchored of each checkpoint, by number.
     """
 
     def __init__(self, trusted: Mapping[str, OKPKey], heads: Mapping[int, str]) -> None:
         self._trusted = trusted
         self._heads = heads
         self._number = 0
-        self._head = NO_SEAL
+        self._head = NO_CHECKPOINT
         self.horizon = "0"
         self.newest: datetime | None = None
         self.outcome = Verification()
 
     def follow(self, batches: Iterable[FoundBatch]) -> None:
-        """Verify batches in their order, until enough is found."""
+        """Verify batches in their order, until there are `ENOUGH` findings."""
         for batch in batches:
             for finding in self._judged(batch):
                 self.found(finding)
@@ -65,9 +120,9 @@ class Chain:
                 return
 
     def end(self, last: int) -> None:
-        """Verify that no seal is missing up to number `last`."""
+        """Verify that no checkpoint is missing up to number `last`."""
         if self._number < last and len(self.outcome.findings) < ENOUGH:
-            missing = f"the seals from here to {last} were made and are not there"
+            missing = f"the checkpoints from here to {last} were made and are not there"
             self.found(Finding("cut off", self._number + 1, None, None, missing))
 
     def found(self, finding: Finding) -> None:
@@ -75,17 +130,17 @@ class Chain:
         self.outcome.findings.append(finding)
 
     def _judged(self, batch: FoundBatch) -> Iterator[Finding]:
-        self.outcome.seals += 1
+        self.outcome.checkpoints += 1
         self.outcome.lines += len(batch.lines)
         yield from (Finding("changed", batch.number, None, None, problem) for problem in batch.problems)
         if batch.number != self._number + 1:
-            absent = f"seal {self._number + 1} should come here"
+            absent = f"checkpoint {self._number + 1} should come here"
             yield Finding("removed", self._number + 1, None, None, absent)
-        yield from self._seal_findings(batch)
+        yield from self._checkpoint_findings(batch)
         yield from self._date_findings(batch)
         self._number, self._head = batch.number, head(batch.statement)
 
-    def _seal_findings(self, batch: FoundBatch) -> Iterator[Finding]:
+    def _checkpoint_findings(self, batch: FoundBatch) -> Iterator[Finding]:
         number = batch.number
         if (anchored := self._heads.get(number)) is not None:
             self.outcome.anchored += 1
@@ -105,33 +160,33 @@ class Chain:
         number = batch.number
         if statement.number != number:
             yield Finding(
-                "reordered", number, None, None, f"its statement is that of seal {statement.number}"
+                "reordered", number, None, None, f"its statement is that of checkpoint {statement.number}"
             )
         if statement.previous != self._head:
             yield Finding(
-                "forged", number, None, None, "it was made after another seal than the one before it"
+                "forged", number, None, None, "it was made after another checkpoint than the one before it"
             )
         if batch.horizon not in (None, statement.horizon):
             yield Finding("changed", number, None, None, "the horizon beside its statement is another one")
 
     def _date_findings(self, batch: FoundBatch) -> Iterator[Finding]:
-        """A line that was slipped in later bears an old date after newer ones."""
+        """Find lines that were inserted later: an old date after newer ones."""
         for position, line in enumerate(batch.lines, 1):
             if line.at is None:
                 continue
             if self.newest and line.at < self.newest - TOLERANCE:
-                detail = "it is dated long before lines that were sealed earlier"
+                detail = "it is dated long before lines that were signed earlier"
                 yield Finding("misdated", batch.number, position, line.entry_id, detail)
             self.newest = max(self.newest or line.at, line.at)
 
 
 def verify_database(connection: Connection, trusted: Mapping[str, OKPKey], anchors: Anchors) -> Verification:
-    """Hold every line of the database against its seal, in one snapshot; reads the whole log.
+    """Verify every line of the database against its checkpoint, in one snapshot; reads the whole log.
 
     Args:
         connection: with the hub's own role and no transaction open.
         trusted: public keys by their thumbprint.
-        anchors: what was kept outside the database.
+        anchors: kept outside the database.
     """
     with connection:
         with connection.cursor() as cursor:
@@ -145,7 +200,7 @@ def verify_database(connection: Connection, trusted: Mapping[str, OKPKey], ancho
 
 
 def line_findings(number: int, leaves: Sequence[bytes], lines: Sequence[FoundLine]) -> Iterator[Finding]:
-    """Name the first line of a batch that differs from the hashes that were sealed."""
+    """Name the first line of a batch that differs from the hashes that were signed."""
     found = [line.hash for line in lines]
     place = next(
         (place for place, (hash_, leaf) in enumerate(zip(found, leaves, strict=False)) if hash_ != leaf),
@@ -161,10 +216,10 @@ def line_findings(number: int, leaves: Sequence[bytes], lines: Sequence[FoundLin
 
 
 _DETAILS: Final = {
-    "removed": "the line that was sealed here is gone",
-    "inserted": "this line was not sealed here",
-    "reordered": "the line that was sealed here stands elsewhere",
-    "changed": "the line does not say what was sealed",
+    "removed": "the line that was signed here is gone",
+    "inserted": "this line was not signed here",
+    "reordered": "the line that was signed here stands elsewhere",
+    "changed": "the line does not say what was signed",
 }
 
 
@@ -181,11 +236,11 @@ def _what(leaves: Sequence[bytes], found: Sequence[bytes | None], place: int) ->
 
 
 def _content_findings(batch: FoundBatch, statement: Statement) -> Iterator[Finding]:
-    """Hold lines against hashes, and these against the signed root."""
+    """Compare lines with hashes, and the hashes with the signed root."""
     number = batch.number
     sound = len(batch.leaves) == statement.lines and root_hash(batch.leaves).hex() == statement.root
     if not sound:
-        yield Finding("changed", number, None, None, "the hashes kept with it are not those that were sealed")
+        yield Finding("changed", number, None, None, "the hashes kept with it are not those that were signed")
         hashes = [line.hash for line in batch.lines if line.hash is not None]
         if len(hashes) == statement.lines and root_hash(hashes).hex() == statement.root:
             return
@@ -193,7 +248,7 @@ def _content_findings(batch: FoundBatch, statement: Statement) -> Iterator[Findi
 
 
 def _strays(connection: Connection, chain: Chain) -> Iterator[tuple[What, int, str]]:
-    """Lines that no seal holds: older than the last seal, or waiting with an old date."""
+    """Find lines without a checkpoint that are older than the last one, or wait with an old date."""
     asked = {
         "horizon": chain.horizon,
         "oldest": chain.newest and chain.newest - TOLERANCE,
@@ -202,9 +257,9 @@ def _strays(connection: Connection, chain: Chain) -> Iterator[tuple[What, int, s
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, (chain.horizon,))
         (chain.outcome.waiting,) = cursor.fetchone() or (0,)
-        cursor.execute(_UNSEALED, asked)
+        cursor.execute(_UNSIGNED, asked)
         for (entry_id,) in cursor.fetchall():
-            yield "inserted", entry_id, "no seal holds it, though it is older than the last one"
+            yield "inserted", entry_id, "no checkpoint holds it, though it is older than the last one"
         cursor.execute(_BACKDATED, asked)
         for (entry_id,) in cursor.fetchall():
-            yield "misdated", entry_id, "it waits to be sealed and is dated long before sealed lines"
+            yield "misdated", entry_id, "it waits to be signed and is dated long before signed lines"

@@ -1,8 +1,8 @@
-"""The second wall: in the database, each agreement has a role, and a schema through which it sees people.
+"""Database access: each agreement has a role, and a schema with the rows and columns that the role may read.
 
-The first wall is the API's: it refuses what an agreement does not cover. Where it has a hole, the database
-still gives nothing else: the API's login can read nobody, and may become the role of an agreement, for which
-the files `wall_*.sql` make functions and views that see its attributes of its people.
+The API refuses what an agreement does not cover. Should one of its checks fail, the database still gives
+nothing else: the API's own login reads no person. It may become the role of an agreement, for which the files
+in `sql/` create functions and views over the attributes and people that the agreement covers.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from oncehub.config.entities import load_entities
 from oncehub.encryption.field_values import sensitive_of
 from oncehub.errors import StoreOutdated
 from oncehub.settings import Settings
-from oncehub.share.access.statements import wall_statements
+from oncehub.share.access.statements import access_statements
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.agreements.roles import API_ROLE, ROLE_PREFIX, SCHEMA_PREFIX, role_of, schema_of
+from oncehub.share.roles import API_ROLE, ROLE_PREFIX, SCHEMA_PREFIX, role_of, schema_of
 from oncehub.store.connection import Connection, Cursor
 from oncehub.store.migrate import opened
 
@@ -34,7 +34,7 @@ from pg_namespace
 where starts_with(nspname, %(prefix)s)
 """
 
-# What roles of agreements were given beside what their own schema holds.
+# Agreements whose role has rights outside its own schema.
 _STRAY = """
 select distinct substr(r.rolname, length(%(role)s) + 1)
 from pg_roles r
@@ -53,7 +53,7 @@ select exists (
 )
 """
 
-# The roles are the server's, so that another hub's database may be making the same one.
+# Roles belong to the server: the hub of another database may create the same one at the same time.
 _AT_ONCE = (
     psycopg2.errors.DuplicateObject,
     psycopg2.errors.UniqueViolation,
@@ -61,13 +61,13 @@ _AT_ONCE = (
 )
 
 
-def build_wall(
+def build_database_access(
     connection: Connection, agreements: Mapping[str, Agreement], encrypted: Collection[str]
 ) -> list[str]:
-    """Bring roles, schemas and grants to what the agreements say; a second time changes nothing.
+    """Create or change roles, schemas and grants to match the agreements; a second run changes nothing.
 
-    What is no longer granted is taken away, also what was granted by hand. Agreements that have ended keep
-    theirs: that they are over is for the first wall.
+    Rights that no agreement grants are revoked, including those granted by hand. Agreements that have ended
+    keep their rights; the API checks the dates.
 
     Args:
         connection: the hub's own, with the right to make roles.
@@ -75,10 +75,10 @@ def build_wall(
         encrypted: attributes that are encrypted, see `encrypted_attributes`.
 
     Returns:
-        Names of the agreements whose part of the wall was built or torn down.
+        Names of the agreements whose access was built or removed.
     """
     with connection, connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(hashtextextended('oncehub wall', 0))")
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended('oncehub database access', 0))")
         _close_to_public(cursor)
         for name in agreements:
             _ensure_role(cursor, name)
@@ -94,7 +94,7 @@ def build_wall(
 
 
 def apply_agreements(settings: Settings) -> list[str]:
-    """Build the wall as `mappings/agreements/` says, and let the API log in; see `build_wall`.
+    """Build database access from `mappings/agreements/`, and let the API log in; see `build_database_access`.
 
     Raises:
         ConfigError: when an agreement is wrong.
@@ -104,11 +104,11 @@ def apply_agreements(settings: Settings) -> list[str]:
     with opened(settings) as connection:
         if settings.api_database_url:
             _let_in(connection, settings.api_database_url)
-        return build_wall(connection, agreements, encrypted_attributes(settings))
+        return build_database_access(connection, agreements, encrypted_attributes(settings))
 
 
 def _let_in(connection: Connection, api_url: str) -> None:
-    """Give the API's login the password of its URL; what is sent is its SCRAM verifier."""
+    """Set the password of the API's login from its URL; only the SCRAM verifier is sent."""
     login = parse_dsn(api_url)
     if login.get("user") == API_ROLE and login.get("password"):
         verifier = encrypt_password(login["password"], API_ROLE, connection, "scram-sha-256")
@@ -123,10 +123,10 @@ def encrypted_attributes(settings: Settings) -> list[str]:
     return sorted(sensitive_of(load_entities(settings.schemas)["person"]))
 
 
-def require_wall(
+def require_database_access(
     connection: Connection, agreements: Mapping[str, Agreement], encrypted: Collection[str]
 ) -> None:
-    """Check that the wall is built as the agreements say.
+    """Check that database access matches the agreements.
 
     Raises:
         StoreOutdated: when it is not.
@@ -134,12 +134,12 @@ def require_wall(
     with connection, connection.cursor() as cursor:
         standing = _standing(cursor)
         wanted = {
-            name: _digest(wall_statements(agreement, encrypted, cursor), cursor)
+            name: _digest(access_statements(agreement, encrypted, cursor), cursor)
             for name, agreement in agreements.items()
         }
     if differing := sorted({name for name, _ in standing.items() ^ wanted.items()}):
         raise StoreOutdated(
-            f"the database's rights are not as the agreements say ({differing[0]} first); "
+            f"the database's rights differ from the agreements ({differing[0]} first); "
             "run: oncehub agreements apply"
         )
 
@@ -161,12 +161,12 @@ def _changed(
     cursor.execute(_STRAY, {"role": ROLE_PREFIX, "schema": SCHEMA_PREFIX})
     yield from (name for (name,) in cursor.fetchall())
     for name, agreement in agreements.items():
-        if standing.get(name) != _digest(wall_statements(agreement, encrypted, cursor), cursor):
+        if standing.get(name) != _digest(access_statements(agreement, encrypted, cursor), cursor):
             yield name
 
 
 def _build(cursor: Cursor, agreement: Agreement, encrypted: Collection[str]) -> None:
-    statements = wall_statements(agreement, encrypted, cursor)
+    statements = access_statements(agreement, encrypted, cursor)
     cursor.execute(statements)
     cursor.execute(
         sql.SQL("comment on schema {} is {}").format(
@@ -178,7 +178,7 @@ def _build(cursor: Cursor, agreement: Agreement, encrypted: Collection[str]) -> 
 def _tear_down(cursor: Cursor, name: str) -> None:
     role = sql.Identifier(role_of(name))
     cursor.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema_of(name))))
-    # Whoever is not the server's superuser must have a role's rights to take them away.
+    # A user who is no superuser must hold the rights of a role to revoke them.
     cursor.execute("select pg_has_role(%s, 'usage')", (role_of(name),))
     if cursor.fetchone() == (False,):
         cursor.execute(sql.SQL("grant {} to current_user with inherit true, set false").format(role))
@@ -215,12 +215,12 @@ def _drop_role(connection: Connection, name: str) -> None:
         with connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role_of(name))))
     except psycopg2.errors.DependentObjectsStillExist:
-        # Another hub's database on this server has an agreement of that name.
+        # The hub of another database on this server has an agreement of that name.
         return
 
 
 def _close_to_public(cursor: Cursor) -> None:
-    """Take from everybody what every new database gives them: to make temporary tables."""
+    """Revoke the right to create temporary tables, which every new database grants to public."""
     cursor.execute(
         "select current_database() from pg_database "
         "where datname = current_database() and has_database_privilege(%s, oid, 'temporary')",

@@ -1,4 +1,4 @@
-"""Agreements, read and checked against each other, the procedures and the canonical entities."""
+"""Loads agreements, and checks them against each other, the procedures and the canonical entities."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_folder, load_rules
 from oncehub.config.entities import Attribute, load_entities, qualified
 from oncehub.config.privacy import RevealRules
+from oncehub.config.procedures import relationship_attribute
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.share.agreements.checks import (
@@ -17,16 +18,15 @@ from oncehub.share.agreements.checks import (
     everything_faults,
     overlap_faults,
     purpose_faults,
+    read_purposes,
     recorder_faults,
     reveal_faults,
     search_faults,
     stream_faults,
 )
-from oncehub.share.agreements.faults import misnamed, raise_faults, unknown
+from oncehub.share.agreements.faults import at, listed, misnamed, raise_faults, repeated, unknown
 from oncehub.share.agreements.population import Catalogues, population_faults
 from oncehub.share.agreements.procedures import known_relations, load_procedures, shareable_attributes
-from oncehub.share.agreements.purposes import read_purposes
-from oncehub.share.people.relatives import tie
 
 SEARCHABLE = ("person.national_id_9", "person.passport", "person.personal_id", "person.tax_code")
 """Attributes that a person may be looked for by: those that `truth.identifier` holds."""
@@ -81,7 +81,7 @@ def _person_attributes(schemas: Path) -> dict[str, Attribute]:
 def _privacy_faults(
     agreements: list[Agreement], settings: Settings, attributes: dict[str, Attribute], catalogues: Catalogues
 ) -> Iterator[str]:
-    """Tell what is wrong with purpose, basis, consent, what is told, and of whom."""
+    """Check purpose, legal basis, consent, reveals, search terms and population."""
     purposes, reveals = read_purposes(settings.mappings), load_rules(settings, "reveals", RevealRules)
     for agreement in agreements:
         yield from purpose_faults(agreement, purposes)
@@ -103,24 +103,22 @@ def _agreement_faults(
         ("procedures", agreement.procedures, procedures),
     ]
     for key, values, allowed in lists:
-        for index, value in enumerate(values):
-            place = agreement.where(key, index)
+        for place, value, again in listed(agreement, (key,), values):
             if value not in allowed:
-                yield unknown(place, f"{key}.{index}", value, allowed)
-            elif value in values[:index]:
-                yield f"{place}: {key}.{index}: {value!r} is repeated; keep one"
+                yield unknown(place, value, allowed)
+            elif again:
+                yield repeated(place, value)
 
 
 def _relative_faults(agreement: Agreement, relations: Collection[str]) -> Iterator[str]:
-    for index, relation in enumerate(agreement.relatives):
-        key, place = f"relatives.{index}", agreement.where("relatives", index)
+    for place, relation, again in listed(agreement, ("relatives",), agreement.relatives):
         if relation not in relations:
-            yield unknown(place, key, relation, relations)
-        elif relation in agreement.relatives[:index]:
-            yield f"{place}: {key}: {relation!r} is repeated; keep one"
-        elif tie(relation) not in agreement.attributes:
-            # Whoever sees a relative's item learns of the tie.
-            yield f"{place}: {key}: {relation!r} needs {tie(relation)} under attributes; add it"
+            yield unknown(place, relation, relations)
+        elif again:
+            yield repeated(place, relation)
+        elif (needed := relationship_attribute(relation)) not in agreement.attributes:
+            # An item of a relative tells who the relative is.
+            yield f"{place}: {relation!r} needs {needed} under attributes; add it"
 
 
 def _repeated_feeds(agreements: list[Agreement]) -> Iterator[str]:
@@ -131,53 +129,44 @@ def _repeated_feeds(agreements: list[Agreement]) -> Iterator[str]:
         owner = owners.setdefault(agreement.feed, agreement.name)
         if owner != agreement.name:
             # Lines are cut to one agreement's attributes, so a feed cannot serve two.
-            yield (
-                f"{agreement.where('feed')}: feed: {agreement.feed!r} is the feed of {owner!r} already; "
-                "choose another name"
-            )
+            place = at(agreement, "feed")
+            yield f"{place}: {agreement.feed!r} is the feed of {owner!r} already; choose another name"
 
 
 def _repeated_keys(agreements: list[Agreement]) -> Iterator[str]:
     owners: dict[str, str] = {}
     for agreement in agreements:
-        for index, key in enumerate(agreement.keys or ()):
-            place = f"{agreement.where('keys', index)}: keys.{index}"
-            if key not in owners:
-                owners[key] = agreement.name
-            elif owners[key] == agreement.name:
-                yield f"{place}: {key!r} is repeated; keep one"
-            else:
+        for place, key, again in listed(agreement, ("keys",), agreement.keys or ()):
+            owner = owners.setdefault(key, agreement.name)
+            if again:
+                yield repeated(place, key)
+            elif owner != agreement.name:
                 # A key is one client's, and a client acts under one agreement.
-                yield f"{place}: {key!r} is a key of {owners[key]!r} already; each client has keys of its own"
+                yield f"{place}: {key!r} is a key of {owner!r} already; each client has keys of its own"
 
 
 def _unknown_source(agreement: Agreement, connectors: Path) -> Iterator[str]:
     known = [path.parent.name for path in connectors.glob("*/connector.yaml")]
-    for index, source in enumerate((agreement.cases and agreement.cases.sources) or ()):
+    sources = (agreement.cases and agreement.cases.sources) or ()
+    for place, source, _ in listed(agreement, ("cases", "sources"), sources):
         if source not in known:
-            place = agreement.where("cases", "sources", index)
-            yield unknown(place, f"cases.sources.{index}", source, known)
+            yield unknown(place, source, known)
     if agreement.corrections and agreement.corrections.source not in known:
-        place = agreement.where("corrections", "source")
-        yield unknown(place, "corrections.source", agreement.corrections.source, known)
+        yield unknown(at(agreement, "corrections", "source"), agreement.corrections.source, known)
 
 
-def _without_value(agreement: Agreement, known: Collection[str], listed: Collection[str]) -> Iterator[str]:
+def _without_value(agreement: Agreement, known: Collection[str], few: Collection[str]) -> Iterator[str]:
     names = agreement.corrections.without_value if agreement.corrections else ()
-    for index, name in enumerate(names):
-        key, place = (
-            f"corrections.without_value.{index}",
-            agreement.where("corrections", "without_value", index),
-        )
+    for place, name, again in listed(agreement, ("corrections", "without_value"), names):
         if name not in known:
-            yield unknown(place, key, name, known)
+            yield unknown(place, name, known)
         elif name in agreement.attributes:
-            yield f"{place}: {key}: {name!r} stands under attributes, with its value; keep one"
-        elif name in names[:index]:
-            yield f"{place}: {key}: {name!r} is repeated; keep one"
-        elif name in listed:
+            yield f"{place}: {name!r} stands under attributes, with its value; keep one"
+        elif again:
+            yield repeated(place, name)
+        elif name in few:
             yield (
-                f"{place}: {key}: {name!r} has few values, so that telling that it differs tells which; "
+                f"{place}: {name!r} has few values, so that telling that it differs tells which; "
                 "list it under attributes, or leave it out"
             )
 
@@ -191,21 +180,17 @@ def _repeated_sources(agreements: list[Agreement]) -> Iterator[str]:
         owner = owners.setdefault(source, agreement.name)
         if owner != agreement.name:
             yield (
-                f"{agreement.where('corrections', 'source')}: corrections.source: {owner!r} receives the "
-                f"notices of {source!r} already; one agreement a source"
+                f"{at(agreement, 'corrections', 'source')}: {owner!r} receives the notices of {source!r} "
+                "already; one agreement a source"
             )
 
 
 def _not_correctable(agreement: Agreement, sensitive: Collection[str]) -> Iterator[str]:
     names = agreement.citizen_view.corrections if agreement.citizen_view else ()
-    for index, name in enumerate(names):
-        key, place = (
-            f"citizen_view.corrections.{index}",
-            agreement.where("citizen_view", "corrections", index),
-        )
+    for place, name, again in listed(agreement, ("citizen_view", "corrections"), names):
         if name not in agreement.attributes:
-            yield f"{place}: {key}: {name!r} does not stand under attributes; add it there, or leave it out"
+            yield f"{place}: {name!r} does not stand under attributes; add it there, or leave it out"
         elif name in sensitive:
-            yield f"{place}: {key}: {name!r} is stored encrypted, so clerks cannot compare it; leave it out"
-        elif name in names[:index]:
-            yield f"{place}: {key}: {name!r} is repeated; keep one"
+            yield f"{place}: {name!r} is stored encrypted, so clerks cannot compare it; leave it out"
+        elif again:
+            yield repeated(place, name)

@@ -1,32 +1,54 @@
-"""What is wrong with an agreement beyond its form: purpose, legal basis, what values tell, consent, overlap.
+"""Checks agreements beyond their form: purpose, legal basis, reveals, search terms, consent, overlap.
 
 Every fault is one line: `file:line:column: key: what is wrong; what to write`.
 """
 
 from __future__ import annotations
 
+import csv
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations
+from pathlib import Path
 
 from oncehub.config.agreements import Agreement, LegalBasis
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.entities import Attribute
 from oncehub.config.privacy import RevealRules
+from oncehub.errors import ConfigError
 from oncehub.settings import Settings
-from oncehub.share.agreements.faults import unknown
+from oncehub.share.agreements.faults import at, listed, unknown
+
+PREFIX = "dpv:"
+
+
+@cache
+def read_purposes(mappings: Path) -> tuple[str, ...]:
+    """Read the terms of `mappings/codes/dpv_purposes.csv`, each with the prefix `dpv:`.
+
+    Raises:
+        ConfigError: when the file cannot be read or has no terms.
+    """
+    path = mappings / "codes" / "dpv_purposes.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            terms = [row["term"] for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, KeyError) as error:
+        raise ConfigError(f"{path}: cannot be read as the list of purposes: {type(error).__name__}") from None
+    return tuple(f"{PREFIX}{term}" for term in terms)
 
 
 def purpose_faults(agreement: Agreement, purposes: Collection[str]) -> Iterator[str]:
-    """Tell a purpose that the Data Privacy Vocabulary does not have."""
+    """Find a purpose that the Data Privacy Vocabulary does not have."""
     if agreement.purpose not in purposes:
         close = difflib.get_close_matches(agreement.purpose, purposes, n=1, cutoff=0.5)
         advice = f"did you mean {close[0]!r}?" if close else "see mappings/codes/dpv_purposes.csv"
-        yield f"{agreement.where('purpose')}: purpose: {agreement.purpose!r} is no purpose of DPV; {advice}"
+        yield f"{at(agreement, 'purpose')}: {agreement.purpose!r} is no purpose of DPV; {advice}"
 
 
 def basis_faults(agreement: Agreement) -> Iterator[str]:
-    """Tell a legal basis that does not hold for as long as the agreement."""
+    """Find a legal basis that is not in force as long as the agreement."""
     bases: list[tuple[LegalBasis, tuple[str, ...]]] = [(agreement.legal_basis, ("legal_basis",))]
     if agreement.corrections and agreement.corrections.legal_basis:
         bases.append((agreement.corrections.legal_basis, ("corrections", "legal_basis")))
@@ -35,88 +57,83 @@ def basis_faults(agreement: Agreement) -> Iterator[str]:
 
 
 def _not_throughout(agreement: Agreement, basis: LegalBasis, keys: tuple[str, ...]) -> Iterator[str]:
-    name = ".".join(keys)
     # Notices may begin later than the agreement.
     if basis is agreement.legal_basis and basis.since > agreement.valid.since:
         yield (
-            f"{agreement.where(*keys, 'from')}: {name}.from: {basis.text} is in force from {basis.since}, "
+            f"{at(agreement, *keys, 'from')}: {basis.text} is in force from {basis.since}, "
             f"after the agreement begins on {agreement.valid.since}; let it begin then"
         )
     if basis.until is not None and basis.until < agreement.valid.until:
         yield (
-            f"{agreement.where(*keys, 'until')}: {name}.until: {basis.text} has ended on {basis.until}, "
+            f"{at(agreement, *keys, 'until')}: {basis.text} has ended on {basis.until}, "
             f"before the agreement ends on {agreement.valid.until}; name the text that replaces it, "
             "or end it then"
         )
 
 
 def reveal_faults(agreement: Agreement, rules: RevealRules) -> Iterator[str]:
-    """Tell what leaves by way of other values, and what is called implied although nothing tells it."""
+    """Find attributes that other values reveal, and implied ones that nothing reveals."""
     allowed = {*agreement.attributes, *agreement.implied}
     told = set(rules.forms) if agreement.procedures else set()
     for name in sorted(told - allowed):
         yield (
-            f"{agreement.where('procedures')}: procedures: a form tells {name}, as it is refused by it; list "
+            f"{at(agreement, 'procedures')}: a form tells {name}, as it is refused by it; list "
             "it under attributes, or under implied"
         )
     for reveal, name in rules.told(agreement.attributes):
         told.add(name)
         if name not in allowed:
-            place, key = _telling(agreement, reveal.given)
             yield (
-                f"{place}: {key}: {' and '.join(reveal.given)} tells {name} ({reveal.how}); list that under "
-                "attributes, or under implied"
+                f"{_telling(agreement, reveal.given)}: {' and '.join(reveal.given)} tells {name} "
+                f"({reveal.how}); list that under attributes, or under implied"
             )
-    for index, name in enumerate(agreement.implied):
-        place = f"{agreement.where('implied', index)}: implied.{index}: {name!r}"
+    for place, name, _ in listed(agreement, ("implied",), agreement.implied):
         if name in agreement.attributes:
-            yield f"{place} stands under attributes; keep one"
+            yield f"{place}: {name!r} stands under attributes; keep one"
         elif name not in told and name not in agreement.population:
-            yield f"{place} is told by nothing here; remove it"
+            yield f"{place}: {name!r} is told by nothing here; remove it"
 
 
-def _telling(agreement: Agreement, given: Sequence[str]) -> tuple[str, str]:
-    """Name the place of what tells something; what is itself told stands nowhere."""
-    for index, name in enumerate(agreement.attributes):
-        if name in given:
-            return agreement.where("attributes", index), f"attributes.{index}"
-    return agreement.where("attributes"), "attributes"
+def _telling(agreement: Agreement, given: Sequence[str]) -> str:
+    """Return the place of the first attribute that reveals another; what is itself revealed has none."""
+    places = listed(agreement, ("attributes",), agreement.attributes)
+    return next((place for place, name, _ in places if name in given), at(agreement, "attributes"))
 
 
 def search_faults(agreement: Agreement, known: Collection[str]) -> Iterator[str]:
-    """Tell a search term that the agreement does not cover: whoever finds somebody by it knows it of them."""
-    for index, name in enumerate(agreement.search_by):
+    """Find search terms that the agreement does not cover: an answer confirms the value."""
+    for place, name, _ in listed(agreement, ("search_by",), agreement.search_by):
         if name in known and name not in agreement.attributes:
             yield (
-                f"{agreement.where('search_by', index)}: search_by.{index}: {name!r} is outside the "
-                "agreement, and an answer confirms it; list it under attributes too"
+                f"{place}: {name!r} is outside the agreement, and an answer confirms it; list it under "
+                "attributes too"
             )
 
 
 def everything_faults(agreement: Agreement, known: Collection[str]) -> Iterator[str]:
-    """Tell an agreement over all that is held of a person: no purpose needs it."""
+    """Find an agreement over all attributes of a person: no purpose needs them."""
     if set(agreement.attributes) >= set(known):
         yield (
-            f"{agreement.where('attributes')}: attributes: these are all that the hub holds; name those that "
+            f"{at(agreement, 'attributes')}: these are all that the hub holds; name those that "
             "the purpose needs"
         )
 
 
 _NO_CONSENT_COVERS = ("papers", "relatives", "corrections", "cases", "citizen_view")
-"""Keys of an agreement by which more is told than the attributes of whoever has consented."""
+"""Keys of an agreement that disclose more than the attributes that a person has consented to."""
 
 
 def consent_faults(agreement: Agreement, attributes: Mapping[str, Attribute]) -> Iterator[str]:
-    """Tell a private party without consent, and what consent of one person cannot cover."""
+    """Find private parties without consent, and what the consent of one person cannot cover."""
     if agreement.agency.kind == "private":
         if agreement.consent != "required":
             yield (
-                f"{agreement.where('consent')}: consent: a private party needs the citizen's consent "
+                f"{at(agreement, 'consent')}: a private party needs the citizen's consent "
                 "(Luật 91/2025/QH15); write consent: required, or agency: {kind: state}"
             )
         if agreement.records_consent_for:
             yield (
-                f"{agreement.where('records_consent_for')}: records_consent_for: a private party cannot "
+                f"{at(agreement, 'records_consent_for')}: a private party cannot "
                 "record that citizens consent; leave that to the portal's agreement"
             )
     if not agreement.needs_consent:
@@ -124,33 +141,29 @@ def consent_faults(agreement: Agreement, attributes: Mapping[str, Attribute]) ->
     for key in _NO_CONSENT_COVERS:
         if getattr(agreement, key):
             yield (
-                f"{agreement.where(key)}: {key}: a citizen consents to attributes, and to nothing else; "
+                f"{at(agreement, key)}: a citizen consents to attributes, and to nothing else; "
                 "an agreement that needs consent has none"
             )
-    for index, name in enumerate(agreement.attributes):
+    for place, name, _ in listed(agreement, ("attributes",), agreement.attributes):
         if name in attributes and "personal_id" in attributes[name].members:
-            yield (
-                f"{agreement.where('attributes', index)}: attributes.{index}: {name!r} names somebody else, "
-                "who has not consented; leave it out"
-            )
+            yield f"{place}: {name!r} names somebody else, who has not consented; leave it out"
 
 
 def recorder_faults(agreements: Sequence[Agreement]) -> Iterator[str]:
-    """Tell consents that are to be recorded for agreements that are not there, or need none."""
+    """Find `records_consent_for` of unknown agreements, or of those that need no consent."""
     needing = {agreement.name: agreement.needs_consent for agreement in agreements}
     for agreement in agreements:
-        for index, name in enumerate(agreement.records_consent_for):
-            place = f"{agreement.where('records_consent_for', index)}: records_consent_for.{index}: {name!r}"
+        for place, name, _ in listed(agreement, ("records_consent_for",), agreement.records_consent_for):
             if name not in needing:
                 close = difflib.get_close_matches(name, needing, n=1)
                 advice = f"did you mean {close[0]!r}?" if close else "name an agreement that needs consent"
-                yield f"{place} is not known; {advice}"
+                yield f"{place}: {name!r} is not known; {advice}"
             elif not needing[name]:
-                yield f"{place} needs no consent; remove it"
+                yield f"{place}: {name!r} needs no consent; remove it"
 
 
 def overlap_faults(agreements: Sequence[Agreement]) -> Iterator[str]:
-    """Tell two agreements by which one agency may ask the same, for one purpose, at one time.
+    """Find two agreements by which one agency may ask the same, for one purpose, at one time.
 
     Two that both name procedures cover the same where they share one; others, where they share an attribute.
     """
@@ -159,7 +172,7 @@ def overlap_faults(agreements: Sequence[Agreement]) -> Iterator[str]:
             shared = sorted(_shared(one, other))
             if shared:
                 yield (
-                    f"{other.where('valid')}: valid: overlaps with {one.name!r} ({one.path.name}), by which "
+                    f"{at(other, 'valid')}: overlaps with {one.name!r} ({one.path.name}), by which "
                     f"{one.agency.id} may ask for {', '.join(shared[:3])}{' …' if shared[3:] else ''} for "
                     f"{one.purpose} too; end one before the other begins, or tell them apart by population"
                 )
@@ -180,7 +193,7 @@ def _shared(one: Agreement, other: Agreement) -> set[str]:
 
 
 def _apart(one: Agreement, other: Agreement) -> bool:
-    """Tell whether nobody can be in both populations, as one attribute would have to be two things."""
+    """Whether no person can be in both populations, because one attribute would need two values."""
     for name in set(one.population) & set(other.population):
         mine, theirs = (
             agreement.population[name].one_of or agreement.places.get(name, ()) for agreement in (one, other)
@@ -203,4 +216,4 @@ def stream_faults(settings: Settings, agreements: Sequence[Agreement]) -> Iterat
     for agreement in naming:
         assert agreement.submissions
         if agreement.submissions not in known:
-            yield unknown(agreement.where("submissions"), "submissions", agreement.submissions, known)
+            yield unknown(at(agreement, "submissions"), agreement.submissions, known)

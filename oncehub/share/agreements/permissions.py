@@ -1,4 +1,4 @@
-"""What an agreement allows: every check that stands between a question and its answer."""
+"""Checks what an agreement allows; a request that it does not cover raises `AccessDenied`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oncehub.clock import VIETNAM
 from oncehub.config.agreements import Agreement, Cases, CitizenView, Corrections
 from oncehub.config.procedures import Procedure
 from oncehub.errors import AccessDenied
-from oncehub.share.agreements.procedures import led
+from oncehub.share.agreements.procedures import had_code
 
 
 def today() -> date:
@@ -38,7 +38,7 @@ def require_attributes(agreement: Agreement, attributes: Iterable[str]) -> None:
 
 
 def require_search(agreement: Agreement, search: Iterable[str]) -> None:
-    """Check that every attribute may be searched by; an answer would confirm the value searched for.
+    """Check that every attribute may be searched by: an answer confirms the value.
 
     Raises:
         AccessDenied: naming those that may not.
@@ -58,7 +58,7 @@ def require_purpose(agreement: Agreement, purpose: str | None) -> None:
 
 
 def require_feed(agreement: Agreement, feed: str) -> None:
-    """Check that the agreement entitles to the feed; whether another feed exists is not told.
+    """Check that the agreement entitles to the feed; the error does not disclose whether another feed exists.
 
     Raises:
         AccessDenied: when it does not.
@@ -68,7 +68,7 @@ def require_feed(agreement: Agreement, feed: str) -> None:
 
 
 def require_corrections(agreement: Agreement, day: date) -> Corrections:
-    """Return whose correction notices the agreement entitles to on `day`.
+    """Return the correction notices that the agreement entitles to on `day`.
 
     Raises:
         AccessDenied: when it entitles to none, or their legal basis does not hold.
@@ -81,13 +81,13 @@ def require_corrections(agreement: Agreement, day: date) -> Corrections:
 
 
 def require_submissions(agreement: Agreement) -> None:
-    """Check that the agreement lets what comes back for forms be submitted.
+    """Check that the agreement entitles to submissions.
 
     Raises:
         AccessDenied: when it does not.
     """
     if agreement.submissions is None:
-        raise AccessDenied("the agreement does not entitle to submit what comes back for forms")
+        raise AccessDenied("the agreement does not entitle to submissions")
 
 
 def require_cases(agreement: Agreement, officer: str | None) -> Cases:
@@ -107,7 +107,7 @@ def require_consents(agreement: Agreement, other: str | None = None) -> tuple[st
     """Return to which agreements consents may be recorded under this one; `other` must be among them.
 
     Raises:
-        AccessDenied: when there are none, or not that one; whether it exists is not told.
+        AccessDenied: when there are none, or not that one; the error does not disclose whether it exists.
     """
     if not agreement.records_consent_for:
         raise AccessDenied("the agreement does not entitle to record consents")
@@ -117,10 +117,10 @@ def require_consents(agreement: Agreement, other: str | None = None) -> tuple[st
 
 
 def require_citizen(agreement: Agreement, citizen: str | None, search: Mapping[str, str]) -> CitizenView:
-    """Return what the agreement opens to the citizen for whom the caller acts, who asks about themselves.
+    """Return what the agreement opens to the citizen for whom the caller acts.
 
     Raises:
-        AccessDenied: when it opens nothing, nobody is named, or the question is about somebody else.
+        AccessDenied: when it opens nothing, no citizen is named, or the request is about another person.
     """
     if agreement.citizen_view is None:
         raise AccessDenied("the agreement does not open a view for citizens")
@@ -130,15 +130,15 @@ def require_citizen(agreement: Agreement, citizen: str | None, search: Mapping[s
             "with their personal number as sub and role citizen"
         )
     if search != {"person.personal_id": citizen}:
-        raise AccessDenied("a citizen sees what is kept of themselves, and of nobody else")
+        raise AccessDenied("a citizen sees their own data only")
     return agreement.citizen_view
 
 
 def require_actor(citizen: str | None, officer: str | None, search: Mapping[str, str]) -> None:
-    """Check that a citizen acts about themselves, or an officer about whoever stands before them.
+    """Check that a citizen acts for themselves, or that an officer acts.
 
     Raises:
-        AccessDenied: when nobody is named, or a citizen asks about somebody else.
+        AccessDenied: when neither is named, or a citizen asks about another person.
     """
     if citizen is None and officer is None:
         raise AccessDenied(
@@ -146,7 +146,7 @@ def require_actor(citizen: str | None, officer: str | None, search: Mapping[str,
             "citizen, or the officer"
         )
     if citizen is not None and search != {"person.personal_id": citizen}:
-        raise AccessDenied("a citizen acts for themselves, and for nobody else")
+        raise AccessDenied("a citizen acts for themselves only")
 
 
 def require_usage(view: CitizenView) -> None:
@@ -174,11 +174,11 @@ def require_procedure(agreement: Agreement, procedure: Procedure | None, code: s
     """Return the procedure when the agreement covers it, and `code` led to it and it had a form on `day`.
 
     Raises:
-        AccessDenied: when one fails; whether an uncovered procedure exists is not told.
+        AccessDenied: when one fails; the error does not disclose whether an uncovered procedure exists.
     """
     if procedure is None or procedure.id not in agreement.procedures:
         raise AccessDenied("the agreement does not cover this procedure")
-    if not led(procedure, code, day):
+    if not had_code(procedure, code, day):
         raise AccessDenied(f"on {day} this code no longer led to the procedure; its code is {procedure.id}")
     if procedure.form_on(day) is None:
         raise AccessDenied(f"no form of the procedure {procedure.id} was in force on {day}")

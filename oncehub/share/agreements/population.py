@@ -1,10 +1,10 @@
-"""Whom an agreement covers, as one condition in SQL: for look-ups, feeds, notices, cases and row policies."""
+"""Builds an agreement's population as one condition in SQL, for look-ups, feeds, notices and cases."""
 
 from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,16 +12,17 @@ from pathlib import Path
 from psycopg2 import sql
 
 from oncehub.config.administrative_units import FORMER_EDITION, REFORM, read_provinces, read_successors
-from oncehub.config.agreements import Agreement
+from oncehub.config.agreements import Agreement, Condition
 from oncehub.config.entities import Attribute, unqualified
-from oncehub.config.population import Condition
+from oncehub.share.agreements.faults import at
+from oncehub.store.statements import text_array
 
 
-def covered(agreement: Agreement, person: str = "person") -> sql.Composable:
+def population_condition(agreement: Agreement, person: str = "person") -> sql.Composable:
     """Build the condition that a row of `truth.person` fulfils when the agreement's population has them.
 
     It is true or false, never null, holds no placeholder and refers to nothing but the row's columns, so
-    that it serves as a row policy too. What is not held fulfils no condition.
+    that it serves as a row policy too. A missing value fulfils no condition.
 
     Args:
         agreement: as `load_agreements` gives it.
@@ -37,15 +38,10 @@ def _fulfilled(agreement: Agreement, name: str, person: str) -> sql.Composable:
     column = sql.Identifier(person, unqualified(name))
     codes = agreement.population[name].one_of
     if codes is not None:
-        return sql.SQL("{} = any({})").format(column, _texts(codes))
-    # Where the loader has not placed it, no commune fulfils it.
+        return sql.SQL("{} = any({})").format(column, text_array(codes))
+    # A condition that the loader has not placed is fulfilled by no commune.
     place = sql.SQL("({0} ->> 'edition') || '/' || ({0} ->> 'unit')").format(column)
-    return sql.SQL("{} = any({})").format(place, _texts(agreement.places.get(name, ())))
-
-
-def _texts(codes: Iterable[str]) -> sql.Composable:
-    """Write codes, which have no signs of their own, as one constant: a policy holds hundreds of communes."""
-    return sql.SQL("{}::text[]").format(sql.Literal("{" + ",".join(codes) + "}"))
+    return sql.SQL("{} = any({})").format(place, text_array(agreement.places.get(name, ())))
 
 
 @dataclass(frozen=True)
@@ -109,14 +105,14 @@ class Catalogues:
 def population_faults(
     agreement: Agreement, attributes: dict[str, Attribute], catalogues: Catalogues
 ) -> Iterator[str]:
-    """Tell what is wrong with an agreement's population, one line a fault, with file, line and column."""
+    """Find faults of an agreement's population, one line each, with file, line and column."""
     if agreement.population and agreement.cases:
         yield (
-            f"{agreement.where('cases')}: cases: a case may name people on both sides of a population; give "
+            f"{at(agreement, 'cases')}: a case may name people on both sides of a population; give "
             "cases an agreement of their own, without population"
         )
     for name, condition in agreement.population.items():
-        place = f"{agreement.where('population', name)}: population.{name}"
+        place = at(agreement, "population", name)
         if name not in attributes:
             close = difflib.get_close_matches(name, attributes, n=1)
             advice = f"did you mean {close[0]!r}?" if close else "name an attribute of the person"

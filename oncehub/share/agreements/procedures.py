@@ -11,7 +11,7 @@ from oncehub.config.catalogue import load_folder
 from oncehub.config.entities import load_entities, qualified
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Form, Item, Procedure
 from oncehub.settings import Settings
-from oncehub.share.agreements.faults import raise_faults, unknown
+from oncehub.share.agreements.faults import at, listed, raise_faults, repeated, unknown
 
 
 def load_procedures(settings: Settings) -> dict[str, Procedure]:
@@ -45,28 +45,28 @@ def shareable_attributes(schemas: Path) -> list[str]:
 
 
 def known_relations(schemas: Path) -> list[str]:
-    """Return what leads to others: the attributes that name somebody by number, and the household."""
+    """Return the relations of a person: attributes that name another person by number, and the household."""
     attributes = load_entities(schemas)["person"].attributes.values()
     naming = [attribute.name for attribute in attributes if "personal_id" in attribute.members]
     return sorted([*naming, HOUSEHOLD_MEMBERS])
 
 
 def listable_attributes(schemas: Path) -> list[str]:
-    """Return the attributes that a list of people may hold of each: single values that are not encrypted."""
+    """Return the attributes that a list of people may show: neither composite nor encrypted."""
     attributes = load_entities(schemas)["person"].attributes.values()
     plain = [each.name for each in attributes if not each.members and not each.sensitive]
     return sorted(qualified(name) for name in plain)
 
 
 def named(procedures: Mapping[str, Procedure], code: str) -> Procedure | None:
-    """Return the procedure that a code leads to or led to; None when there is none."""
+    """Return the procedure with a code, present or former; None when there is none."""
     if code in procedures:
         return procedures[code]
     return next((each for each in procedures.values() if any(code == old.code for old in each.former)), None)
 
 
-def led(procedure: Procedure, code: str, day: date) -> bool:
-    """Tell whether a code of the procedure led to it on `day`."""
+def had_code(procedure: Procedure, code: str, day: date) -> bool:
+    """Whether the procedure had the code on `day`."""
     return code == procedure.id or any(code == old.code and old.holds(day) for old in procedure.former)
 
 
@@ -74,31 +74,30 @@ def _misnamed(procedure: Procedure) -> Iterator[str]:
     if procedure.id != procedure.path.stem:
         key = "code" if procedure.code else "service"
         yield (
-            f"{procedure.where(key)}: {key}: the procedure is {procedure.id!r}, the file is not; "
+            f"{at(procedure, key)}: the procedure is {procedure.id!r}, the file is not; "
             f"name it {procedure.id}.yaml"
         )
 
 
 def _version_faults(procedure: Procedure) -> Iterator[str]:
-    """Tell of days that two versions of the form answer, or none although an earlier one did."""
+    """Find days with two versions of the form, or with none after the first version."""
     ordered = sorted(enumerate(procedure.forms), key=lambda numbered: numbered[1].since)
     for (_, form), (index, following) in pairwise(ordered):
-        place = procedure.where("forms", index, "from")
+        place = at(procedure, "forms", index, "from")
         expected = form.until and form.until + timedelta(days=1)
         if expected is None or following.since < expected:
             yield (
-                f"{place}: forms.{index}.from: on {following.since} the version from {form.since} holds too; "
+                f"{place}: on {following.since} the version from {form.since} holds too; "
                 "end that one with until on the day before"
             )
         elif following.since > expected:
             yield (
-                f"{place}: forms.{index}.from: no version holds from {expected} to "
+                f"{place}: no version holds from {expected} to "
                 f"{following.since - timedelta(days=1)}; close the gap"
             )
     for index, form in enumerate(procedure.forms):
         if not any(_belongs(item, form) for item in procedure.items.values()):
-            place = procedure.where("forms", index)
-            yield f"{place}: forms.{index}: no item belongs to this version; add one"
+            yield f"{at(procedure, 'forms', index)}: no item belongs to this version; add one"
 
 
 def _belongs(item: Item, form: Form) -> bool:
@@ -110,10 +109,9 @@ def _item_faults(
 ) -> Iterator[str]:
     for name, item in procedure.items.items():
         if item.attribute and item.attribute not in attributes:
-            place = procedure.where("items", name, "attribute")
-            yield unknown(place, f"items.{name}.attribute", item.attribute, attributes)
+            yield unknown(at(procedure, "items", name, "attribute"), item.attribute, attributes)
         if item.of and item.of not in relations:
-            yield unknown(procedure.where("items", name, "of"), f"items.{name}.of", item.of, relations)
+            yield unknown(at(procedure, "items", name, "of"), item.of, relations)
         yield from _misdated(procedure, name, item)
 
 
@@ -121,31 +119,25 @@ def _unlistable(
     procedure: Procedure, attributes: Collection[str], listable: Collection[str]
 ) -> Iterator[str]:
     for name, item in procedure.items.items():
-        for index, attribute in enumerate(item.attributes):
-            keys = ("items", name, "attributes", index)
-            place, key = procedure.where(*keys), ".".join(map(str, keys))
+        for place, attribute, again in listed(procedure, ("items", name, "attributes"), item.attributes):
             if attribute not in attributes:
-                yield unknown(place, key, attribute, attributes)
+                yield unknown(place, attribute, attributes)
             elif attribute not in listable:
-                yield (
-                    f"{place}: {key}: {attribute!r} cannot be listed, as it is encrypted or has parts of its "
-                    "own; leave it out"
-                )
-            elif attribute in item.attributes[:index]:
-                yield f"{place}: {key}: {attribute!r} is repeated; keep one"
+                yield (f"{place}: {attribute!r} cannot be listed: it is encrypted or composite; leave it out")
+            elif again:
+                yield repeated(place, attribute)
 
 
 def _misdated(procedure: Procedure, name: str, item: Item) -> Iterator[str]:
-    """Tell of an item that begins or ends within a version, or outside of all: a form changes as a whole."""
+    """Find items that begin or end within a version or outside all: a form changes as a whole."""
     bounds = (
         ("from", item.since, {form.since for form in procedure.forms}, "begins"),
         ("until", item.until, {form.until for form in procedure.forms if form.until}, "ends"),
     )
     for key, day, days, verb in bounds:
         if day and day not in days:
-            place = procedure.where("items", name, key)
             yield (
-                f"{place}: items.{name}.{key}: no version of the form {verb} on {day}; "
+                f"{at(procedure, 'items', name, key)}: no version of the form {verb} on {day}; "
                 f"versions do on: {', '.join(str(each) for each in sorted(days)) or 'no day'}"
             )
 
@@ -153,10 +145,11 @@ def _misdated(procedure: Procedure, name: str, item: Item) -> Iterator[str]:
 def _unknown_papers(procedure: Procedure, known: Collection[str]) -> Iterator[str]:
     for name, item in procedure.items.items():
         for index, paper in enumerate(item.replaced_by):
-            for number, code in enumerate(paper.procedures):
+            for place, code, _ in listed(
+                procedure, ("items", name, "replaced_by", index, "procedures"), paper.procedures
+            ):
                 if code not in known:
-                    keys = ("items", name, "replaced_by", index, "procedures", number)
-                    yield unknown(procedure.where(*keys), ".".join(map(str, keys)), code, known)
+                    yield unknown(place, code, known)
 
 
 def _repeated(procedures: Iterable[Procedure]) -> Iterator[str]:
@@ -165,17 +158,15 @@ def _repeated(procedures: Iterable[Procedure]) -> Iterator[str]:
     for procedure in procedures:
         owner = services.setdefault(procedure.service, procedure.path.name)
         if owner != procedure.path.name:
-            yield (
-                f"{procedure.where('service')}: service: {procedure.service} is {owner} already; "
-                "one file a service"
-            )
+            yield (f"{at(procedure, 'service')}: {procedure.service} is {owner} already; one file a service")
         for index, code in enumerate(_codes(procedure)):
             place = procedure.where("former", index - 1, "code") if index else procedure.where("code")
             if code in codes:
-                yield f"{place}: {code!r} leads to {codes[code]} already; a code leads to one procedure, once"
+                owner = codes[code]
+                yield f"{place}: {code!r} is a code of {owner} already; a code belongs to one procedure, once"
             codes.setdefault(code, procedure.path.name)
 
 
 def _codes(procedure: Procedure) -> list[str]:
-    """Return all codes that lead or led to the procedure, its id first."""
+    """Return the present and former codes of the procedure, its id first."""
     return [procedure.id, *(former.code for former in procedure.former)]

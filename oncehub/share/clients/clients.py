@@ -26,15 +26,15 @@ WARN_BEFORE = timedelta(days=30)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _ADD = """
-insert into share.consumer (client_id, agreement) values (%s, %s)
+insert into share.client (client_id, agreement) values (%s, %s)
 on conflict (client_id) do update set agreement = excluded.agreement, revoked_at = null
 """
 
 _END_ALL = """
-update share.consumer_key set valid_until = now() where client_id = %s and valid_until > now()
+update share.client_key set valid_until = now() where client_id = %s and valid_until > now()
 """
 
-_CLIENTS = "select client_id, agreement, revoked_at is not null from share.consumer order by client_id"
+_CLIENTS = "select client_id, agreement, revoked_at is not null from share.client order by client_id"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Client:
     fault: str | None
 
 
-def add_consumer(
+def add_client(
     database: Connection,
     client_id: str,
     agreement: str,
@@ -62,7 +62,7 @@ def add_consumer(
     *,
     end: datetime | None = None,
 ) -> None:
-    """Register a client of an agreement, or start it anew: the key is its only one from now on.
+    """Register a client of an agreement, or reset it: the key is its only one from now on.
 
     A revoked client is admitted again. `add_key` gives a further key instead.
 
@@ -77,7 +77,7 @@ def add_consumer(
         write_key(cursor, client_id, public_jwk, end=end)
 
 
-def revoke_consumer(database: Connection, client_id: str) -> None:
+def revoke_client(database: Connection, client_id: str) -> None:
     """Refuse a client from now on, tokens it already holds included.
 
     Raises:
@@ -85,7 +85,7 @@ def revoke_consumer(database: Connection, client_id: str) -> None:
     """
     with database, database.cursor() as cursor:
         cursor.execute(
-            "update share.consumer set revoked_at = now() where client_id = %s and revoked_at is null",
+            "update share.client set revoked_at = now() where client_id = %s and revoked_at is null",
             (client_id,),
         )
         if cursor.rowcount == 0:
@@ -100,7 +100,7 @@ def agreement_of(database: Connection, client_id: str) -> str:
     """
     with database, database.cursor() as cursor:
         cursor.execute(
-            "select agreement from share.consumer where client_id = %s and revoked_at is null", (client_id,)
+            "select agreement from share.client where client_id = %s and revoked_at is null", (client_id,)
         )
         row = cursor.fetchone()
     if row is None:

@@ -47,7 +47,7 @@ class ClientKey:
 
 
 _ADD = """
-insert into share.consumer_key (client_id, thumbprint, public_key, valid_from, valid_until)
+insert into share.client_key (client_id, thumbprint, public_key, valid_from, valid_until)
 values (
     %(client)s, %(thumbprint)s, %(jwk)s,
     coalesce(%(start)s::timestamptz, now()),
@@ -62,11 +62,11 @@ returning
 
 _ELSEWHERE = """
 select bool_or(leaked_at is not null), bool_or(client_id <> %(client)s)
-from share.consumer_key where thumbprint = %(thumbprint)s
+from share.client_key where thumbprint = %(thumbprint)s
 """
 
 _RETIRE = """
-update share.consumer_key set valid_until = greatest(%(moment)s::timestamptz, now())
+update share.client_key set valid_until = greatest(%(moment)s::timestamptz, now())
 where client_id = %(client)s and thumbprint = %(thumbprint)s
     and leaked_at is null and valid_until > greatest(%(moment)s::timestamptz, now())
 """
@@ -79,7 +79,7 @@ select client_id, thumbprint, valid_from, valid_until, added_at,
         when valid_from > now() then 'not_yet'
         else 'valid'
     end as state
-from share.consumer_key
+from share.client_key
 where %(client)s::text is null or client_id = %(client)s
 order by client_id, valid_from, thumbprint
 """
@@ -142,7 +142,7 @@ def add_key(
     """
     with database, database.cursor() as cursor:
         cursor.execute(
-            "select agreement from share.consumer where client_id = %s and revoked_at is null for update",
+            "select agreement from share.client where client_id = %s and revoked_at is null for update",
             (client_id,),
         )
         if cursor.fetchone() is None:
@@ -198,14 +198,14 @@ def retire_key(
 
 
 def give_up_key(database: Connection, thumbprint: str) -> list[str]:
-    """Refuse a leaked key at once and for good, whosever it is; return its clients.
+    """Refuse a leaked key at once and for good; return its clients.
 
     Raises:
-        ConfigError: when nobody has such a key.
+        ConfigError: when no client has such a key.
     """
     with database, database.cursor() as cursor:
         cursor.execute(
-            "update share.consumer_key set leaked_at = coalesce(leaked_at, now()) where thumbprint = %s "
+            "update share.client_key set leaked_at = coalesce(leaked_at, now()) where thumbprint = %s "
             "returning client_id",
             (thumbprint,),
         )

@@ -1,6 +1,6 @@
 """Consent of citizens to what an agreement lets be asked of them: recorded with its proof, and withdrawn.
 
-Luật 91/2025/QH15; Nghị định 356/2025/NĐ-CP Điều 6: it is nobody's default, names what it is given for, and
+Luật 91/2025/QH15; Nghị định 356/2025/NĐ-CP Điều 6: it is never a default, names what it is given for, and
 can be proven: who, when, to what.
 """
 
@@ -17,9 +17,8 @@ from psycopg2 import sql
 from oncehub.config.agreements import Agreement
 from oncehub.config.privacy import DeadlineRules
 from oncehub.errors import AccessDenied, ConsentNotFound, ConsentRefused
-from oncehub.share.agreements.roles import as_agreement, rows_as, schemas_for
-from oncehub.share.data_subjects.deadlines import Due, due
-from oncehub.share.data_subjects.requests import open_request
+from oncehub.share.data_subjects.requests import Due, due, open_request
+from oncehub.share.roles import as_agreement, rows_as, schemas_for
 from oncehub.store.connection import Connection
 
 Channel = Literal["vneid", "portal", "counter"]
@@ -62,7 +61,7 @@ class Proof:
 
     Attributes:
         reference: of the transaction, or of the paper.
-        officer: who took it down; at a counter somebody did.
+        officer: who recorded it; required at a counter.
         recorded_by: the client that recorded it.
     """
 
@@ -95,7 +94,7 @@ class Consent:
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """A withdrawal: when, of whom, and by when the agency must have followed it."""
+    """A withdrawal, and the day by which the agency must have followed it."""
 
     person_key: str
     agreement: str
@@ -108,13 +107,13 @@ def consent_terms(agreement: Agreement) -> dict[str, str]:
     return {"agreement": agreement.name, "agency": agreement.agency.id, "purpose": agreement.purpose}
 
 
-def hold_consents(connection: Connection, agreement: Agreement) -> None:
-    """Keep consents to an agreement from being withdrawn before the caller's transaction ends.
+def lock_consents(connection: Connection, agreement: Agreement) -> None:
+    """Lock consents to an agreement against withdrawal until the caller's transaction ends.
 
     What the transaction reads of them after this is what holds when it answers.
     """
     with connection.cursor() as cursor:
-        cursor.execute("select share.hold_consents(%s)", (agreement.name,))
+        cursor.execute("select share.lock_consents(%s)", (agreement.name,))
 
 
 def record_consent(
@@ -128,7 +127,7 @@ def record_consent(
     proof: Proof,
     under: Agreement | None = None,
 ) -> str:
-    """Record within the caller's transaction that somebody has consented; return the consent's id.
+    """Record within the caller's transaction that a person has consented; return the consent's id.
 
     The same once more changes nothing and gives the same id.
 
@@ -136,7 +135,7 @@ def record_consent(
         connection: in a transaction.
         agreement: what is consented to.
         person_key: who consents.
-        attributes: each one that may be told; some of the agreement's.
+        attributes: those that the person consents to; some of the agreement's.
         text: what the citizen was shown.
         given_at: when they consented, with time zone.
         proof: of it.
@@ -178,7 +177,7 @@ def withdraw_consent(
     person_key: str | None = None,
     under: Agreement | None = None,
 ) -> Withdrawn:
-    """Withdraw a consent within the caller's transaction; from its end on nobody is answered by it.
+    """Withdraw a consent within the caller's transaction; from its end on no answer relies on it.
 
     It becomes a request too, by which the agency stops what it does with what it has. A second time changes
     nothing.
@@ -194,7 +193,7 @@ def withdraw_consent(
         under: as of `record_consent`.
 
     Raises:
-        ConsentNotFound: when there is none of that id under those agreements, or it is somebody else's.
+        ConsentNotFound: when there is none of that id under those agreements, or it is another person's.
         ConsentRefused: when the moment lies in the future, or before it was given.
     """
     values = {"consent_id": str(consent_id), "agreements": list(agreements)}
@@ -205,8 +204,8 @@ def withdraw_consent(
     if before is None and not given_at <= withdrawn_at <= datetime.now(UTC) + _CLOCKS_APART:
         raise ConsentRefused("a consent is withdrawn after it was given, and not in the future")
     if not _written(connection, under, _WITHDRAW, values | {"withdrawn_at": withdrawn_at, **vars(proof)}):
-        (standing,) = rows_as(connection, under, _FIND, values)
-        withdrawn_at = standing["withdrawn_at"]
+        (current,) = rows_as(connection, under, _FIND, values)
+        withdrawn_at = current["withdrawn_at"]
         return Withdrawn(person_key, agreement, withdrawn_at, due(rules, "withdrawal", withdrawn_at))
     opened = open_request(
         connection,
@@ -241,7 +240,7 @@ def consents_of(
 def _written(
     connection: Connection, under: Agreement | None, statement: str, values: Mapping[str, Any]
 ) -> bool:
-    """Insert a row, and tell whether there was none like it."""
+    """Insert a row; return False when it is there already."""
     with as_agreement(connection, under) as cursor:
         cursor.execute(sql.SQL(statement).format(**schemas_for(under)), values)
         return cursor.rowcount == 1

@@ -1,4 +1,7 @@
-"""All consents with what proves them, for whoever keeps the hub."""
+"""Lists consents with their proof for the hub's operator.
+
+Consents are recorded and withdrawn in `oncehub.share.consent.consents`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from oncehub.store.connection import Connection
 class RecordedConsent:
     """A consent and, once it is withdrawn, its withdrawal.
 
-    `oncehub.share.consent.consents` tells of the fields.
+    The fields are described in `oncehub.share.consent.consents`.
 
     Attributes:
         person_key: who consented.
@@ -76,7 +79,7 @@ def list_consents(
         agreement: to this one only.
         person: of this person only.
         withdrawn: those that were withdrawn, too.
-        limit: at most so many.
+        limit: the most that are returned.
     """
     values = {"consent_id": None, "agreement": agreement, "person": person and str(person)}
     return _listed(connection, values | {"withdrawn": withdrawn, "limit": limit})

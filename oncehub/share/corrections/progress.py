@@ -1,4 +1,4 @@
-"""How each source keeps up with its correction notices: what it was told and did, and how long it took."""
+"""Measures how each source handles its correction notices: what it fetched, corrected, and how fast."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from datetime import datetime
 from psycopg2.extras import RealDictCursor
 
 from oncehub.store.connection import Connection
+from oncehub.store.statements import statement
 
 
 @dataclass(frozen=True)
 class SourceProgress:
-    """Where one source stands; of discrepancies only those that its agreement tells of.
+    """The progress of one source, over the discrepancies that its agreement covers.
 
     Attributes:
-        open: discrepancies it was told of that have not closed.
+        open: discrepancies it was notified of that have not closed.
         published: sequence of its last line.
         fetched: every line up to it was given out.
         acknowledged: every line up to it the source says it keeps.
@@ -25,10 +26,10 @@ class SourceProgress:
         oldest_uncorrected: when the oldest of them was published.
         accepted: open ones that the source says are right; `in_work` and `rejected` likewise.
         corrected: discrepancies that the source has closed by stating another value.
-        median_days: half of these were closed within so many days of being fetched.
-        p90_days: nine in ten.
-        median_days_open: half were closed within so many days of being opened.
-        p90_days_open: nine in ten.
+        median_days: days from fetching to closing, median.
+        p90_days: 90th percentile.
+        median_days_open: days from opening to closing, median.
+        p90_days_open: 90th percentile.
     """
 
     source: str
@@ -49,86 +50,8 @@ class SourceProgress:
     p90_days_open: float | None
 
 
-_PROGRESS = """
-with reached as (
-    select
-        g.source,
-        coalesce(f.last_sequence, 0) as published,
-        f.attributes,
-        coalesce(max(r.sequence) filter (where r.kind = 'fetched'), 0) as fetched,
-        coalesce(max(r.sequence) filter (where r.kind = 'acknowledged'), 0) as acknowledged
-    from unnest(%s::text[]) as g (source)
-    left join share.correction_feed f using (source)
-    left join share.receipt r on r.feed = 'corrections.' || g.source
-    group by g.source, f.source
-),
-latest as (
-    select distinct on (n.source, n.notice)
-        n.source, n.notice, n.change, n.line ->> 'closed_because' as because,
-        n.line -> 'resolution_times' as resolution_times
-    from share.notice n join reached using (source)
-    where n.attribute = any(attributes)
-    order by n.source, n.notice, n.sequence desc
-),
-open as (
-    select l.source, l.notice, o.published_at, said.reading, l.notice <= r.acknowledged as acknowledged
-    from latest l
-    join reached r using (source)
-    join share.notice o on o.source = l.source and o.sequence = l.notice
-    left join (
-        select distinct on (source, notice) source, notice, reading
-        from share.notice_reading
-        order by source, notice, reading_id desc
-    ) said on said.source = l.source and said.notice = l.notice
-    where l.change <> 'closed'
-),
-standing as (
-    select
-        source,
-        count(*) as open,
-        count(*) filter (where acknowledged) as uncorrected,
-        min(published_at) filter (where acknowledged) as oldest_uncorrected,
-        count(*) filter (where reading = 'accepted') as accepted,
-        count(*) filter (where reading = 'in_work') as in_work,
-        count(*) filter (where reading = 'rejected') as rejected
-    from open
-    group by source
-),
-corrected as (
-    select
-        source,
-        count(*) as corrected,
-        percentile_cont(0.5) within group (order by since_fetched) as median_days,
-        percentile_cont(0.9) within group (order by since_fetched) as p90_days,
-        percentile_cont(0.5) within group (order by since_opened) as median_days_open,
-        percentile_cont(0.9) within group (order by since_opened) as p90_days_open
-    from latest cross join lateral (
-        select
-            (resolution_times ->> 'since_fetched')::float / 86400 as since_fetched,
-            (resolution_times ->> 'since_opened')::float / 86400 as since_opened
-    ) t
-    where change = 'closed' and because = 'corrected'
-    group by source
-)
-select
-    r.source, coalesce(s.open, 0) as open, r.published, r.fetched, r.acknowledged,
-    (
-        select n.published_at from share.notice n
-        where n.source = r.source and n.sequence > r.acknowledged and n.attribute = any(r.attributes)
-        order by n.sequence
-        limit 1
-    ) as oldest_unacknowledged,
-    coalesce(s.uncorrected, 0) as uncorrected, s.oldest_uncorrected,
-    coalesce(s.accepted, 0) as accepted, coalesce(s.in_work, 0) as in_work,
-    coalesce(s.rejected, 0) as rejected, coalesce(c.corrected, 0) as corrected,
-    c.median_days, c.p90_days, c.median_days_open, c.p90_days_open
-from reached r left join standing s using (source) left join corrected c using (source)
-order by r.source
-"""
-
-
 def correction_progress(connection: Connection, sources: Collection[str]) -> list[SourceProgress]:
-    """Return where each of the sources stands, by name."""
+    """Return the progress of each of the sources, by name."""
     with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(_PROGRESS, (list(sources),))
+        cursor.execute(statement(__name__, "progress").format(), (list(sources),))
         return [SourceProgress(**row) for row in cursor.fetchall()]

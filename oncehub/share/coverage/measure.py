@@ -1,9 +1,9 @@
-"""Coverage: how much of a procedure's form need not be asked, over all people that an agreement covers."""
+"""Measures coverage: how many items of a procedure's form the hub fills, over all people of an agreement."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,15 +12,14 @@ from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.config.administrative_units import REFORM
-from oncehub.config.agreements import Agreement
-from oncehub.config.population import Condition
+from oncehub.config.agreements import Agreement, Condition
 from oncehub.config.procedures import Item, Procedure
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import find_agreement, load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.population import Catalogues
-from oncehub.share.agreements.population import covered as population_of
+from oncehub.share.agreements.population import population_condition as population_of
 from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.coverage.conditions import FILLED
 from oncehub.share.coverage.statement import (
@@ -31,7 +30,7 @@ from oncehub.share.coverage.statement import (
     people_in,
     question_of,
 )
-from oncehub.share.people.relatives import covered
+from oncehub.share.people.relatives import is_covered
 from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened
 
@@ -39,16 +38,16 @@ CONFIRM = "confirm"
 
 _RECORD = """
 insert into share.coverage (day, agreement, procedure, people, items, filled, confirm, papers,
-    asked)
+    missing)
 values (%(day)s, %(agreement)s, %(procedure)s, %(people)s, %(items)s, %(filled)s, %(confirm)s,
-    %(papers)s, %(asked)s)
+    %(papers)s, %(missing)s)
 on conflict (agreement, procedure, day) do update set
     people = excluded.people, items = excluded.items, filled = excluded.filled, confirm = excluded.confirm,
-    papers = excluded.papers, asked = excluded.asked, measured_at = now()
+    papers = excluded.papers, missing = excluded.missing, measured_at = now()
 """
 
 _HISTORY = """
-select day, agreement, procedure, people, items, filled, confirm, papers, asked as missing
+select day, agreement, procedure, people, items, filled, confirm, papers, missing
 from share.coverage
 where (%(procedure)s::text is null or procedure = %(procedure)s)
   and (%(agreement)s::text is null or agreement = %(agreement)s)
@@ -84,7 +83,7 @@ class Coverage:
 
     @property
     def share(self) -> float | None:
-        """The share of items that the citizen need not give, 0 to 1; None of nobody."""
+        """The share of items that the citizen need not give, 0 to 1; None without people."""
         whole = self.people * self.items
         return (self.filled + self.confirm + self.papers) / whole if whole else None
 
@@ -99,7 +98,7 @@ def measure(
     sample: int | None = None,
     day: date | None = None,
 ) -> list[Coverage]:
-    """Answer the forms of procedures for everybody whom agreements cover, in one statement an agreement.
+    """Answer the forms of procedures for all people whom agreements cover, in one statement an agreement.
 
     Args:
         settings: where agreements and procedures stand.
@@ -107,7 +106,7 @@ def measure(
         agreement: only under this one; all that cover a procedure and are in force unless named.
         procedure: only this one's form.
         province: only people whose permanent address lies in it: a code of the 34 provinces of 2025-07-01.
-        sample: at most so many people, of the lowest keys, which are digests and say nothing of them.
+        sample: the most people to count, those with the lowest keys, which are random.
         day: of the dossiers; today unless given.
 
     Raises:
@@ -138,7 +137,7 @@ def record_day(settings: Settings, database: Connection | None = None) -> list[C
             for each in measured:
                 row = {name: getattr(each, name) for name in ("day", "agreement", "procedure", "people")}
                 row |= {name: getattr(each, name) for name in ("items", "filled", "confirm", "papers")}
-                cursor.execute(_RECORD, {**row, "asked": Json(each.missing)})
+                cursor.execute(_RECORD, {**row, "missing": Json(each.missing)})
     return measured
 
 
@@ -156,7 +155,7 @@ def _agreements(settings: Settings, name: str | None, procedure: str | None, day
         asked = [find_agreement(settings, name)]
     else:
         asked = [each for each in load_agreements(settings).values() if each.in_force(day)]
-    # What somebody has consented to is theirs alone, and no figure over people.
+    # Consent is given by single people and is no basis for a figure over all.
     common = [each for each in asked if not each.needs_consent]
     covering = [each for each in common if each.procedures and procedure in (None, *each.procedures)]
     if not covering:
@@ -186,7 +185,7 @@ def answer_forms(
     restriction: sql.Composable,
     sample: int | None = None,
 ) -> list[Coverage]:
-    """Answer the forms of procedures for everybody whom an agreement covers; within the caller's transaction.
+    """Answer the forms of procedures for all people whom an agreement covers, in the caller's transaction.
 
     Args:
         database: as the hub's own role.
@@ -194,11 +193,10 @@ def answer_forms(
         procedures: by id; those without a form on the day are left out.
         day: of the dossiers.
         restriction: a condition on `person`, of `truth.person`.
-        sample: at most so many people, the first by key.
+        sample: the most people to count, the first by key.
     """
     forms = {code: each.items_on(day) for code, each in procedures.items() if each.form_on(day)}
-    asked = [_question(item, agreement) for items in forms.values() for item in items.values()]
-    questions = list(dict.fromkeys(question for question in asked if question))
+    questions = questions_of(forms.values(), agreement)
     population = {name: population_of(agreement, name) for name in people_in(questions)}
     values = {"now": datetime.now(UTC), "sample": sample}
     with database.cursor() as cursor:
@@ -219,10 +217,16 @@ def answer_forms(
     ]
 
 
+def questions_of(forms: Iterable[Mapping[str, Item]], agreement: Agreement) -> list[Question]:
+    """Return what decides how the items of forms are answered, each question once, in the items' order."""
+    asked = (_question(item, agreement) for items in forms for item in items.values())
+    return list(dict.fromkeys(question for question in asked if question))
+
+
 def _question(item: Item, agreement: Agreement) -> Question | None:
     """Return what of a person decides how the item is answered; None where nothing does."""
     if item.fills:
-        return question_of(item) if covered(item, agreement) else None
+        return question_of(item) if is_covered(item, agreement) else None
     return question_of(item) if agreement.papers else None
 
 

@@ -11,17 +11,20 @@ from psycopg2 import sql
 
 from oncehub.config.entities import unqualified
 from oncehub.config.procedures import Item, Paper
-from oncehub.share.coverage.conditions import FILLED, stands, too_old
-from oncehub.share.coverage.household import (
+from oncehub.share.coverage.conditions import (
+    FILLED,
     HEAD,
     JOIN_HOUSEHOLD,
     MEMBER,
     HouseholdQuestion,
     household_answer,
     household_part,
+    stands,
+    too_old,
 )
 from oncehub.share.forms.papers import codes_of
 from oncehub.share.people.relatives import living_condition
+from oncehub.store.statements import text_array
 
 PAPER: Final = "paper"
 
@@ -214,7 +217,7 @@ def _papers(asked: Mapping[int, PaperQuestion]) -> sql.Composed:
             sql.SQL("bool_or({}) as {}").format(_spares(question), _kept(number))
             for number, question in asked.items()
         ),
-        **{name: _texts(values) for name, values in codes.items()},
+        **{name: text_array(values) for name, values in codes.items()},
     )
 
 
@@ -223,7 +226,7 @@ def _spares(question: PaperQuestion) -> sql.Composed:
         sql.SQL("coalesce(paper.result = {}, false)").format(sql.Literal(paper.result))
         if paper.result
         else sql.SQL("coalesce(paper.component = {} and paper.procedure_code = any({}), false)").format(
-            sql.Literal(paper.component), _texts(paper.procedures)
+            sql.Literal(paper.component), text_array(paper.procedures)
         )
         for paper in question.papers
     )
@@ -231,10 +234,6 @@ def _spares(question: PaperQuestion) -> sql.Composed:
         return sql.SQL("({})").format(any_of)
     young = sql.SQL("coalesce(%(now)s - paper.decided_at <= {}, false)").format(sql.Literal(question.max_age))
     return sql.SQL("({}) and {}").format(any_of, young)
-
-
-def _texts(values: Iterable[str]) -> sql.Composed:
-    return sql.SQL("{}::text[]").format(sql.Literal(list(values)))
 
 
 def _kept(number: int) -> sql.Identifier:

@@ -17,7 +17,7 @@ from psycopg2.extras import Json
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import Entity
 from oncehub.errors import CorrectionRefused, PersonNotFound, TooManyRequests
-from oncehub.share.agreements.roles import rows_as
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 State = Literal["received", "upheld", "corrected", "rejected"]

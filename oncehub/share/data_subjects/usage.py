@@ -15,7 +15,7 @@ from oncehub.audit.log.entries import Involvement, Outcome
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.clock import VIETNAM
 from oncehub.config.agreements import Agreement
-from oncehub.share.agreements.roles import rows_as
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 ACTIONS: Final[Mapping[str, str]] = {

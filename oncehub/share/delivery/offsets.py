@@ -1,10 +1,15 @@
-"""How far an agency has come with a feed or its notices: each step forward is a line of `share.receipt`."""
+"""Consumer offsets: how far an agency's clients have come with a sequence.
+
+Each step forward is one row of `share.consumer_offset`. A client that asks again for what it had, as after a
+restart, adds none.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from oncehub.errors import NotFetched
 from oncehub.store.connection import Connection
 
 Kind = Literal["fetched", "acknowledged"]
@@ -12,62 +17,89 @@ Kind = Literal["fetched", "acknowledged"]
 
 @dataclass(frozen=True)
 class Position:
-    """How far the clients of one feed have come together; 0 is before the first line.
+    """How far clients have come; 0 is before the first line.
 
     Attributes:
-        fetched: every line up to it was given out.
-        acknowledged: every line up to it is kept, by the agency's own word.
+        fetched: every line up to this number was given out.
+        acknowledged: every line up to this number is kept, as the agency says.
     """
 
     fetched: int
     acknowledged: int
 
+    def lag(self, last: int) -> int:
+        """Return how many of the lines up to `last`, the sequence's last number, are not acknowledged."""
+        return max(last - self.acknowledged, 0)
 
-# Each step is written once; a client that asks again for what it had, as after a restart, makes none.
+
 _STEP = """
-insert into share.receipt (feed, kind, sequence, client_id)
+insert into share.consumer_offset (feed, kind, sequence, client_id)
 select %(feed)s, %(kind)s, %(sequence)s, %(client_id)s
 where %(sequence)s > coalesce((
-    select max(sequence) from share.receipt
+    select max(sequence) from share.consumer_offset
     where feed = %(feed)s and kind = %(kind)s and client_id = %(client_id)s
 ), 0)
 on conflict do nothing
 """
 
 _POSITION = """
-select
-    coalesce((select max(sequence) from share.receipt where feed = %(feed)s and kind = 'fetched'), 0),
-    coalesce((select max(sequence) from share.receipt where feed = %(feed)s and kind = 'acknowledged'), 0)
+select coalesce((
+    select max(sequence) from share.consumer_offset
+    where feed = %(feed)s and kind = each.kind and (%(client_id)s::text is null or client_id = %(client_id)s)
+), 0)
+from unnest(array['fetched', 'acknowledged']) with ordinality as each (kind, place)
+order by place
 """
 
 
-def position(connection: Connection, feed: str) -> Position:
-    """Return how far a feed, or `corrections.<source>`, was fetched and acknowledged."""
+def position(connection: Connection, feed: str, client_id: str | None = None) -> Position:
+    """Return how far one client has come with the sequence `feed`; without one, all clients together."""
     with connection.cursor() as cursor:
-        cursor.execute(_POSITION, {"feed": feed})
-        fetched, acknowledged = cursor.fetchone() or (0, 0)
+        cursor.execute(_POSITION, {"feed": feed, "client_id": client_id})
+        (fetched,), (acknowledged,) = cursor.fetchall()
     return Position(fetched, acknowledged)
 
 
 def note_fetched(connection: Connection, feed: str, client_id: str, after: int, reached: int) -> None:
     """Note within the caller's transaction that the lines above `after` up to `reached` are given out.
 
-    Whoever asks for lines beyond what was given out has not been given those between, and is not counted
-    further for it.
+    A client that asks for lines beyond what was given out has not been given those between; its offset stays.
     """
     if after <= position(connection, feed).fetched:
-        step(connection, feed, client_id, "fetched", reached)
+        _step(connection, feed, client_id, "fetched", reached)
 
 
 def note_page(connection: Connection, feed: str, client_id: str, after: int, reached: int) -> None:
-    """Note a page of a feed as given out, and what lies before it as kept: who asks on from there has it."""
+    """Note a page as given out, and the lines up to `after` as kept: a client asks on from what it has."""
     note_fetched(connection, feed, client_id, after, reached)
     if 0 < after <= position(connection, feed).fetched:
-        step(connection, feed, client_id, "acknowledged", after)
+        _step(connection, feed, client_id, "acknowledged", after)
 
 
-def step(connection: Connection, feed: str, client_id: str, kind: Kind, sequence: int) -> None:
-    """Note within the caller's transaction that a client has come to `sequence`, if that is further."""
+def require_fetched(connection: Connection, feed: str, sequence: int) -> Position:
+    """Check that the lines up to `sequence` were given out, and return how far all clients have come.
+
+    Raises:
+        NotFetched: when they were not.
+    """
+    reached = position(connection, feed)
+    if sequence > reached.fetched:
+        raise NotFetched("lies beyond what was fetched", ("acknowledged",))
+    return reached
+
+
+def note_acknowledged(connection: Connection, feed: str, client_id: str, sequence: int) -> Position:
+    """Note within the caller's transaction that the lines up to `sequence` are kept; an earlier one is none.
+
+    Returns:
+        How far all clients have come.
+    """
+    if sequence:
+        _step(connection, feed, client_id, "acknowledged", sequence)
+    return position(connection, feed)
+
+
+def _step(connection: Connection, feed: str, client_id: str, kind: Kind, sequence: int) -> None:
     values = {"feed": feed, "kind": kind, "client_id": client_id, "sequence": sequence}
     with connection.cursor() as cursor:
         cursor.execute(_STEP, values)

@@ -1,20 +1,41 @@
-"""Publishing one sequence: alone, in transactions of its own, and waiting for older ones to end."""
+"""A sequence of lines that consumers read in order: gap-free, in commit order, and replayable from any line.
+
+Feeds and correction notices supply statements; this kernel runs them. Numbers are given out when lines are
+appended, after the changes have committed, so that a consumer that keeps its last number misses nothing:
+
+- One process at a time appends to a sequence (a lock in the database).
+- A step appends only what committed below the horizon, the oldest transaction that was open when it began
+  (`pg_snapshot_xmin(pg_current_snapshot())` in its statement). A later transaction cannot commit before it.
+- What committed above the horizon waits; `publish` repeats until nothing waits.
+- A step is one transaction: a kill loses nothing, and a repeat adds nothing.
+
+How far consumers have come is in `oncehub.share.delivery.offsets`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
+from psycopg2 import sql
+
+from oncehub.audit.log.entries import DisclosedLine
+from oncehub.config.agreements import Agreement
 from oncehub.errors import RunBusy, StoreUnavailable
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection, locked
+from oncehub.share.roles import as_agreement, schemas_for
+from oncehub.store.connection import Connection, Cursor, locked
 from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS: Final = 20.0
 """How long to wait for older transactions that hold changes back."""
-_POLL_SECONDS = 0.1
+
+_POLL_SECONDS: Final = 0.1
+
+Statement = str | sql.Composable
 
 
 @dataclass(frozen=True)
@@ -22,9 +43,9 @@ class PublishReport:
     """What one publishing did.
 
     Attributes:
-        feed: a feed's name, or `corrections.<source>`.
-        changes: lines added to the feed.
-        last_sequence: sequence of the feed's last line; 0 when it has none.
+        feed: name of the sequence: a feed's, or `corrections.<source>`.
+        changes: lines added.
+        last_sequence: number of the last line; 0 when there is none.
         seconds: how long it took.
     """
 
@@ -34,47 +55,142 @@ class PublishReport:
     seconds: float
 
 
-def publish_in_order(
-    settings: Settings,
-    feed: str,
-    extend: Callable[[Connection], tuple[int, int]],
-    held_back: Callable[[Connection], int],
+@dataclass(frozen=True)
+class Sequence:
+    """A sequence and the statements that append to it.
+
+    Attributes:
+        name: of a feed, or `corrections.<source>`; in locks, reports, errors and offsets.
+        prepare: makes the sequence's row, or brings it up to the agreement.
+        steps: each appends what may be appended now. None while nothing may be published: the sequence stays
+            as it is, and goes on from there later.
+        last: gives the number of the last line; no row, or 0, when there is none.
+        waiting: counts what has committed, and waits for an older transaction to end.
+        values: of the placeholders of all statements.
+        before_step: called with the cursor of each step.
+    """
+
+    name: str
+    prepare: Statement
+    steps: tuple[Statement, ...]
+    last: Statement
+    waiting: Statement
+    values: Mapping[str, Any]
+    before_step: Callable[[Cursor], object] | None = None
+
+    def publish(
+        self, settings: Settings, database: Connection | None = None, *, patience: float = PATIENCE_SECONDS
+    ) -> PublishReport:
+        """Append everything that has committed; wait for older transactions that hold some of it back.
+
+        Args:
+            settings: name the database.
+            database: used instead of a connection of its own.
+            patience: seconds to wait.
+
+        Raises:
+            RunBusy: when another process publishes the sequence.
+            StoreUnavailable: when the database does not answer, or changes still wait after `patience`; a
+                retry cures it.
+            StoreError: when the database cannot be used.
+        """
+        start = time.monotonic()
+        with without_values(f"publishing {self.name}"), opened(settings, database) as connection:
+            changes, last = self._extend_alone(connection)
+            while left := self._count_waiting(connection):
+                if time.monotonic() - start > patience:
+                    raise StoreUnavailable(
+                        f"feed {self.name}: {left} changes wait for an older transaction to end; try again"
+                    )
+                time.sleep(_POLL_SECONDS)
+                added, last = self._extend_alone(connection)
+                changes += added
+        return PublishReport(self.name, changes, last, round(time.monotonic() - start, 3))
+
+    def extend(self, connection: Connection) -> tuple[int, int]:
+        """Append what may be appended now; return the number of lines added and the last number.
+
+        The row is prepared in a transaction of its own: one that writes first holds back its own horizon.
+        """
+        with connection, connection.cursor() as cursor:
+            cursor.execute(self.prepare, self.values)
+            before = self._number(cursor, self.last)
+        for step in self.steps:
+            with connection, connection.cursor() as cursor:
+                if self.before_step:
+                    self.before_step(cursor)
+                cursor.execute(step, self.values)
+        with connection, connection.cursor() as cursor:
+            last = self._number(cursor, self.last)
+        return last - before, last
+
+    def _extend_alone(self, connection: Connection) -> tuple[int, int]:
+        with locked(connection, f"publish {self.name}") as alone:
+            if not alone:
+                raise RunBusy(f"another process publishes the feed {self.name}")
+            return self.extend(connection)
+
+    def _count_waiting(self, connection: Connection) -> int:
+        if not self.steps:
+            return 0
+        with connection, connection.cursor() as cursor:
+            return self._number(cursor, self.waiting)
+
+    def _number(self, cursor: Cursor, statement: Statement) -> int:
+        cursor.execute(statement, self.values)
+        row = cursor.fetchone()
+        return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True)
+class SequencePage:
+    """A piece of a sequence.
+
+    Attributes:
+        lines: in order of their numbers, each with its own as `sequence`.
+        next: `after` of the next read.
+        more: whether there are further lines now.
+        disclosed: whom each line is about, for the access log.
+    """
+
+    lines: list[dict[str, Any]]
+    next: int
+    more: bool
+    disclosed: tuple[DisclosedLine, ...]
+
+
+def read_page(
+    connection: Connection,
+    agreement: Agreement | None,
+    statement: sql.SQL,
+    values: Mapping[str, Any],
+    line: Callable[[Mapping[str, Any]], dict[str, Any]],
     *,
-    database: Connection | None,
-    patience: float,
-) -> PublishReport:
-    """Extend a feed until nothing is held back by a transaction that is still open.
+    after: int,
+    limit: int,
+) -> SequencePage:
+    """Read up to `limit` lines with a number above `after`, with the rights of the agreement's role.
 
     Args:
-        settings: name the database.
-        feed: as the report and errors name it.
-        extend: publishes what may be published now; returns the number of lines added and the last sequence.
-        held_back: counts what is committed, yet after a transaction that is still open.
-        database: used instead of a connection of its own.
-        patience: seconds to wait for older transactions.
-
-    Raises:
-        RunBusy: when another process publishes it.
-        StoreUnavailable: when changes are still held back after that; a retry cures it.
+        connection: in a transaction; one that may become the agreement's role.
+        agreement: on whose behalf; None reads with the connection's own rights.
+        statement: one `select` of the schemas that `schemas_for` names, in order of `sequence`, with the
+            placeholders `after` and `limit`; its rows have `sequence` and `person_key`. Where it passes lines
+            over, they also have `last_sequence`, which is the next read's `after` once no line is left, and
+            one row has no `sequence` when there is no line at all.
+        values: of the other placeholders.
+        line: makes the line that is given out of a row.
+        after: number of the last line that the consumer has; 0 reads from the start.
+        limit: at least 1.
     """
-    start = time.monotonic()
-    with without_values(f"publishing {feed}"), opened(settings, database) as connection:
-        changes, last = _extend_alone(connection, feed, extend)
-        while left := held_back(connection):
-            if time.monotonic() - start > patience:
-                raise StoreUnavailable(
-                    f"feed {feed}: {left} changes wait for an older transaction to end; try again"
-                )
-            time.sleep(_POLL_SECONDS)
-            added, last = _extend_alone(connection, feed, extend)
-            changes += added
-    return PublishReport(feed, changes, last, round(time.monotonic() - start, 3))
-
-
-def _extend_alone(
-    connection: Connection, feed: str, extend: Callable[[Connection], tuple[int, int]]
-) -> tuple[int, int]:
-    with locked(connection, f"publish {feed}") as got:
-        if not got:
-            raise RunBusy(f"another process publishes the feed {feed}")
-        return extend(connection)
+    asked = statement.format(**schemas_for(agreement))
+    with as_agreement(connection, agreement) as cursor:
+        cursor.execute(asked, {**values, "after": after, "limit": limit + 1})
+        rows = cursor.fetchall()
+    found = [row for row in rows if row["sequence"] is not None]
+    shown, more = found[:limit], len(found) > limit
+    reached = [after, *(row["sequence"] for row in shown)]
+    if not more:
+        reached += [row["last_sequence"] for row in rows if "last_sequence" in row]
+    disclosed = tuple(DisclosedLine(row["sequence"], row["person_key"]) for row in shown)
+    return SequencePage([line(row) for row in shown], max(reached), more, disclosed)

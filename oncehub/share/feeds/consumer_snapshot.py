@@ -1,4 +1,4 @@
-"""What an agency says that it holds of a feed, against what it was given.
+"""Compares a consumer snapshot, what an agency says that it holds of a feed, with what it was given.
 
 The agency writes a file of JSON Lines. The first may state up to which line of the feed it is; without it the
 file counts as up to what the agency has acknowledged:
@@ -31,8 +31,8 @@ _BATCH: Final = 10_000
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]{64}")
 
 _TABLES = """
-drop table if exists held, given;
-create temporary table held (person text primary key, digest text) on commit drop;
+drop table if exists snapshot, given;
+create temporary table snapshot (person text primary key, digest text) on commit drop;
 create temporary table given (person text primary key, digest text) on commit drop;
 """
 
@@ -40,20 +40,20 @@ _GIVEN = """
 select d.person_key::text, d.line, {names} as names
 from (
     select distinct on (person_key) feed, person_key, line
-    from share.delivery
+    from share.feed_entry
     where feed = %(feed)s and sequence <= %(upto)s
     order by person_key, sequence desc
 ) d
 """
 
-_FORGET = "delete from held where person = any(%s)"
-"""Of whom the agency may have read the line before or after a right to it went, any answer is right."""
+_FORGET = "delete from snapshot where person = any(%s)"
+"""Skip people whose access changed after publication; either state is acceptable."""
 
-# Of who is gone no digest was given, so that whoever holds nothing of them is in line.
+# People who are gone have no digest, so that an agency without them is in line.
 _MISSED = """
 select person, count(*) over () as persons
-from given full join held using (person)
-where given.digest is distinct from held.digest
+from given full join snapshot using (person)
+where given.digest is distinct from snapshot.digest
 order by person
 limit %s
 """
@@ -64,8 +64,8 @@ def digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def load_held(cursor: Cursor, path: Path, reached: Position) -> int:
-    """Put what an agency says it holds into a temporary table; return up to which line of the feed it is.
+def load_snapshot(cursor: Cursor, path: Path, reached: Position) -> int:
+    """Load a consumer snapshot into a temporary table; return the number of the line that it is up to.
 
     Args:
         cursor: of a transaction with which the table goes.
@@ -73,14 +73,14 @@ def load_held(cursor: Cursor, path: Path, reached: Position) -> int:
         reached: how far the agency has come.
 
     Raises:
-        ConfigError: with the line, when the file is wrong, or tells of lines that were not given out.
+        ConfigError: with the line, when the file is wrong, or is ahead of the lines that were given out.
     """
     cursor.execute(_TABLES)
     try:
         with path.open("rb") as file:
             lines = enumerate(file, 1)
             upto, before = _begun(path, next(lines, None), reached)
-            _fill(cursor, "held", (_entry(path, *line) for line in chain(before, lines)))
+            _fill(cursor, "snapshot", (_entry(path, *line) for line in chain(before, lines)))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except errors.UniqueViolation:
@@ -91,16 +91,16 @@ def load_held(cursor: Cursor, path: Path, reached: Position) -> int:
 def find_missed(
     cursor: Cursor, agreement: Agreement, key: bytes, upto: int, shown: int
 ) -> list[tuple[str, int]]:
-    """Return whom the agency holds something else of than the last line that it was given up to `upto`.
+    """Return the people of whom the agency holds something else than the last line up to `upto`.
 
-    That is a change it has not made, somebody it should hold or have removed, or somebody it was never given.
+    It has missed a change, a new person or a removal, or holds a person that it was never given.
 
     Args:
-        cursor: of the transaction of `load_held`.
+        cursor: of the transaction of `load_snapshot`.
         agreement: one with a feed.
         key: the hub's key for pseudonyms.
-        upto: as `load_held` returned it.
-        shown: at most so many are returned.
+        upto: as `load_snapshot` returned it.
+        shown: the most that are returned.
 
     Returns:
         Pseudonyms, sorted, each with the number of all.
@@ -131,10 +131,10 @@ def _begun(
 
 def _entry(path: Path, number: int, line: bytes) -> tuple[str, str]:
     match _parsed(path, number, line):
-        case {"person": str(person), "digest": str(told), **others} if (
-            not others and _HEXADECIMAL.fullmatch(person) and _HEXADECIMAL.fullmatch(told)
+        case {"person": str(person), "digest": str(digested), **others} if (
+            not others and _HEXADECIMAL.fullmatch(person) and _HEXADECIMAL.fullmatch(digested)
         ):
-            return person, told
+            return person, digested
     raise ConfigError(
         f'{path}:{number}: write {{"person": …, "digest": …}}, each of 64 hexadecimal digits in lower case'
     )
@@ -169,6 +169,6 @@ def _given(
 def _fill(cursor: Cursor, table: str, rows: Iterable[tuple[str, str | None]]) -> None:
     rows = iter(rows)
     while batch := list(islice(rows, _BATCH)):
-        text = io.StringIO("".join(f"{person}\t{told or chr(92) + 'N'}\n" for person, told in batch))
+        text = io.StringIO("".join(f"{person}\t{digested or chr(92) + 'N'}\n" for person, digested in batch))
         cursor.copy_from(text, table, columns=("person", "digest"))
     cursor.execute(f"analyze {table}")

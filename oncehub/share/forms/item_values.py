@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from oncehub.config.entities import unqualified
-from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item
+from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item, relationship_attribute
 from oncehub.share.people.household import Household
 from oncehub.share.people.lookup import Believed, Person
-from oncehub.share.people.relatives import living, tie
+from oncehub.share.people.relatives import living
 
 Reason = Literal[
     "citizen_provides",
@@ -31,7 +31,7 @@ people than a household has."""
 
 @dataclass(frozen=True)
 class Part:
-    """An attribute of somebody, by qualified name, and what is believed of it."""
+    """An attribute of a person, by qualified name, and its believed value."""
 
     person_key: str
     attribute: str
@@ -64,7 +64,7 @@ def value_of(item: Item, person: Person, attribute: str) -> Known | Reason:
 
 
 def relative_value_of(item: Item, attribute: str, named: Believed, relative: Person | None) -> Known | Reason:
-    """Return what is known for an item about a relative: None where nobody is found as who is `named`."""
+    """Return what is known for an item about a relative; `relative` is None when none is found."""
     if relative is None:
         return "relative_unknown" if named.stands else "conflicting"
     if not item.even_if_deceased and not living(relative):
@@ -73,10 +73,10 @@ def relative_value_of(item: Item, attribute: str, named: Believed, relative: Per
 
 
 def members_of(item: Item, person: Person, household: Household) -> Known | Reason:
-    """Return what is known for an item that lists a household: in the order of what it tells of each."""
+    """Return what is known for an item that lists a household, sorted by the listed values."""
     if household.why:
         return household.why
-    head = tie(HOUSEHOLD_MEMBERS)
+    head = relationship_attribute(HOUSEHOLD_MEMBERS)
     parts = [Part(person.key, head, person.attributes[head])]
     parts += [
         Part(member.key, name, member.attributes[name])
@@ -85,9 +85,9 @@ def members_of(item: Item, person: Person, household: Household) -> Known | Reas
     ]
     if reason := _why_asked(parts, item.max_age):
         return reason
-    told = [[member.attributes[name].value for name in item.attributes] for member in household.members]
+    listed = [[member.attributes[name].value for name in item.attributes] for member in household.members]
     names = [unqualified(name) for name in item.attributes]
-    return Known([dict(zip(names, values, strict=True)) for values in sorted(told)], tuple(parts))
+    return Known([dict(zip(names, values, strict=True)) for values in sorted(listed)], tuple(parts))
 
 
 def _why_asked(parts: Collection[Part], max_age: timedelta | None) -> Reason | None:

@@ -1,4 +1,4 @@
-"""Papers that need not be handed in again: items name which of earlier dossiers do in their place."""
+"""Finds papers of earlier dossiers that replace papers a form asks for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.procedures import Item, Paper
-from oncehub.share.agreements.roles import rows_as
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 PAPER_ATTRIBUTES = ("document.file_id", "dossier.code")
-"""What an answer tells where it refers to a paper, as the log names it."""
+"""What an answer discloses by referring to a paper, as the log names it."""
 
 _FIND: Final = """
 select dossier, procedure_code, component, result, file, decided_at
@@ -41,7 +41,7 @@ class KeptPaper:
     decided_at: datetime | None
 
     def spares(self, item: Item) -> bool:
-        """Tell whether it is one that the item names, and young enough."""
+        """Whether the item names the paper, and the paper is young enough."""
         return any(self._is(paper) for paper in item.replaced_by) and not self._too_old(item)
 
     def _is(self, paper: Paper) -> bool:

@@ -1,4 +1,4 @@
-"""A procedure's form answered from what is held: what is filled, which papers are there, what is to ask."""
+"""Fills a procedure's form from the hub: filled items, papers that are already there, missing items."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from datetime import date
 from typing import Any
 
 from oncehub.config.agreements import Agreement
-from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item, Procedure
+from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item, Procedure, relationship_attribute
 from oncehub.errors import PersonNotLiving
 from oncehub.share.forms.item_values import Known, Reason, members_of, relative_value_of, value_of
 from oncehub.share.forms.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
 from oncehub.share.people.confidence import Confidence, ConfidenceRules, Support, confidence, find_support
 from oncehub.share.people.household import Household, find_household
+from oncehub.share.people.labels import Label, Labels
 from oncehub.share.people.lookup import Person, Withheld, find_person
-from oncehub.share.people.relatives import LIFE_STATUS, covered, find_relatives, living, tie, wanted_of
+from oncehub.share.people.relatives import LIFE_STATUS, find_relatives, is_covered, living, wanted_of
 from oncehub.store.connection import Connection
 
 
@@ -41,16 +42,19 @@ class FilledItem:
         title: of the item, in Vietnamese.
         value: text, an object for a composite, or of a household a list of objects, one a member, each with
             the item's attributes.
-        source: whose word it is; of a list, of what in it is the least sure.
+        labels: what a coded value is called, `vi` and `en`; of an address the names of its commune and
+            province; of a household one object a member, with labels by attribute. None where there are none.
+        source: that states the value; of a list, the source of the part with the lowest confidence.
         as_of: when the source stated the value, ISO 8601 UTC; of a list, what in it is the oldest.
         confidence: in the value; of a list, the lowest of its parts.
         confirm: the citizen must confirm it.
-        disputed: a source without authority states another value, or the person whose it is says that it is
-            wrong, which is then to be confirmed whatever the procedure says.
+        disputed: a source without authority states another value, or the person says that it is wrong; the
+            citizen must then confirm it in any case.
     """
 
     title: str
     value: Any
+    labels: Label | list[dict[str, Label]] | None
     source: str | None
     as_of: str | None
     confidence: Confidence
@@ -80,7 +84,7 @@ class FilledForm:
     """A procedure's form for one person; each of its items is in `items`, `papers` or `missing_items`.
 
     Attributes:
-        person_key: whose; never leaves the hub.
+        person_key: of the person; never leaves the hub.
         released: qualified names of what of the person filled items, led to a relative or referred to a
             paper, sorted.
         relatives: key of each relative consulted -> qualified names of theirs that left, sorted.
@@ -96,7 +100,7 @@ class FilledForm:
 
 @dataclass(frozen=True)
 class _Others:
-    """Whom a form asks about beside the person."""
+    """The people of a form beside the person."""
 
     relatives: Mapping[str, Person | None]
     household: Household
@@ -122,7 +126,7 @@ def require_living(person: Person) -> None:
 
 
 def prefill(
-    connection: Connection, person: Person, request: FormRequest, rules: ConfidenceRules
+    connection: Connection, person: Person, request: FormRequest, rules: ConfidenceRules, labels: Labels
 ) -> FilledForm:
     """Answer a form for a person that `find_for_form` found; only what the agreement covers."""
     fields, agreement = request.fields, request.agreement
@@ -139,12 +143,12 @@ def prefill(
             known[name] = answer
         elif name not in kept:
             missing[name] = MissingItem(item.title.vi, answer, item.ask.vi if item.ask else None)
-    told = _told(fields, known, missing, person, others)
-    told[person.key] |= set(PAPER_ATTRIBUTES) if kept else set()
-    left = {key: tuple(sorted(attributes)) for key, attributes in told.items()}
+    disclosed = _disclosed(fields, known, missing, person, others)
+    disclosed[person.key] |= set(PAPER_ATTRIBUTES) if kept else set()
+    left = {key: tuple(sorted(attributes)) for key, attributes in disclosed.items()}
     return FilledForm(
         person_key=person.key,
-        items=_filled(connection, request, known, rules),
+        items=_filled(connection, request, known, rules, labels),
         papers={name: ReusablePaper(fields[name].title.vi, paper) for name, paper in kept.items()},
         missing_items=missing,
         released=left.pop(person.key),
@@ -155,28 +159,36 @@ def prefill(
 def _answer(item: Item, person: Person, others: _Others, agreement: Agreement) -> Known | Reason:
     if not item.fills:
         return "citizen_provides"
-    if not covered(item, agreement):
+    if not is_covered(item, agreement):
         return "not_allowed"
     if item.attribute is None:
         return members_of(item, person, others.household)
     if item.of:
-        named = person.attributes[tie(item.of)]
+        named = person.attributes[relationship_attribute(item.of)]
         return relative_value_of(item, item.attribute, named, others.relatives[item.of])
     return value_of(item, person, item.attribute)
 
 
 def _filled(
-    connection: Connection, request: FormRequest, known: Mapping[str, Known], rules: ConfidenceRules
+    connection: Connection,
+    request: FormRequest,
+    known: Mapping[str, Known],
+    rules: ConfidenceRules,
+    labels: Labels,
 ) -> dict[str, FilledItem]:
     wanted: dict[str, set[str]] = {}
     for part in (part for each in known.values() for part in each.parts):
         wanted.setdefault(part.person_key, set()).add(part.attribute)
     support = find_support(connection, request.agreement, wanted, rules)
-    return {name: _item(request.fields[name], each, support, rules) for name, each in known.items()}
+    return {name: _item(request.fields[name], each, support, rules, labels) for name, each in known.items()}
 
 
 def _item(
-    item: Item, known: Known, support: Mapping[tuple[str, str], Support], rules: ConfidenceRules
+    item: Item,
+    known: Known,
+    support: Mapping[tuple[str, str], Support],
+    rules: ConfidenceRules,
+    labels: Labels,
 ) -> FilledItem:
     beside = [support[part.person_key, part.attribute] for part in known.parts]
     graded = [
@@ -188,6 +200,7 @@ def _item(
     return FilledItem(
         title=item.title.vi,
         value=known.value,
+        labels=labels.of(item.attribute, known.value) if item.attribute else labels.of_members(known.value),
         source=source,
         as_of=known.as_of,
         confidence=least,
@@ -196,26 +209,29 @@ def _item(
     )
 
 
-def _told(
+def _disclosed(
     fields: Mapping[str, Item],
     known: Mapping[str, Known],
     missing: Mapping[str, MissingItem],
     person: Person,
     others: _Others,
 ) -> dict[str, set[str]]:
-    """Return what left of the person, and of each relative; a reason may tell that one is not living."""
-    told: dict[str, set[str]] = {person.key: set()}
+    """Return the attributes that leave the hub, by key of the person and of each relative.
+
+    The reason `relative_not_living` discloses the life status.
+    """
+    disclosed: dict[str, set[str]] = {person.key: set()}
     for relation, relative in others.relatives.items():
         if relative:
-            told[person.key].add(tie(relation))
-            told.setdefault(relative.key, set())
+            disclosed[person.key].add(relationship_attribute(relation))
+            disclosed.setdefault(relative.key, set())
     if others.household.is_found:
-        told[person.key].add(tie(HOUSEHOLD_MEMBERS))
-        told |= {member.key: told.get(member.key, set()) for member in others.household.members}
+        disclosed[person.key].add(relationship_attribute(HOUSEHOLD_MEMBERS))
+        disclosed |= {member.key: disclosed.get(member.key, set()) for member in others.household.members}
     for part in (part for each in known.values() for part in each.parts):
-        told[part.person_key].add(part.attribute)
+        disclosed[part.person_key].add(part.attribute)
     for name, answer in missing.items():
         relative = others.relatives.get(fields[name].of or "")
         if relative and answer.reason == "relative_not_living":
-            told[relative.key].add(LIFE_STATUS)
-    return told
+            disclosed[relative.key].add(LIFE_STATUS)
+    return disclosed

@@ -1,4 +1,4 @@
-"""What a citizen answers to a form, held against the form as it was filled and the canonical schema."""
+"""Checks a citizen's answers against the form as it was filled and the canonical schema."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ class Answers:
         }
 
     def _missing(self) -> Iterator[Fault]:
-        for name in [*self._form.confirm, *self._form.ask]:
+        for name in [*self._form.confirm, *self._form.missing_items]:
             if name not in self._given:
                 wanted = "confirmed or corrected" if name in self._form.confirm else "answered"
                 yield Fault(("answers", name), f"is not {wanted}; where there is nothing to give, say none")
 
     def _unknown(self) -> Iterator[Fault]:
         # Their names are the caller's own words, so they are counted and not repeated.
-        known = {*self._form.filled, *self._form.confirm, *self._form.ask}
+        known = {*self._form.filled, *self._form.confirm, *self._form.missing_items}
         if strange := len(set(self._given) - known):
             yield Fault(("answers",), f"{strange} of the items are none that the form shows or asks")
 
@@ -112,14 +112,12 @@ class Answers:
         for name, answer in self._given.items():
             place = ("answers", name)
             if name in self._form.filled:
-                yield Fault(
-                    place, "is there and needs no confirmation; what the state holds is not given anew"
-                )
+                yield Fault(place, "was filled and needs no confirmation; leave it out")
             elif name in self._form.confirm and answer.kind not in _OF_CONFIRMED:
                 yield Fault((*place, "kind"), "was shown to be confirmed: say confirmed, corrected or none")
-            elif name in self._form.ask and answer.kind not in _OF_ASKED:
+            elif name in self._form.missing_items and answer.kind not in _OF_ASKED:
                 yield Fault((*place, "kind"), "was asked: say answered or none")
-            elif name in self._form.confirm or name in self._form.ask:
+            elif name in self._form.confirm or name in self._form.missing_items:
                 yield from self._unfit_value(name, answer)
 
     def _unfit_value(self, name: str, answer: Answer) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""What comes back for a form that was filled: noted with the form, taken once, left to be landed."""
+"""Submissions of filled forms: recorded with the form, accepted once, left for intake to land."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from psycopg2.extras import Json
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.errors import SubmissionRefused
-from oncehub.share.agreements.roles import rows_as
 from oncehub.share.forms.prefill import FilledForm, FormRequest
 from oncehub.share.people.lookup import Person
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 LONGEST_OPEN: Final = timedelta(hours=24)
 """A form is answered within a day: what it showed may have changed, and filling it again costs nothing."""
 
 _NOTE = """
-insert into share.prefill (request_id, client_id, agreement, procedure, person, form_of, filled, confirm, ask)
+insert into share.prefill (request_id, client_id, agreement, procedure, person, form_of, filled, confirm,
+    missing_items)
 values (%s::uuid, %s, %s, %s, %s, %s, %s::text[], %s, %s::text[])
 """
 
@@ -72,7 +73,7 @@ class OpenForm:
         day: whose version of the form it is.
         filled: items that were filled and need no confirmation, and papers that are there.
         confirm: items to confirm -> digest of the value shown; None where that is a relative's.
-        ask: items that were asked.
+        missing_items: items that the citizen was asked for.
         age: since it was filled.
         taken: what came back for it already.
     """
@@ -82,7 +83,7 @@ class OpenForm:
     day: date
     filled: tuple[str, ...]
     confirm: Mapping[str, str | None]
-    ask: tuple[str, ...]
+    missing_items: tuple[str, ...]
     age: timedelta
     taken: Taken | None
 
@@ -90,7 +91,7 @@ class OpenForm:
 def note_form(
     connection: Connection, key: bytes, opening: Opening, asked: FormRequest, form: FilledForm
 ) -> None:
-    """Write down, with the answer that fills a form, what may come back for it: names of items, no value.
+    """Record a filled form in the transaction of its answer: names of items, no value.
 
     Args:
         connection: the transaction of the answer.
@@ -139,14 +140,14 @@ def find_open_form(connection: Connection, opening: Opening) -> OpenForm | None:
         day=row["form_of"],
         filled=tuple(row["filled"]),
         confirm=row["confirm"],
-        ask=tuple(row["ask"]),
+        missing_items=tuple(row["missing_items"]),
         age=row["age"],
         taken=taken or None,
     )
 
 
 def take(connection: Connection, opening: Opening, dossier: str, digest: bytes, kept: list[str]) -> bool:
-    """Note, within the caller's transaction, that the form has been answered; False when it was before.
+    """Record, within the caller's transaction, that the form was answered; False when it was before.
 
     Of two that come at once the second waits for the first to commit.
     """
@@ -163,7 +164,7 @@ def require_open(form: OpenForm) -> None:
     """
     if form.taken is None and form.age > LONGEST_OPEN:
         hours = LONGEST_OPEN // timedelta(hours=1)
-        raise SubmissionRefused(f"the form was filled more than {hours} hours ago; have it filled anew")
+        raise SubmissionRefused(f"the form was filled more than {hours} hours ago; request it again")
 
 
 def require_unchanged(
@@ -188,7 +189,7 @@ def require_unchanged(
     )
     if changed:
         raise SubmissionRefused(
-            f"what is known has changed since the form was filled: {', '.join(changed)}; have it filled anew"
+            f"what is known has changed since the form was filled: {', '.join(changed)}; request it again"
         )
 
 

@@ -14,8 +14,8 @@ from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import qualified, unqualified
 from oncehub.config.rules import ComparisonRules, SurvivorshipRules
 from oncehub.settings import Settings
-from oncehub.share.agreements.roles import rows_as
 from oncehub.share.people.lookup import Believed
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 Level = Literal["authority", "agreed", "single", "doubtful"]
@@ -64,7 +64,7 @@ class ConfidenceRules:
     """The rules that set the confidence.
 
     Attributes:
-        survivorship: whose word counts, and how much.
+        survivorship: the trust in each source.
         compared: attributes of which it is known whether sources agree.
     """
 
@@ -78,7 +78,7 @@ class Support:
 
     Attributes:
         sources: how many state it, the believed one included.
-        disputed_by_owner: the person whose value it is says that it is wrong, and that is open.
+        disputed_by_owner: an open request of the person says that the value is wrong.
     """
 
     sources: int
@@ -107,9 +107,9 @@ def find_support(
 
     Args:
         connection: one that may become the agreement's role, in a transaction.
-        agreement: on whose behalf; it has these people, and what is asked of them may be told.
+        agreement: on whose behalf; it covers these people and attributes.
         attributes: of which people: key -> qualified attributes.
-        rules: those tell which attributes are compared. Of the others nobody knows who agrees.
+        rules: they list the compared attributes; for others the number of agreeing sources is unknown.
     """
     if not attributes:
         return {}

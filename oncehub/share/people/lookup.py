@@ -1,4 +1,4 @@
-"""Reading people on an agreement's behalf: one person by identifiers."""
+"""Looks up one person by identifiers, with the rights of an agreement's role."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from psycopg2 import sql
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import qualified, unqualified
 from oncehub.encryption.field_values import decrypted_here, is_encrypted, record_of
-from oncehub.share.agreements.roles import role_of, schema_of
-from oncehub.share.consent.consents import hold_consents
+from oncehub.share.consent.consents import lock_consents
+from oncehub.share.roles import role_of, schema_of
 from oncehub.store.connection import Connection
 
 WithheldBecause = Literal["population", "consent"]
-"""Why somebody who was found is not told of."""
+"""Why a person who was found is withheld."""
 
 
 @dataclass(frozen=True)
 class Believed:
-    """One attribute's believed value; all fields are None where nothing is held.
+    """The believed value of one attribute; all fields are None where the hub has none.
 
     Attributes:
         value: text, or an object for a composite, which is always given whole.
-        source: whose word it is.
-        as_of: when that source stated it, ISO 8601 UTC.
+        source: that states it.
+        as_of: when the source stated it, ISO 8601 UTC.
         rule: the survivorship rule that chose it.
         doubtful: the record that states it is in doubt; see docs/concepts/golden-record.md.
         disputed: another source states, and not as something outdated, a different value.
-        consented: false where the person has not consented to it, so that nothing is told of it.
+        consented: false where the person has not consented to the attribute, whose value is withheld then.
     """
 
     value: Any
@@ -43,7 +43,7 @@ class Believed:
 
     @property
     def stands(self) -> bool:
-        """Tell whether the value holds against others: the word of an authority does."""
+        """Whether the value prevails: it is undisputed, or an authority states it."""
         return not self.disputed or self.rule == "authority"
 
 
@@ -61,7 +61,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Withheld:
-    """Somebody who was found, and of whom the agreement lets nothing be told, not even that they exist.
+    """A person who was found and whom the agreement does not cover; that the person exists is withheld too.
 
     Attributes:
         key: for the access log, and nothing else.
@@ -110,14 +110,14 @@ def find_person(
 ) -> Person | Withheld | None:
     """Return the one person that every search term leads to, with `attributes`; None when there is not one.
 
-    A former personal number leads to its person too, unless somebody else holds it now. Whoever asks must not
-    be able to tell `Withheld` from None. Where the agreement needs consent, that is looked at in the caller's
-    transaction, and cannot be withdrawn before its end. The database reads with the rights of the agreement's
+    A former personal number finds its person too, unless another person has it now. Answers must not
+    distinguish `Withheld` from None. Consent is read in the caller's transaction and cannot be withdrawn
+    before its end. The database reads with the rights of the agreement's
     role (see `oncehub.share.access.database_access`); the caller's checks come first.
 
     Args:
-        connection: one that may become the agreement's role, in a transaction; encrypted values are decrypted
-            inside `decrypting` only.
+        connection: one that may become the agreement's role, in a transaction; encrypted values
+            are decrypted inside `decrypting` only.
         agreement: on whose behalf.
         search: qualified attribute -> value, of those in `agreements.SEARCHABLE`.
         attributes: qualified names of the person's attributes; at least one.
@@ -127,19 +127,19 @@ def find_person(
     terms = [_identifier(name, value) for name, value in search.items()]
     names = {name: unqualified(name) for name in attributes}
     if agreement.needs_consent:
-        hold_consents(connection, agreement)
+        lock_consents(connection, agreement)
     with connection.cursor() as cursor:
         cursor.execute(
             _look_up(connection, agreement.name, tuple(names.values())),
             ([scheme for scheme, _ in terms], [value for _, value in terms]),
         )
-        key, names_consented, told, provenance, disputed, _, *values = cursor.fetchone() or ()
+        key, names_consented, is_covered, provenance, disputed, _, *values = cursor.fetchone() or ()
     if key is None:
         return None
     consented = set(names_consented)
     if agreement.needs_consent and not (consented if partly else consented.issuperset(attributes)):
         return Withheld(key, "consent")
-    if not told:
+    if not is_covered:
         return Withheld(key, "population") if agreement.population else None
     unconsented = set(agreement.attributes) - consented if agreement.needs_consent else set()
     return Person(
@@ -163,7 +163,7 @@ def _identifier(attribute: str, value: str) -> tuple[str, str]:
 
 
 def believed(column: str, value: Any, provenance: Mapping[str, Any], disputed: Collection[str]) -> Believed:
-    """Return what is believed of one column of an agreement's view of people; see `wall_people.sql`."""
+    """Return the believed value of one column of an agreement's view; see `access/sql/people.sql`."""
     if value is None:
         return Believed(None)
     origin = provenance.get(column) or provenance.get("*", {})

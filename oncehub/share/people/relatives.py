@@ -1,4 +1,7 @@
-"""The people that somebody's believed data name, one step away: found by the personal number there."""
+"""Finds a person's relatives, one step away, by the personal numbers in the person's believed data.
+
+Members of a household are found in `oncehub.share.people.household`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement
-from oncehub.config.entities import qualified
-from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item
+from oncehub.config.procedures import Item, relationship_attribute
 from oncehub.share.people.lookup import Person, find_person
 from oncehub.store.connection import Connection
 
@@ -17,7 +19,7 @@ NOT_LIVING = ("deceased", "missing")
 
 
 def living(person: Person) -> bool:
-    """Tell whether the person, found with their life status, is not held to be deceased or missing."""
+    """Whether the person, found with their life status, is not believed deceased or missing."""
     return person.attributes[LIFE_STATUS].value not in NOT_LIVING
 
 
@@ -28,14 +30,11 @@ def living_condition(person: str) -> sql.Composed:
     )
 
 
-def tie(relation: str) -> str:
-    """Return the attribute that names the relative, e.g. `person.father`; of a household, its head."""
-    return "person.household_head" if relation == HOUSEHOLD_MEMBERS else qualified(relation)
-
-
-def covered(item: Item, agreement: Agreement) -> bool:
-    """Tell whether the agreement lets an item be filled: what fills it, and of a relative the tie as well."""
-    if item.of and (item.of not in agreement.relatives or tie(item.of) not in agreement.attributes):
+def is_covered(item: Item, agreement: Agreement) -> bool:
+    """Whether the agreement covers what fills an item and, for a relative, the relationship attribute."""
+    if item.of and (
+        item.of not in agreement.relatives or relationship_attribute(item.of) not in agreement.attributes
+    ):
         return False
     return bool(item.fills) and set(item.fills) <= set(agreement.attributes)
 
@@ -45,18 +44,18 @@ def find_relatives(
 ) -> dict[str, Person | None]:
     """Return the relatives that covered items are about, by relation, with what those items need of them.
 
-    Members of a household are not among them: see `oncehub.share.people.household`. Nobody is looked for
-    where the tie is not known, or is contested among sources without authority.
+    A relative is not looked for where the relationship attribute has no value, or sources without authority
+    disagree on it.
 
     Args:
         connection: one that may read `truth`.
-        person: found with the ties; see `wanted_of`.
+        person: found with the relationship attributes; see `wanted_of`.
         items: of the form.
         agreement: on whose behalf.
     """
     wanted: dict[str, set[str]] = {}
     for item in items:
-        if item.of and item.attribute and covered(item, agreement):
+        if item.of and item.attribute and is_covered(item, agreement):
             wanted.setdefault(item.of, {LIFE_STATUS}).add(item.attribute)
     return {
         relation: _relative(connection, agreement, person, relation, attributes)
@@ -65,22 +64,22 @@ def find_relatives(
 
 
 def wanted_of(items: Iterable[Item], agreement: Agreement) -> set[str]:
-    """Return the attributes of the person that covered items need: their own, and the ties to relatives."""
+    """Return the attributes of the person that covered items need: their own, and relationship attributes."""
     return {
         name
         for item in items
-        if covered(item, agreement)
-        for name in ((tie(item.of),) if item.of else item.fills)
+        if is_covered(item, agreement)
+        for name in ((relationship_attribute(item.of),) if item.of else item.fills)
     }
 
 
 def _relative(
     connection: Connection, agreement: Agreement, person: Person, relation: str, attributes: set[str]
 ) -> Person | None:
-    named = person.attributes[tie(relation)]
+    named = person.attributes[relationship_attribute(relation)]
     number = named.value.get("personal_id") if isinstance(named.value, Mapping) and named.stands else None
     if number is None:
         return None
     found = find_person(connection, agreement, {"person.personal_id": number}, sorted(attributes))
-    # Of a relative outside the agreement's population it is not told either that there is one.
+    # A relative outside the agreement's population is withheld as if there were none.
     return found if isinstance(found, Person) else None

@@ -11,18 +11,18 @@ from psycopg2 import sql
 from oncehub.config.entities import Entity
 from oncehub.config.retention import Kind
 
-_DELETE: Final = "delete from {table} t using doomed d where {same} returning {told}"
-_UPDATE: Final = "update {table} t set {change} from doomed d where {same} returning {told}"
+_DELETE: Final = "delete from {table} t using doomed d where {same} returning {keys}"
+_UPDATE: Final = "update {table} t set {change} from doomed d where {same} returning {keys}"
 
 _COUNT: Final = sql.SQL("select count(*) from {table} t where {due}")
 
-# Rows that somebody else works on are due the next time.
+# Rows that another transaction has locked are purged the next time.
 _PURGE: Final = sql.SQL("""
 with doomed as (
     select {key} from {table} t where {due} order by {key} limit %(size)s for update of t skip locked
 ),
 removed as ({removing})
-select told from removed order by told
+select keys from removed order by keys
 """)
 
 _OF_RESOLVED: Final = "t.resolved_at < %(horizon)s"
@@ -42,7 +42,7 @@ and not exists (
 
 _OF_EARLIER: Final = "t.believed_until < %(horizon)s"
 
-# A source is told that a discrepancy has closed before it goes.
+# A source is notified that a discrepancy has closed before it is deleted.
 _OF_CLOSED: Final = """
 t.closed_at < %(horizon)s
 and not exists (
@@ -53,12 +53,12 @@ and not exists (
 
 _OF_CASES: Final = "t.closed_at < %(horizon)s and t.evidence <> '{}'"
 
-# Below what every client says it keeps, the last line of a person stands for those before it.
+# Up to the line that every client has acknowledged, the last line of a person replaces earlier ones.
 _OF_REPLACED: Final = """
 t.published_at < %(horizon)s and not t.line ? 'purged'
 and exists (
     select from unnest(%(feeds)s::text[], %(kept)s::bigint[]) k (feed, sequence)
-    join share.delivery later on later.feed = k.feed and later.sequence <= k.sequence
+    join share.feed_entry later on later.feed = k.feed and later.sequence <= k.sequence
     where k.feed = t.feed and later.person_key = t.person_key and later.sequence > t.sequence
 )
 """
@@ -160,12 +160,12 @@ class Purge:
         return _COUNT.format(table=self._table, due=sql.SQL(self.due))
 
     def purge(self) -> sql.Composed:
-        """The statement that purges at most `size` rows due before `horizon`, and tells their keys."""
+        """The statement that purges at most `size` rows due before `horizon`, and returns their keys."""
         removing = sql.SQL(_UPDATE if self.change else _DELETE).format(
             table=self._table,
             change=sql.SQL(self.change or ""),
             same=sql.SQL("({}) = ({})").format(self._keys("t"), self._keys("d")),
-            told=sql.SQL("concat_ws(E'\\x1f', {}) as told").format(self._keys("t")),
+            keys=sql.SQL("concat_ws(E'\\x1f', {}) as keys").format(self._keys("t")),
         )
         return _PURGE.format(key=self._keys("t"), table=self._table, due=sql.SQL(self.due), removing=removing)
 
@@ -181,7 +181,7 @@ def purges(entities: Mapping[str, Entity], kept: Mapping[str, int]) -> list[Purg
     """Return every table that is purged.
 
     Args:
-        entities: whose records are.
+        entities: the canonical entities, whose records are purged.
         kept: by feed, or `corrections.<source>`, up to which line every client of its agency has said that it
             keeps it.
     """
@@ -197,8 +197,8 @@ def purges(entities: Mapping[str, Entity], kept: Mapping[str, int]) -> list[Purg
         Purge("closed_discrepancies", ("truth", "discrepancy"), ("discrepancy_id",), _OF_CLOSED),
         Purge("closed_case_evidence", ("truth", "case_file"), ("case_id",), _OF_CASES, "evidence = '{}'"),
         Purge(
-            "superseded_deliveries",
-            ("share", "delivery"),
+            "superseded_feed_entries",
+            ("share", "feed_entry"),
             ("feed", "sequence"),
             _OF_REPLACED,
             _WITHOUT_VALUES,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from oncehub.audit.log.pseudonyms import pseudonym_key
-from oncehub.audit.signing.keys import SealKey, seal_key
+from oncehub.audit.signing.keys import SigningKey, signing_key
 from oncehub.audit.signing.purges import Purged, write_proof
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
@@ -29,15 +29,15 @@ _BATCH: Final = 5000
 
 # Of clients that may still ask; where one has said nothing yet, nothing counts as kept.
 _KEPT: Final = """
-select told.feed, min(coalesce(r.sequence, 0))
-from unnest(%s::text[], %s::text[]) told (agreement, feed)
-join share.consumer c using (agreement)
+select sequence_of.feed, min(coalesce(r.sequence, 0))
+from unnest(%s::text[], %s::text[]) sequence_of (agreement, feed)
+join share.client c using (agreement)
 left join lateral (
-    select max(sequence) as sequence from share.receipt
-    where client_id = c.client_id and kind = 'acknowledged' and feed = told.feed
+    select max(sequence) as sequence from share.consumer_offset
+    where client_id = c.client_id and kind = 'acknowledged' and feed = sequence_of.feed
 ) r on true
 where c.revoked_at is null
-group by told.feed
+group by sequence_of.feed
 """
 
 
@@ -46,7 +46,7 @@ class KindStatus:
     """A kind of data as its rule finds it.
 
     Attributes:
-        keep_days: how long it is kept.
+        keep_days: how long the kind is kept.
         horizon: what has come to its end before it is due.
         due: how much that is.
     """
@@ -76,7 +76,7 @@ class PurgeReport:
 def retention_status(
     settings: Settings, database: Connection | None = None, now: datetime | None = None
 ) -> list[KindStatus]:
-    """Tell by kind how much is due; nothing is changed.
+    """Count what is due, by kind; nothing is changed.
 
     Raises:
         ConfigError: when `retention.yaml` is wrong.
@@ -117,11 +117,11 @@ def purge(
 
     Raises:
         RunBusy: when another process purges.
-        ConfigError: when `retention.yaml` or the key for seals is wrong.
+        ConfigError: when `retention.yaml` or the signing key is wrong.
         StoreError: when the database cannot be used.
     """
     rules = load_rules(settings, "retention", RetentionRules)
-    keys = seal_key(settings.home), pseudonym_key(settings.home)
+    keys = signing_key(settings.home), pseudonym_key(settings.home)
     purger = _Purger(rules, now or datetime.now(UTC), *keys, size)
     with (
         without_values("purging"),
@@ -137,7 +137,7 @@ def purge(
 
 class _Purger:
     def __init__(
-        self, rules: RetentionRules, now: datetime, signing: SealKey, digesting: bytes, size: int
+        self, rules: RetentionRules, now: datetime, signing: SigningKey, digesting: bytes, size: int
     ) -> None:
         self._rules = rules
         self._now = now
@@ -177,9 +177,9 @@ class _Purger:
         return len(keys)
 
 
-def _digest(key: bytes, told: Iterable[str]) -> str:
+def _digest(key: bytes, keys: Iterable[str]) -> str:
     """Keyed, for keys of records are numbers of persons that could be guessed."""
-    return hmac.digest(key, "\x1e".join(told).encode(), "sha256").hex()
+    return hmac.digest(key, "\x1e".join(keys).encode(), "sha256").hex()
 
 
 def _purges(settings: Settings, connection: Connection) -> list[Purge]:
@@ -188,14 +188,14 @@ def _purges(settings: Settings, connection: Connection) -> list[Purge]:
 
 def _kept(settings: Settings, connection: Connection) -> dict[str, int]:
     """By feed or `corrections.<source>`, up to which line each client of its agency says it keeps it."""
-    told = [pair for agreement in load_agreements(settings).values() for pair in _told(agreement)]
+    pairs = [pair for agreement in load_agreements(settings).values() for pair in _sequences(agreement)]
     with connection.cursor() as cursor:
-        cursor.execute(_KEPT, ([name for name, _ in told], [feed for _, feed in told]))
+        cursor.execute(_KEPT, ([name for name, _ in pairs], [feed for _, feed in pairs]))
         return dict(cursor.fetchall())
 
 
-def _told(agreement: Agreement) -> Iterator[tuple[str, str]]:
-    """Each sequence of lines that the agreement's agency is told, with the agreement's name."""
+def _sequences(agreement: Agreement) -> Iterator[tuple[str, str]]:
+    """Give the sequences that the agreement's agency reads, each with the agreement's name."""
     if agreement.feed:
         yield agreement.name, agreement.feed
     if agreement.corrections:

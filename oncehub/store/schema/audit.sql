@@ -40,7 +40,7 @@ comment on column audit.entry.person is
 comment on column audit.entry.attributes is
     'what left the hub; of a refused or unanswered request, what was asked for';
 comment on column audit.entry.transaction is
-    'a seal takes what no open transaction can precede; further columns must allow null, which a sealed line leaves out';
+    'a checkpoint takes what no open transaction can precede; further columns must allow null, which a signed line leaves out';
 comment on column audit.entry.officer is
     'who at the agency acted, by the claim act of the token; null where a system asked by itself';
 comment on column audit.entry.case_id is
@@ -51,7 +51,7 @@ comment on column audit.entry.involvement is
     'consulted: it was asked about this person; appeared: about somebody or something else, whose answer named them; lines of before have none';
 comment on column audit.entry.feed is 'of a page, what it was of: a feed, or corrections.<source>';
 comment on column audit.entry.first_sequence is
-    'of a page, the first line that was given out, and last_sequence the last; who appeared in it, share.told tells';
+    'of a page, the first line that was given out, and last_sequence the last; who appeared in it, share.disclosed_person tells';
 comment on column audit.entry.given is
     'of a page, the Merkle root (RFC 6962) over "<sequence> <pseudonym of the person>" of each of its lines';
 comment on column audit.entry.hidden_by is
@@ -79,25 +79,25 @@ comment on table audit.disclosure is
     'records shown unmasked by a command, written before they are shown; insert only';
 comment on column audit.disclosure.login is 'the operating system''s account and host';
 
--- The log is sealed in batches, in the order of commit, each bound to the one before it and signed.
-create table audit.seal (
+-- The log is signed in batches, in the order of commit, each bound to the one before it and signed.
+create table audit.checkpoint (
     number    bigint primary key check (number > 0),
     entries   bigint[] not null check (cardinality(entries) > 0),
     leaves    bytea not null,
     statement text not null,
     horizon   xid8 not null,
-    sealed_at timestamptz not null,
+    signed_at timestamptz not null,
     check (length(leaves) = 32 * cardinality(entries))
 );
-comment on table audit.seal is
+comment on table audit.checkpoint is
     'batches of the access log; what counts is the signed statement, the other columns serve to find and to name';
-comment on column audit.seal.entries is 'the lines in their order';
-comment on column audit.seal.leaves is
+comment on column audit.checkpoint.entries is 'the lines in their order';
+comment on column audit.checkpoint.leaves is
     'SHA-256 of each line, 32 bytes after 32, of which the statement holds the Merkle root (RFC 6962)';
-comment on column audit.seal.statement is
-    'JWS (RFC 7515) over number, previous, root, lines, horizon and sealed_at';
-comment on column audit.seal.horizon is
-    'every line of a transaction below it is in this seal or an earlier one';
+comment on column audit.checkpoint.statement is
+    'JWS (RFC 7515) over number, previous, root, lines, horizon and signed_at';
+comment on column audit.checkpoint.horizon is
+    'every line of a transaction below it is in this checkpoint or an earlier one';
 
 -- What was purged, by which rule and how much.
 create table audit.purge (

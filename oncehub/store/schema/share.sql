@@ -27,7 +27,7 @@ comment on table share.feed is
     'how far the outbox has been published to each feed, and the sequence of its last line';
 grant select on share.feed to oncehub_api;
 
-create table share.delivery (
+create table share.feed_entry (
     feed         text not null references share.feed,
     sequence     bigint not null,
     person_key   uuid not null,
@@ -35,24 +35,24 @@ create table share.delivery (
     published_at timestamptz not null default now(),
     primary key (feed, sequence)
 );
-comment on column share.delivery.sequence is
+comment on column share.feed_entry.sequence is
     'without gaps, in commit order: a consumer that kept its last sequence misses nothing';
-comment on column share.delivery.line is
+comment on column share.feed_entry.line is
     'kind, changed attributes, values and as_of; origins: the record that states each encrypted value, which is needed to decrypt it; purged: the values are gone, for a later line has replaced them. The person''s pseudonym is added when it is read';
-create index delivery_person on share.delivery (feed, person_key, sequence desc);
+create index feed_entry_person on share.feed_entry (feed, person_key, sequence desc);
 
-create table share.consumer (
+create table share.client (
     client_id  text primary key,
     agreement  text not null,
     added_at   timestamptz not null default now(),
     revoked_at timestamptz
 );
-comment on table share.consumer is
-    'an agency''s client, and the agreement it acts under; its keys are in share.consumer_key';
-grant select on share.consumer to oncehub_api;
+comment on table share.client is
+    'an agency''s client, and the agreement it acts under; its keys are in share.client_key';
+grant select on share.client to oncehub_api;
 
 create table share.assertion (
-    client_id  text not null references share.consumer,
+    client_id  text not null references share.client,
     jti        text not null,
     expires_at timestamptz not null,
     primary key (client_id, jti)
@@ -96,7 +96,7 @@ create table share.notice (
 );
 comment on table share.notice is
     'what each source was told of its discrepancies, a line each time one opened, changed or closed';
-comment on column share.notice.sequence is 'without gaps, in commit order, as of share.delivery';
+comment on column share.notice.sequence is 'without gaps, in commit order, as of share.feed_entry';
 comment on column share.notice.notice is
     'the sequence of the discrepancy''s first line: the number that the source knows it by';
 comment on column share.notice.line is
@@ -111,47 +111,47 @@ create index notice_case on share.notice (case_id, sequence desc) where case_id 
 create index notice_lines on share.notice (source, notice, sequence);
 grant select (source, sequence, notice, attribute) on share.notice to oncehub_api;
 
-create table share.receipt (
+create table share.consumer_offset (
     feed      text not null,
     kind      text not null check (kind in ('fetched', 'acknowledged')),
     sequence  bigint not null check (sequence > 0),
-    client_id text not null references share.consumer,
+    client_id text not null references share.client,
     at        timestamptz not null default now(),
     primary key (feed, kind, sequence, client_id)
 );
-comment on table share.receipt is
+comment on table share.consumer_offset is
     'each step forward of a client: every line up to the sequence had been given out to its agency, or was acknowledged; insert only';
-comment on column share.receipt.feed is 'a feed, or corrections.<source>';
-grant select, insert (feed, kind, sequence, client_id) on share.receipt to oncehub_api;
+comment on column share.consumer_offset.feed is 'a feed, or corrections.<source>';
+grant select, insert (feed, kind, sequence, client_id) on share.consumer_offset to oncehub_api;
 
-create table share.notice_reading (
-    reading_id bigint generated always as identity primary key,
+create table share.notice_response (
+    response_id bigint generated always as identity primary key,
     source     text not null,
     notice     bigint not null,
-    client_id  text not null references share.consumer,
-    reading    text not null check (reading in ('accepted', 'in_work', 'rejected')),
+    client_id  text not null references share.client,
+    response    text not null check (response in ('accepted', 'in_work', 'rejected')),
     reason     text check (reason in ('documented', 'other_person', 'not_kept')),
     at         timestamptz not null default now(),
     foreign key (source, notice) references share.notice (source, sequence),
-    check ((reading = 'rejected') = (reason is not null))
+    check ((response = 'rejected') = (reason is not null))
 );
-comment on table share.notice_reading is 'what a source says of its notices; the latest counts; insert only';
-comment on column share.notice_reading.reason is
+comment on table share.notice_response is 'what a source says of its notices; the latest counts; insert only';
+comment on column share.notice_response.reason is
     'documented: it holds a document that proves its value; other_person: its record speaks of somebody else; not_kept: the value is kept by another system';
-create index notice_reading_latest on share.notice_reading (source, notice, reading_id desc);
-grant select, insert (source, notice, client_id, reading, reason) on share.notice_reading to oncehub_api;
+create index notice_response_latest on share.notice_response (source, notice, response_id desc);
+grant select, insert (source, notice, client_id, response, reason) on share.notice_response to oncehub_api;
 
 -- Forms that were filled, so that what comes back is known to answer one.
 create table share.prefill (
     request_id  uuid primary key,
-    client_id   text not null references share.consumer,
+    client_id   text not null references share.client,
     agreement   text not null,
     procedure   text not null,
     person      text not null,
     form_of     date not null,
     filled      text[] not null,
     confirm     jsonb not null,
-    ask         text[] not null,
+    missing_items text[] not null,
     answered_at timestamptz not null default now()
 );
 comment on table share.prefill is
@@ -161,7 +161,7 @@ comment on column share.prefill.form_of is 'the day of the dossier, which decide
 comment on column share.prefill.confirm is
     'item to be confirmed -> keyed digest of the value shown; null where the value is of a relative';
 create index prefill_answered on share.prefill (answered_at);
-grant insert (request_id, client_id, agreement, procedure, person, form_of, filled, confirm, ask)
+grant insert (request_id, client_id, agreement, procedure, person, form_of, filled, confirm, missing_items)
     on share.prefill to oncehub_api;
 
 create table share.submission (
@@ -190,14 +190,14 @@ create table share.coverage (
     filled      bigint not null,
     confirm     bigint not null,
     papers      bigint not null,
-    asked       jsonb not null,
+    missing     jsonb not null,
     measured_at timestamptz not null default now(),
     primary key (agreement, procedure, day)
 );
 comment on table share.coverage is
     'items over all people of an agreement for whom the form may be opened; the last measure of each day';
 comment on column share.coverage.items is 'items that the form has for one person';
-comment on column share.coverage.asked is 'reason -> items';
+comment on column share.coverage.missing is 'reason -> items';
 
 -- What citizens ask for by right of law, and by when it is due.
 create table share.request (
@@ -285,8 +285,8 @@ comment on table share.consent_withdrawal is
     'consents that no longer hold, at once and for good; insert only';
 
 -- A client has several keys, so that one follows another without a gap.
-create table share.consumer_key (
-    client_id   text not null references share.consumer,
+create table share.client_key (
+    client_id   text not null references share.client,
     thumbprint  text not null check (thumbprint ~ '^[A-Za-z0-9_-]{43}$'),
     public_key  jsonb not null,
     valid_from  timestamptz not null default now(),
@@ -295,15 +295,15 @@ create table share.consumer_key (
     leaked_at   timestamptz,
     primary key (client_id, thumbprint)
 );
-comment on table share.consumer_key is
+comment on table share.client_key is
     'the public JWKs (RFC 7517) that a client''s assertions are verified with; a retired key is one whose validity has been cut short';
-comment on column share.consumer_key.thumbprint is
+comment on column share.client_key.thumbprint is
     'RFC 7638, SHA-256: what an assertion names as kid, and a token as key';
-comment on column share.consumer_key.leaked_at is
+comment on column share.client_key.leaked_at is
     'known to others since: neither valid nor ever to be registered again';
-create index consumer_key_thumbprint on share.consumer_key (thumbprint);
+create index client_key_thumbprint on share.client_key (thumbprint);
 grant select (client_id, thumbprint, public_key, valid_from, valid_until, leaked_at)
-    on share.consumer_key to oncehub_api;
+    on share.client_key to oncehub_api;
 
 create table share.token_key (
     change_id   bigint generated always as identity primary key,
@@ -317,13 +317,13 @@ comment on column share.token_key.fingerprint is
 grant select (change_id, fingerprint, signs_since), insert (fingerprint) on share.token_key to oncehub_api;
 
 -- What is taken out of a feed leaves behind who was in it, if that line had been given out.
-create table share.appearance (
+create table share.past_disclosure (
     feed       text not null,
     sequence   bigint not null,
     person_key uuid not null,
     attribute  text,
     primary key (feed, sequence)
 );
-comment on table share.appearance is
+comment on table share.past_disclosure is
     'who stood in lines that were given out and are kept no more, without what was said of them';
-create index appearance_person on share.appearance (person_key);
+create index past_disclosure_person on share.past_disclosure (person_key);

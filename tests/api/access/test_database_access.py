@@ -13,7 +13,7 @@ from oncehub.api.database import api_login
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import apply_agreements
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.agreements.roles import role_of, schema_of
+from oncehub.share.roles import role_of, schema_of
 from oncehub.store.connection import Connection, connect
 
 NUMBER = "001084000999"
@@ -29,25 +29,25 @@ audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action,
     attributes, refused, outcome, request_id, officer, case_id, decision_id, withheld, involvement,
     feed, first_sequence, last_sequence, given, hidden_by)
 audit.entry_count()
-audit.oldest_unsealed()
+audit.oldest_unsigned()
 intake.submission: insert (source, stream, token, key_id, payload)
 public.oncehub_migration: select
 share.admitted()
 share.assertion: delete
 share.assertion: insert
 share.assertion: select
-share.consumer: select
-share.consumer_key: select (client_id, thumbprint, public_key, valid_from, valid_until, leaked_at)
+share.client: select
+share.client_key: select (client_id, thumbprint, public_key, valid_from, valid_until, leaked_at)
+share.consumer_offset: insert (feed, kind, sequence, client_id)
+share.consumer_offset: select
 share.correction_feed: select
 share.feed: select
-share.hold_consents()
+share.lock_consents()
 share.notice: select (source, sequence, notice, attribute)
-share.notice_reading: insert (source, notice, client_id, reading, reason)
-share.notice_reading: select
+share.notice_response: insert (source, notice, client_id, response, reason)
+share.notice_response: select
 share.prefill: insert (request_id, client_id, agreement, procedure, person, form_of, filled,
-    confirm, ask)
-share.receipt: insert (feed, kind, sequence, client_id)
-share.receipt: select
+    confirm, missing_items)
 share.request: insert (request_id, kind, party, person_key, agreement, consent_id, case_id,
     received_at, answer_by, due_on)
 share.submission: insert (request_id, dossier, digest, kept)
@@ -84,7 +84,7 @@ FORBIDDEN = [
     f"""select * from "{schema_of(PORTAL)}".look_up('{{passport}}', '{{C1234567}}')""",
     f"""select * from "{schema_of("tax-registration")}".look_up('{{personal_id}}', '{{{NUMBER}}}')""",
     "insert into audit.entry (client_id) values ('x')",
-    "select share.sought('{personal_id}', '{1}')",
+    "select share.find_person_key('{personal_id}', '{1}')",
     "select * from truth.decision",
     "select truth.own_keys(gen_random_uuid())",
     "select * from truth.requests_of(gen_random_uuid())",

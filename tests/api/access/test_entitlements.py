@@ -13,15 +13,14 @@ from psycopg2 import sql
 
 from oncehub.api.database import api_login
 from oncehub.audit.log.entries import Entry, write
-from oncehub.config.agreements import Agreement, Cases, CitizenView
-from oncehub.config.population import Condition
+from oncehub.config.agreements import Agreement, Cases, CitizenView, Condition
 from oncehub.settings import Settings
-from oncehub.share.access.database_access import build_wall, encrypted_attributes
+from oncehub.share.access.database_access import build_database_access, encrypted_attributes
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.population import Catalogues
-from oncehub.share.agreements.roles import role_of, rows_as, schema_of
 from oncehub.share.consent.consents import Proof, ShownText, record_consent
 from oncehub.share.data_subjects.correction_requests import Correction, request_correction
+from oncehub.share.roles import role_of, rows_as, schema_of
 from oncehub.store.connection import Connection, connect
 
 IN_HANOI = {"unit": "00004", "edition": "2025-07-01", "detail": None}
@@ -113,7 +112,7 @@ def reach(editable: Settings, database: Connection) -> Callable[..., Agreement]:
         agreement = load_agreements(editable)[name].model_copy(update=changes)
         Catalogues(editable.mappings).place(agreement)
         every = load_agreements(editable) | {name: agreement}
-        build_wall(database, every, encrypted_attributes(editable))
+        build_database_access(database, every, encrypted_attributes(editable))
         return agreement
 
     return make
@@ -426,11 +425,12 @@ def test_a_form_is_of_the_agreement_under_which_it_was_filled(
 ) -> None:
     city = reach("hanoi-one-stop", **REACHES)
     with database, database.cursor() as cursor:
-        cursor.execute("insert into share.consumer (client_id, agreement) values ('one', %s)", (city.name,))
+        cursor.execute("insert into share.client (client_id, agreement) values ('one', %s)", (city.name,))
         for number, agreement in enumerate((city.name, "portal-essential")):
             cursor.execute(
                 "insert into share.prefill (request_id, client_id, agreement, procedure, person, form_of, "
-                "filled, confirm, ask) values (%s, 'one', %s, 'p', 'pseudonym', now(), '{}', '{}', '{}')",
+                "filled, confirm, missing_items) "
+                "values (%s, 'one', %s, 'p', 'pseudonym', now(), '{}', '{}', '{}')",
                 (str(uuid.UUID(int=number)), agreement),
             )
     find = "select person from {share}.opened_form(%(request)s::uuid, 'one', %(agreement)s)"

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, OKPKey
 from oncehub.api.app import create_app
 from oncehub.api.auth.token_keys import OVERLAP_SECONDS, load_token_keys
 from oncehub.settings import Settings
-from oncehub.share.clients.clients import revoke_consumer
+from oncehub.share.clients.clients import revoke_client
 from oncehub.share.clients.keys import add_key, give_up_key, retire_key
 from oncehub.store.connection import Connection
 
@@ -96,7 +96,7 @@ def test_a_key_is_accepted_in_its_days_only(portal: Any, database: Connection) -
     token = token_of(later)
     with database, database.cursor() as cursor:
         cursor.execute(
-            "update share.consumer_key set valid_until = now() where thumbprint = %s",
+            "update share.client_key set valid_until = now() where thumbprint = %s",
             (later.key.thumbprint(),),
         )
     assert opens(portal, token) == 401
@@ -116,7 +116,7 @@ def test_a_replayed_assertion_is_refused_by_every_process_and_after_a_rotation(
         add_key(database, portal.client_id, public(portal))
         replayed = elsewhere.ask_token(assertion)
         assert (replayed.status_code, "used before" in replayed.text) == (401, True)
-        revoke_consumer(database, portal.client_id)
+        revoke_client(database, portal.client_id)
         assert elsewhere.ask_token(assertion).status_code == 401
 
 

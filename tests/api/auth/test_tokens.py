@@ -13,7 +13,7 @@ from hypothesis import given, strategies
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey
 
-from oncehub.share.clients.clients import revoke_consumer
+from oncehub.share.clients.clients import revoke_client
 from oncehub.store.connection import Connection
 
 WHO = {"person.personal_id": "001084000999"}
@@ -203,7 +203,7 @@ def test_tokens_are_taken_only_from_the_hub_and_in_time(http: TestClient, portal
 def test_a_revoked_client_is_refused_at_once(database: Connection, portal: Any, believe: Any) -> None:
     believe(personal_id="001084000999", full_name="Nguyễn Thị An")
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
-    revoke_consumer(database, portal.client_id)
+    revoke_client(database, portal.client_id)
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 401
     assert portal.ask_token(portal.assertion()).status_code == 401
 
@@ -213,7 +213,7 @@ def test_a_new_key_ends_the_tokens_of_the_old_one(
 ) -> None:
     believe(personal_id="001084000999", full_name="Nguyễn Thị An")
     portal.token()
-    revoke_consumer(database, portal.client_id)
+    revoke_client(database, portal.client_id)
     renewed = admit("portal-residence", portal.client_id, OKPKey.generate_key("Ed25519"))
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 401
     assert renewed.lookup(WHO, ["person.full_name"]).status_code == 200

@@ -12,8 +12,8 @@ import pytest
 from oncehub.api.database import api_login
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
-from oncehub.share.agreements.roles import role_of, schema_of
 from oncehub.share.people.household import MOST_MEMBERS
+from oncehub.share.roles import role_of, schema_of
 from oncehub.store.connection import Connection, connect
 
 IDENTITY, CODE, ITEM = "portal-identity", "dvctt-02", "household_members"

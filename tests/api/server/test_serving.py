@@ -27,7 +27,7 @@ from oncehub.errors import (
     SourceUnavailable,
 )
 from oncehub.settings import Settings
-from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.publish import publish_corrections
 from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
@@ -82,7 +82,7 @@ def web() -> Iterator[requests.Session]:
 @pytest.fixture
 def client(running: Running, database: Connection, tmp_path: Path, web: requests.Session) -> HubClient:
     path = tmp_path / "agency.pem"
-    add_consumer(database, "portal", "portal-residence", new_client_key(path))
+    add_client(database, "portal", "portal-residence", new_client_key(path))
     return HubClient(running.url, "portal", path.read_bytes(), web)
 
 
@@ -145,7 +145,7 @@ def test_a_source_reads_its_notices_and_answers_and_the_log_of_the_api_holds_not
     believe: Callable[..., str],
     disagree: Callable[..., int],
 ) -> None:
-    add_consumer(database, "tax", "tax-registration", new_client_key(tmp_path / "tax.pem"))
+    add_client(database, "tax", "tax-registration", new_client_key(tmp_path / "tax.pem"))
     tax = HubClient(running.url, "tax", (tmp_path / "tax.pem").read_bytes(), web)
     person = believe(personal_id=ID, full_name="Nguyễn Thị An")
     disagree(person, "full_name", stated="Nguyễn Thị Anh", believed="Nguyễn Thị An", key=ID)
@@ -238,7 +238,7 @@ def test_an_officer_decides_a_case_through_the_client(
     running: Running, database: Connection, tmp_path: Path, web: requests.Session
 ) -> None:
     key = tmp_path / "portal.pem"
-    add_consumer(database, "portal", "portal-residence", new_client_key(key))
+    add_client(database, "portal", "portal-residence", new_client_key(key))
     officer = HubClient(running.url, "portal", key.read_bytes(), web, officer="officer 7")
     with database, database.cursor() as cursor:
         cursor.execute(

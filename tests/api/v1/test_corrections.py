@@ -43,7 +43,9 @@ def receipts(database: Connection) -> Callable[[], list[tuple[Any, ...]]]:
 
     def read() -> list[tuple[Any, ...]]:
         with database, database.cursor() as cursor:
-            cursor.execute("select feed, kind, sequence, client_id from share.receipt order by kind desc, at")
+            cursor.execute(
+                "select feed, kind, sequence, client_id from share.consumer_offset order by kind desc, at"
+            )
             return cursor.fetchall()
 
     return read
@@ -53,7 +55,7 @@ def receipts(database: Connection) -> Callable[[], list[tuple[Any, ...]]]:
 def readings(database: Connection) -> Callable[[], list[tuple[Any, ...]]]:
     def read() -> list[tuple[Any, ...]]:
         with database, database.cursor() as cursor:
-            cursor.execute("select notice, reading, reason from share.notice_reading order by reading_id")
+            cursor.execute("select notice, response, reason from share.notice_response order by response_id")
             return cursor.fetchall()
 
     return read

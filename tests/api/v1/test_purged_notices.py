@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from psycopg2.extras import Json
 
-from oncehub.audit.log.appearances import page_findings
 from oncehub.audit.log.pseudonyms import pseudonym_key
+from oncehub.audit.signing.page_verification import page_findings
 from oncehub.settings import Settings
-from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.progress import correction_progress
 from oncehub.share.corrections.publish import publish_corrections
 from oncehub.share.retention.purge import purge
@@ -126,10 +126,10 @@ def test_time_counts_from_the_line_that_settled_another(office: TaxOffice) -> No
 def test_every_client_of_the_source_must_keep_it_that_may_still_ask(
     office: TaxOffice, tmp_path: Path
 ) -> None:
-    add_consumer(office.database, "second", "tax-registration", new_client_key(tmp_path / "second.pem"))
+    add_client(office.database, "second", "tax-registration", new_client_key(tmp_path / "second.pem"))
     office.acknowledge(5)
     assert office.purge(LATER) == {}
-    office.run("update share.consumer set revoked_at = now() where client_id = 'second'")
+    office.run("update share.client set revoked_at = now() where client_id = 'second'")
     assert office.purge(LATER) == {"settled_notices": 3}
 
 

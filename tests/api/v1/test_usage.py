@@ -226,9 +226,9 @@ def test_lines_that_are_kept_no_more_leave_who_appeared_in_those_given_out(
     tax.corrections()
     before = told(portal.usage(AN))
     with database, database.cursor() as cursor:
-        cursor.execute("delete from share.delivery")
+        cursor.execute("delete from share.feed_entry")
         cursor.execute("delete from share.notice")
-        cursor.execute("select feed, sequence from share.appearance order by feed, sequence")
+        cursor.execute("select feed, sequence from share.past_disclosure order by feed, sequence")
         assert cursor.fetchall() == [("corrections.tax", 1), ("taxpayers", 1), ("taxpayers", 2)]
     assert told(portal.usage(AN)) == [(OWN, "G01", "consulted"), *before]
 

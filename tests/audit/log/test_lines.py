@@ -7,7 +7,7 @@ import orjson
 from psycopg2.extras import RealDictCursor
 
 from oncehub.audit.log.entries import write
-from oncehub.audit.log.lines import line
+from oncehub.audit.log.hashing import line
 from oncehub.store.connection import Connection
 
 from ..conftest import ENTRY
@@ -40,7 +40,7 @@ def test_a_line_has_the_same_bytes_under_columns_that_were_added_after_it(databa
         write(database, ENTRY)
         cursor.execute("select * from audit.entry")
         (row,) = cursor.fetchall()
-    # As of the first sealed lines: whatever was added since is null in them.
+    # As of the first signed lines: whatever was added since is null in them.
     assert set(orjson.loads(line(row))) == {
         "entry_id",
         "at",

@@ -1,4 +1,4 @@
-"""Archives: the same bytes from the same seals, and each way of bending files told by name."""
+"""Archives: the same bytes from the same checkpoints, and each way of bending files told by name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors
 from oncehub.audit.signing.archive_verification import verify_archives
 from oncehub.audit.signing.archives import export
-from oncehub.audit.signing.checkpoints import seal
-from oncehub.audit.signing.findings import Finding, Verification
-from oncehub.audit.signing.keys import seal_key
+from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.audit.signing.keys import signing_key
+from oncehub.audit.signing.verification import Finding, Verification
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
@@ -30,19 +30,19 @@ LINES = "lines-000000000002.jsonl"
 
 
 @pytest.fixture
-def folder(settings: Settings, database: Connection, sealed_log: Fill, tmp_path: Path) -> Path:
-    """Archives of three seals of four lines in one file, and of a fourth in another."""
-    sealed_log(3, 4)
+def folder(settings: Settings, database: Connection, signed_log: Fill, tmp_path: Path) -> Path:
+    """Archives of three checkpoints of four lines in one file, and of a fourth in another."""
+    signed_log(3, 4)
     folder = tmp_path / "archives"
     export(settings, folder)
     add_lines(database, 2, first=100)
-    seal(settings)
+    write_checkpoints(settings)
     export(settings, folder)
     return folder
 
 
 def verified(settings: Settings, folder: Path, anchors: Anchors | None = None) -> Verification:
-    key = seal_key(settings.home)
+    key = signing_key(settings.home)
     return verify_archives(folder, {key.id: key.private}, anchors or read_anchors(anchor_path(settings)))
 
 
@@ -74,7 +74,7 @@ def first(settings: Settings, folder: Path) -> Finding:
 
 def test_archives_that_nobody_bent_are_genuine_without_the_database(settings: Settings, folder: Path) -> None:
     outcome = verified(settings, folder)
-    assert (outcome.genuine, outcome.seals, outcome.lines) == (True, 4, 14)
+    assert (outcome.genuine, outcome.checkpoints, outcome.lines) == (True, 4, 14)
     assert (outcome.anchored, outcome.waiting) == (4, 0)
 
 
@@ -93,11 +93,11 @@ def test_their_form_is_that_of_message_log_archives(folder: Path) -> None:
     assert contents(two)["linkinginfo"].decode().startswith(f"{before} {one.name} SHA-256\n")
 
 
-def test_the_same_seals_give_the_same_bytes(settings: Settings, folder: Path, tmp_path: Path) -> None:
+def test_the_same_checkpoints_give_the_same_bytes(settings: Settings, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "again")
     (tmp_path / "again" / archives(folder)[1].name).unlink()
     report = export(settings, tmp_path / "again")
-    assert (report.seals, report.last, report.archives) == (1, 4, [archives(folder)[1].name])
+    assert (report.checkpoints, report.last, report.archives) == (1, 4, [archives(folder)[1].name])
     for path in archives(folder):
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
     assert export(settings, folder).archives == []
@@ -106,25 +106,25 @@ def test_the_same_seals_give_the_same_bytes(settings: Settings, folder: Path, tm
 def test_a_changed_line_is_named(settings: Settings, folder: Path) -> None:
     edit(archives(folder)[0], LINES, lambda text: text.replace(b'"G01"', b'"G02"', 1))
     found = first(settings, folder)
-    assert (found.what, found.seal, found.position, found.entry_id) == ("changed", 2, 1, 5)
+    assert (found.what, found.checkpoint, found.position, found.entry_id) == ("changed", 2, 1, 5)
 
 
 def test_a_removed_line_is_named(settings: Settings, folder: Path) -> None:
     edit(archives(folder)[0], LINES, lambda text: b"".join(text.splitlines(keepends=True)[:2]))
     found = first(settings, folder)
-    assert (found.what, found.seal, found.position) == ("removed", 2, 3)
+    assert (found.what, found.checkpoint, found.position) == ("removed", 2, 3)
 
 
 def test_an_inserted_line_is_named(settings: Settings, folder: Path) -> None:
     edit(archives(folder)[0], LINES, lambda text: text.replace(b"\n", b'\n{"entry_id":77}\n', 1))
     found = first(settings, folder)
-    assert (found.what, found.seal, found.position, found.entry_id) == ("inserted", 2, 2, 77)
+    assert (found.what, found.checkpoint, found.position, found.entry_id) == ("inserted", 2, 2, 77)
 
 
 def test_reordered_lines_are_named(settings: Settings, folder: Path) -> None:
     edit(archives(folder)[0], LINES, lambda text: b"".join(sorted(text.splitlines(keepends=True))[::-1]))
     found = first(settings, folder)
-    assert (found.what, found.seal, found.position) == ("reordered", 2, 1)
+    assert (found.what, found.checkpoint, found.position) == ("reordered", 2, 1)
 
 
 def test_a_member_added_or_left_out_is_named(settings: Settings, folder: Path) -> None:
@@ -160,9 +160,9 @@ def test_a_folder_without_archives_is_refused(settings: Settings, tmp_path: Path
 
 
 def test_a_kill_leaves_no_half_archive(
-    settings: Settings, sealed_log: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, signed_log: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sealed_log(1, 2)
+    signed_log(1, 2)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -172,5 +172,5 @@ def test_a_kill_leaves_no_half_archive(
         export(settings, tmp_path / "archives")
     monkeypatch.undo()
     assert archives(tmp_path / "archives") == []
-    assert export(settings, tmp_path / "archives").seals == 1
+    assert export(settings, tmp_path / "archives").checkpoints == 1
     assert verified(settings, tmp_path / "archives").genuine

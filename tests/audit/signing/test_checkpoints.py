@@ -7,9 +7,14 @@ import pytest
 
 from oncehub.audit.log.entries import write
 from oncehub.audit.signing.anchors import anchor_path, read_anchors, write_anchors
-from oncehub.audit.signing.checkpoints import LINES, seal, seal_batch, unsealed_seconds
-from oncehub.audit.signing.keys import seal_key, trusted_keys
-from oncehub.audit.signing.statements import NO_SEAL, head, read_statement
+from oncehub.audit.signing.checkpoints import (
+    LINES,
+    sign_batch,
+    unsigned_seconds,
+    write_checkpoints,
+)
+from oncehub.audit.signing.keys import signing_key, trusted_keys
+from oncehub.audit.signing.statements import NO_CHECKPOINT, head, read_statement
 from oncehub.audit.signing.verification import verify_database
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
@@ -18,54 +23,54 @@ from oncehub.store.connection import Connection, connect, locked
 from ..conftest import ENTRY, add_lines
 
 
-def seals(database: Connection) -> list[tuple[list[int], str]]:
+def checkpoints(database: Connection) -> list[tuple[list[int], str]]:
     with database, database.cursor() as cursor:
-        cursor.execute("select entries, statement from audit.seal order by number")
+        cursor.execute("select entries, statement from audit.checkpoint order by number")
         return cursor.fetchall()
 
 
-def test_what_is_logged_is_sealed_once_chained_and_anchored(settings: Settings, database: Connection) -> None:
+def test_what_is_logged_is_signed_once_chained_and_anchored(settings: Settings, database: Connection) -> None:
     add_lines(database, 3)
-    first = seal(settings)
+    first = write_checkpoints(settings)
     add_lines(database, 2)
-    second = seal(settings)
-    assert (first.seals, first.lines, second.seals, second.lines, second.last) == (1, 3, 1, 2, 2)
-    assert seal(settings) == second.__class__(0, 0, 2, second.head, 0.0)
+    second = write_checkpoints(settings)
+    assert (first.checkpoints, first.lines, second.checkpoints, second.lines, second.last) == (1, 3, 1, 2, 2)
+    assert write_checkpoints(settings) == second.__class__(0, 0, 2, second.head, 0.0)
 
-    (_, one), (_, two) = seals(database)
-    key = seal_key(settings.home)
+    (_, one), (_, two) = checkpoints(database)
+    key = signing_key(settings.home)
     statements = [read_statement(text, {key.id: key.private}) for text in (one, two)]
-    assert [each.previous for each in statements] == [NO_SEAL, head(one)]
+    assert [each.previous for each in statements] == [NO_CHECKPOINT, head(one)]
     assert [each.lines for each in statements] == [3, 2]
     assert read_anchors(anchor_path(settings)).heads == {1: head(one), 2: head(two)}
 
 
-def test_a_line_of_an_open_transaction_is_sealed_after_it_is_committed(
+def test_a_line_of_an_open_transaction_is_signed_after_it_is_committed(
     settings: Settings, database: Connection
 ) -> None:
     assert settings.database_url
     slow = connect(settings.database_url)
     write(slow, ENTRY)
     add_lines(database, 2)
-    assert seal(settings).lines == 0
-    assert unsealed_seconds(database) > 0
+    assert write_checkpoints(settings).lines == 0
+    assert unsigned_seconds(database) > 0
     slow.commit()
     add_lines(database, 1)
-    assert seal(settings).lines == 4
+    assert write_checkpoints(settings).lines == 4
     slow.close()
-    ((entries, _),) = seals(database)
+    ((entries, _),) = checkpoints(database)
     # In the order in which the transactions began to write.
     assert entries == sorted(entries)
 
 
-def test_a_transaction_that_was_rolled_back_leaves_no_gap_in_the_seals(
+def test_a_transaction_that_was_rolled_back_leaves_no_gap_in_the_checkpoints(
     settings: Settings, database: Connection
 ) -> None:
     write(database, ENTRY)
     database.rollback()
     add_lines(database, 1)
-    assert seal(settings).lines == 1
-    key = seal_key(settings.home)
+    assert write_checkpoints(settings).lines == 1
+    key = signing_key(settings.home)
     assert verify_database(database, {key.id: key.private}, read_anchors(anchor_path(settings))).genuine
 
 
@@ -75,31 +80,31 @@ def test_a_batch_ends_between_transactions(settings: Settings, database: Connect
         for _ in range(3):
             write(database, ENTRY)
     add_lines(database, 1)
-    key = seal_key(settings.home)
-    assert [seal_batch(database, key, lines=3) for _ in range(3)] == [5, 1, 0]
+    key = signing_key(settings.home)
+    assert [sign_batch(database, key, lines=3) for _ in range(3)] == [5, 1, 0]
     assert LINES > 3
     assert verify_database(database, {key.id: key.private}, read_anchors(anchor_path(settings))).genuine
 
 
-def test_what_a_kill_left_unanchored_is_anchored_by_the_next_sealing(
+def test_what_a_kill_left_unanchored_is_anchored_by_the_next_signing(
     settings: Settings, database: Connection
 ) -> None:
-    key = seal_key(settings.home)
+    key = signing_key(settings.home)
     add_lines(database, 1)
-    seal_batch(database, key)
+    sign_batch(database, key)
     assert read_anchors(anchor_path(settings)).heads == {}
-    assert seal(settings).seals == 0
+    assert write_checkpoints(settings).checkpoints == 0
     assert list(read_anchors(anchor_path(settings)).heads) == [1]
 
 
 def test_half_a_line_in_the_anchor_is_written_again(settings: Settings, database: Connection) -> None:
     path = anchor_path(settings)
     add_lines(database, 1)
-    seal(settings)
+    write_checkpoints(settings)
     whole = path.read_bytes()
     path.write_bytes(whole[:-9])
     assert read_anchors(path).heads == {}
-    seal(settings)
+    write_checkpoints(settings)
     assert path.read_bytes() == whole
 
 
@@ -107,25 +112,25 @@ def test_an_anchor_that_contradicts_itself_is_no_anchor(tmp_path: Path) -> None:
     path = tmp_path / "heads.jsonl"
     write_anchors(path, {1: "a"})
     write_anchors(path, {1: "b"})
-    with pytest.raises(ConfigError, match=r"heads\.jsonl:2: .*seal 1 has another head"):
+    with pytest.raises(ConfigError, match=r"heads\.jsonl:2: .*checkpoint 1 has another head"):
         read_anchors(path)
     path.write_text("nonsense\n", "utf-8")
     with pytest.raises(ConfigError, match=r"heads\.jsonl:1: is no anchor"):
         read_anchors(path)
 
 
-def test_only_one_process_seals(settings: Settings, database: Connection) -> None:
-    with locked(database, "seal"), pytest.raises(RunBusy, match="another process"):
-        seal(settings)
+def test_only_one_process_checkpoints(settings: Settings, database: Connection) -> None:
+    with locked(database, "checkpoint"), pytest.raises(RunBusy, match="another process"):
+        write_checkpoints(settings)
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["update audit.seal set number = 9", "delete from audit.seal", "truncate audit.seal"],
+    ["update audit.checkpoint set number = 9", "delete from audit.checkpoint", "truncate audit.checkpoint"],
 )
-def test_seals_are_insert_only(settings: Settings, database: Connection, statement: str) -> None:
+def test_checkpoints_are_insert_only(settings: Settings, database: Connection, statement: str) -> None:
     add_lines(database, 1)
-    seal(settings)
+    write_checkpoints(settings)
     with pytest.raises(psycopg2.errors.RaiseException, match="insert only"), database:
         database.cursor().execute(statement)
 
@@ -133,11 +138,11 @@ def test_seals_are_insert_only(settings: Settings, database: Connection, stateme
 @pytest.mark.parametrize(
     "statement",
     [
-        "select * from audit.seal",
-        "insert into audit.seal values (9, '{1}', decode(repeat('00', 32), 'hex'), '', '0', now())",
+        "select * from audit.checkpoint",
+        "insert into audit.checkpoint values (9, '{1}', decode(repeat('00', 32), 'hex'), '', '0', now())",
     ],
 )
-def test_the_api_may_neither_read_nor_make_seals(
+def test_the_api_may_neither_read_nor_make_checkpoints(
     settings: Settings, database: Connection, statement: str
 ) -> None:
     assert settings.database_url

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncehub.audit.signing.merkle import leaf_hash, root_hash
+from oncehub.audit.log.hashing import leaf_hash, root_hash
 
 # The reference tree of Certificate Transparency, whose hashes RFC 6962 defines: eight leaves, and the root
 # over the first one, the first two, and so on.

@@ -12,8 +12,8 @@ import pytest
 from oncehub.audit.signing.anchors import anchor_path, read_anchors
 from oncehub.audit.signing.archive_verification import verify_archives
 from oncehub.audit.signing.archives import export
-from oncehub.audit.signing.checkpoints import seal
-from oncehub.audit.signing.keys import seal_key
+from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.verification import verify_database
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
@@ -37,20 +37,20 @@ class LogBender:
         self._run("""
             set session_replication_role = replica;
             create table public.entry_before as table audit.entry;
-            create table public.seal_before as table audit.seal;
+            create table public.checkpoint_before as table audit.checkpoint;
         """)
 
     def restore(self) -> None:
         self._run("""
-            truncate audit.entry, audit.seal;
+            truncate audit.entry, audit.checkpoint;
             insert into audit.entry overriding system value table public.entry_before;
-            insert into audit.seal table public.seal_before;
+            insert into audit.checkpoint table public.checkpoint_before;
         """)
 
     def bend(self) -> str:
         """Bend something; return the statement that did."""
         way = self._chance.choice(
-            [self._change, self._change, self._remove, self._insert, self._swap, self._cut, self._seal]
+            [self._change, self._change, self._remove, self._insert, self._swap, self._cut, self._checkpoint]
         )
         statement = way()
         self._run(statement)
@@ -80,7 +80,7 @@ class LogBender:
     def _insert(self) -> str:
         number = self._chance.choice([1000, -1, BATCHES * LINES + 1])
         age = self._chance.choice(["0", "1 hour", "1 day"])
-        # Beside sealed lines, or as a new one that pretends to be old.
+        # Beside signed lines, or as a new one that pretends to be old.
         transaction, age = self._chance.choice([("transaction", age), ("pg_current_xact_id()", "1 hour")])
         return f"""
             insert into audit.entry (entry_id, at, {_LINE}) overriding system value
@@ -100,10 +100,10 @@ class LogBender:
         last = self._chance.randrange(BATCHES)
         return f"""
             delete from audit.entry where entry_id > {last * LINES};
-            delete from audit.seal where number > {last};
+            delete from audit.checkpoint where number > {last};
         """
 
-    def _seal(self) -> str:
+    def _checkpoint(self) -> str:
         number = self._chance.randrange(1, BATCHES + 1)
         place = self._chance.randrange(1, LINES)
         change = self._chance.choice([
@@ -112,11 +112,11 @@ class LogBender:
             "statement = reverse(statement)",
             f"statement = overlay(statement placing 'A' from 30) || '{place}'",
             "horizon = (horizon::text::bigint - 1)::text::xid8",
-            f"statement = (select statement from audit.seal where number = {number % BATCHES + 1})",
+            f"statement = (select statement from audit.checkpoint where number = {number % BATCHES + 1})",
         ])  # fmt: skip
         if self._chance.random() < 0.2:
-            return f"delete from audit.seal where number = {number}"
-        return f"update audit.seal set {change} where number = {number}"
+            return f"delete from audit.checkpoint where number = {number}"
+        return f"update audit.checkpoint set {change} where number = {number}"
 
     def _run(self, statement: str) -> None:
         with self._owner, self._owner.cursor() as cursor:
@@ -132,11 +132,11 @@ def owner(settings: Settings) -> Iterator[Connection]:
 
 
 def test_each_of_five_hundred_random_tamperings_in_the_database_is_caught(
-    settings: Settings, database: Connection, sealed_log: Fill, owner: Connection
+    settings: Settings, database: Connection, signed_log: Fill, owner: Connection
 ) -> None:
-    sealed_log(BATCHES, LINES)
-    seal(settings)
-    key = seal_key(settings.home)
+    signed_log(BATCHES, LINES)
+    write_checkpoints(settings)
+    key = signing_key(settings.home)
     trusted, anchors = {key.id: key.private}, read_anchors(anchor_path(settings))
     bender = LogBender(owner, random.Random(1))
     missed = []
@@ -184,14 +184,14 @@ def bend_archive(path: Path, chance: random.Random) -> str:
 
 
 def test_each_of_five_hundred_random_tamperings_in_the_archives_is_caught(
-    settings: Settings, sealed_log: Fill, tmp_path: Path
+    settings: Settings, signed_log: Fill, tmp_path: Path
 ) -> None:
     folder = tmp_path / "archives"
     for _ in range(2):
-        sealed_log(BATCHES // 2, LINES)
-        seal(settings)
+        signed_log(BATCHES // 2, LINES)
+        write_checkpoints(settings)
         export(settings, folder)
-    key = seal_key(settings.home)
+    key = signing_key(settings.home)
     trusted, anchors = {key.id: key.private}, read_anchors(anchor_path(settings))
     before = {path: path.read_bytes() for path in sorted(folder.glob("*.zip"))}
     assert verify_archives(folder, trusted, anchors).genuine

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors
-from oncehub.audit.signing.checkpoints import seal
-from oncehub.audit.signing.findings import Finding, Verification
-from oncehub.audit.signing.keys import seal_key
-from oncehub.audit.signing.verification import verify_database
+from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.audit.signing.keys import signing_key
+from oncehub.audit.signing.verification import Finding, Verification, verify_database
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 
@@ -32,10 +31,10 @@ def owner(settings: Settings) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def bend(settings: Settings, database: Connection, sealed_log: Fill, owner: Connection) -> Bend:
-    """Seal three batches of four lines, numbered 1 to 12, run a statement, and return what is found."""
-    sealed_log(3, 4)
-    seal(settings)
+def bend(settings: Settings, database: Connection, signed_log: Fill, owner: Connection) -> Bend:
+    """Checkpoint three batches of four lines, numbered 1 to 12, run a statement, and return what is found."""
+    signed_log(3, 4)
+    write_checkpoints(settings)
 
     def run(statement: str) -> list[Finding]:
         with owner, owner.cursor() as cursor:
@@ -46,23 +45,23 @@ def bend(settings: Settings, database: Connection, sealed_log: Fill, owner: Conn
 
 
 def verified(settings: Settings, database: Connection, anchors: Anchors | None = None) -> Verification:
-    key = seal_key(settings.home)
+    key = signing_key(settings.home)
     return verify_database(database, {key.id: key.private}, anchors or read_anchors(anchor_path(settings)))
 
 
 def told(finding: Finding) -> tuple[str, int | None, int | None, int | None]:
-    return finding.what, finding.seal, finding.position, finding.entry_id
+    return finding.what, finding.checkpoint, finding.position, finding.entry_id
 
 
 def test_a_log_that_nobody_bent_is_genuine(
-    settings: Settings, database: Connection, sealed_log: Fill
+    settings: Settings, database: Connection, signed_log: Fill
 ) -> None:
-    sealed_log(3, 4)
+    signed_log(3, 4)
     add_lines(database, 2, first=100)
-    seal(settings)
+    write_checkpoints(settings)
     add_lines(database, 1, first=200)
     outcome = verified(settings, database)
-    assert (outcome.genuine, outcome.seals, outcome.lines, outcome.waiting, outcome.anchored) == (
+    assert (outcome.genuine, outcome.checkpoints, outcome.lines, outcome.waiting, outcome.anchored) == (
         True, 4, 14, 1, 4
     )  # fmt: skip
 
@@ -99,12 +98,12 @@ def test_lines_whose_content_changed_places_are_named(bend: Bend) -> None:
     assert told(bend(swap)[0]) == ("changed", 2, 2, 6)
 
 
-def test_a_seals_lines_put_in_another_order_are_named(bend: Bend) -> None:
-    (only,) = bend("update audit.seal set entries = array[5, 7, 6, 8] where number = 2")
+def test_a_checkpoints_lines_put_in_another_order_are_named(bend: Bend) -> None:
+    (only,) = bend("update audit.checkpoint set entries = array[5, 7, 6, 8] where number = 2")
     assert told(only) == ("reordered", 2, 2, 7)
 
 
-def test_a_line_slipped_in_below_the_seals_is_named(bend: Bend) -> None:
+def test_a_line_slipped_in_below_the_checkpoints_is_named(bend: Bend) -> None:
     copied = """
         insert into audit.entry overriding system value
         select 99, at, client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
@@ -115,7 +114,7 @@ def test_a_line_slipped_in_below_the_seals_is_named(bend: Bend) -> None:
     assert told(only) == ("inserted", None, None, 99)
 
 
-def test_a_line_slipped_in_with_an_old_date_is_named_before_and_after_it_is_sealed(
+def test_a_line_slipped_in_with_an_old_date_is_named_before_and_after_it_is_signed(
     bend: Bend, settings: Settings, database: Connection
 ) -> None:
     (waiting,) = bend("""
@@ -126,46 +125,46 @@ def test_a_line_slipped_in_with_an_old_date_is_named_before_and_after_it_is_seal
         from audit.entry where entry_id = 6
     """)
     assert told(waiting) == ("misdated", None, None, 13)
-    seal(settings)
-    (sealed,) = verified(settings, database).findings
-    assert told(sealed) == ("misdated", 4, 1, 13)
+    write_checkpoints(settings)
+    (signed,) = verified(settings, database).findings
+    assert told(signed) == ("misdated", 4, 1, 13)
 
 
-def test_a_removed_seal_is_named(bend: Bend) -> None:
-    first = bend("delete from audit.seal where number = 2")[0]
+def test_a_removed_checkpoint_is_named(bend: Bend) -> None:
+    first = bend("delete from audit.checkpoint where number = 2")[0]
     assert told(first)[:2] == ("removed", 2)
 
 
 def test_an_end_that_was_cut_off_is_known_from_the_anchor(
     bend: Bend, settings: Settings, database: Connection
 ) -> None:
-    cut = "delete from audit.seal where number = 3; delete from audit.entry where entry_id > 8"
+    cut = "delete from audit.checkpoint where number = 3; delete from audit.entry where entry_id > 8"
     (only,) = bend(cut)
     assert told(only)[:2] == ("cut off", 3)
     assert verified(settings, database, Anchors()).genuine
 
 
-def test_a_log_sealed_anew_after_it_was_bent_is_known_from_the_anchor(
+def test_a_log_signed_anew_after_it_was_bent_is_known_from_the_anchor(
     bend: Bend, settings: Settings, database: Connection
 ) -> None:
-    bend("delete from audit.seal; update audit.entry set agency = 'G02' where entry_id = 6")
+    bend("delete from audit.checkpoint; update audit.entry set agency = 'G02' where entry_id = 6")
     add_lines(database, 1, first=300)
     anchor_path(settings).rename(settings.home / "kept.jsonl")
-    seal(settings)
+    write_checkpoints(settings)
     anew = verified(settings, database, read_anchors(settings.home / "kept.jsonl"))
     assert told(anew.findings[0])[:2] == ("forged", 1)
 
 
-def test_a_seal_by_another_key_is_named(
-    settings: Settings, database: Connection, sealed_log: Fill, monkeypatch: pytest.MonkeyPatch
+def test_a_checkpoint_by_another_key_is_named(
+    settings: Settings, database: Connection, signed_log: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sealed_log(1, 2)
-    trusted = seal_key(settings.home)
-    monkeypatch.setenv("ONCEHUB_KEY_SEAL", "A" * 43 + "=")
-    sealed_log(1, 2)
+    signed_log(1, 2)
+    trusted = signing_key(settings.home)
+    monkeypatch.setenv("ONCEHUB_KEY_SIGNING", "A" * 43 + "=")
+    signed_log(1, 2)
     outcome = verify_database(database, {trusted.id: trusted.private}, Anchors())
     assert told(outcome.findings[0])[:2] == ("forged", 2)
-    other = seal_key(settings.home)
+    other = signing_key(settings.home)
     both = {trusted.id: trusted.private, other.id: other.private}
     assert verify_database(database, both, Anchors()).genuine
 
@@ -177,11 +176,11 @@ def test_a_seal_by_another_key_is_named(
         ("statement = 'nonsense'", "forged"),
         ("statement = statement || 'A'", "forged"),
         ("horizon = '1'", "changed"),
-        ("statement = (select statement from audit.seal where number = 1)", "forged"),
+        ("statement = (select statement from audit.checkpoint where number = 1)", "forged"),
     ],
 )
-def test_a_bent_seal_is_named(bend: Bend, column: str, what: str) -> None:
-    first = bend(f"update audit.seal set {column} where number = 2")[0]
+def test_a_bent_checkpoint_is_named(bend: Bend, column: str, what: str) -> None:
+    first = bend(f"update audit.checkpoint set {column} where number = 2")[0]
     assert told(first)[:2] == (what, 2)
 
 

@@ -13,7 +13,7 @@ from oncehub.reconcile.run import link_changes, settle_people
 from oncehub.reconcile.shards import Shard
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.notices import acknowledge, note_read, read_notices
 from oncehub.share.corrections.publish import publish_corrections
 from oncehub.store.connection import connect
@@ -34,7 +34,7 @@ def told_hub(new_hub: Callable[[str], Hub]) -> Hub:
 def agreed(told_hub: Hub, editable: Settings) -> Settings:
     """Its settings, over agreements that do not expire."""
     told_hub.forget()
-    told_hub.execute("truncate share.notice, share.correction_feed, share.receipt cascade")
+    told_hub.execute("truncate share.notice, share.correction_feed, share.consumer_offset cascade")
     return replace(told_hub.settings, root=editable.root)
 
 
@@ -49,14 +49,14 @@ def test_a_source_that_corrects_itself_is_told_so_and_how_long_it_took(
 ) -> None:
     agreement = load_agreements(agreed)["tax-registration"]
     own = agreement.corrections
-    add_consumer(told_hub.database, "office", agreement.name, new_client_key(tmp_path / "key.pem"))
+    add_client(told_hub.database, "office", agreement.name, new_client_key(tmp_path / "key.pem"))
 
     def fetched(after: int) -> list[dict]:
         publish_corrections(agreed, "tax", told_hub.database)
         with told_hub.database:
             page = read_notices(told_hub.database, agreement, after, 10)
             note_read(told_hub.database, own, "office", after, page.next)
-        return page.notices
+        return page.lines
 
     state(told_hub, 1, 0, told_name="Nguyễn Thị Oanh")
     told_hub.reconcile()

@@ -32,7 +32,7 @@ def look_at(hub, entry):
 def _given_out(hub, person, sequence):
     hub.execute("insert into share.feed (feed) values ('taxpayers') on conflict do nothing")
     hub.execute(
-        "insert into share.delivery (feed, sequence, person_key, line) values ('taxpayers', %s, %s, '{}')",
+        "insert into share.feed_entry (feed, sequence, person_key, line) values ('taxpayers', %s, %s, '{}')",
         *(sequence, person),
     )
     hub.execute(

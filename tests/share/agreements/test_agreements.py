@@ -8,7 +8,7 @@ from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.procedures import load_procedures
-from oncehub.share.people.relatives import covered
+from oncehub.share.people.relatives import is_covered
 
 
 def edit(settings: Settings, file: str, old: str, new: str) -> Path:
@@ -43,7 +43,7 @@ def test_an_agreement_covers_what_the_forms_of_its_procedures_need(settings: Set
     for agreement in load_agreements(settings).values():
         for code in agreement.procedures:
             items = procedures[code].items.values()
-            assert all(covered(item, agreement) for item in items if item.attribute)
+            assert all(is_covered(item, agreement) for item in items if item.attribute)
 
 
 def test_an_unknown_attribute_is_told_with_its_place_and_what_was_meant(editable: Settings) -> None:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies
 
+from oncehub.config.agreements import Condition
 from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import load_entities
-from oncehub.config.population import Condition
 from oncehub.config.privacy import RevealRules
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.agreements.checks import read_purposes
 from oncehub.share.agreements.population import Catalogues
-from oncehub.share.agreements.purposes import read_purposes
 
 ROOT = load_settings()
 REVEALS = load_rules(ROOT, "reveals", RevealRules)

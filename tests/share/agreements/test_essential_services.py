@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from oncehub.config.entities import unqualified
-from oncehub.config.procedures import Procedure
+from oncehub.config.procedures import Procedure, relationship_attribute
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.procedures import load_procedures
-from oncehub.share.people.relatives import covered, tie
+from oncehub.share.people.relatives import is_covered
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -163,7 +163,7 @@ def test_the_portal_may_ask_for_every_service_and_its_agreements_cover_every_ite
     assert sorted(procedure.service for _, procedure in covering) == list(range(1, 26))
     for agreement, procedure in covering:
         items = procedure.items.values()
-        assert all(covered(item, agreement) for item in items if item.fills)
+        assert all(is_covered(item, agreement) for item in items if item.fills)
         assert agreement.papers or not any(item.replaced_by for item in items)
 
 
@@ -173,7 +173,7 @@ def test_the_portal_s_agreements_cover_nothing_that_no_form_of_theirs_needs(sett
         if agreement.agency.id != "G01":
             continue
         items = [item for code in agreement.procedures for item in procedures[code].items.values()]
-        ties = {tie(item.of) for item in items if item.of}
+        ties = {relationship_attribute(item.of) for item in items if item.of}
         assert set(agreement.attributes) == {name for item in items for name in item.fills} | ties
         assert set(agreement.relatives) == {item.of for item in items if item.of}
 

@@ -12,18 +12,17 @@ from psycopg2 import sql
 from psycopg2.extras import Json
 
 from oncehub.audit.log.pseudonyms import feed_pseudonym
-from oncehub.config.agreements import Agreement
+from oncehub.config.agreements import Agreement, Condition
 from oncehub.config.catalogue import load_rules
-from oncehub.config.population import Condition
 from oncehub.config.privacy import RevealRules
 from oncehub.settings import Settings
-from oncehub.share.access.database_access import build_wall, encrypted_attributes
+from oncehub.share.access.database_access import build_database_access, encrypted_attributes
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.agreements.population import Catalogues, covered
+from oncehub.share.agreements.population import Catalogues, population_condition
 from oncehub.share.corrections.notices import read_notices
-from oncehub.share.corrections.publish import extend_corrections
+from oncehub.share.corrections.publish import notice_sequence
 from oncehub.share.feeds.check import FeedChecker
-from oncehub.share.feeds.entries import extend_feed, read_changes
+from oncehub.share.feeds.entries import feed_sequence, read_changes
 from oncehub.share.people.lookup import Person, Withheld, find_person
 from oncehub.store.connection import Connection
 
@@ -42,7 +41,7 @@ def only(editable: Settings, database: Connection) -> Callable[..., Agreement]:
         agreement = load_agreements(editable)[name].model_copy(update={"population": population, **changes})
         Catalogues(editable.mappings).place(agreement)
         every = load_agreements(editable) | {agreement.name: agreement}
-        build_wall(database, every, encrypted_attributes(editable))
+        build_database_access(database, every, encrypted_attributes(editable))
         return agreement
 
     return make
@@ -63,7 +62,7 @@ def move(database: Connection, person: str, address: dict[str, Any] | None) -> N
 def read(database: Connection, agreement: Agreement) -> list[tuple[str, bool]]:
     """Kinds of the feed's lines, and whether they hold values."""
     with database:
-        changes = read_changes(database, agreement, 0, 10_000, KEY).changes
+        changes = read_changes(database, agreement, 0, 10_000, KEY).lines
     return [(line["kind"], bool(line["values"])) for line in changes]
 
 
@@ -75,20 +74,20 @@ def test_who_moves_away_is_removed_and_who_moves_in_is_created(
 ) -> None:
     agreement = only("portal-residence", HANOI)
     person = believe(personal_id="001084000001", full_name="Nguyễn Thị An", permanent_address=OUTSIDE)
-    extend_feed(database, agreement, "residence", (), editable.home)
+    feed_sequence(agreement, (), editable.home).extend(database)
     assert read(database, agreement) == []
     move(database, person, IN_HANOI)
-    extend_feed(database, agreement, "residence", (), editable.home)
+    feed_sequence(agreement, (), editable.home).extend(database)
     assert read(database, agreement) == [("created", True)]
     with database:
-        (line,) = read_changes(database, agreement, 0, 10, KEY).changes
+        (line,) = read_changes(database, agreement, 0, 10, KEY).lines
     assert {"person.full_name", "person.personal_id", "person.permanent_address"} <= set(line["changed"])
     move(database, person, OUTSIDE)
-    extend_feed(database, agreement, "residence", (), editable.home)
+    feed_sequence(agreement, (), editable.home).extend(database)
     # What was told of them before is not told again either.
     assert read(database, agreement) == [("removed", False), ("removed", False)]
     move(database, person, IN_HANOI)
-    extend_feed(database, agreement, "residence", (), editable.home)
+    feed_sequence(agreement, (), editable.home).extend(database)
     assert read(database, agreement)[-1] == ("created", True)
     checks = FeedChecker(agreement, KEY, every=True).check(database)
     assert all(check.sound and not check.in_flight.persons for check in checks)
@@ -109,9 +108,9 @@ def test_wherever_somebody_moves_the_feed_holds_them_exactly_while_they_are_insi
     where: dict[str, Any] | None = OUTSIDE
     for where in moves:
         move(database, person, where)
-        extend_feed(database, agreement, "residence", (), editable.home)
+        feed_sequence(agreement, (), editable.home).extend(database)
         with database:
-            changes = read_changes(database, agreement, 0, 10_000, KEY).changes
+            changes = read_changes(database, agreement, 0, 10_000, KEY).lines
         mine = [line for line in changes if line["person"] == known]
         inside = where == IN_HANOI
         assert (bool(mine) and mine[-1]["kind"] != "removed") == inside
@@ -134,10 +133,10 @@ def test_notices_are_about_those_inside_and_end_when_they_leave(
         disagree(person, "full_name", stated="Nguyễn An", believed="Nguyễn Thị An")
 
     def notices() -> list[tuple[str, bool]]:
-        extend_corrections(database, agreement, "tax")
+        notice_sequence(agreement, "tax").extend(database)
         with database:
             page = read_notices(database, agreement, 0, 100)
-        return [(line["change"], line["golden_value"] is not None) for line in page.notices]
+        return [(line["change"], line["golden_value"] is not None) for line in page.lines]
 
     assert notices() == [("opened", True)]
     move(database, an, OUTSIDE)
@@ -191,7 +190,9 @@ def test_a_population_that_was_not_placed_has_nobody(
     believe(personal_id="001084000001", full_name="An", permanent_address=IN_HANOI)
     agreement = load_agreements(editable)["portal-residence"].model_copy(update={"population": HANOI})
     with database, database.cursor() as cursor:
-        cursor.execute(sql.SQL("select count(*) from truth.person where {}").format(covered(agreement)))
+        cursor.execute(
+            sql.SQL("select count(*) from truth.person where {}").format(population_condition(agreement))
+        )
         assert cursor.fetchone() == (0,)
 
 

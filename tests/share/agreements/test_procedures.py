@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oncehub.config.procedures import Procedure
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
-from oncehub.share.agreements.procedures import led, load_procedures, named
+from oncehub.share.agreements.procedures import had_code, load_procedures, named
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -154,9 +154,9 @@ def test_a_former_code_leads_to_the_procedure_until_its_last_day(procedure: Proc
     procedures = {procedure.id: procedure}
     assert named(procedures, "2.000001") is procedure
     assert named(procedures, "2.000003") is None
-    assert led(procedure, "2.000001", date(2024, 12, 31))
-    assert not led(procedure, "2.000001", date(2025, 1, 1))
-    assert led(procedure, "2.000002", date(2999, 1, 1))
+    assert had_code(procedure, "2.000001", date(2024, 12, 31))
+    assert not had_code(procedure, "2.000001", date(2025, 1, 1))
+    assert had_code(procedure, "2.000002", date(2999, 1, 1))
 
 
 def test_a_procedure_without_a_code_has_an_id_of_its_own(kept: Settings, folder: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_version_without_items_is_told(kept: Settings, folder: Path) -> None:
 def test_a_code_stands_once(kept: Settings, folder: Path) -> None:
     path = edit(folder, '{code: "2.000002"}', '{code: "2.000001", from: 2025-01-01}')
     assert faults(kept) == [
-        f"{path}:4:6: '2.000001' leads to 1.000001.yaml already; a code leads to one procedure, once"
+        f"{path}:4:6: '2.000001' is a code of 1.000001.yaml already; a code belongs to one procedure, once"
     ]
 
 
@@ -330,6 +330,6 @@ def test_a_service_and_a_code_belong_to_one_procedure(kept: Settings, folder: Pa
     path.write_text(text.replace('"2.000002"', '"1.000001"'), "utf-8")
     assert faults(kept) == [
         f"{path}:5:1: service: 25 is 1.000001.yaml already; one file a service",
-        f"{path}:3:6: '2.000001' leads to 1.000001.yaml already; a code leads to one procedure, once",
-        f"{path}:4:6: '1.000001' leads to 1.000001.yaml already; a code leads to one procedure, once",
+        f"{path}:3:6: '2.000001' is a code of 1.000001.yaml already; a code belongs to one procedure, once",
+        f"{path}:4:6: '1.000001' is a code of 1.000001.yaml already; a code belongs to one procedure, once",
     ]

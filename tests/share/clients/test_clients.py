@@ -8,15 +8,15 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from oncehub.errors import ConfigError
-from oncehub.share.clients.clients import add_consumer, new_client_key, revoke_consumer
+from oncehub.share.clients.clients import add_client, new_client_key, revoke_client
 from oncehub.store.connection import Connection
 
 
 def consumers(database: Connection) -> list[tuple[Any, ...]]:
     with database, database.cursor() as cursor:
         cursor.execute(
-            "select client_id, agreement, public_key, revoked_at is null from share.consumer "
-            "left join share.consumer_key using (client_id) where valid_until is null or valid_until > now()"
+            "select client_id, agreement, public_key, revoked_at is null from share.client "
+            "left join share.client_key using (client_id) where valid_until is null or valid_until > now()"
         )
         return cursor.fetchall()
 
@@ -29,7 +29,7 @@ def test_a_new_key_stays_with_its_agency_and_only_the_public_half_is_registered(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert OKPKey.import_key(path.read_text()).as_dict(private=False)["x"] == public["x"]
     assert "d" not in public
-    add_consumer(database, "agency", "portal-residence", public)
+    add_client(database, "agency", "portal-residence", public)
     assert consumers(database) == [("agency", "portal-residence", public, True)]
 
 
@@ -43,20 +43,20 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_another_key_takes_the_place_of_the_first(tmp_path: Path, database: Connection) -> None:
-    add_consumer(database, "agency", "portal-residence", new_client_key(tmp_path / "1"))
+    add_client(database, "agency", "portal-residence", new_client_key(tmp_path / "1"))
     second = new_client_key(tmp_path / "2")
-    add_consumer(database, "agency", "tax-registration", second)
+    add_client(database, "agency", "tax-registration", second)
     assert consumers(database) == [("agency", "tax-registration", second, True)]
 
 
 def test_a_revoked_client_may_be_admitted_again(tmp_path: Path, database: Connection) -> None:
     public = new_client_key(tmp_path / "1")
-    add_consumer(database, "agency", "portal-residence", public)
-    revoke_consumer(database, "agency")
+    add_client(database, "agency", "portal-residence", public)
+    revoke_client(database, "agency")
     assert consumers(database)[0][3] is False
     with pytest.raises(ConfigError, match="no client 'agency' is admitted"):
-        revoke_consumer(database, "agency")
-    add_consumer(database, "agency", "portal-residence", public)
+        revoke_client(database, "agency")
+    add_client(database, "agency", "portal-residence", public)
     assert consumers(database)[0][3] is True
 
 
@@ -80,11 +80,11 @@ def test_a_revoked_client_may_be_admitted_again(tmp_path: Path, database: Connec
 )
 def test_other_keys_and_private_ones_are_refused(database: Connection, jwk: Any) -> None:
     with pytest.raises(ConfigError):
-        add_consumer(database, "agency", "portal-residence", jwk)
+        add_client(database, "agency", "portal-residence", jwk)
     assert consumers(database) == []
 
 
 @pytest.mark.parametrize("client_id", ["", " x", "a b", "x" * 65, "x\n", "ä"])
 def test_an_unfit_client_id_is_refused(database: Connection, tmp_path: Path, client_id: str) -> None:
     with pytest.raises(ConfigError, match="a client id is"):
-        add_consumer(database, client_id, "portal-residence", new_client_key(tmp_path / "1"))
+        add_client(database, client_id, "portal-residence", new_client_key(tmp_path / "1"))

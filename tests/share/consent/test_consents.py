@@ -19,10 +19,10 @@ from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules
 from oncehub.settings import Settings, load_settings
-from oncehub.share.access.database_access import build_wall, encrypted_attributes
+from oncehub.share.access.database_access import build_database_access, encrypted_attributes
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.consent.consents import Proof, ShownText, record_consent, withdraw_consent
-from oncehub.share.feeds.entries import extend_feed, read_changes
+from oncehub.share.feeds.entries import feed_sequence, read_changes
 from oncehub.share.people.lookup import Person, Withheld, find_person
 from oncehub.store.connection import Connection, connect
 
@@ -210,10 +210,10 @@ def test_whatever_is_given_and_withdrawn_only_what_is_consented_to_now_leaves(
                 found = find_person(database, bank, {"person.personal_id": number}, argument)
             assert isinstance(found, Person) == (set(argument) <= allowed)
         elif step == "read":
-            extend_feed(database, bank, "bank_customers", (), editable.home)
+            feed_sequence(bank, (), editable.home).extend(database)
             known = feed_pseudonym(KEY, "bank_customers", person)
             with database:
-                lines = read_changes(database, bank, 0, 10_000, KEY).changes
+                lines = read_changes(database, bank, 0, 10_000, KEY).lines
             mine = [line for line in lines if line["person"] == known]
             assert all(set(line["values"]) <= allowed for line in mine)
             if mine:
@@ -229,7 +229,8 @@ def test_a_consent_to_another_purpose_or_agency_is_none(
     give(database, bank, an, NAME)
     assert isinstance(ask(database, bank, NAME), Person)
     other = bank.model_copy(update={"purpose": "dpv:Marketing"})
-    build_wall(database, load_agreements(editable) | {other.name: other}, encrypted_attributes(editable))
+    agreements = load_agreements(editable) | {other.name: other}
+    build_database_access(database, agreements, encrypted_attributes(editable))
     assert ask(database, other, NAME) == Withheld(an, "consent")
 
 

@@ -54,7 +54,7 @@ def test_a_discrepancy_is_told_with_both_words_and_whose_they_are(
     (notice,) = notices()
     line = notice["line"]
     assert told([notice]) == [(1, 1, "opened")]
-    assert line.pop("since").startswith("20")
+    assert line.pop("opened_at").startswith("20")
     assert line == {
         "kind": "conflict",
         "record": {"stream": "registrations", "key": "8001"},
@@ -74,7 +74,7 @@ def test_it_is_told_again_when_it_changes_and_when_it_closes_and_keeps_its_numbe
     disagree(person, "full_name", key="8001")
     found = disagree(person, "full_name", key="8002")
     notices()
-    alter(found, stated=Json("Nguyễn Thị Anh Thư"))
+    alter(found, source_value=Json("Nguyễn Thị Anh Thư"))
     assert told(notices())[2:] == [(3, 2, "changed")]
     alter(found, closed_at="2099-01-01", closed_because="corrected")
     closing = notices()[3:]
@@ -267,7 +267,7 @@ def test_a_source_that_follows_its_notices_knows_every_open_discrepancy(
             case ("close", key) if key in standing:
                 alter(standing.pop(key)[0], closed_at="2099-01-01", closed_because="corrected")
             case ("open", key, stated) if key in standing:
-                alter(standing[key][0], stated=Json(stated))
+                alter(standing[key][0], source_value=Json(stated))
                 standing[key] = (standing[key][0], stated)
             case ("open", key, stated):
                 standing[key] = (disagree(person, "full_name", stated=stated, key=key), stated)

@@ -10,7 +10,7 @@ import pytest
 
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.notices import NoticeResponse, acknowledge, note_read, read_notices
 from oncehub.share.corrections.progress import SourceProgress, correction_progress
 from oncehub.share.corrections.publish import publish_corrections
@@ -39,7 +39,7 @@ class TaxOffice:
         with self._database:
             page = read_notices(self._database, self._agreement, after, limit)
             note_read(self._database, self._own, CLIENT, after, page.next)
-        return page.notices
+        return page.lines
 
     def acknowledge(self, sequence: int, *answers: NoticeResponse) -> None:
         with self._database:
@@ -52,7 +52,7 @@ class TaxOffice:
 
 @pytest.fixture
 def tax(editable: Settings, database: Connection, tmp_path: Any) -> TaxOffice:
-    add_consumer(database, CLIENT, "tax-registration", new_client_key(tmp_path / "key.pem"))
+    add_client(database, CLIENT, "tax-registration", new_client_key(tmp_path / "key.pem"))
     return TaxOffice(editable, database)
 
 
@@ -71,7 +71,9 @@ def long_ago(database: Connection) -> Callable[[str, str], None]:
 
     def move(kind: str, age: str) -> None:
         with database, database.cursor() as cursor:
-            cursor.execute("update share.receipt set at = at - %s::interval where kind = %s", (age, kind))
+            cursor.execute(
+                "update share.consumer_offset set at = at - %s::interval where kind = %s", (age, kind)
+            )
 
     return move
 
@@ -135,7 +137,7 @@ def test_the_time_a_correction_took_is_kept_with_its_closing(
     tax.told()
     (closing,) = tax.fetch(5)
     assert (closing["notice"], closing["change"], closing["closed_because"]) == (1, "closed", "corrected")
-    opened, closed = (datetime.fromisoformat(closing[name]) for name in ("since", "closed_at"))
+    opened, closed = (datetime.fromisoformat(closing[name]) for name in ("opened_at", "closed_at"))
     assert closing["resolution_times"]["since_opened"] == round((closed - opened).total_seconds())
     days = [closing["resolution_times"][name] / 86400 for name in ("since_fetched", "since_acknowledged")]
     assert days == pytest.approx([3, 2], abs=0.01)
@@ -160,7 +162,7 @@ def test_half_and_nine_in_ten_corrections_are_timed_from_when_the_source_was_tol
     for after in range(5):
         tax.fetch(after, limit=1)
     with database, database.cursor() as cursor:
-        cursor.execute("update share.receipt set at = at - (6 - sequence) * interval '1 day'")
+        cursor.execute("update share.consumer_offset set at = at - (6 - sequence) * interval '1 day'")
     for discrepancy in found:
         alter(discrepancy, closed_at=datetime.now(UTC), closed_because="corrected")
     tax.told()

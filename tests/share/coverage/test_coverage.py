@@ -18,6 +18,7 @@ from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.coverage.measure import Coverage, answer_forms, history, measure, record_day
 from oncehub.share.forms.prefill import FormRequest, find_for_form, prefill
 from oncehub.share.people.confidence import load_confidence_rules
+from oncehub.share.people.labels import load_labels
 from oncehub.share.people.lookup import Person
 from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
@@ -153,10 +154,12 @@ def by_prefill(
         person = find_for_form(world.database, asked, {"person.personal_id": who})
         if not isinstance(person, Person) or not living(person):
             return None
-        form = prefill(world.database, person, asked, load_confidence_rules(world.settings))
+        form = prefill(
+            world.database, person, asked, load_confidence_rules(world.settings), load_labels(world.settings)
+        )
     answers = {name: "confirm" if item.confirm else "filled" for name, item in form.items.items()}
     answers |= dict.fromkeys(form.papers, "paper")
-    return answers | {name: item.reason for name, item in form.ask.items()}
+    return answers | {name: item.reason for name, item in form.missing_items.items()}
 
 
 def by_coverage(
@@ -205,7 +208,7 @@ def test_figures_add_up_and_a_day_has_one_of_each(world: World) -> None:
     kept = history(world.database)
     assert [each.procedure for each in kept] == sorted(each.procedure for each in first)
     for each in kept:
-        parts = each.filled + each.confirm + each.papers + sum(each.asked.values())
+        parts = each.filled + each.confirm + each.papers + sum(each.missing.values())
         assert parts == each.people * each.items > 0
         assert each.by_item == {}
 

@@ -12,8 +12,14 @@ from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules, Holidays
 from oncehub.errors import RequestStepRefused
 from oncehub.settings import load_settings
-from oncehub.share.data_subjects.deadlines import due, is_working_day, working_day
-from oncehub.share.data_subjects.requests import list_requests, note_step, open_request
+from oncehub.share.data_subjects.requests import (
+    due,
+    is_working_day,
+    list_requests,
+    note_step,
+    open_request,
+    working_day,
+)
 from oncehub.store.connection import Connection
 
 RULES = load_rules(load_settings(), "deadlines", DeadlineRules)

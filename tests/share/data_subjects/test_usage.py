@@ -10,13 +10,12 @@ from typing import get_args
 
 import pytest
 
-from oncehub.audit.log.appearances import page_findings
-from oncehub.audit.log.entries import Action, Entry, write
-from oncehub.audit.log.pages import Told, page
+from oncehub.audit.log.entries import Action, DisclosedLine, Entry, page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.audit.signing.anchors import anchor_path, read_anchors
-from oncehub.audit.signing.checkpoints import seal
-from oncehub.audit.signing.keys import seal_key
+from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.audit.signing.keys import signing_key
+from oncehub.audit.signing.page_verification import page_findings
 from oncehub.audit.signing.verification import verify_database
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
@@ -38,9 +37,9 @@ select 'portal', 'G01', 'portal-residence', 'dpv:PublicServiceProvision', 'Luậ
     gen_random_uuid(), 'residence', n * 10 + 1, n * 10 + 10, ''
 from generate_series(0, 999) n;
 insert into share.feed (feed) values ('residence'), ('taxpayers');
-insert into share.delivery (feed, sequence, person_key, line)
+insert into share.feed_entry (feed, sequence, person_key, line)
 select 'residence', n, md5((n % 1000)::text)::uuid, '{}' from generate_series(1, 10000) n;
-analyze audit.entry, share.delivery, share.feed;
+analyze audit.entry, share.feed_entry, share.feed;
 """
 
 
@@ -91,10 +90,10 @@ def test_of_eleven_thousand_lines_a_persons_are_found_by_index(
     assert sorted(row[1] for row in found) == ["appeared"] * 10 + ["consulted"] * 10
     (plan,) = [notice for notice in database.notices if "released" in notice]
     nodes = re.findall(r"(\w[\w ]* (?:on|using) \w+(?: on \w+)?)", plan)
-    told = [node for node in nodes if "entry" in node or "delivery" in node]
+    told = [node for node in nodes if "entry" in node or "feed_entry" in node]
     assert any("entry_person" in node for node in told)
     assert any("entry_page" in node for node in told)
-    assert any("delivery_person" in node for node in told)
+    assert any("feed_entry_person" in node for node in told)
     assert not [node for node in told if "Seq Scan" in node], plan
 
 
@@ -104,32 +103,32 @@ def test_who_stood_in_a_page_is_sealed_with_it(
     with database, database.cursor() as cursor:
         cursor.execute("insert into share.feed (feed) values ('taxpayers')")
         cursor.execute(
-            "insert into share.delivery (feed, sequence, person_key, line) values "
+            "insert into share.feed_entry (feed, sequence, person_key, line) values "
             "('taxpayers', 1, %s, '{}'), ('taxpayers', 2, %s, '{}'), ('taxpayers', 3, %s, '{}')",
             (AN, BINH, AN),
         )
-        given = page(EARLIER, "taxpayers", [Told(1, AN), Told(2, BINH)])
+        given = page(EARLIER, "taxpayers", [DisclosedLine(1, AN), DisclosedLine(2, BINH)])
         write(database, entry(action="feed", page=given))
-    seal(settings, database)
+    write_checkpoints(settings, database)
     assert list(page_findings(database, [KEY, EARLIER])) == []
-    key = seal_key(settings.home)
+    key = signing_key(settings.home)
     trusted, anchors = {key.id: key.private}, read_anchors(anchor_path(settings))
     assert verify_database(database, trusted, anchors).genuine
 
     with database, database.cursor() as cursor:
-        cursor.execute("delete from share.delivery where sequence <= 2")
+        cursor.execute("delete from share.feed_entry where sequence <= 2")
     assert list(page_findings(database, [EARLIER])) == []
     assert usages(settings, database, BINH, KEY).total == 1
 
     for bent in (
-        f"update share.appearance set person_key = '{AN}' where sequence = 2",
-        "delete from share.appearance where sequence = 1",
+        f"update share.past_disclosure set person_key = '{AN}' where sequence = 2",
+        "delete from share.past_disclosure where sequence = 1",
     ):
         with database.cursor() as cursor:
             cursor.execute(bent)
             database.commit()
         (finding,) = page_findings(database, [EARLIER])
-        assert str(finding) == "changed: entry 1: others stood in the page that it gave out"
+        assert str(finding) == "changed: entry 1: the page that it gave out was about other people"
 
 
 @pytest.mark.parametrize("hides", [True, False])

@@ -16,7 +16,11 @@ from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.clients.clients import add_consumer, new_client_key, revoke_consumer
+from oncehub.share.clients.clients import (
+    add_client,
+    new_client_key,
+    revoke_client,
+)
 from oncehub.share.delivery.offsets import note_page
 from oncehub.share.feeds.check import FeedCheck, FeedChecker
 from oncehub.share.feeds.consumer_snapshot import digest
@@ -44,7 +48,7 @@ class Portal:
         with self._database:
             page = read_changes(self._database, self.agreement, self.sequence, limit, KEY)
             note_page(self._database, FEED, client, self.sequence, page.next)
-        for line in page.changes:
+        for line in page.lines:
             if line["kind"] == "removed":
                 del self.held[line["person"]]
             else:
@@ -67,7 +71,7 @@ class Portal:
 
 @pytest.fixture
 def portal(editable: Settings, database: Connection, tmp_path: Path) -> Portal:
-    add_consumer(database, CLIENT, "portal-residence", new_client_key(tmp_path / "key.pem"))
+    add_client(database, CLIENT, "portal-residence", new_client_key(tmp_path / "key.pem"))
     return Portal(editable, database, tmp_path)
 
 
@@ -269,10 +273,10 @@ def test_each_client_has_come_as_far_as_it_has(
     portal: Portal, people: list[str], database: Connection, tmp_path: Path
 ) -> None:
     for client in ("second", "third"):
-        add_consumer(database, client, "portal-residence", new_client_key(tmp_path / f"{client}.pem"))
+        add_client(database, client, "portal-residence", new_client_key(tmp_path / f"{client}.pem"))
     portal.sequence, portal.held = 0, {}
     portal.fetch(limit=1, client="second")
-    revoke_consumer(database, "third")
+    revoke_client(database, "third")
     checks = FeedChecker(portal.agreement, KEY).check(database)
     assert [(checked.client, checked.fetched, checked.stale.persons) for checked in checks] == [
         ("portal", 3, 0),
@@ -297,8 +301,8 @@ def test_a_feed_that_was_never_published_is_all_in_flight(
 ) -> None:
     key = believe(full_name="Nguyễn Thị An")
     with database, database.cursor() as cursor:
-        cursor.execute("delete from share.consumer_key")
-        cursor.execute("delete from share.consumer")
+        cursor.execute("delete from share.client_key")
+        cursor.execute("delete from share.client")
     (checked,) = FeedChecker(portal.agreement, KEY, every=True).check(database)
     assert (checked.client, checked.published) == (None, 0)
     assert findings(checked) == {"in_flight": named(key)}
@@ -321,7 +325,7 @@ def told_between(portal: Portal, database: Connection, after: int) -> set[str]:
     """The persons of the lines above `after` that the agency has fetched."""
     with database:
         page = read_changes(database, portal.agreement, after, 1000, KEY)
-    return {line["person"] for line in page.changes if line["sequence"] <= portal.sequence}
+    return {line["person"] for line in page.lines if line["sequence"] <= portal.sequence}
 
 
 NUMBERS = range(3)
@@ -348,7 +352,9 @@ def test_every_difference_is_told_of_and_only_what_was_lost_is_called_missed(
     steps: list[tuple[Any, ...]],
 ) -> None:
     with database, database.cursor() as cursor:
-        cursor.execute("truncate truth.person, share.change, share.delivery, share.feed, share.receipt")
+        cursor.execute(
+            "truncate truth.person, share.change, share.feed_entry, share.feed, share.consumer_offset"
+        )
         cursor.execute("truncate truth.identifier")
     portal.sequence, portal.held = 0, {}
     phones = ["0", "0", "0"]

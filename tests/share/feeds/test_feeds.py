@@ -54,7 +54,7 @@ def read(database: Connection, agreement: Agreement) -> Callable[[], list[dict[s
 
     def lines() -> list[dict[str, Any]]:
         with database:
-            return read_changes(database, agreement, 0, 10_000, KEY).changes
+            return read_changes(database, agreement, 0, 10_000, KEY).lines
 
     return lines
 
@@ -208,7 +208,7 @@ def test_a_publishing_that_is_killed_loses_nothing(
             "$$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$"
         )
         cursor.execute(
-            "create trigger die after insert on share.delivery "
+            "create trigger die after insert on share.feed_entry "
             "for each statement execute function public.die()"
         )
     assert editable.database_url is not None
@@ -216,7 +216,7 @@ def test_a_publishing_that_is_killed_loses_nothing(
     with pytest.raises(StoreUnavailable, match="publishing residence"):
         publish(editable, "residence", doomed)
     with database, database.cursor() as cursor:
-        cursor.execute("drop trigger die on share.delivery")
+        cursor.execute("drop trigger die on share.feed_entry")
     assert told(feed())[0][:2] == (1, "created")
 
 
@@ -225,7 +225,7 @@ def test_a_change_that_the_database_refuses_is_told_without_its_values(
 ) -> None:
     believe(**AN)
     with database, database.cursor() as cursor:
-        cursor.execute("alter table share.delivery add constraint none check (line is null)")
+        cursor.execute("alter table share.feed_entry add constraint none check (line is null)")
     with pytest.raises(StoreError, match="publishing residence") as caught:
         publish(editable, "residence", database)
     assert AN["full_name"] not in str(caught.value)
@@ -304,7 +304,7 @@ def test_a_consumer_that_follows_the_feed_holds_what_is_believed(
     editable: Settings, agreement: Agreement, database: Connection, steps: list[tuple[Any, ...]]
 ) -> None:
     with database, database.cursor() as cursor:
-        cursor.execute("truncate truth.person, share.change, share.delivery, share.feed")
+        cursor.execute("truncate truth.person, share.change, share.feed_entry, share.feed")
     for step in steps:
         if step[0] == "publish":
             publish(editable, "residence", database)
@@ -321,7 +321,7 @@ def test_a_consumer_that_follows_the_feed_holds_what_is_believed(
                 )
             change(database, step[1], **{step[2]: step[3]})
     publish(editable, "residence", database)
-    lines = read_changes(database, agreement, 0, 10_000, KEY).changes
+    lines = read_changes(database, agreement, 0, 10_000, KEY).lines
     held: dict[str, dict[str, Any]] = {}
     for line in lines:
         assert (line["person"] in held) == (line["kind"] != "created")

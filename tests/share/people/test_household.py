@@ -23,6 +23,7 @@ from oncehub.share.coverage.measure import answer_forms
 from oncehub.share.forms.prefill import FormRequest, find_for_form, prefill
 from oncehub.share.people.confidence import Confidence, load_confidence_rules
 from oncehub.share.people.household import MOST_MEMBERS
+from oncehub.share.people.labels import load_labels
 from oncehub.share.people.lookup import Person
 from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
@@ -154,9 +155,9 @@ def by_prefill(settings: Settings, database: Connection, asked: FormRequest, who
     person = find_for_form(database, asked, {"person.personal_id": who})
     if not isinstance(person, Person) or not living(person):
         return None
-    form = prefill(database, person, asked, load_confidence_rules(settings))
+    form = prefill(database, person, asked, load_confidence_rules(settings), load_labels(settings))
     answers = {name: "confirm" if item.confirm else "filled" for name, item in form.items.items()}
-    answers |= {name: item.reason for name, item in form.ask.items()}
+    answers |= {name: item.reason for name, item in form.missing_items.items()}
     return [answers[name] for name in asked.fields]
 
 

@@ -17,13 +17,13 @@ from hypothesis import settings as configured
 from joserfc import jws
 from psycopg2.extras import Json
 
-from oncehub.audit.signing.keys import seal_key
-from oncehub.audit.signing.purges import bent_proof
+from oncehub.audit.signing.keys import signing_key
+from oncehub.audit.signing.purges import find_tampered_proof
 from oncehub.config.retention import RetentionRules
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.clients.clients import add_consumer, new_client_key
+from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.delivery.offsets import note_page
 from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.share.forms.submissions import LONGEST_OPEN
@@ -115,9 +115,9 @@ class Kept:
         )
 
     def _used_assertions(self, name: str, ended: datetime | None) -> None:
-        self.run("insert into share.consumer (client_id, agreement) values (%s, 'none')", name)
+        self.run("insert into share.client (client_id, agreement) values (%s, 'none')", name)
         self.run("insert into share.assertion values (%s, 'jti', %s)", name, ended or NOW + timedelta(days=1))
-        self.run("update share.consumer set revoked_at = now() where client_id = %s", name)
+        self.run("update share.client set revoked_at = now() where client_id = %s", name)
 
     def _finished_runs(self, _: str, ended: datetime | None) -> None:
         if ended:
@@ -138,7 +138,7 @@ class Kept:
         self.client("tax", "tax-registration")
         self.notice("tax", name, ended)
         self.run(
-            "insert into share.receipt (feed, kind, sequence, client_id) "
+            "insert into share.consumer_offset (feed, kind, sequence, client_id) "
             "values ('corrections.tax', 'acknowledged', %s, 'tax')",
             self.count,
         )
@@ -147,7 +147,7 @@ class Kept:
         self.notice("health", name, ended)
 
     def client(self, name: str, agreement: str) -> None:
-        self.run("insert into share.consumer values (%s, %s) on conflict do nothing", name, agreement)
+        self.run("insert into share.client values (%s, %s) on conflict do nothing", name, agreement)
 
     def form(self, name: str, filled: datetime) -> str:
         ((form,),) = self.run(
@@ -205,9 +205,9 @@ class Kept:
         return [orjson.loads(jws.extract_compact(text.encode()).payload) for (text,) in rows]
 
     def bent(self) -> str | None:
-        own = seal_key(self.settings.home)
+        own = signing_key(self.settings.home)
         with self.database:
-            return bent_proof(self.database, {own.id: own.private})
+            return find_tampered_proof(self.database, {own.id: own.private})
 
 
 KINDS = [
@@ -235,7 +235,7 @@ def test_what_is_due_goes_what_is_not_stays_and_what_is_open_never_goes(kept: Ke
         for ended in (OLD, OLD, NEW, None):
             kept.put(kind, ended)
     due = {each.kind: each.due for each in retention_status(kept.settings, kept.database, NOW)}
-    assert due == dict.fromkeys(KINDS, 2) | {"superseded_deliveries": 0}
+    assert due == dict.fromkeys(KINDS, 2) | {"superseded_feed_entries": 0}
     before = kept.left()
     report = purge(kept.settings, kept.database, now=NOW)
     assert report.removed == dict.fromkeys(KINDS, 2)
@@ -264,7 +264,7 @@ def test_each_batch_leaves_a_proof_of_kind_rule_horizon_and_count_that_names_nob
 @pytest.mark.parametrize(
     ("bend", "told"),
     [
-        ("update audit.purge set removed = 1 where number = 2", "proof 2 stands beside columns"),
+        ("update audit.purge set removed = 1 where number = 2", "proof 2 differs from the columns"),
         ("delete from audit.purge where number = 1", "proof 1 is gone"),
         ("delete from audit.purge where number = 2", "proof 2 is gone"),
         ("update audit.purge set statement = 'a.b.c' where number = 3", "proof 3 is not signed"),
@@ -289,9 +289,9 @@ def test_a_proof_that_was_bent_past_the_database_is_named(kept: Kept, bend: str,
 def test_proofs_of_another_hub_are_not_trusted(kept: Kept, tmp_path: Path) -> None:
     kept.put("deleted_records", OLD)
     purge(kept.settings, kept.database, now=NOW)
-    stranger = seal_key(tmp_path / "stranger")
+    stranger = signing_key(tmp_path / "stranger")
     with kept.database:
-        assert bent_proof(kept.database, {stranger.id: stranger.private}) == (
+        assert find_tampered_proof(kept.database, {stranger.id: stranger.private}) == (
             "proof 1 is not signed by a trusted key"
         )
 
@@ -377,7 +377,7 @@ def test_a_line_loses_its_values_once_every_client_keeps_what_replaced_it(
     publish(editable, "residence", database)
     agreement = load_agreements(editable)["portal-residence"]
     for client in ("quick", "slow"):
-        add_consumer(database, client, agreement.name, new_client_key(tmp_path / f"{client}.pem"))
+        add_client(database, client, agreement.name, new_client_key(tmp_path / f"{client}.pem"))
 
     def acknowledge(client: str, upto: int) -> dict[str, int]:
         with database:
@@ -387,12 +387,12 @@ def test_a_line_loses_its_values_once_every_client_keeps_what_replaced_it(
 
     def told() -> list[dict[str, Any]]:
         with database:
-            return read_changes(database, agreement, 0, 10, b"k" * 32).changes
+            return read_changes(database, agreement, 0, 10, b"k" * 32).lines
 
     before = told()
     assert acknowledge("quick", 3) == {}
     assert acknowledge("slow", 2) == {}
-    assert acknowledge("slow", 3) == {"superseded_deliveries": 1}
+    assert acknowledge("slow", 3) == {"superseded_feed_entries": 1}
     after = told()
     assert [line["sequence"] for line in after] == [1, 2, 3]
     emptied = next(line for line in after if not line["values"])
@@ -423,7 +423,7 @@ def test_what_another_source_was_told_under_the_same_number_settles_nothing(kept
     kept.notice("health", SENTINEL, OLD)
     kept.run("update share.notice set sequence = 9 where source = 'health'")
     kept.client("tax", "tax-registration")
-    kept.run("insert into share.receipt values ('corrections.tax', 'acknowledged', 9, 'tax')")
+    kept.run("insert into share.consumer_offset values ('corrections.tax', 'acknowledged', 9, 'tax')")
     assert purge(kept.settings, kept.database, now=NOW).removed == {"unacknowledged_notices": 1}
 
 

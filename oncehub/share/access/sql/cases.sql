@@ -1,6 +1,6 @@
 create function {schema}.case_content(asked_case bigint)
     returns table (source_key text, stated jsonb, evidence jsonb, named uuid[])
-    language plpgsql stable security definer rows 1 set search_path = '' as $wall$
+    language plpgsql stable security definer rows 1 set search_path = '' as $$
 begin
     return query
     select
@@ -16,18 +16,18 @@ begin
         and ({sources} is null or case_file.source = any({sources}))
         and (case_file.kind <> 'correction_request' or case_file.evidence ->> 'attribute' = any({names}));
 end
-$wall$;
+$$;
 comment on function {schema}.case_content is
     'a case that the agreement has, with what its record states of what it covers';
 
 create function {schema}.case_people(asked_case bigint) returns setof {schema}.person
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     return query
     select person.*
     from {schema}.case_content(asked_case) as content join {schema}.person on person_key = any(content.named);
 end
-$wall$;
+$$;
 comment on function {schema}.case_people is 'whom such a case names, as far as the agreement has them';
 
 create view {schema}.case_state with (security_barrier) as

@@ -4,7 +4,7 @@ create function {schema}.consents_of(asked_person uuid, asked_agreements text[])
         given_at timestamptz,
         withdrawn_at timestamptz
     )
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     return query
     select consent.*
@@ -14,14 +14,14 @@ begin
     ) as consent
     where person.person_key = asked_person;
 end
-$wall$;
+$$;
 comment on function {schema}.consents_of is
     'consents of somebody whom the agreement has, to those agreements that it may record them for';
 
 -- Whoever stands before an officer may withdraw a consent of theirs also once the agreement has them no more.
 create function {schema}.consent_of(asked_consent uuid, asked_agreements text[])
     returns table (person_key uuid, agreement text, given_at timestamptz, withdrawn_at timestamptz)
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     return query
     select consent.*
@@ -29,20 +29,20 @@ begin
         asked_consent, array(select unnest(asked_agreements) intersect select unnest({recorded}))
     ) as consent;
 end
-$wall$;
+$$;
 comment on function {schema}.consent_of is
     'one consent, by its id, to an agreement that it may record them for';
 
 create function {schema}.consent_proven_by(asked_agreement text, asked_channel text, asked_reference text)
     returns table (consent_id uuid, person_key uuid, purpose text, attributes text[], text_digest text)
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     return query
     select consent.*
     from share.consent_proven_by(asked_agreement, asked_channel, asked_reference) as consent
     where asked_agreement = any({recorded});
 end
-$wall$;
+$$;
 comment on function {schema}.consent_proven_by is
     'one consent, by its proof, to an agreement that it may record them for';
 

@@ -1,6 +1,6 @@
 create function {schema}.feed_lines(after bigint, lines bigint)
     returns table (sequence bigint, person_key uuid, line jsonb, names text[])
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 #variable_conflict use_column
 begin
     return query
@@ -24,12 +24,12 @@ begin
             )
         ),
         standing.names
-    from share.delivery d cross join lateral (select {names_of_line} as names) as standing
+    from share.feed_entry d cross join lateral (select {names_of_line} as names) as standing
     where d.feed = {feed} and d.sequence > after
     order by d.sequence
     limit lines;
 end
-$wall$;
+$$;
 comment on function {schema}.feed_lines is
     'the lines of the agreement''s feed, cut to what may still be told';
 revoke execute on function {schema}.feed_lines from public;

@@ -1,6 +1,6 @@
 create function {schema}.agreeing_sources(asked_person uuid, asked_attributes text[])
     returns table (attribute text, sources bigint)
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     return query
     select agreeing.*
@@ -14,12 +14,12 @@ begin
     ) as agreeing
     where person.person_key = asked_person;
 end
-$wall$;
+$$;
 comment on function {schema}.agreeing_sources is
     'how many sources state what is believed of somebody whom the agreement has, of what may be told of them';
 
 create function {schema}.disputed_by_owner(asked_person uuid) returns text[]
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     return array(
         select disputed.name
@@ -30,7 +30,7 @@ begin
         order by 1
     );
 end
-$wall$;
+$$;
 comment on function {schema}.disputed_by_owner is
     'of which of these attributes somebody whom the agreement has says that they are wrong';
 

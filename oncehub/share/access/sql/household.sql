@@ -2,7 +2,7 @@
 -- too many to be a household, only that is told.
 create function {schema}.household_members(asked uuid)
     returns table (why text, person {schema}.person)
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 declare
     head uuid;
     members uuid[];
@@ -34,7 +34,7 @@ begin
         return next;
     end loop;
 end
-$wall$;
+$$;
 comment on function {schema}.household_members is 'the others of a household, if the agreement has them all';
 revoke execute on function {schema}.household_members from public;
 grant execute on function {schema}.household_members to {role};

@@ -3,7 +3,7 @@ create function {schema}.reusable_papers(
 ) returns table (
     dossier text, procedure_code text, component text, result text, file text, decided_at timestamptz
 )
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     return query
     select paper.*
@@ -12,7 +12,7 @@ begin
         share.reusable_papers(person.person_key, results, components, component_procedures) as paper
     where person.person_key = asked_person;
 end
-$wall$;
+$$;
 comment on function {schema}.reusable_papers is 'earlier papers of somebody whom the agreement has';
 
 revoke execute on function {schema}.reusable_papers from public;

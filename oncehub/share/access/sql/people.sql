@@ -19,20 +19,20 @@ comment on view {schema}.person is 'whom the agreement has, with the attributes 
 -- asked as of somebody, so that it takes as long.
 create function {schema}.look_up(schemes text[], stated text[])
     returns table (key uuid, consented text[], person {schema}.person)
-    language plpgsql stable security definer rows 1 set search_path = '' as $wall$
+    language plpgsql stable security definer rows 1 set search_path = '' as $$
 declare
     asked uuid;
 begin
     if not schemes <@ {schemes} then
         raise insufficient_privilege using message = 'the agreement does not allow this search';
     end if;
-    key := share.sought(schemes, stated);
+    key := share.find_person_key(schemes, stated);
     asked := coalesce(key, '00000000-0000-0000-0000-000000000000');
     consented := {consented};
     select each.* into person from {schema}.person each where each.person_key = asked;
     return next;
 end
-$wall$;
+$$;
 
 revoke execute on function {schema}.look_up from public;
 grant usage on schema {schema} to {role};

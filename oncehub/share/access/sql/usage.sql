@@ -1,12 +1,12 @@
 create function {schema}.own_keys(asked_person uuid) returns uuid[]
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     return (
         select truth.own_keys(person.person_key) from {schema}.person as person
         where person.person_key = asked_person
     );
 end
-$wall$;
+$$;
 comment on function {schema}.own_keys is
     'the keys of somebody whom the agreement has, of those joined with them too';
 
@@ -20,7 +20,7 @@ create function {schema}.usage_of(
     total bigint, logtime timestamptz, action text, agency text, client_id text, agreement text, purpose text,
     legal_basis text, procedure text, attributes text[], outcome text, involvement text
 )
-    language plpgsql stable security definer set search_path = '' as $wall$
+    language plpgsql stable security definer set search_path = '' as $$
 begin
     if asked_keys <@ {schema}.own_keys(asked_keys[1]) then
         return query
@@ -32,7 +32,7 @@ begin
         ) as usage;
     end if;
 end
-$wall$;
+$$;
 comment on function {schema}.usage_of is 'who had the data of somebody whom the agreement has';
 
 revoke execute on function {schema}.own_keys, {schema}.usage_of from public;

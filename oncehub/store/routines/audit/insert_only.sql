@@ -20,12 +20,12 @@ create or replace trigger submission_never_changes before update on share.submis
 create or replace trigger purge_insert_only before update or delete or truncate on audit.purge
     for each statement execute function audit.refuse_change();
 
-create or replace function audit.refuse_seal_change() returns trigger
+create or replace function audit.refuse_checkpoint_change() returns trigger
     language plpgsql as $$
 begin
-    raise exception 'seals of the access log are insert only';
+    raise exception 'checkpoints of the access log are insert only';
 end
 $$;
 
-create or replace trigger seal_insert_only before update or delete or truncate on audit.seal
-    for each statement execute function audit.refuse_seal_change();
+create or replace trigger checkpoint_insert_only before update or delete or truncate on audit.checkpoint
+    for each statement execute function audit.refuse_checkpoint_change();

@@ -17,7 +17,7 @@ with hiding as (
 page as (
     select e.entry_id, array_agg(distinct t.attribute order by t.attribute)
             filter (where t.attribute is not null) as told
-    from share.told t
+    from share.disclosed_person t
     join audit.entry e
         on e.first_sequence is not null
         and int8range(e.first_sequence, e.last_sequence, '[]') @> t.sequence and e.feed = t.feed

@@ -4,13 +4,13 @@ create or replace function share.admitted(asked_client text, asked_thumbprint te
     language plpgsql stable rows 1 as $$
 begin
     return query
-    select consumer.agreement, exists (
-        select from share.consumer_key as key
-        where key.client_id = consumer.client_id and key.thumbprint = asked_thumbprint
+    select client.agreement, exists (
+        select from share.client_key as key
+        where key.client_id = client.client_id and key.thumbprint = asked_thumbprint
             and key.leaked_at is null and key.valid_from <= now() and now() < key.valid_until
     )
-    from share.consumer as consumer
-    where consumer.client_id = asked_client and consumer.revoked_at is null;
+    from share.client as client
+    where client.client_id = asked_client and client.revoked_at is null;
 end
 $$;
 comment on function share.admitted is

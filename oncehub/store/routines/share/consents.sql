@@ -1,11 +1,11 @@
-create or replace function share.hold_consents(asked_agreement text) returns void
+create or replace function share.lock_consents(asked_agreement text) returns void
     language sql volatile set search_path = ''
     return pg_advisory_xact_lock_shared(hashtextextended('consent ' || asked_agreement, 0));
-comment on function share.hold_consents is
+comment on function share.lock_consents is
     'whoever answers by consents holds them first: a withdrawal waits for the answer, or the answer sees it';
-grant execute on function share.hold_consents to oncehub_api;
+grant execute on function share.lock_consents to oncehub_api;
 
-create or replace function share.tell_of_consent() returns trigger
+create or replace function share.publish_consent() returns trigger
     language plpgsql security definer set search_path = '' as $$
 declare
     said share.consent;
@@ -21,11 +21,11 @@ begin
 end
 $$;
 
-create or replace trigger consent_is_told after insert on share.consent
-    for each row execute function share.tell_of_consent();
+create or replace trigger consent_is_published after insert on share.consent
+    for each row execute function share.publish_consent();
 
-create or replace trigger consent_withdrawal_is_told after insert on share.consent_withdrawal
-    for each row execute function share.tell_of_consent();
+create or replace trigger consent_withdrawal_is_published after insert on share.consent_withdrawal
+    for each row execute function share.publish_consent();
 
 create or replace function share.consented(
     asked_agreement text, asked_agency text, asked_purpose text, asked_person uuid

@@ -1,21 +1,21 @@
-create or replace view share.told as
+create or replace view share.disclosed_person as
 select f.feed, d.sequence, d.person_key, null::text as attribute
-from share.feed f join share.delivery d using (feed)
+from share.feed f join share.feed_entry d using (feed)
 union all
 select 'corrections.' || n.source, n.sequence, n.person_key, n.attribute
 from share.correction_feed c join share.notice n using (source)
 where n.person_key is not null
 union all
 select feed, sequence, person_key, attribute
-from share.appearance;
-comment on view share.told is
+from share.past_disclosure;
+comment on view share.disclosed_person is
     'who stands, or stood, in which line of which feed; of a notice also with which attribute';
 
-create or replace function share.keep_appearances() returns trigger
+create or replace function share.keep_disclosures() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
-    if tg_table_name = 'delivery' then
-        insert into share.appearance (feed, sequence, person_key)
+    if tg_table_name = 'feed_entry' then
+        insert into share.past_disclosure (feed, sequence, person_key)
         select g.feed, g.sequence, g.person_key
         from gone g
         where exists (
@@ -25,7 +25,7 @@ begin
         )
         on conflict do nothing;
     else
-        insert into share.appearance (feed, sequence, person_key, attribute)
+        insert into share.past_disclosure (feed, sequence, person_key, attribute)
         select 'corrections.' || g.source, g.sequence, g.person_key, g.attribute
         from gone g
         where g.person_key is not null and exists (
@@ -40,8 +40,8 @@ begin
 end
 $$;
 
-create or replace trigger delivery_leaves_appearance after delete on share.delivery
-    referencing old table as gone for each statement execute function share.keep_appearances();
+create or replace trigger feed_entry_leaves_disclosure after delete on share.feed_entry
+    referencing old table as gone for each statement execute function share.keep_disclosures();
 
-create or replace trigger notice_leaves_appearance after delete on share.notice
-    referencing old table as gone for each statement execute function share.keep_appearances();
+create or replace trigger notice_leaves_disclosure after delete on share.notice
+    referencing old table as gone for each statement execute function share.keep_disclosures();

@@ -1,5 +1,5 @@
 -- As text of PL/pgSQL its plan is kept, where one in SQL is made anew by each look-up.
-create or replace function share.sought(schemes text[], stated text[]) returns uuid
+create or replace function share.find_person_key(schemes text[], stated text[]) returns uuid
     language plpgsql stable security definer set search_path = '' as $$
 declare
     led uuid[];
@@ -20,6 +20,6 @@ begin
     return case when cardinality(found) = 1 then found[1] end;
 end
 $$;
-comment on function share.sought is
+comment on function share.find_person_key is
     'the one person that every term leads to: whoever holds its value now, else held it formerly, and of a contested one nobody';
-revoke execute on function share.sought from public;
+revoke execute on function share.find_person_key from public;

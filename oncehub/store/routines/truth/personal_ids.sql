@@ -22,4 +22,4 @@ where held.scheme = 'personal_id' and not held.contested and not exists (
         and (other.contested or other.current or not held.current)
 );
 comment on view truth.leading_number is
-    'personal numbers with the one person to whom each leads: its present bearer, else its former one; a contested number leads to nobody; as share.sought';
+    'personal numbers with the one person to whom each leads: its present bearer, else its former one; a contested number leads to nobody; as share.find_person_key';

@@ -25,7 +25,7 @@ from oncehub.reconcile.stewardship.cases import (
     open_case_file,
     read_content,
 )
-from oncehub.share.agreements.roles import as_agreement, schema_of
+from oncehub.share.roles import as_agreement, schema_of
 from oncehub.store.connection import Connection
 
 

@@ -1,17 +1,7 @@
-"""Upheld correction requests, told to the source that holds the value in the sequence of its notices.
-
-Such a notice is of kind `correction_request`: what the source states, and in place of a believed value what
-the citizen says. It closes when that is believed, or when clerks reject the request after all.
-"""
-
-from __future__ import annotations
-
-from typing import Any, Final
-
-from oncehub.store.connection import Connection
-
-# What a source knows of a request is what its last line said, so that a repeat adds nothing.
-_PUBLISH: Final = """
+-- Approved correction requests, in the sequence of the notices to the source that holds the value. Such a
+-- notice is of kind correction_request: what the source states, and instead of a believed value what the
+-- citizen says. It closes when that is believed, or when clerks reject the request after all. What a source
+-- knows of a request is what its last line said.
 with line as (
     select c.case_id, c.person_key, q.name as qualified, c.closed_at, told.notice,
         row_number() over (order by u.decision_id) as number,
@@ -27,7 +17,7 @@ with line as (
             end,
             'opened_at', u.decided_at,
             'closed_at', c.closed_at
-        ) || case when c.closed_at is null then '{}' else jsonb_build_object(
+        ) || case when c.closed_at is null then '{{}}' else jsonb_build_object(
             'closed_because', case c.closed_because when 'corrected' then 'corrected' else 'override' end,
             'resolution_times', jsonb_build_object(
                 'since_opened', extract(epoch from c.closed_at - u.decided_at)::bigint,
@@ -59,15 +49,3 @@ update share.correction_feed set
     last_sequence = last_sequence + (select count(*) from line),
     published_at = now()
 where source = %(source)s and exists (select from line)
-"""
-
-
-def tell_upheld(connection: Connection, values: dict[str, Any]) -> None:
-    """Add what became of upheld requests to a source's notices, in a transaction of its own.
-
-    Args:
-        connection: with the hub's own role, and the source's sequence held by nobody else.
-        values: `source`, and qualified names: `attributes` it is told of, `withheld` those without value.
-    """
-    with connection, connection.cursor() as cursor:
-        cursor.execute(_PUBLISH, values)

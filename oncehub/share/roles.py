@@ -1,4 +1,4 @@
-"""Reading as an agreement's role: the database gives what the agreement covers, whatever it is asked."""
+"""Runs statements as an agreement's role, to which the database gives only what the agreement covers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oncehub.config.agreements import Agreement
 from oncehub.store.connection import Connection
 
 API_ROLE = "oncehub_api"
-"""What the API logs in as: it may become the role of an agreement, and by itself reads nobody."""
+"""The API's login: it may become the role of an agreement; by itself it reads no person."""
 
 SCHEMA_PREFIX, ROLE_PREFIX = "agreement_", "oncehub_agreement_"
 
@@ -31,7 +31,7 @@ left join lateral (select true as answered, asked.* from ({statement}) as asked)
 
 
 def role_of(agreement: str) -> str:
-    """Return the name of an agreement's role; hubs whose databases share a server share it."""
+    """Return the name of an agreement's role; hubs with databases on one server share it."""
     return ROLE_PREFIX + agreement
 
 
@@ -52,12 +52,12 @@ def schemas_for(agreement: Agreement | None) -> dict[str, sql.Identifier]:
 def rows_as(
     connection: Connection, agreement: Agreement | None, statement: str, values: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return the rows that a statement gives the agreement's role, in the order of the statement's rows.
+    """Return the rows that a statement gives the agreement's role, in the statement's order.
 
     Args:
         connection: in a transaction; one that may become that role.
         agreement: on whose behalf is read; None reads with the connection's own rights.
-        statement: one `select`, of the schemas that `schemas_for` tells.
+        statement: one `select` of the schemas that `schemas_for` names.
         values: of its placeholders.
     """
     asked = sql.SQL(statement).format(**schemas_for(agreement))
@@ -71,7 +71,7 @@ def rows_as(
 
 @contextmanager
 def as_agreement(connection: Connection, agreement: Agreement | None) -> Iterator[RealDictCursor]:
-    """Give a cursor that has the rights of the agreement's role, and nothing else has others meanwhile.
+    """Give a cursor with the rights of the agreement's role; the whole connection has them meanwhile.
 
     Args:
         connection: in a transaction, one that may become that role.

@@ -1,4 +1,7 @@
-"""Holding who stood in the pages that were given out against the roots that were sealed with them."""
+"""Verifies the people of pages that were given out against the roots that were signed with them.
+
+A page is of a feed or of correction notices; see `oncehub.audit.log.entries.Page`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ from typing import Any, Final
 
 from psycopg2.extras import RealDictCursor
 
-from oncehub.audit.log.pages import Told, given_root
-from oncehub.audit.signing.findings import Finding
-from oncehub.audit.signing.verification import ENOUGH
+from oncehub.audit.log.entries import DisclosedLine, given_root
+from oncehub.audit.signing.verification import ENOUGH, Finding
 from oncehub.store.connection import Connection
 
 _PAGES: Final = """
@@ -19,7 +21,7 @@ cross join lateral (
     select
         coalesce(array_agg(t.sequence order by t.sequence), '{}') as sequences,
         coalesce(array_agg(t.person_key::text order by t.sequence), '{}') as people
-    from share.told t
+    from share.disclosed_person t
     where t.feed = e.feed and t.sequence between e.first_sequence and e.last_sequence
         and (t.attribute is null or t.attribute = any(e.attributes))
 ) t
@@ -30,9 +32,9 @@ limit 100
 
 
 def page_findings(connection: Connection, keys: Sequence[bytes]) -> Iterator[Finding]:
-    """Yield the lines of the log whose page held other people, by what is kept now, than when it was sealed.
+    """Yield the entries whose page, as kept now, holds other people than when it was signed.
 
-    What of a line of a feed was purged leaves who stood in it, so that a page stays as it was.
+    A purge of a feed's lines keeps whom they were about, so that a page can still be verified.
 
     Args:
         connection: with the hub's own role and no transaction open.
@@ -42,15 +44,17 @@ def page_findings(connection: Connection, keys: Sequence[bytes]) -> Iterator[Fin
     while pages := _pages(connection, last):
         for page in pages:
             last = page["entry_id"]
-            if not _as_sealed(page, keys):
-                yield Finding("changed", None, None, last, "others stood in the page that it gave out")
+            if not _as_signed(page, keys):
+                yield Finding("changed", None, None, last, "the page that it gave out was about other people")
                 found += 1
             if found >= ENOUGH:
                 return
 
 
-def _as_sealed(page: dict[str, Any], keys: Sequence[bytes]) -> bool:
-    lines = [Told(sequence, key) for sequence, key in zip(page["sequences"], page["people"], strict=True)]
+def _as_signed(page: dict[str, Any], keys: Sequence[bytes]) -> bool:
+    lines = [
+        DisclosedLine(sequence, key) for sequence, key in zip(page["sequences"], page["people"], strict=True)
+    ]
     return any(given_root(key, lines) == page["given"] for key in keys)
 
 

@@ -1,0 +1,1 @@
+"""Cases that agencies see and decide on their agreements' behalf."""
