@@ -147,7 +147,7 @@ def test_a_run_whose_numbers_do_not_add_up_says_so_with_counts_only(landed, capl
         record.getMessage() for record in caplog.records if record.name == "oncehub.reconcile.run_balance"
     )
     assert told.endswith(
-        f"do not add up: discrepancy portal conflict: 0 opening, {PEOPLE - 1} added, 0 removed, 0 changed, "
+        f"does not add up: discrepancy portal conflict: 0 opening, {PEOPLE - 1} added, 0 removed, 0 changed, "
         f"{PEOPLE - 1} closing, 1 unexplained"
     )
 
