@@ -80,7 +80,7 @@ def office(
 ) -> TaxOffice:
     office = TaxOffice(editable, database, tax)
     assert office.publish() == 3
-    alter(stated[0], stated=Json(f"{SENTINEL} anew"))
+    alter(stated[0], source_value=Json(f"{SENTINEL} anew"))
     alter(stated[1], closed_at=NOW, closed_because="corrected")
     assert office.publish() == 2
     assert len(office.read()) == 5
@@ -159,7 +159,7 @@ def test_publishing_goes_on_after_a_purge_as_if_there_had_been_none(
     office.purge(LATER)
     office.run("update share.correction_feed set published_below = '0'")
     assert office.publish() == 0
-    alter(stated[0], stated=Json("0900000000"))
+    alter(stated[0], source_value=Json("0900000000"))
     alter(stated[1], closed_at=None, closed_because=None)
     assert office.publish() == 2
     told = [(line["notice"], line["change"], line["attribute"]) for line in office.read()[5:]]
