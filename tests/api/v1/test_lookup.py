@@ -212,5 +212,5 @@ def test_an_agency_sees_what_it_may_ask_and_how_often_still(portal: Any, an: str
     after = mine()
     assert before["remaining_today"] - after["remaining_today"] == 1
     assert (after["in_force"], after["needs_consent"]) == (True, False)
-    assert after["valid_until"] == after["agreement"]["valid"]["valid_until"]
+    assert after["valid_until"] == after["agreement"]["valid"]["until"]
     assert "person.full_name" in after["agreement"]["attributes"]
