@@ -101,7 +101,7 @@ def decide_(
         CaseVerdict,
         typer.Argument(
             help="same: the record is about a person of the case; different: about none of them; "
-            "other: about another person. For correction requests: uphold, or reject with a reason."
+            "other: about another person. For correction requests: approve, or reject with a reason."
         ),
     ],
     *,
@@ -129,7 +129,7 @@ def decide_(
 
 
 def _outcome(case_id: int, decision: Decision) -> str:
-    if decision.takes_effect and decision.verdict == "uphold":
+    if decision.takes_effect and decision.verdict == "approve":
         return (
             f"decision {decision.decision_id}: case {case_id} stays open until its source states the value; "
             "`oncehub publish` notifies the source\n"

@@ -198,7 +198,7 @@ class CaseAnswer(BaseModel):
 class DecisionRequest(Body):
     """A decision: `person` is one of the case's, with `same`; `search` finds another, with `other`.
 
-    `uphold` and `reject` decide a correction request; the reason of rejecting one is told to the citizen.
+    `approve` and `reject` decide a correction request; the reason of rejecting one is told to the citizen.
     """
 
     model_config = ConfigDict(

@@ -61,14 +61,14 @@ class StatusBody(Body):
 
 
 class RequestLine(BaseModel):
-    """How a request stands; `upheld`: clerks agree, and the source has still to state it."""
+    """How a request stands; `approved`: clerks agree, and the source has still to state it."""
 
     case: int
     attribute: str
     value: Any
     received_at: AwareDatetime
     due_on: date | None
-    state: Literal["received", "upheld", "corrected", "rejected"]
+    state: Literal["received", "approved", "corrected", "rejected"]
     decided_at: AwareDatetime | None
     reason: str | None
 

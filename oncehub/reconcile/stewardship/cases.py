@@ -27,7 +27,7 @@ from oncehub.store.statements import statement
 HUB: Final = "truth"
 """The schema in which all cases are visible."""
 
-CaseVerdict = Literal["same", "different", "other", "uphold", "reject"]
+CaseVerdict = Literal["same", "different", "other", "approve", "reject"]
 
 _LIST: Final = """
 select
@@ -104,7 +104,7 @@ class Decision:
 
     Attributes:
         verdict: the record describes `person_key`, whom the case names (`same`) or does not name (`other`),
-            or none of those named (`different`); of a correction request `uphold` or `reject`.
+            or none of those named (`different`); of a correction request `approve` or `reject`.
         takes_effect: false while another clerk must confirm it.
         follows: the decision that the clerk had seen.
     """

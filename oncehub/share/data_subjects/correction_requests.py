@@ -1,6 +1,6 @@
-"""What citizens say is wrong of themselves: each a case, which clerks uphold or reject.
+"""What citizens say is wrong of themselves: each a case, which clerks approve or reject.
 
-The hub makes no truth of its own: an upheld request changes nothing that is believed. It is told to the
+The hub makes no truth of its own: an approved request changes nothing that is believed. It is told to the
 source that holds the value, which counts as disputed until then, and the case closes when what the citizen
 said is believed (see `store/routines/truth/correction_requests.sql`).
 """
@@ -20,7 +20,7 @@ from oncehub.errors import CorrectionRefused, PersonNotFound, TooManyRequests
 from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
-State = Literal["received", "upheld", "corrected", "rejected"]
+State = Literal["received", "approved", "corrected", "rejected"]
 
 OPEN: Final = 5
 """So many requests of one person may be open at once."""
@@ -69,8 +69,8 @@ class CorrectionRequest:
     Attributes:
         claimed: what the citizen says is right.
         due_on: the Vietnamese day by whose end it is carried out (Nghị định 356/2025/NĐ-CP).
-        state: `received`, `upheld` (its source has still to state it), `corrected` or `rejected`.
-        decided_at: when clerks upheld or rejected it, or it was found corrected; None until then.
+        state: `received`, `approved` (its source has still to state it), `corrected` or `rejected`.
+        decided_at: when clerks approved or rejected it, or it was found corrected; None until then.
         reason: why it was rejected.
     """
 

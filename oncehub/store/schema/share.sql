@@ -104,7 +104,7 @@ comment on column share.notice.line is
 comment on column share.notice.person_key is
     'whose value it told; null where the record bears somebody else''s number, for of them nothing is told';
 comment on column share.notice.case_id is
-    'the upheld correction request that it is about, where it is about no discrepancy';
+    'the approved correction request that it is about, where it is about no discrepancy';
 create index notice_discrepancy on share.notice (source, discrepancy_id, sequence desc);
 create index notice_person on share.notice (source, person_key, sequence) where person_key is not null;
 create index notice_case on share.notice (case_id, sequence desc) where case_id is not null;

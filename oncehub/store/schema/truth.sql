@@ -190,7 +190,7 @@ create index case_approved on truth.case_file (source)
 create table truth.decision (
     decision_id  bigint generated always as identity primary key,
     case_id      bigint not null references truth.case_file,
-    verdict      text not null check (verdict in ('same', 'different', 'other', 'uphold', 'reject')),
+    verdict      text not null check (verdict in ('same', 'different', 'other', 'approve', 'reject')),
     reason       text not null,
     decided_by   text not null,
     decided_at   timestamptz not null default now(),
@@ -201,7 +201,7 @@ create table truth.decision (
 );
 comment on table truth.decision is 'insert only: a decision is followed by another, never changed';
 comment on column truth.decision.verdict is
-    'same: the record describes the person named in the case; different: none of those named; other: somebody else; of a correction request uphold or reject';
+    'same: the record describes the person named in the case; different: none of those named; other: somebody else; of a correction request approve or reject';
 comment on column truth.decision.reason is
     'kept for good; the citizen sees the reason for rejecting a correction request';
 comment on column truth.decision.person_key is 'the person that the record describes; null with different';

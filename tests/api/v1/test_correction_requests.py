@@ -132,8 +132,8 @@ def test_the_citizen_is_told_of_the_days_and_of_the_reason(
 def test_the_request_of_law_follows_the_case(
     portal: Any, officer: Callable[..., Any], an: str, database: Connection
 ) -> None:
-    upheld, rejected = claim(portal).json()["case"], claim(portal, "person.email", None).json()["case"]
-    decided(officer, upheld, "uphold")
+    approved, rejected = claim(portal).json()["case"], claim(portal, "person.email", None).json()["case"]
+    decided(officer, approved, "approve")
     decided(officer, rejected, "reject", "vẫn dùng")
     with database, database.cursor() as cursor:
         cursor.execute(
@@ -141,24 +141,24 @@ def test_the_request_of_law_follows_the_case(
             "order by case_id"
         )
         assert cursor.fetchall() == [
-            (upheld, "correction", "portal-residence", True, None),
+            (approved, "correction", "portal-residence", True, None),
             (rejected, "correction", "portal-residence", True, "refused"),
         ]
         cursor.execute(
             "update truth.case_file set closed_at = now(), closed_because = 'corrected' where case_id = %s",
-            (upheld,),
+            (approved,),
         )
-        cursor.execute("select closed_as from share.request_state where case_id = %s", (upheld,))
+        cursor.execute("select closed_as from share.request_state where case_id = %s", (approved,))
         assert cursor.fetchall() == [("done",)]
 
 
-def test_an_upheld_request_is_told_to_its_source_and_changes_nothing_that_is_believed(
+def test_an_approved_request_is_told_to_its_source_and_changes_nothing_that_is_believed(
     portal: Any, tax: Any, officer: Callable[..., Any], an: str, editable: Settings, database: Connection
 ) -> None:
     case = claim(portal).json()["case"]
     publish_corrections(editable, "tax", database)
     assert tax.corrections().json()["notices"] == []
-    decided(officer, case, "uphold")
+    decided(officer, case, "approve")
     for _ in range(2):
         publish_corrections(editable, "tax", database)
     (notice,) = tax.corrections().json()["notices"]
@@ -174,11 +174,11 @@ def test_an_upheld_request_is_told_to_its_source_and_changes_nothing_that_is_bel
     )
     looked = portal.lookup({"person.personal_id": AN}, ["person.phone"]).json()
     assert looked["attributes"]["person.phone"]["value"] == AN_IS["phone"]
-    assert states(portal) == [("person.phone", "upheld")]
+    assert states(portal) == [("person.phone", "approved")]
     again = officer(
-        "POST", f"/v1/cases/{case}/decisions", json={"verdict": "uphold", "reason": "x", "last_decision": 2}
+        "POST", f"/v1/cases/{case}/decisions", json={"verdict": "approve", "reason": "x", "last_decision": 2}
     )
-    assert (again.status_code, "was upheld already" in again.json()["detail"]) == (409, True)
+    assert (again.status_code, "was approved already" in again.json()["detail"]) == (409, True)
     uses = [use["action"] for use in portal.usage(AN).json()["usages"]]
     assert "Nhận thông báo sai lệch" in uses
 
@@ -300,7 +300,7 @@ def test_officers_decide_only_what_their_agreement_shows(
     said = officer("POST", f"/v1/cases/{case}/decisions", agreement="tax-registration", json=body)
     assert (seen.status_code, said.status_code) == (404, 404)
     wrong = officer("POST", f"/v1/cases/{case}/decisions", json={"verdict": "different", "reason": "seen"})
-    assert (wrong.status_code, "upheld or rejected" in wrong.json()["detail"]) == (409, True)
+    assert (wrong.status_code, "approved or rejected" in wrong.json()["detail"]) == (409, True)
 
 
 def test_no_value_and_no_words_reach_a_log(portal: Any, an: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -37,11 +37,11 @@ def _ask(hub, person, attribute="phone", value="+84987654321"):
     return case
 
 
-def _uphold(hub, case):
+def _approve(hub, case):
     with hub.database:
-        first = decide(hub.database, case, "uphold", DecidedBy("one", "seen"))
+        first = decide(hub.database, case, "approve", DecidedBy("one", "seen"))
     with hub.database:
-        decide(hub.database, case, "uphold", DecidedBy("two", "seen"), follows=first.decision_id)
+        decide(hub.database, case, "approve", DecidedBy("two", "seen"), follows=first.decision_id)
 
 
 def _states(hub, person):
@@ -51,10 +51,10 @@ def _states(hub, person):
 
 def test_the_run_that_believes_the_value_closes_the_request(hub, an):
     case = _ask(hub, an)
-    _uphold(hub, case)
+    _approve(hub, case)
     hub.state("portal", "TK1", 2, phone="+84911111111", **AN)
     hub.reconcile()
-    assert _states(hub, an) == ["upheld"]
+    assert _states(hub, an) == ["approved"]
     hub.state("portal", "TK1", 3, phone="+84987654321", **AN)
     hub.reconcile()
     assert _states(hub, an) == ["corrected"]

@@ -68,7 +68,7 @@ begin atomic
         case
             when c.closed_because = 'corrected' then 'corrected'
             when c.closed_because = 'decided' then 'rejected'
-            when c.approved_by is not null then 'upheld'
+            when c.approved_by is not null then 'approved'
             else 'received'
         end,
         coalesce(c.closed_at, u.decided_at),

@@ -23,14 +23,14 @@ begin
         raise exception 'case % has been decided on since: look at decision %, then confirm or replace it by naming it',
             new.case_id, last.decision_id;
     end if;
-    if (asked.kind = 'correction_request') <> (new.verdict in ('uphold', 'reject')) then
+    if (asked.kind = 'correction_request') <> (new.verdict in ('approve', 'reject')) then
         raise exception 'case % is %: that is not how it is decided', new.case_id, case asked.kind
-            when 'correction_request' then 'a correction request, which is upheld or rejected'
+            when 'correction_request' then 'a correction request, which is approved or rejected'
             else 'about the person that a record describes'
         end;
     end if;
-    if asked.approved_by is not null and new.verdict = 'uphold' then
-        raise exception 'case % was upheld already, and waits for its source to state the value', new.case_id;
+    if asked.approved_by is not null and new.verdict = 'approve' then
+        raise exception 'case % was approved already, and waits for its source to state the value', new.case_id;
     end if;
     if (new.verdict in ('same', 'other')) <> (new.person_key is not null) then
         raise exception 'with same or other a person must be named, with % none', new.verdict;
@@ -62,7 +62,7 @@ create or replace trigger decision_checked before insert on truth.decision
 create or replace function truth.apply_decision() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
-    if new.verdict = 'uphold' then
+    if new.verdict = 'approve' then
         update truth.case_file c set approved_by = new.decision_id where c.case_id = new.case_id;
         return null;
     end if;
