@@ -14,5 +14,5 @@ create or replace function share.agreeing_sources(person uuid, attributes text[]
     group by wanted.attribute
 $$;
 comment on function share.agreeing_sources is
-    'how many sources state of a person what is believed, of attributes that are compared; form alone is no difference';
+    'how many sources state the golden value of a person''s attributes; differences in form alone do not count';
 revoke execute on function share.agreeing_sources from public;

@@ -1,5 +1,4 @@
--- What forms are answered with beside what is believed. The API's role reads no record: it asks these
--- functions, which tell of one person, and of what it names, no more than an answer holds.
+-- The API's role reads no record: this function returns only what an answer about one person contains.
 create or replace function share.reusable_papers(
     person uuid, results text[], components text[], component_procedures text[]
 ) returns table (
@@ -13,7 +12,7 @@ create or replace function share.reusable_papers(
     join record.dossier d on d.owner_personal_id = i.value
     join record.document p using (source, stream, source_key)
     where i.person_key = person and i.scheme = 'personal_id' and not i.contested
-        -- A former number may be somebody else's by now.
+        -- A former number may belong to somebody else now.
         and (i.current or not exists (
             select from truth.identifier o
             where o.scheme = i.scheme and o.value = i.value and o.person_key <> person
@@ -29,5 +28,5 @@ create or replace function share.reusable_papers(
         )
 $$;
 comment on function share.reusable_papers is
-    'papers of decided dossiers of one person that are marked reusable and kept digitally, by results that replace them or components of procedures (Nghị định 107/2021/NĐ-CP, 118/2025/NĐ-CP)';
+    'reusable digital papers of a person''s decided dossiers, by the results that replace them or by components of procedures (Nghị định 107/2021/NĐ-CP, 118/2025/NĐ-CP)';
 revoke execute on function share.reusable_papers from public;

@@ -19,7 +19,7 @@ left join lateral (
     where s.request_id = r.request_id
 ) s on true;
 comment on view share.request_state is
-    'each request as it stands; whatever was told of it answers it; next_due: of the answer while there is none';
+    'the state of each request; any step answers it; next_due: the answer''s due day until there is an answer';
 
 create or replace function share.refuse_late_step() returns trigger
     language plpgsql security definer set search_path = '' as $$
