@@ -1,4 +1,5 @@
--- Who looked at whose data, by what right. Every table is insert only: see routines/audit/insert_only.sql.
+-- The access log: who looked at whose data, with which legal basis. Every table is insert only: see
+-- routines/audit/insert_only.sql.
 create schema audit;
 grant usage on schema audit to oncehub_api;
 
@@ -36,26 +37,26 @@ create table audit.entry (
 );
 comment on column audit.entry.action is 'one of those that oncehub/audit/log/entries.py lists';
 comment on column audit.entry.person is
-    'keyed pseudonym of the person; null where the request was refused before one was looked for, or none was found';
+    'keyed pseudonym of the person; null where the request was refused before the search, or found nobody';
 comment on column audit.entry.attributes is
-    'what left the hub; of a refused or unanswered request, what was asked for';
+    'the attributes that left the hub; of a refused or unanswered request, those requested';
 comment on column audit.entry.transaction is
     'a checkpoint takes what no open transaction can precede; further columns must allow null, which a signed line leaves out';
 comment on column audit.entry.officer is
-    'who at the agency acted, by the claim act of the token; null where a system asked by itself';
+    'the agency''s officer, from the claim act of the token; null for a request of a system';
 comment on column audit.entry.case_id is
-    'of looks at, and decisions on, a case; one line for each person whose data was seen';
+    'the case that was read or decided; one line for each person whose data was shown';
 comment on column audit.entry.withheld is
-    'why somebody who was found was not answered about: outside the agreement''s population, or without consent; whoever asked was told as of nobody';
+    'why a person who was found is left out of the answer, which is then the same as for nobody found: outside the agreement''s population, or without consent';
 comment on column audit.entry.involvement is
-    'consulted: it was asked about this person; appeared: about somebody or something else, whose answer named them; lines of before have none';
-comment on column audit.entry.feed is 'of a page, what it was of: a feed, or corrections.<source>';
+    'consulted: the request was about this person; appeared: it was about somebody or something else, and its answer contained this person';
+comment on column audit.entry.feed is 'of a page, its sequence: a feed, or corrections.<source>';
 comment on column audit.entry.first_sequence is
     'of a page, the first line that was given out, and last_sequence the last; who appeared in it, share.disclosed_person tells';
 comment on column audit.entry.given is
     'of a page, the Merkle root (RFC 6962) over "<sequence> <pseudonym of the person>" of each of its lines';
 comment on column audit.entry.hidden_by is
-    'the legal text that kept the line from the person''s view when it was written; see audit.usage_of';
+    'the legal text that hides the line from the person, as of the time when it was written; see audit.usage_of';
 create index entry_agreement on audit.entry (agreement, at);
 create index entry_order on audit.entry (transaction, entry_id);
 create index entry_person on audit.entry (person, at, entry_id) where person is not null;
@@ -77,7 +78,7 @@ create table audit.disclosure (
 );
 comment on table audit.disclosure is
     'records shown unmasked by a command, written before they are shown; insert only';
-comment on column audit.disclosure.login is 'the operating system''s account and host';
+comment on column audit.disclosure.login is 'account and host of the operating system';
 
 -- The log is signed in batches, in the order of commit, each bound to the one before it and signed.
 create table audit.checkpoint (
@@ -99,7 +100,7 @@ comment on column audit.checkpoint.statement is
 comment on column audit.checkpoint.horizon is
     'every line of a transaction below it is in this checkpoint or an earlier one';
 
--- What was purged, by which rule and how much.
+-- What was purged, by which rule, and how many rows.
 create table audit.purge (
     number    bigint primary key check (number > 0),
     kind      text not null,

@@ -42,8 +42,10 @@ create table truth.person (
 comment on table truth.person is 'golden records: the golden value of each attribute';
 comment on column truth.person.person_key is
     'derived from the register record that founds the person; see truth.person_key()';
-comment on column truth.person.religion is 'encrypted as in the record that provenance names, with whose key it is decrypted';
-comment on column truth.person.blood_type is 'encrypted as in the record that provenance names, with whose key it is decrypted';
+comment on column truth.person.religion is
+    'encrypted as in the record that provenance names, with whose key it is decrypted';
+comment on column truth.person.blood_type is
+    'encrypted as in the record that provenance names, with whose key it is decrypted';
 comment on column truth.person.provenance is
     'attribute -> {source, stream, source_key, as_of, rule}, and under * that of all attributes not named; read it through truth.origin()';
 -- The members of a household are found by the head that the register names for each of them.
@@ -65,8 +67,8 @@ do $$
 begin
     for part in 0..7 loop
         execute format(
-            'create table truth.person_%s partition of truth.person for values with (modulus 8, remainder %s)',
-            part, part
+            'create table truth.person_%s partition of truth.person '
+            'for values with (modulus 8, remainder %s)', part, part
         );
         execute format(
             'create table truth.person_version_%s partition of truth.person_version '
@@ -303,7 +305,8 @@ comment on table truth.link_override is
     'a clerk''s decision that a record describes a person, or does not: insert only, a later one replaces it; see truth.active_link_override';
 comment on column truth.link_override.decision_id is
     'the decision of a case that it follows from; null without a case';
-comment on column truth.link_override.linked_to is 'the person to whom the record was linked until then; method: of that link';
+comment on column truth.link_override.linked_to is
+    'the person to whom the record was linked until then; method: of that link';
 create index link_override_record
     on truth.link_override (source, stream, source_key, person_key, override_id);
 create index link_override_person on truth.link_override (person_key);
@@ -333,7 +336,8 @@ create table truth.merge_decision (
 );
 comment on table truth.merge_decision is
     'a clerk''s decision that two people of the register are one, or two after all: insert only, the latest is active; see truth.merged_person';
-comment on column truth.merge_decision.survivor is 'the person to whom their records are linked while they are merged';
+comment on column truth.merge_decision.survivor is
+    'the person to whom their records are linked while they are merged';
 create index merge_decision_person on truth.merge_decision (person_key, merge_decision_id);
 create index merge_decision_survivor on truth.merge_decision (survivor);
 

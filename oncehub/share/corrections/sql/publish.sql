@@ -38,7 +38,8 @@ state as (
     cross join lateral (
         select
             case when tellable then f.golden_value end as believed,
-            case when tellable and f.golden_value is not null and f.kind <> 'duplicate' then jsonb_build_object(
+            case when tellable and f.golden_value is not null and f.kind <> 'duplicate'
+                then jsonb_build_object(
                 'source', truth.origin(p.provenance, f.attribute) -> 'source', 'as_of', f.as_of
             ) end as asserted_by
         from (

@@ -1,5 +1,5 @@
--- One person's lines, the newest first, and how many there are: nothing else of the log can be had through
--- it. Its body is text, not parsed ahead, so that its plan can be asked for.
+-- Returns one person's lines, the newest first, with their number, and nothing else of the log. The body is a
+-- string rather than parsed in advance, so that tests can read its plan.
 create or replace function audit.usage_of(
     asked_keys uuid[], asked_pseudonyms text[], asked_from timestamptz, asked_until timestamptz,
     asked_hiding text[], asked_hiding_since timestamptz[], asked_shown text[],
@@ -21,8 +21,7 @@ page as (
     join audit.entry e
         on e.first_sequence is not null
         and int8range(e.first_sequence, e.last_sequence, '[]') @> t.sequence and e.feed = t.feed
-        -- A notice about an attribute that had left the agreement was passed over, so that nobody appeared by
-        -- it.
+        -- A notice about an attribute that had left the agreement was not sent.
         and (t.attribute is null or t.attribute = any(e.attributes))
     where t.person_key = any(asked_keys)
     group by e.entry_id
@@ -53,5 +52,5 @@ left join lateral (
 order by v.at desc, v.entry_id desc
 $$;
 comment on function audit.usage_of is
-    'what a citizen sees of the log; asked_hiding: agreements whose lines since a moment law keeps from them now; asked_shown: those under which nothing is hidden any more';
+    'what a citizen sees of the log; asked_hiding: agreements whose lines since a moment are hidden by law now; asked_shown: agreements whose lines are no longer hidden';
 revoke execute on function audit.usage_of from public;

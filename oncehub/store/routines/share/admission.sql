@@ -1,4 +1,4 @@
--- Asked by every request: in a function the question is planned once a session.
+-- Every request calls this: a function's statement is planned once a session.
 create or replace function share.admitted(asked_client text, asked_thumbprint text)
     returns table (agreement text, key_valid boolean)
     language plpgsql stable rows 1 as $$
@@ -14,6 +14,6 @@ begin
 end
 $$;
 comment on function share.admitted is
-    'under which agreement a client that is not revoked acts, and whether a key of it is valid now';
+    'the agreement of a client that is not revoked, and whether the key is valid now';
 revoke execute on function share.admitted from public;
 grant execute on function share.admitted to oncehub_api;

@@ -2,7 +2,7 @@ create or replace function share.lock_consents(asked_agreement text) returns voi
     language sql volatile set search_path = ''
     return pg_advisory_xact_lock_shared(hashtextextended('consent ' || asked_agreement, 0));
 comment on function share.lock_consents is
-    'whoever answers by consents holds them first: a withdrawal waits for the answer, or the answer sees it';
+    'locks an agreement''s consents before an answer that depends on them: a withdrawal waits for the answer, or the answer sees it';
 grant execute on function share.lock_consents to oncehub_api;
 
 create or replace function share.publish_consent() returns trigger
@@ -14,8 +14,8 @@ begin
     if tg_table_name = 'consent_withdrawal' then
         perform pg_advisory_xact_lock(hashtextextended('consent ' || said.agreement, 0));
     end if;
-    -- No agreement has an attribute of this name, so that only feeds of which the person comes or goes say a
-    -- word.
+    -- No agreement has an attribute of this name, so only feeds that the person enters or leaves get an
+    -- entry.
     insert into share.change (person_key, kind, attributes) values (said.person_key, 'changed', '{consent}');
     return null;
 end
@@ -40,7 +40,7 @@ begin atomic
         and not exists (select from share.consent_withdrawal w where w.consent_id = c.consent_id);
 end;
 comment on function share.consented is
-    'what a person consents to now, under one agreement as it stands: another agency or purpose asks anew';
+    'the attributes that a person consents to under an agreement''s present agency and purpose; another agency or purpose needs a new consent';
 revoke execute on function share.consented from public;
 
 create or replace function share.consents_of(asked_person uuid, asked_agreements text[])
@@ -79,5 +79,5 @@ begin atomic
     where (c.agreement, c.channel, c.reference) = (asked_agreement, asked_channel, asked_reference);
 end;
 comment on function share.consent_proven_by is
-    'lets a recording that is repeated be told from another by the same proof';
+    'the consent that a proof belongs to, so that a repeated recording is recognised';
 revoke execute on function share.consent_proven_by from public;

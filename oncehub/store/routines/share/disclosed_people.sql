@@ -9,7 +9,7 @@ union all
 select feed, sequence, person_key, attribute
 from share.past_disclosure;
 comment on view share.disclosed_person is
-    'who stands, or stood, in which line of which feed; of a notice also with which attribute';
+    'the person in each line of each feed, also in removed lines; of a notice also the attribute';
 
 create or replace function share.keep_disclosures() returns trigger
     language plpgsql security definer set search_path = '' as $$

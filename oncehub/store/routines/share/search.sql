@@ -1,4 +1,4 @@
--- As text of PL/pgSQL its plan is kept, where one in SQL is made anew by each look-up.
+-- PL/pgSQL, because its plans are cached; a function in SQL is planned at each look-up.
 create or replace function share.find_person_key(schemes text[], stated text[]) returns uuid
     language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -21,5 +21,5 @@ begin
 end
 $$;
 comment on function share.find_person_key is
-    'the one person that every term leads to: whoever holds its value now, else held it formerly, and of a contested one nobody';
+    'the one person that all terms lead to: the present bearer of a value, else its former one; a contested value leads to nobody';
 revoke execute on function share.find_person_key from public;

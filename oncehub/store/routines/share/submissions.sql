@@ -13,5 +13,5 @@ begin atomic
     where (p.request_id, p.client_id, p.agreement) = (asked, by_client, under_agreement);
 end;
 comment on function share.opened_form is
-    'the form that a submission answers, for the client that had it filled: the API may read neither table';
+    'the form that a submission answers, for the client that requested it; the API may read neither table';
 revoke execute on function share.opened_form from public;

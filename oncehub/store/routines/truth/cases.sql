@@ -19,7 +19,8 @@ create or replace function truth.named_in_case(evidence jsonb, person_key uuid) 
         ),
         array_remove(array[truth.survivor(person_key)], null)
     );
-comment on function truth.named_in_case is 'the people that a case names; a merged person is named by the survivor';
+comment on function truth.named_in_case is
+    'the people that a case names; a merged person is named by the survivor';
 
 -- The evidence of a request that was closed long ago is purged, and with it what the citizen wrote.
 create or replace function truth.case_content(asked_case bigint)

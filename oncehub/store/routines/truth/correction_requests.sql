@@ -86,7 +86,8 @@ begin atomic
         and c.person_key = any(truth.own_keys(asked_person))
     order by c.case_id desc;
 end;
-comment on function truth.requests_of is 'the correction requests of one person with their states, the latest first';
+comment on function truth.requests_of is
+    'the correction requests of one person with their states, the latest first';
 revoke execute on function truth.requests_of from public;
 
 create or replace function truth.disputed_by_owner(asked_person uuid) returns text[]

@@ -11,7 +11,8 @@ begin
     if asked.case_id is null then
         raise exception 'there is no case %', new.case_id;
     end if;
-    select * into last from truth.decision d where d.case_id = new.case_id order by d.decision_id desc limit 1;
+    select * into last from truth.decision d
+        where d.case_id = new.case_id order by d.decision_id desc limit 1;
     if asked.closed_at is not null then
         raise exception 'case % is closed: %', new.case_id, case asked.closed_because
             when 'decided' then 'it was decided by ' || last.decided_by
@@ -20,7 +21,8 @@ begin
         end;
     end if;
     if last.decision_id is distinct from new.follows then
-        raise exception 'case % has been decided on since: look at decision %, then confirm or replace it by naming it',
+        raise exception
+            'case % has been decided on since: look at decision %, then confirm or replace it by naming it',
             new.case_id, last.decision_id;
     end if;
     if (asked.kind = 'correction_request') <> (new.verdict in ('approve', 'reject')) then
@@ -36,8 +38,10 @@ begin
         raise exception 'with same or other a person must be named, with % none', new.verdict;
     end if;
     named := truth.named_in_case(asked.evidence, asked.person_key);
-    if new.verdict in ('same', 'other') and (new.verdict = 'same') <> (truth.survivor(new.person_key) = any(named)) then
-        raise exception 'case %: same is for a person whom the case names, other for somebody else', new.case_id;
+    if new.verdict in ('same', 'other')
+        and (new.verdict = 'same') <> (truth.survivor(new.person_key) = any(named)) then
+        raise exception
+            'case %: same is for a person whom the case names, other for somebody else', new.case_id;
     end if;
     if new.person_key is not null and not exists (
         select from truth.link k
@@ -46,7 +50,8 @@ begin
         raise exception 'the register has no person %', new.person_key;
     end if;
     new.takes_effect := not exists (select from truth.case_rule r where r.kind = asked.kind and r.four_eyes);
-    if not new.takes_effect and last.verdict = new.verdict and last.person_key is not distinct from new.person_key then
+    if not new.takes_effect and last.verdict = new.verdict
+        and last.person_key is not distinct from new.person_key then
         if lower(btrim(last.decided_by)) = lower(btrim(new.decided_by)) then
             raise exception 'decision % is your own: another clerk must confirm it', last.decision_id;
         end if;
@@ -66,7 +71,8 @@ begin
         update truth.case_file c set approved_by = new.decision_id where c.case_id = new.case_id;
         return null;
     end if;
-    insert into truth.link_override (source, stream, source_key, person_key, verdict, decision_id, reason, decided_by)
+    insert into truth.link_override
+        (source, stream, source_key, person_key, verdict, decision_id, reason, decided_by)
     select
         c.source, c.stream, c.source_key, p.person_key,
         case new.verdict when 'different' then 'different' else 'same' end,

@@ -25,7 +25,8 @@ left join lateral (
     order by r.attribute = '*'
     limit 1
 ) r on true;
-comment on view truth.open_discrepancy is 'open discrepancies; severity rises with age and is therefore computed when the view is read';
+comment on view truth.open_discrepancy is
+    'open discrepancies; severity rises with age and is therefore computed when the view is read';
 
 create or replace view truth.closed_discrepancy as
 select

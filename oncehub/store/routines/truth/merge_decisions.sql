@@ -31,7 +31,8 @@ begin
         return new;
     end if;
     if exists (select from truth.merged_person j where j.person_key in (new.person_key, new.merged_into)) then
-        raise exception 'one of them is merged into somebody else already: merge the person to whom that key leads';
+        raise exception
+            'one of them is merged into somebody else already: merge the person to whom that key leads';
     end if;
     if 2 <> (
         select count(distinct k.person_key) from truth.link k

@@ -8,7 +8,8 @@ from (
     select subject, source, kind, added - removed + changed from truth.run_balance_entry
 ) kept
 group by subject, source, kind;
-comment on view truth.run_balance_current is 'the counts at this moment, from the last run balance and the entries since, without counting the tables';
+comment on view truth.run_balance_current is
+    'the counts at this moment, from the last run balance and the entries since, without counting the tables';
 
 create or replace function truth.close_run() returns void
     language plpgsql security definer set search_path = '' as $$
@@ -20,7 +21,8 @@ begin
         insert into truth.run default values returning run_id
     ),
     booked as (
-        delete from truth.run_balance_entry returning subject, source, kind, added, removed, changed, unexplained
+        delete from truth.run_balance_entry
+        returning subject, source, kind, added, removed, changed, unexplained
     ),
     change as (
         select
@@ -44,7 +46,8 @@ begin
     insert into truth.run_balance
         (run_id, subject, source, kind, opening, added, removed, changed, closing, unexplained)
     select
-        run_id, subject, source, kind, opening, added, removed, changed, opening + added - removed + changed, unexplained
+        run_id, subject, source, kind, opening, added, removed, changed,
+        opening + added - removed + changed, unexplained
     from run cross join line
     where (opening, added, removed, changed, unexplained) <> (0, 0, 0, 0, 0);
 end
@@ -104,7 +107,8 @@ create or replace function truth.count_discrepancies() returns trigger
 begin
     if tg_op = 'INSERT' then
         insert into truth.run_balance_entry (subject, source, kind, added)
-        select 'discrepancy', source, kind, count(*) from written where closed_at is null group by source, kind;
+        select 'discrepancy', source, kind, count(*)
+        from written where closed_at is null group by source, kind;
     elsif tg_op = 'DELETE' then
         insert into truth.run_balance_entry (subject, source, kind, removed)
         select 'discrepancy', source, kind, count(*) from gone where closed_at is null group by source, kind;
