@@ -50,7 +50,7 @@ def _filled(form: dict[str, Any], places: Places) -> Group:
         marks = [name for name in ("confirm", "disputed") if item.get(name)]
         table.add_row(
             item["title"],
-            _text(item["value"], places),
+            _text(item["value"], places, item["labels"]),
             item["source"],
             _day(item["as_of"]),
             item["confidence"]["level"],
@@ -116,18 +116,29 @@ def _next_form(sent_back: SentBack, places: Places) -> Group:
     for column in (ITEM, "value", "source", "as of"):
         table.add_column(column)
     for when, item in (("before", sent_back.before), ("on her next form", sent_back.after)):
-        shown = [] if item is None else [_text(item["value"], places), item["source"], _day(item["as_of"])]
+        shown = []
+        if item is not None:
+            value = _text(item["value"], places, item["labels"])
+            shown = [value, item["source"], _day(item["as_of"])]
         table.add_row(when, *shown)
     return titled("after the next reading of the portal", table)
 
 
-def _text(value: Any, places: Places) -> str:
-    """Show a value in one line: an address with its commune's name, of another composite what is stated."""
+def _text(value: Any, places: Places, labels: Any = None) -> str:
+    """Show a value in one line: a code by its label, an address with its commune's name, a list by member."""
+    if isinstance(value, list):
+        return "; ".join(_member(*each) for each in zip(value, labels or [{}] * len(value), strict=True))
+    if isinstance(value, str) and labels:
+        return f"{labels['vi']} ({value})"
     if not isinstance(value, dict):
         return str(value)
     if "unit" in value:
         return ", ".join(filter(None, (value["detail"], places.name(value["unit"], value["edition"]))))
     return ", ".join(str(part) for part in value.values() if part is not None)
+
+
+def _member(member: dict[str, str], labels: dict[str, dict[str, str]]) -> str:
+    return ", ".join(labels[name]["vi"] if name in labels else value for name, value in member.items())
 
 
 def _day(moment: str) -> str:

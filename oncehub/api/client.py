@@ -79,12 +79,12 @@ class HubClient:
     def lookup(
         self, search: Mapping[str, str], attributes: Sequence[str], purpose: str | None = None
     ) -> dict[str, Any]:
-        """Look a person up; returns `{attributes: {name: {value, source, as_of}}, request_id}`."""
+        """Look a person up; returns `{attributes: {name: {value, labels, source, as_of}}, request_id}`."""
         body = {"search": dict(search), "attributes": list(attributes), "purpose": purpose}
         return self._ask("POST", "/v1/persons/lookup", json=body)
 
     def prefill(self, code: str, search: Mapping[str, str], on: date | None = None) -> dict[str, Any]:
-        """Fill a procedure's form of a day, or today's: `{procedure, items, papers, ask, request_id}`."""
+        """Fill a procedure's form of a day, or today's: `{procedure, items, papers, missing_items, ...}`."""
         body = {"search": dict(search), "on": on and on.isoformat()}
         return self._ask("POST", f"/v1/procedures/{code}/prefill", json=body)
 

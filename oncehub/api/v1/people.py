@@ -45,10 +45,21 @@ class LookupRequest(Body):
     purpose: str | None = None
 
 
+class Label(BaseModel):
+    """What a coded value is called in Vietnamese and in English."""
+
+    vi: str
+    en: str
+
+
 class Value(BaseModel):
-    """A believed value, whose word it is, and when they stated it; all null where nothing is held."""
+    """A golden value, the source that states it, and when it did; all null where the hub has no value.
+
+    `labels` is what a coded value is called, of an address the names of its commune and province; else null.
+    """
 
     value: Any
+    labels: Label | None
     source: str | None
     as_of: str | None
 
@@ -78,7 +89,12 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
         require_attributes(request.agreement, wanted)
         person = request.found(find_person(request.connection, request.agreement, body.search, wanted))
         values = {
-            name: {"value": believed.value, "source": believed.source, "as_of": believed.as_of}
+            name: {
+                "value": believed.value,
+                "labels": hub.labels.of(name, believed.value),
+                "source": believed.source,
+                "as_of": believed.as_of,
+            }
             for name, believed in person.attributes.items()
         }
         # As LookupAnswer says, without building and checking one for each of many a second.

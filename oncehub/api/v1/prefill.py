@@ -15,7 +15,7 @@ from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import DAY, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
-from oncehub.api.v1.people import Value
+from oncehub.api.v1.people import Label
 from oncehub.config.procedures import Procedure
 from oncehub.share.agreements.permissions import require_procedure, require_search, today
 from oncehub.share.agreements.procedures import named
@@ -52,16 +52,21 @@ class Confidence(BaseModel):
     weight: float | None
 
 
-class FilledItem(Value):
+class FilledItem(BaseModel):
     """A filled item: `confirm` by the citizen; `disputed` when another source states a different value.
 
     `value` is a text, an object for a composite attribute, or, for the members of a household, a sorted list
     with one object a member, empty for a person who lives alone. For a list, `source` and `confidence` are
-    those of the part with the lowest confidence, and `as_of` is that of the oldest part.
+    those of the part with the lowest confidence, and `as_of` is that of the oldest part. `labels` is what a
+    coded value is called, of an address the names of its commune and province, and of a list one object a
+    member, with labels by attribute; null where there are none.
     """
 
-    value: str | dict[str, str | None] | list[dict[str, str]]
     title: str
+    value: str | dict[str, str | None] | list[dict[str, str]]
+    labels: Label | list[dict[str, Label]] | None
+    source: str | None
+    as_of: str | None
     confidence: Confidence
     confirm: bool
     disputed: bool

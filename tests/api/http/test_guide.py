@@ -31,7 +31,8 @@ def test_the_guide_leads_from_a_key_pair_to_a_look_up(
     believe: Callable[..., str],
     tmp_path: Path,
 ) -> None:
-    believe(personal_id="001084000999", full_name="Nguyễn Thị An")
+    address = {"unit": "00004", "edition": "2025-07-01", "detail": "1 Phố Mẫu"}
+    believe(personal_id="001084000999", full_name="Nguyễn Thị An", permanent_address=address)
     host, port = serve(http.app)
     surroundings = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -56,3 +57,5 @@ def test_the_guide_leads_from_a_key_pair_to_a_look_up(
     assert agreement["agreement"]["name"] == "portal-residence"
     answer = json.loads(done.stdout[end:])
     assert answer["attributes"]["person.full_name"]["value"] == "Nguyễn Thị An"
+    labels = answer["attributes"]["person.permanent_address"]["labels"]
+    assert labels == {"vi": "Phường Ba Đình, Thành phố Hà Nội", "en": "Ba Đình Ward, Hà Nội City"}

@@ -81,6 +81,10 @@ def test_everybody_else_who_names_the_same_head_is_listed_in_order(
     )
     item = form_of(identity, SON)["items"][ITEM]
     assert item["value"] == [wife, head]
+    assert [each["relation_to_head"] for each in item["labels"]] == [
+        {"vi": "Vợ/chồng", "en": "Spouse"},
+        {"vi": "Chủ hộ", "en": "Head of household"},
+    ]
     assert item["confidence"] == {"level": "authority", "sources": 1, "weight": None}
     assert (item["source"], item["confirm"], item["disputed"]) == ("population", True, False)
     assert form_of(identity, HEAD)["items"][ITEM]["value"] == [wife, son]
@@ -330,7 +334,7 @@ def test_a_list_out_of_form_is_refused_with_its_place_and_without_its_value(
 
 
 def test_a_list_is_described(identity: Any) -> None:
-    value = identity.http.app.openapi()["components"]["schemas"]["Filled"]["properties"]["value"]
+    value = identity.http.app.openapi()["components"]["schemas"]["FilledItem"]["properties"]["value"]
     (described,) = [kind for kind in value["anyOf"] if kind["type"] == "array"]
     assert described["items"]["type"] == "object"
 

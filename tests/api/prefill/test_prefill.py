@@ -54,6 +54,7 @@ def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an
     assert answer["items"]["household_head"] == {
         "title": "Họ, chữ đệm và tên, số định danh cá nhân của chủ hộ",
         "value": HEAD,
+        "labels": None,
         "source": "population",
         "as_of": "2026-05-01T01:02:03+00:00",
         "confidence": {"level": "authority", "sources": 1, "weight": None},
@@ -64,6 +65,17 @@ def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an
     assert answer["missing_items"]["email"] == {"title": "Email", "reason": "not_known", "question": None}
     assert answer["missing_items"]["dwelling_proof"]["reason"] == "citizen_provides"
     assert answer["missing_items"]["dwelling_proof"]["question"] == "Giấy tờ chứng minh chỗ ở hợp pháp"
+
+
+def test_a_filled_code_comes_with_its_labels(admit: Callable[..., Any], believe: Callable[..., str]) -> None:
+    coded = {"sex": "female", "ethnicity": "01", "nationality": "VN", "life_status": "alive"}
+    believe(personal_id=ID, full_name="Nguyễn Thị An", birth_date="1984-05-07", **coded)
+    items = admit("portal-essential").prefill("1.000894", WHO).json()["items"]
+    assert {name: (item["value"], item["labels"]) for name, item in items.items() if item["labels"]} == {
+        "sex": ("female", {"vi": "Nữ", "en": "Female"}),
+        "ethnicity": ("01", {"vi": "Kinh", "en": "Kinh"}),
+        "nationality": ("VN", {"vi": "Việt Nam", "en": "Vietnam"}),
+    }
 
 
 @pytest.mark.parametrize("agreement", ["portal-residence", "portal-identity", "portal-essential"])

@@ -36,19 +36,31 @@ def test_what_the_agreement_covers_is_answered_with_its_source_and_logged(
     assert answer.json()["attributes"] == {
         "person.full_name": {
             "value": "Nguyễn Thị An",
+            "labels": None,
             "source": "population",
             "as_of": "2026-05-01T01:02:03+00:00",
         },
         "person.permanent_address": {
             "value": ADDRESS,
+            "labels": {"vi": "Phường Ba Đình, Thành phố Hà Nội", "en": "Ba Đình Ward, Hà Nội City"},
             "source": "population",
             "as_of": "2026-05-01T01:02:03+00:00",
         },
-        "person.email": {"value": None, "source": None, "as_of": None},
+        "person.email": {"value": None, "labels": None, "source": None, "as_of": None},
     }
     person = person_pseudonym(pseudonym_key(editable.home), an)
     wanted = ["person.full_name", "person.permanent_address", "person.email"]
     assert log() == [(portal.client_id, "lookup", None, person, wanted, [], "answered")]
+
+
+def test_a_code_is_answered_with_its_labels(admit: Callable[..., Any], believe: Callable[..., str]) -> None:
+    coded = {"sex": "female", "ethnicity": "01"}
+    believe(personal_id=ID, full_name="Nguyễn Thị An", permanent_address=ADDRESS, **coded)
+    answer = admit("hanoi-one-stop").lookup(WHO, ["person.sex", "person.ethnicity"]).json()["attributes"]
+    assert {name: (each["value"], each["labels"]) for name, each in answer.items()} == {
+        "person.sex": ("female", {"vi": "Nữ", "en": "Female"}),
+        "person.ethnicity": ("01", {"vi": "Kinh", "en": "Kinh"}),
+    }
 
 
 def test_the_log_names_the_right_and_the_request(portal: Any, an: str, database: Connection) -> None:
