@@ -16,11 +16,6 @@ MOST_LINES = 15
 SQL = re.compile(r"\b(select|insert into|update|delete from|create (temporary )?(table|view|function))\b")
 NAMED = re.compile(r'\bstatement\(__name__, "(\w+)"\)')
 
-# Statements that have yet to move to a file. A module leaves the list with its last long statement.
-YET_TO_MOVE = {
-    "share/coverage/statement.py",
-}
-
 
 def long_statements(file: Path) -> Iterator[int]:
     """Give the lines at which SQL longer than fifteen lines begins; docstrings are none."""
@@ -44,7 +39,7 @@ def test_no_module_holds_a_statement_of_more_than_fifteen_lines() -> None:
         for file in sorted(ONCEHUB.rglob("*.py"))
         if (lines := list(long_statements(file)))
     }
-    assert {name: lines for name, lines in found.items() if name not in YET_TO_MOVE} == {}
+    assert found == {}
 
 
 def test_every_file_of_sql_is_run_and_every_statement_that_is_named_has_its_file() -> None:

@@ -11,6 +11,7 @@ from psycopg2 import sql
 
 from oncehub.share.people.household import MOST_MEMBERS
 from oncehub.share.people.relatives import living_condition
+from oncehub.store.statements import statement
 
 FILLED: Final = "filled"
 
@@ -55,25 +56,7 @@ MEMBER: Final = "member"
 
 _CONFLICT: Final = "conflict_member"
 
-# Every head that is found has a household row, even without other members. The planner cannot estimate their
-# number, so that conflicts are looked up by index: a join may read all conflicts for each of them.
-_HOUSEHOLD = sql.SQL("""
-, household as materialized (
-    select heads.person_key, count(member.person_key) as members, {flags}
-    from {heads} as heads
-    left join truth.leading_number as led on led.person_key = heads.relative
-    left join truth.person as member
-        on member.household_head ->> 'personal_id' = led.personal_id
-        and member.person_key <> heads.person_key and {living}
-    left join lateral (
-        select array_agg(discrepancy.attribute) as attributes
-        from truth.discrepancy
-        where discrepancy.person_key = member.person_key and discrepancy.kind = 'conflict'
-            and discrepancy.closed_at is null
-    ) as conflict_member on true
-    group by heads.person_key
-)
-""")
+_HOUSEHOLD = statement(__name__, "household")
 
 _FLAG = sql.SQL("bool_or({condition}) filter (where member.person_key is not null) as {flag}")
 
@@ -104,7 +87,7 @@ class HouseholdQuestion:
 def household_part(
     questions: Mapping[int, HouseholdQuestion], heads: sql.Composable, population: sql.Composable
 ) -> sql.Composed:
-    """Build the common table expression with the household of every person whose head is found.
+    """Build the query of the household of every person whose head is found.
 
     Args:
         questions: by their place; at least one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -24,35 +24,11 @@ from oncehub.share.coverage.conditions import (
 )
 from oncehub.share.forms.papers import codes_of
 from oncehub.share.people.relatives import living_condition
-from oncehub.store.statements import text_array
+from oncehub.store.statements import statement, text_array
 
 PAPER: Final = "paper"
 
-
-# A number leads to a relative as a search term leads to a person: see `lookup`.
-_ANSWERS = sql.SQL("""
-with conflict as materialized (
-    select person_key, array_agg(distinct attribute) as attributes
-    from truth.discrepancy
-    where kind = 'conflict' and closed_at is null
-    group by person_key
-),
-person as materialized (
-    select * from truth.person as person
-    where {living} and {population} and {restriction}
-    order by person_key
-    limit %(sample)s
-)
-{relatives}
-{household}
-{papers}
-select question.number, question.answer, count(*)
-from person
-left join conflict using (person_key)
-{joins}
-cross join lateral (values {questions}) as question (number, answer)
-group by 1, 2
-""")
+_ANSWERS = statement(__name__, "answers")
 
 _COUNT = sql.SQL("""
 select count(*) from (
@@ -62,27 +38,7 @@ select count(*) from (
 ) as counted
 """)
 
-_RELATIVE = sql.SQL("""
-, {found} as materialized (
-    select person_key, min(relative::text)::uuid as relative
-    from (
-        select
-            person.person_key, identifier.person_key as relative, identifier.current,
-            bool_or(identifier.current) over same_number as held_now,
-            bool_or(identifier.contested) over same_number as contested
-        from person
-        left join conflict using (person_key)
-        join truth.identifier as identifier
-            on identifier.scheme = 'personal_id'
-            and identifier.value = text.identifying('personal_id', person.{tie} ->> 'personal_id')
-        where {stands}
-        window same_number as (partition by person.person_key)
-    ) as claim
-    where not contested and (current or not held_now)
-    group by person_key
-    having count(*) = 1
-)
-""")
+_RELATIVE = statement(__name__, "relative")
 
 _JOIN = sql.SQL("""
 left join {found} on {found}.person_key = person.person_key
@@ -90,15 +46,7 @@ left join truth.person as {relative} on {relative}.person_key = {found}.relative
 left join conflict as {conflict} on {conflict}.person_key = {relative}.person_key
 """)
 
-_PAPERS = sql.SQL("""
-, kept as materialized (
-    select person.person_key, {kept}
-    from person
-    cross join lateral
-        share.reusable_papers(person.person_key, {results}, {components}, {procedures}) as paper
-    group by person.person_key
-)
-""")
+_PAPERS = statement(__name__, "papers")
 
 _JOIN_PAPERS = sql.SQL("left join kept on kept.person_key = person.person_key")
 
@@ -161,16 +109,10 @@ def answers_statement(
         living=living_condition("person"),
         population=population["person"],
         restriction=restriction,
-        relatives=sql.SQL("").join(
-            _RELATIVE.format(
-                found=_found(relation),
-                tie=sql.Identifier(relation),
-                stands=stands("person", "conflict", relation),
-            )
-            for relation in sorted({*relations, *([HEAD] * bool(households))})
+        tables=sql.SQL("").join(
+            sql.SQL(", {} as materialized (\n{})\n").format(name, query)
+            for name, query in _tables(relations, papers, households, population)
         ),
-        household=household_part(households, _found(HEAD), population[MEMBER]) if households else sql.SQL(""),
-        papers=_papers(papers) if papers else sql.SQL(""),
         joins=sql.SQL(" ").join(
             [_JOIN_PAPERS] * bool(papers)
             + [JOIN_HOUSEHOLD] * bool(households)
@@ -199,6 +141,24 @@ def count_statement(population: sql.Composable, restriction: sql.Composable) -> 
 def people_in(questions: Iterable[Question]) -> list[str]:
     """Return the names that people have in the statement."""
     return ["person", MEMBER, *(f"its_{relation}" for relation in _relations(questions))]
+
+
+def _tables(
+    relations: Sequence[str],
+    papers: Mapping[int, PaperQuestion],
+    households: Mapping[int, HouseholdQuestion],
+    population: Mapping[str, sql.Composable],
+) -> Iterator[tuple[sql.Identifier, sql.Composable]]:
+    """Give the further common table expressions that the questions need: name and query."""
+    for relation in sorted({*relations, *([HEAD] * bool(households))}):
+        yield (
+            _found(relation),
+            _RELATIVE.format(tie=sql.Identifier(relation), stands=stands("person", "conflict", relation)),
+        )
+    if households:
+        yield sql.Identifier("household"), household_part(households, _found(HEAD), population[MEMBER])
+    if papers:
+        yield sql.Identifier("kept"), _papers(papers)
 
 
 def _relations(questions: Iterable[Question]) -> list[str]:

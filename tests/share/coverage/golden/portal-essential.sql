@@ -10,58 +10,58 @@ person as materialized (
     order by person_key
     limit %(sample)s
 )
-
 , "found_household_head" as materialized (
-    select person_key, min(relative::text)::uuid as relative
-    from (
-        select
-            person.person_key, identifier.person_key as relative, identifier.current,
-            bool_or(identifier.current) over same_number as held_now,
-            bool_or(identifier.contested) over same_number as contested
-        from person
-        left join conflict using (person_key)
-        join truth.identifier as identifier
-            on identifier.scheme = 'personal_id'
-            and identifier.value = text.identifying('personal_id', person."household_head" ->> 'personal_id')
-        where (
+-- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
+select person_key, min(relative::text)::uuid as relative
+from (
+    select
+        person.person_key, identifier.person_key as relative, identifier.current,
+        bool_or(identifier.current) over same_number as held_now,
+        bool_or(identifier.contested) over same_number as contested
+    from person
+    left join conflict using (person_key)
+    join truth.identifier as identifier
+        on identifier.scheme = 'personal_id'
+        and identifier.value = text.identifying('personal_id', person."household_head" ->> 'personal_id')
+    where (
     "person"."household_head" is null
     or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
     or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
 )
-        window same_number as (partition by person.person_key)
-    ) as claim
-    where not contested and (current or not held_now)
-    group by person_key
-    having count(*) = 1
+    window same_number as (partition by person.person_key)
+) as claim
+where not contested and (current or not held_now)
+group by person_key
+having count(*) = 1
 )
-
 , "found_spouse" as materialized (
-    select person_key, min(relative::text)::uuid as relative
-    from (
-        select
-            person.person_key, identifier.person_key as relative, identifier.current,
-            bool_or(identifier.current) over same_number as held_now,
-            bool_or(identifier.contested) over same_number as contested
-        from person
-        left join conflict using (person_key)
-        join truth.identifier as identifier
-            on identifier.scheme = 'personal_id'
-            and identifier.value = text.identifying('personal_id', person."spouse" ->> 'personal_id')
-        where (
+-- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
+select person_key, min(relative::text)::uuid as relative
+from (
+    select
+        person.person_key, identifier.person_key as relative, identifier.current,
+        bool_or(identifier.current) over same_number as held_now,
+        bool_or(identifier.contested) over same_number as contested
+    from person
+    left join conflict using (person_key)
+    join truth.identifier as identifier
+        on identifier.scheme = 'personal_id'
+        and identifier.value = text.identifying('personal_id', person."spouse" ->> 'personal_id')
+    where (
     "person"."spouse" is null
     or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
     or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
 )
-        window same_number as (partition by person.person_key)
-    ) as claim
-    where not contested and (current or not held_now)
-    group by person_key
-    having count(*) = 1
+    window same_number as (partition by person.person_key)
+) as claim
+where not contested and (current or not held_now)
+group by person_key
+having count(*) = 1
 )
-
-
-, household as materialized (
-    select heads.person_key, count(member.person_key) as members, bool_or(not true) filter (where member.person_key is not null) as "outside", bool_or("member"."full_name" is null or "member"."personal_id" is null or "member"."relation_to_head" is null) filter (where member.person_key is not null) as "unknown_31", bool_or(not (
+, "household" as materialized (
+-- Every head that is found has a row, even without other members. The planner cannot estimate the number of
+-- heads, so conflicts are looked up by index: a join may read all conflicts for each head.
+select heads.person_key, count(member.person_key) as members, bool_or(not true) filter (where member.person_key is not null) as "outside", bool_or("member"."full_name" is null or "member"."personal_id" is null or "member"."relation_to_head" is null) filter (where member.person_key is not null) as "unknown_31", bool_or(not (
     "member"."household_head" is null
     or 'household_head' <> all (coalesce("conflict_member".attributes, '{}'))
     or coalesce(truth.origin("member".provenance, 'household_head') ->> 'rule' = 'authority', false)
@@ -78,27 +78,25 @@ person as materialized (
     or 'relation_to_head' <> all (coalesce("conflict_member".attributes, '{}'))
     or coalesce(truth.origin("member".provenance, 'relation_to_head') ->> 'rule' = 'authority', false)
 )) filter (where member.person_key is not null) as "conflicting_31", bool_or(false or false or false or false) filter (where member.person_key is not null) as "old_31"
-    from "found_household_head" as heads
-    left join truth.leading_number as led on led.person_key = heads.relative
-    left join truth.person as member
-        on member.household_head ->> 'personal_id' = led.personal_id
-        and member.person_key <> heads.person_key and coalesce("member".life_status not in ('deceased', 'missing'), true)
-    left join lateral (
-        select array_agg(discrepancy.attribute) as attributes
-        from truth.discrepancy
-        where discrepancy.person_key = member.person_key and discrepancy.kind = 'conflict'
-            and discrepancy.closed_at is null
-    ) as conflict_member on true
-    group by heads.person_key
+from "found_household_head" as heads
+left join truth.leading_number as led on led.person_key = heads.relative
+left join truth.person as member
+    on member.household_head ->> 'personal_id' = led.personal_id
+    and member.person_key <> heads.person_key and coalesce("member".life_status not in ('deceased', 'missing'), true)
+left join lateral (
+    select array_agg(discrepancy.attribute) as attributes
+    from truth.discrepancy
+    where discrepancy.person_key = member.person_key and discrepancy.kind = 'conflict'
+        and discrepancy.closed_at is null
+) as conflict_member on true
+group by heads.person_key
 )
-
-
-, kept as materialized (
-    select person.person_key, bool_or((coalesce(paper.component = 'TP02' and paper.procedure_code = any('{"1.004222","1.004194"}'::text[]), false))) as "kept_16", bool_or((coalesce(paper.result = 'KQ.G15.000894', false))) as "kept_29"
-    from person
-    cross join lateral
-        share.reusable_papers(person.person_key, '{"KQ.G15.000894"}'::text[], '{"TP02","TP02"}'::text[], '{"1.004222","1.004194"}'::text[]) as paper
-    group by person.person_key
+, "kept" as materialized (
+select person.person_key, bool_or((coalesce(paper.component = 'TP02' and paper.procedure_code = any('{"1.004222","1.004194"}'::text[]), false))) as "kept_16", bool_or((coalesce(paper.result = 'KQ.G15.000894', false))) as "kept_29"
+from person
+cross join lateral
+    share.reusable_papers(person.person_key, '{"KQ.G15.000894"}'::text[], '{"TP02","TP02"}'::text[], '{"1.004222","1.004194"}'::text[]) as paper
+group by person.person_key
 )
 
 select question.number, question.answer, count(*)

@@ -10,87 +10,84 @@ person as materialized (
     order by person_key
     limit %(sample)s
 )
-
 , "found_father" as materialized (
-    select person_key, min(relative::text)::uuid as relative
-    from (
-        select
-            person.person_key, identifier.person_key as relative, identifier.current,
-            bool_or(identifier.current) over same_number as held_now,
-            bool_or(identifier.contested) over same_number as contested
-        from person
-        left join conflict using (person_key)
-        join truth.identifier as identifier
-            on identifier.scheme = 'personal_id'
-            and identifier.value = text.identifying('personal_id', person."father" ->> 'personal_id')
-        where (
+-- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
+select person_key, min(relative::text)::uuid as relative
+from (
+    select
+        person.person_key, identifier.person_key as relative, identifier.current,
+        bool_or(identifier.current) over same_number as held_now,
+        bool_or(identifier.contested) over same_number as contested
+    from person
+    left join conflict using (person_key)
+    join truth.identifier as identifier
+        on identifier.scheme = 'personal_id'
+        and identifier.value = text.identifying('personal_id', person."father" ->> 'personal_id')
+    where (
     "person"."father" is null
     or 'father' <> all (coalesce("conflict".attributes, '{}'))
     or coalesce(truth.origin("person".provenance, 'father') ->> 'rule' = 'authority', false)
 )
-        window same_number as (partition by person.person_key)
-    ) as claim
-    where not contested and (current or not held_now)
-    group by person_key
-    having count(*) = 1
+    window same_number as (partition by person.person_key)
+) as claim
+where not contested and (current or not held_now)
+group by person_key
+having count(*) = 1
 )
-
 , "found_mother" as materialized (
-    select person_key, min(relative::text)::uuid as relative
-    from (
-        select
-            person.person_key, identifier.person_key as relative, identifier.current,
-            bool_or(identifier.current) over same_number as held_now,
-            bool_or(identifier.contested) over same_number as contested
-        from person
-        left join conflict using (person_key)
-        join truth.identifier as identifier
-            on identifier.scheme = 'personal_id'
-            and identifier.value = text.identifying('personal_id', person."mother" ->> 'personal_id')
-        where (
+-- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
+select person_key, min(relative::text)::uuid as relative
+from (
+    select
+        person.person_key, identifier.person_key as relative, identifier.current,
+        bool_or(identifier.current) over same_number as held_now,
+        bool_or(identifier.contested) over same_number as contested
+    from person
+    left join conflict using (person_key)
+    join truth.identifier as identifier
+        on identifier.scheme = 'personal_id'
+        and identifier.value = text.identifying('personal_id', person."mother" ->> 'personal_id')
+    where (
     "person"."mother" is null
     or 'mother' <> all (coalesce("conflict".attributes, '{}'))
     or coalesce(truth.origin("person".provenance, 'mother') ->> 'rule' = 'authority', false)
 )
-        window same_number as (partition by person.person_key)
-    ) as claim
-    where not contested and (current or not held_now)
-    group by person_key
-    having count(*) = 1
+    window same_number as (partition by person.person_key)
+) as claim
+where not contested and (current or not held_now)
+group by person_key
+having count(*) = 1
 )
-
 , "found_spouse" as materialized (
-    select person_key, min(relative::text)::uuid as relative
-    from (
-        select
-            person.person_key, identifier.person_key as relative, identifier.current,
-            bool_or(identifier.current) over same_number as held_now,
-            bool_or(identifier.contested) over same_number as contested
-        from person
-        left join conflict using (person_key)
-        join truth.identifier as identifier
-            on identifier.scheme = 'personal_id'
-            and identifier.value = text.identifying('personal_id', person."spouse" ->> 'personal_id')
-        where (
+-- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
+select person_key, min(relative::text)::uuid as relative
+from (
+    select
+        person.person_key, identifier.person_key as relative, identifier.current,
+        bool_or(identifier.current) over same_number as held_now,
+        bool_or(identifier.contested) over same_number as contested
+    from person
+    left join conflict using (person_key)
+    join truth.identifier as identifier
+        on identifier.scheme = 'personal_id'
+        and identifier.value = text.identifying('personal_id', person."spouse" ->> 'personal_id')
+    where (
     "person"."spouse" is null
     or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
     or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
 )
-        window same_number as (partition by person.person_key)
-    ) as claim
-    where not contested and (current or not held_now)
-    group by person_key
-    having count(*) = 1
+    window same_number as (partition by person.person_key)
+) as claim
+where not contested and (current or not held_now)
+group by person_key
+having count(*) = 1
 )
-
-
-
-, kept as materialized (
-    select person.person_key, bool_or((coalesce(paper.component = 'TP02' and paper.procedure_code = any('{"1.004222","1.004194"}'::text[]), false))) as "kept_10", bool_or((coalesce(paper.result = 'KQ.G15.000894', false))) as "kept_20"
-    from person
-    cross join lateral
-        share.reusable_papers(person.person_key, '{"KQ.G15.000894"}'::text[], '{"TP02","TP02"}'::text[], '{"1.004222","1.004194"}'::text[]) as paper
-    group by person.person_key
+, "kept" as materialized (
+select person.person_key, bool_or((coalesce(paper.component = 'TP02' and paper.procedure_code = any('{"1.004222","1.004194"}'::text[]), false))) as "kept_10", bool_or((coalesce(paper.result = 'KQ.G15.000894', false))) as "kept_20"
+from person
+cross join lateral
+    share.reusable_papers(person.person_key, '{"KQ.G15.000894"}'::text[], '{"TP02","TP02"}'::text[], '{"1.004222","1.004194"}'::text[]) as paper
+group by person.person_key
 )
 
 select question.number, question.answer, count(*)
