@@ -1,42 +1,43 @@
-"""Every error the hub raises on purpose.
+"""All errors that the hub raises on purpose.
 
     OncehubError
-    ├── ConfigError            a file or setting is wrong: says where, and what to write instead
+    ├── ConfigError            a file or setting is wrong: the message gives the place and what to write
     │   ├── ExtraMissing       a part of the hub needs packages of an extra that is not installed
-    │   └── KeyMissing         the key of an encrypted value is missing: the error names the key
+    │   └── KeyMissing         the key of an encrypted value is missing: the message names the key
     ├── DecryptionFailed       an encrypted value was altered, or belongs to another place
     ├── StoreError             the database cannot be used
-    │   ├── StoreUnavailable   ... now; a retry may cure it
+    │   ├── StoreUnavailable   ... now; a retry may succeed
     │   └── StoreOutdated      ... before `oncehub init` has run
-    ├── SourceError            a source did not give what it promised
-    │   ├── TransientError     a retry may cure it
-    │   │   ├── Throttled      asked to wait (`retry_after` seconds)
-    │   │   ├── SourceUnavailable   down, slow, half a page, nonsense
-    │   │   └── ResumeTokenInvalid  a stored resume token cannot be read; the next run reads anew
-    │   └── PermanentError     a retry will not
-    │       ├── AuthenticationError   credentials refused
-    │       ├── ContractBroken        a page, file or absence delete breaks the agreed form as a whole
-    │       │   └── ContractStopped   a record differs in a way that ends the run
-    │       └── RequestRefused        the source calls our request wrong
+    ├── SourceError            a source did not return what it promised
+    │   ├── TransientError     a retry may succeed
+    │   │   ├── Throttled      the source asked to wait (`retry_after` seconds)
+    │   │   ├── SourceUnavailable   the source is down, slow, or returns incomplete or invalid pages
+    │   │   └── ResumeTokenInvalid  a stored resume token cannot be read; the next run starts over
+    │   └── PermanentError     a retry will not succeed
+    │       ├── AuthenticationError   the source refused the credentials
+    │       ├── ContractBroken        a page, file or absence delete breaks the contract as a whole
+    │       │   └── ContractStopped   a record differs from its schema in a way that ends the run
+    │       └── RequestRefused        the source, or for a client the hub, calls the request invalid
     ├── RunBusy                another process works on the same stream or step
-    ├── NotTrainable           too little is linked to train a matching model on
-    ├── CaseNotFound           there is no case of that number
-    ├── DecisionRefused        a clerk's decision does not fit what stands now
-    ├── CorrectionRefused      a citizen's request asks for what is, or is being, looked at
-    ├── PersonNotFound         nobody, or more than one, fits what was given
-    ├── PersonNotLiving        a procedure was opened for somebody not held as living
-    ├── ConsentNotFound        there is no consent of that id
-    ├── ConsentRefused         what was to be recorded is no consent, or no withdrawal of one
-    ├── RequestStepRefused     a step of a citizen's request does not fit what was done of it
-    ├── NotFetched             an agency acknowledges or answers what it was not given
-    ├── SubmissionInvalid      what comes back for a form does not fit it: says where
-    ├── SubmissionRefused      what comes back for a form comes too late, or comes otherwise a second time
-    ├── LogUnsigned            the access log has gone unsigned for too long: look-ups stop
-    ├── TooManyRequests        an agreement's limit is reached; asked to wait (`retry_after` seconds)
-    └── AccessDenied           an agreement does not allow what was asked
-        └── NotAuthenticated   the caller did not prove who it is
+    ├── NotTrainable           too few records are linked to train a matching model
+    ├── RequestStepRefused     a step of a citizen's request does not fit the steps before it
+    ├── LogUnsigned            the access log has been unsigned for too long: look-ups stop
+    └── Refusal                a request under an agreement is refused; the access log records it
+        ├── AccessDenied       the agreement does not allow the request
+        │   └── NotAuthenticated   the caller did not prove its identity
+        ├── TooManyRequests    the agreement's limit is reached (wait `retry_after` seconds)
+        ├── PersonNotFound     no person, or more than one, fits the search
+        ├── PersonNotLiving    a procedure was opened for a person who is not registered as living
+        ├── CaseNotFound       there is no case with that number
+        ├── DecisionRefused    a clerk's decision does not fit the present state of the case
+        ├── CorrectionRefused  the value is already as the citizen wants it, or is being examined
+        ├── ConsentNotFound    there is no consent with that id
+        ├── ConsentRefused     a consent or its withdrawal is not valid
+        ├── NotFetched         an agency acknowledges or responds to notices that it has not fetched
+        ├── SubmissionInvalid  the answers do not fit the form: `faults` gives the places
+        └── SubmissionRefused  the answers come too late, or differ from those submitted before
 
-Messages never carry personal data or secrets: field names, codes and counts only.
+Messages never contain personal data or secrets: only field names, codes and counts.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ from dataclasses import dataclass
 
 
 class OncehubError(Exception):
-    """Base of every error the hub raises on purpose; `str()` is one line fit for a person."""
+    """Base of all errors that the hub raises on purpose; `str()` is one line for a person to read."""
 
 
 class ConfigError(OncehubError):
-    """A configuration file, schema or setting is wrong; the message says where and what to write."""
+    """A configuration file, schema or setting is wrong; the message gives the place and what to write."""
 
 
 class ExtraMissing(ConfigError):
@@ -78,11 +79,11 @@ class StoreOutdated(StoreError):
 
 
 class SourceError(OncehubError):
-    """A source did not give what it promised."""
+    """A source did not return what it promised."""
 
 
 class TransientError(SourceError):
-    """A failure that a later try may cure."""
+    """A failure after which a retry may succeed."""
 
 
 class Throttled(TransientError):
@@ -98,15 +99,15 @@ class Throttled(TransientError):
 
 
 class SourceUnavailable(TransientError):
-    """The source is down, slow, or answered with half a page or nonsense."""
+    """The source is down, slow, or returned an incomplete or invalid page."""
 
 
 class ResumeTokenInvalid(TransientError):
-    """A stored resume token is of another version or shape; the next run reads the stream anew."""
+    """A stored resume token has another version or form; the next run reads the stream from its start."""
 
 
 class PermanentError(SourceError):
-    """A failure that no retry cures."""
+    """A failure after which a retry will not succeed."""
 
 
 class AuthenticationError(PermanentError):
@@ -114,7 +115,7 @@ class AuthenticationError(PermanentError):
 
 
 class ContractBroken(PermanentError):
-    """A page, a file or an absence delete breaks the agreed form as a whole."""
+    """A page, a file or an absence delete breaks the contract as a whole."""
 
 
 class ContractStopped(ContractBroken):
@@ -122,116 +123,31 @@ class ContractStopped(ContractBroken):
 
 
 class RequestRefused(PermanentError):
-    """The source calls the hub's request wrong."""
+    """The source calls the hub's request invalid, or the hub a client's."""
 
 
 class RunBusy(OncehubError):
-    """Another process is at work on the same stream or step."""
+    """Another process works on the same stream or step."""
 
 
 class NotTrainable(OncehubError):
-    """Too few records are linked by identifiers to learn from."""
-
-
-class CaseNotFound(OncehubError):
-    """There is no case of that number."""
-
-
-class DecisionRefused(OncehubError):
-    """A clerk's decision does not fit what stands now: look again, then decide."""
-
-
-class CorrectionRefused(OncehubError):
-    """What a citizen asks to be corrected is as they say, or is being looked at already.
-
-    Attributes:
-        case: number of the case that looks at it; None where there is none.
-    """
-
-    def __init__(self, message: str, case: int | None = None) -> None:
-        super().__init__(message)
-        self.case = case
-
-
-class PersonNotFound(OncehubError):
-    """Nobody, or more than one, fits the identifiers that were given."""
-
-
-class PersonNotLiving(OncehubError):
-    """A procedure was opened for somebody whom the register does not hold as living."""
-
-
-class ConsentNotFound(OncehubError):
-    """There is no consent of that id, or none that the caller may withdraw."""
-
-
-class ConsentRefused(OncehubError):
-    """What was to be recorded is no consent of a citizen, or no withdrawal of one."""
+    """Identifiers have linked too few records to train a model."""
 
 
 class RequestStepRefused(OncehubError):
-    """There is no such request of a citizen, or the step does not fit what was done of it already."""
-
-
-class NotFetched(OncehubError):
-    """An agency acknowledges, or answers, lines that were never given out to it.
-
-    Attributes:
-        place: where in the request it does, outermost name first.
-    """
-
-    def __init__(self, message: str, place: tuple[str | int, ...]) -> None:
-        super().__init__(message)
-        self.place = place
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong with a request.
-
-    Attributes:
-        place: where in its body, outermost name first.
-        detail: what is wrong; never quotes a value.
-    """
-
-    place: tuple[str | int, ...]
-    detail: str
-
-
-class SubmissionInvalid(OncehubError):
-    """What comes back for a form does not fit the form, or a value its attribute.
-
-    Attributes:
-        faults: at least one.
-    """
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("what was submitted does not fit the form that was filled")
-        self.faults = tuple(faults)
-
-
-class SubmissionRefused(OncehubError):
-    """What comes back for a form cannot be taken any more: have the form filled anew."""
+    """A citizen's request does not exist, or the step does not fit the steps before it."""
 
 
 class LogUnsigned(OncehubError):
-    """The access log has gone unsigned for longer than allowed; look-ups stop until it is signed."""
+    """The access log has been unsigned for longer than allowed; look-ups stop until it is signed."""
 
 
-class TooManyRequests(OncehubError):
-    """An agreement's limit of requests is reached.
-
-    Attributes:
-        retry_after: whole seconds to wait.
-    """
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+class Refusal(OncehubError):
+    """A request under an agreement is refused; the access log records the refusal."""
 
 
-class AccessDenied(OncehubError):
-    """No agreement allows what was asked.
+class AccessDenied(Refusal):
+    """No agreement allows the request.
 
     Attributes:
         refused: names of the refused attributes, sorted; empty when the whole request is refused.
@@ -243,4 +159,93 @@ class AccessDenied(OncehubError):
 
 
 class NotAuthenticated(AccessDenied):
-    """The caller did not prove who it is."""
+    """The caller did not prove its identity."""
+
+
+class TooManyRequests(Refusal):
+    """An agreement's limit of requests is reached.
+
+    Attributes:
+        retry_after: whole seconds to wait.
+    """
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PersonNotFound(Refusal):
+    """No person, or more than one, fits the identifiers of the search."""
+
+
+class PersonNotLiving(Refusal):
+    """A procedure was opened for a person who is not registered as living."""
+
+
+class CaseNotFound(Refusal):
+    """There is no case with that number."""
+
+
+class DecisionRefused(Refusal):
+    """A clerk's decision does not fit the present state of the case: read it again, then decide."""
+
+
+class CorrectionRefused(Refusal):
+    """The value is already as the citizen wants it, or a case examines it already.
+
+    Attributes:
+        case: number of the case that examines it; None where there is none.
+    """
+
+    def __init__(self, message: str, case: int | None = None) -> None:
+        super().__init__(message)
+        self.case = case
+
+
+class ConsentNotFound(Refusal):
+    """There is no consent with that id, or the caller may not withdraw it."""
+
+
+class ConsentRefused(Refusal):
+    """A citizen's consent, or its withdrawal, is not valid."""
+
+
+class NotFetched(Refusal):
+    """An agency acknowledges, or responds to, notices that it has not fetched.
+
+    Attributes:
+        place: of the fault in the request, outermost name first.
+    """
+
+    def __init__(self, message: str, place: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a request.
+
+    Attributes:
+        place: in its body, outermost name first.
+        detail: what is wrong; never quotes a value.
+    """
+
+    place: tuple[str | int, ...]
+    detail: str
+
+
+class SubmissionInvalid(Refusal):
+    """Answers do not fit their form, or a value does not fit its attribute.
+
+    Attributes:
+        faults: at least one.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("what was submitted does not fit the form that was filled")
+        self.faults = tuple(faults)
+
+
+class SubmissionRefused(Refusal):
+    """A form's answers are no longer accepted: have the form filled again."""

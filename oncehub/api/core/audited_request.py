@@ -14,41 +14,12 @@ from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page,
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement, LegalBasis
 from oncehub.encryption.field_values import decrypting
-from oncehub.errors import (
-    AccessDenied,
-    CaseNotFound,
-    ConsentNotFound,
-    ConsentRefused,
-    CorrectionRefused,
-    DecisionRefused,
-    NotFetched,
-    OncehubError,
-    PersonNotFound,
-    PersonNotLiving,
-    SubmissionInvalid,
-    SubmissionRefused,
-    TooManyRequests,
-)
+from oncehub.errors import AccessDenied, CaseNotFound, ConsentNotFound, PersonNotFound, Refusal
 from oncehub.share.agreements.permissions import require_in_force, today
 from oncehub.share.forms.prefill import FormRequest, find_for_form, require_living
 from oncehub.share.people.lookup import Person, Withheld, WithheldBecause, find_person
 from oncehub.share.people.relatives import LIFE_STATUS
 from oncehub.store.connection import Connection
-
-_LOGGED = (
-    AccessDenied,
-    PersonNotFound,
-    PersonNotLiving,
-    NotFetched,
-    CaseNotFound,
-    DecisionRefused,
-    ConsentNotFound,
-    ConsentRefused,
-    CorrectionRefused,
-    TooManyRequests,
-    SubmissionInvalid,
-    SubmissionRefused,
-)
 
 
 @dataclass
@@ -143,12 +114,11 @@ def audited_request(
         NotAuthenticated: when the client is no longer admitted.
         TooManyRequests: when the agreement's limit is reached.
         LogUnsigned: when entries have been unsigned for too long.
-        AccessDenied, PersonNotFound, PersonNotLiving, NotFetched, CaseNotFound, DecisionRefused,
-            ConsentNotFound, ConsentRefused, SubmissionInvalid, SubmissionRefused: after it was logged.
+        Refusal: after it was logged.
     """
     agreement = hub.agreement(caller.agreement)
     hub.per_second.take(agreement)
-    ended: OncehubError | None = None
+    refusal: Refusal | None = None
     with hub.database.begun_by(admission(caller)) as (connection, admitted):
         check_admission(caller, admitted)
         hub.per_day.take(connection, agreement)
@@ -160,11 +130,11 @@ def audited_request(
             require_in_force(agreement, today())
             with decrypting(hub.home):
                 yield request
-        except _LOGGED as error:
-            ended = error
-        write(connection, *(_entry(hub, request, ended, each) for each in _involved(request)), commit=True)
-    if ended:
-        raise ended
+        except Refusal as error:
+            refusal = error
+        write(connection, *(_entry(hub, request, refusal, each) for each in _involved(request)), commit=True)
+    if refusal:
+        raise refusal
 
 
 class _Involved(NamedTuple):
@@ -186,7 +156,7 @@ def _involved(request: AuditedRequest) -> Iterator[_Involved]:
         yield _Involved(key, "appeared", released)
 
 
-def _entry(hub: Hub, request: AuditedRequest, ended: OncehubError | None, involved: _Involved) -> Entry:
+def _entry(hub: Hub, request: AuditedRequest, refusal: Refusal | None, involved: _Involved) -> Entry:
     agreement = request.agreement
     hidden = agreement.hides(today())
     return Entry(
@@ -199,8 +169,8 @@ def _entry(hub: Hub, request: AuditedRequest, ended: OncehubError | None, involv
         procedure=request.procedure,
         person=involved.person_key and person_pseudonym(hub.pseudonym_key, involved.person_key),
         attributes=involved.attributes,
-        refused=ended.refused if isinstance(ended, AccessDenied) else (),
-        outcome="refused" if request.withheld else _outcome(ended),
+        refused=refusal.refused if isinstance(refusal, AccessDenied) else (),
+        outcome="refused" if request.withheld else _outcome(refusal),
         request_id=request.request_id,
         officer=request.caller.officer,
         case_id=request.case_id,
@@ -216,7 +186,7 @@ def _cited(basis: LegalBasis) -> str:
     return f"{basis.text}, {basis.article}" if basis.article else basis.text
 
 
-def _outcome(ended: OncehubError | None) -> Outcome:
-    if ended is None:
+def _outcome(refusal: Refusal | None) -> Outcome:
+    if refusal is None:
         return "answered"
-    return "not_found" if isinstance(ended, PersonNotFound | CaseNotFound | ConsentNotFound) else "refused"
+    return "not_found" if isinstance(refusal, PersonNotFound | CaseNotFound | ConsentNotFound) else "refused"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import psycopg2
 from fastapi import FastAPI, Request
@@ -23,6 +23,7 @@ from oncehub.errors import (
     CorrectionRefused,
     DecisionRefused,
     DecryptionFailed,
+    Fault,
     KeyMissing,
     LogUnsigned,
     NotAuthenticated,
@@ -43,30 +44,49 @@ _DETAILS = {
     404: "there is no such path; see /openapi.json",
     405: "the path does not have this method; see Allow",
 }
-_SEALED_AWAY = "a requested value cannot be decrypted now; the operator must restore the key"
 _UNAVAILABLE = "the hub's database does not answer now; try again"
+_UNDECIPHERABLE = "a requested value cannot be decrypted now; the operator must restore the key"
+
+
+class _Answer(NamedTuple):
+    """How an error is answered.
+
+    `retry_after`: seconds. `detail`: sent instead of the message, which only the server's log then has.
+    `log_advice`: what the server's log tells the operator to do.
+    """
+
+    status: int
+    retry_after: int | None = None
+    detail: str | None = None
+    log_advice: str = ""
+
+
+_ANSWERS: Final[Mapping[type[Exception], _Answer]] = {
+    NotAuthenticated: _Answer(401),
+    AccessDenied: _Answer(403),
+    PersonNotFound: _Answer(404),
+    CaseNotFound: _Answer(404),
+    ConsentNotFound: _Answer(404),
+    ConsentRefused: _Answer(409),
+    PersonNotLiving: _Answer(409),
+    DecisionRefused: _Answer(409),
+    CorrectionRefused: _Answer(409),
+    SubmissionRefused: _Answer(409),
+    SubmissionInvalid: _Answer(422),
+    NotFetched: _Answer(422),
+    TooManyRequests: _Answer(429),
+    RunBusy: _Answer(503, 60),
+    LogUnsigned: _Answer(503, 60, log_advice="; run `oncehub audit checkpoint`"),
+    StoreError: _Answer(503, 5, _UNAVAILABLE),
+    KeyMissing: _Answer(503, 3600, _UNDECIPHERABLE),
+    DecryptionFailed: _Answer(503, 3600, _UNDECIPHERABLE),
+}
 
 
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
-    app.add_exception_handler(NotAuthenticated, _not_authenticated)
-    app.add_exception_handler(AccessDenied, _denied)
-    app.add_exception_handler(PersonNotFound, _not_found)
-    app.add_exception_handler(CaseNotFound, _not_found)
-    app.add_exception_handler(ConsentNotFound, _not_found)
-    app.add_exception_handler(ConsentRefused, _conflict)
-    app.add_exception_handler(PersonNotLiving, _conflict)
-    app.add_exception_handler(DecisionRefused, _conflict)
-    app.add_exception_handler(CorrectionRefused, _correction)
-    app.add_exception_handler(SubmissionRefused, _conflict)
-    app.add_exception_handler(SubmissionInvalid, _unfit)
-    app.add_exception_handler(RunBusy, _busy)
-    app.add_exception_handler(NotFetched, _not_fetched)
-    app.add_exception_handler(TooManyRequests, _too_many)
-    app.add_exception_handler(LogUnsigned, _unsigned)
-    app.add_exception_handler(StoreError, _unavailable)
-    app.add_exception_handler(KeyMissing, _cannot_decrypt)
-    app.add_exception_handler(DecryptionFailed, _cannot_decrypt)
+    for kind in _ANSWERS:
+        app.add_exception_handler(kind, _hub_error)
     app.add_exception_handler(psycopg2.Error, _database)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -95,68 +115,39 @@ def problem(
     return JSONResponse(document, status, framed, media_type="application/problem+json")
 
 
-def _not_authenticated(request: Request, error: Exception) -> JSONResponse:
-    # RFC 6750 section 3: no error code where no token was sent.
-    challenge = 'Bearer error="invalid_token"' if "authorization" in request.headers else "Bearer"
-    return problem(request, 401, str(error), headers={"WWW-Authenticate": challenge})
+def _hub_error(request: Request, error: Exception) -> JSONResponse:
+    answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
+    if answer.status == 503 and not isinstance(error, RunBusy):
+        _log.error("%s: %s%s", request.state.request_id, error, answer.log_advice)
+    headers = {}
+    wait = error.retry_after if isinstance(error, TooManyRequests) else answer.retry_after
+    if wait is not None:
+        headers["Retry-After"] = str(wait)
+    if answer.status == 401:
+        # RFC 6750 section 3: no error code where no token was sent.
+        sent = "authorization" in request.headers
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
+    return problem(request, answer.status, answer.detail or str(error), headers=headers, **_members(error))
 
 
-def _denied(request: Request, error: Exception) -> JSONResponse:
-    refused = list(error.refused) if isinstance(error, AccessDenied) else []
-    return problem(request, 403, str(error), refused=refused)
+def _members(error: Exception) -> dict[str, Any]:
+    """Return what the problem document of an error has beside the detail."""
+    match error:
+        case NotAuthenticated():
+            return {}
+        case AccessDenied():
+            return {"refused": list(error.refused)}
+        case CorrectionRefused(case=int(case)):
+            return {"case": case}
+        case NotFetched():
+            return {"errors": [_located(Fault(error.place, str(error)))]}
+        case SubmissionInvalid():
+            return {"errors": [_located(fault) for fault in error.faults]}
+    return {}
 
 
-def _not_found(request: Request, error: Exception) -> JSONResponse:
-    return problem(request, 404, str(error))
-
-
-def _conflict(request: Request, error: Exception) -> JSONResponse:
-    return problem(request, 409, str(error))
-
-
-def _correction(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, CorrectionRefused) and error.case:
-        return problem(request, 409, str(error), case=error.case)
-    return problem(request, 409, str(error))
-
-
-def _not_fetched(request: Request, error: Exception) -> JSONResponse:
-    place = error.place if isinstance(error, NotFetched) else ()
-    pointer = "/".join(["#", *map(str, place)])
-    return problem(request, 422, str(error), errors=[{"pointer": pointer, "detail": str(error)}])
-
-
-def _unfit(request: Request, error: Exception) -> JSONResponse:
-    faults = error.faults if isinstance(error, SubmissionInvalid) else ()
-    errors = [
-        {"pointer": "/".join(["#", *map(str, fault.place)]), "detail": fault.detail} for fault in faults
-    ]
-    return problem(request, 422, str(error), errors=errors)
-
-
-def _busy(request: Request, error: Exception) -> JSONResponse:
-    return problem(request, 503, str(error), headers={"Retry-After": "60"})
-
-
-def _too_many(request: Request, error: Exception) -> JSONResponse:
-    wait = error.retry_after if isinstance(error, TooManyRequests) else 1
-    return problem(request, 429, str(error), headers={"Retry-After": str(wait)})
-
-
-def _unsigned(request: Request, error: Exception) -> JSONResponse:
-    _log.error("%s: %s; run `oncehub audit checkpoint`", request.state.request_id, error)
-    return problem(request, 503, str(error), headers={"Retry-After": "60"})
-
-
-def _cannot_decrypt(request: Request, error: Exception) -> JSONResponse:
-    """Answer that a stored value cannot be decrypted; only the log names the missing key."""
-    _log.error("%s: %s", request.state.request_id, error)
-    return problem(request, 503, _SEALED_AWAY, headers={"Retry-After": "3600"})
-
-
-def _unavailable(request: Request, error: Exception) -> JSONResponse:
-    _log.error("%s: %s", request.state.request_id, error)
-    return problem(request, 503, _UNAVAILABLE, headers={"Retry-After": "5"})
+def _located(fault: Fault) -> dict[str, str]:
+    return {"pointer": "/".join(["#", *map(str, fault.place)]), "detail": fault.detail}
 
 
 def _database(request: Request, error: Exception) -> JSONResponse:
