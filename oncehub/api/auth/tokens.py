@@ -1,52 +1,56 @@
-"""Verifies signed client assertions (RFC 7523), and issues short-lived bearer tokens for one agreement."""
+"""Issues and verifies short-lived bearer tokens for one agreement, and checks who is still admitted."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import math
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
-import orjson
-from joserfc import jws, jwt
+from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from joserfc.jwt import JWTClaimsRegistry
 
-from oncehub.api.auth.token_keys import TokenKeys
 from oncehub.api.database import Question
-from oncehub.api.http.oauth import ASSERTION_SECONDS, TOKEN_SECONDS
+from oncehub.api.http.oauth import TOKEN_SECONDS
+from oncehub.config.agreements import Agreement
+from oncehub.encryption.secrets import given_key, symmetric_key
 from oncehub.errors import NotAuthenticated
-from oncehub.share.clients.keys import PublicJwk, read_public_key
 from oncehub.store.connection import Connection
 
-ASSERTION_ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
-"""Signatures accepted on assertions; `EdDSA` is the older name of `Ed25519` (RFC 9864)."""
+MALFORMED: Final = (JoseError, ValueError, TypeError, KeyError, RecursionError)
+"""The parsers' errors for malformed tokens; deep nesting raises RecursionError."""
 
-_LEEWAY_SECONDS = 10
-_CLOCKS_APART_SECONDS = 60
-_TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068's media type, not a secret
-_NO_TOKEN = "the token is not valid, or has expired"  # noqa: S105 - nor is this
-_UNKNOWN = "the client is not known, is revoked, or did not sign this assertion"
+UNKNOWN_CLIENT: Final = "the client is not known, is revoked, or did not sign this assertion"
 
-_REGISTERED = """
-select agreement, coalesce(
-    (
-        select jsonb_object_agg(thumbprint, public_key) from share.client_key
-        where client_id = client.client_id
-            and leaked_at is null and valid_from <= now() and now() < valid_until
-    ), '{}'
-)
-from share.client
-where client_id = %(client)s and revoked_at is null
+OVERLAP_SECONDS = 3600
+"""How long a key is accepted after another began to sign: processes restart one by one, tokens stay valid."""
+
+_SIGNS = """
+insert into share.token_key (fingerprint)
+select %(own)s
+where %(own)s is distinct from (select fingerprint from share.token_key order by change_id desc limit 1)
 """
 
-_ADMITTED = "select agreement, key_valid from share.admitted(%(client)s, %(thumbprint)s)"
+# Null for the key that signs now, and for one that has not signed yet, such as the next key before a change.
+_FOLLOWED = """
+select extract(epoch from clock_timestamp() - min(signs_since))::float8
+from share.token_key
+where change_id > (select max(change_id) from share.token_key where fingerprint = %s)
+"""
 
-# The parsers' errors for malformed tokens; deep nesting raises RecursionError.
-_MALFORMED = (JoseError, ValueError, TypeError, KeyError, RecursionError)
+_TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - RFC 9068's media type, not a secret
+_NO_TOKEN: Final = "the token is not valid, or has expired"  # noqa: S105 - nor is this
+_MOST_REMEMBERED: Final = 4096
+
+_ADMITTED = "select agreement, key_valid from share.admitted(%(client)s, %(thumbprint)s)"
 
 
 @dataclass(frozen=True)
@@ -68,30 +72,50 @@ class Caller:
     citizen: str | None = None
 
 
-def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Caller:
-    """Check a client assertion and use it up.
+@dataclass(frozen=True)
+class TokenKeys:
+    """The key that signs, and at most one other that is accepted.
+
+    Attributes:
+        signing: 32 bytes.
+        other: 32 bytes; None where there is none.
+        other_until: by `clock`, when the other key's tokens are refused.
+    """
+
+    signing: bytes = field(repr=False)
+    other: bytes | None = field(default=None, repr=False)
+    other_until: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+
+    def accepted(self) -> Iterator[bytes]:
+        """Yield the keys whose tokens are accepted now, the one that signs first."""
+        yield self.signing
+        if self.other is not None and self.clock() < self.other_until:
+            yield self.other
+
+
+def load_token_keys(home: Path, connection: Connection) -> TokenKeys:
+    """Read the keys, and record that the first one signs from now on, unless it did before.
+
+    `ONCEHUB_KEY_TOKEN` signs. `ONCEHUB_KEY_TOKEN_OTHER` is the next key before a change of keys, and the
+    previous one after it. Tokens of the previous key are accepted for `OVERLAP_SECONDS` from the moment when
+    the new key began to sign, even if the setting stays longer. Without settings, the keys are the files
+    `token.key` and `token_other.key` in `home/keys`.
 
     Args:
-        connection: one that may read clients and their keys, and write `share.assertion`.
-        assertion: a JWT with `iss` = `sub` = the client, `aud` = the hub's issuer and nothing else, `exp`,
-            `jti`; its header may name the key as `kid`, by thumbprint. Where a person acts through the
-            client, `act` names them (`{"sub": …}`, RFC 8693 section 4.1); a citizen by personal number
-            (`{"sub": …, "role": "citizen"}`).
-        issuer: the hub's own identifier.
+        home: the hub's.
+        connection: one that may write `share.token_key`.
 
     Raises:
-        NotAuthenticated: for any fault, also when it was used before.
+        ConfigError: when a key is not 32 bytes of base64.
     """
-    try:
-        signed = jws.extract_compact(assertion.encode())
-        client_id = str(orjson.loads(signed.payload)["sub"])
-    except _MALFORMED:
-        raise NotAuthenticated("the assertion is not a signed JWT with a subject") from None
-    agreement, keys = _registered(connection, client_id)
-    thumbprint, claims = _verified(assertion, _meant(signed.protected, keys))
-    _check_assertion(claims, client_id, issuer)
-    _use_up(connection, client_id, claims)
-    return Caller(client_id, agreement, thumbprint, *_actor(claims))
+    signing, other = symmetric_key("token", home), given_key("token_other", home)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_SIGNS, {"own": _fingerprint(signing)})
+        cursor.execute(_FOLLOWED, (_fingerprint(other or signing),))
+        (followed,) = cursor.fetchone() or (None,)
+    left = math.inf if followed is None else OVERLAP_SECONDS - followed
+    return TokenKeys(signing, other, time.monotonic() + left)
 
 
 def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
@@ -115,39 +139,67 @@ def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
     return jwt.encode(header, claims, OctKey.import_key(key), algorithms=["HS256"])
 
 
-def verify_token(keys: TokenKeys, token: str, issuer: str) -> Caller:
-    """Return the caller of a bearer token; `check_admission` checks whether the client is still admitted.
+class VerifiedTokens:
+    """Verifies bearer tokens, and caches the caller of each until it expires.
 
-    Raises:
-        NotAuthenticated: when the hub did not issue it, or it has expired.
+    A client sends the same token with every request for ten minutes. The database still checks with every
+    request whether the client is admitted. While a second key is accepted nothing is cached, so that its
+    tokens end with the key.
+
+    Args:
+        keys: the hub's own.
+        issuer: the hub's identifier.
     """
-    registry = JWTClaimsRegistry(
-        iss={"essential": True, "value": issuer},
-        aud={"essential": True, "value": issuer},
-        exp={"essential": True},
-        sub={"essential": True},
-        agreement={"essential": True},
-        key={"essential": True},
-    )
-    decoded = _decoded(keys, token)
-    try:
-        registry.validate(decoded.claims)
-    except _MALFORMED:
-        raise NotAuthenticated(_NO_TOKEN) from None
-    if decoded.header.get("typ") != _TOKEN_TYPE:
-        raise NotAuthenticated(_NO_TOKEN)
-    claims = decoded.claims
-    return Caller(claims["sub"], claims["agreement"], claims["key"], *_actor(claims))
 
+    def __init__(self, keys: TokenKeys, issuer: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._callers: dict[str, tuple[Caller, float]] = {}
 
-def _decoded(keys: TokenKeys, token: str) -> jwt.Token:
-    """Decode a token that one of the hub's own keys signed."""
-    for key in keys.accepted():
+    def caller(self, token: str) -> Caller:
+        """Return the caller of a bearer token.
+
+        Raises:
+            NotAuthenticated: when the hub did not issue it, or it has expired.
+        """
+        known = self._callers.get(token)
+        if known is not None and time.time() < known[1]:
+            return known[0]
+        claims = self._claims(token)
+        caller = Caller(claims["sub"], claims["agreement"], claims["key"], *actor(claims))
+        if len([*self._keys.accepted()]) == 1:
+            if len(self._callers) >= _MOST_REMEMBERED:
+                self._callers.clear()
+            self._callers[token] = caller, claims["exp"]
+        return caller
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token that the hub issued and that has not expired."""
+        decoded = self._decoded(token)
+        registry = JWTClaimsRegistry(
+            iss={"essential": True, "value": self._issuer},
+            aud={"essential": True, "value": self._issuer},
+            exp={"essential": True},
+            sub={"essential": True},
+            agreement={"essential": True},
+            key={"essential": True},
+        )
         try:
-            return jwt.decode(token, OctKey.import_key(key), algorithms=["HS256"])
-        except _MALFORMED:
-            continue
-    raise NotAuthenticated(_NO_TOKEN)
+            registry.validate(decoded.claims)
+        except MALFORMED:
+            raise NotAuthenticated(_NO_TOKEN) from None
+        if decoded.header.get("typ") != _TOKEN_TYPE:
+            raise NotAuthenticated(_NO_TOKEN)
+        return decoded.claims
+
+    def _decoded(self, token: str) -> jwt.Token:
+        """Decode a token that one of the hub's own keys signed."""
+        for key in self._keys.accepted():
+            try:
+                return jwt.decode(token, OctKey.import_key(key), algorithms=["HS256"])
+            except MALFORMED:
+                continue
+        raise NotAuthenticated(_NO_TOKEN)
 
 
 def admission(caller: Caller) -> Question:
@@ -166,7 +218,7 @@ def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> None:
         NotAuthenticated: when it was revoked or given another agreement, or the key has ended or leaked.
     """
     if row is None:
-        raise NotAuthenticated(_UNKNOWN)
+        raise NotAuthenticated(UNKNOWN_CLIENT)
     agreement, valid = row
     if agreement != caller.agreement:
         raise NotAuthenticated("the client acts under another agreement now; ask for a new token")
@@ -175,37 +227,17 @@ def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> None:
         raise NotAuthenticated("the key of this token is no longer valid; use another")
 
 
-def _registered(connection: Connection, client_id: str) -> tuple[str, dict[str, PublicJwk]]:
-    """Return the client's agreement, and its keys that are valid now by thumbprint."""
-    with connection.cursor() as cursor:
-        # PostgreSQL has no text with a zero character.
-        cursor.execute(_REGISTERED, {"client": client_id.replace("\0", "?")})
-        row = cursor.fetchone()
-    if row is None:
-        raise NotAuthenticated(_UNKNOWN)
-    return row
+def check_pinned(caller: Caller, agreement: Agreement) -> None:
+    """Check that an agreement that pins keys pins the caller's.
+
+    Raises:
+        NotAuthenticated: when it does not.
+    """
+    if not agreement.admits(caller.key):
+        raise NotAuthenticated("the client's agreement lists its keys, and this key is not in the list")
 
 
-def _meant(header: Mapping[str, Any], keys: Mapping[str, PublicJwk]) -> Iterator[PublicJwk]:
-    """Yield the key that the header's kid names, or all keys without kid; never a key in the header."""
-    if "kid" not in header:
-        yield from keys.values()
-    elif isinstance(header["kid"], str) and header["kid"] in keys:
-        yield keys[header["kid"]]
-
-
-def _verified(assertion: str, keys: Iterator[PublicJwk]) -> tuple[str, dict[str, Any]]:
-    """Return the thumbprint of the key that signed the assertion, and its claims."""
-    for jwk in keys:
-        key = read_public_key(jwk)
-        try:
-            return key.thumbprint(), jwt.decode(assertion, key, algorithms=ASSERTION_ALGORITHMS).claims
-        except _MALFORMED:
-            continue
-    raise NotAuthenticated(_UNKNOWN)
-
-
-def _actor(claims: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def actor(claims: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return officer and citizen; a token names at most one of them."""
     act = claims.get("act")
     role = act.get("role", "officer") if isinstance(act, dict) else "officer"
@@ -227,41 +259,5 @@ def _officer(claims: Mapping[str, Any]) -> str | None:
     return officer
 
 
-def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> None:
-    registry = JWTClaimsRegistry(
-        leeway=_LEEWAY_SECONDS,
-        iss={"essential": True, "value": client_id},
-        sub={"essential": True, "value": client_id},
-        aud={"essential": True, "value": issuer},
-        exp={"essential": True},
-        jti={"essential": True},
-    )
-    # With several audiences, another one could use the assertion here first.
-    if not isinstance(claims.get("aud"), str):
-        raise NotAuthenticated("the assertion's aud is missing, or names more than this hub")
-    try:
-        registry.validate(dict(claims))
-    except _MALFORMED as error:
-        claim = getattr(error, "claim", None) or "claims"
-        raise NotAuthenticated(f"the assertion's {claim} is missing, wrong or expired") from None
-    # Written so that NaN, which JSON parsers accept, fails, too.
-    if not claims["exp"] <= time.time() + ASSERTION_SECONDS + _LEEWAY_SECONDS:
-        raise NotAuthenticated(f"the assertion lives longer than {ASSERTION_SECONDS} seconds")
-    if len(claims["jti"]) > 256 or "\0" in claims["jti"]:
-        raise NotAuthenticated("the assertion's jti is longer than 256 characters, or holds a zero")
-
-
-def _use_up(connection: Connection, client_id: str, claims: Mapping[str, Any]) -> None:
-    # It expires by our clock and is deleted by the database's: deleted early, it could be used again.
-    forgotten_at = claims["exp"] + _LEEWAY_SECONDS + _CLOCKS_APART_SECONDS
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "delete from share.assertion where client_id = %s and expires_at < now()", (client_id,)
-        )
-        cursor.execute(
-            "insert into share.assertion (client_id, jti, expires_at) "
-            "values (%s, %s, to_timestamp(%s)) on conflict do nothing",
-            (client_id, claims["jti"], forgotten_at),
-        )
-        if cursor.rowcount == 0:
-            raise NotAuthenticated("the assertion was used before; sign a new one")
+def _fingerprint(key: bytes) -> str:
+    return hmac.new(key, b"oncehub token key", hashlib.sha256).hexdigest()

@@ -1,25 +1,62 @@
-"""A request under an agreement, logged in the transaction that answers it, whatever its outcome."""
+"""A request and its caller: every outcome is logged in the transaction that answers the request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from oncehub.api.auth.tokens import Caller, admission, check_admission
-from oncehub.api.core.hub import Hub
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from oncehub.api.auth.tokens import Caller, admission, check_admission, check_pinned
+from oncehub.api.core.hub import Hub, TheHub
 from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement, LegalBasis
 from oncehub.encryption.field_values import decrypting
-from oncehub.errors import AccessDenied, CaseNotFound, ConsentNotFound, PersonNotFound, Refusal
+from oncehub.errors import (
+    AccessDenied,
+    CaseNotFound,
+    ConsentNotFound,
+    NotAuthenticated,
+    PersonNotFound,
+    Refusal,
+)
 from oncehub.share.agreements.permissions import require_in_force, today
 from oncehub.share.forms.prefill import FormRequest, find_for_form, require_living
 from oncehub.share.people.lookup import Person, Withheld, WithheldBecause, find_person
 from oncehub.share.people.relatives import LIFE_STATUS
 from oncehub.store.connection import Connection
+
+_bearer = HTTPBearer(
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="A token from `POST /v1/token`: bound to the client, its key, its agreement and the officer.",
+    auto_error=False,
+)
+
+
+# Dependencies that wait for nothing: as coroutines they need no thread of their own.
+async def _caller(
+    hub: TheHub, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    if credentials is None:
+        raise NotAuthenticated("send a bearer token from POST /v1/token")
+    caller = hub.verified.caller(credentials.credentials)
+    check_pinned(caller, hub.agreement(caller.agreement))
+    return caller
+
+
+async def _request_id(request: Request) -> UUID:
+    request_id: UUID = request.state.request_id
+    return request_id
+
+
+TheCaller = Annotated[Caller, Depends(_caller)]
+RequestId = Annotated[UUID, Depends(_request_id)]
 
 
 @dataclass

@@ -11,11 +11,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from oncehub.api.auth.token_keys import TokenKeys, load_token_keys
-from oncehub.api.auth.tokens import Caller
-from oncehub.api.auth.verified_tokens import VerifiedTokens
-from oncehub.api.core.limits import DayLimit, SecondLimit
-from oncehub.api.core.signing_watch import CheckpointWatch, checkpoint_watch
+from oncehub.api.auth.tokens import TokenKeys, VerifiedTokens, load_token_keys
+from oncehub.api.core.limits import CheckpointWatch, DayLimit, SecondLimit, checkpoint_watch
 from oncehub.api.database import Database, api_login
 from oncehub.api.http.oauth import DEFAULT_ISSUER
 from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
@@ -87,15 +84,6 @@ class Hub:
         if name not in self.agreements:
             raise NotAuthenticated("the client's agreement no longer exists")
         return self.agreements[name]
-
-    def require_pinned(self, caller: Caller) -> None:
-        """Check that the caller's agreement exists, and allows the caller's key.
-
-        Raises:
-            NotAuthenticated: when it does not.
-        """
-        if not self.agreement(caller.agreement).admits(caller.key):
-            raise NotAuthenticated("the client's agreement lists its keys, and this key is not in the list")
 
 
 def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> Hub:

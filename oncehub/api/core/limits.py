@@ -1,8 +1,8 @@
-"""Request limits of an agreement, by second and by day, counted by all processes of the API together.
+"""What stops a request: the limits of its agreement by second and by day, and an unsigned access log.
 
-The counts are in memory shared by the processes forked from the one that created it. Another server of the
-same hub has its own counts: by second those of its own requests, by day starting from the number of entries
-in the log when it first served the agreement that day.
+All processes of the API count together: the counts are in memory shared by the processes forked from the one
+that created it. Another server of the same hub has its own counts: by second those of its own requests, by
+day starting from the number of entries in the log when it first served the agreement that day.
 """
 
 from __future__ import annotations
@@ -10,17 +10,28 @@ from __future__ import annotations
 import hashlib
 import math
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from oncehub.clock import VIETNAM
 from oncehub.config.agreements import Agreement
-from oncehub.errors import TooManyRequests
+from oncehub.errors import ConfigError, LogUnsigned, TooManyRequests
 from oncehub.store.connection import Connection
 
-_SLOTS = 1024
+_SLOTS: Final = 1024
+
+LONGEST_UNSIGNED_SECONDS: Final = 14_400
+"""How long an entry may be unsigned unless `ONCEHUB_UNSIGNED_SECONDS` gives another limit.
+
+As X-Road's `acceptable-timestamp-failure-period` (UG-SYSPAR), four hours.
+"""
+
+_RECHECK_SECONDS: Final = 5.0
+
+_WAITED: Final = "select extract(epoch from clock_timestamp() - audit.oldest_unsigned())"
 
 
 class _Shared:
@@ -132,6 +143,52 @@ class DayLimit:
         if known and known[0] == day.toordinal():
             return known[1]
         return _logged(connection, agreement, _midnight(day))
+
+
+class CheckpointWatch:
+    """Stops requests while the access log is not signed: every disclosure must be provable later.
+
+    Args:
+        longest: seconds that an entry may be unsigned.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, longest: float = LONGEST_UNSIGNED_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._longest = longest
+        self._clock = clock
+        self._checked: float | None = None
+
+    def require_signed(self, connection: Connection) -> None:
+        """Refuse the request while signing is overdue; reads the database only every few seconds.
+
+        Raises:
+            LogUnsigned: when an entry has been unsigned for longer than the limit.
+        """
+        now = self._clock()
+        if self._checked is not None and now - self._checked < _RECHECK_SECONDS:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(_WAITED)
+            (waited,) = cursor.fetchone() or (None,)
+        if waited is not None and waited > self._longest:
+            raise LogUnsigned(
+                "the access log has not been signed for too long; look-ups are refused until it is"
+            )
+        self._checked = now
+
+
+def checkpoint_watch() -> CheckpointWatch:
+    """Return the watch that `ONCEHUB_UNSIGNED_SECONDS` asks for.
+
+    Raises:
+        ConfigError: when it is not a number of seconds.
+    """
+    text = os.environ.get("ONCEHUB_UNSIGNED_SECONDS") or str(LONGEST_UNSIGNED_SECONDS)
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigError("ONCEHUB_UNSIGNED_SECONDS must be a whole number of seconds, at least 1")
+    return CheckpointWatch(int(text))
 
 
 def _digest(name: str) -> float:

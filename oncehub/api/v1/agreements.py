@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from oncehub.api.auth.tokens import admission, check_admission
-from oncehub.api.core.caller import TheCaller
+from oncehub.api.core.audited_request import TheCaller
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.description import answers
 from oncehub.config.agreements import Agreement

@@ -19,8 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from oncehub.api.auth.tokens import Caller
-from oncehub.api.core.audited_request import AuditedRequest, audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import WHOLE_NUMBER, Body, SearchTerms
 from oncehub.api.http.description import answers

@@ -9,8 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
-from oncehub.api.core.audited_request import AuditedRequest, audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import MOMENT, Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers

@@ -13,8 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from oncehub.api.auth.tokens import Caller
-from oncehub.api.core.audited_request import AuditedRequest, audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers

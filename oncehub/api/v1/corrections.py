@@ -12,8 +12,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oncehub.api.auth.tokens import Caller
-from oncehub.api.core.audited_request import AuditedRequest, audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import WHOLE_NUMBER, Body
 from oncehub.api.v1.feeds import FeedQuery

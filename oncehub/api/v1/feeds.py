@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from oncehub.api.core.audited_request import audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import Body
 from oncehub.audit.log.entries import page as logged_page

@@ -8,8 +8,7 @@ import orjson
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from oncehub.api.core.audited_request import audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Path
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
-from oncehub.api.core.audited_request import audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import DAY, SearchTerms
 from oncehub.api.http.description import answers

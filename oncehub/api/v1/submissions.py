@@ -11,8 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from oncehub.api.core.audited_request import AuditedRequest, audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import SearchTerms
 from oncehub.api.http.description import answers

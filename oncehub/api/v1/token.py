@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from oncehub.api.auth.tokens import issue_token, verify_assertion
+from oncehub.api.auth.assertions import verify_assertion
+from oncehub.api.auth.tokens import check_pinned, issue_token
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.oauth import ASSERTION_TYPE, TOKEN_SECONDS
 from oncehub.errors import NotAuthenticated
@@ -122,7 +123,7 @@ def token(hub: TheHub, form: Annotated[dict[str, Any], Depends(_read_form)]) -> 
     try:
         with hub.database.transaction() as connection:
             caller = verify_assertion(connection, form["client_assertion"], hub.issuer)
-            hub.require_pinned(caller)
+            check_pinned(caller, hub.agreement(caller.agreement))
     except NotAuthenticated as error:
         raise TokenRefused(401, "invalid_client", str(error)) from None
     if form.get("client_id") not in (None, caller.client_id):

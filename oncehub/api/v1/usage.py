@@ -9,8 +9,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from oncehub.api.core.audited_request import audited_request
-from oncehub.api.core.caller import RequestId, TheCaller
+from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.bodies import MOMENT, WHOLE_NUMBER, SearchTerms
 from oncehub.api.http.description import answers

@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
 
 from oncehub.api.app import create_app
-from oncehub.api.auth.token_keys import OVERLAP_SECONDS, load_token_keys
+from oncehub.api.auth.tokens import OVERLAP_SECONDS, load_token_keys
 from oncehub.settings import Settings
 from oncehub.share.clients.clients import revoke_client
 from oncehub.share.clients.keys import add_key, give_up_key, retire_key

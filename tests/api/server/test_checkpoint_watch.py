@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from oncehub.api.app import create_app
-from oncehub.api.core.signing_watch import CheckpointWatch, checkpoint_watch
+from oncehub.api.core.limits import CheckpointWatch, checkpoint_watch
 from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.errors import ConfigError, LogUnsigned
 from oncehub.settings import Settings
