@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oncehub.reconcile.run import reconcile as reconcile_records
     from oncehub.settings import Settings, load_settings
     from oncehub.share.access.database_access import apply_agreements
-    from oncehub.share.corrections.publish import publish_corrections
+    from oncehub.share.corrections.publish_notices import publish_corrections
     from oncehub.share.coverage.measure import record_day as measure_coverage
     from oncehub.share.feeds.entries import publish as publish_feed
     from oncehub.share.retention.purge import purge as purge_expired
@@ -56,7 +56,7 @@ _PLACES: Final = {
     "load_connectors": ("oncehub.config.catalogue", "load_connectors"),
     "load_settings": ("oncehub.settings", "load_settings"),
     "measure_coverage": ("oncehub.share.coverage.measure", "record_day"),
-    "publish_corrections": ("oncehub.share.corrections.publish", "publish_corrections"),
+    "publish_corrections": ("oncehub.share.corrections.publish_notices", "publish_corrections"),
     "publish_feed": ("oncehub.share.feeds.entries", "publish"),
     "purge_expired": ("oncehub.share.retention.purge", "purge"),
     "reconcile_records": ("oncehub.reconcile.run", "reconcile"),

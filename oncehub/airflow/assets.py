@@ -1,4 +1,4 @@
-"""The assets that one DAG tells the next one by."""
+"""The Airflow assets by which one DAG starts the next."""
 
 from __future__ import annotations
 

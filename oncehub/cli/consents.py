@@ -22,7 +22,7 @@ from oncehub.errors import ConfigError
 from oncehub.settings import load_settings
 from oncehub.share.agreements.catalogue import find_agreement
 from oncehub.share.consent.consents import Channel, Proof, ShownText, record_consent, withdraw_consent
-from oncehub.share.consent.register import RecordedConsent, find_consent, list_consents
+from oncehub.share.consent.listing import RecordedConsent, find_consent, list_consents
 from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True)

@@ -8,7 +8,7 @@ from oncehub.cli.options import Json
 from oncehub.cli.output import show
 from oncehub.settings import load_settings
 from oncehub.share.corrections.progress import correction_progress
-from oncehub.share.corrections.publish import corrected_sources
+from oncehub.share.corrections.publish_notices import corrected_sources
 from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True)

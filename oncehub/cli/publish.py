@@ -10,8 +10,13 @@ from oncehub.cli.options import Json
 from oncehub.cli.output import show
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.corrections.publish import PREFIX, corrected_sources, feed_name, publish_corrections
-from oncehub.share.delivery.sequence import PublishReport
+from oncehub.share.corrections.publish_notices import (
+    PREFIX,
+    corrected_sources,
+    feed_name,
+    publish_corrections,
+)
+from oncehub.share.delivery.gap_free_sequence import PublishReport
 from oncehub.share.feeds.entries import publish as publish_feed
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from oncehub.audit.signing.keys import keys_to_trust
-from oncehub.audit.signing.purges import find_tampered_proof
+from oncehub.audit.signing.purge_proofs import find_tampered_proof
 from oncehub.cli.options import Json
 from oncehub.cli.output import show, show_one
 from oncehub.settings import load_settings

@@ -1,1 +1,1 @@
-"""What every step of the way speaks: entities, configuration documents, settings and errors."""
+"""Configuration documents as Python models: connectors, mappings, rules, agreements, procedures, entities."""

@@ -1,4 +1,4 @@
-"""A database of the suite's own: streams are read into it, what it holds is compared, and it is emptied."""
+"""The database in which the conformance suite reads streams, compares what has landed, and starts anew."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from oncehub.conformance.recorder import (
     RecordingAdapter,
     ReplayingAdapter,
 )
-from oncehub.connect.http.rate_limiter import LocalRateLimiter, Pause, RateLimiter
+from oncehub.connect.http.local_rate_limiter import LocalRateLimiter, Pause, RateLimiter
 from oncehub.connect.http.session import Transport
 from oncehub.connect.source import Source
 from oncehub.connect.stream.reader import Clock

@@ -1,4 +1,4 @@
-"""Records as a source sent them: what each is about, when it was stated, and small changes to one."""
+"""Key, statement time and deletion mark of records as sent, and altered copies of a record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Stated:
         key: as the hub keys it; None where unreadable.
         at: time of statement, UTC; None where unreadable.
         number: of the change, in a stream with changes by sequence.
-        lives: whether it says that the record was deleted.
+        lives: whether the record is one that was not deleted.
         content: as sent.
     """
 

@@ -1,4 +1,4 @@
-"""A connector tried: on its source, on its recording, or to make one."""
+"""Runs the conformance suite on a source or on its recording, or makes the recording."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oncehub.conformance.recording.redaction import redacted
 from oncehub.conformance.subject import Options
 from oncehub.conformance.suite import Listener, Suite
 from oncehub.conformance.verdict import Verdict
-from oncehub.connect.http.rate_limiter import Pause
+from oncehub.connect.http.local_rate_limiter import Pause
 from oncehub.errors import ConfigError
 
 RECORDED_FROM = Connection(host="https://recorded.invalid")

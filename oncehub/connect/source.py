@@ -16,7 +16,7 @@ from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector, Parent, Stream
 from oncehub.connect.auth.authentication import authentication_of
 from oncehub.connect.checks import check_connector, places
-from oncehub.connect.http.rate_limiter import LocalRateLimiter, Pause, RateLimiter
+from oncehub.connect.http.local_rate_limiter import LocalRateLimiter, Pause, RateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.session import Transport, open_session
 from oncehub.connect.page import Page

@@ -1,4 +1,4 @@
-"""Encrypted payloads, which are whole records: of rejected records, and of submitted ones that wait.
+"""Encrypts whole stored records, rejected or submitted; single attributes: `encrypted_fields`.
 
 Each is bound to its stream: a rejected record by its own digest, a submitted one by its token.
 """

@@ -21,8 +21,9 @@ from oncehub.intake.landing.absence_deletes import ANY_TIME, Snapshot
 from oncehub.intake.landing.land import Landing
 from oncehub.intake.micro_batches import MicroBatch, Size, micro_batches
 from oncehub.intake.quarantine.rejected_records import Quarantine, refuse_excess
+from oncehub.intake.runs.checkpoint import HighMarks
 from oncehub.intake.runs.cursor import advance, changes_of
-from oncehub.intake.runs.run import Counts, HighMarks, Run, RunReport
+from oncehub.intake.runs.run import Counts, Run, RunReport
 from oncehub.intake.runs.start import Begin, begin_backfill, begin_live, definition_changed
 from oncehub.intake.runs.stream_locks import lock_for_landing, reader_of, stream_lock
 from oncehub.intake.submissions import SubmittedRecords

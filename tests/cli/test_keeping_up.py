@@ -13,8 +13,8 @@ from oncehub.audit.log.pseudonyms import feed_pseudonym, pseudonym_key
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
-from oncehub.share.corrections.publish import publish_corrections
-from oncehub.share.delivery.offsets import note_page
+from oncehub.share.corrections.publish_notices import publish_corrections
+from oncehub.share.delivery.consumer_offsets import note_page
 from oncehub.share.feeds.consumer_snapshot import digest
 from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.store.connection import Connection

@@ -12,7 +12,7 @@ import yaml
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect.http.rate_limiter import Pause
+from oncehub.connect.http.local_rate_limiter import Pause
 from oncehub.connect.page import Page
 from oncehub.connect.source import Source
 from oncehub.connect.stream.window import Window

@@ -15,7 +15,7 @@ import yaml
 
 from oncehub.config.connection import Connection, connection_from_document
 from oncehub.config.connector import Connector
-from oncehub.connect.http.rate_limiter import LocalRateLimiter
+from oncehub.connect.http.local_rate_limiter import LocalRateLimiter
 from oncehub.connect.resume_token import ResumeToken
 from oncehub.connect.source import Source
 from stubs.client import Systems

@@ -12,7 +12,7 @@ import pytest
 from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect.http.rate_limiter import LocalRateLimiter
+from oncehub.connect.http.local_rate_limiter import LocalRateLimiter
 from oncehub.connect.source import Source
 from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError

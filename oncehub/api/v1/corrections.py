@@ -20,15 +20,15 @@ from oncehub.audit.log.entries import Action
 from oncehub.audit.log.entries import page as logged_page
 from oncehub.config.agreements import Corrections
 from oncehub.share.agreements.permissions import require_corrections, today
-from oncehub.share.corrections import notices
-from oncehub.share.corrections.notices import (
+from oncehub.share.corrections import read_notices as notices
+from oncehub.share.corrections.publish_notices import feed_name
+from oncehub.share.corrections.read_notices import (
     RejectionReason,
     Response,
     acknowledge,
     note_read,
     read_notices,
 )
-from oncehub.share.corrections.publish import feed_name
 
 router = APIRouter(prefix="/v1/corrections", tags=["corrections"])
 

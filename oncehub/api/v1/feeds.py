@@ -14,7 +14,7 @@ from oncehub.audit.log.entries import page as logged_page
 from oncehub.share.agreements.permissions import (
     require_feed,
 )
-from oncehub.share.delivery.offsets import note_page
+from oncehub.share.delivery.consumer_offsets import note_page
 from oncehub.share.feeds.entries import read_changes
 
 router = APIRouter(prefix="/v1")

@@ -15,7 +15,7 @@ import requests
 
 from oncehub.config.access import Limits
 from oncehub.connect.http.failures import HTTP_ERRORS, CredentialsRefused, TryAgain, network_failure
-from oncehub.connect.http.rate_limiter import Pause, RateLimiter
+from oncehub.connect.http.local_rate_limiter import Pause, RateLimiter
 from oncehub.connect.http.responses import Response, chunks_of, copied, taken
 from oncehub.connect.http.retry import check_status, with_retries
 

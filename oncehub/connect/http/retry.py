@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from oncehub.config.access import Limits
 from oncehub.connect.http.failures import CredentialsRefused, TryAgain
-from oncehub.connect.http.rate_limiter import Pause, RateLimiter
+from oncehub.connect.http.local_rate_limiter import Pause, RateLimiter
 from oncehub.errors import AuthenticationError, RequestRefused, SourceUnavailable, Throttled
 
 logger = logging.getLogger(__name__)

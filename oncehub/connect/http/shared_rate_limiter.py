@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2 import sql
 
 from oncehub.config.connector import Connector
-from oncehub.connect.http.rate_limiter import LONGEST_SUSPENSION, Pause, check_suspension
+from oncehub.connect.http.local_rate_limiter import LONGEST_SUSPENSION, Pause, check_suspension
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.failures import without_values

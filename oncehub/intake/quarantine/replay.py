@@ -1,4 +1,4 @@
-"""Replay of rejected records: they are listed, decrypted for display, and landed again after a fix."""
+"""Lists, shows and replays rejected records."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Stream cursors: how far a stream has been read, across runs.
 
-The place in a listing during one run is not here but in `oncehub.connect.pagination`.
+The place that one unfinished run has reached is not here but in `oncehub.intake.runs.checkpoint`; the
+cursors of a paginated listing are in `oncehub.connect.pagination.cursor`.
 """
 
 from __future__ import annotations

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from psycopg2.extras import Json, RealDictCursor
+from psycopg2.extras import RealDictCursor
 
 from oncehub.config.connector import SequenceChanges, TimeChanges
 from oncehub.connect.resume_token import ResumeToken
 from oncehub.connect.stream.window import Window
 from oncehub.errors import OncehubError, StoreUnavailable
 from oncehub.intake.landing.land import Landed
+from oncehub.intake.runs.checkpoint import DROP_CHECKPOINT, SAVE_CHECKPOINT, HighMarks, checkpoint_values
 from oncehub.intake.runs.stream_locks import Mode, reader_of
 from oncehub.normalize.batch import Batch
 from oncehub.store.connection import Connection
@@ -32,24 +33,6 @@ set pages = pages + %(pages)s, read = read + %(read)s, accepted = accepted + %(a
     deleted = deleted + %(deleted)s, drift = drift + %(drift)s, total = coalesce(%(total)s, total)
 where run_id = %(run_id)s
 returning {_TOTALS}
-"""
-
-_SAVE_CHECKPOINT = """
-insert into intake.checkpoint
-    (source, stream, reader, run_id, page, high_mark, high_sequence, shown_until)
-values
-    (%(source)s, %(stream)s, %(reader)s, %(run_id)s, %(page)s, %(high_mark)s, %(high_sequence)s,
-     %(shown_until)s)
-on conflict (source, stream, reader) do update
-set run_id = excluded.run_id, page = excluded.page, saved_at = now(),
-    high_mark = greatest(checkpoint.high_mark, excluded.high_mark),
-    high_sequence = greatest(checkpoint.high_sequence, excluded.high_sequence),
-    shown_until = case when %(restarted)s then excluded.shown_until
-                       else greatest(checkpoint.shown_until, excluded.shown_until) end
-"""
-
-_DROP_CHECKPOINT = """
-delete from intake.checkpoint where source = %(source)s and stream = %(stream)s and reader = %(reader)s
 """
 
 _DROP_SEEN = "delete from intake.seen where run_id = %(run_id)s"
@@ -125,23 +108,6 @@ class Counts:
         )
 
 
-@dataclass(frozen=True)
-class HighMarks:
-    """The high-water marks of a micro-batch.
-
-    Attributes:
-        high_mark: latest time of statement.
-        high_sequence: largest sequence number, for a cursor by sequence.
-        shown_until: latest time of statement, of pages of a snapshot.
-        restarted: whether the micro-batch restarts the read.
-    """
-
-    high_mark: datetime | None
-    high_sequence: int | None
-    shown_until: datetime | None
-    restarted: bool
-
-
 @dataclass
 class Run:
     """A run in progress; every call that writes belongs in the caller's transaction.
@@ -185,7 +151,7 @@ class Run:
 
     def save_checkpoint(self, page: ResumeToken | None, marks: HighMarks) -> None:
         """Store the next page (None when all have landed) and the high-water marks."""
-        self._run(_SAVE_CHECKPOINT, page=None if page is None else Json(page.stored()), **asdict(marks))
+        self._run(SAVE_CHECKPOINT, **checkpoint_values(page, marks))
 
     def succeed(self, *, deleted_by_absence: int = 0) -> RunReport:
         """Close the run, and return its counters."""
@@ -216,7 +182,7 @@ class Run:
             raise
 
     def _forget(self) -> None:
-        self._run(_DROP_CHECKPOINT)
+        self._run(DROP_CHECKPOINT)
         self._run(_DROP_SEEN)
 
     def _report(self, statement: str, **values: Any) -> RunReport:

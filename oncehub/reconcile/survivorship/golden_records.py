@@ -1,4 +1,4 @@
-"""Writes golden records: of each attribute the winning value, its provenance, and the versions before it."""
+"""Computes and stores golden records: each attribute's first statement in the order of `ranking`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranks the statements of an attribute: a run takes the first, `explain` shows the ranking."""
+"""The order in which statements win: the latest under an authority, else the one with the greatest weight."""
 
 from __future__ import annotations
 

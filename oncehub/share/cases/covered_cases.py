@@ -1,4 +1,4 @@
-"""Cases on an agreement's behalf, seen and decided with the rights of its role: see `reconcile.cases`.
+"""Cases that an agreement covers, read and decided as its role; all cases: `reconcile.stewardship.cases`.
 
 Every connection is in a transaction, and may become the agreement's role.
 """

@@ -1,4 +1,4 @@
-"""The part of the coverage statement that lists households, as `household` and `item_values` list one."""
+"""SQL conditions of coverage: when a value counts or is too old, and how household items are answered."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import unqualified
 from oncehub.share.agreements.population import population_condition
-from oncehub.share.delivery.offsets import Position, position
+from oncehub.share.delivery.consumer_offsets import Position, position
 from oncehub.share.feeds.consumer_snapshot import find_missed, load_snapshot
 from oncehub.share.feeds.entries import believed_values, entitled, feed_terms
 from oncehub.store.connection import Connection, Cursor

@@ -23,7 +23,7 @@ from psycopg2 import errors, sql
 from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError
-from oncehub.share.delivery.offsets import Position
+from oncehub.share.delivery.consumer_offsets import Position
 from oncehub.share.feeds.entries import decrypted_line, feed_terms, standing_names, within
 from oncehub.store.connection import Cursor
 

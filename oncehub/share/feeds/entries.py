@@ -20,8 +20,8 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.population import population_condition
 from oncehub.share.consent.consents import consent_terms, lock_consents
-from oncehub.share.delivery import sequence as delivery
-from oncehub.share.delivery.sequence import PATIENCE_SECONDS, PublishReport, SequencePage, read_page
+from oncehub.share.delivery import gap_free_sequence as delivery
+from oncehub.share.delivery.gap_free_sequence import PATIENCE_SECONDS, PublishReport, SequencePage, read_page
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement
 

@@ -1,4 +1,4 @@
-"""What fills an item of a form, a believed value or a list made of several; else why it is asked."""
+"""Decides for each item of a form which golden value fills it, or why it is missing."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from oncehub.audit.log.pseudonyms import pseudonym_key
 from oncehub.audit.signing.keys import SigningKey, signing_key
-from oncehub.audit.signing.purges import Purged, write_proof
+from oncehub.audit.signing.purge_proofs import Purged, write_proof
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import load_entities
@@ -19,7 +19,7 @@ from oncehub.config.retention import Kind, RetentionRules
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.corrections.publish import feed_name
+from oncehub.share.corrections.publish_notices import feed_name
 from oncehub.share.retention.kinds import Purge, purges
 from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import without_values

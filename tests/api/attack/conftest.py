@@ -15,7 +15,7 @@ from oncehub.api.app import create_app
 from oncehub.config.entities import load_entities
 from oncehub.settings import Settings
 from oncehub.share.agreements.procedures import load_procedures
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 

@@ -28,7 +28,7 @@ from oncehub.errors import (
 )
 from oncehub.settings import Settings
 from oncehub.share.clients.clients import add_client, new_client_key
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 

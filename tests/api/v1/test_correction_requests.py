@@ -15,7 +15,7 @@ from oncehub.api.app import create_app
 from oncehub.clock import VIETNAM
 from oncehub.settings import Settings
 from oncehub.share.corrections.progress import correction_progress
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.store.connection import Connection
 
 AN, BINH = "001084000999", "001090000002"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oncehub.settings import Settings
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.feeds.entries import publish as publish_feed
 from oncehub.store.connection import Connection
 

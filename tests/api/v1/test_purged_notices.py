@@ -15,7 +15,7 @@ from oncehub.audit.signing.page_verification import page_findings
 from oncehub.settings import Settings
 from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.progress import correction_progress
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.retention.purge import purge
 from oncehub.store.connection import Connection
 

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from oncehub.api.app import create_app
 from oncehub.settings import Settings
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 

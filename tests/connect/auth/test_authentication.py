@@ -22,7 +22,7 @@ from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect.auth.oauth import BearerTokens, client_secret_basic
-from oncehub.connect.http.rate_limiter import LocalRateLimiter
+from oncehub.connect.http.local_rate_limiter import LocalRateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.source import Source
 from oncehub.connect.stream.window import Window

@@ -26,7 +26,7 @@ from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect.files.folder import folder_of
-from oncehub.connect.http.rate_limiter import LocalRateLimiter
+from oncehub.connect.http.local_rate_limiter import LocalRateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.session import open_session
 from oncehub.connect.source import Source

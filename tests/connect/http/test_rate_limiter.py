@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.access import Limits
-from oncehub.connect.http.rate_limiter import LocalRateLimiter, Pause
+from oncehub.connect.http.local_rate_limiter import LocalRateLimiter, Pause
 
 
 class Clock:

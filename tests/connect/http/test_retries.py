@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from oncehub.config.connector import Connector
-from oncehub.connect.http.rate_limiter import LocalRateLimiter
+from oncehub.connect.http.local_rate_limiter import LocalRateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.retry import backoff, retry_after
 from oncehub.connect.source import Source

@@ -14,8 +14,8 @@ from oncehub.reconcile.shards import Shard
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
-from oncehub.share.corrections.notices import acknowledge, note_read, read_notices
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
+from oncehub.share.corrections.read_notices import acknowledge, note_read, read_notices
 from oncehub.store.connection import connect
 
 from ..conftest import Hub

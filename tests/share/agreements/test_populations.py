@@ -19,8 +19,8 @@ from oncehub.settings import Settings
 from oncehub.share.access.database_access import build_database_access, encrypted_attributes
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.population import Catalogues, population_condition
-from oncehub.share.corrections.notices import read_notices
-from oncehub.share.corrections.publish import notice_sequence
+from oncehub.share.corrections.publish_notices import notice_sequence
+from oncehub.share.corrections.read_notices import read_notices
 from oncehub.share.feeds.check import FeedChecker
 from oncehub.share.feeds.entries import feed_sequence, read_changes
 from oncehub.share.people.lookup import Person, Withheld, find_person

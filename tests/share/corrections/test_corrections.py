@@ -11,7 +11,7 @@ from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.errors import ConfigError, RunBusy, StoreUnavailable
 from oncehub.settings import Settings
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.store.connection import Connection, locked
 
 AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An", "sex": "female"}

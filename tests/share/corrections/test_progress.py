@@ -11,9 +11,9 @@ import pytest
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
-from oncehub.share.corrections.notices import NoticeResponse, acknowledge, note_read, read_notices
 from oncehub.share.corrections.progress import SourceProgress, correction_progress
-from oncehub.share.corrections.publish import publish_corrections
+from oncehub.share.corrections.publish_notices import publish_corrections
+from oncehub.share.corrections.read_notices import NoticeResponse, acknowledge, note_read, read_notices
 from oncehub.store.connection import Connection
 
 AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An"}

@@ -11,7 +11,7 @@ from psycopg2 import sql
 
 from oncehub.errors import NotFetched, RunBusy, StoreError, StoreUnavailable
 from oncehub.settings import Settings
-from oncehub.share.delivery.offsets import (
+from oncehub.share.delivery.consumer_offsets import (
     Position,
     note_acknowledged,
     note_fetched,
@@ -19,7 +19,7 @@ from oncehub.share.delivery.offsets import (
     position,
     require_fetched,
 )
-from oncehub.share.delivery.sequence import Sequence, SequencePage, read_page
+from oncehub.share.delivery.gap_free_sequence import Sequence, SequencePage, read_page
 from oncehub.store.connection import Connection, locked
 
 _TABLES = """

@@ -21,7 +21,7 @@ from oncehub.share.clients.clients import (
     new_client_key,
     revoke_client,
 )
-from oncehub.share.delivery.offsets import note_page
+from oncehub.share.delivery.consumer_offsets import note_page
 from oncehub.share.feeds.check import FeedCheck, FeedChecker
 from oncehub.share.feeds.consumer_snapshot import digest
 from oncehub.share.feeds.entries import publish, read_changes

@@ -18,13 +18,13 @@ from joserfc import jws
 from psycopg2.extras import Json
 
 from oncehub.audit.signing.keys import signing_key
-from oncehub.audit.signing.purges import find_tampered_proof
+from oncehub.audit.signing.purge_proofs import find_tampered_proof
 from oncehub.config.retention import RetentionRules
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
-from oncehub.share.delivery.offsets import note_page
+from oncehub.share.delivery.consumer_offsets import note_page
 from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.share.forms.submissions import LONGEST_OPEN
 from oncehub.share.retention import purge as purging

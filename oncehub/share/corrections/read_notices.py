@@ -1,4 +1,4 @@
-"""What a source reads of its correction notices, and what it says to them."""
+"""Serves published correction notices to their source, and takes its acknowledgements and responses."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement, Corrections
 from oncehub.errors import NotFetched
-from oncehub.share.corrections.publish import feed_name
-from oncehub.share.delivery.offsets import Position, note_acknowledged, note_fetched, require_fetched
-from oncehub.share.delivery.sequence import SequencePage, read_page
+from oncehub.share.corrections.publish_notices import feed_name
+from oncehub.share.delivery.consumer_offsets import Position, note_acknowledged, note_fetched, require_fetched
+from oncehub.share.delivery.gap_free_sequence import SequencePage, read_page
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement
 

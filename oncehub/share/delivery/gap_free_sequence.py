@@ -9,7 +9,7 @@ appended, after the changes have committed, so that a consumer that keeps its la
 - What committed above the horizon waits; `publish` repeats until nothing waits.
 - A step is one transaction: a kill loses nothing, and a repeat adds nothing.
 
-How far consumers have come is in `oncehub.share.delivery.offsets`.
+How far consumers have come is in `oncehub.share.delivery.consumer_offsets`.
 """
 
 from __future__ import annotations

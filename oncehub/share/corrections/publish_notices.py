@@ -1,4 +1,4 @@
-"""Correction notices: a sequence for each source, of where its records differ from what is believed.
+"""Publishes correction notices: appends opened, changed and closed discrepancies to a source's sequence.
 
 A notice holds the source's own value and, within its agreement, the believed value with its source; of
 attributes that the agreement lists under `without_value`, only that they differ. It names the person only by
@@ -15,7 +15,7 @@ from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.population import population_condition
-from oncehub.share.delivery.sequence import PATIENCE_SECONDS, PublishReport, Sequence
+from oncehub.share.delivery.gap_free_sequence import PATIENCE_SECONDS, PublishReport, Sequence
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement
 
