@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 from psycopg2 import sql
 
-from oncehub.config.matching import BlockingKey, ModelRules
+from oncehub.config.rules import BlockingKey, ModelRules
 from oncehub.reconcile.matching.features import fetched
 from oncehub.reconcile.matching.models import Model, active_model, frequencies_of
 from oncehub.reconcile.matching.splink_job import completed, linking

@@ -12,7 +12,7 @@ from typing import Final
 
 from psycopg2 import sql
 
-from oncehub.config.matching import STATED_BY_OTHERS, BlockingKey, ModelRules
+from oncehub.config.rules import STATED_BY_OTHERS, BlockingKey, ModelRules
 from oncehub.reconcile.matching.features import key_column, key_of
 from oncehub.store.connection import Cursor
 from oncehub.store.statements import statement

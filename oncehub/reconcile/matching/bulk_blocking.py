@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from psycopg2 import sql
 
-from oncehub.config.matching import ModelRules
+from oncehub.config.rules import ModelRules
 from oncehub.reconcile.matching.blocking import (
     REFORMED,
     Rule,

@@ -14,7 +14,7 @@ import polars as pl
 from psycopg2 import sql
 
 from oncehub.config.administrative_units import REFORM
-from oncehub.config.matching import BlockingKey, Evidence, ModelRules
+from oncehub.config.rules import BlockingKey, Evidence, ModelRules
 from oncehub.reconcile.rules.columns import selected
 from oncehub.store.connection import Cursor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from oncehub.config.matching import Evidence, ModelRules
+from oncehub.config.rules import Evidence, ModelRules
 
 Level = dict[str, Any]
 

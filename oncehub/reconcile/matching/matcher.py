@@ -15,7 +15,7 @@ import orjson
 import polars as pl
 from psycopg2 import sql
 
-from oncehub.config.matching import ModelRules
+from oncehub.config.rules import ModelRules
 from oncehub.reconcile.matching.blocking import are_many, find_people, kept_keys, note_changed_keys, note_keys
 from oncehub.reconcile.matching.bulk_blocking import Blocked, block_in_bulk
 from oncehub.reconcile.matching.evidence import MatchCandidate, weights_of

@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 from pydantic import BaseModel, ValidationError
 
-from oncehub.config.matching import ModelRules
+from oncehub.config.rules import ModelRules
 from oncehub.errors import ConfigError
 from oncehub.reconcile.matching.blocking import prepare_register
 from oncehub.reconcile.matching.levels import terms

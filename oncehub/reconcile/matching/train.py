@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 from psycopg2 import sql
 
-from oncehub.config.matching import ModelRules
+from oncehub.config.rules import ModelRules
 from oncehub.errors import ConfigError, NotTrainable
 from oncehub.reconcile.matching.features import (
     fetched,
