@@ -124,7 +124,7 @@ class HubClient:
 
         Args:
             sequence: of the last line that the agency keeps.
-            responses: `{notice, response, reason}`: accepted, in_work, or rejected with its reason.
+            responses: `{notice, response, reason}`: accepted, in_progress, or rejected with its reason.
         """
         body = {"acknowledged": sequence, "responses": [dict(response) for response in responses]}
         return self._ask("POST", "/v1/corrections/acknowledgements", json=body)

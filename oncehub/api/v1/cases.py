@@ -32,12 +32,12 @@ from oncehub.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.stewardship.cases import Case, CaseContent, CaseFile, CaseVerdict
 from oncehub.share.agreements.permissions import require_cases, require_search
-from oncehub.share.cases.covered_cases import (
-    decide_covered_case,
-    find_covered_case,
-    list_covered_cases,
-    open_covered_case,
-    read_covered_case,
+from oncehub.share.cases.agreement_cases import (
+    decide_agreement_case,
+    find_agreement_case,
+    list_agreement_cases,
+    open_agreement_case,
+    read_agreement_case,
 )
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
@@ -247,7 +247,7 @@ def cases(
 ) -> CasesAnswer:
     """List the cases that the agreement covers, the oldest first, and nothing of what they are about."""
     with _cases(hub, caller, request_id) as (request, own):
-        found = list_covered_cases(
+        found = list_agreement_cases(
             request.connection,
             request.agreement,
             own,
@@ -268,7 +268,7 @@ def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId)
     """Show what the record states beside what is believed of the people it may speak of, and the evidence."""
     with _cases(hub, caller, request_id, case_id) as (request, own):
         content = _covered(request, own, case_id)
-        file = open_covered_case(request.connection, request.agreement, case_id, content)
+        file = open_agreement_case(request.connection, request.agreement, case_id, content)
         if file.case.kind == "correction_request":
             # It is about whoever has asked, and nobody else.
             request.person_key = next(iter(file.people), None)
@@ -293,7 +293,7 @@ def decision(
         # Whom the officer searched for is consulted; whom the case names appears in it.
         request.person_key = person if body.search else None
         request.appeared = (person,) if person else ()
-        decided = decide_covered_case(
+        decided = decide_agreement_case(
             request.connection,
             request.agreement,
             case_id,
@@ -321,10 +321,10 @@ def _cases(
 
 def _covered(request: AuditedRequest, own: Cases, case_id: int) -> CaseContent:
     """Read what a case is about; whether one that the agreement does not cover exists is not told."""
-    found = find_covered_case(request.connection, request.agreement, case_id)
+    found = find_agreement_case(request.connection, request.agreement, case_id)
     if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
         raise CaseNotFound(f"there is no case {case_id}")
-    content = read_covered_case(request.connection, request.agreement, case_id)
+    content = read_agreement_case(request.connection, request.agreement, case_id)
     covered = request.agreement.attributes
     if found.kind == "correction_request" and qualified(content.evidence["attribute"]) not in covered:
         raise CaseNotFound(f"there is no case {case_id}")

@@ -29,7 +29,7 @@ from oncehub.share.roles import as_agreement, schema_of
 from oncehub.store.connection import Connection
 
 
-def list_covered_cases(
+def list_agreement_cases(
     connection: Connection, agreement: Agreement, own: Cases, *, closed: bool, after: int, limit: int
 ) -> list[Case]:
     """Give the agreement's cases `own` by number, and nothing of what they are about; see `list_cases`."""
@@ -45,7 +45,7 @@ def list_covered_cases(
         )
 
 
-def find_covered_case(connection: Connection, agreement: Agreement, case_id: int) -> Case:
+def find_agreement_case(connection: Connection, agreement: Agreement, case_id: int) -> Case:
     """Give one case without what it is about.
 
     Raises:
@@ -55,7 +55,7 @@ def find_covered_case(connection: Connection, agreement: Agreement, case_id: int
         return find_case(connection, case_id, schema_of(agreement.name))
 
 
-def read_covered_case(connection: Connection, agreement: Agreement, case_id: int) -> CaseContent:
+def read_agreement_case(connection: Connection, agreement: Agreement, case_id: int) -> CaseContent:
     """Return what a case is about, as far as the agreement covers it.
 
     Raises:
@@ -68,7 +68,7 @@ def read_covered_case(connection: Connection, agreement: Agreement, case_id: int
         return read_content(cursor, case_id, content, people)
 
 
-def open_covered_case(
+def open_agreement_case(
     connection: Connection, agreement: Agreement, case_id: int, content: CaseContent
 ) -> CaseFile:
     """Give one case with the evidence side by side, of the agreement's attributes; see `open_case_file`.
@@ -77,7 +77,7 @@ def open_covered_case(
         connection: in a transaction.
         agreement: on whose behalf.
         case_id: its number.
-        content: as `read_covered_case` gives it.
+        content: as `read_agreement_case` gives it.
 
     Raises:
         CaseNotFound: when the agreement has none of that number.
@@ -87,7 +87,7 @@ def open_covered_case(
         return open_case_file(connection, case_id, attributes, content, schema_of(agreement.name))
 
 
-def decide_covered_case(
+def decide_agreement_case(
     connection: Connection,
     agreement: Agreement,
     case_id: int,

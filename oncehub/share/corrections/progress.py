@@ -24,7 +24,7 @@ class SourceProgress:
         oldest_unacknowledged: when the first line above that was published.
         uncorrected: acknowledged, and open still.
         oldest_uncorrected: when the oldest of them was published.
-        accepted: open ones that the source says are right; `in_work` and `rejected` likewise.
+        accepted: open ones that the source says are right; `in_progress` and `rejected` likewise.
         corrected: discrepancies that the source has closed by stating another value.
         median_days: days from fetching to closing, median.
         p90_days: 90th percentile.
@@ -41,7 +41,7 @@ class SourceProgress:
     uncorrected: int
     oldest_uncorrected: datetime | None
     accepted: int
-    in_work: int
+    in_progress: int
     rejected: int
     corrected: int
     median_days: float | None

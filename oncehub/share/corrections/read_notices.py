@@ -16,7 +16,7 @@ from oncehub.share.delivery.gap_free_sequence import SequencePage, read_page
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement
 
-Response = Literal["accepted", "in_work", "rejected"]
+Response = Literal["accepted", "in_progress", "rejected"]
 
 RejectionReason = Literal["documented", "other_person", "not_kept"]
 """A document proves the value; the record is about another person; another system keeps the value."""

@@ -129,7 +129,7 @@ create table share.notice_response (
     source     text not null,
     notice     bigint not null,
     client_id  text not null references share.client,
-    response    text not null check (response in ('accepted', 'in_work', 'rejected')),
+    response    text not null check (response in ('accepted', 'in_progress', 'rejected')),
     reason     text check (reason in ('documented', 'other_person', 'not_kept')),
     at         timestamptz not null default now(),
     foreign key (source, notice) references share.notice (source, sequence),

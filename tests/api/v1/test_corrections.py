@@ -259,12 +259,12 @@ def test_another_client_of_the_agency_goes_on_where_the_first_was(
 
 def test_a_source_says_what_becomes_of_a_notice(tax: Any, five: list[int], readings: Any) -> None:
     tax.corrections()
-    work = {"notice": 1, "response": "in_work"}
+    work = {"notice": 1, "response": "in_progress"}
     refusal = {"notice": 2, "response": "rejected", "reason": "documented"}
     assert tax.acknowledge(5, work, refusal).status_code == 200
     assert tax.acknowledge(5, work, refusal).status_code == 200
     assert tax.acknowledge(5, work, {"notice": 1, "response": "accepted"}).status_code == 200
-    assert readings() == [(1, "in_work", None), (2, "rejected", "documented"), (1, "accepted", None)]
+    assert readings() == [(1, "in_progress", None), (2, "rejected", "documented"), (1, "accepted", None)]
 
 
 def test_an_answer_to_a_notice_that_was_not_fetched_notes_nothing(

@@ -114,8 +114,8 @@ def test_the_latest_word_on_an_open_notice_is_counted(
     tax.fetch()
     tax.acknowledge(
         0,
-        NoticeResponse(1, "in_work"),
-        NoticeResponse(2, "in_work"),
+        NoticeResponse(1, "in_progress"),
+        NoticeResponse(2, "in_progress"),
         NoticeResponse(3, "rejected", "documented"),
         NoticeResponse(4, "accepted"),
     )
@@ -123,7 +123,7 @@ def test_the_latest_word_on_an_open_notice_is_counted(
     alter(found[3], closed_at=datetime.now(UTC), closed_because="corrected")
     tax.told()
     progress = tax.progress()
-    assert (progress.accepted, progress.in_work, progress.rejected) == (0, 1, 2)
+    assert (progress.accepted, progress.in_progress, progress.rejected) == (0, 1, 2)
 
 
 def test_the_time_a_correction_took_is_kept_with_its_closing(

@@ -37,7 +37,7 @@ standing as (
         count(*) filter (where acknowledged) as uncorrected,
         min(published_at) filter (where acknowledged) as oldest_uncorrected,
         count(*) filter (where response = 'accepted') as accepted,
-        count(*) filter (where response = 'in_work') as in_work,
+        count(*) filter (where response = 'in_progress') as in_progress,
         count(*) filter (where response = 'rejected') as rejected
     from open
     group by source
@@ -67,7 +67,7 @@ select
         limit 1
     ) as oldest_unacknowledged,
     coalesce(s.uncorrected, 0) as uncorrected, s.oldest_uncorrected,
-    coalesce(s.accepted, 0) as accepted, coalesce(s.in_work, 0) as in_work,
+    coalesce(s.accepted, 0) as accepted, coalesce(s.in_progress, 0) as in_progress,
     coalesce(s.rejected, 0) as rejected, coalesce(c.corrected, 0) as corrected,
     c.median_days, c.p90_days, c.median_days_open, c.p90_days_open
 from reached r left join standing s using (source) left join corrected c using (source)
