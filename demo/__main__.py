@@ -1,4 +1,4 @@
-"""`python -m demo`: everything started, two cycles run, the result scored and shown."""
+"""`python -m demo`: starts everything, runs two cycles, scores the result and prints it."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from demo.results.scoring import count_links, score_discrepancies
 from demo.results.summary import Summary
 from demo.stage import Stage, raised
 from demo.story.pages import show_story
-from demo.story.places import Places
 from demo.story.send_back import send_back
 from demo.story.story import Story, mark_changes, tell_story
 from oncehub.errors import OncehubError
+from oncehub.share.people.labels import load_labels
 from stubs.client import SystemsError
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "var" / "demo"
 AGREEMENT = "portal-residence"
-"""Whose clerk fills the forms, and whose feed is followed."""
+"""The agreement under which the forms are opened and the feed is read."""
 
 _INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for on the command line; `leave` ends instead of staying up."""
+    """The options of the command line; with `leave` the demo ends instead of staying up."""
 
     people: int
     port_base: int
@@ -63,9 +63,11 @@ def main(
     port_base: Annotated[int, typer.Option(min=0, max=65_500, help="First port; 0: free ones.")] = 0,
     leave: Annotated[bool, typer.Option("--exit", help="End instead of staying up.")] = False,
     summary: Annotated[Path | None, typer.Option(help="Write the figures here as JSON.")] = None,
-    folder: Annotated[Path, typer.Option(help="Wiped at the start.", file_okay=False)] = FOLDER,
+    folder: Annotated[
+        Path, typer.Option(help="Folder of the demo; emptied at the start.", file_okay=False)
+    ] = FOLDER,
 ) -> None:
-    """Run the whole hub on this machine: five systems in, one person out, a form already filled in."""
+    """Run the whole hub on this machine: read five systems, and fill forms with what they know."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _demonstrate(Console(), Options(people, port_base, leave, summary, folder.resolve()))
@@ -80,7 +82,7 @@ def _demonstrate(console: Console, options: Options) -> None:
     if options.summary:
         _require_writable(options.summary)
     _forget_settings()
-    # Every process started from here on carries the mark by which a later start knows it.
+    # Every process started from here on carries this mark, so that a later demo can find and end it.
     os.environ[MARK] = str(options.folder)
     with (
         fresh_folder(options.folder) as folder,
@@ -90,7 +92,7 @@ def _demonstrate(console: Console, options: Options) -> None:
     ):
         figures, story = _run(stage, options.people, progress)
         figures.show(console)
-        show_story(console, story, figures.sent_back, Places.load(stage.settings.mappings))
+        show_story(console, story, figures.sent_back, load_labels(stage.settings))
         if options.summary:
             _write(options.summary, figures)
         figures.score.require_perfect()
@@ -101,7 +103,7 @@ def _demonstrate(console: Console, options: Options) -> None:
 
 
 def _forget_settings() -> None:
-    """Drop settings of another hub or Airflow that this shell may hold: the demo brings its own."""
+    """Unset the environment's settings of another hub or Airflow; the demo sets its own."""
     for name in list(os.environ):
         if name.startswith(("ONCEHUB_", "AIRFLOW_", "_AIRFLOW_")):
             del os.environ[name]
@@ -110,27 +112,27 @@ def _forget_settings() -> None:
 def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]:
     agency = stage.agencies[AGREEMENT]
     start = progress.seconds
-    with progress.step("first cycle: reading everything"):
+    with progress.step("first cycle: reading all records"):
         first = run_cycle(stage, progress)
     with progress.step("reading the agency's feed"):
         changes = sum(1 for _ in agency.changes(after=0))
     score_discrepancies(stage.database, stage.systems).require_perfect()
     mark = mark_changes(stage)
-    with progress.step("letting one day pass in the simulated systems"):
+    with progress.step("simulating one day in the source systems"):
         stage.systems.advance(days=1)
-    with progress.step("second cycle: reading what changed"):
+    with progress.step("second cycle: reading the changes"):
         delta = run_cycle(stage, progress)
-    lines = list(agency.changes(after=changes))
+    entries = list(agency.changes(after=changes))
     score = score_discrepancies(stage.database, stage.systems)
     with progress.step("opening forms through the hub's API"):
         provide_once = measure_provide_once(agency, stage.database, progress)
-        story = tell_story(stage, agency, mark, lines)
-    with progress.step("asking a trained model about what no identifier links"):
+        story = tell_story(stage, agency, mark, entries)
+    with progress.step("matching the records that no identifier links"):
         matched = match_the_rest(stage)
     links = count_links(stage.database)
-    with progress.step("measuring how much of all forms need not be asked"):
+    with progress.step("measuring the coverage of every form"):
         coverage = measure_coverage(stage)
-    with progress.step("sending one form back, and opening the next"):
+    with progress.step("submitting one form, and opening the next"):
         sent_back = send_back(stage, agency, story)
     seconds = {
         "start": start,
@@ -138,7 +140,7 @@ def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]
         "delta_cycle": delta.seconds,
         "total": progress.seconds,
     }
-    feed = {"changes": changes, "after_delta": len(lines)}
+    feed = {"changes": changes, "after_delta": len(entries)}
     figures = Summary(
         people,
         first,
@@ -159,7 +161,7 @@ def _stay(stage: Stage, console: Console) -> None:
     console.print(f"\nAirflow:     {stage.airflow.url}  ({USER} / {stage.airflow.password})", highlight=False)
     console.print(f"hub's API:   {stage.hub_url}/docs", highlight=False)
     console.print(f"database:    {stage.settings.database_url}", highlight=False)
-    console.print("Ctrl-C ends it all.")
+    console.print("Ctrl-C ends the demo.")
     with suppress(KeyboardInterrupt):
         while True:
             stage.components.require_alive()
@@ -167,7 +169,7 @@ def _stay(stage: Stage, console: Console) -> None:
 
 
 def _require_writable(path: Path) -> None:
-    """Tell at the start, not after minutes of work, that the summary has no place to go."""
+    """Fail at the start, not after minutes of work, when the summary cannot be written."""
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise DemoFailed(f"{path}: cannot be written; name a file in a folder that exists")
 

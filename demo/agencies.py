@@ -17,15 +17,15 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.store.connection import Connection
 
-Question = ParamSpec("Question")
-Answer = TypeVar("Answer")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 _FEED_PAGE = 500
 
 
 @dataclass(frozen=True)
 class Agency:
-    """One agreement, and the client that acts under it."""
+    """One agreement, and the API client of the agency that it names."""
 
     agreement: Agreement
     client: HubClient
@@ -56,10 +56,10 @@ def admit_agencies(settings: Settings, database: Connection, keys: Path, hub_url
     return agencies
 
 
-def paced(ask: Callable[Question, Answer], *given: Question.args, **named: Question.kwargs) -> Answer:
-    """Ask the hub, and once more each time it says to wait: agreements limit how often one may ask."""
+def paced(call: Callable[Parameters, Result], *given: Parameters.args, **named: Parameters.kwargs) -> Result:
+    """Call the hub's API, waiting and repeating each time the agreement's rate limit refuses the call."""
     while True:
         try:
-            return ask(*given, **named)
+            return call(*given, **named)
         except TooManyRequests as error:
             time.sleep(error.retry_after)

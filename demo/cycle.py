@@ -34,7 +34,7 @@ Counts = dict[str, dict[str, int]]
 
 @dataclass(frozen=True)
 class Cycle:
-    """What one cycle did; `seconds` by the clock of the demo, from the first trigger to the last feed."""
+    """What one cycle did; `seconds` is measured from the first trigger to the last feed."""
 
     sources: Counts
     runs: tuple[DagRun, ...]
@@ -42,7 +42,7 @@ class Cycle:
 
 
 def run_cycle(stage: Stage, progress: Progress) -> Cycle:
-    """Trigger every `sync_<source>` and wait until nothing is left to do.
+    """Trigger every `sync_<source>` and wait until no DAG runs and no asset event is queued.
 
     Raises:
         DemoFailed: when a DAG run fails, a component dies, or records stay dirty.
@@ -65,7 +65,7 @@ def run_cycle(stage: Stage, progress: Progress) -> Cycle:
     )
     _require_success(stage, runs)
     if dirty := _rows(stage.database, _DIRTY)[0]["dirty"]:
-        raise DemoFailed(f"{dirty} records stay unreconciled though all DAG runs succeeded")
+        raise DemoFailed(f"{dirty} records are still to be reconciled, although all DAG runs succeeded")
     return Cycle(_counts(stage.database, last), runs, time.monotonic() - start)
 
 
@@ -76,7 +76,7 @@ def _all_ended(stage: Stage, triggered: Sequence[DagRun]) -> bool:
 
 
 def _anything_busy(stage: Stage) -> bool:
-    """Look at each DAG after those that feed it: what they have told it by then is seen."""
+    """Check each DAG after the DAGs that trigger it, so that no event between them is missed."""
     downstream = ["reconcile", *(f"publish_{feed}" for feed in stage.feeds)]
     return any(stage.airflow_client.busy(dag_id) for dag_id in downstream)
 

@@ -1,7 +1,7 @@
-"""The one error that ends a demo: a line fit for a person."""
+"""The error that ends a demo."""
 
 from __future__ import annotations
 
 
 class DemoFailed(Exception):
-    """The demo cannot go on; `str()` says why and what to do, in one line."""
+    """The demo cannot continue; `str()` says in one line why, and what to do."""

@@ -1,6 +1,6 @@
-"""A model trained on the records that identifiers link, then applied to those that they do not link.
+"""Trains a model on the records that identifiers link, and applies it to those that they do not link.
 
-The score comes first: what the simulated world planted to be found is what identifiers lead to.
+The demo counts discrepancies before that: the planted ones are those that identifiers lead to.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from oncehub.reconcile.run import reconcile
 
 @dataclass(frozen=True)
 class Matched:
-    """What the model made of the records that no identifier links.
+    """How the model decided about the records that no identifier links.
 
     Attributes:
         learned_from: linked records that it was trained on.
         judged: records that it scored.
-        linked: of those, linked.
-        cases: of those, left to a clerk.
+        linked: scored records that it linked.
+        cases: scored records that it left to a clerk.
     """
 
     learned_from: int

@@ -1,4 +1,4 @@
-"""What the demo says while it works: a live line in a terminal, plain lines elsewhere."""
+"""Shows the progress of the demo: a live line in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PLAIN_SECONDS = 3.0
 
 
 class Progress:
-    """Tells of one step after another; what a step says of itself replaces what it said before."""
+    """Shows one step after another; in a terminal, a step's new message replaces the one before."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -41,7 +41,7 @@ class Progress:
         self._print(f"{title}: done in {time.monotonic() - start:.1f} s")
 
     def say(self, text: str) -> None:
-        """Say how the running step fares."""
+        """Show a message about the running step."""
         if self._status:
             self._status.update(f"{self._title}: {text}")
             return

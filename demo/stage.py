@@ -1,4 +1,4 @@
-"""Everything that a demo runs, started in the order that wastes least time."""
+"""Starts everything that a demo runs; slow parts start first and are awaited last."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Stage:
 
 @contextmanager
 def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Progress) -> Iterator[Stage]:
-    """Start everything in `folder`, and end it all on leaving.
+    """Start all parts of the demo in `folder`, and end them on leaving.
 
     Args:
         folder: empty and writable.

@@ -1,4 +1,4 @@
-"""The systems' connections for `airflow connections import`.
+"""Converts the systems' connections for `airflow connections import`.
 
 `python -m demo.airflow.connection_file FROM TO`
 """

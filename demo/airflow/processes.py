@@ -1,4 +1,4 @@
-"""Airflow as it runs in production, small: scheduler, DAG processor and API server over PostgreSQL."""
+"""Runs Airflow as in production, but small: scheduler, DAG processor and API server over PostgreSQL."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Airflow:
 
 
 def airflow_settings(folder: Path, dags: Path, database_url: str, port: int) -> Airflow:
-    """Settle an Airflow in `folder` (made here) that runs the DAG files in `dags`.
+    """Return the settings of an Airflow in `folder` (created here) that runs the DAG files in `dags`.
 
     Args:
         folder: AIRFLOW_HOME.
@@ -82,12 +82,12 @@ def connection_variables(connections: Mapping[str, dict[str, Any]]) -> dict[str,
 
 
 def start_migration(components: Components, airflow: Airflow) -> Component:
-    """Start bringing Airflow's database to its form; `finish_migration` waits for it."""
+    """Start migrating Airflow's database; `finish_migration` waits for the end."""
     return components.start("airflow migration", _airflow("db", "migrate"), airflow.environment)
 
 
 def finish_migration(components: Components, migration: Component) -> None:
-    """Wait for `start_migration`.
+    """Wait until the migration that `start_migration` started has ended.
 
     Raises:
         DemoFailed: when it failed.
@@ -101,10 +101,10 @@ def start_services(
     """Start scheduler, DAG processor and API server.
 
     Args:
-        components: take them up.
-        airflow: whose services.
+        components: where the processes are added.
+        airflow: the settings of the services.
         hub: the hub's settings, as environment variables.
-        connections: the sources' credentials, for the scheduler alone: under it the tasks run.
+        connections: the sources' credentials; only the scheduler gets them, because it starts the tasks.
     """
     for name, arguments in _SERVICES.items():
         secrets = connections if name == _RUNS_TASKS else {}

@@ -1,4 +1,4 @@
-"""Airflow through its REST API: what an operator would click, and what became of it."""
+"""A client of Airflow's REST API: triggers DAG runs and reads their state."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class DagRun:
 
     @property
     def ended(self) -> bool:
-        """Whether it runs no more, well or not."""
+        """Whether it has ended, with success or without."""
         return self.state not in _UNFINISHED
 
 
 class AirflowClient:
-    """Speaks to the API server as `USER`."""
+    """Calls the API server as `USER`."""
 
     def __init__(self, airflow: Airflow) -> None:
         self._airflow = airflow
@@ -72,7 +72,7 @@ class AirflowClient:
                 return found
 
     def busy(self, dag_id: str) -> bool:
-        """Tell whether an asset event waits for a DAG, or a run of it has not ended."""
+        """Return whether an asset event is queued for a DAG, or one of its runs has not ended."""
         # In this order: an event leaves the queue in the transaction that creates its run.
         if self._get(f"/dags/{dag_id}/assets/queuedEvents")["total_entries"]:
             return True
@@ -80,19 +80,19 @@ class AirflowClient:
         return bool(runs["total_entries"])
 
     def why(self, run: DagRun) -> str:
-        """Say in one line why a run failed: its failed task and the last error in that task's log."""
+        """Return one line on why a run failed: its failed task and the last error in that task's log."""
         path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
         for task in self._get(path)["task_instances"]:
             if task["state"] == "failed":
                 log = self._get(f"{path}/{task['task_id']}/logs/{task['try_number']}", full_content="true")
                 return f"{task['task_id']}: {_last_error(log['content'])}"
-        return "no task of it failed"
+        return "none of its tasks failed"
 
     def _sign_in(self) -> None:
         body = {"username": USER, "password": self._airflow.password}
         answer = self._session.post(f"{self._airflow.url}/auth/token", json=body, timeout=_TIMEOUT)
         if answer.status_code != requests.codes.created:
-            raise DemoFailed(f"Airflow does not let the demo in: {answer.status_code}")
+            raise DemoFailed(f"Airflow refuses the demo's user: status {answer.status_code}")
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def _get(self, path: str, **parameters: Any) -> dict[str, Any]:
@@ -126,4 +126,4 @@ def _last_error(content: list[dict[str, Any]]) -> str:
             return f"{detail['exc_type']}: {detail['exc_value']}"
         if event.get("level") == "error":
             return str(event["event"])
-    return "its log holds no error"
+    return "its log shows no error"

@@ -35,7 +35,7 @@ def start_database(components: Components, folder: Path) -> dict[str, str]:
 
 
 def keep(folder: Path) -> None:
-    """Start the server, say so in `<folder>.ready`, and stop it when asked to end.
+    """Start the server, write its URLs to `<folder>.ready`, and stop it on SIGTERM or SIGINT.
 
     Raises:
         StoreUnavailable: when it does not start.

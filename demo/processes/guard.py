@@ -1,8 +1,8 @@
-"""Runs one component, and ends it and all that it started on request or when the demo is gone.
+"""Runs one component, and ends it with all its descendants on request or when the demo has died.
 
-`python -m demo.processes.guard PARENT GRACE COMMAND...`: PARENT is the demo's process id, GRACE how many
-seconds the component has to end by itself. The demo may be killed in a way that leaves it no time
-to clean up: each guard then does it for its component.
+`python -m demo.processes.guard PARENT GRACE COMMAND...`: PARENT is the demo's process id, GRACE the
+seconds that the component has to end by itself. When the demo is killed (SIGKILL) it cannot clean up;
+each guard then ends its own component.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(parent: int, grace: float, command: list[str]) -> int:
-    """Run the command to its end and return its status, 128 + signal when a signal ended it."""
-    asked: list[int] = []
+    """Run the command to its end and return its exit status; 128 + signal when a signal ended it."""
+    received: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda given, _: asked.append(given))
+        signal.signal(number, lambda given, _: received.append(given))
     _become_reaper()
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - no thread runs here
     )
-    while child.poll() is None and not asked and os.getppid() == parent:
+    while child.poll() is None and not received and os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
     if child.poll() is None:
         child.terminate()
@@ -44,7 +44,7 @@ def main(parent: int, grace: float, command: list[str]) -> int:
 
 
 def end_descendants() -> None:
-    """Kill every process that this one started and that still runs, until none does."""
+    """Kill all descendants of this process, and repeat until none runs."""
     while living := _living(psutil.Process().children(recursive=True)):
         for process in living:
             try:
@@ -73,7 +73,7 @@ def _wait(child: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def _become_reaper() -> None:
-    """Inherit the orphans of the component, e.g. servers that leave their parent: they must end too."""
+    """Become the parent of the component's orphans, e.g. daemons, so that they are ended too."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

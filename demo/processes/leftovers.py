@@ -1,4 +1,4 @@
-"""One demo at a time over one folder, and nothing left of the one before."""
+"""Gives a demo its folder, used by one demo at a time, and ends what an earlier demo left running."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from oncehub.errors import StoreError
 from oncehub.store.server import stop_embedded
 
 MARK = "ONCEHUB_DEMO"
-"""Environment variable that every process of a demo carries; its value is the demo's folder."""
+"""Environment variable of every process of a demo; its value is the demo's folder."""
 
 _LEAST_FREE_BYTES = 1024 * 1024 * 1024
 
 
 @contextmanager
 def fresh_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty `folder` that this process alone uses, and end whatever still runs there on leaving.
+    """Empty `folder` for this process alone, and end the processes that still run in it on leaving.
 
-    What a killed demo left running in it is ended first.
+    Processes that a killed demo left running in it are ended first.
 
     Raises:
-        DemoFailed: when another demo runs in it, or the disk does not hold one.
+        DemoFailed: when another demo runs in it, or the disk has too little space.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -41,14 +41,14 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
             try:
                 yield folder
             finally:
-                # An interrupt may come when a process has started and nobody has noted it yet.
+                # After an interrupt, a process may run that was not yet recorded as started.
                 end_leftovers(folder)
     except OSError as error:
         raise DemoFailed(f"{error.filename or folder}: {error.strerror}") from error
 
 
 def end_leftovers(folder: Path) -> None:
-    """Kill every process, other than this one, that carries the mark of a demo in `folder`."""
+    """Kill every other process that carries the mark of a demo in `folder`."""
     mark = str(folder)
     found = [process for process in psutil.process_iter() if _marked(process, mark)]
     for process in found:

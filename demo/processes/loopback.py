@@ -15,7 +15,7 @@ HOST = "127.0.0.1"
 
 
 def loopback_session() -> requests.Session:
-    """Return a session that no proxy of the environment comes into."""
+    """Return a session that ignores the proxies of the environment."""
     session = requests.Session()
     session.trust_env = False
     return session
@@ -23,7 +23,7 @@ def loopback_session() -> requests.Session:
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the components listen.
+    """The ports on which the components listen.
 
     Attributes:
         airflow: Airflow's web interface and REST API.

@@ -20,7 +20,7 @@ _STOP_SECONDS = 20
 
 @dataclass(frozen=True)
 class Component:
-    """A component by the name that people call it, started under a guard."""
+    """A named component, started under a guard."""
 
     name: str
     started: Started
@@ -40,10 +40,10 @@ class Components:
         """Start a component in a process group of its own, under a guard.
 
         Args:
-            name: what people call it; its log is `<folder>/<name>.log`.
+            name: shown in messages; its log is `<folder>/<name>.log`.
             command: program and arguments.
             environment: added to this process's own.
-            grace: seconds it has, once asked, to end by itself.
+            grace: seconds that it has to end by itself after SIGTERM.
         """
         guard = [sys.executable, "-m", "demo.processes.guard", str(os.getpid()), str(grace)]
         log = self.folder / f"{name.replace(' ', '-')}.log"
@@ -52,7 +52,7 @@ class Components:
         return component
 
     def finish(self, component: Component, seconds: float) -> None:
-        """Wait until a component that does one thing has done it.
+        """Wait until a component that runs once has ended.
 
         Raises:
             DemoFailed: when it failed or took too long.
@@ -79,7 +79,7 @@ class Components:
                 raise DemoFailed(f"{component.name} died with status {status}; {_end_of(component)}")
 
     def stop(self) -> None:
-        """End all components: first those that use others, last the database."""
+        """End all components, the database last because the others use it."""
         *users, provider = reversed(self._started) if self._started else (None,)
         for component in users:
             component.started.process.terminate()

@@ -1,4 +1,4 @@
-"""How much of each procedure's form is prefilled, over all people whom the agreements cover."""
+"""How much of each procedure's form is prefilled, over all people whom an agreement covers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 from demo.stage import Stage
 from oncehub.share.coverage.measure import Coverage, record_day
 
-COLUMNS = ("procedure", "agreement", "people", "items", "filled", "confirm", "papers", "missing", "covered")
-
 
 def measure_coverage(stage: Stage) -> list[dict[str, Any]]:
-    """Do as the DAG `coverage` does once a day, and return its figures."""
+    """Measure and record coverage as the daily DAG `coverage` does, and return the figures."""
     return [_figures(each) for each in record_day(stage.settings, stage.database)]
 
 

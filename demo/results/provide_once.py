@@ -1,4 +1,4 @@
-"""How much of three forms the hub fills, so that people need not state it again."""
+"""How many items of three forms the hub fills, so that people need not provide them again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oncehub.store.connection import Connection
 
 SAMPLE = 200
 
-# Any order that is not that of registration, and the same one every time.
+# The order is arbitrary and stable, and differs from the order of registration.
 _PERSONAL_IDS = """
 select personal_id
 from truth.person
@@ -22,7 +22,7 @@ limit %s
 
 @dataclass(frozen=True)
 class ProvideOnce:
-    """Sums over all requested forms: `items` = `filled` + `missing`; a reusable paper counts as filled."""
+    """Sums over all opened forms: `items` = `filled` + `missing`; a reusable paper counts as filled."""
 
     people: int
     procedures: int
@@ -34,7 +34,7 @@ class ProvideOnce:
 def measure_provide_once(
     agency: Agency, database: Connection, progress: Progress, people: int = SAMPLE
 ) -> ProvideOnce:
-    """Ask for every procedure of the agreement for a sample of living people, through the API."""
+    """Open the form of each procedure of the agreement for a sample of living people, through the API."""
     with database, database.cursor() as cursor:
         cursor.execute(_PERSONAL_IDS, (people,))
         personal_ids = [str(personal_id) for (personal_id,) in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""What the engine found against what the simulated world knows that it planted."""
+"""Compares the discrepancies that the hub found with those that the simulated world planted."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ order by 1
 
 @dataclass(frozen=True)
 class Score:
-    """Open discrepancies beside the planted ones.
+    """Counts of open and of planted discrepancies.
 
     Attributes:
         missed: planted and not found.
-        false: found beyond what was planted, differences of form included.
+        false: found and not planted, differences of form included.
     """
 
     planted: int
@@ -56,7 +56,7 @@ class Score:
 
 
 def score_discrepancies(database: Connection, systems: Systems) -> Score:
-    """Compare the open discrepancies with the ground truth, which only the demo may ask for."""
+    """Compare the open discrepancies with the ground truth, which only the demo may read."""
     planted = {_finding(row[name] for name in _FIELDS) for row in systems.truth("discrepancies")}
     with database, database.cursor() as cursor:
         cursor.execute(_OPEN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console, Group
@@ -13,12 +14,12 @@ from rich.text import Text
 
 from demo.cycle import Counts, Cycle
 from demo.matching import Matched
-from demo.results.coverage import COLUMNS
 from demo.results.provide_once import ProvideOnce
 from demo.results.scoring import Score
 from demo.story.send_back import SentBack
 
 _COUNTED = ("read", "accepted", "quarantined", "unchanged", "deleted")
+_COVERED = ("procedure", "people", "items", "filled", "confirm", "papers", "missing", "covered")
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,11 @@ class Summary:
     """The figures of one demo.
 
     Attributes:
-        feed: lines of the first agency's feed after the first cycle (`changes`), and added by the delta.
-        coverage: of every procedure under every agreement, over everybody whom it covers.
-        sent_back: what one citizen answered to a form.
+        links: records by the method that linked them, `unlinked` included.
+        feed: entries of the first agency's feed after the first cycle (`changes`), and added by the second
+            (`after_delta`).
+        coverage: one entry for each procedure under each agreement, over all people whom it covers.
+        sent_back: the form that one citizen submitted.
         seconds: start, first_cycle, delta_cycle, total.
     """
 
@@ -45,7 +48,7 @@ class Summary:
     seconds: dict[str, float]
 
     def document(self) -> dict[str, Any]:
-        """Return the summary as JSON-able content."""
+        """Return the summary as JSON content."""
         return {
             "people": self.people,
             "sources": self.first.sources,
@@ -75,13 +78,14 @@ class Summary:
         console.print(_sources("first cycle: records by source", self.first.sources))
         console.print(_sources("one day later: only what changed", self.delta.sources))
         console.print(_runs(document["dag_runs"]))
-        console.print(_figures("records of persons, by how they are linked", self.links))
-        console.print(_figures("asked of a model: what no identifier links", document["matched"]))
+        console.print(_table("records of persons by link method", ("method", "records"), self.links.items()))
+        console.print(_figures("matching: records that no identifier links", document["matched"]))
         console.print(_figures("discrepancies, against what was planted", document["discrepancies"]))
         console.print(_figures("provide once: three forms each", document["provide_once"]))
-        console.print(_coverage(self.coverage))
-        console.print(_figures("one form sent back", document["submission"]))
-        console.print(_figures("lines of the feed", self.feed))
+        for agreement, rows in groupby(self.coverage, lambda row: row["agreement"]):
+            console.print(_coverage(agreement, rows))
+        console.print(_figures("items of one submitted form", document["submission"]))
+        console.print(_figures("entries of the agency's feed", self.feed))
         console.print(_figures("seconds", document["seconds"]))
         console.print(json.dumps(document, ensure_ascii=False), soft_wrap=True, highlight=False, markup=False)
 
@@ -96,15 +100,13 @@ def _runs(runs: Iterable[Mapping[str, Any]]) -> Group:
     return _table("DAG runs", ("dag", "state", "seconds"), rows)
 
 
-def _coverage(rows: Iterable[Mapping[str, Any]]) -> Group:
-    """Items of all people together; of `missing` the sum, whose reasons the JSON has."""
+def _coverage(agreement: str, rows: Iterable[Mapping[str, Any]]) -> Group:
+    """Show the items of all people together; `missing` is the sum of the reasons, which the JSON lists."""
     shown = [
         {**row, "missing": sum(row["missing"].values()), "covered": _percent(row["covered"])} for row in rows
     ]
-    columns = tuple(column.replace("_", " ") for column in COLUMNS)
-    return _table(
-        "coverage: items that need not be asked", columns, [[row[name] for name in COLUMNS] for row in shown]
-    )
+    title = f"coverage under {agreement}: items that people need not provide"
+    return _table(title, _COVERED, [[row[name] for name in _COVERED] for row in shown])
 
 
 def _percent(share: float | None) -> str:
@@ -112,11 +114,12 @@ def _percent(share: float | None) -> str:
 
 
 def _figures(title: str, figures: Mapping[str, float]) -> Group:
-    return _table(title, tuple(figures), [tuple(figures.values())])
+    columns = tuple(name.replace("_", " ") for name in figures)
+    return _table(title, columns, [tuple(figures.values())])
 
 
 def titled(title: str, table: Table) -> Group:
-    """Put a title above a table; the table's own would be broken at a narrow table's width."""
+    """Put a title above a table; rich would wrap a title of its own at the table's width."""
     return Group(Text(f"\n{title}", style="bold"), table)
 
 

@@ -1,1 +1,1 @@
-"""A citizen's story, as the demo tells it."""
+"""One citizen's story: forms, feed entry, access log and a submitted form."""

@@ -1,4 +1,4 @@
-"""The citizen's story as it is printed."""
+"""Prints one citizen's story."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from demo.results.summary import titled
-from demo.story.places import Places
 from demo.story.send_back import CODE, ITEM, SentBack
 from demo.story.story import Story
+from oncehub.share.people.labels import Labels
 
 _REASONS = {
     "citizen_provides": "only the citizen knows",
-    "not_known": "no source states it",
+    "not_known": "no source has a value",
     "conflicting": "sources disagree",
-    "too_old": "stated too long ago",
+    "too_old": "the value is too old",
     "not_allowed": "outside the agreement",
     "needs_consent": "the citizen has not consented",
     "relative_unknown": "the relative is not known",
@@ -24,33 +24,33 @@ _REASONS = {
 }
 
 
-def show_story(console: Console, story: Story, sent_back: SentBack, places: Places) -> None:
-    """Print the forms with what is filled and what is asked, the feed line, the log and what came back."""
+def show_story(console: Console, story: Story, sent_back: SentBack, labels: Labels) -> None:
+    """Print the forms with filled and missing items, the feed entry, the log and the submitted form."""
     console.rule("one citizen's story")
     console.print(
-        f"A woman with records in {', '.join(story.sources)}. On that day the register changed her "
-        f"{', '.join(story.changed)}.",
+        f"A woman with records in {', '.join(story.sources)}. On the simulated day the population register "
+        f"changed her {', '.join(story.changed)}.",
         highlight=False,
     )
     for form in story.forms:
-        console.print(_filled(form, places))
-        console.print(_asked(form))
-    console.print(_feed_line(story.feed_line, places))
+        console.print(_filled(form))
+        console.print(_missing(form))
+    console.print(_feed_entry(story.feed_entry, labels))
     console.print(_access_log(story))
-    console.print(_sent_back(sent_back, places))
-    console.print(_next_form(sent_back, places))
+    console.print(_sent_back(sent_back))
+    console.print(_next_form(sent_back))
 
 
-def _filled(form: dict[str, Any], places: Places) -> Group:
+def _filled(form: dict[str, Any]) -> Group:
     procedure = form["procedure"]
     table = Table()
-    for column in ("item", "value", "source", "as of", "confidence", ""):
+    for column in ("item", "value", "source", "as of", "confidence", "check"):
         table.add_column(column)
     for item in form["items"].values():
         marks = [name for name in ("confirm", "disputed") if item.get(name)]
         table.add_row(
             item["title"],
-            _text(item["value"], places, item["labels"]),
+            _text(item["value"], item["labels"]),
             item["source"],
             _day(item["as_of"]),
             item["confidence"]["level"],
@@ -62,70 +62,68 @@ def _filled(form: dict[str, Any], places: Places) -> Group:
     return titled(f"{procedure['id']}  {procedure['name']}: filled", table)
 
 
-def _asked(form: dict[str, Any]) -> Group:
+def _missing(form: dict[str, Any]) -> Group:
     table = Table()
-    for column in ("item", "why"):
+    for column in ("item", "reason"):
         table.add_column(column)
     for item in form["missing_items"].values():
         table.add_row(item["title"], _REASONS[item["reason"]])
-    return titled(f"{form['procedure']['id']}: still asked", table)
+    return titled(f"{form['procedure']['id']}: missing items", table)
 
 
-def _feed_line(line: dict[str, Any], places: Places) -> Group:
+def _feed_entry(entry: dict[str, Any], labels: Labels) -> Group:
     table = Table(show_header=False)
-    table.add_row("sequence", str(line["sequence"]))
-    table.add_row("person (pseudonym)", line["person"])
-    table.add_row("kind", line["kind"])
-    for name in line["changed"]:
-        table.add_row(name, _text(line["values"][name], places))
-    table.add_row("as of", line["as_of"])
-    return titled("the line in the agency's feed", table)
+    table.add_row("sequence", str(entry["sequence"]))
+    table.add_row("person (pseudonym)", entry["person"])
+    table.add_row("kind", entry["kind"])
+    for name in entry["changed"]:
+        value = entry["values"][name]
+        table.add_row(name, _text(value, labels.of(name, value)))
+    table.add_row("as of", entry["as_of"])
+    return titled("the entry in the agency's feed", table)
 
 
 def _access_log(story: Story) -> Group:
-    table = Table()
-    for column in ("at (UTC)", "agency", "purpose", "legal basis", "procedure", "attributes", "outcome"):
-        table.add_column(column)
-    for written in story.access_log:
-        entry = written.entry
-        table.add_row(
-            written.at.strftime("%Y-%m-%d %H:%M:%S"),
-            entry.agency,
-            entry.purpose,
-            entry.legal_basis,
-            entry.procedure,
-            str(len(entry.attributes)),
-            entry.outcome,
-        )
+    # One column a look-up: seven columns would not be legible in a terminal of 80 characters.
+    table = Table(show_header=False)
+    for _ in range(1 + len(story.access_log)):
+        table.add_column(overflow="fold")
+    entries = [written.entry for written in story.access_log]
+    table.add_row("at (UTC)", *(written.at.strftime("%Y-%m-%d %H:%M:%S") for written in story.access_log))
+    table.add_row("agency", *(entry.agency for entry in entries))
+    table.add_row("purpose", *(entry.purpose for entry in entries))
+    table.add_row("legal basis", *(entry.legal_basis for entry in entries))
+    table.add_row("procedure", *(entry.procedure for entry in entries))
+    table.add_row("attributes", *(str(len(entry.attributes)) for entry in entries))
+    table.add_row("outcome", *(entry.outcome for entry in entries))
     return titled("the access log of these look-ups", table)
 
 
-def _sent_back(sent_back: SentBack, places: Places) -> Group:
+def _sent_back(sent_back: SentBack) -> Group:
     table = Table()
-    for column in ("item", "what she said", "value", ""):
+    for column in ("item", "answer", "value", "by the hub"):
         table.add_column(column)
     for name, answer in sent_back.answers.items():
         value = answer.get("value")
-        said = (name, answer["kind"], "" if value is None else _text(value, places))
-        table.add_row(*said, "kept" if name in sent_back.kept else "")
-    return titled(f"{CODE}: what she sent back", table)
+        shown = "" if value is None else str(value)
+        table.add_row(name, answer["kind"], shown, "kept" if name in sent_back.kept else "")
+    return titled(f"{CODE}: the form that she submitted", table)
 
 
-def _next_form(sent_back: SentBack, places: Places) -> Group:
+def _next_form(sent_back: SentBack) -> Group:
     table = Table()
     for column in (ITEM, "value", "source", "as of"):
         table.add_column(column)
-    for when, item in (("before", sent_back.before), ("on her next form", sent_back.after)):
+    for when, item in (("on this form", sent_back.before), ("on her next form", sent_back.after)):
         shown = []
         if item is not None:
-            value = _text(item["value"], places, item["labels"])
-            shown = [value, item["source"], _day(item["as_of"])]
+            shown = [_text(item["value"], item["labels"]), item["source"], _day(item["as_of"])]
         table.add_row(when, *shown)
-    return titled("after the next reading of the portal", table)
+    return titled("after the next sync of the portal", table)
 
 
-def _text(value: Any, places: Places, labels: Any = None) -> str:
-    """Show a value in one line: a code by its label, an address with its commune's name, a list by member."""
+def _text(value: Any, labels: Any) -> str:
+    """Show a value in one line: a code by its label, an address with its units, a list by member."""
     if isinstance(value, list):
         return "; ".join(_member(*each) for each in zip(value, labels or [{}] * len(value), strict=True))
     if isinstance(value, str) and labels:
@@ -133,7 +131,7 @@ def _text(value: Any, places: Places, labels: Any = None) -> str:
     if not isinstance(value, dict):
         return str(value)
     if "unit" in value:
-        return ", ".join(filter(None, (value["detail"], places.name(value["unit"], value["edition"]))))
+        return ", ".join(filter(None, (value["detail"], labels["vi"] if labels else value["unit"])))
     return ", ".join(str(part) for part in value.values() if part is not None)
 
 

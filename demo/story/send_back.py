@@ -1,4 +1,4 @@
-"""The end of the citizen's story: what she says on a form comes back, and her next form shows it."""
+"""The end of the citizen's story: she submits a form, and her next form shows what she entered."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from oncehub.reconcile.run import reconcile
 
 CODE = "1.004222"
 ITEM = "phone"
-"""What she corrects; everything else she confirms."""
+"""The item that she corrects or answers; she confirms the others."""
 
 
 @dataclass(frozen=True)
 class SentBack:
-    """A form that was answered, and the next one.
+    """A form that was submitted, and the next one.
 
     Attributes:
-        answers: what came back, by item.
+        answers: her answers, by item.
         kept: the items that the hub keeps.
-        landed: records that the next reading of the portal landed.
-        before: the item that she corrected, as she was shown it; None where it was asked.
-        after: the same on her next form.
+        landed: records that the next sync of the portal landed.
+        before: `ITEM` as the form showed it; None where it was missing.
+        after: `ITEM` on her next form.
     """
 
     answers: dict[str, dict[str, Any]]
@@ -38,19 +38,19 @@ class SentBack:
     after: dict[str, Any]
 
     def figures(self) -> dict[str, int]:
-        """Count what came back, by kind, what was kept and what landed."""
+        """Count her answers by kind, the items that the hub kept, and the landed records."""
         kinds = [answer["kind"] for answer in self.answers.values()]
         counted = {kind: kinds.count(kind) for kind in ("confirmed", "corrected", "answered")}
         return {**counted, "kept": len(self.kept), "landed": self.landed}
 
 
 def send_back(stage: Stage, agency: Agency, story: Story) -> SentBack:
-    """Answer one of her forms, let the next sync and reconcile have it, and open the form again.
+    """Submit one of her forms, sync and reconcile, and open the form again.
 
     Does as `oncehub sync portal.submissions` and `oncehub reconcile` do.
 
     Raises:
-        DemoFailed: when her next form does not show what she said, as the portal's word of today.
+        DemoFailed: when her next form does not show her value with source portal as of today.
     """
     search = {"person.personal_id": _personal_id(story)}
     form = paced(agency.client.prefill, CODE, search)
@@ -75,7 +75,7 @@ def _answers(form: dict[str, Any]) -> dict[str, dict[str, Any]]:
     answers: dict[str, dict[str, Any]] = {
         name: {"kind": "confirmed"} for name, item in form["items"].items() if item["confirm"]
     }
-    # What is asked beside that is the portal's own: which household to join, who moves too.
+    # The other missing items are only for the portal: which household to join, who moves too.
     answers |= {name: {"kind": "none"} for name in form["missing_items"]}
     shown = form["items"].get(ITEM)
     if shown is None:
@@ -84,8 +84,8 @@ def _answers(form: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return answers | {ITEM: {"kind": "corrected", "value": f"{shown['value'][:-1]}{last}"}}
 
 
-def _require_shown(after: dict[str, Any], said: str) -> None:
-    if (after.get("value"), after.get("source")) != (said, "portal"):
-        raise DemoFailed(f"her next form does not show the {ITEM} that she gave, on the portal's word")
+def _require_shown(after: dict[str, Any], entered: str) -> None:
+    if (after.get("value"), after.get("source")) != (entered, "portal"):
+        raise DemoFailed(f"her next form does not show the {ITEM} that she entered, with source portal")
     if datetime.fromisoformat(after["as_of"]).astimezone(UTC).date() != datetime.now(UTC).date():
         raise DemoFailed(f"her next form does not show the {ITEM} as of today")

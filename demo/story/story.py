@@ -1,4 +1,4 @@
-"""One citizen's story: her data changed in the register, and no form asks her for it again."""
+"""One citizen's story: her data changed in the register, and her forms show the new values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from oncehub.audit.log.entries import WrittenEntry, read_entries
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym, pseudonym_key
 from oncehub.config.entities import unqualified
 
-# A woman of age whose register data changed after the mark; best with a new address, a phone, many sources.
+# An adult woman whose register data changed after the mark; with a new address, a phone and many sources
+# where there is one.
 _CHANGED_WOMAN = """
 with listed as (
     select person_key, array_agg(distinct attribute) as attributes
@@ -42,55 +43,55 @@ class Story:
     """What the hub did for one citizen.
 
     Attributes:
-        sources: whose records are linked to her.
+        sources: sources with records that are linked to her.
         changed: attributes that changed on the day.
-        forms: the API's prefill answers, one a procedure.
-        feed_line: the line that her change produced.
-        access_log: what the look-ups left in the access log.
+        forms: the API's prefill responses, one a procedure.
+        feed_entry: the entry that her change produced.
+        access_log: the entries of these look-ups in the access log.
     """
 
     sources: tuple[str, ...]
     changed: tuple[str, ...]
     forms: tuple[dict[str, Any], ...]
-    feed_line: dict[str, Any]
+    feed_entry: dict[str, Any]
     access_log: tuple[WrittenEntry, ...]
 
 
 def mark_changes(stage: Stage) -> int:
-    """Return where the outbox ends now, to tell later what has changed since."""
+    """Return the last change that the outbox contains now; later changes have a greater number."""
     with stage.database, stage.database.cursor() as cursor:
         cursor.execute(_MARK)
         row = cursor.fetchone()
     return int(row[0]) if row else 0
 
 
-def tell_story(stage: Stage, agency: Agency, mark: int, lines: list[dict[str, Any]]) -> Story:
+def tell_story(stage: Stage, agency: Agency, mark: int, entries: list[dict[str, Any]]) -> Story:
     """Open the agreement's procedures for a woman whose data changed after `mark`.
 
     Args:
         stage: the running demo.
-        agency: whose clerk opens the forms.
+        agency: opens the forms and reads the feed.
         mark: see `mark_changes`.
-        lines: what the agency's feed brought since.
+        entries: entries of the agency's feed since then.
 
     Raises:
-        DemoFailed: when no woman's data changed, or the feed does not tell of it.
+        DemoFailed: when no woman's data changed, or the feed has no entry of the change.
     """
     person_key, personal_id, changed, sources = _woman(stage, agency, mark)
     search = {"person.personal_id": personal_id}
     forms = tuple(paced(agency.client.prefill, code, search) for code in agency.agreement.procedures)
     key = pseudonym_key(stage.settings.home)
     in_feed = pseudonym(key, person_key, f"feed {agency.agreement.feed}")
-    line = next((line for line in lines if line["person"] == in_feed), None)
-    if line is None:
-        raise DemoFailed(f"the feed {agency.agreement.feed} does not tell of a person whose data changed")
+    feed_entry = next((entry for entry in entries if entry["person"] == in_feed), None)
+    if feed_entry is None:
+        raise DemoFailed(f"the feed {agency.agreement.feed} has no entry of a person whose data changed")
     with stage.database:
-        entries = read_entries(stage.database, person_pseudonym(key, person_key))
-    asked_now = {form["request_id"] for form in forms}
-    log = tuple(entry for entry in entries if str(entry.entry.request_id) in asked_now)
+        logged = read_entries(stage.database, person_pseudonym(key, person_key))
+    requests = {form["request_id"] for form in forms}
+    log = tuple(written for written in logged if str(written.entry.request_id) in requests)
     if len(log) != len(forms):
-        raise DemoFailed(f"{len(forms)} forms were answered, but the access log tells of {len(log)}")
-    return Story(tuple(sources), tuple(changed), forms, line, log)
+        raise DemoFailed(f"{len(forms)} forms were answered, but the access log has entries of {len(log)}")
+    return Story(tuple(sources), tuple(changed), forms, feed_entry, log)
 
 
 def _woman(stage: Stage, agency: Agency, mark: int) -> tuple[str, str, list[str], list[str]]:

@@ -201,7 +201,7 @@ def test_what_one_citizen_sent_back_is_kept_and_landed(finished: Finished) -> No
     assert datetime.now(UTC).date().isoformat() in story
 
 
-def test_forms_come_largely_filled_and_the_feed_tells_of_the_day(finished: Finished) -> None:
+def test_forms_are_largely_filled_and_the_feed_has_the_changes_of_the_day(finished: Finished) -> None:
     provided = finished.summary["provide_once"]
     assert provided["procedures"] == 3
     assert provided["items"] == provided["filled"] + provided["missing"]
@@ -211,13 +211,13 @@ def test_forms_come_largely_filled_and_the_feed_tells_of_the_day(finished: Finis
     assert 0 < feed["after_delta"] < feed["changes"] / 10
 
 
-def test_the_story_shows_forms_feed_line_and_access_log(finished: Finished) -> None:
+def test_the_story_shows_forms_feed_entry_and_access_log(finished: Finished) -> None:
     story = finished.output.partition("one citizen's story")[2]
     for code in ("1.004222", "1.001193", "3.000333"):
         assert f"{code}  " in story
-        assert f"{code}: still asked" in story
-    assert "the line in the agency's feed" in story
-    log = story.partition("the access log of these look-ups")[2].partition("what she sent back")[0]
+        assert f"{code}: missing items" in story
+    assert "the entry in the agency's feed" in story
+    log = story.partition("the access log of these look-ups")[2].partition("the form that she submitted")[0]
     assert log.count("answered") == 3
 
 
