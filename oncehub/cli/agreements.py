@@ -12,11 +12,6 @@ from oncehub.share.access.database_access import apply_agreements
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.callback()
-def agreements() -> None:
-    """Make `apply` a subcommand: Typer would otherwise merge a single command into its group."""
-
-
 @app.command("apply")
 def apply() -> None:
     """Update the roles and rights in the database from mappings/agreements; it is safe to repeat."""

@@ -61,11 +61,12 @@ def load_command(name: str) -> Any:
     place = COMMANDS[name]
     module = importlib.import_module(f"oncehub.cli.{place.module}")
     if place.function is None:
-        app = module.app
+        # Unlike get_command, this keeps a group of a single command a group.
+        command: Any = typer.main.get_group(module.app)
     else:
-        app = typer.Typer()
+        app = typer.Typer(add_completion=False)
         app.command(name)(getattr(module, place.function))
-    command = typer.main.get_command(app)
+        command = typer.main.get_command(app)
     command.help = command.help or place.help
     return command
 

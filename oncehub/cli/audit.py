@@ -142,7 +142,7 @@ def usage(
     if as_json:
         write_json(asdict(page))
         return
-    show(page.usages, title=f"{page.total:,} usages", columns=_USAGE, as_json=False)
+    show(page.usages, title=f"{page.total:,} usages", columns=_USAGE)
     if offset + limit < page.total:
         sys.stdout.write(f"continue with --offset {offset + limit} --until {page.until.isoformat()}\n")
 

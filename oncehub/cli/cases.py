@@ -61,11 +61,8 @@ def list_(
             after=after,
             limit=limit,
         )
-    content = [asdict(row) for row in rows]
-    if not as_json:
-        content = [row | {"stream": f"{row['source']}.{row['stream']}"} for row in content]
     columns = (*_COLUMNS, "closed_at", "closed_because") if everything else _COLUMNS
-    show(content, title="cases", columns=columns, as_json=as_json)
+    show(rows, title="cases", columns=columns, as_json=as_json)
     if not as_json and len(rows) == limit:
         sys.stdout.write(f"continue with --after {rows[-1].case_id}\n")
 
@@ -166,18 +163,13 @@ def _print(file: CaseFile) -> None:
     if case.approved_by:
         sys.stdout.write(f"approved by decision {case.approved_by}; open until the source states the value\n")
     numbers = [f"person_{number}" for number in range(1, len(file.people) + 1)]
-    show(
-        list(_rows(file)),
-        title="side by side",
-        columns=("attribute", "source_value", *numbers),
-        as_json=False,
-    )
+    show(list(_rows(file)), title="side by side", columns=("attribute", "source_value", *numbers))
     for number, candidate in enumerate(file.candidates, start=1):
         rows = [asdict(weight) for weight in candidate.weights]
         title = f"person {number}: probability {candidate.probability:.4f}"
-        show(rows, title=title, columns=("comparison", "level", "bits"), as_json=False)
+        show(rows, title=title, columns=("comparison", "level", "bits"))
     decisions = [asdict(each) for each in file.decisions]
-    show(decisions, title="decisions", columns=_DECISIONS, as_json=False)
+    show(decisions, title="decisions", columns=_DECISIONS)
 
 
 def _rows(file: CaseFile) -> Iterator[dict[str, Any]]:

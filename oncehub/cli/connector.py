@@ -165,11 +165,7 @@ def list_(as_json: Json = False) -> None:
         }
         for connector in load_connectors(load_settings()).values()
     ]
-    if as_json:
-        write_json(rows)
-        return
-    shown = [row | {"streams": ", ".join(row["streams"])} for row in rows]
-    show(shown, title="connectors", columns=("source", "title", "streams", "schedule"), as_json=False)
+    show(rows, title="connectors", columns=("source", "title", "streams", "schedule"), as_json=as_json)
 
 
 app.command("test")(connector_test.try_connector)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ import typer
 from oncehub.anonymisation.anonymiser import masked_text
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import Clerk, Json, Limit, ShowPersonalData
-from oncehub.cli.output import show, show_one, write_json
+from oncehub.cli.output import show, show_one
 from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules
 from oncehub.errors import ConfigError
@@ -64,11 +64,7 @@ def show_(consent_id: ConsentId, show_personal_data: ShowPersonalData = False, a
         note_disclosure(settings, "consent show", "share", "consent", 1)
     else:
         consent = _masked(consent)
-    content = asdict(consent) | {"attributes": ", ".join(consent.attributes)}
-    if as_json:
-        write_json(asdict(consent))
-    else:
-        show_one(content, title="consent", as_json=False)
+    show_one(consent, title="consent", as_json=as_json)
 
 
 @app.command("give")

@@ -28,11 +28,6 @@ _COLUMNS = (
 )
 
 
-@app.callback()
-def corrections() -> None:
-    """Make `status` a subcommand: Typer would otherwise merge a single command into its group."""
-
-
 @app.command("status")
 def status(as_json: Json = False) -> None:
     """Show the notices that each source has open, has fetched, acknowledged and corrected."""

@@ -70,7 +70,6 @@ def list_(
         [_row(each) for each in found],
         title="closed discrepancies" if closed else "open discrepancies",
         columns=_CLOSED if closed else _OPEN,
-        as_json=False,
     )
     if len(found) == limit:
         sys.stdout.write(f"the first {limit} only; more with --limit\n")
@@ -90,7 +89,7 @@ def show_(
     if as_json:
         write_json(_document(shown))
     else:
-        show_one(_flat(_document(shown)), title=f"discrepancy {discrepancy_id}", as_json=False)
+        show_one(_flat(_document(shown)), title=f"discrepancy {discrepancy_id}")
 
 
 def _disclosed(
@@ -116,7 +115,6 @@ def _disclosed(
 def _row(found: Discrepancy) -> dict[str, Any]:
     return asdict(found) | {
         "id": found.discrepancy_id,
-        "stream": f"{found.source}.{found.stream}",
         "days": found.age.days,
         "person": found.person_key,
     }

@@ -39,11 +39,6 @@ _FINDINGS = ("in_flight", "stale", "missed", "unpublished")
 _DIFFERENT = 1
 
 
-@app.callback()
-def feeds() -> None:
-    """Make `check` a subcommand: Typer would otherwise merge a single command into its group."""
-
-
 @app.command("check")
 def check(
     name: Annotated[

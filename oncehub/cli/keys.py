@@ -28,7 +28,7 @@ def list_(as_json: Json = False) -> None:
         {"key": row.key, "primary": row.primary, "in_ring": row.in_ring, "values": sum(row.values.values())}
         for row in rows
     ]
-    show(content, title="keys", columns=_COLUMNS, as_json=False)
+    show(content, title="keys", columns=_COLUMNS)
 
 
 @app.command("rotate")
@@ -47,7 +47,6 @@ def rotate_(
             [{"table": name, "values": count} for name, count in done.items()],
             title="re-encrypted",
             columns=("table", "values"),
-            as_json=False,
         )
 
 

@@ -38,7 +38,7 @@ def show_(source: RecordSource, stream: RecordStream, key: RecordKeyText, as_jso
         return
     sys.stdout.write(f"{source}.{stream}: {linked_to(state.link)}\n")
     rows = [asdict(each) for each in state.overrides]
-    show(rows, title="overrides, the latest first", columns=_OVERRIDES, as_json=False)
+    show(rows, title="overrides, the latest first", columns=_OVERRIDES)
 
 
 @app.command("find")

@@ -116,7 +116,7 @@ def _show(settings: Settings, found: Comparison, *, plain: bool, as_json: bool) 
         row["examples"] = "\n".join(f"{before} -> {after}" for before, after in row["examples"])
     columns = ("attribute", "same", "changed", "filled", "emptied", "examples")
     if differing:
-        show(differing, title=f"{found.records} records", columns=columns, as_json=False)
+        show(differing, title=f"{found.records} records", columns=columns)
     else:
         sys.stdout.write(f"{found.records} records: both versions give the same result\n")
     _show_rejections(found)

@@ -93,7 +93,7 @@ def show_(
     if as_json:
         write_json({**_row(model), "rules": model.rules.model_dump(mode="json"), "settings": model.settings})
     else:
-        show(list(_weights(model)), title=f"model {model_id}", columns=_LEVELS, as_json=False)
+        show(list(_weights(model)), title=f"model {model_id}", columns=_LEVELS)
 
 
 @app.command("explain")
@@ -116,7 +116,7 @@ def explain_(
         against = ", whose number differs from that of the record" if candidate.contradicted else ""
         title = f"{candidate.person_key}{against}: probability {candidate.probability:.4f}"
         rows = [asdict(weight) for weight in candidate.weights]
-        show(rows, title=title, columns=("comparison", "level", "bits"), as_json=False)
+        show(rows, title=title, columns=("comparison", "level", "bits"))
 
 
 @app.command("export")

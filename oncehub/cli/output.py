@@ -21,8 +21,11 @@ _SHORT = {"stream", "mode", "state"}
 _DAY = len("2026-01-31")
 
 
-def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bool) -> None:
-    """Print rows (dataclasses or mappings) as a table of `columns`, or all their fields as a JSON list."""
+def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bool = False) -> None:
+    """Print rows (dataclasses or mappings) as a table of `columns`, or all their fields as a JSON list.
+
+    In a table without a column `source`, the stream is named with its source.
+    """
     content = [_as_mapping(row) for row in rows]
     if as_json:
         write_json(content)
@@ -30,6 +33,8 @@ def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bo
     if not content:
         sys.stdout.write(f"{title}: none\n")
         return
+    if "source" not in columns:
+        content = [_with_full_name(row) for row in content]
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in columns:
         values = [row.get(column) for row in content]
@@ -46,7 +51,7 @@ def show(rows: Sequence[Any], *, title: str, columns: Sequence[str], as_json: bo
     Console().print(table)
 
 
-def show_one(row: Any, *, title: str, as_json: bool) -> None:
+def show_one(row: Any, *, title: str, as_json: bool = False) -> None:
     """Print one row, one line for each field, and for each key of a field that is a mapping."""
     content = _as_mapping(row)
     if as_json:
@@ -62,11 +67,6 @@ def show_one(row: Any, *, title: str, as_json: bool) -> None:
         else:
             table.add_row(name, _cell(value))
     Console().print(table)
-
-
-def with_full_names(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Name each stream with its source, for a table; JSON keeps the two apart."""
-    return [{**row, "stream": f"{row['source']}.{row['stream']}"} for row in rows]
 
 
 def write_json(content: Any) -> None:
@@ -92,6 +92,12 @@ def _as_mapping(row: Any) -> Mapping[str, Any]:
     )
 
 
+def _with_full_name(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "source" in row and "stream" in row:
+        return {**row, "stream": f"{row['source']}.{row['stream']}"}
+    return row
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
@@ -101,4 +107,6 @@ def _cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.2f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
     return "-" if value is None else str(value)

@@ -93,7 +93,7 @@ def explain_(
     for choice in explanation.choices:
         if len(choice.candidates) > 1 or choice.won not in ("authority", "only_word"):
             rows = [_row(candidate) for candidate in choice.candidates]
-            show(rows, title=_headline(choice), columns=_CANDIDATE, as_json=False)
+            show(rows, title=_headline(choice), columns=_CANDIDATE)
         else:
             sys.stdout.write(f"{_headline(choice)}\n\n")
 
@@ -128,8 +128,8 @@ def history_(
         write_json(asdict(past))
         return
     if not day:
-        show(list(_believed(past)), title="golden values", columns=_BELIEVED, as_json=False)
-    show(list(_true(past)), title="validity", columns=_TRUE, as_json=False)
+        show(list(_believed(past)), title="golden values", columns=_BELIEVED)
+    show(list(_true(past)), title="validity", columns=_TRUE)
 
 
 def _headline(choice: Choice) -> str:

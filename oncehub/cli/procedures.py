@@ -58,7 +58,7 @@ def show_one(code: Code, on: Day = None, as_json: Json = False) -> None:
     title = (
         f"{procedure.id}  {procedure.name.vi}: {f'{form.name}, {form.text}' if form else f'no form on {day}'}"
     )
-    show(rows, title=title, columns=_SHOWN, as_json=False)
+    show(rows, title=title, columns=_SHOWN)
 
 
 @app.command("coverage")
@@ -97,7 +97,7 @@ def coverage(
         write_json([_as_json(each) for each in found])
         return
     columns = ("day", *_COVERAGE) if is_history else _COVERAGE
-    show([_row(each) for each in found], title="coverage", columns=columns, as_json=False)
+    show([_row(each) for each in found], title="coverage", columns=columns)
     if procedure and not is_history:
         for each in found:
             _show_items(each)
@@ -152,12 +152,7 @@ def _row(each: Coverage) -> dict[str, Any]:
 def _show_items(each: Coverage) -> None:
     answers = sorted({answer for counts in each.by_item.values() for answer in counts})
     rows = [{"item": name, **counts} for name, counts in each.by_item.items()]
-    show(
-        rows,
-        title=f"{each.procedure} under {each.agreement}, people by item",
-        columns=("item", *answers),
-        as_json=False,
-    )
+    show(rows, title=f"{each.procedure} under {each.agreement}, people by item", columns=("item", *answers))
 
 
 def _reasons(found: list[Coverage]) -> str:

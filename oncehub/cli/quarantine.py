@@ -51,7 +51,6 @@ def list_(
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
     return row | {
         "id": row["rejected_id"],
-        "stream": f"{row['source']}.{row['stream']}",
         "where": f"{row['stage']} {row['path']}",
     }
 
@@ -92,7 +91,4 @@ def replay_(
         }
         for stream in streams
     ]
-    if as_json:
-        write_json(rows)
-    else:
-        show(rows, title="replayed", columns=_REPLAYED, as_json=False)
+    show(rows, title="replayed", columns=_REPLAYED, as_json=as_json)

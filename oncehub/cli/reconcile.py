@@ -88,9 +88,9 @@ def _document(report: RunBalance, differences: list[CountMismatch] | None) -> di
 def _show(report: RunBalance, differences: list[CountMismatch] | None) -> None:
     for subject, (title, names) in _TABLES.items():
         rows = [_renamed(line, names) for line in _with_totals(report, subject)]
-        show(rows, title=title, columns=tuple(names.values()), as_json=False)
+        show(rows, title=title, columns=tuple(names.values()))
     if differences:
-        show(differences, title="differences from the tables", columns=_DIFFERENCES, as_json=False)
+        show(differences, title="differences from the tables", columns=_DIFFERENCES)
     elif differences is not None:
         sys.stdout.write("recounted: the tables agree\n")
     outcome = "adds up" if report.adds_up else "DOES NOT ADD UP"

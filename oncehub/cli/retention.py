@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -39,8 +38,7 @@ def purge_(
     if dry_run:
         status(as_json)
         return
-    report = purge(load_settings())
-    show_one(dataclasses.asdict(report), title="purged", as_json=as_json)
+    show_one(purge(load_settings()), title="purged", as_json=as_json)
 
 
 @app.command("verify")

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg2.extras import RealDictCursor
 
 from oncehub.cli.options import Json
-from oncehub.cli.output import show, with_full_names
+from oncehub.cli.output import show
 from oncehub.settings import load_settings
 from oncehub.store.migrate import opened
 
@@ -28,18 +28,16 @@ def status(as_json: Json = False) -> None:
     with opened(load_settings()) as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_LAST_RUNS)
         rows = [_with_cursor(dict(row)) for row in cursor.fetchall()]
-    if as_json:
-        show(rows, title="last runs", columns=_COLUMNS, as_json=True)
-        return
-    named = with_full_names(rows)
-    show(named, title="last runs", columns=_COLUMNS, as_json=False)
-    # Errors follow the table: a column of it would be too narrow for them.
-    sys.stdout.write("".join(f"{_error_line(row)}\n" for row in named if row["error"]))
+    show(rows, title="last runs", columns=_COLUMNS, as_json=as_json)
+    if not as_json:
+        # Errors follow the table: a column of it would be too narrow for them.
+        sys.stdout.write("".join(f"{_error_line(row)}\n" for row in rows if row["error"]))
 
 
 def _error_line(row: dict[str, Any]) -> str:
     error: str = row["error"]
-    return error if error.startswith(row["stream"]) else f"{row['stream']}: {error}"
+    stream = f"{row['source']}.{row['stream']}"
+    return error if error.startswith(stream) else f"{stream}: {error}"
 
 
 def _with_cursor(row: dict[str, Any]) -> dict[str, Any]:

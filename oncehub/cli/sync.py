@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -22,7 +21,7 @@ from rich.text import Text
 
 from oncehub.cli.naming import named_streams
 from oncehub.cli.options import Json
-from oncehub.cli.output import show, with_full_names
+from oncehub.cli.output import show
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_environment
 from oncehub.config.connector import Connector
@@ -77,8 +76,7 @@ def sync(
                     backfill=window,
                     report=listener,
                 )
-    rows = [dataclasses.asdict(run) for run in reports]
-    show(rows if as_json else with_full_names(rows), title="landed", columns=_COLUMNS, as_json=as_json)
+    show(reports, title="landed", columns=_COLUMNS, as_json=as_json)
 
 
 def _windows(
