@@ -1,4 +1,4 @@
-"""`checkpoint`: signs the access log, and fails when that is overdue."""
+"""`checkpoint`: signs the access log, and fails when a checkpoint is overdue."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def sign_entries() -> dict[str, Any]:
         report = write_checkpoints(load_settings())
     if report.unsigned_seconds > OVERDUE_SECONDS:
         raise AirflowException(
-            f"the oldest entry of the access log is unsigned since {report.unsigned_seconds:.0f} s: an older "
-            "transaction is open"
+            f"the oldest entry of the access log has been unsigned for {report.unsigned_seconds:.0f} s, "
+            "because an older transaction is still open"
         )
     return counted(report)
 

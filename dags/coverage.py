@@ -1,4 +1,4 @@
-"""`coverage`: measures once a day how much of each procedure's form need not be asked."""
+"""`coverage`: measures once a day how much of each procedure's form the hub fills."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oncehub.settings import load_settings
 
 @task
 def measure() -> dict[str, int]:
-    """Keep the day's figures of every procedure; how many people and forms go on to XCom."""
+    """Record the day's figures of every procedure; return the numbers of procedures and people for XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.share.coverage.measure import record_day
 
@@ -22,7 +22,7 @@ def measure() -> dict[str, int]:
 @dag(
     dag_id="coverage",
     dag_display_name="Measure coverage",
-    # After the night's reading and reconciling.
+    # After the nightly syncs and reconciling.
     schedule=CronTriggerTimetable("0 6 * * *", timezone=VIETNAM),
     tags=["oncehub", "share"],
     **ONE_AT_A_TIME,

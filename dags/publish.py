@@ -1,6 +1,6 @@
-"""`publish_<feed>`, one DAG an agreement: brings what an agency receives up to what is believed.
+"""`publish_<feed>`, one DAG for each agreement: publishes changed golden records to the agency's feed.
 
-Where an agreement has correction notices only, its DAG is `publish_corrections_<source>`.
+The DAG of an agreement with correction notices only is `publish_corrections_<source>`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from oncehub.settings import load_settings
 
 @task
 def publish(feed: str) -> dict[str, Any]:
-    """Publish the changes since the last time; the counts go on to XCom."""
+    """Publish the changes since the last run; return the counts for XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
     from oncehub.share.feeds import entries
@@ -29,7 +29,7 @@ def publish(feed: str) -> dict[str, Any]:
 
 @task
 def publish_corrections(source: str) -> dict[str, Any]:
-    """Publish a source's correction notices; the counts go on to XCom."""
+    """Publish a source's correction notices; return the counts for XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
     from oncehub.share.corrections import publish as corrections
@@ -39,7 +39,7 @@ def publish_corrections(source: str) -> dict[str, Any]:
 
 
 def publish_dag(agreement: Agreement, name: str, source: str | None) -> None:
-    """Define the DAG of one agreement's feed, and of the notices to its source."""
+    """Define the DAG of one agreement: its feed, and the correction notices to its source."""
 
     @dag(
         dag_id=f"publish_{name}",

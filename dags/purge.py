@@ -1,4 +1,4 @@
-"""`purge`: purges what its retention has ended for, and leaves proof of it."""
+"""`purge`: purges data whose retention period has ended, and records proofs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oncehub.settings import load_settings
 
 @task
 def purge_due() -> dict[str, Any]:
-    """Purge what has come to be due; the counts go on to XCom."""
+    """Purge what is due; return the counts for XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
     from oncehub.share.retention.purge import purge
@@ -23,7 +23,7 @@ def purge_due() -> dict[str, Any]:
 
 @dag(
     dag_id="purge",
-    dag_display_name="Purge what is kept no longer",
+    dag_display_name="Purge expired data",
     schedule=CronTriggerTimetable("30 4 * * *", timezone=VIETNAM),
     tags=["oncehub", "retention"],
     **ONE_AT_A_TIME,

@@ -1,4 +1,4 @@
-"""`reconcile`: links what has landed, updates golden records and finds discrepancies."""
+"""`reconcile`: links landed records to people, updates golden records and finds discrepancies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oncehub.settings import load_settings
 
 @task
 def link() -> list[dict[str, int]]:
-    """Link all dirty records; the shards in which to settle the people they touch go on to XCom."""
+    """Link all dirty records; return the shards of the people to settle for XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
     from oncehub.reconcile.run import MOST_SHARDS, link_changes
@@ -29,7 +29,7 @@ def link() -> list[dict[str, int]]:
 
 @task
 def settle(shard: dict[str, int]) -> dict[str, Any]:
-    """Settle one shard of the people that linking touched; the counts go on to XCom."""
+    """Settle one shard of the people whose links changed; return the counts for XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
     from oncehub.reconcile.run import settle_people
@@ -41,7 +41,7 @@ def settle(shard: dict[str, int]) -> dict[str, Any]:
 
 @task(outlets=[TRUTH])
 def finish() -> dict[str, Any]:
-    """Close the run, and notify the feeds, once, that golden records have changed."""
+    """Close the run, and trigger the feeds' DAGs once."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.reconcile.run import finish_run
 
@@ -51,7 +51,7 @@ def finish() -> dict[str, Any]:
 
 
 def reconcile_dag() -> None:
-    """Define the DAG: any stream's records start it."""
+    """Define the DAG: new records of any stream trigger it."""
     landed = [
         records(connector.source, stream)
         for connector in load_connectors(load_settings()).values()

@@ -1,4 +1,4 @@
-"""`sync_<source>`, one DAG a connector: reads what the source states and lands it."""
+"""`sync_<source>`, one DAG for each connector: reads the source and lands its records."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from oncehub.config.catalogue import load_connectors
 from oncehub.config.connector import Connector
 from oncehub.settings import load_settings
 
-_WINDOW = "Read only what was stated in a window, and leave the cursor where it is"
-_BOUND = "2026-01-31 or 2026-01-31T08:00+07:00, or the number of a change"
+_WINDOW = "Read only the changes in a window, without moving the cursor"
+_BOUND = "2026-01-31, 2026-01-31T08:00+07:00, or a sequence number"
 
 
 @task
 def land(
     source: str, stream: str, params: dict[str, Any] | None = None, dag_run: Any = None
 ) -> dict[str, int]:
-    """Land one stream, or with `since` and `until` a window of it; the counts go on to XCom."""
+    """Land one stream, or a window of it with `since` and `until`; return the counts for XCom."""
     from oncehub.airflow.backfill import backfill_asked
     from oncehub.airflow.connections import airflow_connection
     from oncehub.airflow.failures import clear_failures
@@ -44,7 +44,7 @@ def land(
 
 
 def sync_dag(connector: Connector) -> None:
-    """Define the DAG of one connector: its streams side by side, each its own task and asset."""
+    """Define the DAG of one connector: a task and an asset for each stream, run in parallel."""
 
     @dag(
         dag_id=f"sync_{connector.source}",

@@ -1,4 +1,4 @@
-"""oncehub: a citizen gives the state a detail once; this hub makes it so.
+"""oncehub: a data-sharing hub, so that citizens give each detail to the state only once.
 
 The names in `__all__` are the public Python API: what DAGs and programs that embed the hub call. Each is
 imported on first use, so that `import oncehub` loads neither Polars nor the database driver. All other names

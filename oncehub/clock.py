@@ -1,4 +1,4 @@
-"""The country's own clock and calendar, by which laws, agreements and days hold."""
+"""The time zone by which laws, agreements and days are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the hub finds its files, its database and its keys: environment variables, read once."""
+"""The settings of the hub, from environment variables: its files, its database and its keys."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from oncehub.errors import ConfigError
 
 @dataclass(frozen=True)
 class Settings:
-    """The hub's surroundings.
+    """Where the hub finds its files and its database.
 
     Attributes:
-        root: folder that holds `connectors/`, `mappings/` and `schemas/` (`ONCEHUB_ROOT`).
+        root: folder with `connectors/`, `mappings/` and `schemas/` (`ONCEHUB_ROOT`).
         home: writable folder for the embedded database and generated keys (`ONCEHUB_HOME`).
-        database_url: libpq URL (`ONCEHUB_DATABASE_URL`); None means the embedded server under `home`.
-        api_database_url: the API's own login to it (`ONCEHUB_API_DATABASE_URL`); None means `database_url`
-            as the role `oncehub_api`, without password.
+        database_url: libpq URL (`ONCEHUB_DATABASE_URL`); None for the embedded server in `home`.
+        api_database_url: libpq URL of the API's login (`ONCEHUB_API_DATABASE_URL`); None for `database_url`
+            with the role `oncehub_api` and no password.
     """
 
     root: Path
@@ -46,14 +46,14 @@ def load_settings() -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        ConfigError: when the root holds no `connectors/`, `mappings/` or `schemas/`.
+        ConfigError: when the root has no `connectors/`, `mappings/` or `schemas/`.
     """
     root = Path(os.environ.get("ONCEHUB_ROOT") or Path(__file__).resolve().parents[1])
     home = Path(os.environ.get("ONCEHUB_HOME") or root / "var")
     missing = [name for name in ("connectors", "mappings", "schemas") if not (root / name).is_dir()]
     if missing:
         raise ConfigError(
-            f"{root} holds no {', '.join(missing)} folder; set ONCEHUB_ROOT to the folder that does"
+            f"{root} has no folder {', '.join(missing)}; set ONCEHUB_ROOT to the folder that has them"
         )
     return Settings(
         root=root,

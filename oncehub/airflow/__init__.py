@@ -1,1 +1,1 @@
-"""What the DAG files need of Airflow: assets, connections, clear failures and task logs."""
+"""Adapters for the DAG files: Airflow's assets and connections, the hub's errors, and task logs."""

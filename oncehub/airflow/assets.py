@@ -1,11 +1,11 @@
-"""The Airflow assets by which one DAG starts the next."""
+"""The assets through which one DAG triggers the next."""
 
 from __future__ import annotations
 
 from airflow.sdk import Asset
 
 TRUTH = Asset("oncehub_truth", uri="oncehub://truth/person")
-"""What is believed: updated by `reconcile`, read by `publish_<feed>`."""
+"""The golden records: updated by `reconcile`, read by `publish_<feed>`."""
 
 
 def records(source: str, stream: str) -> Asset:

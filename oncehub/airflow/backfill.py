@@ -1,4 +1,4 @@
-"""The window that a DAG run was asked to read once more."""
+"""The window of a source that a DAG run reads again."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from oncehub.intake.runs.cursor import changes_of
 
 
 def backfill_asked(connector: Connector, stream: str, params: Mapping[str, Any]) -> Window | None:
-    """Read `since` and `until` of a DAG run's parameters; None when neither is given.
+    """Return the window between a DAG run's parameters `since` and `until`; None when neither is given.
 
     Raises:
-        ConfigError: when the stream cannot be asked for that window.
-        AirflowSkipException: when the stream cannot be asked for any, as the source's others may.
+        ConfigError: when the stream cannot be read for that window.
+        AirflowSkipException: when the stream cannot be read for any window; other streams of its source may.
     """
     since, until = params.get("since"), params.get("until")
     if (since or until) and changes_of(connector, stream) is None:
-        raise AirflowSkipException(f"{connector.source}.{stream} cannot tell what changed: no backfill")
+        raise AirflowSkipException(
+            f"{connector.source}.{stream} cannot list its changes, so it cannot be backfilled"
+        )
     return window_asked(connector, stream, since, until)

@@ -1,4 +1,4 @@
-"""Credentials of the sources, from Airflow's connections."""
+"""The sources' credentials, from Airflow's connections."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from oncehub.errors import ConfigError
 
 
 def airflow_connection(source: str) -> Connection:
-    """Look the Airflow connection `oncehub_<source>` up; only inside a running task.
+    """Return the Airflow connection `oncehub_<source>`; only inside a running task.
 
-    Its host is a base URL, or a host name that schema (default https) and port complete.
+    Its host is a base URL, or a host name to which its schema (default https) and port are added.
 
     Raises:
-        ConfigError: when there is no such connection, or it names no host.
+        ConfigError: when there is no such connection, or it has no host.
     """
     name = f"oncehub_{source}"
     try:
@@ -25,7 +25,7 @@ def airflow_connection(source: str) -> Connection:
     except AirflowNotFoundException:
         raise ConfigError(f"Airflow has no connection {name!r}; add it with the source's address") from None
     if not given.host:
-        raise ConfigError(f"the Airflow connection {name!r} names no host; give the source's base URL")
+        raise ConfigError(f"the Airflow connection {name!r} has no host; enter the source's base URL")
     return Connection(
         host=_base_url(given), login=given.login, password=given.password, extra=given.extra_dejson
     )
@@ -34,5 +34,5 @@ def airflow_connection(source: str) -> Connection:
 def _base_url(given: airflow.sdk.Connection) -> str:
     host = str(given.host).rstrip("/")
     url = host if "://" in host else f"{given.schema or 'https'}://{host}"
-    # A port of its own field goes with a host that states none.
+    # The field of the port counts only where the host has no port.
     return f"{url}:{given.port}" if given.port and urlsplit(url).port is None else url

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 VIETNAM = "Asia/Ho_Chi_Minh"
-"""Schedules are written in Vietnam time (UTC+7, no summer time)."""
+"""Time zone of all schedules (UTC+7, no daylight saving time)."""
 
 RETRIED: dict[str, Any] = {
     "owner": "oncehub",
@@ -15,7 +15,7 @@ RETRIED: dict[str, Any] = {
     "retry_exponential_backoff": 3,
     "max_retry_delay": timedelta(hours=1),
 }
-"""A source that is down gets tries after about 30 s, 90 s, 4.5 min and 13.5 min."""
+"""A failed task is retried after about 30 s, 90 s, 4.5 min and 13.5 min."""
 
 ONE_AT_A_TIME: dict[str, Any] = {"max_active_runs": 1, "catchup": False, "default_args": RETRIED}
-"""A run reads on from the cursor, so missed runs need no making up, and two at once would only wait."""
+"""A run continues at the cursor: missed runs need no catch-up, and a second run at once would only wait."""

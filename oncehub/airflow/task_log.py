@@ -1,4 +1,4 @@
-"""What a task tells Airflow of its work: counts, never a record."""
+"""What a task reports to Airflow: counts, never a record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COUNTS = ("pages", "read", "accepted", "unchanged", "quarantined", "deleted", "d
 
 
 def landed(runs: Iterable[RunReport]) -> dict[str, int]:
-    """Sum the counts of runs, for XCom; intake has logged each with its window."""
+    """Return the summed counts of runs for XCom; intake has already logged each run."""
     totals = dict.fromkeys(COUNTS, 0)
     for run in runs:
         for name in COUNTS:

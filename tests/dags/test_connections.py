@@ -37,5 +37,5 @@ def test_a_missing_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_connection_without_a_host_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     stated(monkeypatch, login="key")
-    with pytest.raises(ConfigError, match="'oncehub_tax' names no host"):
+    with pytest.raises(ConfigError, match="'oncehub_tax' has no host"):
         airflow_connection("tax")

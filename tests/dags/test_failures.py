@@ -72,7 +72,7 @@ def test_a_source_that_asks_for_peace_postpones_the_task(caplog: pytest.LogCaptu
 def test_a_source_that_asks_for_peace_for_ever_fails_the_task_some_day(seconds: float) -> None:
     failure = postponed_by(Throttled("tax: answered 429", seconds), timedelta(hours=22))
     assert isinstance(failure, AirflowFailException)
-    assert str(failure) == "tax: answered 429; that is over 24 hours after the run began"
+    assert str(failure) == "tax: answered 429; that is more than 24 hours after the run began"
 
 
 def test_a_failure_does_not_drag_its_cause_into_the_log() -> None:
