@@ -150,7 +150,7 @@ def revoke(client_id: str) -> None:
 def _warn_without_key(settings: Settings, connection: Connection, client_id: str) -> None:
     for client in list_clients(connection, load_agreements(settings)):
         if client.client_id == client_id and client.until is None:
-            sys.stdout.write(f"{client_id} has no valid key left: {client.fault}\n")
+            sys.stdout.write(f"{client_id} can no longer request tokens: {client.fault}\n")
 
 
 def _jwk(path: Path) -> PublicJwk:

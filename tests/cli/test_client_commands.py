@@ -69,7 +69,7 @@ def test_a_key_is_added_beside_the_old_one_and_the_old_one_retired(oncehub: Any,
     assert states(oncehub) == ["ended", "valid"]
     assert fault(oncehub) is None
     told = oncehub("client", "retire-key", "portal", added, "--leaked")
-    assert told == "portal cannot call any more: no valid key\n"
+    assert told == "portal can no longer request tokens: no valid key\n"
     assert states(oncehub) == ["ended", "leaked"]
     assert fault(oncehub) == "no valid key"
     with pytest.raises(ConfigError, match="never accepted again"):

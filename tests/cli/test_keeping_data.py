@@ -36,7 +36,7 @@ def test_a_key_is_listed_followed_by_another_and_retired(run: Callable[..., Any]
     assert run("keys", "rotate", "--json") == {}
     primary = load_key_ring(settings.home).primary
     assert [use["key"] for use in run("keys", "list", "--json")] == [primary, former]
-    assert run("keys", "retire", former) == (0, f"the key {former} was removed\n")
+    assert run("keys", "retire", former) == (0, f"the key {former} is removed\n")
     assert [use["key"] for use in run("keys", "list", "--json")] == [primary]
 
 
@@ -52,7 +52,7 @@ def test_a_dry_run_purges_nothing_and_proofs_are_verified(
     assert due["person_versions"] == 1
     assert run("retention", "status", "--json")[2]["due"] == 1
     assert run("retention", "purge", "--json")["removed"] == {"person_versions": 1}
-    assert run("retention", "verify") == (0, "every proof holds\n")
+    assert run("retention", "verify") == (0, "all proofs are valid\n")
     with database, database.cursor() as cursor:
         cursor.execute("alter table audit.purge disable trigger purge_insert_only")
         cursor.execute("update audit.purge set removed = 2")

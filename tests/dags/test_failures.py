@@ -65,7 +65,7 @@ def test_a_source_that_asks_for_peace_postpones_the_task(caplog: pytest.LogCaptu
     assert isinstance(postponed, AirflowRescheduleException)
     assert abs(postponed.reschedule_date - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
     due = postponed.reschedule_date.isoformat(timespec="seconds")
-    assert f"tax: answered 429; the task goes on at {due}" in caplog.text
+    assert f"tax: answered 429; the task is postponed until {due}" in caplog.text
 
 
 @pytest.mark.parametrize("seconds", [7201, 1e9, 3e11])

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from oncehub.reconcile.matching.models import Model
 
-PRIOR: Final = "before anything is compared"
+PRIOR: Final = "prior"
 RARITY: Final = "how rare it is"
 
 
