@@ -1,4 +1,4 @@
-"""`mappings/agreements/*.yaml`: who may see what."""
+"""`mappings/agreements/*.yaml`: the data that each agency may obtain, and on what legal basis."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class LegalBasis(Section):
 
 
 class Agency(Section):
-    """An agency, or another body, by its identifier (Quyết định 20/2020/QĐ-TTg).
+    """An agency by its identifier (Quyết định 20/2020/QĐ-TTg), or an enterprise by its enterprise number.
 
-    An enterprise's is its enterprise number (mã số doanh nghiệp), which is its tax code.
+    The enterprise number (mã số doanh nghiệp) is the enterprise's tax code.
 
     Attributes:
-        kind: `state` agencies are served by right of law; `private` parties only with the citizen's consent.
+        kind: a `state` agency obtains data on a legal basis, a `private` party only with consent.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^([A-Z]\d{2}(\.\d{1,3})*|\d{10})$")]
@@ -60,7 +60,7 @@ class Agency(Section):
 
 
 class Validity(Section):
-    """The days an agreement holds, both inclusive."""
+    """The first and last day on which an agreement is valid."""
 
     since: date = Field(alias="from")
     until: date
@@ -73,14 +73,14 @@ class Validity(Section):
 
 
 class Condition(Section):
-    """What an attribute must be; what is not held, or cannot be placed for certain, fulfils none.
+    """A condition on an attribute; an absent value, or an address of an uncertain commune, never meets it.
 
     Attributes:
-        one_of: a code: one of these.
-        province: an address: in one of these, by their 2-digit codes.
-        commune: an address: in one of these, by their 5-digit codes.
-        edition: first day of the catalogue of administrative units that the codes are read in; an address
-            coded by another catalogue is followed through the reform.
+        one_of: the allowed codes of a coded attribute.
+        province: the provinces in which an address may be, by 2-digit code.
+        commune: the communes in which an address may be, by 5-digit code.
+        edition: first day of the catalogue of administrative units that defines the codes; an address in the
+            codes of another catalogue is converted.
     """
 
     one_of: Annotated[tuple[Code, ...], Field(min_length=1)] | None = None
@@ -96,20 +96,20 @@ class Condition(Section):
 
 
 class RateLimits(Section):
-    """How often the agency may ask."""
+    """The most requests of an agency, by second and by day."""
 
     per_second: Annotated[int, Field(ge=1)]
     per_day: Annotated[int, Field(ge=1)]
 
 
 class Corrections(Section):
-    """Correction notices: the agency is told where records of its own source differ from what is believed.
+    """Correction notices: the agency learns which records of its own source differ from golden values.
 
     Attributes:
-        source: whose records; the agency's own system, named as its connector is.
-        without_value: attributes beyond the agreement's, of which it is told that its record differs, and
-            not what is believed.
-        legal_basis: of telling them; the agreement's where absent.
+        source: the agency's own system, by the name of its connector.
+        without_value: further attributes; their notices say that the record differs, without the golden
+            value.
+        legal_basis: of sending the notices; the agreement's where absent.
     """
 
     source: Name
@@ -121,8 +121,8 @@ class Cases(Section):
     """Cases that the agency's officers see and decide, with values of the agreement's attributes.
 
     Attributes:
-        kinds: which kinds.
-        sources: of these sources' records only; of all where absent.
+        kinds: the kinds of cases.
+        sources: only cases about records of these sources; of all sources where absent.
     """
 
     kinds: Annotated[tuple[CaseKind, ...], Field(min_length=1)]
@@ -134,11 +134,11 @@ KeyThumbprint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AE
 
 
 class CitizenView(Section):
-    """What a portal may open to citizens whom it has authenticated, each about themselves only.
+    """What authenticated citizens may see and request about themselves through a portal.
 
     Attributes:
-        usage: they see who looked at their data.
-        corrections: attributes of which they may say that what is believed is wrong; of the agreement's.
+        usage: they see which agencies used their data.
+        corrections: attributes of the agreement whose golden value they may request to be corrected.
     """
 
     usage: bool = False
@@ -146,28 +146,28 @@ class CitizenView(Section):
 
 
 class Agreement(Document):
-    """What one agency may see, for which purpose, on which legal basis, until when.
+    """The data that one agency may obtain, the purpose, the legal basis and the validity.
 
     Attributes:
         name: equals the file's name; tokens are bound to it.
-        feed: name of the change stream it entitles to; absent when it entitles to none.
-        attributes: what may leave the hub; everything else is refused.
+        feed: name of the feed of changes that the agency receives, if any.
+        attributes: the attributes that the agency may obtain; requests for others are refused.
         search_by: attributes that may be used to find a person.
-        relatives: whose items forms may hold beside the person's own, as attributes that name somebody
-            (`father`), or `household_members`; of them no more than `attributes`.
-        papers: forms may name earlier papers of the person that spare new ones.
-        corrections: the source whose correction notices it entitles to; values within `attributes`.
-        cases: what its officers decide; nothing where absent.
-        implied: attributes that do not leave themselves, of which those that do tell a part; see
+        relatives: relatives whose items forms may contain, as attributes that name a person (`father`), or
+            `household_members`; of a relative, too, only `attributes` are filled.
+        papers: forms may name earlier papers of the person that replace new ones.
+        corrections: the source whose correction notices the agency receives, with values of `attributes`.
+        cases: the cases that its officers decide, if any.
+        implied: attributes that the agency does not obtain, but can infer in part from those it obtains; see
             `mappings/rules/reveals.yaml`.
-        consent: `required`: only of people who have consented to it, and only what they have consented to.
-        population: of whom alone it may ask: every condition holds; everybody where empty.
-        records_consent_for: agreements to which its clients may record that citizens consent.
+        consent: `required`: only people who have consented, and only the attributes they have consented to.
+        population: the people about whom the agency may ask: those who meet every condition; all if empty.
+        records_consent_for: agreements for which its clients may record the consent of citizens.
         keys: the only keys that its clients may use; where absent, any that is registered for them.
-        citizen_view: what citizens may see and ask for through it; nothing where absent.
-        hidden_from_citizen: the text by which its look-ups are kept from the citizens' view, and the days on
-            which they are; absent where nothing is.
-        submissions: `source.stream`, which takes what citizens confirm and give on forms.
+        citizen_view: what citizens may see and request through the agency's portal, if anything.
+        hidden_from_citizen: the legal text that hides the agency's requests from citizens, and the days on
+            which it does; absent where no text does.
+        submissions: `source.stream`, which receives what citizens confirm and give on forms.
     """
 
     name: AgreementName
@@ -196,20 +196,20 @@ class Agreement(Document):
 
     @property
     def needs_consent(self) -> bool:
-        """Tell whether only people who have consented may be asked about."""
+        """Tell whether the agency may ask only about people who have consented."""
         return self.consent == "required" or self.agency.kind == "private"
 
     @property
     def places(self) -> dict[str, tuple[str, ...]]:
-        """Of every condition on an address, the communes that fulfil it, each `<edition>/<code>`."""
+        """The communes that meet each condition on an address, each `<edition>/<code>`."""
         return self._places
 
     def place(self, places: dict[str, tuple[str, ...]]) -> None:
-        """Set `places`, which follow from the catalogues of administrative units."""
+        """Set `places`, which are read from the catalogues of administrative units."""
         self._places = places
 
     def in_force(self, day: date) -> bool:
-        """Tell whether both the agreement and its legal basis hold on `day`."""
+        """Tell whether both the agreement and its legal basis are in force on `day`."""
         return self.valid.since <= day <= self.valid.until and self.legal_basis.in_force(day)
 
     def admits(self, thumbprint: str) -> bool:
@@ -217,7 +217,7 @@ class Agreement(Document):
         return self.keys is None or thumbprint in self.keys
 
     def hides(self, day: date) -> LegalBasis | None:
-        """Return the text that keeps what is asked under it from citizens on `day`."""
+        """Return the legal text, if any, that hides the agency's requests from citizens on `day`."""
         basis = self.hidden_from_citizen
         return basis if basis and basis.in_force(day) else None
 
@@ -226,7 +226,7 @@ class Agreement(Document):
         return (*self.attributes, *(self.corrections.without_value if self.corrections else ()))
 
     def corrects(self, day: date) -> bool:
-        """Tell whether it entitles to correction notices on `day`."""
+        """Tell whether the agency receives correction notices on `day`."""
         if self.corrections is None or not self.in_force(day):
             return False
         basis = self.corrections.legal_basis

@@ -1,4 +1,4 @@
-"""`mappings/rules/reveals.yaml` and `deadlines.yaml`: what values tell, and by when citizens are answered."""
+"""`mappings/rules/reveals.yaml` and `deadlines.yaml`: what attributes reveal, and due days of requests."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from oncehub.config.agreements import AttributeName
 from oncehub.config.documents import Document, Section
 
 RequestKind = Literal["withdrawal", "restriction", "objection", "view", "correction", "provision", "erasure"]
-"""Withdraw consent, restrict, object; see, correct, get, have erased (Luật 91/2025/QH15 Điều 4)."""
+"""What a data subject may request: the rights of Luật 91/2025/QH15 Điều 4."""
 
 
 class Reveal(Section):
-    """Whoever has all of `given` knows `tells`, or a part of it.
+    """The attributes `given` together reveal `tells`, or a part of its values.
 
     Attributes:
-        how: what tells it.
-        source: the text that makes it so; absent where it follows from the meaning.
+        how: the reason, in one sentence.
+        source: the legal text that says so; absent where the meaning of the attributes says it.
     """
 
     given: Annotated[tuple[AttributeName, ...], Field(min_length=1)]
@@ -30,34 +30,34 @@ class Reveal(Section):
 
 
 class RevealRules(Document):
-    """`reveals.yaml`: which attributes tell others.
+    """`reveals.yaml`: which attributes reveal others.
 
     Attributes:
-        forms: what anybody learns who may open a procedure's form.
+        forms: attributes that a client can infer from whether a form opens.
     """
 
     reveals: Annotated[tuple[Reveal, ...], Field(min_length=1)]
     forms: tuple[AttributeName, ...] = ()
 
-    def told(self, attributes: Collection[str]) -> Iterator[tuple[Reveal, str]]:
-        """Give what `attributes` tell beyond themselves, once each, and by what; what is told tells on."""
+    def revealed(self, attributes: Collection[str]) -> Iterator[tuple[Reveal, str]]:
+        """Give each further attribute that `attributes` reveal, also through another, with its rule."""
         known = set(attributes)
-        told = True
-        while told:
-            told = False
+        grown = True
+        while grown:
+            grown = False
             for reveal in self.reveals:
                 for name in reveal.tells:
                     if name not in known and known.issuperset(reveal.given):
                         known.add(name)
-                        told = True
+                        grown = True
                         yield reveal, name
 
 
 class Days(Section):
-    """Calendar days within which a request is carried out, by the controller and by a processor.
+    """Calendar days that the controller and a processor have to carry a request out.
 
     Attributes:
-        processor: of processors and third parties; the controller's where absent.
+        processor: of processors and third parties; as the controller where absent.
     """
 
     controller: Annotated[int, Field(ge=1)]
@@ -65,11 +65,11 @@ class Days(Section):
 
 
 class Holidays(Section):
-    """Days that are no working days beside Saturdays and Sundays.
+    """Public holidays: days, besides Saturdays and Sundays, that are not working days.
 
     Attributes:
         yearly: `MM-DD`, the same every year.
-        once: days of single years, as the government has announced them.
+        once: days of one year, as the government has announced them.
     """
 
     yearly: tuple[Annotated[str, StringConstraints(pattern=r"^\d{2}-\d{2}$")], ...] = ()
@@ -77,13 +77,13 @@ class Holidays(Section):
 
 
 class DeadlineRules(Document):
-    """`deadlines.yaml`: by when a citizen's request is answered and carried out.
+    """`deadlines.yaml`: the deadlines for answering citizens' requests and for carrying them out.
 
     Attributes:
-        source: the decree.
-        answer_working_days: within which the citizen is told what becomes of the request.
-        extension_days: at most so many, once.
-        kinds: days by kind of request; every kind has some.
+        source: the decree that sets them.
+        answer_working_days: working days until the citizen must receive an answer to the request.
+        extension_days: the most days by which a request may be extended, once.
+        kinds: calendar days by kind of request; every kind is listed.
     """
 
     source: str

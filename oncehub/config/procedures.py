@@ -1,4 +1,4 @@
-"""`mappings/procedures/*.yaml`: what a procedure's form asks, and where each item comes from, day by day."""
+"""`mappings/procedures/*.yaml`: versions of each procedure's form, its items, and their sources."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from oncehub.config.entities import qualified
 from oncehub.config.quantities import Age
 
 ComponentCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,39}$")]
-"""Mã thành phần hồ sơ, as the portal's dossiers state it."""
+"""Mã thành phần hồ sơ: the code of a paper in a dossier, as the portal states it."""
 
 ResultCode = Annotated[str, StringConstraints(pattern=r"^KQ\.[A-Z0-9]+(\.[A-Z0-9]+)+$")]
 """Mã giấy tờ kết quả: the code of a procedure's result, e.g. `KQ.G07.000122`."""
 
 HOUSEHOLD_MEMBERS: Final = "household_members"
-"""The one relation that leads to several people: those of whom the same head of household is believed.
+"""The one relation that leads to several people: those with the same head of household.
 
-Luật Căn cước 26/2023/QH15 Điều 9: the register holds the names and numbers of a head and of the members."""
+Luật Căn cước 26/2023/QH15 Điều 9: the register keeps the names and numbers of the head and of the members."""
 
 
 def relationship_attribute(relation: str) -> AttributeName:
@@ -31,14 +31,14 @@ def relationship_attribute(relation: str) -> AttributeName:
 
 
 class Text(Section):
-    """A text in Vietnamese and English; at least the Vietnamese."""
+    """A text in Vietnamese, and in English where there is a translation."""
 
     vi: str
     en: str | None = None
 
 
 class Dated(Section):
-    """Something that holds from a day until another, both inclusive; without a day, open on that side."""
+    """Something valid from `from` to `until`, both inclusive; a bound that is absent is open."""
 
     since: date | None = Field(None, alias="from")
     until: date | None = None
@@ -55,7 +55,7 @@ class Dated(Section):
 
 
 class Form(LegalBasis):
-    """A version of a procedure's form: its name, the text that lays it down, and the days it is used."""
+    """A version of a procedure's form: its name, the legal text that prescribes it, and its days of use."""
 
     name: str
 
@@ -67,13 +67,13 @@ class Form(LegalBasis):
 
 
 class FormerCode(Dated):
-    """A code that led to the procedure before; `until` its last day, absent where the day is not known."""
+    """An earlier code of the procedure; `until` is its last day, absent where it is not known."""
 
     code: ProcedureId
 
 
 class Paper(Section):
-    """An earlier paper that spares a new one: one that a result replaces, or a component of a dossier.
+    """An earlier paper that replaces a new one: a procedure's result, or a component of a dossier.
 
     Attributes:
         result: code of the result that replaces it (mã kết quả thay thế).
@@ -94,16 +94,17 @@ class Paper(Section):
 
 
 class Item(Dated):
-    """One item of a form: filled from `attribute`, of the person or of a relative, or asked with `ask`.
+    """One item of a form: filled from `attribute`, of the person or of a relative, or given by the citizen.
 
     Attributes:
-        attributes: instead of `attribute`, of `household_members`: what is listed of each.
-        of: whose attribute, as an attribute of the person that names somebody: `father`, `spouse`, …; or
-            `household_members`.
+        attributes: instead of `attribute`, for `household_members`: the attributes listed for each member.
+        of: the relative whose attribute it is, by the attribute of the person that names the relative
+            (`father`, `spouse`, …); or `household_members`.
+        ask: the question to the citizen, for an item that the hub cannot fill.
         even_if_deceased: a relative's value is filled although the relative is not living.
         confirm: the citizen must confirm the filled value (it may be out of date by nature).
-        max_age: what was stated, or decided, longer ago is asked anew.
-        replaced_by: earlier papers of the person, any of which spares the one that is asked for.
+        max_age: a value stated, or a paper decided, longer ago is not used.
+        replaced_by: earlier papers of the person; any of them replaces the paper that the form requests.
     """
 
     title: Text
@@ -132,27 +133,27 @@ class Item(Dated):
         if self.even_if_deceased and (not self.of or self.attributes):
             raise ValueError("even_if_deceased goes with of one relative: no form is filled for the dead")
         if self.replaced_by and not self.ask:
-            raise ValueError("replaced_by goes with ask: it spares a paper that is asked for")
+            raise ValueError("replaced_by goes with ask: it replaces a paper that the form requests")
         if self.max_age and not (self.fills or self.replaced_by):
             raise ValueError("max_age goes with attribute or replaced_by: an answer has no age")
         return self
 
     @property
     def fills(self) -> tuple[AttributeName, ...]:
-        """The attributes that fill it, of the person or of whom `of` leads to; none where it is asked."""
+        """Attributes, of the person or of the relative, that fill it; empty where the citizen gives it."""
         return self.attributes or ((self.attribute,) if self.attribute else ())
 
 
 class Procedure(Document):
-    """An administrative procedure (thủ tục hành chính) with the items its form asks for.
+    """An administrative procedure (thủ tục hành chính) and the items of its form.
 
     Attributes:
-        code: mã thủ tục hành chính; absent where it is not known, and then `id` is the hub's own.
-        former: codes that it had before.
+        code: mã thủ tục hành chính; absent where it is not known, then the hub assigns `id`.
+        former: earlier codes of the procedure.
         service: number among the 25 essential services.
-        owner: agency in charge today, by its usual abbreviation.
-        forms: versions of the form; exactly one on every day from the first one's on.
-        items: of all versions; one with dates belongs to the versions within them.
+        owner: the agency that is responsible today, by its usual abbreviation.
+        forms: versions of the form; exactly one is in use on every day from the first version on.
+        items: of all versions; an item with dates belongs only to versions used on these dates.
     """
 
     code: Annotated[str, StringConstraints(pattern=r"^[0-9]\.[0-9]{6}$")] | None = None
@@ -165,11 +166,11 @@ class Procedure(Document):
 
     @property
     def id(self) -> ProcedureId:
-        """Its code, else `dvctt-` (dịch vụ công trực tuyến) and the service's number: what addresses it."""
+        """Its identifier: the code, else `dvctt-` (dịch vụ công trực tuyến) and the service's number."""
         return self.code or f"dvctt-{self.service:02}"
 
     def form_on(self, day: date) -> Form | None:
-        """Return the version of the form that a dossier of `day` is answered by."""
+        """Return the version of the form for a dossier of `day`; None before the first version."""
         return next((form for form in self.forms if form.in_force(day)), None)
 
     def items_on(self, day: date) -> dict[str, Item]:

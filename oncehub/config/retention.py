@@ -1,4 +1,4 @@
-"""`mappings/rules/retention.yaml`: how long each kind of data is kept, and why as long."""
+"""`mappings/rules/retention.yaml`: the retention period of each kind of data, and the reason for it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ Kind = Literal[
     "used_assertions",
     "finished_runs",
 ]
-"""What is purged: rejected records that were resolved; records that their source deleted; what was believed
-earlier; discrepancies that were closed; what a closed case showed; values in feed lines that a later line of
-the same person has replaced; which forms were filled; which were answered, once that has landed; values in
-lines of notices that have closed or were replaced, where their source acknowledged that, and where it never
-did; assertions that have expired; runs that another of their kind has followed."""
+"""What is purged, in the order of the names above: resolved rejected records; records that their source
+deleted; earlier versions of golden records; closed discrepancies; the evidence of closed cases; values of
+feed entries that a later entry of the same person has replaced; records of filled forms; records of
+submissions that have landed; values of closed or replaced notices that their source has acknowledged; the
+same of notices that it has not acknowledged; expired assertions; finished runs that another run of their
+kind has followed."""
 
 
 class RetentionRule(Section):
-    """How long a kind is kept after it has come to its end.
+    """The retention period of one kind.
 
     Attributes:
-        keep: counted from when it was resolved, deleted, replaced, closed, published, filled, answered,
-            expired or finished.
-        because: the legal reason, or what it is needed for.
+        keep: counted from the moment when it was resolved, deleted, replaced, closed, published, filled,
+            answered or finished, or when it expired.
+        because: the legal reason, or the purpose that needs the data.
     """
 
     keep: Age
@@ -44,7 +45,7 @@ class RetentionRule(Section):
 
 
 class RetentionRules(Document):
-    """`retention.yaml`: every kind has a rule, so that none is kept without a reason."""
+    """`retention.yaml`: a rule for every kind, so that nothing is kept without a reason."""
 
     kinds: dict[Kind, RetentionRule]
 
@@ -55,7 +56,7 @@ class RetentionRules(Document):
         if self.kinds["deleted_records"].keep < self.kinds["person_versions"].keep:
             raise ValueError(
                 "kinds.deleted_records is kept for a shorter time than kinds.person_versions, whose history "
-                "tells the former numbers that they state; keep it as long"
+                "is needed to know which former numbers they state; keep it at least as long"
             )
         if self.kinds["unacknowledged_notices"].keep < self.kinds["settled_notices"].keep:
             raise ValueError(

@@ -74,24 +74,24 @@ def _not_throughout(agreement: Agreement, basis: LegalBasis, keys: tuple[str, ..
 def reveal_faults(agreement: Agreement, rules: RevealRules) -> Iterator[str]:
     """Find attributes that other values reveal, and implied ones that nothing reveals."""
     allowed = {*agreement.attributes, *agreement.implied}
-    told = set(rules.forms) if agreement.procedures else set()
-    for name in sorted(told - allowed):
+    revealed = set(rules.forms) if agreement.procedures else set()
+    for name in sorted(revealed - allowed):
         yield (
-            f"{at(agreement, 'procedures')}: a form tells {name}, as it is refused by it; list "
+            f"{at(agreement, 'procedures')}: a form reveals {name}, as it is refused because of it; list "
             "it under attributes, or under implied"
         )
-    for reveal, name in rules.told(agreement.attributes):
-        told.add(name)
+    for reveal, name in rules.revealed(agreement.attributes):
+        revealed.add(name)
         if name not in allowed:
             yield (
-                f"{_telling(agreement, reveal.given)}: {' and '.join(reveal.given)} tells {name} "
+                f"{_telling(agreement, reveal.given)}: {' and '.join(reveal.given)} reveals {name} "
                 f"({reveal.how}); list that under attributes, or under implied"
             )
     for place, name, _ in listed(agreement, ("implied",), agreement.implied):
         if name in agreement.attributes:
             yield f"{place}: {name!r} stands under attributes; keep one"
-        elif name not in told and name not in agreement.population:
-            yield f"{place}: {name!r} is told by nothing here; remove it"
+        elif name not in revealed and name not in agreement.population:
+            yield f"{place}: {name!r} is revealed by no attribute here; remove it"
 
 
 def _telling(agreement: Agreement, given: Sequence[str]) -> str:

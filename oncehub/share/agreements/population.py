@@ -120,7 +120,7 @@ def population_faults(
             continue
         attribute = attributes[name]
         if attribute.sensitive:
-            yield f"{place}: is sensitive, and tells by who is found; choose another"
+            yield f"{place}: is sensitive, and a look-up would reveal it; choose another"
         elif condition.one_of is not None:
             yield from _code_faults(place, attribute, condition.one_of)
         elif {"unit", "edition"} - set(attribute.members):
@@ -128,7 +128,10 @@ def population_faults(
         else:
             yield from _place_faults(place, condition, catalogues)
         if name not in (*agreement.attributes, *agreement.implied):
-            yield f"{place}: is told by who is found; list it under attributes, or under implied"
+            yield (
+                f"{place}: is revealed by a look-up, which finds only such people; list it under attributes, "
+                "or under implied"
+            )
 
 
 def _code_faults(place: str, attribute: Attribute, codes: tuple[str, ...]) -> Iterator[str]:

@@ -102,13 +102,16 @@ def changed(old: str, new: str) -> str:
             ", person.birth_registration_place]",
             "]",
             "6:14: attributes.0",
-            "person.personal_id tells person.birth_registration_place (The first six digits are province or",
+            (
+                "person.personal_id reveals person.birth_registration_place "
+                "(The first six digits are province or"
+            ),
         ),
         (
             "implied: [person.sex,",
             "implied: [person.religion, person.sex,",
             "7:11: implied.0",
-            "'person.religion' is told by nothing here; remove it",
+            "'person.religion' is revealed by no attribute here; remove it",
         ),
         (
             "implied: [person.sex,",
@@ -126,7 +129,7 @@ def changed(old: str, new: str) -> str:
             "consent: not_required",
             "consent: not_required\nprocedures: ['1.004222']",
             "6:1: procedures",
-            "a form tells person.life_status, as it is refused by it; list it under attributes, or",
+            "a form reveals person.life_status, as it is refused because of it; list it under attributes, or",
         ),
         (
             "consent: not_required",
@@ -152,7 +155,7 @@ def test_a_fault_is_told_with_its_place_and_the_way_out(
             "is not known; did you mean 'person.permanent_address'?",
         ),
         ("person.full_name: {province: ['01']}", "is no address; write one_of with its codes"),
-        ("person.religion: {one_of: ['01']}", "is sensitive, and tells by who is found; choose another"),
+        ("person.religion: {one_of: ['01']}", "is sensitive, and a look-up would reveal it; choose another"),
         (
             "person.full_name: {one_of: [An]}",
             "has no list of values; choose an attribute that has one, or an address",
@@ -168,7 +171,10 @@ def test_a_fault_is_told_with_its_place_and_the_way_out(
         ),
         (
             "person.current_address: {province: ['01']}",
-            "is told by who is found; list it under attributes, or under implied",
+            (
+                "is revealed by a look-up, which finds only such people; list it under attributes, "
+                "or under implied"
+            ),
         ),
     ],
 )
@@ -233,7 +239,7 @@ def test_two_agreements_by_which_one_agency_may_ask_the_same_overlap(
 
 @given(strategies.sets(strategies.sampled_from([f"person.{name}" for name in PERSON]), min_size=1))
 def test_whatever_is_given_what_it_tells_is_told_of_too(attributes: set[str]) -> None:
-    told = {name for _, name in REVEALS.told(attributes)}
+    told = {name for _, name in REVEALS.revealed(attributes)}
     assert not told & attributes
     for reveal in REVEALS.reveals:
         if (attributes | told).issuperset(reveal.given):

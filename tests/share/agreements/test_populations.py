@@ -199,5 +199,5 @@ def test_a_population_that_was_not_placed_has_nobody(
 def test_what_leaves_under_any_agreement_tells_nothing_it_does_not_cover(editable: Settings) -> None:
     rules = load_rules(editable, "reveals", RevealRules)
     for agreement in load_agreements(editable).values():
-        told = {name for _, name in rules.told(agreement.attributes)}
+        told = {name for _, name in rules.revealed(agreement.attributes)}
         assert told <= {*agreement.attributes, *agreement.implied}
