@@ -135,15 +135,7 @@ def _as_json(each: Coverage) -> dict[str, Any]:
 
 
 def _row(each: Coverage) -> dict[str, Any]:
-    return {
-        "day": each.day.isoformat(),
-        "procedure": each.procedure,
-        "agreement": each.agreement,
-        "people": each.people,
-        "items": each.items,
-        "filled": each.filled,
-        "confirm": each.confirm,
-        "papers": each.papers,
+    return dataclasses.asdict(each) | {
         "missing": sum(each.missing.values()),
         "covered": "" if each.share is None else f"{each.share:.1%}",
     }

@@ -16,32 +16,12 @@ from oncehub.reconcile.run_balance import BalanceLine, CountMismatch, RunBalance
 from oncehub.settings import load_settings
 from oncehub.store.migrate import opened
 
-# For each subject: the title of its table, and the column names of a line's fields.
+_COLUMNS = ("source", "kind", "opening", "added", "removed", "changed", "closing")
+
+# For each subject: the title of its table, and its own names of columns.
 _TABLES = {
-    "discrepancy": (
-        "discrepancies",
-        {
-            "source": "source",
-            "kind": "kind",
-            "opening": "opening",
-            "added": "opened",
-            "removed": "closed",
-            "changed": "changed",
-            "closing": "closing",
-        },
-    ),
-    "record": (
-        "records that speak of a person",
-        {
-            "source": "source",
-            "kind": "linked by",
-            "opening": "opening",
-            "added": "came",
-            "removed": "went",
-            "changed": "changed",
-            "closing": "closing",
-        },
-    ),
+    "discrepancy": ("discrepancies", {"added": "opened", "removed": "closed"}),
+    "record": ("records that describe a person", {"kind": "linked by"}),
 }
 
 app = typer.Typer(invoke_without_command=True)
@@ -87,8 +67,11 @@ def _document(report: RunBalance, differences: list[CountMismatch] | None) -> di
 
 def _show(report: RunBalance, differences: list[CountMismatch] | None) -> None:
     for subject, (title, names) in _TABLES.items():
-        rows = [_renamed(line, names) for line in _with_totals(report, subject)]
-        show(rows, title=title, columns=tuple(names.values()))
+        rows = [
+            {names.get(column, column): getattr(line, column) for column in _COLUMNS}
+            for line in _with_totals(report, subject)
+        ]
+        show(rows, title=title, columns=[names.get(column, column) for column in _COLUMNS])
     if differences:
         show(differences, title="differences from the tables", columns=_DIFFERENCES)
     elif differences is not None:
@@ -108,7 +91,3 @@ def _with_totals(report: RunBalance, subject: str) -> Iterator[BalanceLine]:
                 line for line in report.lines if (line.subject, line.source) == (subject, total.source)
             )
             yield total
-
-
-def _renamed(line: BalanceLine, names: dict[str, str]) -> dict[str, Any]:
-    return {shown: getattr(line, name) for name, shown in names.items()}
