@@ -146,9 +146,9 @@ def _headline(choice: Choice) -> str:
 
 
 def _row(candidate: Candidate) -> dict[str, Any]:
-    told = [_LOST[candidate.lost] if candidate.lost else "golden value"]
+    outcome = [_LOST[candidate.lost] if candidate.lost else "golden value"]
     if candidate.lost and (likeness := _LIKENESS[candidate.likeness]):
-        told.append(likeness)
+        outcome.append(likeness)
     weight = candidate.weight
     doubts = f" ({', '.join(candidate.doubts)})" if candidate.doubts else ""
     return {
@@ -160,7 +160,7 @@ def _row(candidate: Candidate) -> dict[str, Any]:
         "faded": weight and weight.faded,
         "doubted": weight and f"{weight.doubted:g}{doubts}",
         "weight": weight and weight.value,
-        "outcome": "; ".join(told),
+        "outcome": "; ".join(outcome),
     }
 
 
@@ -192,8 +192,8 @@ def _masked_choice(choice: Choice, shown: set[str]) -> Choice:
 
 
 def _believed(past: History) -> Iterator[dict[str, Any]]:
-    for name, told in past.attributes.items():
-        for belief in told.beliefs:
+    for name, timeline in past.attributes.items():
+        for belief in timeline.beliefs:
             origin = belief.origin
             yield {
                 "attribute": name,
@@ -206,8 +206,8 @@ def _believed(past: History) -> Iterator[dict[str, Any]]:
 
 
 def _true(past: History) -> Iterator[dict[str, Any]]:
-    for name, told in past.attributes.items():
-        for period in told.periods:
+    for name, timeline in past.attributes.items():
+        for period in timeline.periods:
             yield {"attribute": name, **asdict(period), "value": _written(period.value)}
 
 
@@ -215,17 +215,19 @@ def _masked_past(settings: Settings, past: History) -> History:
     shown = shown_values(load_entities(settings.schemas)["person"])
     return replace(
         past,
-        attributes={name: _masked_attribute(name, told, shown) for name, told in past.attributes.items()},
+        attributes={
+            name: _masked_attribute(name, timeline, shown) for name, timeline in past.attributes.items()
+        },
     )
 
 
-def _masked_attribute(name: str, told: Past, shown: set[str]) -> Past:
+def _masked_attribute(name: str, timeline: Past, shown: set[str]) -> Past:
     return Past(
         tuple(
             replace(each, value=masked(each.value, shown, name), origin=_masked_origin(each.origin))
-            for each in told.beliefs
+            for each in timeline.beliefs
         ),
-        tuple(replace(each, value=masked(each.value, shown, name)) for each in told.periods),
+        tuple(replace(each, value=masked(each.value, shown, name)) for each in timeline.periods),
     )
 
 

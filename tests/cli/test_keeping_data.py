@@ -56,4 +56,4 @@ def test_a_dry_run_purges_nothing_and_proofs_are_verified(
     with database, database.cursor() as cursor:
         cursor.execute("alter table audit.purge disable trigger purge_insert_only")
         cursor.execute("update audit.purge set removed = 2")
-    assert run("retention", "verify") == (1, "proof 1 stands beside columns that say something else\n")
+    assert run("retention", "verify") == (1, "proof 1 differs from the columns beside it\n")
