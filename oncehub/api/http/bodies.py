@@ -1,13 +1,14 @@
-"""Types of values that several request bodies have, as OpenAPI shows them."""
+"""Bases of request and response bodies, and types of values that several have, as OpenAPI shows them."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from oncehub.api.http.description import KNOWN
+from oncehub.config.entities import qualified
 
 SearchTerms = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=100)]],
@@ -57,3 +58,13 @@ class Body(BaseModel):
     """A request body; it must not have other fields than those declared."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Answer(BaseModel):
+    """A response body, or a part of one, that `model_validate` builds of the hub's own objects."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+QualifiedName = Annotated[str, AfterValidator(qualified)]
+"""An attribute of the person, which the hub's own objects name without its entity."""

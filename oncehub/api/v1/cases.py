@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from oncehub.api.auth.tokens import Caller
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
-from oncehub.api.http.bodies import WHOLE_NUMBER, Body, SearchTerms
+from oncehub.api.http.bodies import WHOLE_NUMBER, Answer, Body, QualifiedName, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.audit.log.pseudonyms import case_pseudonym
@@ -30,7 +29,7 @@ from oncehub.config.entities import qualified
 from oncehub.config.rules import CaseKind
 from oncehub.errors import CaseNotFound, ConfigError, DecisionRefused
 from oncehub.reconcile.linking.overrides import DecidedBy
-from oncehub.reconcile.stewardship.cases import Case, CaseContent, CaseFile, CaseVerdict
+from oncehub.reconcile.stewardship.cases import CaseContent, CaseFile, CaseVerdict
 from oncehub.share.agreements.permissions import require_cases, require_search
 from oncehub.share.cases.agreement_cases import (
     decide_agreement_case,
@@ -57,13 +56,13 @@ class CasesQuery(Body):
     closed: bool = False
 
 
-class CaseHead(BaseModel):
+class CaseHead(Answer):
     """A case without what it is about; the next decision must name `last_decision` as what it follows.
 
     `approved_by`: of a correction request, the decision that approved it; it waits for its source.
     """
 
-    case: int
+    case: int = Field(validation_alias="case_id")
     kind: CaseKind
     source: str
     stream: str
@@ -71,21 +70,11 @@ class CaseHead(BaseModel):
     closed_at: datetime | None
     closed_because: str | None
     four_eyes: bool
-    last_decision: int | None
+    last_decision: int | None = Field(validation_alias="decision_id")
     approved_by: int | None
 
-    @classmethod
-    def of(cls, case: Case) -> CaseHead:
-        """Build the head of a case."""
-        fields = asdict(case)
-        return cls(
-            case=fields.pop("case_id"),
-            last_decision=fields.pop("decision_id"),
-            **fields,
-        )
 
-
-class CasesAnswer(BaseModel):
+class CasesAnswer(Answer):
     """A page of cases: ask on with `after` = `next`."""
 
     cases: list[CaseHead]
@@ -93,7 +82,7 @@ class CasesAnswer(BaseModel):
     more: bool
 
 
-class GoldenValue(BaseModel):
+class GoldenValue(Answer):
     """What is believed of one person; `equals`: the record states the same."""
 
     value: Any
@@ -102,15 +91,15 @@ class GoldenValue(BaseModel):
     equals: bool
 
 
-class ComparedAttribute(BaseModel):
+class ComparedAttribute(Answer):
     """One attribute side by side; `golden_values` in the order of the people."""
 
-    attribute: str
+    attribute: QualifiedName
     source_value: Any
     golden_values: list[GoldenValue]
 
 
-class EvidenceWeight(BaseModel):
+class EvidenceWeight(Answer):
     """One bar of the waterfall chart: +1 bit doubles the odds that they are one person, -1 halves them."""
 
     comparison: str
@@ -118,18 +107,18 @@ class EvidenceWeight(BaseModel):
     bits: float
 
 
-class NamedPerson(BaseModel):
+class NamedPerson(Answer):
     """Somebody of whom the record may speak; with what the model that asks made of them, if one did."""
 
     person: str
     probability: float | None = None
-    weights: list[EvidenceWeight] = []
+    weights: list[EvidenceWeight] = Field(default=[])
 
 
-class DecisionLine(BaseModel):
+class DecisionLine(Answer):
     """A decision on the case; `person` where it names one whom the case names."""
 
-    decision: int
+    decision: int = Field(validation_alias="decision_id")
     verdict: CaseVerdict
     person: str | None
     reason: str
@@ -138,7 +127,7 @@ class DecisionLine(BaseModel):
     takes_effect: bool
 
 
-class CaseAnswer(BaseModel):
+class CaseAnswer(Answer):
     """A case with the evidence, as far as the agreement covers it."""
 
     case: CaseHead
@@ -146,51 +135,23 @@ class CaseAnswer(BaseModel):
     stated_at: str | None
     people: list[NamedPerson]
     evidence: dict[str, Any]
-    attributes: list[ComparedAttribute]
+    attributes: list[ComparedAttribute] = Field(validation_alias="compared")
     decisions: list[DecisionLine]
     request_id: str
 
     @classmethod
     def of(cls, file: CaseFile, names: Mapping[str, str], request_id: str) -> CaseAnswer:
         """Build the answer; `names` gives the pseudonym of every person named."""
-        weighed = {each.person_key: each for each in file.candidates}
-        people = [
-            NamedPerson(
-                person=names[key],
-                probability=weighed[key].probability if key in weighed else None,
-                weights=[EvidenceWeight(**asdict(weight)) for weight in weighed[key].weights]
-                if key in weighed
-                else [],
-            )
-            for key in file.people
-        ]
-        return cls(
-            case=CaseHead.of(file.case),
-            source_key=file.source_key,
-            stated_at=file.stated_at,
-            people=people,
-            evidence=file.evidence,
-            attributes=[
-                ComparedAttribute(
-                    attribute=qualified(row.attribute),
-                    source_value=row.source_value,
-                    golden_values=[GoldenValue(**asdict(held)) for held in row.golden_values],
-                )
-                for row in file.compared
-            ],
-            decisions=[
-                DecisionLine(
-                    decision=each.decision_id,
-                    verdict=each.verdict,
-                    person=names.get(each.person_key or ""),
-                    reason=each.reason,
-                    decided_by=each.decided_by,
-                    decided_at=each.decided_at,
-                    takes_effect=each.takes_effect,
-                )
-                for each in file.decisions
-            ],
-            request_id=request_id,
+        weighed = {each.person_key: vars(each) for each in file.candidates}
+        return cls.model_validate(
+            vars(file)
+            | {
+                "people": [weighed.get(key, {}) | {"person": names[key]} for key in file.people],
+                "decisions": [
+                    vars(each) | {"person": names.get(each.person_key or "")} for each in file.decisions
+                ],
+                "request_id": request_id,
+            }
         )
 
 
@@ -230,10 +191,10 @@ class DecisionRequest(Body):
         return self
 
 
-class DecisionAnswer(BaseModel):
+class DecisionAnswer(Answer):
     """What was decided; without effect while another officer must confirm it."""
 
-    decision: int
+    decision: int = Field(validation_alias="decision_id")
     takes_effect: bool
     request_id: str
 
@@ -256,11 +217,9 @@ def cases(
             limit=wanted.limit + 1,
         )
         page = found[: wanted.limit]
-        return CasesAnswer(
-            cases=[CaseHead.of(case) for case in page],
-            next=page[-1].case_id if page else wanted.after,
-            more=len(found) > wanted.limit,
-        )
+        following = page[-1].case_id if page else wanted.after
+        more = len(found) > wanted.limit
+        return CasesAnswer.model_validate({"cases": page, "next": following, "more": more})
 
 
 @router.get("/{case_id}", operation_id="getCase")
@@ -304,9 +263,7 @@ def decision(
             follows=body.last_decision,
         )
         request.decision_id = decided.decision_id
-        return DecisionAnswer(
-            decision=decided.decision_id, takes_effect=decided.takes_effect, request_id=str(request_id)
-        )
+        return DecisionAnswer.model_validate(vars(decided) | {"request_id": str(request_id)})
 
 
 @contextmanager

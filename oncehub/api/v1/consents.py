@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
-from oncehub.api.http.bodies import MOMENT, Body, SearchTerms
+from oncehub.api.http.bodies import MOMENT, Answer, Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers
 from oncehub.api.http.terms import require_named, require_search_terms
 from oncehub.config.agreements import AgreementName
@@ -25,7 +25,6 @@ from oncehub.share.agreements.permissions import (
 )
 from oncehub.share.consent.consents import (
     Channel,
-    Consent,
     Proof,
     ShownText,
     consents_of,
@@ -85,10 +84,10 @@ class ConsentQuery(Body):
     search: SearchTerms
 
 
-class ConsentLine(BaseModel):
+class ConsentLine(Answer):
     """A consent; it holds while it is not withdrawn."""
 
-    consent: str
+    consent: str = Field(validation_alias="consent_id")
     agreement: str
     purpose: str
     attributes: list[str]
@@ -96,14 +95,8 @@ class ConsentLine(BaseModel):
     given_at: datetime
     withdrawn_at: datetime | None
 
-    @classmethod
-    def of(cls, consent: Consent) -> ConsentLine:
-        """Build the line of a consent."""
-        fields = vars(consent).copy()
-        return cls(consent=fields.pop("consent_id"), **fields)
 
-
-class ConsentsAnswer(BaseModel):
+class ConsentsAnswer(Answer):
     """A citizen's consents, the first first."""
 
     consents: list[ConsentLine]
@@ -166,7 +159,7 @@ def query(body: ConsentQuery, hub: TheHub, caller: TheCaller, request_id: Reques
         own = require_consents(request.agreement)
         person = _citizen(request, body.search)
         found = consents_of(request.connection, request.agreement, person.key, own)
-        return ConsentsAnswer(consents=[ConsentLine.of(each) for each in found], request_id=str(request_id))
+        return ConsentsAnswer.model_validate({"consents": found, "request_id": str(request_id)})
 
 
 @router.post("/{consent_id}/withdrawal", operation_id="withdrawConsent", responses=answers(409))

@@ -15,11 +15,11 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 from oncehub.api.auth.tokens import Caller
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
-from oncehub.api.http.bodies import Body, SearchTerms
+from oncehub.api.http.bodies import Answer, Body, QualifiedName, SearchTerms
 from oncehub.api.http.description import KNOWN, answers
 from oncehub.api.http.terms import require_known, require_search_terms
 from oncehub.clock import VIETNAM
-from oncehub.config.entities import qualified, unqualified
+from oncehub.config.entities import unqualified
 from oncehub.share.agreements.permissions import require_citizen, require_correctable
 from oncehub.share.data_subjects.correction_requests import (
     Correction,
@@ -59,12 +59,12 @@ class StatusBody(Body):
     search: SearchTerms
 
 
-class RequestLine(BaseModel):
+class RequestLine(Answer):
     """How a request stands; `approved`: clerks agree, and the source has still to state it."""
 
-    case: int
-    attribute: str
-    value: Any
+    case: int = Field(validation_alias="case_id")
+    attribute: QualifiedName
+    value: Any = Field(validation_alias="claimed")
     received_at: AwareDatetime
     due_on: date | None
     state: Literal["received", "approved", "corrected", "rejected"]
@@ -72,7 +72,7 @@ class RequestLine(BaseModel):
     reason: str | None
 
 
-class StatusAnswer(BaseModel):
+class StatusAnswer(Answer):
     """All that the citizen has asked to be corrected, the latest first."""
 
     requests: list[RequestLine]
@@ -119,20 +119,8 @@ def correct(
 def status(body: StatusBody, hub: TheHub, caller: TheCaller, request_id: RequestId) -> StatusAnswer:
     """Tell how all the citizen's requests stand."""
     with _citizen(hub, caller, request_id, body) as (request, key):
-        lines = [
-            RequestLine(
-                case=each.case_id,
-                attribute=qualified(each.attribute),
-                value=each.claimed,
-                received_at=each.received_at,
-                due_on=each.due_on,
-                state=each.state,
-                decided_at=each.decided_at,
-                reason=each.reason,
-            )
-            for each in requests_of(request.connection, key, request.agreement)
-        ]
-        return StatusAnswer(requests=lines, request_id=str(request_id))
+        found = requests_of(request.connection, key, request.agreement)
+        return StatusAnswer.model_validate({"requests": found, "request_id": str(request_id)})
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from oncehub.api.auth.tokens import Caller
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
-from oncehub.api.http.bodies import WHOLE_NUMBER, Body
+from oncehub.api.http.bodies import WHOLE_NUMBER, Answer, Body
 from oncehub.api.v1.feeds import FeedQuery
 from oncehub.audit.log.entries import Action
 from oncehub.audit.log.entries import page as logged_page
@@ -84,10 +84,10 @@ class NoticeLine(BaseModel):
     resolution_times: ResolutionTimes | None = None
 
 
-class CorrectionsAnswer(BaseModel):
+class CorrectionsAnswer(Answer):
     """A piece of the source's correction notices: ask on with `after` = `next`."""
 
-    notices: list[NoticeLine]
+    notices: list[NoticeLine] = Field(validation_alias="lines")
     next: int
     more: bool
 
@@ -125,7 +125,7 @@ class Acknowledgement(Body):
     responses: list[NoticeResponse] = Field(default=[], max_length=500)
 
 
-class AcknowledgementAnswer(BaseModel):
+class AcknowledgementAnswer(Answer):
     """How far the source has come, by sequence; both only grow."""
 
     acknowledged: int
@@ -142,8 +142,7 @@ def corrections(
         page = read_notices(request.connection, request.agreement, wanted.after, wanted.limit)
         request.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.disclosed)
         note_read(request.connection, own, caller.client_id, wanted.after, page.next)
-        lines = [NoticeLine(**line) for line in page.lines]
-        return CorrectionsAnswer(notices=lines, next=page.next, more=page.more)
+        return CorrectionsAnswer.model_validate(page)
 
 
 @router.post("/acknowledgements", operation_id="acknowledgeCorrections")
@@ -163,7 +162,7 @@ def acknowledgements(
             responses,
             client_id=caller.client_id,
         )
-        return AcknowledgementAnswer(acknowledged=reached.acknowledged, fetched=reached.fetched)
+        return AcknowledgementAnswer.model_validate(reached)
 
 
 @contextmanager

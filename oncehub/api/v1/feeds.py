@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
-from oncehub.api.http.bodies import Body
+from oncehub.api.http.bodies import Answer, Body
 from oncehub.audit.log.entries import page as logged_page
 from oncehub.share.agreements.permissions import (
     require_feed,
@@ -39,10 +39,10 @@ class FeedLine(BaseModel):
     merged_into: str | None = None
 
 
-class FeedAnswer(BaseModel):
+class FeedAnswer(Answer):
     """A piece of a feed: ask on with `after` = `next`."""
 
-    changes: list[FeedLine]
+    changes: list[FeedLine] = Field(validation_alias="lines")
     next: int
     more: bool
 
@@ -62,7 +62,6 @@ def changes(
         page = read_changes(
             request.connection, request.agreement, wanted.after, wanted.limit, hub.pseudonym_key
         )
-        lines = [FeedLine(**line) for line in page.lines]
         request.page = logged_page(hub.pseudonym_key, feed, page.disclosed)
         note_page(request.connection, feed, caller.client_id, wanted.after, page.next)
-        return FeedAnswer(changes=lines, next=page.next, more=page.more)
+        return FeedAnswer.model_validate(page)

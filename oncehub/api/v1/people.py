@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
-from oncehub.api.http.bodies import Body, SearchTerms
+from oncehub.api.http.bodies import Answer, Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers
 from oncehub.api.http.terms import require_named, require_search_terms
 from oncehub.share.agreements.permissions import (
@@ -44,14 +44,14 @@ class LookupRequest(Body):
     purpose: str | None = None
 
 
-class Label(BaseModel):
+class Label(Answer):
     """What a coded value is called in Vietnamese and in English."""
 
     vi: str
     en: str
 
 
-class Value(BaseModel):
+class Value(Answer):
     """A golden value, the source that states it, and when it did; all null where the hub has no value.
 
     `labels` is what a coded value is called, of an address the names of its commune and province; else null.

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
-from oncehub.api.http.bodies import DAY, SearchTerms
+from oncehub.api.http.bodies import DAY, Answer, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.api.v1.people import Label
 from oncehub.config.procedures import Procedure
 from oncehub.share.agreements.permissions import require_procedure, require_search, today
 from oncehub.share.agreements.procedures import named
-from oncehub.share.forms import prefill as filled_form
 from oncehub.share.forms.item_values import Reason
 from oncehub.share.forms.prefill import FormRequest, prefill
 from oncehub.share.forms.submissions import Opening, note_form
@@ -40,7 +39,11 @@ class PrefillRequest(BaseModel):
     )
 
 
-class Confidence(BaseModel):
+def _of_kept_paper(name: str) -> Any:
+    return Field(validation_alias=AliasPath("kept", name))
+
+
+class Confidence(Answer):
     """Confidence in a value: its level, the number of sources that state it, and its weight today.
 
     `weight` is greater than 0 and at most 1; it is null for a value of an authority, which is not weighed.
@@ -70,39 +73,20 @@ class FilledItem(BaseModel):
     confirm: bool
     disputed: bool
 
-    @classmethod
-    def of(cls, item: filled_form.FilledItem) -> FilledItem:
-        """Build it of what the hub filled."""
-        return cls(**{**vars(item), "confidence": Confidence(**vars(item.confidence))})
 
-
-class ReusablePaper(BaseModel):
+class ReusablePaper(Answer):
     """A paper that need not be handed in again: where an earlier one is, and what result replaces it."""
 
     title: str
-    dossier: str
-    file: str
-    result: str | None
-    component: str | None
-    procedure: str
-    decided_at: datetime | None
-
-    @classmethod
-    def of(cls, paper: filled_form.ReusablePaper) -> ReusablePaper:
-        """Build it of what the hub found."""
-        kept = paper.kept
-        return cls(
-            title=paper.title,
-            dossier=kept.dossier,
-            file=kept.file,
-            result=kept.result,
-            component=kept.component,
-            procedure=kept.procedure_code,
-            decided_at=kept.decided_at,
-        )
+    dossier: str = _of_kept_paper("dossier")
+    file: str = _of_kept_paper("file")
+    result: str | None = _of_kept_paper("result")
+    component: str | None = _of_kept_paper("component")
+    procedure: str = _of_kept_paper("procedure_code")
+    decided_at: datetime | None = _of_kept_paper("decided_at")
 
 
-class MissingItem(BaseModel):
+class MissingItem(Answer):
     """An item still to ask, and why."""
 
     title: str
@@ -126,7 +110,7 @@ class ProcedureHead(BaseModel):
     on: date
 
 
-class PrefillAnswer(BaseModel):
+class PrefillAnswer(Answer):
     """A procedure's form: every item is filled, a paper that is there already, or still to ask."""
 
     procedure: ProcedureHead
@@ -160,12 +144,8 @@ def fill(
         if request.agreement.submissions:
             opening = Opening(request_id, caller.client_id, request.agreement)
             note_form(request.connection, hub.pseudonym_key, opening, wanted, form)
-        return PrefillAnswer(
-            procedure=head(procedure, day),
-            items={name: FilledItem.of(item) for name, item in form.items.items()},
-            papers={name: ReusablePaper.of(paper) for name, paper in form.papers.items()},
-            missing_items={name: MissingItem(**vars(item)) for name, item in form.missing_items.items()},
-            request_id=str(request_id),
+        return PrefillAnswer.model_validate(
+            vars(form) | {"procedure": head(procedure, day), "request_id": str(request_id)}
         )
 
 

@@ -15,7 +15,7 @@ from oncehub.api.http.bodies import MOMENT, WHOLE_NUMBER, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.share.agreements.permissions import require_citizen, require_usage, today
-from oncehub.share.data_subjects.usage import Period, Usage, find_usages
+from oncehub.share.data_subjects.usage import Period, find_usages
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])
 
@@ -26,7 +26,7 @@ class _Body(BaseModel):
 
 class _Answer(BaseModel):
     # As the Data Tracker names its fields.
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
 
 
 class UsagePeriod(_Body):
@@ -66,11 +66,6 @@ class UsageLine(_Answer):
     procedure: str | None
     attributes: list[str]
 
-    @classmethod
-    def of(cls, usage: Usage) -> UsageLine:
-        """Build the line of a usage."""
-        return cls(**vars(usage) | {"attributes": list(usage.attributes)})
-
 
 class UsageAnswer(_Answer):
     """A page of usages, the newest first; the next is asked for with this `until`: each look is a usage."""
@@ -99,9 +94,6 @@ def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: Request
             day=today(),
             under=request.agreement,
         )
-        return UsageAnswer(
-            total_usages=page.total,
-            usages=[UsageLine.of(usage) for usage in page.usages],
-            until=page.until,
-            request_id=str(request_id),
+        return UsageAnswer.model_validate(
+            vars(page) | {"total_usages": page.total, "request_id": str(request_id)}
         )
