@@ -21,11 +21,11 @@ router = APIRouter(prefix="/v1")
 
 
 class AgreementAnswer(BaseModel):
-    """The caller's agreement as the hub keeps it, and what may be asked today.
+    """The caller's agreement as configured in the hub, and the requests it allows today.
 
     `valid_until`: the last day on which both the agreement and its legal basis are in force.
     `needs_consent`: covers only people who have consented, and only the attributes they consented to.
-    `remaining_today`: requests that are left until midnight in Vietnam.
+    `remaining_today`: the number of requests left until midnight in Vietnam.
     """
 
     agreement: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Cases: an agency's officers see and decide them.
+"""Cases, which an agency's officers read and decide.
 
 People are named by pseudonyms that only this agreement's cases use; a person that the case does not name is
 found by search terms, as in a look-up.
@@ -49,7 +49,7 @@ _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\
 
 
 class CasesQuery(Body):
-    """Read on `after` the number of the last case held; `closed` ones too, if wanted."""
+    """`after` is the number of the last case received; with `closed`, closed cases are listed, too."""
 
     after: Annotated[int, Field(ge=0, lt=2**63)] = 0
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -57,9 +57,9 @@ class CasesQuery(Body):
 
 
 class CaseHead(Answer):
-    """A case without what it is about; the next decision must name `last_decision` as what it follows.
+    """A case without its content; the next decision must give `last_decision`.
 
-    `approved_by`: of a correction request, the decision that approved it; it waits for its source.
+    `approved_by`: the decision that approved a correction request, which then waits for its source.
     """
 
     case: int = Field(validation_alias="case_id")
@@ -75,7 +75,7 @@ class CaseHead(Answer):
 
 
 class CasesAnswer(Answer):
-    """A page of cases: ask on with `after` = `next`."""
+    """A page of cases; request the next one with `after` = `next`."""
 
     cases: list[CaseHead]
     next: int
@@ -83,7 +83,7 @@ class CasesAnswer(Answer):
 
 
 class GoldenValue(Answer):
-    """What is believed of one person; `equals`: the record states the same."""
+    """A golden value of one person; `equals`: the record states the same value."""
 
     value: Any
     source: str | None
@@ -108,7 +108,7 @@ class EvidenceWeight(Answer):
 
 
 class NamedPerson(Answer):
-    """Somebody of whom the record may speak; with what the model that asks made of them, if one did."""
+    """A person whom the record may describe, with the weights of the model if one opened the case."""
 
     person: str
     probability: float | None = None
@@ -116,7 +116,7 @@ class NamedPerson(Answer):
 
 
 class DecisionLine(Answer):
-    """A decision on the case; `person` where it names one whom the case names."""
+    """A decision on the case; `person` where the decision names a person of the case."""
 
     decision: int = Field(validation_alias="decision_id")
     verdict: CaseVerdict
@@ -158,7 +158,7 @@ class CaseAnswer(Answer):
 class DecisionRequest(Body):
     """A decision: `person` is one of the case's, with `same`; `search` finds another, with `other`.
 
-    `approve` and `reject` decide a correction request; the reason of rejecting one is told to the citizen.
+    `approve` and `reject` decide a correction request; the citizen sees the reason of a rejection.
     """
 
     model_config = ConfigDict(
@@ -192,7 +192,7 @@ class DecisionRequest(Body):
 
 
 class DecisionAnswer(Answer):
-    """What was decided; without effect while another officer must confirm it."""
+    """The decision; it has no effect until a second officer confirms it, where one must."""
 
     decision: int = Field(validation_alias="decision_id")
     takes_effect: bool
@@ -206,7 +206,7 @@ CaseId = Annotated[int, Path(ge=1, lt=2**63)]
 def cases(
     hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[CasesQuery, Query()]
 ) -> CasesAnswer:
-    """List the cases that the agreement covers, the oldest first, and nothing of what they are about."""
+    """List the cases that the agreement covers, the oldest first, without their content."""
     with _cases(hub, caller, request_id) as (request, own):
         found = list_agreement_cases(
             request.connection,
@@ -224,12 +224,12 @@ def cases(
 
 @router.get("/{case_id}", operation_id="getCase")
 def case(case_id: CaseId, hub: TheHub, caller: TheCaller, request_id: RequestId) -> CaseAnswer:
-    """Show what the record states beside what is believed of the people it may speak of, and the evidence."""
+    """Show the record's values beside the golden values of the people it may describe, and the evidence."""
     with _cases(hub, caller, request_id, case_id) as (request, own):
         content = _covered(request, own, case_id)
         file = open_agreement_case(request.connection, request.agreement, case_id, content)
         if file.case.kind == "correction_request":
-            # It is about whoever has asked, and nobody else.
+            # It is about the citizen who made the request.
             request.person_key = next(iter(file.people), None)
         else:
             request.appeared = file.people
@@ -249,7 +249,7 @@ def decision(
         named = _covered(request, own, case_id).named
         decided_by = _decided_by(request, body.reason)
         person = _person(hub, request, case_id, body, named)
-        # Whom the officer searched for is consulted; whom the case names appears in it.
+        # A person found by search is logged as consulted, a person of the case as appeared.
         request.person_key = person if body.search else None
         request.appeared = (person,) if person else ()
         decided = decide_agreement_case(
@@ -270,14 +270,14 @@ def decision(
 def _cases(
     hub: Hub, caller: Caller, request_id: UUID, case_id: int | None = None
 ) -> Iterator[tuple[AuditedRequest, Cases]]:
-    """Open a question about the cases that the agreement covers, asked by an officer who is named."""
+    """Open an audited request for the cases that the agreement covers; it must name an officer."""
     with audited_request(hub, caller, request_id, "case") as request:
         request.case_id = case_id
         yield request, require_cases(request.agreement, caller.officer)
 
 
 def _covered(request: AuditedRequest, own: Cases, case_id: int) -> CaseContent:
-    """Read what a case is about; whether one that the agreement does not cover exists is not told."""
+    """Read the content of a case; one that the agreement does not cover is answered as not found."""
     found = find_agreement_case(request.connection, request.agreement, case_id)
     if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
         raise CaseNotFound(f"there is no case {case_id}")
@@ -299,7 +299,7 @@ def _decided_by(request: AuditedRequest, reason: str) -> DecidedBy:
 def _person(
     hub: Hub, request: AuditedRequest, case_id: int, body: DecisionRequest, named: list[str]
 ) -> str | None:
-    """Give the key of whom a decision names: by pseudonym one of the case's, by search anybody."""
+    """Return the key of the person in a decision: by pseudonym a person of the case, by search any person."""
     if body.search:
         require_search(request.agreement, body.search)
         return request.find(body.search).key
@@ -308,7 +308,7 @@ def _person(
     for key in named:
         if _pseudonym(hub, request.agreement, key) == body.person:
             return key
-    raise DecisionRefused(f"case {case_id} names nobody of that pseudonym; look at it again")
+    raise DecisionRefused(f"case {case_id} has no person with that pseudonym; read the case again")
 
 
 def _pseudonym(hub: Hub, agreement: Agreement, person_key: str) -> str:

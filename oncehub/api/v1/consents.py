@@ -39,11 +39,11 @@ router = APIRouter(prefix="/v1/consents", tags=["consents"])
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._:/-]{5,99}$")]
 
 
-"""Of a transaction or a paper, a letter first: a number as citizens have is none."""
+"""Reference of a transaction or a paper; it begins with a letter, so it cannot be a citizen's number."""
 
 
 class ConsentProof(Body):
-    """Where it can be proven; at a counter the assertion's `act` names the officer."""
+    """The proof: channel and reference; at a counter the assertion's `act` must name the officer."""
 
     channel: Channel
     reference: Reference
@@ -57,7 +57,7 @@ class ConsentText(Body):
 
 
 class ConsentRequest(Body):
-    """A citizen's consent: to which agreement, for its purpose, each attribute by name."""
+    """A citizen's consent to an agreement, for its purpose, with each attribute by name."""
 
     search: SearchTerms
     agreement: AgreementName
@@ -85,7 +85,7 @@ class ConsentQuery(Body):
 
 
 class ConsentLine(Answer):
-    """A consent; it holds while it is not withdrawn."""
+    """A consent; it is valid until it is withdrawn."""
 
     consent: str = Field(validation_alias="consent_id")
     agreement: str
@@ -97,7 +97,7 @@ class ConsentLine(Answer):
 
 
 class ConsentsAnswer(Answer):
-    """A citizen's consents, the first first."""
+    """A citizen's consents, the oldest first."""
 
     consents: list[ConsentLine]
     request_id: str
@@ -111,7 +111,7 @@ class WithdrawalRequest(Body):
 
 
 class WithdrawalAnswer(BaseModel):
-    """Since when it holds no more, and by when the agency answers the citizen and has followed it."""
+    """When the consent ended, and by when the agency must answer the citizen and comply."""
 
     consent: str
     withdrawn_at: datetime
@@ -122,7 +122,7 @@ class WithdrawalAnswer(BaseModel):
 
 @router.post("", status_code=201, operation_id="recordConsent", responses=answers(404, 409))
 def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentAnswer:
-    """Record that a citizen has consented; the same once more gives the same id."""
+    """Record a citizen's consent; recording the same consent again returns the same id."""
     require_named(body.attributes, hub.attributes)
     require_search_terms(body.search, hub.attributes)
     with audited_request(
@@ -133,7 +133,7 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
         require_in_force(agreement, today())
         if body.purpose != agreement.purpose:
             raise ConsentRefused(
-                f"the agreement {agreement.name} serves another purpose than was consented to"
+                f"the agreement {agreement.name} has another purpose than the one consented to"
             )
         person = _citizen(request, body.search)
         recorded = record_consent(
@@ -146,7 +146,7 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
             proof=_proof(request, body.proof),
             under=request.agreement,
         )
-        # Nothing left the hub.
+        # The answer discloses no attribute.
         request.attributes = ()
         return ConsentAnswer(consent=recorded, request_id=str(request_id))
 
@@ -166,7 +166,7 @@ def query(body: ConsentQuery, hub: TheHub, caller: TheCaller, request_id: Reques
 def withdrawal(
     consent_id: UUID, body: WithdrawalRequest, hub: TheHub, caller: TheCaller, request_id: RequestId
 ) -> WithdrawalAnswer:
-    """Withdraw a consent: when this is answered, nobody is answered by it any more."""
+    """Withdraw a consent: once this is answered, no request is answered on the basis of the consent."""
     with audited_request(hub, caller, request_id, "consent") as request:
         withdrawn = withdraw_consent(
             request.connection,
@@ -189,7 +189,7 @@ def withdrawal(
 
 
 def _citizen(request: AuditedRequest, search: dict[str, str]) -> Person:
-    """Find the citizen on whose behalf the portal acts, or who stands before an officer; nothing leaves."""
+    """Find the citizen for whom the portal or an officer acts; no value is read."""
     require_search(request.agreement, search)
     require_actor(request.caller.citizen, request.caller.officer, search)
     return request.find(search)
@@ -205,7 +205,7 @@ def _proof(request: AuditedRequest, proof: ConsentProof) -> Proof:
     caller = request.caller
     if (caller.officer if proof.channel == "counter" else caller.citizen) is None:
         raise AccessDenied(
-            "name in the assertion's claim act who says so: the citizen whom you have authenticated, with "
+            "name the person in the assertion's claim act: the citizen whom you have authenticated, with "
             "role citizen; at a counter the officer"
         )
     return Proof(proof.channel, proof.reference, caller.officer, caller.client_id)

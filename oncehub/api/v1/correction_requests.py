@@ -36,7 +36,7 @@ _Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7
 
 
 class CorrectionBody(Body):
-    """What the citizen says is right, why, and what proves it; `value` null says that there is none."""
+    """The value that the citizen claims is right (null: there is none), the reason and the proof."""
 
     search: SearchTerms
     attribute: Annotated[str, Field(max_length=60, json_schema_extra={KNOWN: "attribute"})]
@@ -46,7 +46,7 @@ class CorrectionBody(Body):
 
 
 class CorrectionOpened(BaseModel):
-    """The case that the request is; one that was open already when the same was asked before."""
+    """The case of the request; `opened` is false where the same request was open already."""
 
     case: int
     opened: bool
@@ -54,13 +54,13 @@ class CorrectionOpened(BaseModel):
 
 
 class StatusBody(Body):
-    """Whose requests."""
+    """The citizen whose requests to list."""
 
     search: SearchTerms
 
 
 class RequestLine(Answer):
-    """How a request stands; `approved`: clerks agree, and the source has still to state it."""
+    """A correction request; `approved`: clerks agree, and the source has not stated the value yet."""
 
     case: int = Field(validation_alias="case_id")
     attribute: QualifiedName
@@ -73,7 +73,7 @@ class RequestLine(Answer):
 
 
 class StatusAnswer(Answer):
-    """All that the citizen has asked to be corrected, the latest first."""
+    """The citizen's correction requests, the latest first."""
 
     requests: list[RequestLine]
     request_id: str
@@ -91,7 +91,7 @@ class StatusAnswer(Answer):
 def correct(
     body: CorrectionBody, hub: TheHub, caller: TheCaller, request_id: RequestId, response: Response
 ) -> CorrectionOpened:
-    """Say that a value is wrong: a case for clerks; 200 and the same case where the same was asked before."""
+    """Request the correction of a value: opens a case, or returns 200 and the case already open."""
     require_known([body.attribute], hub.attributes, "attribute")
     with _citizen(hub, caller, request_id, body, (body.attribute,)) as (request, key):
         require_correctable(request.agreement, body.attribute)
@@ -117,7 +117,7 @@ def correct(
 
 @router.post("/status", operation_id="listCorrectionRequests", responses=answers(404))
 def status(body: StatusBody, hub: TheHub, caller: TheCaller, request_id: RequestId) -> StatusAnswer:
-    """Tell how all the citizen's requests stand."""
+    """List the citizen's correction requests with their states."""
     with _citizen(hub, caller, request_id, body) as (request, key):
         found = requests_of(request.connection, key, request.agreement)
         return StatusAnswer.model_validate({"requests": found, "request_id": str(request_id)})
@@ -131,7 +131,7 @@ def _citizen(
     body: CorrectionBody | StatusBody,
     attributes: tuple[str, ...] = (),
 ) -> Iterator[tuple[AuditedRequest, str]]:
-    """Open a question of the citizen who is named in the token, and give their key."""
+    """Open an audited request of the citizen named in the token, and yield the citizen's key with it."""
     require_search_terms(body.search, hub.attributes)
     with audited_request(hub, caller, request_id, "correction_request", attributes=attributes) as request:
         require_citizen(request.agreement, caller.citizen, body.search)

@@ -85,7 +85,7 @@ class NoticeLine(BaseModel):
 
 
 class CorrectionsAnswer(Answer):
-    """A piece of the source's correction notices: ask on with `after` = `next`."""
+    """A page of the source's correction notices; request the next one with `after` = `next`."""
 
     notices: list[NoticeLine] = Field(validation_alias="lines")
     next: int
@@ -119,14 +119,14 @@ class NoticeResponse(Body):
 
 
 class Acknowledgement(Body):
-    """Every line up to the sequence `acknowledged` is kept by the agency; 0 acknowledges none."""
+    """The agency has stored every line up to the sequence `acknowledged`; 0 acknowledges none."""
 
     acknowledged: Annotated[int, Field(ge=0, lt=2**63), WHOLE_NUMBER]
     responses: list[NoticeResponse] = Field(default=[], max_length=500)
 
 
 class AcknowledgementAnswer(Answer):
-    """How far the source has come, by sequence; both only grow."""
+    """The sequences up to which the source has acknowledged and fetched notices; both only grow."""
 
     acknowledged: int
     fetched: int
@@ -136,7 +136,7 @@ class AcknowledgementAnswer(Answer):
 def corrections(
     hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[FeedQuery, Query()]
 ) -> CorrectionsAnswer:
-    """Read what the agency's own source is told of its records, on from a sequence."""
+    """Read the correction notices about the agency's own source, on from a sequence."""
     with _corrections(hub, caller, request_id, "corrections") as (request, own):
         request.attributes = request.agreement.noticed()
         page = read_notices(request.connection, request.agreement, wanted.after, wanted.limit)
@@ -149,7 +149,7 @@ def corrections(
 def acknowledgements(
     body: Acknowledgement, hub: TheHub, caller: TheCaller, request_id: RequestId
 ) -> AcknowledgementAnswer:
-    """Acknowledge notices up to a sequence, and say what becomes of single ones."""
+    """Acknowledge notices up to a sequence, and respond to single ones."""
     responses = [
         notices.NoticeResponse(given.notice, given.response, given.reason) for given in body.responses
     ]
@@ -169,7 +169,7 @@ def acknowledgements(
 def _corrections(
     hub: Hub, caller: Caller, request_id: UUID, action: Action
 ) -> Iterator[tuple[AuditedRequest, Corrections]]:
-    """Open a question about the notices that the agreement entitles to, logged under their legal basis."""
+    """Open an audited request for the notices that the agreement covers, logged with their legal basis."""
     with audited_request(hub, caller, request_id, action) as request:
         own = require_corrections(request.agreement, today())
         request.legal_basis = own.legal_basis

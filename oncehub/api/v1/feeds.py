@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1")
 
 
 class FeedQuery(Body):
-    """Read on `after` the sequence of the last line held; 0 from the start."""
+    """`after` is the sequence of the last line received; 0 reads from the start."""
 
     after: Annotated[int, Field(ge=0, lt=2**63)] = 0
     limit: Annotated[int, Field(ge=1, le=1000)] = 500
@@ -40,7 +40,7 @@ class FeedLine(BaseModel):
 
 
 class FeedAnswer(Answer):
-    """A piece of a feed: ask on with `after` = `next`."""
+    """A page of a feed; request the next one with `after` = `next`."""
 
     changes: list[FeedLine] = Field(validation_alias="lines")
     next: int
@@ -55,7 +55,7 @@ def changes(
     request_id: RequestId,
     wanted: Annotated[FeedQuery, Query()],
 ) -> FeedAnswer:
-    """Read the feed that the agreement entitles to, on from a sequence."""
+    """Read the feed of the agreement, on from a sequence."""
     with audited_request(hub, caller, request_id, "feed") as request:
         request.attributes = request.agreement.attributes
         require_feed(request.agreement, feed)

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1")
 
 
 class LookupRequest(Body):
-    """Whom to look for, and the attributes wanted; a purpose, if stated, must be the agreement's."""
+    """The person to find, and the attributes to return; a purpose, if given, must be the agreement's."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -96,6 +96,6 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
             }
             for name, believed in person.attributes.items()
         }
-        # As LookupAnswer says, without building and checking one for each of many a second.
+        # Has the form of LookupAnswer; building and validating the model would take most of a look-up's time.
         document = {"attributes": values, "request_id": str(request_id)}
         return Response(orjson.dumps(document), media_type="application/json")

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", tags=["procedures"])
 
 
 class PrefillRequest(BaseModel):
-    """Whose form to fill; `on`: the day of the dossier, today where absent, whose form it is answered by."""
+    """Whose form to fill; `on`, the day of the dossier, selects the form's version; today by default."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"search": {"person.personal_id": "001084000999"}}]}
@@ -54,8 +54,8 @@ class Confidence(Answer):
     weight: float | None
 
 
-class FilledItem(BaseModel):
-    """A filled item: `confirm` by the citizen; `disputed` when another source states a different value.
+class FilledItem(Answer):
+    """A filled item; `confirm`: the citizen must confirm it; `disputed`: another source states another value.
 
     `value` is a text, an object for a composite attribute, or, for the members of a household, a sorted list
     with one object a member, empty for a person who lives alone. For a list, `source` and `confidence` are
@@ -75,7 +75,7 @@ class FilledItem(BaseModel):
 
 
 class ReusablePaper(Answer):
-    """A paper that need not be handed in again: where an earlier one is, and what result replaces it."""
+    """A paper that need not be submitted again: where the earlier one is, or the result that replaces it."""
 
     title: str
     dossier: str = _of_kept_paper("dossier")
@@ -87,7 +87,7 @@ class ReusablePaper(Answer):
 
 
 class MissingItem(Answer):
-    """An item still to ask, and why."""
+    """An item to ask the citizen for, and the reason."""
 
     title: str
     reason: Reason
@@ -111,7 +111,7 @@ class ProcedureHead(BaseModel):
 
 
 class PrefillAnswer(Answer):
-    """A procedure's form: every item is filled, a paper that is there already, or still to ask."""
+    """A procedure's form: every item is in `items`, `papers` or `missing_items`."""
 
     procedure: ProcedureHead
     items: dict[str, FilledItem]
@@ -128,7 +128,7 @@ def fill(
     caller: TheCaller,
     request_id: RequestId,
 ) -> PrefillAnswer:
-    """Answer a procedure's form for one person: what is filled, which papers are there, what is to ask."""
+    """Fill a procedure's form for one person: filled items, reusable papers, and missing items."""
     require_search_terms(body.search, hub.attributes)
     day = dossier_day(body.on)
     known = named(hub.procedures, code)
@@ -150,10 +150,10 @@ def fill(
 
 
 def dossier_day(on: date | None) -> date:
-    """Return the day whose form answers a dossier: its own, else today in Vietnam.
+    """Return the day that selects the form of a dossier: its own day, or today in Vietnam.
 
     Raises:
-        RequestValidationError: when it lies in the future.
+        RequestValidationError: when it is in the future.
     """
     if on and on > today():
         fault = {"type": "value_error", "loc": ("body", "on"), "msg": "lies in the future"}
@@ -162,7 +162,7 @@ def dossier_day(on: date | None) -> date:
 
 
 def head(procedure: Procedure, day: date) -> ProcedureHead:
-    """Return what an answer tells of a procedure that had a form on `day`."""
+    """Return the head of a procedure that had a form on `day`."""
     form = procedure.form_on(day)
     return ProcedureHead(
         id=procedure.id,

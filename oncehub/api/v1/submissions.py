@@ -41,16 +41,16 @@ router = APIRouter(prefix="/v1", tags=["procedures"])
 DossierCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
 
 
-"""Mã hồ sơ, or the portal's own reference before there is one."""
+"""Mã hồ sơ (dossier code), or the portal's own reference before there is one."""
 
 
 class GivenAnswer(BaseModel):
     """The answer to one item.
 
-    `confirmed`: the value shown is right. `corrected`: `value` is. `answered`: `value` is what was asked for;
-    an item that is no attribute of the person needs none, as the hub does not keep it. `none`: there is
-    nothing to give. A value has the form that the form shows: `+84912000001`, `2026-01-31`, a composite
-    whole, of the members of a household a list of objects.
+    `confirmed`: the value shown is right. `corrected`: `value` is right instead. `answered`: `value` is the
+    answer to a missing item; an item that is not an attribute of the person needs no value, as the hub does
+    not keep it. `none`: there is no value. A value is written as on the form: `+84912000001`, `2026-01-31`,
+    all parts of a composite, a list of objects for the members of a household.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -60,9 +60,9 @@ class GivenAnswer(BaseModel):
 
 
 class SubmissionRequest(BaseModel):
-    """What the citizen confirmed, corrected and answered on a form that was filled: nothing else comes back.
+    """The citizen's answers to a form that the hub filled; other data cannot be submitted.
 
-    `request_id` is that of the prefill; `search` leads to the same person.
+    `request_id` is that of the prefill; `search` must find the same person.
     """
 
     model_config = ConfigDict(
@@ -91,10 +91,10 @@ class SubmissionRequest(BaseModel):
 
 
 class SubmissionAnswer(BaseModel):
-    """What was taken; the same again is answered the same.
+    """The accepted submission; submitting the same again returns the same answer.
 
-    `kept` names the items that the hub keeps, each as a record of the agency's source once it has landed;
-    everything else stays with the agency. `request_id` is that of the first request.
+    `kept` lists the items that the hub keeps, each as a record of the agency's source once it has landed;
+    all other items stay with the agency only. `request_id` is that of the first request.
     """
 
     submission: str
@@ -103,7 +103,7 @@ class SubmissionAnswer(BaseModel):
     request_id: str
 
 
-_NO_FORM = Fault(("request_id",), "is no form that this client had filled for this person and procedure")
+_NO_FORM = Fault(("request_id",), "is not of a form that was filled for this client, person and procedure")
 
 
 @router.post(
@@ -119,7 +119,7 @@ def submit(
     caller: TheCaller,
     request_id: RequestId,
 ) -> SubmissionAnswer:
-    """Take what was confirmed, corrected or answered on a form; it becomes records of the agency's source."""
+    """Submit the answers to a form; the kept ones become records of the agency's source."""
     require_search_terms(body.search, hub.attributes)
     known = named(hub.procedures, code)
     with audited_request(
@@ -142,7 +142,7 @@ def submit(
 
 @dataclass(frozen=True)
 class _Returned:
-    """What comes back for a form of a procedure, within the question that it is."""
+    """The answers to a form of a procedure, within their audited request."""
 
     hub: Hub
     request: AuditedRequest
@@ -151,7 +151,7 @@ class _Returned:
     procedure: Procedure
 
     def person(self, form: OpenForm) -> Person:
-        """Find whose form it is, with what the form may hold."""
+        """Find the person of the form, with the attributes that the form may contain."""
         request = self.request
         wanted = FormRequest(self.procedure, form.day, request.agreement)
         found = request.find_living(wanted, self.body.search)
@@ -161,7 +161,7 @@ class _Returned:
         return found
 
     def take(self, form: OpenForm, person: Person) -> None:
-        """Check the answers, leave what is kept of them to be landed, and note that the form is answered."""
+        """Check the answers, queue the kept ones for landing, and mark the form as answered."""
         require_open(form)
         given = {name: Answer(answer.kind, answer.value) for name, answer in self.body.answers.items()}
         consented = {name for name, believed in person.attributes.items() if believed.consented}
@@ -180,10 +180,10 @@ class _Returned:
             self._desk.submit(self.request.connection, list(records.values()))
 
     def answer(self, form: OpenForm) -> SubmissionAnswer:
-        """Answer with what was taken for the form, by this request or by one of the same content."""
+        """Return the submission that was accepted for the form, from this request or an equal one before."""
         assert form.taken is not None
         if form.taken.digest != self._digest():
-            raise SubmissionRefused("the form has been answered otherwise; have it filled anew")
+            raise SubmissionRefused("the form was already submitted with other answers; have it filled again")
         return SubmissionAnswer(
             submission=str(form.taken.submission_id),
             kept=list(form.taken.kept),
@@ -196,7 +196,7 @@ class _Returned:
         return self.hub.desks[self.request.agreement.name]
 
     def _records(self, values: Mapping[str, Any], items: Mapping[str, str]) -> dict[str, Record]:
-        """Make records by attribute; what would not land is told of at the item that states it."""
+        """Make records by attribute; a value that would not land is reported as a fault of its item."""
         form = str(self.opening.request_id)
         try:
             return self._desk.records(self.body.search, values, submission=form, procedure=self.procedure.id)

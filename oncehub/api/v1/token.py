@@ -59,14 +59,14 @@ class TokenAnswer(BaseModel):
 
 
 class TokenError(BaseModel):
-    """Why no token is given (RFC 6749 section 5.2)."""
+    """Why no token is issued (RFC 6749 section 5.2)."""
 
     error: Literal["invalid_request", "invalid_client", "unsupported_grant_type"]
     error_description: str
 
 
 class TokenRefused(Exception):
-    """A token is not given; answered in the form of RFC 6749 section 5.2."""
+    """A token is not issued; answered in the form of RFC 6749 section 5.2."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(description)
@@ -85,14 +85,14 @@ def refuse_token(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _read_form(request: Request) -> dict[str, str]:
-    """Return the parameters; RFC 6749 section 3.2: each at most once, those unknown are passed over."""
+    """Return the parameters; each may be sent once, and unknown ones are ignored (RFC 6749 section 3.2)."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise TokenRefused(400, "invalid_request", f"send the parameters in a body of type {_FORM}")
     try:
         text = (await request.body()).decode("utf-8")
         sent = parse_qsl(text, keep_blank_values=True, errors="strict")
     except ValueError:
-        raise TokenRefused(400, "invalid_request", "the body is no form in UTF-8") from None
+        raise TokenRefused(400, "invalid_request", "the body is not a form in UTF-8") from None
     pairs = [pair for pair in sent if pair[0] in _PARAMETERS]
     form = dict(pairs)
     if len(form) != len(pairs):
@@ -107,13 +107,13 @@ router = APIRouter(prefix="/v1", tags=["access"])
     "/token",
     operation_id="requestToken",
     responses={
-        400: {"model": TokenError, "description": "Not what this endpoint takes: see `error_description`."},
+        400: {"model": TokenError, "description": "The request is not valid: see `error_description`."},
         401: {"model": TokenError, "description": "The assertion is not accepted. Sign a new one."},
     },
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 def token(hub: TheHub, form: Annotated[dict[str, Any], Depends(_read_form)]) -> TokenAnswer:
-    """Give a bearer token for an assertion, to be sent as `Authorization: Bearer …`."""
+    """Issue a bearer token for an assertion, to be sent as `Authorization: Bearer …`."""
     if form.get("grant_type") != "client_credentials":
         raise TokenRefused(400, "unsupported_grant_type", "send grant_type=client_credentials")
     if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):

@@ -30,7 +30,7 @@ class _Answer(BaseModel):
 
 
 class UsagePeriod(_Body):
-    """From a moment on, and before another: with time zone; without `until`, to now."""
+    """A period with time zones; `until` is exclusive, and now by default."""
 
     since: Annotated[Annotated[AwareDatetime, MOMENT] | None, Field(alias="from")] = None
     until: Annotated[AwareDatetime, MOMENT] | None = None
@@ -43,7 +43,7 @@ class UsagePeriod(_Body):
 
 
 class UsageRequest(_Body):
-    """Who looked at the data of the citizen who is named in the token."""
+    """Which requests for the data of the citizen named in the token to list."""
 
     search: SearchTerms
     period: UsagePeriod = UsagePeriod()
@@ -52,7 +52,7 @@ class UsageRequest(_Body):
 
 
 class UsageLine(_Answer):
-    """One use: `consulted` if it was asked about the citizen, `appeared` if about something else."""
+    """One usage: `consulted` if it was about the citizen, `appeared` if about something else."""
 
     logtime: datetime
     action: str
@@ -68,7 +68,7 @@ class UsageLine(_Answer):
 
 
 class UsageAnswer(_Answer):
-    """A page of usages, the newest first; the next is asked for with this `until`: each look is a usage."""
+    """A page of usages, the newest first; give this `until` for the next page, as each request is a usage."""
 
     total_usages: int
     usages: list[UsageLine]
@@ -78,7 +78,7 @@ class UsageAnswer(_Answer):
 
 @router.post("/find", operation_id="findUsage", responses=answers(404))
 def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> UsageAnswer:
-    """Show the citizen who is named in the token who had their data; this look is itself a usage."""
+    """Show the citizen named in the token who received their data; this request is itself a usage."""
     require_search_terms(body.search, hub.attributes)
     with audited_request(hub, caller, request_id, "usage") as request:
         require_usage(require_citizen(request.agreement, caller.citizen, body.search))
