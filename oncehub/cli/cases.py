@@ -12,10 +12,11 @@ import typer
 
 from oncehub.anonymisation.anonymiser import masked, masked_text
 from oncehub.anonymisation.non_personal_fields import shown_values
+from oncehub.cli.files import write_file
 from oncehub.cli.links import NEXT
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import Chart, Clerk, Json, Reason, ShowPersonalData
-from oncehub.cli.output import show, write_file, write_json
+from oncehub.cli.output import show, write_json
 from oncehub.config.rules import CaseKind
 from oncehub.reconcile.linking.explain import explain_link
 from oncehub.reconcile.linking.overrides import DecidedBy

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from oncehub.cli.files import read_file
 from oncehub.cli.options import MOMENT, Json, moment
 from oncehub.cli.output import show
 from oncehub.errors import ConfigError
@@ -155,7 +156,7 @@ def _warn_without_key(settings: Settings, connection: Connection, client_id: str
 
 def _jwk(path: Path) -> PublicJwk:
     try:
-        jwk: Any = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
+        jwk: Any = orjson.loads(read_file(path))
+    except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path}: is not a public JWK: {error}") from None
     return dict(jwk) if isinstance(jwk, dict) else {}

@@ -13,12 +13,12 @@ from uuid import UUID
 import typer
 
 from oncehub.anonymisation.anonymiser import masked_text
+from oncehub.cli.files import read_file
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import Clerk, Json, Limit, ShowPersonalData
 from oncehub.cli.output import show, show_one
 from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules
-from oncehub.errors import ConfigError
 from oncehub.settings import load_settings
 from oncehub.share.agreements.catalogue import find_agreement
 from oncehub.share.consent.consents import Channel, Proof, ShownText, record_consent, withdraw_consent
@@ -85,10 +85,7 @@ def give(
     """Record the consent of a citizen; recording it again changes nothing."""
     settings = load_settings()
     asked = find_agreement(settings, agreement)
-    try:
-        digest = hashlib.sha256(text.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ConfigError(f"{text}: cannot be read: {error.strerror}") from None
+    digest = hashlib.sha256(read_file(text)).hexdigest()
     with opened(settings) as connection, connection:
         consent = record_consent(
             connection,

@@ -16,6 +16,7 @@ from oncehub.anonymisation.anonymiser import masked
 from oncehub.anonymisation.non_personal_fields import shown_attributes
 from oncehub.authoring.difference import Comparison, at_revision, compare
 from oncehub.authoring.sampling import sample
+from oncehub.cli.files import read_file
 from oncehub.cli.naming import named_stream, note_disclosure
 from oncehub.cli.options import Json, ShowPersonalData, StreamName
 from oncehub.cli.output import show, write_json
@@ -83,9 +84,7 @@ def _records(
             return sample(source, connector, stream, live).records[:live]
     path = path or settings.connectors / connector.source / "samples" / f"{stream}.json"
     try:
-        content = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}; give --records or --live") from None
+        content = orjson.loads(read_file(path, "; give --records or --live"))
     except orjson.JSONDecodeError:
         raise ConfigError(f"{path}: is not JSON") from None
     if not isinstance(content, list):

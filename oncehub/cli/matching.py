@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from oncehub.cli.files import read_file, write_file
 from oncehub.cli.naming import linked_to
 from oncehub.cli.options import Chart, Json, Reason, RecordKeyText, RecordSource, RecordStream
-from oncehub.cli.output import show, show_one, write_file, write_json
-from oncehub.errors import ConfigError
+from oncehub.cli.output import show, show_one, write_json
 from oncehub.reconcile.linking.explain import explain_link
 from oncehub.reconcile.matching.charts import chart_of_model
 from oncehub.reconcile.matching.evidence import chart_of
@@ -134,11 +134,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Store a model from a file; `oncehub match use` makes it the active one."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
-    trained = imported(content, str(file))
+    trained = imported(read_file(file), str(file))
     with opened(load_settings()) as connection:
         with connection:
             model_id = keep_model(connection, trained, getpass.getuser(), reason)

@@ -6,15 +6,12 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-
-from oncehub.errors import ConfigError
 
 _SHORT = {"stream", "mode", "state"}
 """Columns whose cells stay on one line."""
@@ -72,18 +69,6 @@ def show_one(row: Any, *, title: str, as_json: bool = False) -> None:
 def write_json(content: Any) -> None:
     """Write one JSON document and a newline to stdout."""
     sys.stdout.buffer.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write the file that a command line names.
-
-    Raises:
-        ConfigError: when it cannot be written there.
-    """
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _as_mapping(row: Any) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
-from oncehub.api.http.bodies import DAY, Answer, SearchTerms
+from oncehub.api.http.bodies import DAY, Answer, Body, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.api.v1.people import Label
@@ -26,11 +26,11 @@ from oncehub.share.people.confidence import Level
 router = APIRouter(prefix="/v1", tags=["procedures"])
 
 
-class PrefillRequest(BaseModel):
+class PrefillRequest(Body):
     """Whose form to fill; `on`, the day of the dossier, selects the form's version; today by default."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"search": {"person.personal_id": "001084000999"}}]}
+        json_schema_extra={"examples": [{"search": {"person.personal_id": "001084000999"}}]}
     )
 
     search: SearchTerms

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
-from oncehub.api.http.bodies import SearchTerms
+from oncehub.api.http.bodies import Body, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.audit.log.pseudonyms import person_pseudonym
@@ -44,7 +44,7 @@ DossierCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.
 """Mã hồ sơ (dossier code), or the portal's own reference before there is one."""
 
 
-class GivenAnswer(BaseModel):
+class GivenAnswer(Body):
     """The answer to one item.
 
     `confirmed`: the value shown is right. `corrected`: `value` is right instead. `answered`: `value` is the
@@ -53,20 +53,17 @@ class GivenAnswer(BaseModel):
     all parts of a composite, a list of objects for the members of a household.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     kind: Kind
     value: Any = None
 
 
-class SubmissionRequest(BaseModel):
+class SubmissionRequest(Body):
     """The citizen's answers to a form that the hub filled; other data cannot be submitted.
 
     `request_id` is that of the prefill; `search` must find the same person.
     """
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
