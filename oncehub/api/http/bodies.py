@@ -14,8 +14,6 @@ SearchTerms = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=100)]],
     Field(min_length=1, max_length=5, json_schema_extra={KNOWN: "search_terms"}),
 ]
-
-
 """Qualified attribute -> value, e.g. `person.personal_id`; all must lead to the same person."""
 
 
@@ -26,8 +24,6 @@ def _require_number(value: Any) -> Any:
 
 
 WHOLE_NUMBER = BeforeValidator(_require_number)
-
-
 """Of an integer in JSON: neither `"5"` nor `true` stands for one."""
 
 
@@ -41,16 +37,12 @@ def _require_form(pattern: str, form: str) -> BeforeValidator:
 
 
 DAY = _require_form(r"\d{4}-\d\d-\d\d", "2026-01-31")
-
-
 """Of a date in JSON (RFC 3339 full-date): pydantic would take numbers and moments too."""
 
 
 MOMENT = _require_form(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", "2026-01-31T23:59:59+07:00"
 )
-
-
 """Of a moment in JSON (RFC 3339 date-time)."""
 
 

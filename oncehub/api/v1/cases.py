@@ -41,10 +41,7 @@ from oncehub.share.cases.agreement_cases import (
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 
-
 _NULL: JsonDict = {"type": "null"}
-
-
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 
 

@@ -37,8 +37,6 @@ router = APIRouter(prefix="/v1/consents", tags=["consents"])
 
 
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9._:/-]{5,99}$")]
-
-
 """Reference of a transaction or a paper; it begins with a letter, so it cannot be a citizen's number."""
 
 

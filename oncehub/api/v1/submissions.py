@@ -39,8 +39,6 @@ router = APIRouter(prefix="/v1", tags=["procedures"])
 
 
 DossierCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
-
-
 """Mã hồ sơ (dossier code), or the portal's own reference before there is one."""
 
 
