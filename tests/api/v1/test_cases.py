@@ -152,7 +152,7 @@ def test_somebody_named_is_chosen_by_pseudonym(officer, open_case, people, datab
     (named,) = officer("GET", f"/v1/cases/{number}").json()["people"]
     path = f"/v1/cases/{number}/decisions"
     wrong = officer("POST", path, json={"verdict": "same", "reason": "seen", "person": "0" * 64})
-    assert (wrong.status_code, "nobody of that pseudonym" in wrong.json()["detail"]) == (409, True)
+    assert (wrong.status_code, "no person with that pseudonym" in wrong.json()["detail"]) == (409, True)
     made = officer("POST", path, json={"verdict": "same", "reason": "seen", "person": named["person"]})
     assert made.status_code == 201
     with database, database.cursor() as cursor:
