@@ -1,23 +1,26 @@
-"""How right the hub is about the simulated population: `make bench` or `python -m benchmarks.accuracy`.
+"""Measures the hub's accuracy on the simulated population.
+
+Run by `make bench`, or `python -m benchmarks.accuracy`.
 
 A hub is filled with the simulated population (no HTTP) at each level of dirt
 (`stubs/world/planting/dirt.py`), reconciles, trains its matching model on what identifiers linked,
-reconciles what they did not, and is held against the truth that only the simulation knows. What
-counts as right is strict:
+reconciles the rest, and is compared with the truth that only the simulation knows. What counts as
+right is strict:
 
-- A link is right when the record is about that very person. Expected is one for every live unbroken record of
-  a person whom the register has, also where it states no identifier, a mistyped one, or somebody else's.
-- A discrepancy is right when the truth has one about that person, in that attribute, of that record, and of
-  that kind. Expected is every one that could be found by who knew whom each record is about: what a record
-  states is missed where the record is not linked.
-- A method's precision is of the links that it made; its recall is of the records that it should have linked:
-  those whose identifiers lead to their person by it. In the row `none` no identifier leads anywhere, in
-  `wrong_person` it leads to somebody else.
-- A case names a person, or a few who may be the one. `same` counts those whose record is about one of them:
-  a link refused in error (`wrong_person`), a link rightly left to a clerk (`possible_match`).
+- A link is right when the record is about exactly that person. One link is expected for each live unbroken
+  record of a person in the register, even where the record has no identifier, a mistyped one, or that of
+  another person.
+- A discrepancy is right when the truth has one of the same person, attribute, record and kind. Every
+  discrepancy is expected that could be found if the person of each record were known; those of an unlinked
+  record are missed.
+- A method's precision is measured over the links that it made, its recall over the records that it should
+  have linked: those whose identifiers lead to their person by it. In the row `none` no identifier leads to a
+  person, in `wrong_person` it leads to another person.
+- A case names one person or a few candidates. `same` counts the cases whose record is about one of them: a
+  link refused in error (`wrong_person`), or a link rightly left to a clerk (`possible_match`).
 
-With folding off, names and texts are compared as they are but for case and spaces: the functions by which the
-database folds are replaced before anything lands.
+With folding off, only case and spaces are ignored when names and texts are compared: the database's folding
+functions are replaced before any record lands.
 """
 
 from __future__ import annotations
@@ -97,7 +100,7 @@ where c.closed_at is null
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How right one hub is.
+    """Scores of one hub.
 
     Attributes:
         level: of dirt.
@@ -117,7 +120,7 @@ class Accuracy:
 
 
 def measure(server: Server, home: Path, people: int, level: str, *, folding: bool = True) -> Accuracy:
-    """Fill and reconcile a hub of its own, the database `accuracy`, and score it."""
+    """Fill and reconcile a hub in the database `accuracy`, and score it."""
     server.create("accuracy")
     settings = Settings(ROOT, home, server.url("accuracy"))
     initialise(settings)
@@ -134,7 +137,7 @@ def measure(server: Server, home: Path, people: int, level: str, *, folding: boo
 
 
 def _match(settings: Settings, connection: Connection) -> None:
-    """Train a model on what identifiers have linked, and let it judge what they have not."""
+    """Train a model on the records that identifiers link, and apply it to the others."""
     model = train(settings, by="benchmark", reason="measuring accuracy", database=connection)
     with connection:
         activate(connection, model, load_rulebook(settings).register)

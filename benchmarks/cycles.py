@@ -36,7 +36,7 @@ DAYS = (1, 10)
 
 @dataclass(frozen=True)
 class Cycle:
-    """Records that changed anything, and seconds of wall clock by step."""
+    """The number of changed records, and seconds of elapsed time by step."""
 
     name: str
     changed: int

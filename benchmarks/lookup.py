@@ -1,11 +1,11 @@
-"""How fast people are looked up: part of `make bench`, or `python -m benchmarks.lookup`.
+"""Measures how fast people are looked up: part of `make bench`, or `python -m benchmarks.lookup`.
 
-Sixteen connections that stay open each look one person after another up, over HTTP, in a hub served by
-`oncehub api`: six attributes of somebody taken at random, under an agreement, each answer with its line of
-the access log committed. Every answer is checked: the right person's, these attributes, no others; and the
-log has exactly one line a request afterwards. In turns, pgbench does the same select and the same insert,
-prepared and committed, on as many connections to the same database. Clients, API and database share the
-machine; the table tells what each took of it.
+Sixteen persistent connections each look up one person after another, over HTTP, in a hub served by
+`oncehub api`: six attributes of a random person under an agreement, each answer with its line of the access
+log committed. Every answer is checked to have these attributes of the right person and no others; afterwards
+the log must have exactly one line for each request. In turns, pgbench does the same select and the same
+insert, prepared and committed, on as many connections to the same database. Clients, API and database share
+the machine; the table shows the processor time of each.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SIZES: Final = ("10000:10000", "1000000:10000000")
 _WARM_SECONDS: Final = 3.0
 _SEED: Final = 1
 
-# What a look-up reads and writes, without any of its checks. A colon would begin a variable.
+# The reads and writes of a look-up, without its checks. To pgbench, a colon begins a variable.
 _PGBENCH: Final = f"""
 \\set n random(1, :people)
 begin;
@@ -64,16 +64,16 @@ commit;
 
 @dataclass(frozen=True)
 class Round:
-    """Look-ups for some seconds, then pgbench for as long.
+    """One round: look-ups for some seconds, then pgbench for as long.
 
     Attributes:
         requests: look-ups that were answered.
-        rate: of them a second.
-        p50: milliseconds.
-        p99: milliseconds.
+        rate: look-ups a second.
+        p50: median time of a look-up, milliseconds.
+        p99: 99th percentile of the same, milliseconds.
         api: processor time of the API's processes, µs a request.
-        database: of the database's.
-        clients: of the sixteen clients, which are one process.
+        database: the same of the database's processes.
+        clients: the same of the sixteen clients, which are one process.
         pgbench: transactions a second.
     """
 
@@ -121,7 +121,7 @@ def _round(server: Server, settings: Settings, api: Api, people: int, seconds: f
     used = processor_seconds_of(api.process) - api_begun, server.processor_seconds() - database_begun
     requests = len(load.latencies)
     if (logged := _logged(settings) - before) != requests:
-        raise RuntimeError(f"{requests} requests left {logged} lines in the access log")
+        raise RuntimeError(f"{requests} requests were answered, but the access log has {logged} new lines")
     return Round(
         requests=requests,
         rate=load.rate,
@@ -157,7 +157,7 @@ def _check(head: bytes, body: bytes, expected: object) -> None:
     given = orjson.loads(body)["attributes"]
     right = given["person.full_name"]["value"] == f"Nguyễn Văn {expected}"
     if not right or tuple(given) != ATTRIBUTES or any(each["value"] is None for each in given.values()):
-        raise RuntimeError("a look-up was answered with something else than was asked for")
+        raise RuntimeError("a look-up was answered with another person or other attributes than requested")
 
 
 def _logged(settings: Settings) -> int:

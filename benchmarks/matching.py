@@ -1,15 +1,15 @@
-"""How well and how fast records without identifiers are linked: part of `make bench`.
+"""Measures how well and how fast records without identifiers are linked: part of `make bench`.
 
-Or `python -m benchmarks.matching --records 20000`. So many records have lost every identifier, in front of a
-register of as many people (`benchmarks/data/anonymous.py`). In turns, each time in a fresh copy of that hub,
-they are linked by
+Or `python -m benchmarks.matching --records 20000`. The given number of records without identifiers is linked
+to a register of as many people (`benchmarks/data/anonymous.py`), in turns and each time in a fresh copy of
+that hub, by
 
 - the hub: the link phase of `oncehub reconcile`, from dirty marks to links and cases, committed;
 - Splink, called directly with the same trained model and the same blocking, from the same tables to links in
   the same database (`benchmarks/peers/splink_alone.py`).
 
-Both are held against the truth that only the simulation knows. A link is right when the record is about that
-very person; a record of somebody in the register that stays unlinked is missed, also where a clerk was asked.
+Both are compared with the truth that only the simulation knows. A link is right when the record is about
+exactly that person; an unlinked record of a person in the register is missed, even where it became a case.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _AT_LEAST_MS: Final = 20
 
 @dataclass(frozen=True)
 class Round:
-    """Both ways, once each."""
+    """The costs of both ways, once each."""
 
     hub: Cost
     splink: Cost
@@ -52,11 +52,11 @@ class Round:
 
 @dataclass(frozen=True)
 class Measured:
-    """What linking records without identifiers comes to.
+    """The result of linking records without identifiers.
 
     Attributes:
-        records: without identifiers, and people before one in twenty left the register.
-        prepared: what training the model and making it active cost, once; nothing where that was done before.
+        records: number of records without identifiers, and of people before one in twenty was removed.
+        prepared: costs of training and activating the model; empty where the hub was already prepared.
         matching: what the hub's model decided.
         hub: scores of the hub's links, of all and by source.
         splink: scores of Splink's.
@@ -73,12 +73,12 @@ class Measured:
     slowest: list[Statement]
 
     def ratio(self, seconds: Callable[[Cost], float]) -> float:
-        """How many times Splink's time the hub takes; the median of the rounds' own ratios."""
+        """Return the hub's cost divided by Splink's: the median ratio of the rounds."""
         return statistics.median(seconds(each.hub) / seconds(each.splink) for each in self.rounds)
 
 
 def measure(server: Server, home: Path, records: int, rounds: int) -> Measured:
-    """Prepare a hub, unless it is there, and link its records both ways in copies of it."""
+    """Prepare a hub, unless it exists, and link its records both ways in copies of it."""
     ready = f"ready_{records}"
     prepared = {} if server.has(ready) else _prepared(server, home, ready, records)
     taken: list[Round] = []
@@ -154,10 +154,10 @@ def _document(taken: Measured, statements: int) -> dict[str, Any]:
 
 
 def _print(console: Console, taken: Measured, statements: int) -> None:
-    told = taken.matching
+    report = taken.matching
     caption = (
-        f"the hub judged {told.judged:,}: {told.linked:,} links, {told.cases:,} cases for a clerk; "
-        f"{told.oversized:,} keys were oversized"
+        f"the hub judged {report.judged:,}: {report.linked:,} links, {report.cases:,} cases for a clerk; "
+        f"{report.oversized:,} keys were oversized"
     )
     title = f"{taken.records:,} records without identifiers"
     by_source = {f"  {source}": each for source, each in taken.hub.items() if source != ALL}

@@ -1,9 +1,11 @@
-"""What reconciling costs, of everything and of a little: `make bench` or `python -m benchmarks.reconcile`.
+"""Measures the cost of reconciling all records, and of reconciling changes.
+
+Run by `make bench`, or `python -m benchmarks.reconcile`.
 
 A hub filled with the simulated population (no HTTP) reconciles everything; then the rows it wrote are copied
 by plain `insert … select` into empty twins of the same tables, which is the floor; then one person in a
 hundred changes in every source, several times over, and the hub reconciles that. All in one database of the
-embedded server with its own settings. Of several `--people` the last is set against the first. With
+embedded server with its own settings. With several `--people` the last size is compared with the first. With
 `--rounds` all sizes are measured in turns, each time in a fresh copy, and the medians of the ratios count.
 """
 
@@ -41,7 +43,7 @@ _AT_LEAST_MS: Final = 5
 
 @dataclass(frozen=True)
 class Phases:
-    """Wall clock of a reconcile's phases, and how many people each part had that was settled."""
+    """Elapsed seconds of a reconcile's phases, and the number of people in each shard."""
 
     linking: float
     settling: float
@@ -49,13 +51,13 @@ class Phases:
 
     @classmethod
     def of(cls, report: ReconcileReport) -> Phases:
-        """Those that a report tells of."""
+        """Read them from a report."""
         return cls(report.link_seconds, report.seconds - report.link_seconds, report.shards)
 
 
 @dataclass(frozen=True)
 class Increment:
-    """A reconcile of what a hundredth of the people changed."""
+    """A reconcile after a hundredth of the people changed."""
 
     people: int
     records: int
@@ -65,16 +67,16 @@ class Increment:
 
 @dataclass(frozen=True)
 class Measured:
-    """One size, measured.
+    """The measurements of one size.
 
     Attributes:
         people: records of the register.
-        records: that were dirty at first.
-        full: reconciling all of them.
-        phases: of that.
-        floor: copying the rows that this wrote.
-        written: those rows, by table.
-        increments: what followed.
+        records: records that were dirty at first.
+        full: cost of reconciling all of them.
+        phases: phases of the full reconcile.
+        floor: cost of copying the rows that it wrote.
+        written: number of these rows by table.
+        increments: the reconciles of changes that followed.
         slowest: statements of the full run, the slowest first.
         slowest_of_increment: those of the first increment.
     """
@@ -91,24 +93,24 @@ class Measured:
 
     @property
     def of_floor(self) -> float:
-        """How many times the floor a full reconcile takes, by wall clock."""
+        """Elapsed time of a full reconcile divided by that of the floor."""
         return self.full.seconds / self.floor.seconds
 
     @property
     def increment(self) -> Cost:
-        """The cost of the increment that took the median time; of two, the longer one."""
+        """The increment of median elapsed time; of two, the longer one."""
         return sorted((each.cost for each in self.increments), key=lambda cost: cost.seconds)[
             len(self.increments) // 2
         ]
 
     @property
     def of_full(self) -> float:
-        """Which part of a full reconcile an increment takes, by wall clock."""
+        """Elapsed time of an increment divided by that of a full reconcile."""
         return self.increment.seconds / self.full.seconds
 
 
 def ensure_filled(server: Server, home: Path, people: int) -> str:
-    """Give the name of a database with a filled hub, nothing reconciled; fill one when there is none."""
+    """Return the name of a database with a filled, unreconciled hub; fill one if there is none."""
     name, filling = f"filled_{people}", f"filling_{people}"
     if not server.has(name):
         server.create(filling)
@@ -236,7 +238,7 @@ def _print(
 
 def _cost_table(taken: Measured) -> Table:
     columns = ("records", "wall s", "database s", "process s", "of all")
-    parts = f"everybody settled in {_sizes(taken.phases.shards)}; database and process: processor time"
+    parts = f"all people settled in {_sizes(taken.phases.shards)}; database and process: processor time"
     table = figures(f"{taken.people:,} people", "reconciled", *columns, caption=parts)
     _add(table, taken, "everything", taken.records, taken.full)
     _add_phases(table, taken, taken.phases)
@@ -263,7 +265,7 @@ def _share(seconds: float, taken: Measured) -> str:
 
 def _sizes(shards: Sequence[int]) -> str:
     if len(shards) == 1:
-        return "one part"
+        return "one shard"
     return f"{len(shards)} shards of {min(shards):,} to {max(shards):,} people"
 
 

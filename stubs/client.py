@@ -1,4 +1,4 @@
-"""Starts, steers and stops the simulated systems from another process."""
+"""Starts, controls and stops the simulated systems from another process."""
 
 import json
 import os
@@ -100,7 +100,7 @@ class Systems:
         return answer
 
     def correct(self, *sources: str) -> int:
-        """Lets these sources, or all, spend a day on bringing their records into line; how many changed."""
+        """Lets these sources, or all, correct discrepancies for a day; returns the number of records."""
         answer: dict[str, int] = self._json("POST", "/correct", {"sources": sources})
         return answer["records"]
 
@@ -130,7 +130,7 @@ class Systems:
         self._send("POST", "/faults", {**fault, "retry_after": retry_after, "seconds": seconds})
 
     def clear_faults(self) -> None:
-        """Forgets all planned faults."""
+        """Removes all planned faults."""
         self._send("DELETE", "/faults")
 
     def expire_tokens(self) -> None:
@@ -138,12 +138,12 @@ class Systems:
         self._send("DELETE", "/tokens")
 
     def request_counts(self) -> dict[str, list[dict[str, Any]]]:
-        """Per system, `method`, `path`, `status` (None where dropped) and `count` of what was asked."""
+        """Per system, `method`, `path`, `status` (None where dropped) and `count` of the requests."""
         answer: dict[str, list[dict[str, Any]]] = self._json("GET", "/requests")
         return answer
 
     def stop(self) -> int:
-        """Stops the process, gently if it will; its exit status. May be called again."""
+        """Stops the process, by SIGKILL if it does not end; returns its exit status. May be called again."""
         self._session.close()
         return self._started.end(_STOP_SECONDS)
 

@@ -1,10 +1,10 @@
-"""A hub in which many records have lost their identifiers, and what is known of whom they are about.
+"""Prepares a hub in which many records have no identifiers, and scores the links of these records.
 
-The simulated population fills a hub. Then as many records as are asked for, chosen by chance from those that
-state a personal number or one of nine digits, lose these and the tax code; one person in twenty leaves the
-register, so that there are records about nobody in it. What identifiers still link is linked, a model is
-trained on that and made active. What is unlinked is then dirty: the records that lost theirs, and a few that
-never had any.
+The simulated population fills a hub. Then the requested number of records, chosen at random from those with
+a personal number of twelve or nine digits, lose these and the tax code; one person in twenty is removed from
+the register, so that some records are about nobody in it. The records that identifiers still link are linked,
+and a model is trained on them and activated. The unlinked records are then dirty: those that lost their
+identifiers, and a few that never had any.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ join truth.link f on f.person_key = k.person_key and f.method = 'register'
 
 
 def prepare(server: Server, home: Path, database: str, records: int) -> dict[str, Cost]:
-    """Make such a hub of a register of `records` people; return what training and `use` cost."""
+    """Make such a hub with a register of `records` people; return the costs of training and activating."""
     server.create(database)
     settings = Settings(ROOT, home, server.url(database))
     initialise(settings)
@@ -82,7 +82,7 @@ def prepare(server: Server, home: Path, database: str, records: int) -> dict[str
 
 
 def score(connection: Connection, links: sql.Identifier, people: int) -> dict[str, Score]:
-    """Hold the links of those records in a table against the truth: of all, and by source."""
+    """Score the links of these records, read from the table `links`: over all, and by source."""
     truth = World.generate(people, SEED).whole_truth().links.with_columns(method="source")
     with connection, connection.cursor() as cursor:
         linked = fetched(cursor, _LINKED.format(links=links))

@@ -1,4 +1,4 @@
-"""One person in a hundred states something new, and every source has heard of it."""
+"""Changes one person in a hundred in every source that has a record of the person."""
 
 from __future__ import annotations
 

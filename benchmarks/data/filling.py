@@ -1,6 +1,6 @@
-"""Filling a hub without HTTP: the simulated world's live records, landed as the hub lands them.
+"""Fills a hub without HTTP: lands the simulated world's live records as the hub lands them.
 
-The records pass the hub's own contract check, mapping and landing in large portions, so the rows are those
+The records pass the hub's own contract check, mapping and landing in large batches, so the rows are those
 that `oncehub sync` gives. What a run keeps beside them (run, cursor, checkpoint, quarantine) is left out.
 """
 
@@ -29,7 +29,7 @@ from stubs.servers.protocol.windows import wire_records
 from stubs.world.world import World
 
 COVERAGE: Final = 1.42
-"""Gives 3.2 person records a person of the register; the world's own shares give 2.6."""
+"""These shares give 3.2 person records for each person of the register; the world's own give 2.6."""
 
 _PORTION: Final = 10_000
 _LONGEST_LINE: Final = 2**20

@@ -27,9 +27,9 @@ CLIENT: Final = "bench"
 _READY_SECONDS: Final = 120
 _STOP_SECONDS: Final = 60
 FIRST_NUMBER: Final = 100_000_000_000
-"""The personal number of the nth person is this and n."""
+"""The personal number of the nth person is this number plus n."""
 
-# Of the register's word on everything and another source's on the phone, as reconciling leaves it.
+# The golden record as reconciling leaves it: the phone from another source, all else from the register.
 _PEOPLE: Final = """
 insert into truth.person (
     person_key, personal_id, full_name, birth_date, sex, hometown, ethnicity, nationality, father,
@@ -60,7 +60,7 @@ from truth.person
 where personal_id like '%%7';
 """
 
-# A year of look-ups before today's, all signed: what lines look like decides what the next one costs.
+# Look-ups of the past year, all signed: the lines resemble real ones, because their size affects the cost.
 _LINES: Final = """
 insert into audit.entry (at, client_id, agency, agreement, purpose, legal_basis, action, person, attributes,
     outcome, request_id)
@@ -72,7 +72,7 @@ select
 from generate_series(1, %(lines)s) n
 """
 
-# The API asks for how long the oldest line has waited; the statement and its leaves nobody verifies here.
+# The API reads the age of the oldest unsigned line; the signature and its leaves are not verified here.
 _SIGNED: Final = """
 insert into audit.checkpoint (number, entries, leaves, statement, horizon, signed_at)
 select
@@ -90,7 +90,7 @@ where i.indrelid = 'audit.entry'::regclass and not i.indisunique
 
 @dataclass(frozen=True)
 class Api:
-    """An API that runs: its address, the process that was started, and a client's bearer token."""
+    """A running API: its address, its process, and a client's bearer token."""
 
     url: str
     process: int
@@ -123,7 +123,7 @@ def _fill(connection: Connection, people: int, lines: int) -> None:
     values = {"first": FIRST_NUMBER, "people": people, "client": CLIENT, "agreement": AGREEMENT}
     with connection, connection.cursor() as cursor:
         cursor.execute(_PEOPLE, values)
-        # Built at the end in a tenth of the time that a line after the other takes.
+        # Building them at the end takes a tenth of the time.
         cursor.execute(_INDEXES)
         indexes = cursor.fetchall()
         for index, _ in indexes:
@@ -135,7 +135,7 @@ def _fill(connection: Connection, people: int, lines: int) -> None:
 
 
 def _root(home: Path) -> Path:
-    """The repository's configuration, with an agreement that may ask as often as it can and does not end."""
+    """Copy the repository's configuration, with an agreement without rate limit and end."""
     root = home / "root"
     shutil.rmtree(root, ignore_errors=True)
     (root / "mappings").mkdir(parents=True)

@@ -74,7 +74,7 @@ def _handler(page: Callable[[int], bytes]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
-        # One write an answer: head and body in two would wait for each other's acknowledgement.
+        # One write for each response: two would wait for an acknowledgement in between.
         wbufsize = -1
 
         def do_GET(self) -> None:
@@ -87,13 +87,13 @@ def _handler(page: Callable[[int], bytes]) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """A line a page would be measured too."""
+            """Log nothing: logging each page would be measured too."""
 
     return Handler
 
 
 def main() -> None:
-    """Serve until the parent ends; the address is the only line written."""
+    """Serve until the parent ends; write only the address to standard output."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("parent", type=int)

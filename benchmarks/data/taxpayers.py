@@ -1,4 +1,4 @@
-"""Tax-shaped records by the page: the same page is always the same, and none needs another in memory."""
+"""Generates tax records by the page; each page is reproducible and made without the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stubs.world.people.lexicon import join_words, lexicon
 from stubs.world.people.numbers import Numbers
 from stubs.world.table import Array
 
-# Shares as the register of taxpayers shows them in the simulated world.
+# Shares as in the simulated world's register of taxpayers.
 _NUMBERED, _CARDED, _MAILED, _OLDER = 0.85, 0.35, 0.25, 0.5
 _DATE_FORMS = ("%d/%m/%Y", "%m/%Y", "%Y")
 _DATE_FORM_SHARES = (0.9, 0.04, 0.06)
@@ -41,7 +41,7 @@ class Taxpayers:
         object.__setattr__(self, "codes", Numbers(seed=1).tax_codes(self.count))
 
     def page(self, number: int, size: int) -> bytes:
-        """The answer for a page, counted from 1, of `size` records: JSON as the stub of the tax office."""
+        """Return a page, counted from 1, of `size` records in the simulated tax office's JSON."""
         head = f'{{"data":{{"trang":{number},"tongSo":{self.count},"items":'
         items = _records(self.codes[(number - 1) * size : number * size], number).write_json()
         return f"{head}{items}}}}}".encode()

@@ -1,4 +1,4 @@
-"""What something costs: wall clock, and the processor time of a server and of this process."""
+"""Measures a block of code: elapsed time, and processor time of a server and of this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.measuring.server import Server
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds: wall clock, and processor time of the database and of this process."""
+    """Seconds of elapsed time, and of processor time of the database and of this process."""
 
     seconds: float
     database: float
@@ -20,13 +20,13 @@ class Cost:
 
     @property
     def processor(self) -> float:
-        """Processor time altogether."""
+        """Processor time of both."""
         return self.database + self.process
 
 
 @contextmanager
 def costing(server: Server) -> Iterator[Callable[[], Cost]]:
-    """Gives what tells, afterwards, the cost of the block."""
+    """Yield a function that returns the cost of the block once it has ended."""
     taken: list[Cost] = []
     clocks = (time.perf_counter, server.processor_seconds, time.process_time)
     begun = [clock() for clock in clocks]

@@ -1,4 +1,4 @@
-"""A closed loop of HTTP requests over connections that stay open, too cheap to eat what it measures."""
+"""Sends HTTP requests in a closed loop over persistent connections, at little processor time of its own."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 Ask = Callable[[], tuple[bytes, object]]
-"""Makes a request, and what `Check` needs to know its answer by."""
+"""Returns a request, and the value by which `Check` recognises its response."""
 
 Check = Callable[[bytes, bytes, object], None]
-"""Is given the head and the body of the answer to a request; raises where they are not right."""
+"""Checks the head and the body of a response; raises an error where they are wrong."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it.
+    """The result of one run.
 
     Attributes:
-        seconds: wall clock, from the first request to the last answer.
+        seconds: from the first request to the last response.
         process: processor time of this process meanwhile, in seconds.
         latencies: of every request, in seconds, sorted.
     """
@@ -32,16 +32,16 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return len(self.latencies) / self.seconds
 
     def percentile(self, hundredths: float) -> float:
-        """Seconds that so many of a hundred requests took at most."""
+        """Return a percentile of the response times, in seconds."""
         return self.latencies[min(int(len(self.latencies) * hundredths / 100), len(self.latencies) - 1)]
 
 
 class _Client:
-    """One connection: sends, and gathers an answer with `Content-Length`."""
+    """One connection: sends requests, and reads responses that have a `Content-Length`."""
 
     def __init__(self, address: tuple[str, int], ask: Ask, check: Check) -> None:
         self.socket = socket.create_connection(address, timeout=30)
@@ -56,10 +56,10 @@ class _Client:
         self.socket.sendall(request)
 
     def receive(self) -> float | None:
-        """Take in what has come; seconds since the request when that is all, else None."""
+        """Read received bytes; return seconds since the request if the response is complete, else None."""
         part = self.socket.recv(65536)
         if not part:
-            raise ConnectionError("the hub closed a connection that should stay open")
+            raise ConnectionError("the hub closed a persistent connection")
         self._got += part
         head, end, body = self._got.partition(b"\r\n\r\n")
         if not end or len(body) < _length(head):
@@ -70,7 +70,7 @@ class _Client:
 
 
 def run_load(url: str, connections: int, seconds: float, ask: Ask, check: Check) -> Load:
-    """Keep so many connections asking for so long, each again as soon as it has its answer.
+    """Send requests over several connections, each the next one as soon as it has its response.
 
     Raises:
         ConnectionError: when a connection is closed.

@@ -1,7 +1,7 @@
-"""Counting how right a hub is: what it found, held against what there was to find.
+"""Scores what a hub found against the truth: precision, recall and F1.
 
-A link is right when the record is about that very person. A discrepancy is right when there is one of that
-kind, about that person, in that attribute, of that record. Nothing counts for half.
+A link is right when the record is about exactly that person. A discrepancy is right when the truth has one of
+the same kind, person, attribute and record. Nothing counts for half.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Score:
     """Counts of one group of links or discrepancies.
 
     Attributes:
-        found: what the hub says.
-        right: of those, what is so.
-        expected: what there was to find.
-        reached: of those, what was found.
+        found: found by the hub.
+        right: found, and in the truth.
+        expected: in the truth.
+        reached: in the truth, and found.
     """
 
     found: int
@@ -35,17 +35,17 @@ class Score:
 
     @property
     def precision(self) -> float:
-        """Share of what was found that is right; 1 where nothing was found."""
+        """`right` / `found`; 1 where nothing was found."""
         return self.right / self.found if self.found else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of what there was to find that was found; 1 where there was nothing."""
+        """`reached` / `expected`; 1 where nothing was expected."""
         return self.reached / self.expected if self.expected else 1.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of both."""
+        """The harmonic mean of precision and recall."""
         both = self.precision + self.recall
         return 2 * self.precision * self.recall / both if both else 0.0
 
@@ -60,9 +60,9 @@ class Cases:
     """Cases of one kind.
 
     Attributes:
-        opened: those a clerk is to decide.
-        same: of those, whose record is about a person named.
-        different: whose record is about somebody else, or about nobody in the register.
+        opened: cases that a clerk must decide.
+        same: of these, cases whose record is about a person that the case names.
+        different: the other opened cases.
     """
 
     opened: int
@@ -71,15 +71,15 @@ class Cases:
 
 
 def score_links(linked: pl.DataFrame, truth: pl.DataFrame) -> dict[str, Score]:
-    """Scores of links: of all, and by method.
+    """Score links, over all and by method.
 
-    Of a method, `found` is what it linked; `expected` are the records whose identifiers lead to their person
-    by it, and they are reached when linked to that person, by whatever method. Where no identifier leads to
-    the person (`none`, `wrong_person`), nothing but the model can.
+    For a method, `found` counts the records that it linked; `expected` counts the records whose identifiers
+    lead to their person by it, and they are reached when any method links them to that person. Where no
+    identifier leads to the person (`none`, `wrong_person`), only the model can link the record.
 
     Args:
         linked: one row a link: `LINK`, method; without the register's own records.
-        truth: the same of whom each record is about, method as in `WholeTruth`.
+        truth: `LINK` with the person of each record; method as in `WholeTruth`.
     """
     right = linked.join(truth, on=LINK, how="semi")
     reached = truth.join(linked, on=LINK, how="semi")
@@ -87,18 +87,18 @@ def score_links(linked: pl.DataFrame, truth: pl.DataFrame) -> dict[str, Score]:
 
 
 def score_discrepancies(found: pl.DataFrame, truth: pl.DataFrame, by: str = "kind") -> dict[str, Score]:
-    """Scores, of all and by kind or attribute; both frames have the columns `DISCREPANCY`."""
+    """Score discrepancies, over all and by kind or attribute; both frames have the columns `DISCREPANCY`."""
     right = found.join(truth, on=DISCREPANCY, how="semi")
     reached = truth.join(found, on=DISCREPANCY, how="semi")
     return _grouped(found, right, truth, reached, by=by)
 
 
 def weigh_cases(cases: pl.DataFrame, truth: pl.DataFrame) -> dict[str, Cases]:
-    """What the cases come to, by kind.
+    """Count cases by kind.
 
     Args:
         cases: one row for each person that a case names: `LINK`, kind.
-        truth: `LINK`, whom each record is about.
+        truth: `LINK` with the person of each record.
     """
     each = (*RECORD, "kind")
     same = _counts(cases.join(truth, on=LINK, how="semi").unique(each), "kind")

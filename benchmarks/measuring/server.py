@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a measurement's own: its databases, its processor time, what its statements took."""
+"""A PostgreSQL server for measurements: its databases, processor time and slow statements."""
 
 from __future__ import annotations
 
@@ -44,40 +44,40 @@ _STATEMENT: Final = re.compile(r"LOG:  duration: ([0-9.]+) ms  statement: (.*(?:
 
 @dataclass(frozen=True)
 class Statement:
-    """One execution: seconds, and the text as it was sent."""
+    """One execution of a statement: seconds, and its text."""
 
     seconds: float
     text: str
 
     @property
     def beginning(self) -> str:
-        """The first words, comments left out."""
+        """The first words, without comments."""
         return " ".join(re.sub(r"--.*", "", self.text).split())[:200]
 
 
 class Server:
-    """The embedded server over a folder, with the settings it comes with."""
+    """The embedded server over a folder, with its default settings."""
 
     def __init__(self, folder: Path) -> None:
-        """Start it, or join the one that runs; it stays up until `stop`."""
+        """Start the server, or use the one that runs; it stays up until `stop`."""
         self.folder = folder
         self._url = start_embedded(folder, cleanup=None)
 
     def stop(self) -> None:
-        """Stop it; its data stays."""
+        """Stop the server and keep its data."""
         stop_embedded(self.folder)
 
     def url(self, database: str) -> str:
-        """The URL of one of its databases."""
+        """Return the URL of a database."""
         head, _, query = self._url.partition("?")
         return f"{head.rpartition('/')[0]}/{database}?{query}"
 
     def has(self, database: str) -> bool:
-        """Whether there is such a database."""
+        """Return whether a database exists."""
         return bool(self._asked("select count(*) from pg_database where datname = %s", database))
 
     def create(self, database: str, *, template: str | None = None) -> None:
-        """Make a database, in place of one of that name: an empty one as the hub does, or a copy."""
+        """Create a database, replacing one of that name: empty, or a copy of a template."""
         self.drop(database)
         if template is None:
             self._administer(CREATE_DATABASE.string, database)
@@ -90,11 +90,11 @@ class Server:
         self._administer("alter database {} rename to {}", database, name)
 
     def drop(self, database: str) -> None:
-        """Remove a database, where there is one."""
+        """Remove a database if it exists."""
         self._administer("drop database if exists {} with (force)", database)
 
     def settle(self, database: str) -> None:
-        """Do at once what autovacuum would do within minutes, and write all of it to disk."""
+        """Vacuum and analyse now, instead of waiting for autovacuum, and write everything to disk."""
         with _committing(self.url(database)) as cursor:
             cursor.execute(_HOLDING)
             for (table,) in cursor.fetchall():
@@ -102,22 +102,22 @@ class Server:
             cursor.execute("checkpoint")
 
     def warm(self, database: str) -> None:
-        """Read all tables and indexes once: the machine then has them in memory, as it has what is in use."""
+        """Read all tables and indexes once, so that they are in memory as in a server in use."""
         with _committing(self.url(database)) as cursor:
             cursor.execute("create extension if not exists pg_prewarm")
             cursor.execute(_READ_ALL)
 
     def settings(self) -> dict[str, str]:
-        """What the settings are that speed depends on."""
+        """Return the settings that affect speed."""
         return {name: self._asked("select current_setting(%s)", name) for name in SETTINGS}
 
     def processor_seconds(self) -> float:
-        """Processor time of all the server's processes, past and present."""
+        """Return the processor time of all the server's processes, ended or running."""
         return processor_seconds_of(int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0]))
 
     @contextmanager
     def logging_statements(self, database: str, at_least_ms: int) -> Iterator[list[Statement]]:
-        """Gather the statements of new connections to a database that take so long, the slowest first."""
+        """Collect new connections' statements that take `at_least_ms` or more, the slowest first."""
         log, taken = self.folder / "log", list[Statement]()
         self._administer(f"alter database {{}} set log_min_duration_statement = {at_least_ms:d}", database)
         begun = log.stat().st_size
@@ -142,13 +142,13 @@ class Server:
 
 
 def processor_seconds_of(process: int) -> float:
-    """Processor time of a process and its children, and of those that it has waited for."""
+    """Return the processor time of a process, its children, and the ended children it has waited for."""
     return sum(_times(pid) for pid in (process, *_children(process)))
 
 
 @contextmanager
 def server_in(given: Path | None) -> Iterator[tuple[Server, Path]]:
-    """Give a server in a folder that stays, or in a temporary one, and the folder."""
+    """Yield a server and its folder: the given folder, or a temporary one."""
     if given is None:
         with temporary_server() as made:
             yield made
@@ -162,7 +162,7 @@ def server_in(given: Path | None) -> Iterator[tuple[Server, Path]]:
 
 @contextmanager
 def temporary_server() -> Iterator[tuple[Server, Path]]:
-    """Give a server in a temporary folder, and that folder; both go at the end."""
+    """Yield a server and its temporary folder; remove both at the end."""
     with tempfile.TemporaryDirectory(prefix="oncehub-bench-") as folder:
         server = Server(Path(folder) / "postgres")
         try:
@@ -186,13 +186,13 @@ def _children(parent: int) -> Iterator[int]:
 
 
 def _times(pid: int) -> float:
-    """Seconds of a process and of the children it has waited for."""
+    """Return seconds of a process and of the children it has waited for."""
     fields = _stat(pid)
     return sum(map(int, fields[11:15])) / _TICK if fields else 0.0
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of proc_pid_stat(5) from the state on; none when the process has ended meanwhile."""
+    """Return the fields of proc_pid_stat(5) from the state on; none when the process has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

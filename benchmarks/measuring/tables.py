@@ -1,4 +1,4 @@
-"""Tables of figures, narrow enough for a terminal of 80 columns and for a log."""
+"""Tables of figures that fit a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.measuring.server import Statement
 
 
 def figures(title: str, first: str, *others: str, caption: str | None = None) -> Table:
-    """An empty table: a column of names, then columns of figures."""
+    """Return an empty table with a column of names and columns of figures."""
     table = Table(
         title=title,
         caption=caption,
@@ -29,7 +29,7 @@ def figures(title: str, first: str, *others: str, caption: str | None = None) ->
 
 
 def statement_table(what: str, slowest: Sequence[Statement]) -> Table:
-    """Seconds and beginnings of statements."""
+    """Return a table of statements: seconds, and the first words."""
     table = Table("s", "statement", title=f"{what}: slowest statements", title_justify="left")
     for each in slowest:
         table.add_row(f"{each.seconds:.3f}", each.beginning)
@@ -37,7 +37,7 @@ def statement_table(what: str, slowest: Sequence[Statement]) -> Table:
 
 
 def score_table(title: str, group: str, scores: Mapping[str, Score], *, caption: str | None = None) -> Table:
-    """Counts and rates by group."""
+    """Return a table of counts and rates by group."""
     columns = ("found", "wrong", "expected", "missed", "precision", "recall", "F1")
     table = figures(title, group, *columns, caption=caption)
     for name, score in scores.items():
@@ -47,12 +47,12 @@ def score_table(title: str, group: str, scores: Mapping[str, Score], *, caption:
 
 
 def rates_of(score: Score) -> Iterable[str]:
-    """Precision, recall and F1."""
+    """Return precision, recall and F1 as text."""
     return (f"{rate:.4f}" for rate in score.rates.values())
 
 
 def case_table(title: str, cases: Mapping[str, Cases]) -> Table:
-    """What a clerk should answer, by kind of case."""
+    """Return a table of the right decisions on cases, by kind."""
     table = figures(title, "kind", "opened", "same", "different")
     for kind, each in cases.items():
         table.add_row(kind, f"{each.opened:,}", f"{each.same:,}", f"{each.different:,}")

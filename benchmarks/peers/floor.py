@@ -37,13 +37,13 @@ _COPY: Final = "insert into {twin} ({columns}) overriding system value select {c
 
 @dataclass(frozen=True)
 class Written:
-    """How many rows each table of `truth` and `share` holds."""
+    """The number of rows of each table of `truth` and `share`."""
 
     rows: Mapping[str, int]
 
     @classmethod
     def of(cls, connection: Connection) -> Written:
-        """Count them."""
+        """Count the rows."""
         counted = {
             table: _column(connection, sql.SQL("select count(*) from {}").format(_name(table)))[0]
             for table in _column(connection, _TABLES)

@@ -1,4 +1,4 @@
-"""The ways to land a register of taxpayers that `benchmarks.landing` compares, each in a process of its own.
+"""The landers that `benchmarks.landing` compares, each in its own process.
 
 `python -m benchmarks.peers.landers NAME` reads a `Task` from its input and writes a `Measured` to its output.
 """
@@ -41,13 +41,13 @@ _ADDRESS_FIELDS = ("maXa", "chiTiet")
 _MAKE_FLOOR = f"create table taxpayer ({', '.join(f'{name} text' for name in (*_FIELDS, *_ADDRESS_FIELDS))})"
 _COPY_FLOOR = "copy taxpayer from stdin"
 
-# Neither its messages home nor a look into Airflow's database are part of what dlt is measured for.
+# Telemetry and reading Airflow's database are not part of what is measured.
 _DLT_SETTINGS = {"RUNTIME__DLTHUB_TELEMETRY": "false", "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false"}
 
 
 @dataclass(frozen=True)
 class Task:
-    """What to land: `count` records that `host` serves, into the database at `database_url`."""
+    """A task: land `count` records that `host` serves in the database at `database_url`."""
 
     host: str
     count: int
@@ -56,13 +56,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Measured:
-    """What it took, without start-up.
+    """Costs of a landing, without start-up.
 
     Attributes:
-        seconds: of wall clock.
-        process_seconds: of processor time of the landing process.
-        peak_bytes: the process's highest resident memory.
-        database_seconds: of processor time of the database's processes.
+        seconds: elapsed time.
+        process_seconds: processor time of the landing process.
+        peak_bytes: highest resident memory of the process.
+        database_seconds: processor time of the database's processes.
     """
 
     records: int
@@ -76,7 +76,7 @@ def land_in_new_process(name: str, task: Task) -> Measured:
     """Land a register with the lander `name`, of `LANDERS`, in a new process.
 
     Raises:
-        subprocess.CalledProcessError: when it fails; what it says is on this process's error output.
+        subprocess.CalledProcessError: when it fails; it writes its errors to this process's standard error.
     """
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.peers.landers", name],
@@ -96,9 +96,9 @@ def is_dlt_installed() -> bool:
 
 
 def by_hub(task: Task) -> int:
-    """The hub's landing as `oncehub sync --full` does it: contract, mapping, upsert, a commit a page.
+    """Land as `oncehub sync --full` does: contract, mapping, upsert, a commit for each page.
 
-    Only the rate that the tax office allows is lifted, since it would be all that is measured.
+    Only the tax office's rate limit is raised, because it would determine the result.
     """
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(ROOT, Path(home), task.database_url)
@@ -111,10 +111,10 @@ def by_hub(task: Task) -> int:
 
 
 def by_floor(task: Task) -> int:
-    """Fetch a page ahead, parse, COPY as text, commit: no contract, no types, no key, no second time.
+    """Fetch a page ahead, parse, COPY as text, commit: no contract, no types, no key, no repeated landing.
 
-    Of the ways tried the fastest that parses with orjson: with prefetch, and without escaping values, which
-    the records served never need.
+    It is the fastest of the ways tried that parse with orjson: it prefetches, and does not escape values,
+    because the served records never need it.
     """
     connection = psycopg2.connect(task.database_url)
     landed = 0
@@ -130,7 +130,7 @@ def by_floor(task: Task) -> int:
 
 
 def by_dlt(task: Task) -> int:
-    """A dlt pipeline of one resource, merged by the tax code; nested objects become columns."""
+    """Land with a dlt pipeline of one resource, merged by the tax code; nested objects become columns."""
     import dlt  # noqa: PLC0415 - an extra
 
     pages = (orjson.loads(body)["data"]["items"] for body in _bodies(task))
@@ -150,7 +150,7 @@ def by_dlt(task: Task) -> int:
 
 
 def _dlt_credentials(url: str) -> dict[str, Any]:
-    """A libpq URL in dlt's words, which ask for a host and a password even where a socket needs neither."""
+    """Convert a libpq URL to dlt's credentials, which need a host and a password even for a socket."""
     stated = psycopg2.extensions.parse_dsn(url)
     host = stated["host"]
     return {
@@ -164,13 +164,13 @@ def _dlt_credentials(url: str) -> dict[str, Any]:
 
 
 Lander = Callable[[Task], int]
-"""Lands what the task says and returns how many records the database then holds of it."""
+"""Runs the task and returns how many of its records the database then has."""
 
 LANDERS: dict[str, Lander] = {"hub": by_hub, "floor": by_floor, "dlt": by_dlt}
 
 
 def _bodies(task: Task) -> Iterator[bytes]:
-    """The pages as they come, the next one fetched while the caller works."""
+    """Yield the pages; the next one is fetched while the caller works."""
     session = requests.Session()
     session.trust_env = False
 
@@ -199,7 +199,7 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Land what the input says with the lander that the argument names."""
+    """Run the task of standard input with the lander that the argument names."""
     lander = LANDERS[sys.argv[1]]
     task = Task(**json.load(sys.stdin))
     start, spent = time.perf_counter(), time.process_time()

@@ -1,8 +1,8 @@
-"""Splink called directly, with the hub's own model and blocking: what linking by the hub is measured against.
+"""Calls Splink directly, with the hub's model and blocking: the peer of linking by the hub.
 
-From the same tables to links in the same database, as somebody would write it who had nothing else to do:
-everybody is read, DuckDB blocks and scores, and the links are copied back. No case is opened, nothing is kept
-for the next run, and no clerk's word is obeyed.
+It links from the same tables into the same database in the simplest way: all people are read, DuckDB blocks
+and scores, and the links are copied back. It opens no cases, keeps nothing for the next run, and applies no
+link overrides.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ case
 end as permanent_address_present
 """
 
-# Once for all that is read from it, as the hub does.
+# Folded once for all expressions that use it, as in the hub.
 _FOLDED: Final = "cross join lateral (select text.fold(r.full_name) as folded offset 0) f"
 
-# A commune is sought with what it became and what it was.
+# Communes are blocked with their predecessors and successors.
 _RECORDS: Final = sql.SQL(f"""
 select
     r.source || '|' || r.stream || '|' || r.source_key as unique_id, {_STATED},
@@ -70,7 +70,7 @@ from truth.unlinked u join record.person r using (source, stream, source_key)
 
 _PEOPLE: Final = sql.SQL(f"""
 select
-    k.person_key::text as unique_id, {_STATED}, told.phone, told.tax_code,
+    k.person_key::text as unique_id, {_STATED}, linked.phone, linked.tax_code,
     r.permanent_address ->> 'unit' as commune
 from truth.link k
 join record.person r using (source, stream, source_key)
@@ -82,7 +82,7 @@ left join (
     from truth.link l join record.person t using (source, stream, source_key)
     where l.method not in ('register', 'model')
     group by l.person_key
-) told using (person_key)
+) linked using (person_key)
 where k.method = 'register'
 """)
 
@@ -104,7 +104,7 @@ _SEVERAL: Final = {"commune", "phone", "tax_code"}
 
 
 def link_by_splink(connection: Connection) -> None:
-    """Link what is unlinked by the active model and Splink alone, into a new table `splink_link`."""
+    """Link the unlinked records by the active model with Splink alone, into a new table `splink_link`."""
     with connection, connection.cursor() as cursor:
         model = active_model(connection)
         assert model
@@ -143,7 +143,7 @@ def _blocking(rule: tuple[BlockingKey, ...]) -> dict[str, Any]:
 
 
 def _linked(scored: pl.DataFrame, rules: ModelRules) -> pl.DataFrame:
-    """Of each record the one person at `link` or above, where nobody else is at `case` or above."""
+    """Keep each record's only candidate at `case` or above, if its probability is at `link` or above."""
     parts = pl.col("unique_id_r").str.splitn("|", 3).struct
     return scored.filter(
         (pl.len().over("unique_id_r") == 1) & (pl.col("match_probability") >= rules.link)

@@ -1,4 +1,4 @@
-"""The source as a web application: its paths, who may ask, what is planted, and a note of every request."""
+"""The source as a web application: its paths, access checks, plants, and a log of every request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Asked:
 
 
 class Simulation:
-    """A register served in one variant, and what is planted in it; to be called from any thread."""
+    """A register served in one variant, with its plants; thread-safe."""
 
     def __init__(self, variant: Variant, register: LandRegister) -> None:
         self.variant = variant
@@ -59,10 +59,10 @@ class Simulation:
         self._lock = Lock()
 
     def plant(self, name: str) -> None:
-        """Plants one more way to misbehave.
+        """Adds a plant, a way to misbehave.
 
         Raises:
-            UnknownPlantError: there is none of that name, or it cannot show on the variant.
+            UnknownPlantError: there is none of that name, or it has no effect on the variant.
         """
         plant = make_plant(name, self.variant)
         plant.planted(self.register)
@@ -70,13 +70,13 @@ class Simulation:
             self._plants = (*self._plants, plant)
 
     def clear(self) -> None:
-        """Takes out all that is planted; what is held back is committed, what was stated stays."""
+        """Removes all plants; delayed records are committed, and stated records stay."""
         with self._lock:
             self._plants = ()
         self.register.behave()
 
     def turn(self) -> Turn:
-        """What the next request for data meets."""
+        """Starts the turn of the next request for data."""
         return Turn(self.register.count_request(), self.variant, self.register, self.elsewhere, self._plants)
 
     def export(self) -> Sequence[ExportFile]:
@@ -96,12 +96,12 @@ class Simulation:
         return files
 
     def note(self, asked: Asked) -> None:
-        """Remembers a request."""
+        """Logs a request."""
         with self._lock:
             self._asked.append(asked)
 
     def asked(self) -> list[Asked]:
-        """All requests so far, in the order of their answers."""
+        """All requests so far, in the order of their responses."""
         with self._lock:
             return list(self._asked)
 
@@ -143,25 +143,25 @@ class SourceApp:
         return routes
 
     async def openapi(self, request: Request) -> Response:
-        """The description of all this."""
+        """The OpenAPI description."""
         host = f"{request.url.scheme}://{request.url.netloc}"
         return json_answer(openapi_document(self._variant, host))
 
     async def holders(self, request: Request) -> Response:
-        """A page of holders; their changes too unless those come apart."""
+        """A page of holders; of their changes too, unless the variant lists changes separately."""
         turn = await self._admitted(request)
         listing = holders_listing(self._variant)
         listed = turn.register.entries() if self._variant.lists_deleted else turn.register.living()
         return answer_listing(request, listed, listing, turn)
 
     async def changes(self, request: Request) -> Response:
-        """A page of what changed."""
+        """A page of changed records."""
         turn = await self._admitted(request)
         listed = turn.register.entries() if self._variant.lists_deleted else turn.register.living()
         return answer_listing(request, listed, changes_listing(), turn)
 
     async def deleted(self, request: Request) -> Response:
-        """A page of what was deleted."""
+        """A page of deleted records."""
         turn = await self._admitted(request)
         listed = [entry for entry in turn.register.entries() if entry.deleted]
         return answer_listing(request, listed, changes_listing(), turn)
@@ -186,7 +186,7 @@ class SourceApp:
         return json_answer({"files": [file.manifest_entry() for file in self._simulation.export()]})
 
     async def file(self, request: Request) -> Response:
-        """One of them; its sum is of what it is when a Content-Encoding has been undone."""
+        """A file of the snapshot; its checksum is that of the content after a Content-Encoding is decoded."""
         turn = await self._admitted(request)
         for file in self._simulation.export():
             if file.name == request.path_params["name"]:
@@ -203,7 +203,7 @@ class SourceApp:
 
 
 class Watched:
-    """An application behind what is planted in a simulation; every request is noted there."""
+    """Wraps an application in the plants of a simulation, and logs every request there."""
 
     def __init__(self, app: ASGIApp, simulation: Simulation) -> None:
         self._app = app
@@ -236,7 +236,7 @@ class Watched:
 
 
 class Elsewhere:
-    """Another origin, to which a source may send its reader: what arrives there has strayed."""
+    """Another origin to which a source may redirect its reader; logs the requests that follow."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []

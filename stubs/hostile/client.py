@@ -90,7 +90,7 @@ class HostileSource(Steered):
         return source
 
     def strayed(self) -> list[Asked]:
-        """Requests that followed the source's word to another origin."""
+        """Requests that followed a link or redirect of the source to another origin."""
         return list(self._elsewhere.asked)
 
     def stop(self) -> None:

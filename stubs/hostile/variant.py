@@ -30,19 +30,19 @@ class Variant(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     auth: Auth = "oauth2_basic"
-    """What a request must prove itself by."""
+    """How a request is authenticated."""
     token_seconds: int = Field(default=300, ge=1)
-    """How long an OAuth2 token lives."""
+    """Lifetime of an OAuth2 token."""
 
     transport: Literal["pages", "files", "drop"] = "pages"
-    """HTTP listings; files behind an HTTP manifest; files written into a folder. Files are snapshots: what is
-    said below of pages and changes does not touch them."""
+    """HTTP listings; files behind an HTTP manifest; files written into a folder. Files are snapshots: the
+    options of pages and changes below do not apply to them."""
     format: Format = "json"
-    """Of records on their way."""
+    """The format of records."""
     body_is_list: bool = False
     """JSON without an envelope: the body itself is the list."""
     encoding: Literal["utf-8", "cp1258", "utf-16"] = "utf-8"
-    """Of CSV and XML."""
+    """The encoding of CSV and XML."""
     bom: bool = False
     """A byte order mark before UTF-8 CSV."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
@@ -59,7 +59,7 @@ class Variant(BaseModel):
     relative_next: bool = False
     """The next URL in a body or Link header is a path rather than a whole URL."""
     page_cap: int = Field(default=500, ge=1)
-    """Most records in a page; who asks for more gets so many without being told."""
+    """Maximum number of records in a page; a larger `limit` is silently reduced to it."""
     total: Literal["none", "body", "header"] = "body"
     """Where the number of records in the whole listing stands; the header is `X-Total-Count`."""
     count: bool = False

@@ -32,7 +32,7 @@ class _Correct(BaseModel):
 
 
 class ControlServer:
-    """What tests and the demo steer the simulation with; the engine knows nothing of it."""
+    """Endpoints by which tests and the demo control the simulation; the engine never calls them."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class ControlServer:
         return json_answer(table.rows(named=True))
 
     def truth_counts(self, request: Request) -> Response:
-        """Counts of the ground truth's rows by what tells them apart."""
+        """Counts of the ground truth's rows by kind, method or source."""
         self._check(request)
         with self._world.reading():
             tables = {kind: self._world.truth(kind) for kind in TRUTH_KINDS}
@@ -104,14 +104,14 @@ class ControlServer:
         )
 
     async def add_fault(self, request: Request) -> Response:
-        """Plans a fault, behind those already planned for the system."""
+        """Plans a fault after those already planned for the system."""
         self._check(request)
         fault = _parsed(Fault, await request.body())
         self._plans[fault.system].add(fault)
         return Response(status_code=204)
 
     async def clear_faults(self, request: Request) -> Response:
-        """Forgets all planned faults."""
+        """Removes all planned faults."""
         self._check(request)
         for plan in self._plans.values():
             plan.clear()
@@ -125,7 +125,7 @@ class ControlServer:
         return Response(status_code=204)
 
     async def requests(self, request: Request) -> Response:
-        """Per system, what was asked and how often."""
+        """Counts of requests by system."""
         self._check(request)
         return json_answer({system: log.counts() for system, log in self._logs.items()})
 

@@ -1,4 +1,4 @@
-"""Faults on demand, and the list of what was asked, around each system's application."""
+"""Wraps each system's application: planned faults, and counts of the requests."""
 
 import asyncio
 from collections import Counter
@@ -38,19 +38,19 @@ class Fault(BaseModel):
 
 
 class FaultPlan:
-    """The faults still to come of one system; a later fault begins when the earlier ones are used up."""
+    """The planned faults of one system; a fault begins when the earlier ones are used up."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = Lock()
 
     def add(self, fault: Fault) -> None:
-        """Puts a fault behind those already planned."""
+        """Adds a fault after those already planned."""
         with self._lock:
             self._faults.append(fault.model_copy())
 
     def clear(self) -> None:
-        """Forgets all planned faults."""
+        """Removes all planned faults."""
         with self._lock:
             self._faults.clear()
 

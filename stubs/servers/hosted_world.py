@@ -1,4 +1,4 @@
-"""The world as the servers see it: many readers at once, nobody while it moves."""
+"""The world as the servers use it: many readers at once, or one writer."""
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,7 +25,7 @@ TRUTH_KINDS: tuple[TruthKind, ...] = get_args(TruthKind)
 
 
 class _Gate:
-    """Lets any number of readers in, or one mover alone; a waiting mover goes before new readers."""
+    """A lock for any number of readers or one writer; a waiting writer goes before new readers."""
 
     def __init__(self) -> None:
         self._condition = Condition()
@@ -69,7 +69,7 @@ class HostedWorld:
         self._streams = self._sorted_streams()
 
     def reading(self) -> AbstractContextManager[None]:
-        """Within it the world stands still."""
+        """Holds the world unchanged within the block."""
         return self._gate.reading()
 
     @property

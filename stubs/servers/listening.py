@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 
 
 class PortInUseError(Exception):
-    """A port that was asked for is taken."""
+    """A requested port is in use."""
 
 
 def bind_sockets(names: tuple[str, ...], port_base: int) -> dict[str, socket.socket]:

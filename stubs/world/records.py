@@ -179,7 +179,7 @@ def _end_some(source: str, records: Table, people: Table, chance: np.random.Gene
 
 
 def businesses(count: int, at: Array, numbers: Numbers, chance: np.random.Generator) -> Table:
-    """Customs declarants that are companies. Their name columns hold kind, trade and one word."""
+    """Customs declarants that are companies. Their name columns contain kind, trade and a proper name."""
     nobody = np.full(count, -1, dtype=np.int64)
     nothing = np.zeros(count, dtype=np.int64)
     columns = dict.fromkeys(("person", "cmnd", "mail", "addr"), nobody)

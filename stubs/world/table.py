@@ -1,4 +1,4 @@
-"""Columns of the simulated world, held in numpy and changed in place."""
+"""Columns of the simulated world: numpy arrays that are changed in place."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from stubs.hostile.wire import Record
 from stubs.servers.protocol.windows1258 import encode_windows_1258
 
 FIRST_SPOILED = 50
-"""Records that turn, from some record on, do so from this one on, in the order in which they were added."""
+"""Number of the first record, in order of addition, that is spoiled by plants that act from a record on."""
 EVERY = 10
-"""Records that are wrong here and there are those whose number divides by this."""
+"""Plants that spoil single records spoil those whose number is a multiple of this."""
 BOMB_BYTES = 512 * 1024 * 1024
 
 _BOMB_MEMBER_BYTES = 64 * 1024 * 1024
@@ -55,7 +55,7 @@ class ChangedType(_JsonPlant, name="changed_type"):
 
 
 class UnknownField(_RecordPlant, name="unknown_field"):
-    """From the fiftieth record on there is a field `ghiChu` that nobody was told of."""
+    """From the fiftieth record on there is an undocumented field `ghiChu`."""
 
     def spoiled(self, record: Record) -> Record:
         return {**record, "ghiChu": "chuyển từ sổ cũ"}
@@ -78,7 +78,7 @@ class DuplicateKey(Plant, name="duplicate_key"):
 
 
 class UnreadableTime(_RecordPlant, name="unreadable_time"):
-    """Every tenth record says that it was stated yesterday (`hôm qua`)."""
+    """Every tenth record says that it was stated "yesterday" (`hôm qua`)."""
 
     def is_due(self, number: int) -> bool:
         return number % EVERY == 0
@@ -118,7 +118,7 @@ class Malformed(Plant, name="malformed", harmless=True):
 
 
 class WrongEncoding(Plant, name="wrong_encoding"):
-    """The text comes in another encoding than it should: Windows-1258 for UTF-8, UTF-8 for any other."""
+    """The text is in another encoding than declared: Windows-1258 for UTF-8, UTF-8 for any other."""
 
     def body(self, body: bytes, turn: Turn, /) -> bytes:
         if turn.variant.encoding == "utf-8":

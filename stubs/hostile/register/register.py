@@ -1,4 +1,4 @@
-"""The register itself: what it holds, when each record was stated, and in which order it was committed."""
+"""The register: its records, when each was stated, and in which order they were committed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from threading import RLock
 from stubs.hostile.register.holders import Fields, document_count, document_fields, holder_fields, new_phone
 
 START = datetime(2025, 11, 3, 1, 0, tzinfo=UTC)
-"""The register's clock at its start, and the time of its newest record; what is done to it moves it."""
+"""The register's clock at its start, and the time of its newest record; every change moves the clock."""
 STEP = timedelta(seconds=1)
 _SPACING = timedelta(seconds=37)
 _SHARED_TIME = 7  # every seventh record was stated at the same instant as the one before it
@@ -35,14 +35,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Hidden:
-    """A commit later than the statement: when the clock says so, or after so many more requests."""
+    """A record committed after its statement: at a time, or after a number of requests."""
 
     until: datetime | None = None
     requests: int | None = None
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Delayed:
     entry: Entry
     until: datetime | None
     request: int | None
@@ -64,7 +64,7 @@ class LandRegister:
         self._requests = 0
         self._sequence = 0
         self._added = 0
-        self._held: list[_Held] = []
+        self._delayed: list[_Delayed] = []
         self._entries: dict[str, Entry] = {}
         self._documents: dict[str, list[Entry]] = {}
         apart = [number % _SHARED_TIME > 0 for number in range(people)]
@@ -100,7 +100,7 @@ class LandRegister:
             return list(self._documents[key]) if key in self._documents else None
 
     def count_request(self) -> int:
-        """Notes a data request; its number from 1."""
+        """Counts a data request; returns its number from 1."""
         with self._lock:
             self._requests += 1
             return self._requests
@@ -140,10 +140,10 @@ class LandRegister:
     def release(self) -> None:
         """Commits everything that is still hidden."""
         with self._lock:
-            self._held = [replace(held, request=0) for held in self._held]
+            self._delayed = [replace(delayed, request=0) for delayed in self._delayed]
 
     def behave(self) -> None:
-        """Goes back to an honest clock and timely commits."""
+        """Restores a correct clock and immediate commits."""
         with self._lock:
             self.step = STEP
             self.lateness = None
@@ -159,7 +159,7 @@ class LandRegister:
             return entry
         hidden = hidden or Hidden()
         request = None if hidden.requests is None else self._requests + hidden.requests
-        self._held.append(_Held(entry, hidden.until, request))
+        self._delayed.append(_Delayed(entry, hidden.until, request))
         return entry
 
     def _new_holder(self, stated_at: datetime) -> Entry:
@@ -186,11 +186,11 @@ class LandRegister:
         ]
 
     def _commit_due(self) -> None:
-        due = [held for held in self._held if self._is_due(held)]
-        for held in due:
-            self._held.remove(held)
-            self._commit(held.entry)
+        due = [delayed for delayed in self._delayed if self._is_due(delayed)]
+        for delayed in due:
+            self._delayed.remove(delayed)
+            self._commit(delayed.entry)
 
-    def _is_due(self, held: _Held) -> bool:
-        by_clock = held.until is not None and held.until <= self._now
-        return by_clock or (held.request is not None and held.request <= self._requests)
+    def _is_due(self, delayed: _Delayed) -> bool:
+        by_clock = delayed.until is not None and delayed.until <= self._now
+        return by_clock or (delayed.request is not None and delayed.request <= self._requests)

@@ -1,4 +1,4 @@
-"""A day on which sources put right whatever the hub tells them of, and nothing else happens."""
+"""A day on which sources correct the records that the hub reports, and nothing else happens."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def correct_sources(state: State, sources: Iterable[str] = SOURCES) -> int:
     phones[believed["person"].to_numpy()] = believed["right"].to_numpy()
     count = 0
     for source in sources:
-        table, told = state.records[source], wrong.filter(source=source)
+        table, reported = state.records[source], wrong.filter(source=source)
         keys, day = source_keys(source, table), Day.of(state, f"{source}-in-line")
-        again = _rows(table, keys, told.filter(kind="duplicate"))
-        keyed = _rows(table, keys, told.filter(attribute="personal_id"))
+        again = _rows(table, keys, reported.filter(kind="duplicate"))
+        keyed = _rows(table, keys, reported.filter(attribute="personal_id"))
         keyed = np.setdiff1d(keyed[table["kind"][keyed] == TWELVE], again)
-        rows = np.setdiff1d(_rows(table, keys, told), np.union1d(again, keyed))
+        rows = np.setdiff1d(_rows(table, keys, reported), np.union1d(again, keyed))
         count += len(rows) + len(again) + len(keyed)
         _delete(table, np.union1d(again, keyed), day)
         _state_anew(
@@ -46,8 +46,8 @@ def correct_sources(state: State, sources: Iterable[str] = SOURCES) -> int:
     return count
 
 
-def _rows(table: Table, keys: pl.Series, told: pl.DataFrame) -> Array:
-    return np.flatnonzero(keys.is_in(told["source_key"].to_list()).to_numpy() & sound(table))
+def _rows(table: Table, keys: pl.Series, reported: pl.DataFrame) -> Array:
+    return np.flatnonzero(keys.is_in(reported["source_key"].to_list()).to_numpy() & sound(table))
 
 
 def _delete(table: Table, rows: Array, day: Day) -> None:

@@ -122,10 +122,12 @@ def _move(day: Day, movers: Array, home: Array, at: Array) -> None:
     touch(people, movers, at)
     for source in SOURCES:
         table = day.state.records[source]
-        told = (
+        covered = (
             of_the_living(day.state, source) & np.isin(table["person"], movers) & (table["status"] == ACTIVE)
         )
-        rows = np.flatnonzero(told & table["states_addr"] & (day.chance.random(len(table)) < TELLS_AT_ONCE))
+        rows = np.flatnonzero(
+            covered & table["states_addr"] & (day.chance.random(len(table)) < TELLS_AT_ONCE)
+        )
         table["addr"][rows] = people["addr"][table["person"][rows]]
         touch(table, rows, people["moved_at"][table["person"][rows]] + DAY // 100)
 
@@ -170,7 +172,7 @@ def _touch_kin(people: Table, rows: Array, at: Array) -> None:
 
 
 def name_corrections(state: State) -> int:
-    """The register had a middle name wrong: what other sources copied from it is out of date from now on."""
+    """The register had a middle name wrong: the copies in other sources are out of date from now on."""
     day, people = Day.of(state, "name-corrections"), state.people
     middle = lexicon().numbers(sorted({*names.MIDDLE_MALE_YOUNG, *names.MIDDLE_FEMALE_YOUNG}))
     middle = middle[lexicon().folded_length[middle] <= 4]  # so that the old name stays recognisable
@@ -214,7 +216,7 @@ def new_cards(state: State) -> int:
 
 
 def removals(state: State) -> int:
-    """Double entries struck from the register: people of whom no source and no family knows."""
+    """Double entries struck from the register: people without records in any source and without relatives."""
     day, people = Day.of(state, "removals"), state.people
     known = np.zeros(len(people), dtype=bool)
     for table in [*state.records.values(), state.dossiers]:

@@ -104,7 +104,7 @@ def updates(state: State, source: str) -> int:
 
 
 def phone_changes(state: State, source: str) -> int:
-    """A new phone told to one source only: what the others hold becomes stale."""
+    """A new phone that only one source learns; the values of the others become stale."""
     day, people, table = Day.of(state, f"{source}-phone-changes"), state.people, state.records[source]
     fit = of_the_living(state, source) & (table["plant"] == Plant.NONE) & (table["phone"] > 0)
     rows = day.some(fit, PHONE_CHANGES, of=len(table))
@@ -118,7 +118,7 @@ def phone_changes(state: State, source: str) -> int:
 
 
 def deletions(state: State, source: str) -> int:
-    """Records deleted at the source; their rows stay, so that their tombstones can be told."""
+    """Records deleted at the source; their rows stay, so that they can be served as tombstones."""
     day, table = Day.of(state, f"{source}-deletions"), state.records[source]
     rows = day.some(sound(table) & (table["plant"] == Plant.NONE), DELETIONS, of=len(table))
     table["deleted"][rows] = True

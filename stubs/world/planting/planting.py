@@ -221,7 +221,7 @@ def plant_faults(source: str, table: Table, people: Table, chance: np.random.Gen
 
 
 def _break_register(chance: np.random.Generator, people: Table, records: dict[str, Table]) -> None:
-    """Only people of whom no source knows, so that a register record in quarantine hides nothing."""
+    """Only people without records in any source, so that a quarantined register record hides nothing."""
     known = np.zeros(len(people), dtype=bool)
     for table in records.values():
         known[table["person"][table["person"] >= 0]] = True

@@ -1,4 +1,4 @@
-"""Where records fall short without contradicting: numbers, forms, gaps, and people held twice."""
+"""Finds faults that are not contradictions: wrong numbers, imprecise values, gaps and duplicate people."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from stubs.world.truth.linking import Links, linked
 Finding = tuple[Array, str, str]
 """Rows of a source's records, the attribute, and the kind of discrepancy."""
 
-# Where one person should be held once, and what a second record is told of under.
+# Streams with one record a person, and the attribute under which a second record is reported.
 _ONE_A_PERSON = {"portal": "personal_id", "tax": "tax_code", "customs": "personal_id"}
 _OLDEST = 130
 
 
 def shortcomings(state: State, source: str, links: Links, keys: pl.Series) -> Iterator[Finding]:
-    """Everything of a source's linked records that is told of, but for values that differ; `keys` of all."""
+    """All faults of a source's linked records except differing values; `keys` of all records."""
     rows = linked(links)
     records, people = state.records[source].take(rows), state.people.take(links.person[rows])
     gap = (records["pid"] == 0) & (records["kind"] != TWELVE)

@@ -35,7 +35,7 @@ def soil(seed: int, people: Table, records: dict[str, Table], dirt: Dirt) -> Non
 
 
 def _ordinary(table: Table) -> Array:
-    """Records of people that can be read and, as far as numbers lead, lead to nobody else."""
+    """Readable records of people whose identifiers, if any, lead to the right person."""
     read = ~table["deleted"] & (table["fault"] == Fault.NONE)
     return np.asarray(read & (table["person"] >= 0) & (table["plant"] != Plant.WRONG_PERSON))
 

@@ -36,7 +36,7 @@ def declarants(state: State) -> pl.DataFrame:
             "NGAY_CAP_NHAT": local_times(table["updated"], "%Y%m%d%H%M%S"),
         }
     )
-    # A file of text has no types, so a wrong one shows as a date that is a word.
+    # A text file has no types, so a wrong type is a date field with words in it.
     return frame.with_columns(_raw=pl.Series([None], dtype=pl.String).new_from_index(0, len(frame)))
 
 

@@ -51,7 +51,7 @@ def tax_codes(table: Table) -> pl.Series:
 
 
 def _name(table: Table, tcvn3: float) -> pl.Series:
-    """In TCVN3 only where a letter betrays it: an older `NGUYÔN LAN ANH` could never be told from NFC."""
+    """In TCVN3 only where a letter shows it: an older `NGUYÔN LAN ANH` looks the same in NFC."""
     parts = [table[part] for part in ("ho", "dem", "ten")]
     older = table["updated"] < REFORM
     betrayed = np.logical_or.reduce([lexicon().betrays_tcvn3[part] for part in parts])

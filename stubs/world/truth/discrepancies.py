@@ -173,7 +173,7 @@ def _same_address(state: State, records: Table, people: Table) -> Array:
 
 
 def believed_phones(state: State, links: dict[str, Links]) -> pl.DataFrame:
-    """The number believed of each person of whom one is stated: person (row), right, since."""
+    """The golden value of each person with a stated number: person (row), right, since."""
     _, best = _phones(state, links)
     return best
 

@@ -20,7 +20,7 @@ from stubs.world.truth.linking import METHODS, NONE, PERSONAL_ID, WRONG_PERSON, 
 
 @dataclass(frozen=True)
 class WholeTruth:
-    """About live unbroken records of people of whom the register has a live unbroken record."""
+    """About live unbroken records of people who have a live unbroken record in the register."""
 
     links: pl.DataFrame
     """source, stream, source_key, register_id, method by which identifiers lead there.
