@@ -183,7 +183,7 @@ def test_a_reference_in_a_circle_or_to_nowhere_is_no_endless_work(tmp_path: Path
         lambda name, other: {"allOf": [other, other]},
     ],
 )
-def test_references_that_fan_out_are_told_instead_of_followed(schema: Any, tmp_path: Path) -> None:
+def test_references_that_fan_out_are_reported_instead_of_followed(schema: Any, tmp_path: Path) -> None:
     content = description()
     for level in range(40):
         other = {"$ref": f"#/components/schemas/L{level + 1}"}

@@ -54,7 +54,7 @@ def test_the_forms_of_dates_are_those_that_read_them(values: list[str], forms: l
     assert sorted(Trial(SETTINGS.mappings).fitting_forms(values, whole=False)) == sorted(forms)
 
 
-def test_code_lists_that_may_mean_something_else_are_told(namesakes: Namesakes) -> None:
+def test_code_lists_that_may_mean_something_else_are_named(namesakes: Namesakes) -> None:
     found = proposed(namesakes, "gioiTinh", ["1", "1"])
     assert found is not None
     assert {found.rule["codes"], *found.rivals} >= {"sex_1_0", "sex_1_2"}
@@ -97,7 +97,7 @@ def test_of_two_code_lists_the_one_that_knows_a_meaning_for_every_code_is_chosen
     assert "sex_1_2" in found.rivals
 
 
-def test_lists_are_told_as_not_mapped(namesakes: Namesakes) -> None:
+def test_lists_are_reported_as_not_mapped(namesakes: Namesakes) -> None:
     records = [{"hoTen": "Nguyễn Văn Mẫu", "thuaDat": ["33/737"]}]
     text = mapping_text("land", Contract(inferred_contract("land", records)), namesakes, records, own=set())
     assert "# not mapped: thuaDat (a list: see each and pick)" in text

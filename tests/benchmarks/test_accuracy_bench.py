@@ -49,7 +49,7 @@ def test_a_record_is_reached_by_whatever_method_but_precision_is_of_the_method_t
     assert scores["all"].f1 == 1
 
 
-def test_a_link_of_a_record_about_nobody_in_the_register_is_wrong() -> None:
+def test_a_link_of_a_record_about_no_person_in_the_register_is_wrong() -> None:
     scores = score_links(links(("1", "A", "model")), links())
     assert scores["all"] == Score(found=1, right=0, expected=0, reached=0)
     assert scores["all"].precision == 0

@@ -15,7 +15,7 @@ from .conftest import Command
 SOMEBODY = "f" * 64
 
 
-def test_a_log_is_sealed_archived_and_verified_and_what_is_bent_is_named(
+def test_a_log_is_signed_archived_and_verified_and_alterations_are_named(
     oncehub: Command, database: Connection, entry: Callable[..., Entry], tmp_path: Path
 ) -> None:
     with database:
@@ -43,7 +43,7 @@ def test_a_log_is_sealed_archived_and_verified_and_what_is_bent_is_named(
     assert (finding["what"], finding["entry_id"]) == ("changed", 2)
 
 
-def test_sealing_that_fell_behind_is_a_status_of_its_own(
+def test_signing_that_fell_behind_is_a_status_of_its_own(
     oncehub: Command, database: Connection, entry: Callable[..., Entry]
 ) -> None:
     with database, database.cursor() as cursor:
@@ -55,7 +55,7 @@ def test_sealing_that_fell_behind_is_a_status_of_its_own(
     assert "run `oncehub audit checkpoint`" in late.stderr
 
 
-def test_a_verifier_without_keys_or_archives_is_told_what_to_name(oncehub: Command, tmp_path: Path) -> None:
+def test_a_verifier_without_keys_or_archives_says_what_to_name(oncehub: Command, tmp_path: Path) -> None:
     no_keys = oncehub("audit", "verify", "--trust", str(tmp_path / "none.json"))
     assert (no_keys.returncode, "oncehub audit keys" in no_keys.stderr) == (2, True)
     no_archive = oncehub("audit", "verify", "--archive", str(tmp_path))

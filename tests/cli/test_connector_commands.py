@@ -95,7 +95,7 @@ def test_from_a_description_to_records_that_land(
 
 
 @pytest.mark.usefixtures("described")
-def test_nothing_that_is_shown_tells_of_anybody_unless_asked_for_and_written_down(
+def test_no_output_shows_personal_data_unless_requested_and_logged(
     oncehub: Command, landuse: HostileSource, database: Connection
 ) -> None:
     secret = personal_values(landuse)
@@ -130,7 +130,7 @@ def test_without_a_log_nothing_is_shown_in_clear(oncehub: Command) -> None:
 
 
 @pytest.mark.usefixtures("described")
-def test_a_change_of_the_mapping_is_told_field_by_field(
+def test_a_change_of_the_mapping_is_reported_field_by_field(
     oncehub: Command, extendable: Settings, tmp_path: Path
 ) -> None:
     path = extendable.mappings / "sources/landuse/holders.yaml"
@@ -227,7 +227,7 @@ def test_a_stream_is_read_before_it_has_a_contract(oncehub: Command, extendable:
 
 
 @pytest.mark.usefixtures("described")
-def test_a_failed_run_is_told_whole_at_any_width(
+def test_a_failed_run_is_shown_whole_at_any_width(
     oncehub: Command, extendable: Settings, landuse: HostileSource
 ) -> None:
     path = extendable.connectors / "landuse" / "connector.yaml"
@@ -277,7 +277,7 @@ def test_what_is_discovered_takes_the_place_of_the_template_whole(
     assert f"{PEOPLE} can be landed" in done(oncehub("connector", "check", "landuse"))
 
 
-def test_mistakes_are_told_with_what_to_write(oncehub: Command) -> None:
+def test_mistakes_are_reported_with_what_to_write(oncehub: Command) -> None:
     for arguments, told in (
         (("connector", "check", "nothing"), "there are: banking, customs"),
         (("connector", "read", "portal"), "portal.accounts, portal.dossiers"),

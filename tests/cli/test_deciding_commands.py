@@ -62,7 +62,7 @@ def test_a_decision_names_its_clerk_and_its_reason(oncehub, account):
     assert (blank.returncode, "the name of the clerk" in blank.stderr) == (2, True)
 
 
-def test_people_are_joined_split_and_taken_apart(oncehub, settings, database, account):
+def test_people_are_merged_split_and_unmerged(oncehub, settings, database, account):
     with database, database.cursor() as cursor:
         key = ("population", "citizens", "CD2")
         cursor.execute(
@@ -150,7 +150,7 @@ def test_a_case_is_listed_shown_masked_and_decided(oncehub, settings, database, 
     assert "decided" in oncehub("cases", "list", "--all").stdout
 
 
-def test_a_case_that_needs_four_eyes_tells_who_must_confirm(command_in, editable, database, borrowed):
+def test_a_case_that_needs_four_eyes_names_who_must_confirm(command_in, editable, database, borrowed):
     rules = editable.mappings / "rules"
     rules.unlink()
     shutil.copytree(ROOT / "mappings" / "rules", rules)

@@ -62,7 +62,7 @@ def test_values_and_keys_are_masked_unless_showing_them_is_logged(oncehub, confl
         (("list", "--closed", "--severity", "low"), "leave --severity or --closed out"),
     ],
 )
-def test_what_cannot_be_shown_is_told(oncehub, arguments, told):
+def test_what_cannot_be_shown_is_named(oncehub, arguments, told):
     done = oncehub("discrepancies", *arguments)
     assert (done.returncode, told in done.stderr) == (2, True)
 

@@ -36,7 +36,7 @@ def oncehub(command_in: Callable[[Mapping[str, str]], Command], editable: Settin
     )
 
 
-def test_corrections_status_shows_every_source_that_is_told(
+def test_corrections_status_shows_every_source_that_gets_notices(
     oncehub: Command,
     editable: Settings,
     database: Connection,
@@ -92,7 +92,7 @@ def test_feeds_check_names_the_persons_a_client_missed_and_ends_with_status_1(
     assert portal["missed"] == {"persons": 1, "keys": [feed_pseudonym(key, "residence", person)]}
 
 
-def test_a_name_that_is_neither_feed_nor_client_is_told_with_what_was_meant(oncehub: Command) -> None:
+def test_a_name_that_is_neither_feed_nor_client_is_reported_with_the_nearest_name(oncehub: Command) -> None:
     done = oncehub("feeds", "check", "residense")
     assert done.returncode == 2
     assert "'residense'; did you mean 'residence'?" in done.stderr.replace("with the name ", "")

@@ -41,7 +41,7 @@ def test_a_model_is_trained_looked_at_chosen_and_carried(oncehub, settings, tmp_
     ]
 
 
-def test_a_link_by_a_model_is_explained_without_telling_what_is_stated(oncehub, settings, database, tmp_path):
+def test_a_link_by_a_model_is_explained_without_stated_values(oncehub, settings, database, tmp_path):
     fill(settings, World.generate(500, seed=1))
     reconcile(settings)
     assert oncehub("match", "train", "--use").returncode == 0

@@ -52,7 +52,7 @@ def test_a_choice_is_explained_with_its_losers_and_shown_in_clear_only_when_that
     assert _disclosed(database) == [("person explain", "truth", "person", 1)]
 
 
-def test_a_past_is_told_with_values_masked(oncehub, contested, database):
+def test_a_history_is_shown_with_values_masked(oncehub, contested, database):
     person, phone = contested
     told = oncehub("person", "history", person)
     assert told.returncode == 0, told.stderr
@@ -72,7 +72,7 @@ def test_a_past_is_told_with_values_masked(oncehub, contested, database):
     assert _disclosed(database) == [("person history", "truth", "person", 1)]
 
 
-def test_a_person_or_attribute_that_is_not_there_is_told(oncehub):
+def test_an_unknown_person_or_attribute_is_reported(oncehub):
     nobody = oncehub("person", "explain", "00000000-0000-0000-0000-000000000000")
     assert (nobody.returncode, nobody.stdout) == (2, "")
     assert nobody.stderr.startswith("oncehub: the person of that key had no golden record at that moment")

@@ -21,7 +21,7 @@ def test_forms_are_listed_and_shown_by_the_day(oncehub):
     assert "oncehub procedures list" in unknown.stderr
 
 
-def test_coverage_is_told_now_and_day_by_day_without_any_person(oncehub, believe, settings, database):
+def test_coverage_is_shown_now_and_day_by_day_without_any_person(oncehub, believe, settings, database):
     believe(personal_id="001184000999", full_name="Nguyễn Thị An", phone="+84912345678", life_status="alive")
     believe(personal_id="001184000777", full_name="Lê Thị Ba", life_status="alive")
     believe(personal_id="001184000555", full_name="Bà Đã Mất", life_status="deceased")

@@ -136,7 +136,7 @@ def test_checking_finds_the_project_sound(oncehub: Command) -> None:
         ),
     ],
 )
-def test_checking_tells_each_fault_with_its_place(
+def test_checking_reports_each_fault_with_its_place(
     oncehub: Command, tmp_path: Path, file: str, old: str, new: str, told: str
 ) -> None:
     root = Path(__file__).resolve().parents[2]
@@ -155,7 +155,7 @@ def test_checking_tells_each_fault_with_its_place(
     assert told in line
 
 
-def test_a_source_that_no_folder_describes_is_told_with_those_there_are(oncehub: Command) -> None:
+def test_an_unknown_source_is_reported_with_the_known_ones(oncehub: Command) -> None:
     done = oncehub("sync", "land")
     assert done.returncode == 2
     assert done.stderr.startswith("oncehub: no connector 'land'")

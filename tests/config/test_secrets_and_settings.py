@@ -67,16 +67,14 @@ def test_a_connection_as_airflow_exports_it_is_taken(monkeypatch: pytest.MonkeyP
         '{"host": "https://h", "extra": "hush"}',
     ],
 )
-def test_a_bad_connection_is_told_by_name_without_its_content(
-    text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bad_connection_is_named_without_its_content(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONCEHUB_CONN_TAX", text)
     with pytest.raises(ConfigError, match="ONCEHUB_CONN_TAX") as caught:
         connection_from_environment("tax")
     assert "hush" not in str(caught.value)
 
 
-def test_a_root_without_the_folders_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_root_without_the_folders_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONCEHUB_ROOT", str(tmp_path))
     with pytest.raises(ConfigError, match="holds no connectors, mappings, schemas folder; set ONCEHUB_ROOT"):
         load_settings()

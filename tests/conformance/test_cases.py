@@ -138,7 +138,7 @@ class TestLimits:
         assert judged("limits", None, lambda: limits(reach)).fault == "too_many_at_once"
 
 
-def test_an_error_that_nothing_is_known_of_is_told_as_it_is() -> None:
+def test_an_unknown_error_is_reported_as_it_is() -> None:
     fault = diagnosed(SourceUnavailable("landuse.holders: page 3: connection refused; tried 5 times"))
     assert fault.name == "unreachable"
     assert "page 3: connection refused; tried 5 times" in str(fault)

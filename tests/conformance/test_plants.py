@@ -155,7 +155,7 @@ def test_a_fault_of_the_source_is_named(conform, plant: str, expected: Named) ->
 @pytest.mark.parametrize(
     ("plant", "expected"), [pair for pair in EXPECTED.items() if isinstance(pair[1], Survived)]
 )
-def test_a_hardship_that_a_reader_survives_is_met_and_passes(conform, plant: str, expected: Survived) -> None:
+def test_an_injected_fault_that_a_reader_survives_passes(conform, plant: str, expected: Survived) -> None:
     tested = conform(plant, only=expected.cases, limits=expected.limits, **expected.variant)
     assert tested.faults() == {}
     assert [tested.outcome(case) for case in expected.cases] == ["passed"] * len(expected.cases)

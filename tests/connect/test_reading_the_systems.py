@@ -182,7 +182,7 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Systems]:
         yield running
 
 
-def test_a_read_that_a_new_day_interrupts_misses_nobody(moving: Systems) -> None:
+def test_a_read_that_a_new_day_interrupts_misses_no_person(moving: Systems) -> None:
     """A listing by position is read anew; one by token goes on, and what changed stands at its end."""
     interrupted: dict[str, tuple[str, list[Page]]] = {}
     streams = {"population": "citizens", "portal": "accounts", "tax": "registrations", "banking": "accounts"}

@@ -56,7 +56,7 @@ def test_a_dump_in_a_folder_is_followed_by_changes_over_http(tmp_path: Path) -> 
     assert [asked.path for asked in changing.asked] == ["/position", "/changes", "/changes"]
 
 
-def test_the_pace_that_is_given_is_kept(connector_of: Make) -> None:
+def test_the_given_rate_limit_is_kept(connector_of: Make) -> None:
     waited: list[float] = []
 
     class Noting(LocalRateLimiter):

@@ -90,7 +90,7 @@ def test_a_window_that_cannot_be_read_fails_at_once(dag_file: DagFile) -> None:
 
 
 @pytest.mark.usefixtures("connected")
-def test_the_log_of_a_landing_shows_window_and_counts_and_nobody(
+def test_the_log_of_a_landing_shows_window_and_counts_and_no_person(
     dag_file: DagFile, database: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="oncehub"):

@@ -69,7 +69,7 @@ def test_a_file_with_another_key_than_it_is_named_after_is_refused(tmp_path: Pat
         load_key_ring(tmp_path)
 
 
-def test_a_missing_key_is_told_by_its_id_and_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_key_is_named_by_its_id_with_what_to_do(tmp_path: Path) -> None:
     former = load_key_ring(tmp_path).primary
     add_primary(tmp_path)
     (tmp_path / "keys" / "data" / f"{former}.key").unlink()

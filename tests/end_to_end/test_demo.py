@@ -295,7 +295,7 @@ def test_a_port_in_use_is_one_clear_line(folder: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_a_summary_without_a_place_is_told_before_anything_starts(folder: Path) -> None:
+def test_a_summary_that_cannot_be_written_is_reported_before_anything_starts(folder: Path) -> None:
     process = start(folder, "--summary", str(folder / "absent" / "summary.json"))
     output, _ = process.communicate()
 

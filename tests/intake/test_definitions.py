@@ -50,7 +50,9 @@ def test_a_changed_mapping_reaches_records_that_did_not_change_when_all_are_read
     assert land.take(full=True).accepted == 0
 
 
-def test_who_reads_only_changes_after_the_mapping_changed_is_told_until_all_are_read(land, caplog) -> None:
+def test_reading_only_changes_after_the_mapping_changed_warns_until_all_records_are_read(
+    land, caplog
+) -> None:
     land.take()
     land.take()
     assert KEPT not in caplog.text

@@ -47,7 +47,7 @@ def test_a_read_that_begins_anew_begins_a_micro_batch() -> None:
     assert [(each.first.number, each.pages) for each in micro_batches(coming, Size())] == [(7, 2), (1, 2)]
 
 
-def test_what_came_before_a_failure_lands_before_it_is_told() -> None:
+def test_records_read_before_a_failure_land_before_it_is_reported() -> None:
     def failing() -> Iterator[Page]:
         yield page(1, 3)
         yield page(2, 3)

@@ -209,7 +209,7 @@ def test_the_api_may_add_to_what_waits_and_neither_read_nor_remove_it(
     order=some.permutations([("phone", PHONE, 1), ("phone", OTHER_PHONE, 2), ("email", "an@example.vn", 1)]),
     cuts=some.sets(some.integers(1, 2)),
 )
-def test_the_latest_word_on_each_attribute_stands_in_whatever_order_it_lands(
+def test_the_latest_value_of_each_attribute_counts_in_whatever_order_it_lands(
     settings: Settings,
     submit: Callable[..., None],
     query: Query,

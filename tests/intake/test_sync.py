@@ -131,7 +131,7 @@ def test_an_unknown_stream_is_named_with_the_known_ones(hub, calm) -> None:
         hub.read(calm, "portal", streams=["accuonts"])
 
 
-def test_the_log_speaks_of_nobody(hub, calm, caplog) -> None:
+def test_the_log_has_no_personal_data(hub, calm, caplog) -> None:
     caplog.set_level("DEBUG", logger="oncehub")
     hub.read(calm, "population")
     personal = hub.query("select unnest(array[full_name, personal_id, source_key]) from record.person")
@@ -142,7 +142,7 @@ def test_the_log_speaks_of_nobody(hub, calm, caplog) -> None:
 @pytest.mark.parametrize(
     "statement", ["select 'Bí Mật'::date", "insert into record.person (source) values ('Bí Mật')"]
 )
-def test_a_statement_that_the_database_refuses_is_told_without_its_values(database, statement) -> None:
+def test_a_statement_that_the_database_refuses_is_reported_without_its_values(database, statement) -> None:
     with (
         pytest.raises(StoreError, match=r"^landing x: the hub's database refused it \(\w+") as caught,
         without_values("landing x"),

@@ -353,7 +353,7 @@ def test_whether_unknown_fields_break_the_contract_is_the_connectors_say(spoilt_
     assert rejected.reason == "breaks 'additionalProperties' of the contract"
 
 
-def test_a_key_of_several_fields_is_joined(spoilt_root):
+def test_a_key_of_several_fields_is_concatenated(spoilt_root):
     path = spoilt_root / "connectors/tax/connector.yaml"
     path.write_text(path.read_text("utf-8").replace("key: [mst]", "key: [mst, coQuanThue]"), "utf-8")
     batch = load(spoilt_root, "tax", "registrations").normalize([tax_record(), tax_record(coQuanThue="")])
@@ -387,7 +387,7 @@ def test_a_key_that_no_index_can_hold_names_nothing():
     assert [(each.source_key, each.path) for each in batch.rejected] == [(None, "mst"), (None, "mst")]
 
 
-def test_the_key_of_a_record_that_breaks_its_contract_is_held_to_the_same_length():
+def test_the_key_of_a_record_that_breaks_its_contract_has_the_same_length_limit():
     broken = {**read_samples("banking", "accounts")[0], "RsrcId": LONG, "Sts": 1}
     [rejected] = normalize("banking", "accounts", [broken]).rejected
     assert (rejected.source_key, rejected.stage) == (None, "contract")

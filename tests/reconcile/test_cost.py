@@ -91,7 +91,7 @@ def test_a_first_run_indexes_people_when_all_is_written_and_later_runs_keep_the_
     assert hub.rows(_INDEXES) == built
 
 
-def test_whoever_reads_links_and_then_rules_does_not_stand_in_the_first_run_s_way(hub):
+def test_a_transaction_that_reads_links_and_then_overrides_does_not_block_the_first_run(hub):
     hub.state("population", "CD1", 0, personal_id="001184000001", full_name="Nguyễn Văn An")
     url = hub.settings.database_url
     with closing(connect(url)) as clerk, closing(connect(url)) as runs, ThreadPoolExecutor(1) as thread:

@@ -40,7 +40,7 @@ def settled_at_once(landed):
     return outcome
 
 
-def test_parts_are_disjoint_and_leave_nobody_out():
+def test_shards_are_disjoint_and_complete():
     for of in (1, 2, 3, 8):
         found = [Shard(number, of) for number in range(of)]
         assert (found[0].first, found[-1].last) == (UUID(int=0), UUID(int=2**128 - 1))

@@ -46,7 +46,7 @@ def test_reconciling_everything_again_changes_nothing(hub):
     assert (hub.outcome(), hub.changes()) == before
 
 
-def test_a_batch_still_open_keeps_nobody_waiting_and_its_marks_are_the_next_run_s(hub):
+def test_an_open_batch_blocks_no_run_and_its_dirty_marks_are_left_to_the_next_run(hub):
     for key in ("B1", "B2"):
         hub.state("banking", key, 0, full_name="NO NUMBER")
     with (
@@ -111,7 +111,7 @@ def test_only_one_process_reconciles_at_a_time(hub):
     assert hub.reconcile().dirty == 0
 
 
-def test_a_database_that_is_gone_before_the_run_began_is_told_as_such(hub):
+def test_a_database_that_is_gone_before_the_run_began_is_reported_as_such(hub):
     with closing(connect(hub.settings.database_url)) as lost:
         hub.rows("select pg_terminate_backend(%s)", lost.info.backend_pid)
         with pytest.raises(StoreUnavailable, match="reconciling"):

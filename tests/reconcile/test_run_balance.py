@@ -174,7 +174,7 @@ def test_recounting_names_what_was_changed_behind_the_books(landed):
     ]
 
 
-def test_a_record_that_waits_for_a_run_is_missed_by_nobody(landed):
+def test_a_record_that_waits_for_a_run_is_not_missed(landed):
     assert landed.recount() == []
     landed.reconcile()
     landed.delete("portal", "TK1")
@@ -182,7 +182,7 @@ def test_a_record_that_waits_for_a_run_is_missed_by_nobody(landed):
     assert landed.recount() == []
 
 
-def test_an_earlier_run_can_be_looked_at_and_one_that_never_was_is_told(landed):
+def test_an_earlier_run_can_be_shown_and_an_unknown_one_is_reported(landed):
     landed.reconcile()
     first = _control(landed)
     reconcile(landed.settings)

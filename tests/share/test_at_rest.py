@@ -206,7 +206,7 @@ def test_the_same_statement_again_changes_nothing_and_the_same_value_elsewhere_l
     assert an != binh
 
 
-def test_a_new_key_changes_no_belief_and_tells_no_consumer_anything(lived: Hub) -> None:
+def test_a_new_key_changes_no_golden_value_and_no_feed(lived: Hub) -> None:
     add_primary(lived.settings.home)
     changes = lived.rows("select count(*) from share.change")
     # Stated anew under the new key, while everything else is still under the former one.
@@ -265,7 +265,7 @@ def test_a_rotation_killed_anywhere_leaves_everything_readable_and_goes_on(
     assert [use.values for use in others] == [{}]
 
 
-def test_a_missing_key_is_told_by_its_id_where_the_value_is_asked_for(lived: Hub) -> None:
+def test_a_missing_key_is_named_by_its_id_where_the_value_is_read(lived: Hub) -> None:
     key = load_key_ring(lived.settings.home).primary
     with pytest.raises(KeyMissing, match=f"the key {key} is not in the key ring"):
         lived.believed("001184000001", home=lived.settings.home / "elsewhere")

@@ -197,7 +197,7 @@ def test_no_database_is_one_clear_line_without_credentials(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("password", ["hush/x", "x@hush:hush", "x@hush", "%zzhush"])
-def test_no_part_of_an_unescaped_password_is_told(password: str) -> None:
+def test_no_part_of_an_unescaped_password_is_shown(password: str) -> None:
     with pytest.raises((StoreUnavailable, ConfigError), match="ONCEHUB_DATABASE_URL") as caught:
         connect(f"postgresql://someone:{password}@127.0.0.1:1/none")
     assert "hush" not in str(caught.value)
@@ -217,7 +217,7 @@ def test_the_access_log_takes_additions_only(database: Connection) -> None:
             cursor.execute(statement)
 
 
-def test_a_lock_is_held_once_and_goes_with_its_session(settings: Settings, database: Connection) -> None:
+def test_a_lock_is_taken_once_and_ends_with_its_session(settings: Settings, database: Connection) -> None:
     assert settings.database_url is not None
     other = connect(settings.database_url)
     with locked(other, "sync tax") as first, locked(database, "sync tax") as second:

@@ -64,7 +64,7 @@ def _asked(url: str, *names: str) -> list[str]:
         return [value for (value,) in cursor]
 
 
-def test_a_disk_that_is_nearly_full_is_told_before_the_server_starts(
+def test_a_disk_that_is_nearly_full_is_reported_before_the_server_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # No test can fill the disk it shares; what the system reports of it is what the server goes by.
@@ -73,7 +73,7 @@ def test_a_disk_that_is_nearly_full_is_told_before_the_server_starts(
         start_embedded(tmp_path / "postgres")
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnavailable, match="cannot hold the database"):
         start_embedded(tmp_path / "file" / "postgres")

@@ -36,7 +36,7 @@ def identity(
     return admit("portal-identity")
 
 
-def test_whom_the_agreement_lets_have_it_is_told_the_value(identity: Any) -> None:
+def test_a_client_that_the_agreement_allows_gets_the_value(identity: Any) -> None:
     answer = identity.lookup(AN, ASKED)
     assert answer.status_code == 200
     assert answer.json()["attributes"]["person.religion"]["value"] == FAITHS["001184000001"]
@@ -56,7 +56,7 @@ def test_a_key_that_rotates_is_not_noticed(identity: Any, editable: Settings, da
 
 
 @pytest.mark.parametrize("fault", ["swapped", "key missing"])
-def test_what_does_not_open_is_told_to_the_keeper_only(
+def test_a_value_that_cannot_be_decrypted_is_reported_to_the_operator_only(
     identity: Any,
     editable: Settings,
     database: Connection,

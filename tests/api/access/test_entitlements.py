@@ -194,7 +194,7 @@ def test_a_role_has_what_its_agreement_entitles_to_and_no_more(
         assert given == {right for right, entitled in ENTITLED.items() if entitled(agreement)}, agreement.name
 
 
-def test_nobody_but_the_owner_calls_what_is_reached_through_a_schema(
+def test_only_the_owner_calls_routines_of_a_schema(
     database: Connection, reach: Callable[..., Agreement]
 ) -> None:
     reach("hanoi-one-stop", **REACHES)
@@ -210,7 +210,7 @@ def test_nobody_but_the_owner_calls_what_is_reached_through_a_schema(
     assert [each for each in found if each[1] is not None] == []
 
 
-def test_a_role_is_told_of_its_own_people_and_of_nobody_else(
+def test_a_role_reads_its_own_people_and_no_others(
     reach: Callable[..., Agreement], login: Connection, held: Callable[..., str]
 ) -> None:
     an, binh = held("001084000999", IN_HANOI), held("001084000888", OUTSIDE)
@@ -235,7 +235,7 @@ def test_a_role_is_told_of_its_own_people_and_of_nobody_else(
     assert {what: told for what, told in nobody.items() if told} == {}
 
 
-def test_of_who_must_consent_a_role_is_told_what_they_consent_to(
+def test_of_people_who_must_consent_a_role_reads_what_they_consent_to(
     reach: Callable[..., Agreement], login: Connection, held: Callable[..., str]
 ) -> None:
     an, binh = held("001084000999", IN_HANOI), held("001084000888", OUTSIDE)
@@ -282,7 +282,7 @@ def test_a_correction_is_asked_only_of_what_the_agreement_takes_requests_for(
     assert _asked(login, city, ask, person=an, attribute="phone") == [{"outcome": "another"}]
 
 
-def test_usage_is_of_one_person_and_whom_they_were_joined_with(
+def test_usage_is_of_one_person_and_the_people_merged_into_them(
     reach: Callable[..., Agreement], login: Connection, held: Callable[..., str], database: Connection
 ) -> None:
     an, binh = held("001084000999", IN_HANOI), held("001084000888", OUTSIDE)

@@ -27,7 +27,7 @@ def told(answer: Any) -> tuple[Any, ...]:
     return answer.status_code, content, headers
 
 
-def test_who_is_outside_is_answered_about_exactly_as_nobody(
+def test_a_person_outside_the_population_is_answered_exactly_as_an_unknown_one(
     one_stop: Any, believe: Callable[..., str], editable: Settings, database: Connection
 ) -> None:
     believe(personal_id="001084000001", full_name="Nguyễn Thị An", permanent_address=IN_HANOI)

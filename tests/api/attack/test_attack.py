@@ -59,7 +59,7 @@ def send(agency: Any, path: str, content: str | bytes, **headers: str) -> Any:
 # Search terms as an oracle
 
 
-def test_searching_by_what_is_not_covered_tells_nothing_of_whether_the_value_is_right(
+def test_searching_by_what_is_not_covered_does_not_disclose_whether_the_value_is_right(
     attacker: Any, secret: Any
 ) -> None:
     def told(search: dict[str, str]) -> tuple[int, Any]:
@@ -234,7 +234,7 @@ def counting(hub: Any) -> Iterator[list[str]]:
         object.__setattr__(hub.database, "begun_by", original)
 
 
-def test_what_must_not_be_told_takes_the_same_statements(
+def test_a_withheld_person_takes_the_same_statements(
     attacker: Any, admit: Callable[..., Any], secret: Any
 ) -> None:
     hub = attacker.http.app.state.hub

@@ -71,9 +71,7 @@ def test_no_other_algorithm_is_taken(attacker: Any) -> None:
         assert attacker.ask_token(forged).status_code == 401
 
 
-def test_a_token_is_good_as_it_was_given_and_for_nobody_else(
-    attacker: Any, admit: Callable[..., Any]
-) -> None:
+def test_a_token_is_valid_unaltered_and_for_its_client_only(attacker: Any, admit: Callable[..., Any]) -> None:
     portal = admit("portal-residence")
     token = attacker.token()
     header, content, signature = token.split(".")

@@ -109,7 +109,7 @@ def test_an_assertion_may_not_outlive_five_minutes(portal: Any) -> None:
     assert "longer than 300 seconds" in answer.json()["error_description"]
 
 
-def test_nobody_signs_for_another(admit: Callable[..., Any], portal: Any) -> None:
+def test_one_client_cannot_sign_for_another(admit: Callable[..., Any], portal: Any) -> None:
     tax = admit("tax-registration")
     forged = tax.assertion(iss=portal.client_id, sub=portal.client_id)
     assert tax.ask_token(forged).status_code == 401

@@ -146,7 +146,7 @@ def test_a_401_says_how_to_prove_who_one_is(http: TestClient) -> None:
         assert answer.headers["www-authenticate"] == challenge
 
 
-def test_an_error_that_nobody_foresaw_gives_nothing_out(
+def test_an_unforeseen_error_discloses_nothing(
     portal: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any, **__: Any) -> None:
@@ -160,7 +160,7 @@ def test_an_error_that_nobody_foresaw_gives_nothing_out(
     assert not any("entinel" in record.getMessage() for record in caplog.records)
 
 
-def test_an_unfit_token_request_is_told_in_the_form_of_oauth(http: TestClient) -> None:
+def test_an_unfit_token_request_is_refused_in_the_form_of_oauth(http: TestClient) -> None:
     form = "application/x-www-form-urlencoded"
     part = b"--x\r\nContent-Disposition: form-data; name=grant_type\r\n\r\nx\r\n--x--"
     unfit = [
@@ -224,7 +224,7 @@ NOT_HTTP = [
 ]
 
 
-def test_what_is_not_http_is_refused_without_telling_what_serves(speak: Any) -> None:
+def test_what_is_not_http_is_refused_without_naming_the_server(speak: Any) -> None:
     for sent in NOT_HTTP:
         answer = speak(sent)
         head, _, body = answer.partition(b"\r\n\r\n")

@@ -52,14 +52,14 @@ def faded(trust: float) -> float:
     return trust * 0.5 ** (age.total_seconds() / (365.25 * 86400))
 
 
-def test_the_authority_s_word_is_not_weighed(portal: Any, state: Callable[..., None]) -> None:
+def test_the_authority_s_value_is_not_scored(portal: Any, state: Callable[..., None]) -> None:
     state("population", full_name="Nguyễn Thị An")
     assert confidence(portal, "full_name") == {"level": "authority", "sources": 1, "weight": None}
     state("portal", full_name="NGUYEN THI AN")
     assert confidence(portal, "full_name") == {"level": "authority", "sources": 2, "weight": None}
 
 
-def test_one_source_s_word_weighs_its_trust_and_fades(portal: Any, state: Callable[..., None]) -> None:
+def test_a_source_s_value_weighs_its_trust_and_fades(portal: Any, state: Callable[..., None]) -> None:
     state("tax", phone="+84912345678")
     told = confidence(portal, "phone")
     assert (told["level"], told["sources"]) == ("single", 1)
@@ -96,7 +96,7 @@ def test_a_difference_of_form_is_agreement(
     assert confidence(portal, "phone")["sources"] == 2
 
 
-def test_a_word_of_a_doubtful_record_is_doubtful_and_weighs_less(
+def test_a_value_of_a_doubtful_record_is_doubtful_and_weighs_less(
     portal: Any, state: Callable[..., None], database: Connection
 ) -> None:
     state("tax", phone="+84912345678")

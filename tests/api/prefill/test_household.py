@@ -71,9 +71,7 @@ def run(database: Connection, statement: str, *values: Any) -> list[tuple[Any, .
         return cursor.fetchall() if cursor.description else []
 
 
-def test_everybody_else_who_names_the_same_head_is_listed_in_order(
-    identity: Any, family: dict[str, str]
-) -> None:
+def test_the_others_who_name_the_same_head_are_listed_in_order(identity: Any, family: dict[str, str]) -> None:
     (head, wife, son) = (
         row("Trần Văn Chủ", HEAD, "head"),
         row("Lê Thị Vợ", WIFE, "spouse"),
@@ -222,7 +220,7 @@ def test_a_list_is_as_sure_as_what_in_it_is_the_least_sure_and_as_old_as_the_old
     assert item["as_of"] == "2019-05-01T00:00:00+00:00"
 
 
-def test_whoever_is_not_covered_keeps_the_whole_household_untold(
+def test_a_member_who_is_not_covered_withholds_the_whole_household(
     ward: str,
     admit: Callable[..., Any],
     move_in: Callable[..., str],
@@ -242,7 +240,7 @@ def test_whoever_is_not_covered_keeps_the_whole_household_untold(
     assert person_pseudonym(pseudonym_key(editable.home), away) not in people
 
 
-def test_without_the_relation_in_the_agreement_nobody_else_is_consulted(
+def test_without_the_relation_in_the_agreement_no_relative_is_consulted(
     identity: Any, family: dict[str, str], log: Any
 ) -> None:
     agreements = identity.http.app.state.hub.agreements
@@ -270,7 +268,7 @@ def listing(connection: Connection, agreement: str, key: str) -> list[tuple[Any,
         return cursor.fetchall()
 
 
-def test_the_database_lists_households_for_agreements_that_name_them_and_tells_what_they_cover(
+def test_the_database_lists_households_for_agreements_that_name_them_with_what_they_cover(
     attacker: Connection, family: dict[str, str], believe: Callable[..., str]
 ) -> None:
     with pytest.raises(psycopg2.errors.UndefinedFunction):

@@ -39,7 +39,7 @@ def an(believe: Callable[..., str]) -> str:
     )
 
 
-def test_a_form_comes_with_what_is_held_and_what_is_still_to_ask(portal: Any, an: str) -> None:
+def test_a_form_has_filled_and_missing_items(portal: Any, an: str) -> None:
     answer = portal.prefill("1.004222", WHO).json()
     assert answer["procedure"] == {
         "id": "1.004222",
@@ -116,7 +116,7 @@ def test_items_outside_the_agreement_are_asked_and_their_values_stay(portal: Any
     assert "life_status" not in answer.text
 
 
-def test_a_disputed_item_is_filled_on_the_registers_word_and_asked_otherwise(
+def test_a_disputed_item_is_filled_from_the_register_and_missing_otherwise(
     portal: Any, an: str, database: Connection
 ) -> None:
     dispute(database, an, "birth_date")
@@ -141,7 +141,7 @@ def test_a_settled_dispute_is_no_dispute(portal: Any, an: str, database: Connect
 
 
 @pytest.mark.parametrize("status", ["deceased", "missing"])
-def test_no_form_is_filled_for_somebody_not_held_as_living(
+def test_no_form_is_filled_for_a_person_not_recorded_as_living(
     portal: Any, believe: Callable[..., str], log: Any, status: str
 ) -> None:
     believe(personal_id=ID, full_name="Nguyễn Thị An", life_status=status)
@@ -175,7 +175,7 @@ def test_a_procedure_without_a_form_in_force_today_is_refused(portal: Any, an: s
     assert portal.prefill("1.004222", WHO).status_code == 403
 
 
-def test_nobody_found_is_a_404_that_is_logged(portal: Any, log: Any) -> None:
+def test_no_person_found_is_a_404_that_is_logged(portal: Any, log: Any) -> None:
     assert portal.prefill("1.004222", WHO).status_code == 404
     assert log() == [(portal.client_id, "prefill", "1.004222", None, [], [], "not_found")]
 

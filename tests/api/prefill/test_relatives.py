@@ -122,7 +122,7 @@ def test_a_relative_who_is_the_person_has_one_line(
     assert line[4] == ["person.birth_date", "person.full_name", "person.household_head", "person.personal_id"]
 
 
-def test_without_the_relation_in_the_agreement_nobody_else_is_consulted(
+def test_without_the_relation_in_the_agreement_no_relative_is_consulted(
     form: Any, child: str, father: str, log: Any
 ) -> None:
     widen(form, relatives=())
@@ -132,7 +132,7 @@ def test_without_the_relation_in_the_agreement_nobody_else_is_consulted(
     assert len(log()) == 1
 
 
-def test_without_the_tie_in_the_agreement_nobody_else_is_consulted(
+def test_without_the_relationship_in_the_agreement_no_relative_is_consulted(
     form: Any, child: str, father: str, log: Any
 ) -> None:
     attributes = form.http.app.state.hub.agreements["portal-residence"].attributes
@@ -153,7 +153,7 @@ def test_a_dead_relatives_items_are_asked_but_those_that_the_form_wants_even_the
     assert log()[1][4] == ["person.birth_date", "person.life_status"]
 
 
-def test_a_tie_to_nobody_who_is_held_fills_nothing(form: Any, child: str, log: Any) -> None:
+def test_a_relationship_to_an_unknown_person_fills_nothing(form: Any, child: str, log: Any) -> None:
     assert reasons(form.prefill(CODE, WHO).json())["father_name"] == "relative_unknown"
     assert len(log()) == 1
 
@@ -191,7 +191,7 @@ def test_nothing_of_a_form_reaches_a_log(
     assert not any(text in caplog.text for text in held)
 
 
-def test_nobody_is_consulted_for_a_form_that_is_refused(
+def test_no_person_is_consulted_for_a_form_that_is_refused(
     form: Any, believe: Callable[..., str], father: str, log: Any
 ) -> None:
     tie = {"personal_id": FATHER, "full_name": "Trần Văn Cha"}

@@ -70,7 +70,7 @@ def test_a_restart_goes_on_counting_from_the_log(
         again.take(connection, limited(agreement, per_day=3))
 
 
-def test_a_caller_over_the_limit_is_told_when_to_come_back(
+def test_a_caller_over_the_limit_gets_the_time_to_retry(
     portal: Any, agreement: Agreement, believe: Callable[..., str], log: Any
 ) -> None:
     believe(personal_id="001084000999", full_name="Nguyễn Thị An")

@@ -119,7 +119,7 @@ def test_each_refusal_is_an_error_of_its_own(
         stranger.agreement()
 
 
-def test_the_log_tells_requests_by_their_declared_path_and_holds_nothing_personal(
+def test_the_log_names_requests_by_their_declared_path_and_has_no_personal_data(
     client: HubClient, running: Running, believe: Callable[..., str], web: requests.Session
 ) -> None:
     believe(personal_id=ID, full_name="Nguyễn Thị An")
@@ -167,7 +167,7 @@ def test_a_source_reads_its_notices_and_answers_and_the_log_of_the_api_holds_not
     assert "Nguy" not in written
 
 
-def test_an_unexpected_error_is_told_by_its_place_and_not_its_message(
+def test_an_unexpected_error_is_reported_by_its_place_and_not_its_message(
     client: HubClient, running: Running, database: Connection, believe: Callable[..., str]
 ) -> None:
     believe(personal_id=ID, full_name="Nguyễn Thị An")

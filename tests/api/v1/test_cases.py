@@ -182,7 +182,7 @@ def test_of_officers_who_decide_at_once_one_does(officer, open_case, database):
         assert sorted(officers.map(attempt, range(4))) == [201, 409, 409, 409]
 
 
-def test_nobody_sees_cases_without_a_name_or_an_agreement_on_them(portal, tax, open_case, entries):
+def test_cases_are_shown_only_under_a_name_and_an_agreement(portal, tax, open_case, entries):
     number = open_case()
     for agency in (portal, tax):
         for path in ("/v1/cases", f"/v1/cases/{number}"):

@@ -72,7 +72,7 @@ def told(answer: Any) -> tuple[Any, ...]:
     return answer.status_code, content, headers
 
 
-def test_without_consent_somebody_is_answered_about_exactly_as_nobody(bank: Any, an: str) -> None:
+def test_a_person_without_consent_is_answered_exactly_as_an_unknown_one(bank: Any, an: str) -> None:
     assert told(bank.lookup(WHO, NAME)) == told(bank.lookup(NOBODY, NAME))
     assert bank.lookup(WHO, NAME).status_code == 404
 

@@ -116,9 +116,7 @@ def test_a_request_becomes_a_case_that_shows_what_is_believed_and_what_is_claime
     ]
 
 
-def test_the_citizen_is_told_of_the_days_and_of_the_reason(
-    portal: Any, officer: Callable[..., Any], an: str
-) -> None:
+def test_the_citizen_sees_the_days_and_the_reason(portal: Any, officer: Callable[..., Any], an: str) -> None:
     case = claim(portal).json()["case"]
     (line,) = portal.as_citizen(AN, STATUS).json()["requests"]
     due = (datetime.now(VIETNAM) + timedelta(days=10)).date().isoformat()
@@ -152,7 +150,7 @@ def test_the_request_of_law_follows_the_case(
         assert cursor.fetchall() == [("done",)]
 
 
-def test_an_approved_request_is_told_to_its_source_and_changes_nothing_that_is_believed(
+def test_an_approved_request_is_sent_to_its_source_and_changes_no_golden_value(
     portal: Any, tax: Any, officer: Callable[..., Any], an: str, editable: Settings, database: Connection
 ) -> None:
     case = claim(portal).json()["case"]
@@ -227,7 +225,7 @@ def test_requests_at_once_are_one_case(portal: Any, an: str) -> None:
     assert len({answer.json()["case"] for answer in answers}) == 1
 
 
-def test_nobody_floods_the_clerks(portal: Any, an: str, log: Any) -> None:
+def test_no_source_floods_the_clerks(portal: Any, an: str, log: Any) -> None:
     wrong = {
         "person.phone": RIGHT,
         "person.email": None,
@@ -257,7 +255,7 @@ def test_nobody_floods_the_clerks(portal: Any, an: str, log: Any) -> None:
         {"who": "me"},
     ],
 )
-def test_what_has_not_the_form_is_refused_without_being_told(portal: Any, an: str, body: Any) -> None:
+def test_a_malformed_value_is_refused_without_being_repeated(portal: Any, an: str, body: Any) -> None:
     refused = claim(portal, **body)
     assert refused.status_code == 422
     assert "0912" not in refused.text

@@ -69,7 +69,7 @@ def without_attribute(agency: Any, name: str) -> None:
     hub.agreements["tax-registration"] = agreement.model_copy(update={"attributes": left})
 
 
-def test_a_notice_says_what_is_held_what_is_believed_on_whose_word_and_since_when(
+def test_a_notice_has_the_source_value_the_golden_value_its_source_and_its_date(
     tax: Any, person: str, disagree: Disagree, publish: Callable[[], int]
 ) -> None:
     disagree(person, "full_name", stated=STATED, believed=BELIEVED, key="8001")
@@ -145,7 +145,7 @@ def test_an_agency_without_corrections_is_refused_and_logged(portal: Any, five: 
     ]
 
 
-def test_nobody_can_ask_for_the_notices_of_another_source(tax: Any, five: list[int]) -> None:
+def test_the_notices_of_another_source_cannot_be_read(tax: Any, five: list[int]) -> None:
     for query in ({"source": "customs"}, {"after": -1}, {"limit": 0}, {"limit": 1001}, {"after": 2**63}):
         answer = tax.corrections(**query)
         assert answer.status_code == 422, query
@@ -173,7 +173,7 @@ def test_without_its_legal_basis_no_notice_is_read(tax: Any, five: list[int]) ->
     assert tax.changes("taxpayers").status_code == 200
 
 
-def test_of_an_attribute_told_without_value_no_value_leaves(
+def test_of_an_attribute_disclosed_without_value_no_value_leaves(
     tax: Any,
     believe: Callable[..., str],
     disagree: Disagree,
@@ -191,7 +191,7 @@ def test_of_an_attribute_told_without_value_no_value_leaves(
         assert "b@example.vn" not in str(cursor.fetchall())
 
 
-def test_of_somebody_elses_number_nothing_but_the_own_word_is_told(
+def test_of_another_persons_number_only_the_own_value_is_disclosed(
     tax: Any, person: str, disagree: Disagree, publish: Callable[[], int]
 ) -> None:
     disagree(person, "personal_id", kind="wrong_person", stated="001084000999", believed=BELIEVED)

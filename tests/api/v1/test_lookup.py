@@ -124,7 +124,7 @@ def test_a_former_number_leads_to_its_person_unless_another_holds_it_now(
     assert name("001184000003") == "Trần Văn Cường"
 
 
-def test_a_contested_number_leads_to_nobody(portal: Any, believe: Callable[..., str], log: Log) -> None:
+def test_a_contested_number_leads_to_no_person(portal: Any, believe: Callable[..., str], log: Log) -> None:
     believe(personal_id="001184000001", full_name="Lê Thị Bình", contested=True)
     believe(personal_id="001184000002", former=["001184000001"], contested=True)
     answer = portal.lookup({"person.personal_id": "001184000001"}, ["person.full_name"])

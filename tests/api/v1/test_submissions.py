@@ -168,7 +168,7 @@ def test_the_register_is_not_overwritten(desk: Desk) -> None:
     assert desk.waiting() == 0
 
 
-def test_every_fault_is_told_with_its_place_and_none_with_its_value(desk: Desk) -> None:
+def test_every_fault_is_reported_with_its_place_and_none_with_its_value(desk: Desk) -> None:
     form = desk.fill()
     given = desk.answers(
         form,

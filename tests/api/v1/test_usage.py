@@ -100,7 +100,7 @@ def test_the_look_itself_is_a_usage_of_later_looks(portal: Any, an: str, log: An
     assert [(action, outcome) for _, action, _, _, _, _, outcome in log()] == [("usage", "answered")] * 2
 
 
-def test_a_citizen_asks_about_themselves_and_nobody_else(portal: Any, an: str, log: Any) -> None:
+def test_a_citizen_reads_only_their_own_data(portal: Any, an: str, log: Any) -> None:
     other = portal.usage(AN, search={"person.personal_id": BINH})
     beside = portal.usage(AN, search={"person.personal_id": AN, "person.tax_code": "0312345678"})
     assert (other.status_code, beside.status_code) == (403, 403)
@@ -188,7 +188,7 @@ def test_who_stands_in_a_page_of_a_feed_has_appeared(
     assert told(portal.usage(AN)) == [(FEED, "G12", "appeared"), (OWN, "G01", "consulted")]
 
 
-def test_a_notice_tells_with_which_attribute_somebody_appeared(
+def test_a_notice_names_the_attribute_with_which_a_person_appeared(
     portal: Any, tax: Any, an: str, editable: Settings, database: Connection, disagree: Callable[..., int]
 ) -> None:
     disagree(an, "phone")
@@ -200,7 +200,7 @@ def test_a_notice_tells_with_which_attribute_somebody_appeared(
     assert (use["action"], use["attributes"]) == ("Nhận thông báo sai lệch", ["person.email", "person.phone"])
 
 
-def test_a_notice_that_was_passed_over_makes_nobody_appear(
+def test_a_skipped_notice_makes_no_person_appear(
     portal: Any, tax: Any, an: str, editable: Settings, database: Connection, disagree: Callable[..., int]
 ) -> None:
     for name in ("full_name", "phone", "sex"):

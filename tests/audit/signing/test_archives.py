@@ -72,7 +72,7 @@ def first(settings: Settings, folder: Path) -> Finding:
     return next(finding for finding in findings if finding.position)
 
 
-def test_archives_that_nobody_bent_are_genuine_without_the_database(settings: Settings, folder: Path) -> None:
+def test_unaltered_archives_are_genuine_without_the_database(settings: Settings, folder: Path) -> None:
     outcome = verified(settings, folder)
     assert (outcome.genuine, outcome.checkpoints, outcome.lines) == (True, 4, 14)
     assert (outcome.anchored, outcome.waiting) == (4, 0)

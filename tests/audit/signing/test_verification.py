@@ -53,9 +53,7 @@ def told(finding: Finding) -> tuple[str, int | None, int | None, int | None]:
     return finding.what, finding.checkpoint, finding.position, finding.entry_id
 
 
-def test_a_log_that_nobody_bent_is_genuine(
-    settings: Settings, database: Connection, signed_log: Fill
-) -> None:
+def test_an_unaltered_log_is_genuine(settings: Settings, database: Connection, signed_log: Fill) -> None:
     signed_log(3, 4)
     add_lines(database, 2, first=100)
     write_checkpoints(settings)
@@ -184,5 +182,5 @@ def test_a_bent_checkpoint_is_named(bend: Bend, column: str, what: str) -> None:
     assert told(first)[:2] == (what, 2)
 
 
-def test_a_very_bent_log_does_not_tell_for_ever(bend: Bend) -> None:
+def test_the_report_on_a_badly_altered_log_is_limited(bend: Bend) -> None:
     assert len(bend("update audit.entry set agency = 'G02'")) < 300

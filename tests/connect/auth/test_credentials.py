@@ -126,7 +126,7 @@ def test_a_renewed_token_that_may_not_see_it_either_is_refused(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"none", "mutual_tls"}])
-def test_a_source_that_repeats_the_secret_makes_nobody_else_tell_it(
+def test_a_secret_that_a_source_repeats_is_not_passed_on(
     kind: str, start: Start, connector_of: Make, open_served: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, connection = start(kind, "secret_in_error")

@@ -69,7 +69,7 @@ def test_no_span_holds_more_requests_than_burst_and_rate_allow(
             assert last - first + 1 <= burst + span * rate + 1e-6
 
 
-def test_a_slow_caller_is_never_held_up() -> None:
+def test_a_slow_caller_is_never_delayed() -> None:
     clock = Clock()
     kept = limiter(clock, 10)
     for _ in range(5):

@@ -210,7 +210,7 @@ def test_an_answer_beyond_the_limit_is_refused(
         read(open_served(connector, served.host))
 
 
-def test_requests_keep_the_sources_pace(serve: Serve, connector_of: Make) -> None:
+def test_requests_keep_the_sources_rate_limit(serve: Serve, connector_of: Make) -> None:
     served = serve(in_turn(GOOD))
     limits = connector_of(limits={"requests": "50/s"}).limits
     waited: list[float] = []
@@ -253,7 +253,7 @@ LEAKY = {
 
 
 @pytest.mark.parametrize("fault", LEAKY)
-def test_neither_errors_nor_logs_tell_secrets_or_what_the_source_said(
+def test_neither_errors_nor_logs_show_secrets_or_what_the_source_said(
     fault: str, serve: Serve, connector_of: Make, open_served: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     served = serve(in_turn(as_json({"items": [{"id": 1}], "next": SENTINEL}), LEAKY[fault]))

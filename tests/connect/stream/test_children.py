@@ -93,7 +93,7 @@ def test_a_parent_that_is_gone_has_no_children(caplog: pytest.LogCaptureFixture)
     assert "234567" not in caplog.text
 
 
-def test_any_other_refusal_ends_the_read_without_telling_the_parent() -> None:
+def test_any_other_refusal_ends_the_read_without_naming_the_parent() -> None:
     source = source_of({1: [10], 234567: [20]})
     answer = source._answer
     source._answer = (  # type: ignore[method-assign]
@@ -206,7 +206,9 @@ def test_a_window_of_changed_parents_is_of_their_kind() -> None:
         reader.pages("papers", Window(BEGUN, None))
 
 
-def test_pages_of_children_tell_how_far_their_changed_parents_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_children_state_the_sequence_of_their_changed_parents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(children, "RECORDS", 2)
     source = source_of({key: [10 * key, 10 * key + 1] for key in range(1, 5)}, size=2)
     pages = read(source, of(PARENTS["known by sequence"], of=True), "papers", Window(0, None))

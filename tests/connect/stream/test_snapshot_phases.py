@@ -76,7 +76,7 @@ def first_window(kind: str, source: Changing) -> Window:
     meanwhile=EVENTS,
     kills=KILLS,
 )
-def test_a_snapshot_and_its_changes_tell_all_that_was_true_when_the_read_began(
+def test_a_snapshot_and_its_changes_have_all_that_was_true_when_the_read_began(
     kind: str,
     size: int,
     before: list[Event],

@@ -56,7 +56,7 @@ def test_an_upper_bound_is_not_sent_to_a_source_that_knows_none(
     assert list(window_parameters(Window(SINCE, UNTIL), "tax.items", stream)) == ["from"]
 
 
-def test_changes_cannot_be_asked_of_a_stream_that_does_not_tell_them(
+def test_changes_cannot_be_requested_of_a_stream_without_changes(
     connector_of: Callable[..., Connector],
 ) -> None:
     with pytest.raises(ConfigError, match=r"tax\.items: has no `changes`"):

@@ -119,7 +119,7 @@ def test_a_deletion_ends_all_rows_of_its_record_and_makes_the_person_dirty(bench
     assert bench.land(statement("a", 2, deleted=True)).deleted == 0
 
 
-def test_a_tombstone_older_than_the_held_statement_does_nothing(bench, statement) -> None:
+def test_a_tombstone_older_than_the_landed_statement_does_nothing(bench, statement) -> None:
     bench.land(statement("a", 2, person()))
     assert bench.land(statement("a", 1, deleted=True)).deleted == 0
     assert len(bench.living("person")) == 1

@@ -53,7 +53,7 @@ def test_a_stopped_run_stops_again_until_the_contract_is_changed_and_then_goes_o
     assert "".join(stopping.living()) == "abcdef"
 
 
-def test_a_field_that_nobody_knew_is_noted_once_a_run_and_lands(land, store, caplog) -> None:
+def test_an_unknown_field_is_noted_once_a_run_and_lands(land, store, caplog) -> None:
     for day, key in enumerate("abcdef"):
         land.register.state(key, START + day * DAY, f"An {key}", plot=day)
     assert land.take().drift == 1

@@ -70,7 +70,7 @@ def test_a_payload_of_another_stream_or_record_or_altered_does_not_open(
         Quarantine(settings, bench.source, stream).decrypt(key_id, bytes(digest), encrypted)
 
 
-def test_a_payload_whose_key_is_missing_is_told_by_the_keys_id(bench, keep, new_settings, tmp_path) -> None:
+def test_a_payload_whose_key_is_missing_names_the_keys_id(bench, keep, new_settings, tmp_path) -> None:
     keep(rejected())
     [(key_id, digest, payload)] = held(bench, "key_id, digest, payload")
     elsewhere = replace(new_settings(), home=tmp_path / "elsewhere")

@@ -58,7 +58,7 @@ def test_resolved_ones_are_listed_when_asked_for(land, store) -> None:
     ]
 
 
-def test_a_payload_is_shown_to_who_has_the_key_and_to_nobody_else(land, store) -> None:
+def test_a_payload_is_shown_only_with_the_key(land, store) -> None:
     [_, first] = list_rejected(store)
     shown = show_rejected(land.settings, store, first.rejected_id)
     assert shown.payload == land.register.history[1].record()
@@ -67,7 +67,7 @@ def test_a_payload_is_shown_to_who_has_the_key_and_to_nobody_else(land, store) -
         show_rejected(stranger, store, first.rejected_id)
 
 
-def test_a_number_that_no_rejected_record_has_is_told(land, store) -> None:
+def test_a_number_that_no_rejected_record_has_is_reported(land, store) -> None:
     with pytest.raises(ConfigError, match="no rejected record 4711"):
         show_rejected(land.settings, store, 4711)
 
@@ -96,7 +96,7 @@ def test_only_the_ones_named_are_tried(land, store) -> None:
     assert list_rejected(store) == [second]
 
 
-def test_a_record_that_is_bad_in_another_way_after_the_fix_tells_the_new_reason(land, store) -> None:
+def test_a_record_that_is_bad_in_another_way_after_the_fix_shows_the_new_reason(land, store) -> None:
     land.agree(name={"type": "string", "pattern": "^An"})
     assert replayed(land).rejected == 2
     assert {each.reason for each in list_rejected(store)} == {"breaks 'pattern' of the contract"}

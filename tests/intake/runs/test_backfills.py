@@ -106,7 +106,7 @@ def test_two_backfills_of_a_stream_do_not_run_at_once(land) -> None:
     assert land.take(backfill=WEEK).done
 
 
-def test_a_page_waits_until_another_lane_has_landed_its_own(land) -> None:
+def test_a_page_waits_until_another_reader_has_landed_its_own(land) -> None:
     """Else both would look up what is held before either has written."""
     waiting = "select count(*) from pg_stat_activity where wait_event = 'advisory'"
     other = connect(land.settings.database_url)

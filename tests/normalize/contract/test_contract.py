@@ -206,7 +206,7 @@ def test_what_a_contract_assures_is_required_and_never_null_all_the_way():
     assert assured == {"x": True, "x.a": True, "x.b": False, "x.c": False, "y": False, "y.a": False}
 
 
-def test_a_deletion_is_told_by_its_very_value():
+def test_a_deletion_is_recognised_by_its_exact_value():
     others = [{"DaXoa": 1}, {"DaXoa": "true"}, {"DaXoa": False}, {}, None, []]
     live, gone = DeleteMarks(FlagDeletes(kind="flag", field="DaXoa", equals=True)).part(
         [{"DaXoa": True}, *others]

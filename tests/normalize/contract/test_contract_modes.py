@@ -273,7 +273,7 @@ def test_a_field_noted_at_one_place_is_still_news_at_another():
         "",
     ],
 )
-def test_a_field_name_that_may_be_data_is_told_nowhere(name):
+def test_a_field_name_that_may_be_data_is_shown_nowhere(name):
     schema = record_schema({"map": record_schema({"a": {"type": "string"}})})
     for mode in ("evolve", "quarantine", "stop"):
         passed, drift = passage(schema, Modes(unknown=mode), [{"map": {name: 1}}])
@@ -290,7 +290,7 @@ def test_a_map_keyed_by_data_is_noted_once_and_no_more():
     assert passage(schema, EVOLVE, [{"map": {"another": 1}}], gate)[1] == ()
 
 
-def test_the_data_in_a_map_that_the_contract_knows_is_told_nowhere():
+def test_the_data_in_a_map_that_the_contract_knows_is_shown_nowhere():
     inner = record_schema({"a": {"type": "string"}})
     schema = record_schema({"map": {"type": "object", "additionalProperties": inner}})
     gate = ContractGate(Contract(schema), EVOLVE)
@@ -304,7 +304,7 @@ def test_the_data_in_a_map_that_the_contract_knows_is_told_nowhere():
 
 
 @pytest.mark.parametrize("names", [["0", "00"], ["+1", "1", "a"], [""], ["", "0"]])
-def test_names_that_a_path_cannot_tell_apart_lose_no_other_value(names):
+def test_names_that_a_path_cannot_distinguish_lose_no_other_value(names):
     inner = {"type": "object", "additionalProperties": {"type": "string"}}
     schema = record_schema({"map": inner, "a": {"type": "string"}})
     received = {"a": "kept", "map": {**dict.fromkeys(names, 5), "kept": "kept"}}
@@ -332,7 +332,7 @@ def test_a_name_of_digits_is_a_name(name):
     assert passed.readable([None]) == [{"map": {name: "5"}}]
 
 
-def test_a_batch_tells_fifty_paths_and_the_rest_as_one():
+def test_a_batch_reports_fifty_paths_and_the_rest_as_one():
     page = [{"a": "", f"n{number}": 1} for number in range(80)]
     _, drift = passage(MANY, EVOLVE, page)
     assert len(drift) == 51

@@ -115,7 +115,7 @@ def test_a_code_outside_its_validity_rejects_the_record_and_says_so(dated):
     assert statuses(dated, trangThai="01", ngayCapNhat="31/12/2019 23:59:59") == [rejection]
 
 
-def test_a_code_that_is_in_no_list_is_told_from_one_that_is_not_valid(dated):
+def test_a_code_that_is_in_no_list_is_distinguished_from_an_invalid_one(dated):
     rejection = (
         "mapping",
         "code list taxpayer_status could not read field trangThai",

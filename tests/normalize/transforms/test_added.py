@@ -46,7 +46,7 @@ def added(spoilt_root):
     return spoilt_root
 
 
-def test_it_is_told_like_the_hub_s_own(added):
+def test_it_is_reported_like_the_hub_s_own(added):
     entries = {entry.name: entry for entry in catalogue(added / "mappings")}
     assert entries.keys() == TRANSFORMS.keys() | {"office", "stated"}
     office = entries["office"]

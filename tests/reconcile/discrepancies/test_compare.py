@@ -172,7 +172,7 @@ def test_two_phones_stated_at_one_time_are_a_conflict_in_any_order(hub, in_two_r
         ("alive", "alive", None),
     ],
 )
-def test_a_source_that_thinks_a_deceased_person_alive_is_told(hub, believed, stated, kind):
+def test_a_source_that_states_a_deceased_person_as_alive_is_notified(hub, believed, stated, kind):
     _register(hub, life_status=believed)
     assert _difference(hub, "life_status", stated) == kind
 

@@ -63,7 +63,7 @@ def test_the_run_that_believes_the_value_closes_the_request(hub, an):
     assert closed == {"closed_because": "corrected"}
 
 
-def test_a_request_that_nobody_has_decided_is_done_with_as_well(hub, an):
+def test_an_undecided_request_is_closed_as_well(hub, an):
     _ask(hub, an, "full_name", "Nguyễn Thị Ân")
     hub.state("population", "CD1", 2, **AN | {"full_name": "Nguyễn Thị Ân"})
     hub.reconcile()
@@ -97,7 +97,7 @@ def test_the_clerk_sees_only_the_attribute_in_question(hub, an):
         assert requests_of(hub.database, an) == []
 
 
-def test_a_request_goes_with_its_person_when_they_are_joined_and_taken_apart(hub, an):
+def test_a_request_follows_its_person_when_people_are_merged_and_unmerged(hub, an):
     hub.state("population", "CD2", **AGAIN)
     hub.reconcile()
     other = _key(hub, "CD2")

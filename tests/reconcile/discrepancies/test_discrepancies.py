@@ -64,7 +64,7 @@ class TestNumbers:
     def test_a_number_borne_before_is_stale(self, told):
         assert told(personal_id=FORMER_ID) == {"personal_id": "stale"}
 
-    def test_a_number_that_is_nobody_s_and_may_be_the_person_s_is_at_odds(self, told):
+    def test_an_unassigned_number_that_may_be_the_person_s_is_a_discrepancy(self, told):
         assert told(national_id_9=CARD, personal_id="001184000555") == {"personal_id": "conflict"}
 
     @pytest.mark.parametrize("number", ["001084000001", "001384000001", "001185000001"])
@@ -84,7 +84,7 @@ def test_a_birth_after_the_statement_or_before_living_memory_is_invalid(told, bo
 
 
 class TestForm:
-    def test_of_a_name_is_told_where_the_rule_says_so(self, registered, told, by_other_rules):
+    def test_of_a_name_is_disclosed_where_the_rule_says_so(self, registered, told, by_other_rules):
         assert told(personal_id=ID, full_name="NGUYEN THI HOA ANH") == {}
         by_other_rules("full_name:         {compare: name}", "full_name: {compare: name, form: true}")
         assert registered.open() == {("portal", "TK1", "full_name"): "form"}
@@ -108,7 +108,7 @@ class TestForm:
 
 
 class TestDuplicates:
-    def test_of_two_records_that_should_be_one_the_later_key_is_told_of(self, registered):
+    def test_of_two_records_that_should_be_one_the_later_key_is_reported(self, registered):
         for key, day in (("TK2", 0), ("TK1", 5)):
             registered.state("portal", key, day, personal_id=ID, full_name=ANH["full_name"])
         registered.reconcile()
@@ -158,7 +158,7 @@ class TestClosing:
         assert self.told(5, personal_id=ID, sex="female") == {}
         assert _closed(self.hub) == ["corrected"]
 
-    def test_the_source_takes_its_word_back(self):
+    def test_the_source_withdraws_its_value(self):
         assert self.told(5, personal_id=ID, sex=None) == {}
         assert _closed(self.hub) == ["corrected"]
 
@@ -219,7 +219,7 @@ class TestSomebodyElsesNumber:
         assert self.told(5, personal_id=None, national_id_9=None) == {}
         assert _closed(self.hub) == ["corrected"]
 
-    def test_closes_with_the_record_and_is_nobodys_number_when_the_owner_goes(self):
+    def test_closes_with_the_record_and_leads_to_no_person_when_the_owner_goes(self):
         self.hub.delete("portal", "TK1")
         self.hub.reconcile()
         self.told(5, personal_id=ID, full_name="Trần Văn Bình")

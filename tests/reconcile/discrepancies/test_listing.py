@@ -82,7 +82,7 @@ def test_what_closed_is_listed_apart_with_why_and_how_long_it_took(told):
     assert show_discrepancy(told.database, closed.discrepancy_id).closed_at == closed.closed_at
 
 
-def test_a_number_that_no_discrepancy_has_is_told(told):
+def test_a_number_that_no_discrepancy_has_is_reported(told):
     with pytest.raises(ConfigError, match="no discrepancy 0"):
         show_discrepancy(told.database, 0)
 

@@ -44,7 +44,7 @@ def state(hub: Hub, number: int, day: int, *, told_name: str) -> None:
     hub.state("tax", f"80{number:02}", day, full_name=told_name, **person)
 
 
-def test_a_source_that_corrects_itself_is_told_so_and_how_long_it_took(
+def test_a_source_that_corrects_itself_is_notified_with_the_resolution_time(
     told_hub: Hub, agreed: Settings, tmp_path
 ) -> None:
     agreement = load_agreements(agreed)["tax-registration"]
@@ -76,7 +76,7 @@ def test_a_source_that_corrects_itself_is_told_so_and_how_long_it_took(
     assert told_hub.open() == {}
 
 
-def test_parts_settled_side_by_side_leave_no_gap_in_what_is_told(told_hub: Hub, agreed: Settings) -> None:
+def test_shards_settled_side_by_side_leave_no_gap_in_the_outbox(told_hub: Hub, agreed: Settings) -> None:
     for number in range(PEOPLE):
         state(told_hub, number, 0, told_name=f"Nguyễn Thị {'OA'[number % 2]}nh")
     link_changes(told_hub.settings, told_hub.database)

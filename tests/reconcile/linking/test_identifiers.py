@@ -72,7 +72,7 @@ def test_the_days_on_which_a_former_number_was_in_force_are_kept_with_it(hub):
     ]
 
 
-def test_a_tax_code_that_is_a_personal_number_makes_nobody_bear_it(hub):
+def test_a_tax_code_that_is_a_personal_number_gives_it_to_no_person(hub):
     _state(hub, "tax", "T1", personal_id=ID, tax_code="001190000009")
     _state(hub, "banking", "B1", full_name=BINH["full_name"], tax_code="001190000009")
     hub.reconcile()
@@ -111,7 +111,7 @@ class TestPassport:
     def _opened(self, hub):
         _state(hub, "banking", "B1", personal_id=ID, passport=PASSPORT, phone="+84912000001")
 
-    def test_leads_to_nobody_without_an_account_that_another_number_links(self, hub):
+    def test_leads_to_no_person_without_an_account_that_another_number_links(self, hub):
         _state(hub, "banking", "B1", passport=PASSPORT)
         _state(hub, "customs", "HQ1", passport=PASSPORT)
         hub.state("banking", "B1", 1, full_name=ANH["full_name"], personal_id=None, passport=PASSPORT)

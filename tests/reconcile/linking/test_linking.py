@@ -52,7 +52,7 @@ def test_a_nine_digit_number_links_what_states_no_personal_number(hub):
     assert hub.links() == {("customs", "HQ1"): "national_id_9"}
 
 
-def test_a_nine_digit_number_that_two_people_bear_links_nobody_until_one_is_gone(hub):
+def test_a_nine_digit_number_that_two_people_have_links_no_record_until_one_is_gone(hub):
     hub.state("population", "CD1", personal_id="001184000001", national_id_9="011222333", **ANH)
     hub.state("population", "CD2", personal_id="001090000002", national_id_9="011222333", **BINH)
     hub.state("customs", "HQ1", national_id_9="011222333", full_name="Nguyễn Thị Ánh")
@@ -137,7 +137,7 @@ class TestSomebodyElsesNumber:
     def _owner(self, hub):
         hub.state("population", "CD1", personal_id="001184000001", national_id_9="011222333", **ANH)
 
-    def test_is_refused_told_of_and_put_before_a_clerk(self, hub):
+    def test_is_refused_reported_and_put_before_a_clerk(self, hub):
         hub.state("portal", "TK1", personal_id="001184000001", **BINH)
         hub.reconcile()
         assert hub.links() == {}
@@ -195,7 +195,7 @@ class TestSomebodyElsesNumber:
         hub.reconcile()
         assert hub.open() == {("portal", "TK1", "personal_id"): "wrong_person"}
 
-    def test_lends_its_tax_code_to_nobody(self, hub):
+    def test_lends_its_tax_code_to_no_person(self, hub):
         hub.state("tax", "T1", personal_id="001184000001", tax_code="0312345678", **BINH)
         hub.state("banking", "B1", tax_code="0312345678", full_name="TRAN VAN BINH")
         hub.reconcile()

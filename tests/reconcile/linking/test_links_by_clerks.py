@@ -60,7 +60,7 @@ def test_a_wrong_link_is_found_broken_and_stays_broken(linked):
     assert (override.linked_to, override.method) == (person, "personal_id")
 
 
-def test_whoever_waits_is_not_settled_by_a_link_that_a_clerk_is_breaking(linked):
+def test_a_waiting_run_is_not_settled_by_a_link_that_a_clerk_is_removing(linked):
     linked.execute("insert into truth.pending select person_key from truth.person")
     settings = linked.settings
     with (
@@ -82,7 +82,7 @@ def test_whoever_waits_is_not_settled_by_a_link_that_a_clerk_is_breaking(linked)
     assert linked.person("CD1")["phone"] is None
 
 
-def test_a_link_that_is_set_moves_the_values_with_it_and_a_later_word_takes_them_back(linked):
+def test_an_override_moves_the_values_with_the_link_and_a_later_one_returns_them(linked):
     first, second = _key(linked, "CD1"), _key(linked, "CD2")
     override_link(linked.settings, ACCOUNT, second, WORD, linked.database)
     linked.reconcile()
@@ -100,7 +100,7 @@ def test_what_is_not_linked_cannot_be_broken(linked):
         remove_link(linked.settings, ACCOUNT, WORD, linked.database)
 
 
-def test_nobody_breaks_the_tie_of_a_person_to_the_register(linked):
+def test_the_link_of_a_person_to_the_register_cannot_be_removed(linked):
     with pytest.raises(DecisionRefused, match="founds its person"):
         remove_link(linked.settings, RecordKey("population", "citizens", "CD1"), WORD, linked.database)
 
@@ -111,7 +111,7 @@ def test_a_link_is_set_to_a_person_of_the_register_only(linked):
     assert linked.links() == {("banking", "B1"): "personal_id"}
 
 
-def test_a_record_that_is_not_there_is_told_without_its_key(linked):
+def test_a_missing_record_is_reported_without_its_key(linked):
     absent = RecordKey("banking", "accounts", "no such key")
     for look in (link_state_of, lambda *given: remove_link(*given[:2], WORD, given[2])):
         with pytest.raises(ConfigError, match=r"banking\.accounts has no live record") as told:
@@ -122,7 +122,7 @@ def test_a_record_that_is_not_there_is_told_without_its_key(linked):
 @pytest.mark.parametrize(
     ("clerk", "reason"), [("", "seen"), ("clerk", " "), ("a\nb", "seen"), ("c" * 201, "seen")]
 )
-def test_who_decides_and_why_must_be_told(clerk, reason):
+def test_a_decision_requires_its_author_and_reason(clerk, reason):
     with pytest.raises(ConfigError, match="one line of 1 to"):
         DecidedBy(clerk, reason)
 

@@ -50,7 +50,7 @@ def _total(hub, person):
         ).total
 
 
-def test_joined_people_see_the_uses_of_both_and_taken_apart_their_own(hub, look_at):
+def test_merged_people_see_the_uses_of_both_and_unmerged_ones_their_own(hub, look_at):
     hub.state("population", "CD1", **ANH)
     hub.state("population", "CD2", **AGAIN)
     hub.reconcile()

@@ -80,7 +80,7 @@ def test_of_two_people_who_are_one_the_survivor_has_all_records_and_numbers(twic
     )
 
 
-def test_the_join_is_told_of_as_a_removal_and_a_change(twice):
+def test_the_merge_is_reported_as_a_removal_and_a_change(twice):
     told = len(twice.changes())
     _join(twice, "CD2", "CD1")
     twice.reconcile()
@@ -108,7 +108,7 @@ def test_a_join_is_one_outcome_by_and_by_and_in_a_full_run(twice):
     assert _owners(twice) == {"B1": "CD1", "T1": "CD1", "HQ1": "CD1"}
 
 
-def test_two_people_taken_apart_are_as_if_they_had_never_been_joined(twice):
+def test_two_unmerged_people_are_as_if_they_had_never_been_merged(twice):
     before = twice.outcome()
     _join(twice, "CD2", "CD1")
     twice.reconcile()
@@ -173,7 +173,7 @@ def test_what_was_ruled_of_a_person_holds_of_the_survivor_and_of_the_person_agai
     assert _owners(twice)["B1"] == "CD3"
 
 
-def test_a_join_ends_links_that_it_puts_against_a_ruling(twice):
+def test_a_merge_removes_links_that_it_sets_against_an_override(twice):
     twice.rule("banking", "B1", "different", "CD1")
     _join(twice, "CD1", "CD2")
     assert "B1" not in _owners(twice)
@@ -189,13 +189,13 @@ def test_a_join_ends_links_that_it_puts_against_a_ruling(twice):
         ("CD2", "CD3", "merged into somebody"),
     ],
 )
-def test_who_cannot_be_joined_is_told(twice, name, into, refusal):
+def test_people_who_cannot_be_merged_are_named(twice, name, into, refusal):
     _join(twice, "CD3", "CD1")
     with pytest.raises(DecisionRefused, match=refusal):
         _join(twice, name, into)
 
 
-def test_who_is_joined_to_nobody_cannot_be_taken_apart(twice):
+def test_a_person_who_is_not_merged_cannot_be_unmerged(twice):
     with pytest.raises(DecisionRefused, match="nothing to undo"):
         _apart(twice, "CD2")
 
@@ -214,7 +214,7 @@ def test_of_clerks_who_join_the_same_two_at_once_one_does(twice):
         assert sum(clerks.map(attempt, [(one, other), (other, one)] * 2)) == 1
 
 
-def test_the_database_refuses_a_link_to_somebody_who_was_joined(twice):
+def test_the_database_refuses_a_link_to_a_merged_person(twice):
     _join(twice, "CD2", "CD1")
     with pytest.raises(psycopg2.errors.RaiseException, match="merged into another"):
         twice.execute(
@@ -224,7 +224,7 @@ def test_the_database_refuses_a_link_to_somebody_who_was_joined(twice):
 
 
 @pytest.mark.parametrize("change", ["update {} set reason = 'x'", "delete from {}", "truncate {} cascade"])
-def test_joinings_can_only_be_added(twice, change):
+def test_merge_decisions_can_only_be_added(twice, change):
     with pytest.raises(psycopg2.errors.RaiseException, match="insert only"):
         twice.execute(change.format("truth.merge_decision"))
 

@@ -49,14 +49,14 @@ def test_a_broken_link_stays_broken_and_its_values_are_believed_no_more(linked):
     assert linked.reconcile().links == {"register": 2, "unlinked": 1}
 
 
-def test_the_source_of_a_broken_link_is_told_of_the_number_but_no_clerk_is_asked_again(linked):
+def test_the_source_of_a_removed_link_is_notified_of_the_number_without_another_case(linked):
     linked.rule("banking", "B1", "different", "CD1")
     linked.reconcile()
     assert linked.open() == {("banking", "B1", "personal_id"): "wrong_person"}
     assert linked.rows("select * from truth.case_file") == []
 
 
-def test_after_a_ruling_the_next_identifier_is_tried(linked):
+def test_after_an_override_the_next_identifier_is_tried(linked):
     linked.state("population", "CD2", 1, national_id_9="044555666", **BINH)
     linked.state("banking", "B1", 1, national_id_9="044555666", **{**BINH, "personal_id": "001184000001"})
     linked.rule("banking", "B1", "different", "CD1")
@@ -77,7 +77,7 @@ def test_a_record_ruled_the_same_is_linked_whatever_its_number_and_name(linked):
     }
 
 
-def test_a_later_ruling_supersedes_and_the_earlier_is_kept(linked):
+def test_a_later_override_supersedes_and_the_earlier_is_kept(linked):
     for verdict, person in (("different", "CD1"), ("same", "CD2"), ("same", "CD1")):
         linked.rule("banking", "B1", verdict, person)
         linked.reconcile()
@@ -86,7 +86,7 @@ def test_a_later_ruling_supersedes_and_the_earlier_is_kept(linked):
     assert linked.row("select verdict from truth.active_link_override") == {"verdict": "same"}
 
 
-def test_a_ruling_waits_for_a_person_that_the_register_has_not_sent_yet(hub):
+def test_an_override_waits_for_a_person_that_the_register_has_not_sent_yet(hub):
     hub.state("population", "CD1", **ANH)
     hub.state("banking", "B1", **ANH)
     hub.rule("banking", "B1", "same", "CD2")
@@ -111,7 +111,7 @@ def test_a_tax_code_goes_where_a_clerk_says_its_record_belongs(linked):
     )
 
 
-def test_a_tax_code_is_nobodys_when_its_record_is_ruled_to_be_somebody_elses(linked):
+def test_a_tax_code_leads_to_no_person_when_an_override_gives_its_record_to_another(linked):
     linked.state("tax", "T1", tax_code="0312345678", **ANH)
     linked.state("customs", "HQ1", tax_code="0312345678", full_name="Nguyễn Thị Ánh")
     linked.reconcile()
@@ -122,7 +122,7 @@ def test_a_tax_code_is_nobodys_when_its_record_is_ruled_to_be_somebody_elses(lin
 
 
 @pytest.mark.parametrize("verdict", ["same", "different"])
-def test_the_database_refuses_a_link_that_contradicts_a_ruling(linked, verdict):
+def test_the_database_refuses_a_link_that_contradicts_an_override(linked, verdict):
     linked.rule("banking", "B1", verdict, "CD1")
     barred = "CD2" if verdict == "same" else "CD1"
     linked.execute("delete from truth.link where source = 'banking'")
@@ -134,7 +134,7 @@ def test_the_database_refuses_a_link_that_contradicts_a_ruling(linked, verdict):
         )
 
 
-def test_the_database_refuses_to_move_a_link_against_a_ruling(linked):
+def test_the_database_refuses_to_move_a_link_against_an_override(linked):
     linked.rule("banking", "B1", "different", "CD2")
     with pytest.raises(psycopg2.errors.RaiseException, match="contradicts"):
         linked.execute(
@@ -143,14 +143,14 @@ def test_the_database_refuses_to_move_a_link_against_a_ruling(linked):
         )
 
 
-def test_nobody_rules_about_a_record_of_the_register(linked):
+def test_a_record_of_the_register_takes_no_override(linked):
     with pytest.raises(psycopg2.errors.RaiseException, match="founds its person"):
         linked.rule("population", "CD1", "same", "CD2")
 
 
 @pytest.mark.parametrize("change", ["update {} set reason = 'x'", "delete from {}", "truncate {} cascade"])
 @pytest.mark.parametrize("table", ["truth.link_override", "truth.decision"])
-def test_rulings_and_decisions_can_only_be_added(linked, table, change):
+def test_overrides_and_decisions_can_only_be_added(linked, table, change):
     with pytest.raises(psycopg2.errors.RaiseException, match="insert only"):
         linked.execute(change.format(table))
 

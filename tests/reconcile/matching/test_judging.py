@@ -99,7 +99,7 @@ def test_between_two_who_fit_a_clerk_decides(matcher):
     assert len(matcher.rows("select * from truth.unlinked")) == 1
 
 
-def test_a_case_tells_what_speaks_for_and_against_and_nothing_of_what_is_stated(matcher):
+def test_a_case_shows_evidence_for_and_against_and_no_stated_values(matcher):
     for twin in ("1", "2"):
         matcher.state("population", twin, permanent_address=HOME, **AN)
     matcher.state("portal", "a", permanent_address=HOME, **AN)
@@ -173,7 +173,7 @@ def test_a_run_cut_short_while_it_judges_leaves_all_as_it_was_and_the_next_one_d
     assert _linked_to(matcher, "portal", "a") == [("1", "model")]
 
 
-def test_a_name_alone_links_nobody(matcher):
+def test_a_name_alone_links_no_record(matcher):
     matcher.state("population", "1", permanent_address=HOME, **AN)
     matcher.state("banking", "a", full_name=AN["full_name"])
     matcher.reconcile()
@@ -223,7 +223,7 @@ def test_whom_a_clerk_has_ruled_out_is_neither_linked_nor_named(matcher):
     assert _cases(matcher) == {}
 
 
-def test_a_clerks_word_comes_before_the_models(matcher):
+def test_a_clerks_decision_comes_before_the_models(matcher):
     matcher.state("population", "1", permanent_address=HOME, **AN)
     matcher.state("population", "2", full_name="Lê Hoàng", birth_date="1960-01-09")
     matcher.state("portal", "a", permanent_address=HOME, **AN)
@@ -232,7 +232,7 @@ def test_a_clerks_word_comes_before_the_models(matcher):
     assert _linked_to(matcher, "portal", "a") == [("2", "override")]
 
 
-def test_people_of_the_register_are_never_joined(matcher):
+def test_people_of_the_register_are_never_merged(matcher):
     for twin in ("1", "2", "3"):
         matcher.state("population", twin, permanent_address=HOME, **AN)
     assert matcher.reconcile().matching.judged == 0
@@ -258,7 +258,7 @@ def test_a_person_who_comes_or_changes_draws_in_the_records_they_fit(matcher):
     assert _linked_to(matcher, "portal", "a") == []
 
 
-def test_a_phone_that_another_record_tells_of_leads_to_the_person(matcher):
+def test_a_phone_that_another_record_states_leads_to_the_person(matcher):
     matcher.state("population", "1", personal_id="001184000001", **AN)
     matcher.state("customs", "a", full_name=AN["full_name"], phone=PHONE)
     matcher.reconcile()
@@ -271,7 +271,7 @@ def test_a_phone_that_another_record_tells_of_leads_to_the_person(matcher):
     assert _linked_to(matcher, "customs", "a") == []
 
 
-def test_what_a_model_linked_tells_of_nobody(matcher):
+def test_records_that_a_model_linked_state_no_identifiers(matcher):
     """A chain of answers, each resting on the last, would depend on which came first."""
     matcher.state("population", "1", permanent_address=HOME, **AN)
     matcher.state("portal", "a", permanent_address=HOME, phone=PHONE, **AN)
@@ -294,7 +294,7 @@ def test_a_number_that_comes_later_takes_the_models_place(matcher):
     assert matcher.rows("select * from truth.blocked_record") == []
 
 
-def test_keys_that_a_crowd_shares_find_nobody_and_are_counted(matcher):
+def test_oversized_keys_find_no_person_and_are_counted(matcher):
     matcher.execute(
         "insert into record.person (source, stream, source_key, full_name, birth_date, stated_at) "
         "select 'population', 'citizens', n::text, 'Đặng Thị Thùy An', '1984-05-07', '2026-01-01' "
@@ -320,7 +320,7 @@ def test_without_an_active_model_a_run_says_so(hub):
     assert (report.matching.model, report.links["unlinked"]) == (None, 1)
 
 
-def test_whom_a_clerk_has_joined_is_one_person_to_a_model_however_many_are_judged(matcher, monkeypatch):
+def test_merged_people_are_one_person_to_a_model_however_many_are_scored(matcher, monkeypatch):
     for twin in ("1", "2"):
         matcher.state("population", twin, permanent_address=HOME, **AN)
     matcher.state("portal", "a", permanent_address=HOME, **AN)
@@ -345,7 +345,7 @@ def _key(hub, number):
     return UUID(found["key"])
 
 
-def test_people_looked_up_one_by_one_are_those_who_are_found_by_reading_everybody(matcher, monkeypatch):
+def test_people_looked_up_one_by_one_are_those_who_are_found_in_bulk(matcher, monkeypatch):
     for number, birth in enumerate(("1984-05-07", "1984-05-07", "1984-07-05", "1960-03-09")):
         matcher.state("population", f"{number}", permanent_address=HOME, **AN | {"birth_date": birth})
     matcher.state("banking", "known", personal_id=None, phone=PHONE, **AN)

@@ -119,7 +119,7 @@ def test_a_record_found_to_be_the_owners_after_all_is_linked(borrowed):
     assert ruling == {"decision_id": decision.decision_id, "decided_by": "clerk", "reason": "seen"}
 
 
-def test_a_record_found_to_be_somebody_elses_stays_apart_and_its_source_is_told(borrowed):
+def test_a_record_found_to_be_of_another_person_stays_unlinked_and_its_source_is_notified(borrowed):
     _decide(borrowed, "different")
     mark_all(borrowed.database)
     borrowed.reconcile()
@@ -168,7 +168,7 @@ class TestFourEyes:
         assert _linked(contested) == {"B1": "CD1"}
 
     @pytest.mark.parametrize("name", ["clerk", " Clerk "])
-    def test_nobody_confirms_themselves(self, contested, name):
+    def test_a_clerk_cannot_confirm_their_own_decision(self, contested, name):
         first = _decide(contested, "different")
         with pytest.raises(DecisionRefused, match="your own"):
             _decide(contested, "different", name, follows=first.decision_id)
@@ -211,12 +211,12 @@ def test_of_several_people_one_must_be_named(contested):
         _decide(contested, "same")
 
 
-def test_a_case_that_is_not_there_is_told(hub):
+def test_an_unknown_case_is_reported(hub):
     with pytest.raises(CaseNotFound, match="no case 7"), hub.database:
         decide(hub.database, 7, "different", DecidedBy("clerk", "seen"))
 
 
-def test_of_clerks_who_decide_at_once_one_does_and_the_others_are_told(borrowed):
+def test_of_clerks_who_decide_at_once_one_does_and_the_others_are_refused(borrowed):
     case = _only(borrowed)
     whom = _key(borrowed, "CD2")
 
@@ -262,7 +262,7 @@ def _only_within(hub):
     return case.case_id
 
 
-def test_a_decided_case_takes_no_further_decision_whoever_writes(borrowed):
+def test_a_decided_case_takes_no_further_decision_from_any_writer(borrowed):
     _decide(borrowed, "different")
     with pytest.raises(psycopg2.errors.RaiseException, match="was decided by clerk"):
         borrowed.execute(

@@ -32,7 +32,7 @@ def test_the_register_says_who_somebody_is_and_says_it_in_the_provenance(hub):
     assert "phone" not in person["provenance"]
 
 
-def test_of_two_sources_the_weightier_word_is_believed_in_whatever_order_it_comes(hub):
+def test_of_two_sources_the_more_trusted_value_survives_in_whatever_order_it_comes(hub):
     # 0.8 of 70 days later outweighs 0.9: 62 days make up for the difference in trust.
     hub.state("banking", "B1", **_contact(90, "+84912000002"))
     hub.reconcile()
@@ -98,7 +98,7 @@ def test_a_later_statement_without_a_phone_takes_nothing_back(hub):
     assert (hub.person("CD1")["phone"], hub.person("CD1")["email"]) == ("+84912000001", "anh@example.vn")
 
 
-def test_a_deleted_record_has_no_word(hub):
+def test_a_deleted_record_asserts_no_value(hub):
     hub.state("portal", "TK1", **_contact(20, "+84912000001"))
     hub.state("banking", "B1", **_contact(10, "+84912000002"))
     hub.reconcile()
@@ -114,7 +114,7 @@ def test_the_tax_code_is_what_the_tax_record_states(hub):
     assert hub.person("CD1")["tax_code"] == "0312345678"
 
 
-def test_an_earlier_belief_is_kept_with_the_time_it_was_held(hub):
+def test_an_earlier_golden_value_is_kept_with_the_time_it_was_valid(hub):
     hub.reconcile()
     first = hub.person("CD1")
     hub.state("population", "CD1", 5, **{**ANH, "full_name": "Nguyễn Thị Anh"})
@@ -126,7 +126,7 @@ def test_an_earlier_belief_is_kept_with_the_time_it_was_held(hub):
     assert version["believed_until"] == hub.person("CD1")["believed_from"]
 
 
-def test_the_outbox_tells_what_came_changed_and_went(hub):
+def test_the_outbox_lists_what_was_added_changed_and_removed(hub):
     hub.reconcile()
     hub.state("portal", "TK1", **_contact(20, "+84912000001", "anh@example.vn"))
     hub.reconcile()
@@ -153,7 +153,7 @@ def test_a_younger_statement_of_the_same_is_noted_but_changes_nothing(hub):
     assert len(hub.changes()) == 1
 
 
-def test_the_same_value_on_another_word_is_a_version_but_no_change(hub):
+def test_the_same_value_from_another_source_is_a_version_but_no_change(hub):
     hub.state("portal", "TK1", **_contact(20, "+84912000001"))
     hub.reconcile()
     hub.state("banking", "B1", **_contact(125, "+84912000001"))
@@ -165,7 +165,7 @@ def test_the_same_value_on_another_word_is_a_version_but_no_change(hub):
     }
 
 
-def test_a_record_that_moves_to_another_person_takes_its_word_along(hub):
+def test_a_record_that_moves_to_another_person_takes_its_values_along(hub):
     other = {"personal_id": "001190000002", "full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07"}
     hub.state("population", "CD2", 0, **other)
     hub.state("portal", "TK1", **_contact(20, "+84912000001"))

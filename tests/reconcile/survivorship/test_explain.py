@@ -100,7 +100,7 @@ def test_a_record_linked_by_a_number_that_may_be_anothers_is_doubted_for_its_lin
         (("portal", "TK1", 20), ("portal", "TK2", 19), "weight"),
     ],
 )
-def test_equals_are_told_apart_as_the_run_tells_them_apart(hub, anh, winner, loser, lost):
+def test_ties_are_broken_as_the_run_breaks_them(hub, anh, winner, loser, lost):
     for number, (source, key, day) in enumerate((winner, loser)):
         hub.state(source, key, **_contact(day, f"+8491200000{number}"))
     hub.reconcile()
@@ -139,7 +139,7 @@ def test_who_was_believed_and_is_gone_is_still_named(hub, anh):
     assert phone.won == "only_word"
 
 
-def test_what_came_after_the_last_run_is_told_as_not_weighed(hub, anh):
+def test_records_landed_after_the_last_run_are_reported_as_not_considered(hub, anh):
     hub.state("tax", "T1", **_contact(20, "+84912000001"))
     hub.state("portal", "TK1", **_contact(20, "+84912000002"))
     hub.reconcile()
@@ -153,7 +153,7 @@ def test_what_came_after_the_last_run_is_told_as_not_weighed(hub, anh):
     assert explanation.choices[0].value == "+84912000003"
 
 
-def test_an_earlier_moment_is_told_as_it_was_believed(hub, anh):
+def test_an_earlier_moment_shows_the_golden_record_of_then(hub, anh):
     hub.state("portal", "TK1", **_contact(20, "+84912000001"))
     hub.reconcile()
     then = _now(hub)
@@ -179,7 +179,7 @@ def test_where_the_believed_record_was_stated_anew_since_its_weight_is_not_kept(
     assert (tax.source_key, tax.lost) == ("T1", "weight")
 
 
-def test_nobody_and_nothing_unknown_is_explained(hub, anh):
+def test_unknown_people_and_attributes_are_not_explained(hub, anh):
     with pytest.raises(ConfigError, match="no attribute shoe_size"):
         explain(hub.settings, anh, ["shoe_size"], database=hub.database)
     for person, at in ((UUID(int=0), None), (anh, _day(-9000))):
@@ -212,7 +212,7 @@ def test_whatever_is_stated_the_explanation_names_whom_the_run_believed(hub, say
     _holds_for_everybody(hub.settings, hub.database)
 
 
-def test_for_everybody_in_the_world_the_explanation_names_whom_the_run_believed(new_hub):
+def test_for_all_people_in_the_world_the_explanation_names_the_source_that_the_run_chose(new_hub):
     world = new_hub("explained")
     fill(world.settings, World.generate(600, seed=5))
     reconcile(world.settings)

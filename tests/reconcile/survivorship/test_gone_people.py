@@ -41,7 +41,7 @@ def _closed(hub):
     return [(row["attribute"], row["closed_because"]) for row in found]
 
 
-def test_an_account_of_somebody_dead_is_told_of_until_its_bank_has_heard(hub):
+def test_an_account_of_a_deceased_person_is_reported_until_its_bank_corrects_it(hub):
     died = ANH | {"life_status": "deceased", "death_date": "2026-01-05"}
     hub.state("population", "CD1", 9, personal_id=ID, **died)
     hub.reconcile()
@@ -53,7 +53,7 @@ def test_an_account_of_somebody_dead_is_told_of_until_its_bank_has_heard(hub):
     assert (hub.open(), _closed(hub)) == ({}, [("life_status", "corrected")])
 
 
-def test_an_account_under_a_cancelled_number_is_told_of_though_it_leads_to_nobody(hub):
+def test_an_account_under_a_cancelled_number_is_reported_though_it_leads_to_no_person(hub):
     person = hub.person("CD1")["person_key"]
     hub.delete("population", "CD1")
     hub.reconcile()
@@ -66,7 +66,7 @@ def test_an_account_under_a_cancelled_number_is_told_of_though_it_leads_to_nobod
     assert _found(hub, ID) is None
 
 
-def test_a_cancelled_number_that_comes_later_is_told_of_too_and_again_by_a_full_run(hub):
+def test_a_cancelled_number_that_comes_later_is_reported_too_and_again_by_a_full_run(hub):
     hub.delete("population", "CD1")
     hub.reconcile()
     hub.state("banking", "B2", 5, personal_id=ID, full_name=ANH["full_name"])
@@ -97,7 +97,7 @@ def test_it_closes_when_the_person_is_back_or_the_bank_states_the_number_no_more
     assert ("personal_id", because) in _closed(hub)
 
 
-def test_a_number_that_was_cancelled_before_it_was_ever_known_is_told_of_too(hub):
+def test_a_number_that_was_cancelled_before_it_was_ever_known_is_reported_too(hub):
     hub.state("portal", "TK1", personal_id=OTHER_ID, full_name=ANH["full_name"])
     hub.reconcile()
     hub.state("population", "CD2", 5, personal_id=OTHER_ID, **ANH)
@@ -136,7 +136,7 @@ def test_of_two_records_of_one_person_the_survivors_alone_has_a_say(hub, survivo
     assert [_found(hub, number).key for number in (ID, OTHER_ID)] == [str(survivor)] * 2
 
 
-def test_the_number_of_a_double_that_was_struck_off_is_told_of_under_the_survivors_key(hub, survivor):
+def test_the_number_of_a_removed_duplicate_is_reported_under_the_survivors_key(hub, survivor):
     hub.delete("population", "CD2")
     hub.reconcile()
     told = hub.row(

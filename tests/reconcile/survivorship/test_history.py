@@ -108,7 +108,7 @@ def test_a_former_number_was_in_force_on_the_days_that_the_register_gives_it(hub
     assert _true(hub, anh, "personal_id", date(2026, 2, 1), before) == [ID]
 
 
-def test_a_phone_that_nobody_states_any_more_is_true_no_more(hub, anh):
+def test_a_phone_that_no_source_states_any_more_leaves_the_golden_record(hub, anh):
     hub.state("portal", "TK1", 9, personal_id=ID, full_name=ANH["full_name"], phone="+84912000001")
     hub.reconcile()
     hub.delete("portal", "TK1")
@@ -145,7 +145,7 @@ _STATES = st.fixed_dictionaries(
 
 @settings(max_examples=settings.default.max_examples // 4)
 @given(st.lists(st.lists(_STATES, max_size=3), max_size=4))
-def test_whatever_happens_every_moment_is_told_as_it_was_believed(hub, runs):
+def test_whatever_happens_every_moment_shows_the_golden_record_of_then(hub, runs):
     hub.forget()
     hub.state("population", "population", 0, personal_id=ID, **ANH)
     moments = []
@@ -160,7 +160,7 @@ def test_whatever_happens_every_moment_is_told_as_it_was_believed(hub, runs):
     _told_as_they_were(hub.database, moments)
 
 
-def test_a_worlds_days_are_told_as_they_were_and_their_addresses_as_they_were_true(new_hub):
+def test_a_worlds_days_show_the_golden_records_and_addresses_of_then(new_hub):
     hub, world = new_hub("past"), World.generate(500, seed=4)
     moments, days = [], []
     for _ in range(4):

@@ -46,7 +46,7 @@ def test_an_agreement_covers_what_the_forms_of_its_procedures_need(settings: Set
             assert all(is_covered(item, agreement) for item in items if item.attribute)
 
 
-def test_an_unknown_attribute_is_told_with_its_place_and_what_was_meant(editable: Settings) -> None:
+def test_an_unknown_attribute_is_reported_with_its_place_and_the_nearest_name(editable: Settings) -> None:
     path = edit(editable, "agreements/portal-residence.yaml", "- person.full_name", "- person.ful_name")
     assert faults(editable) == [
         f"{path}:10:5: attributes.1: 'person.ful_name' is not known; did you mean 'person.full_name'?"
@@ -60,13 +60,13 @@ def test_only_identifiers_may_be_searched_by(editable: Settings) -> None:
     assert "person.tax_code" in fault
 
 
-def test_an_unknown_procedure_is_told_with_what_was_meant(editable: Settings) -> None:
+def test_an_unknown_procedure_is_reported_with_the_nearest_name(editable: Settings) -> None:
     edit(editable, "agreements/portal-residence.yaml", '"1.001193"', '"1.001139"')
     (fault,) = faults(editable)
     assert "procedures.1: '1.001139' is not known; did you mean '1.001193'?" in fault
 
 
-def test_every_fault_is_told_at_once(editable: Settings) -> None:
+def test_every_fault_is_reported_at_once(editable: Settings) -> None:
     edit(editable, "agreements/portal-residence.yaml", "- person.sex", "- person.sax")
     edit(editable, "agreements/tax-registration.yaml", "- person.sex", "- tax_registration.status")
     edit(editable, "agreements/tax-registration.yaml", "- person.phone", "- person.birth_date")
@@ -88,7 +88,7 @@ def test_every_fault_is_told_at_once(editable: Settings) -> None:
         ("person.life_status", "has few values, so that telling that it differs tells which"),
     ],
 )
-def test_what_notices_tell_without_value_is_beyond_the_attributes_and_gives_nothing_away(
+def test_attributes_of_notices_without_value_are_outside_the_agreement_and_disclose_no_value(
     editable: Settings, name: str, advice: str
 ) -> None:
     edit(editable, "agreements/tax-registration.yaml", "[person.email]", f"[{name}]")
@@ -96,7 +96,7 @@ def test_what_notices_tell_without_value_is_beyond_the_attributes_and_gives_noth
     assert f"corrections.without_value.0: {name!r} {advice}" in fault
 
 
-def test_keys_that_are_no_thumbprints_or_named_twice_are_told(editable: Settings) -> None:
+def test_keys_that_are_no_thumbprints_or_named_twice_are_reported(editable: Settings) -> None:
     own, other = "A" * 43, "B" * 42 + "A"
     names = {"portal-residence": f"{own}, {own}", "tax-registration": f"{other}, {own}"}
     for name, keys in names.items():
@@ -112,7 +112,7 @@ def test_keys_that_are_no_thumbprints_or_named_twice_are_told(editable: Settings
         edit(editable, "agreements/tax-registration.yaml", f"[{wrong}", f"[{other}")
 
 
-def test_a_relative_that_nobody_is_called_or_whose_tie_is_not_covered_is_told(editable: Settings) -> None:
+def test_an_unknown_relative_or_one_whose_relation_is_not_covered_is_reported(editable: Settings) -> None:
     file = "agreements/tax-registration.yaml"
     path = edit(
         editable,
@@ -129,7 +129,7 @@ def test_a_relative_that_nobody_is_called_or_whose_tie_is_not_covered_is_told(ed
     ]
 
 
-def test_what_citizens_cannot_have_corrected_is_told(editable: Settings) -> None:
+def test_values_that_citizens_cannot_have_corrected_are_named(editable: Settings) -> None:
     file = "agreements/portal-residence.yaml"
     path = edit(editable, file, "  corrections:\n", "  corrections:\n    - person.tax_code\n")
     unshown, *_ = faults(editable)

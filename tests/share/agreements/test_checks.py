@@ -139,7 +139,7 @@ def changed(old: str, new: str) -> str:
         ),
     ],
 )
-def test_a_fault_is_told_with_its_place_and_the_way_out(
+def test_a_fault_is_reported_with_its_place_and_a_remedy(
     faults: Callable[..., list[str]], old: str, new: str, place: str, told: str
 ) -> None:
     (fault,) = faults(changed(old, new))
@@ -178,14 +178,14 @@ def test_a_fault_is_told_with_its_place_and_the_way_out(
         ),
     ],
 )
-def test_a_population_is_told_of_that_is_none(
+def test_an_invalid_population_is_reported(
     faults: Callable[..., list[str]], population: str, told: str
 ) -> None:
     text = changed("consent: not_required", f"consent: not_required\npopulation: {{{population}}}")
     assert any(told in fault and fault.startswith("one.yaml:6:") for fault in faults(text))
 
 
-def test_a_private_party_has_no_more_than_whoever_consents(faults: Callable[..., list[str]]) -> None:
+def test_a_private_party_reads_only_people_who_consent(faults: Callable[..., list[str]]) -> None:
     text = (
         ONE.replace("kind: state", "kind: private")
         .replace(
@@ -238,7 +238,7 @@ def test_two_agreements_by_which_one_agency_may_ask_the_same_overlap(
 
 
 @given(strategies.sets(strategies.sampled_from([f"person.{name}" for name in PERSON]), min_size=1))
-def test_whatever_is_given_what_it_tells_is_told_of_too(attributes: set[str]) -> None:
+def test_every_given_value_is_reported_too(attributes: set[str]) -> None:
     told = {name for _, name in REVEALS.revealed(attributes)}
     assert not told & attributes
     for reveal in REVEALS.reveals:

@@ -157,7 +157,7 @@ statuses = strategies.sampled_from(["alive", "deceased", None])
     strategies.sets(strategies.sampled_from(["person.full_name", "person.sex", "person.phone"]), min_size=1),
 )
 @hypothesis_settings(max_examples=hypothesis_settings.default.max_examples // 2)
-def test_whoever_is_asked_about_is_told_of_exactly_when_every_condition_holds(
+def test_a_person_is_disclosed_exactly_when_every_condition_holds(
     only: Callable[..., Agreement],
     believe: Callable[..., str],
     database: Connection,
@@ -184,7 +184,7 @@ def test_whoever_is_asked_about_is_told_of_exactly_when_every_condition_holds(
 PEOPLE: list[str] = []
 
 
-def test_a_population_that_was_not_placed_has_nobody(
+def test_a_population_that_was_not_placed_has_no_people(
     editable: Settings, believe: Callable[..., str], database: Connection
 ) -> None:
     believe(personal_id="001084000001", full_name="An", permanent_address=IN_HANOI)
@@ -196,7 +196,7 @@ def test_a_population_that_was_not_placed_has_nobody(
         assert cursor.fetchone() == (0,)
 
 
-def test_what_leaves_under_any_agreement_tells_nothing_it_does_not_cover(editable: Settings) -> None:
+def test_no_agreement_discloses_what_it_does_not_cover(editable: Settings) -> None:
     rules = load_rules(editable, "reveals", RevealRules)
     for agreement in load_agreements(editable).values():
         told = {name for _, name in rules.revealed(agreement.attributes)}

@@ -240,7 +240,7 @@ def test_a_procedure_without_a_code_has_an_id_of_its_own(kept: Settings, folder:
         ),
     ],
 )
-def test_what_a_procedure_gets_wrong_is_told_with_its_place(
+def test_faults_of_a_procedure_are_reported_with_their_place(
     kept: Settings, folder: Path, old: str, new: str, fault: str
 ) -> None:
     path = edit(folder, old, new)
@@ -295,7 +295,7 @@ def test_what_a_procedure_gets_wrong_is_told_with_its_place(
         ("service: 25", "service: 26", "less than or equal to 25"),
     ],
 )
-def test_an_item_that_contradicts_itself_is_told(
+def test_an_item_that_contradicts_itself_is_reported(
     kept: Settings, folder: Path, old: str, new: str, fault: str
 ) -> None:
     path = edit(folder, old, new)
@@ -304,7 +304,7 @@ def test_an_item_that_contradicts_itself_is_told(
     assert fault in told
 
 
-def test_a_version_without_items_is_told(kept: Settings, folder: Path) -> None:
+def test_a_version_without_items_is_reported(kept: Settings, folder: Path) -> None:
     path = folder / "1.000001.yaml"
     text = (
         VERSIONED[: VERSIONED.index("items:")]

@@ -47,7 +47,7 @@ def told(lines: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
     return [(line["sequence"], line["notice"], line["change"]) for line in lines]
 
 
-def test_a_discrepancy_is_told_with_both_words_and_whose_they_are(
+def test_a_discrepancy_is_reported_with_both_values_and_their_sources(
     notices: Notices, believe: Callable[..., str], disagree: Disagree
 ) -> None:
     disagree(believe(**AN), "full_name", stated="Nguyễn Thị Anh", believed="Nguyễn Thị An", key="8001")
@@ -67,7 +67,7 @@ def test_a_discrepancy_is_told_with_both_words_and_whose_they_are(
     }
 
 
-def test_it_is_told_again_when_it_changes_and_when_it_closes_and_keeps_its_number(
+def test_it_is_sent_again_when_it_changes_and_when_it_closes_and_keeps_its_number(
     notices: Notices, believe: Callable[..., str], disagree: Disagree, alter: Callable[..., None]
 ) -> None:
     person = believe(**AN)
@@ -82,7 +82,7 @@ def test_it_is_told_again_when_it_changes_and_when_it_closes_and_keeps_its_numbe
     assert closing[0]["line"]["closed_at"].startswith("2099-01-01")
 
 
-def test_a_statement_repeated_is_not_told_again(
+def test_a_repeated_statement_is_not_reported_again(
     notices: Notices, believe: Callable[..., str], disagree: Disagree, alter: Callable[..., None]
 ) -> None:
     found = disagree(believe(**AN), "full_name")
@@ -91,14 +91,14 @@ def test_a_statement_repeated_is_not_told_again(
     assert len(notices()) == 1
 
 
-def test_a_discrepancy_that_came_and_went_between_two_publishings_is_not_told(
+def test_a_discrepancy_that_came_and_went_between_two_publications_is_not_reported(
     notices: Notices, believe: Callable[..., str], disagree: Disagree, alter: Callable[..., None]
 ) -> None:
     alter(disagree(believe(**AN), "full_name"), closed_at="2099-01-01", closed_because="corrected")
     assert notices() == []
 
 
-def test_neither_other_sources_nor_attributes_outside_the_agreement_are_told(
+def test_neither_other_sources_nor_attributes_outside_the_agreement_are_disclosed(
     notices: Notices, believe: Callable[..., str], disagree: Disagree
 ) -> None:
     person = believe(**AN, religion="01")
@@ -107,7 +107,7 @@ def test_neither_other_sources_nor_attributes_outside_the_agreement_are_told(
     assert notices() == []
 
 
-def test_an_attribute_that_the_agreement_gains_is_told_of_from_then_on(
+def test_an_attribute_that_the_agreement_gains_is_reported_from_then_on(
     notices: Notices,
     editable: Settings,
     database: Connection,
@@ -134,7 +134,7 @@ def test_an_attribute_that_the_agreement_gains_is_told_of_from_then_on(
     assert told(notices()) == [(1, 1, "opened"), (2, 1, "changed")]
 
 
-def test_a_record_that_speaks_of_somebody_else_tells_nothing_of_them(
+def test_a_record_about_another_person_discloses_nothing_of_them(
     notices: Notices, believe: Callable[..., str], disagree: Disagree
 ) -> None:
     owner = believe(**AN)
@@ -152,7 +152,7 @@ def test_a_record_that_speaks_of_somebody_else_tells_nothing_of_them(
     assert "Nguyễn" not in str(line)
 
 
-def test_of_a_duplicate_the_record_to_keep_is_told_as_nobodys_word(
+def test_of_a_duplicate_the_record_to_keep_is_named_without_a_source(
     notices: Notices, believe: Callable[..., str], disagree: Disagree
 ) -> None:
     disagree(believe(**AN), "full_name", kind="duplicate", stated="8002", believed="8001", key="8002")
@@ -213,7 +213,7 @@ def test_two_do_not_publish_to_one_source_at_once(
         publish_corrections(editable, "tax", database)
 
 
-def test_without_an_agreement_in_force_nothing_is_told_until_there_is(
+def test_without_an_agreement_in_force_nothing_is_disclosed_until_there_is(
     editable: Settings, database: Connection, believe: Callable[..., str], disagree: Disagree
 ) -> None:
     disagree(believe(**AN), "full_name")
@@ -230,7 +230,7 @@ def test_without_an_agreement_in_force_nothing_is_told_until_there_is(
     assert publish_corrections(editable, "tax", database).changes == 1
 
 
-def test_a_source_without_an_agreement_is_told_apart(editable: Settings, database: Connection) -> None:
+def test_a_source_without_an_agreement_is_distinguished(editable: Settings, database: Connection) -> None:
     with pytest.raises(ConfigError, match="no agreement has corrections of the source 'customs'"):
         publish_corrections(editable, "customs", database)
 

@@ -78,12 +78,12 @@ def long_ago(database: Connection) -> Callable[[str, str], None]:
     return move
 
 
-def test_a_source_that_was_never_told_anything_stands_at_nought(database: Connection) -> None:
+def test_a_source_that_never_got_a_notice_has_offset_zero(database: Connection) -> None:
     (progress,) = correction_progress(database, ["tax"])
     assert progress == SourceProgress("tax", 0, 0, 0, 0, None, 0, None, 0, 0, 0, 0, None, None, None, None)
 
 
-def test_what_was_fetched_and_acknowledged_is_told_apart(tax: TaxOffice, found: list[int]) -> None:
+def test_fetched_and_acknowledged_offsets_are_distinguished(tax: TaxOffice, found: list[int]) -> None:
     tax.fetch(limit=3)
     tax.acknowledge(2)
     progress = tax.progress()
@@ -108,7 +108,7 @@ def test_what_was_acknowledged_and_not_corrected_stays_visible(
     assert (progress.open, progress.uncorrected, progress.corrected) == (3, 3, 1)
 
 
-def test_the_latest_word_on_an_open_notice_is_counted(
+def test_the_latest_response_to_an_open_notice_is_counted(
     tax: TaxOffice, found: list[int], alter: Callable[..., None]
 ) -> None:
     tax.fetch()
@@ -156,7 +156,7 @@ def test_what_closed_before_its_source_knew_took_it_no_time(
     assert progress.median_days_open is not None
 
 
-def test_half_and_nine_in_ten_corrections_are_timed_from_when_the_source_was_told(
+def test_half_and_nine_in_ten_corrections_are_timed_from_the_notice_to_the_source(
     tax: TaxOffice, found: list[int], alter: Callable[..., None], database: Connection
 ) -> None:
     for after in range(5):
@@ -171,7 +171,7 @@ def test_half_and_nine_in_ten_corrections_are_timed_from_when_the_source_was_tol
     assert (progress.median_days, progress.p90_days) == pytest.approx((3, 4.6), abs=0.01)
 
 
-def test_what_left_the_agreement_is_not_held_against_the_source(
+def test_what_left_the_agreement_is_not_counted_against_the_source(
     tax: TaxOffice, found: list[int], database: Connection
 ) -> None:
     with database, database.cursor() as cursor:

@@ -177,7 +177,7 @@ def by_coverage(
     }
 
 
-def test_everybody_s_forms_are_answered_as_prefill_answers_them_item_by_item(world: World) -> None:
+def test_forms_in_bulk_are_answered_as_prefill_answers_them_item_by_item(world: World) -> None:
     agreements, procedures = load_agreements(world.settings), load_procedures(world.settings)
     # One that does not cover all that its forms ask, nor papers.
     residence = agreements["portal-residence"]
@@ -236,13 +236,13 @@ def test_a_province_and_a_sample_bound_the_people(world: World) -> None:
         ({"province": "99"}, "no province"),
     ],
 )
-def test_what_there_is_not_is_told(
+def test_missing_things_are_named(
     settings: Settings, database: Connection, only: dict[str, str], told: str
 ) -> None:
     with pytest.raises(ConfigError, match=told), database:
         measure(settings, database, **only)
 
 
-def test_nobody_is_no_share() -> None:
+def test_no_people_is_no_share() -> None:
     assert Coverage(today(), "a", "p", 0, 4, 0, 0, 0, {}).share is None
     assert Coverage(today(), "a", "p", 2, 4, 1, 2, 1, {"citizen_provides": 4}).share == 0.5

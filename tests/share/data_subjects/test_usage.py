@@ -97,7 +97,7 @@ def test_of_eleven_thousand_lines_a_persons_are_found_by_index(
     assert not [node for node in told if "Seq Scan" in node], plan
 
 
-def test_who_stood_in_a_page_is_sealed_with_it(
+def test_people_of_a_page_are_signed_with_it(
     settings: Settings, database: Connection, entry: Callable[..., Entry]
 ) -> None:
     with database, database.cursor() as cursor:
@@ -145,6 +145,6 @@ def test_a_line_written_in_hiding_needs_its_agreement_to_be_shown(
     assert usages(settings, database, AN, KEY).total == (0 if hides else 1)
 
 
-def test_every_action_of_the_log_has_a_word_before_citizens() -> None:
+def test_every_action_of_the_log_has_a_name_for_citizens() -> None:
     assert set(get_args(Action)) <= set(ACTIONS)
     assert len(set(ACTIONS.values())) == len(ACTIONS)

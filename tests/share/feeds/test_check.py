@@ -136,7 +136,7 @@ def test_an_agency_that_keeps_up_is_in_line(portal: Portal, people: list[str]) -
     assert checked.sound
 
 
-def test_in_flight_stale_and_missed_are_told_apart(
+def test_in_flight_stale_and_missed_are_distinguished(
     portal: Portal, people: list[str], change: Callable[..., None]
 ) -> None:
     missing, behind, flying = people
@@ -195,7 +195,7 @@ def test_what_the_agreement_does_not_cover_is_not_in_flight(
     assert findings(portal.check(every=True)) == {}
 
 
-def test_what_nothing_will_tell_is_a_fault_that_only_a_look_at_everybody_finds(
+def test_a_change_that_no_entry_will_report_is_found_only_by_a_full_check(
     portal: Portal,
     people: list[str],
     change: Callable[..., None],
@@ -245,7 +245,7 @@ def test_an_agency_that_holds_nothing_writes_an_empty_file(portal: Portal, peopl
         (b'["001084000999"]', "each of 64 hexadecimal digits in lower case"),
     ],
 )
-def test_a_wrong_line_is_told_by_its_number_and_not_repeated(
+def test_a_wrong_line_is_reported_by_its_number_and_not_repeated(
     portal: Portal, people: list[str], line: bytes, told: str
 ) -> None:
     path = portal.listing()
@@ -344,7 +344,7 @@ STEPS = strategies.lists(
 
 @hypothesis_settings(max_examples=hypothesis_settings.default.max_examples // 2)
 @given(STEPS)
-def test_every_difference_is_told_of_and_only_what_was_lost_is_called_missed(
+def test_every_difference_is_reported_and_only_what_was_lost_is_called_missed(
     portal: Portal,
     database: Connection,
     believe: Callable[..., str],

@@ -127,7 +127,7 @@ def test_publishing_again_adds_nothing(
     assert feed() == before
 
 
-def test_a_person_removed_is_told_of_once_and_without_values(
+def test_a_removed_person_is_reported_once_and_without_values(
     feed: Any, database: Connection, believe: Callable[..., str]
 ) -> None:
     key = believe(**AN)
@@ -141,7 +141,7 @@ def test_a_person_removed_is_told_of_once_and_without_values(
     assert len(feed()) == 2
 
 
-def test_a_person_who_came_and_went_unseen_is_not_told_of(
+def test_a_person_added_and_removed_between_publications_is_not_reported(
     feed: Any, database: Connection, believe: Callable[..., str]
 ) -> None:
     key = believe(**AN)
@@ -220,7 +220,7 @@ def test_a_publishing_that_is_killed_loses_nothing(
     assert told(feed())[0][:2] == (1, "created")
 
 
-def test_a_change_that_the_database_refuses_is_told_without_its_values(
+def test_a_change_that_the_database_refuses_is_reported_without_its_values(
     editable: Settings, database: Connection, believe: Callable[..., str]
 ) -> None:
     believe(**AN)
@@ -251,7 +251,7 @@ def test_feeds_have_their_own_sequence_and_see_their_own_attributes(
     assert publish(editable, "taxpayers", database).last_sequence == 1
 
 
-def test_publishing_waits_for_an_older_transaction_and_tells_when_it_does_not_end(
+def test_publishing_waits_for_an_older_transaction_and_reports_one_that_does_not_end(
     editable: Settings, database: Connection, other: Connection, believe: Callable[..., str]
 ) -> None:
     with other.cursor() as cursor:
@@ -277,7 +277,7 @@ def test_an_agreement_out_of_force_gets_no_lines_until_it_is_again(
     assert publish(editable, "residence", database).changes == 1
 
 
-def test_an_unknown_feed_is_told_with_what_was_meant(editable: Settings, database: Connection) -> None:
+def test_an_unknown_feed_is_reported_with_the_nearest_name(editable: Settings, database: Connection) -> None:
     with pytest.raises(ConfigError, match="no agreement has a feed 'residense'; did you mean 'residence'"):
         publish(editable, "residense", database)
 
@@ -337,7 +337,7 @@ def test_a_consumer_that_follows_the_feed_holds_what_is_believed(
     assert sorted((pair for pair in consumed if any(pair)), key=str) == believed
 
 
-def test_who_was_joined_to_another_leads_there(
+def test_a_merged_person_leads_to_the_surviving_one(
     database: Connection, believe: Callable[..., str], feed: Callable[[], list[dict[str, Any]]]
 ) -> None:
     survivor, joined = believe(**AN), believe(**AN | {"personal_id": "001084000998"})

@@ -114,7 +114,7 @@ def lists(settings: Settings) -> Procedure:
     return procedure.model_copy(update={"items": items})
 
 
-def test_households_are_listed_for_everybody_as_prefill_lists_them(
+def test_households_are_listed_in_bulk_as_prefill_lists_them(
     editable: Settings, ward: str, database: Connection, believe: Callable[..., str], lists: Procedure
 ) -> None:
     apply_agreements(editable)

@@ -243,7 +243,7 @@ def test_what_is_due_goes_what_is_not_stays_and_what_is_open_never_goes(kept: Ke
     assert purge(kept.settings, kept.database, now=NOW).removed == {}
 
 
-def test_each_batch_leaves_a_proof_of_kind_rule_horizon_and_count_that_names_nobody(kept: Kept) -> None:
+def test_each_batch_leaves_a_proof_of_kind_rule_horizon_and_count_without_people(kept: Kept) -> None:
     for _ in range(3):
         kept.put("deleted_records", OLD)
     report = purge(kept.settings, kept.database, now=NOW, size=2)
@@ -343,7 +343,7 @@ def test_a_deleted_record_that_is_linked_or_not_yet_reconciled_stays(kept: Kept)
     assert purge(kept.settings, kept.database, now=NOW).removed == {}
 
 
-def test_a_closed_discrepancy_stays_until_its_source_was_told(kept: Kept) -> None:
+def test_a_closed_discrepancy_stays_until_its_source_was_notified(kept: Kept) -> None:
     kept.put("closed_discrepancies", OLD)
     kept.run("insert into share.correction_feed (source, attributes) values ('customs', '{person.phone}')")
     assert purge(kept.settings, kept.database, now=NOW).removed == {}
@@ -351,7 +351,7 @@ def test_a_closed_discrepancy_stays_until_its_source_was_told(kept: Kept) -> Non
     assert purge(kept.settings, kept.database, now=NOW).removed == {"closed_discrepancies": 1}
 
 
-def test_a_record_that_others_still_tell_of_keeps_its_run(kept: Kept) -> None:
+def test_a_record_that_others_still_reference_keeps_its_run(kept: Kept) -> None:
     kept.put("finished_runs", OLD)
     kept.run(
         "insert into intake.rejected (run_id, source, stream, kind, stage, reason, path, digest, key_id, "
@@ -418,7 +418,7 @@ def test_a_form_stays_with_what_came_back_for_it_and_that_until_it_has_landed(ke
     }
 
 
-def test_what_another_source_was_told_under_the_same_number_settles_nothing(kept: Kept) -> None:
+def test_a_notice_of_another_source_under_the_same_number_settles_nothing(kept: Kept) -> None:
     kept.notice("tax", SENTINEL, None)
     kept.notice("health", SENTINEL, OLD)
     kept.run("update share.notice set sequence = 9 where source = 'health'")

@@ -58,7 +58,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize("auth", KINDS)
-def test_nobody_gets_in_without_credentials(start, auth):
+def test_requests_without_credentials_are_refused(start, auth):
     reader = start(auth)
     reader.sign = lambda request: request
     for path in ("/holders", "/holders/SDC0000001/documents", "/position"):
@@ -75,7 +75,7 @@ def test_a_wrong_secret_is_refused(start, auth):
     assert reader.get("/holders").status_code == 401
 
 
-def test_nobody_gets_in_without_a_certificate(start):
+def test_requests_without_a_certificate_are_refused(start):
     reader = start("mutual_tls")
     reader.session.cert = None
     with pytest.raises(requests.ConnectionError):

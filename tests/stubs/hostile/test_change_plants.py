@@ -109,7 +109,7 @@ def test_the_clock_runs_backwards(planted):
 
 
 @pytest.mark.parametrize("deletes", ["flag", "tombstone", "separate"])
-def test_deleted_records_vanish_without_a_word(planted, deletes):
+def test_deleted_records_vanish_without_a_tombstone(planted, deletes):
     source, reader = planted("silent_deletes", deletes=deletes)
     deleted = source.delete(3)
     assert not set(deleted) & keys(reader.read())

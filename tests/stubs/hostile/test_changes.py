@@ -84,7 +84,7 @@ DELETES = [
 
 
 @pytest.mark.parametrize(("deletes", "is_deleted"), DELETES)
-def test_deleted_records_are_told_among_the_changes(start, deletes, is_deleted):
+def test_deleted_records_are_listed_among_the_changes(start, deletes, is_deleted):
     source, reader = start(auth="none", deletes=deletes)
     since = source.now
     deleted = source.delete(3)
@@ -93,7 +93,7 @@ def test_deleted_records_are_told_among_the_changes(start, deletes, is_deleted):
     assert by_key(reader.read()) == truth(source)
 
 
-def test_deleted_records_are_told_in_a_listing_of_their_own(start):
+def test_deleted_records_are_listed_in_a_listing_of_their_own(start):
     source, reader = start(auth="none", deletes="separate")
     first = source.delete(2)
     since = source.now + timedelta(seconds=1)

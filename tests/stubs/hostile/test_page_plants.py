@@ -85,7 +85,7 @@ def test_a_short_page_counts_what_it_leaves_out(planted):
 
 
 @pytest.mark.parametrize("pages", TOKENS)
-def test_there_is_more_and_nobody_says_where(planted, pages):
+def test_a_page_announces_more_without_saying_where(planted, pages):
     _, reader = planted("more_without_token", more=True, pages=pages)
     answers = list(reader.pages(limit=PAGE))
     assert [reader.fact(answer, "more") for answer in answers] == [True, True]

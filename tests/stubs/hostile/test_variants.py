@@ -38,7 +38,7 @@ VIETNAM = timezone(timedelta(hours=7))
     ],
 )
 @pytest.mark.parametrize("pages", ["cursor", "next_url"])
-def test_whoever_proves_himself_reads_everything(start, auth, pages):
+def test_an_authenticated_reader_reads_everything(start, auth, pages):
     source, reader = start(auth=auth, pages=pages)
     assert by_key(reader.read()) == truth(source)
     assert all(asked.status == 200 for asked in source.requests())

@@ -147,7 +147,7 @@ def test_the_truth_about_a_dirty_world_holds_together_at_any_time(seed: int, day
 
 @given(seed=st.integers(1, 10_000), days=st.integers(0, 3))
 @settings(max_examples=settings.default.max_examples // 4)
-def test_the_whole_truth_tells_what_identifiers_let_find_and_more(seed: int, days: int) -> None:
+def test_the_whole_truth_has_what_identifiers_lead_to_and_more(seed: int, days: int) -> None:
     world = World.generate(500, seed, dirt=HEAVY)
     world.advance(days)
     truth, whole = world.truth(), world.whole_truth()

@@ -104,7 +104,7 @@ def test_births_are_a_day_or_a_year() -> None:
     assert births["NamSinh"].drop_nulls().len() > 0
 
 
-def test_tombstones_tell_nothing_but_the_key() -> None:
+def test_tombstones_show_only_the_key() -> None:
     gone = world().frame("population", "citizens").filter("_deleted")
     assert gone.height > 0
     for key, raw in gone.select("_key", "_raw").iter_rows():
