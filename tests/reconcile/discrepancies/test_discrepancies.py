@@ -64,7 +64,7 @@ class TestNumbers:
     def test_a_number_borne_before_is_stale(self, told):
         assert told(personal_id=FORMER_ID) == {"personal_id": "stale"}
 
-    def test_an_unassigned_number_that_may_be_the_person_s_is_a_discrepancy(self, told):
+    def test_an_unassigned_number_that_may_be_the_person_s_conflicts(self, told):
         assert told(national_id_9=CARD, personal_id="001184000555") == {"personal_id": "conflict"}
 
     @pytest.mark.parametrize("number", ["001084000001", "001384000001", "001185000001"])

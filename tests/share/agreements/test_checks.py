@@ -238,7 +238,7 @@ def test_two_agreements_by_which_one_agency_may_ask_the_same_overlap(
 
 
 @given(strategies.sets(strategies.sampled_from([f"person.{name}" for name in PERSON]), min_size=1))
-def test_every_given_value_is_reported_too(attributes: set[str]) -> None:
+def test_attributes_that_revealed_ones_reveal_are_reported_too(attributes: set[str]) -> None:
     told = {name for _, name in REVEALS.revealed(attributes)}
     assert not told & attributes
     for reveal in REVEALS.reveals:

@@ -236,7 +236,7 @@ def test_a_province_and_a_sample_bound_the_people(world: World) -> None:
         ({"province": "99"}, "no province"),
     ],
 )
-def test_missing_things_are_named(
+def test_an_unknown_agreement_or_procedure_is_reported(
     settings: Settings, database: Connection, only: dict[str, str], told: str
 ) -> None:
     with pytest.raises(ConfigError, match=told), database:
