@@ -50,7 +50,7 @@ def page(key: bytes, feed: str, lines: Sequence[DisclosedLine]) -> Page:
 def given_root(key: bytes, lines: Sequence[DisclosedLine]) -> str:
     """Return the Merkle root (RFC 6962) over `<sequence> <pseudonym>` of each line about a person.
 
-    The root is signed, so that a later change of whom a line was about is detected. The pseudonym is that of
+    The root is signed, so that a later change of the person of a line is detected. The pseudonym is that of
     `audit.entry`.
     """
     leaves = [

@@ -75,8 +75,8 @@ def find_tampered_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -
                 return f"proof {place} is not signed by a trusted key"
             if content["previous"] != previous:
                 return f"proof {place} does not follow the one before it"
-            told = (content["number"], content["kind"], content["removed"])
-            if told != (number, kind, removed):
+            signed = (content["number"], content["kind"], content["removed"])
+            if signed != (number, kind, removed):
                 return f"proof {place} differs from the columns beside it"
             previous = head(statement)
     return None

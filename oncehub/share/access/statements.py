@@ -49,7 +49,7 @@ def access_statements(agreement: Agreement, encrypted: Collection[str], cursor: 
         "role": sql.Identifier(role_of(agreement.name)),
         "columns": sql.SQL(", ").join(_column(agreement, column) for column in columns),
         "names": text_array(columns),
-        "told": _told(agreement, columns),
+        "readable": _readable(agreement, columns),
         "consented": _consented(agreement, sql.SQL("asked")),
         "encrypted": text_array([column for column in columns if column in encrypted]),
         "schemes": text_array(_schemes(agreement)),
@@ -82,7 +82,7 @@ def _consented(agreement: Agreement, person: sql.Composable) -> sql.Composable:
     )
 
 
-def _told(agreement: Agreement, columns: Collection[str]) -> sql.Composable:
+def _readable(agreement: Agreement, columns: Collection[str]) -> sql.Composable:
     """Build the names of the columns that may be read of a row of `truth.person`."""
     if not agreement.needs_consent:
         return text_array(columns)
@@ -94,7 +94,7 @@ def _column(agreement: Agreement, column: str) -> sql.Composable:
     # The life status decides whether a form is filled, and leaves the hub by a refusal only.
     if not agreement.needs_consent or qualified(column) not in agreement.attributes:
         return sql.Identifier("person", column)
-    return sql.SQL("case when {} = any(consent.told) then {} end as {}").format(
+    return sql.SQL("case when {} = any(consent.readable) then {} end as {}").format(
         sql.Literal(column), sql.Identifier("person", column), sql.Identifier(column)
     )
 

@@ -159,8 +159,8 @@ def _fault(
     if not agreement.in_force(now.date()):
         return "its agreement is not in force"
     if until is None:
-        held = any(key.state == "valid" for key in keys)
-        return "no key that its agreement names" if held else "no valid key"
+        valid = any(key.state == "valid" for key in keys)
+        return "no key that its agreement names" if valid else "no valid key"
     if until - now <= WARN_BEFORE:
         return f"its last key ends in {(until - now).days} days; add another"
     return None

@@ -1,8 +1,8 @@
-"""What citizens say is wrong of themselves: each a case, which clerks approve or reject.
+"""Correction requests of citizens about their own data: each is a case that clerks approve or reject.
 
-The hub makes no truth of its own: an approved request changes nothing that is believed. It is told to the
-source that holds the value, which counts as disputed until then, and the case closes when what the citizen
-said is believed (see `store/routines/truth/correction_requests.sql`).
+An approved request does not change the golden value, because the hub keeps no values of its own. It is sent
+as a notice to the source that states the value. The value counts as disputed until the golden value is the
+one that the citizen claims; then the case closes (see `store/routines/truth/correction_requests.sql`).
 """
 
 from __future__ import annotations

@@ -68,11 +68,11 @@ class Opened:
 
 @dataclass(frozen=True)
 class CitizenRequest:
-    """A request as it stands; of whom, only the database knows.
+    """The state of a request; its person is recorded in the database only.
 
     Attributes:
-        due_on: the last day to carry it out, extended or not.
-        next_due: the next day that something is due: the answer while there is none.
+        due_on: the last day to carry it out, including an extension.
+        next_due: the next deadline: that of the answer until there is one.
         closed_as: `done` or `refused`.
     """
 
@@ -195,14 +195,14 @@ def note_step(
     reason: str | None = None,
     extension_days: int | None = None,
 ) -> CitizenRequest:
-    """Note within the caller's transaction what was done of a request; give it as it stands then.
+    """Record a step of a request in the caller's transaction, and return the request's new state.
 
     Args:
         connection: one with the hub's own rights.
         request_id: which.
         step: an extension and a refusal have a reason.
-        noted_by: who did it.
-        reason: told to the citizen.
+        noted_by: the clerk or account that took the step.
+        reason: shown to the citizen.
         extension_days: with `extended`, counted from the day it was due.
 
     Raises:

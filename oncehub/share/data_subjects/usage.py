@@ -84,8 +84,8 @@ class UsagePage:
     """Some of a person's usages, the newest first, and how many there are in the period.
 
     Attributes:
-        until: the period's end, at most the present: whoever asks for the next page with it finds no line
-            moved by what was logged since.
+        until: the period's end, at most the present. Passed with the request for the next page, it keeps
+            the lines in place although new ones were logged.
     """
 
     total: int
@@ -105,10 +105,10 @@ def find_usages(
     day: date,
     under: Agreement | None = None,
 ) -> UsagePage:
-    """Give a page of the uses of a person's data, also of whom clerks have found to be one with them.
+    """Return a page of the uses of a person's data, including the data of people merged into the person.
 
-    What law keeps from them on `day` is neither listed nor counted. A line that was kept from them when it
-    was written stays so until its agreement says that it no longer is.
+    Lines that a legal text hides on `day` are neither listed nor counted. A line that was hidden when it was
+    written stays hidden until its agreement no longer hides it.
 
     Args:
         connection: in a transaction.
@@ -152,7 +152,7 @@ def _hiding(agreements: Iterable[Agreement], day: date) -> dict[str, list[Any]]:
 def _usage(row: Mapping[str, Any], names: Mapping[str, str]) -> Usage:
     return Usage(
         logtime=row["logtime"],
-        # A later version may have written actions that this one has no word for.
+        # A later version may have written actions that this one does not know.
         action=ACTIONS.get(row["action"], row["action"]),
         receiver_code=row["agency"],
         receiver_name=names.get(row["agency"], row["agency"]),

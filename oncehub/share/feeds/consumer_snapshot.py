@@ -1,10 +1,10 @@
-"""Compares a consumer snapshot, what an agency says that it holds of a feed, with what it was given.
+"""Compares a consumer snapshot, a file with the contents of an agency's copy of a feed, with the feed.
 
-The agency writes a file of JSON Lines. The first may state up to which line of the feed it is; without it the
-file counts as up to what the agency has acknowledged:
+The agency writes a file of JSON Lines. The first may state the last entry of the feed that the file includes;
+without it, this is the last entry that the agency has acknowledged:
 
     {"sequence": 4711}
-    {"person": "<pseudonym>", "digest": "<of the values held, see `digest`>"}
+    {"person": "<pseudonym>", "digest": "<of the values, see `digest`>"}
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def load_snapshot(cursor: Cursor, path: Path, reached: Position) -> int:
 def find_missed(
     cursor: Cursor, agreement: Agreement, key: bytes, upto: int, shown: int
 ) -> list[tuple[str, int]]:
-    """Return the people of whom the agency holds something else than the last line up to `upto`.
+    """Return the people whose values in the snapshot differ from their last entry up to `upto`.
 
-    It has missed a change, a new person or a removal, or holds a person that it was never given.
+    The agency has missed a change, a new person or a removal, or has a person who was never in its feed.
 
     Args:
         cursor: of the transaction of `load_snapshot`.

@@ -27,7 +27,7 @@ from oncehub.store.statements import statement
 
 # Which record states each encrypted value: the value can be decrypted with that record's key only.
 _WITH_ORIGINS = """
-case when held then jsonb_build_object('origins', jsonb_build_object({origins})) else '{{}}'::jsonb end
+case when present then jsonb_build_object('origins', jsonb_build_object({origins})) else '{{}}'::jsonb end
 """
 
 _ORIGIN = """{name}, jsonb_build_array(
@@ -36,22 +36,22 @@ _ORIGIN = """{name}, jsonb_build_array(
     truth.origin(provenance, {attribute}) -> 'source_key'
 )"""
 
-# What has committed, but after a transaction that is still open in any database of the server.
+# Changes that have committed, but after a transaction that is still open in any database of the server.
 _WAITING = """
 select count(*)
 from share.change, share.feed
 where feed.feed = %(feed)s and (change.transaction, change.change_id) > (feed.transaction, feed.change_id)
 """
 
-# Earlier lines of a person give out no values once the last one says that the person is gone, or the person
-# consents no more: a consumer that reads them anew has no right to them any more.
+# After a person's last entry is a removal, or the person has withdrawn consent, earlier entries contain no
+# values: a consumer that reads them again no longer has a right to the values.
 _READ = sql.SQL("""
 select sequence, person_key::text, line, names
 from {share}.feed_lines(%(after)s, %(limit)s)
 """)
 
 _OWN = ("origins", "purged")
-"""What of a line no consumer is told: which records state its values, and that they were purged."""
+"""Parts of an entry that consumers do not receive: the records that state its values; the mark of a purge."""
 
 _STANDING_NAMES = """
 case
@@ -128,12 +128,12 @@ def read_changes(
 
     A line is `{sequence, person, kind, changed, values, as_of}`: `person` is a pseudonym that only this feed
     uses; `kind` is created, changed or removed; `changed` names the attributes; `values` holds every
-    attribute of the agreement as believed at `as_of`, null where nothing is held, and nothing for a removed
+    attribute of the agreement as of `as_of`, null where the hub has no value, and is empty for a removed
     person. A person whom a clerk has merged into another is removed with `merged_into`, the other's
     pseudonym.
 
-    Attributes that have left the agreement since a line was published are cut out of it. Lines of people who
-    have left its population, or consent no more, only say that they are gone. Encrypted values are decrypted
+    Attributes that have left the agreement since a line was published are removed from it. Lines of people
+    who have left its population, or have withdrawn consent, become removals. Encrypted values are decrypted
     inside `decrypting` only.
 
     Args:
@@ -167,14 +167,14 @@ def feed_terms(agreement: Agreement) -> dict[str, Any]:
 
 
 def entitled(agreement: Agreement, person_key: sql.Composable) -> sql.Composable:
-    """Build the names of what may be told of a person: of the agreement's attributes those consented to."""
+    """Build the names of the agreement's attributes that may be disclosed; where needed, with consent."""
     if agreement.needs_consent:
         return sql.SQL(_CONSENTED).format(person_key=person_key)
     return sql.SQL("%(attributes)s::text[]")
 
 
 def standing_names(agreement: Agreement, person_key: sql.Composable) -> sql.Composable:
-    """Build the names of what a line of `d`, a `share.feed_entry`, may still tell."""
+    """Build the names of the attributes that an entry of `d`, a `share.feed_entry`, may still contain."""
     names = entitled(agreement, person_key)
     if agreement.needs_consent or agreement.population:
         return sql.SQL(_STANDING_NAMES).format(entitled=names)
@@ -182,7 +182,7 @@ def standing_names(agreement: Agreement, person_key: sql.Composable) -> sql.Comp
 
 
 def believed_values(agreement: Agreement) -> sql.Composable:
-    """Build an object of what is believed of `person`, by name; where consent is needed, `entitled.names`."""
+    """Build an object of the golden values of `person`; where consent is needed, of `entitled.names`."""
     pairs = [
         sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier("person", unqualified(name)))
         for name in agreement.attributes
@@ -194,9 +194,9 @@ def believed_values(agreement: Agreement) -> sql.Composable:
 
 
 def decrypted_line(line: dict[str, Any]) -> dict[str, Any]:
-    """Decrypt the encrypted values of a line, inside `decrypting`, and leave out what is the hub's own.
+    """Decrypt the encrypted values of an entry, inside `decrypting`, and leave out its internal parts.
 
-    Of a line that was purged, values and changes are empty: one that follows has replaced it.
+    Values and changes of a purged entry are empty: a later one has replaced it.
     """
     records = line.get("origins", {})
     values = line["values"] | {
@@ -218,7 +218,7 @@ def _origins(sensitive: Sequence[str]) -> sql.Composable:
 
 
 def within(line: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Cut out of a line what may no longer be told; where that is all, the person is gone."""
+    """Remove attributes other than `names` from an entry; without any left, it becomes a removal."""
     allowed = set(names)
     if not allowed:
         return line | {"kind": "removed", "changed": [], "values": {}}

@@ -24,9 +24,9 @@ Reason = Literal[
     "relative_not_living",
     "too_many",
 ]
-"""Why an item is asked: it always is; nothing is held; sources disagree; stated too long ago; outside the
-agreement; the citizen has not consented; nobody is held as the relative; who is, is not held as living; more
-people than a household has."""
+"""Why an item is missing: the citizen always gives it; the hub has no value; sources disagree; the value was
+stated too long ago; it is outside the agreement; the citizen has not consented; the relative is not known;
+the relative is not recorded as living; the household has more members than are listed."""
 
 
 @dataclass(frozen=True)

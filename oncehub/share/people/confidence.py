@@ -45,7 +45,7 @@ class Confidence:
     Attributes:
         sources: how many sources state it, the believed one included.
         weight: trust in the source, halved at each half-life since it stated the value, less where its
-            record is in doubt; above 0 to 1. None under an authority, whose word is not weighed.
+            record is in doubt; above 0 to 1. None for a value of an authority, which is not weighed.
     """
 
     level: Level

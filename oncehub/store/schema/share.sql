@@ -1,6 +1,6 @@
--- What leaves the hub, to whom, and by what right. The API's role reads no table that tells of people by
--- their key: it goes through an agreement's own schema, which oncehub/share/access/database_access.py makes
--- from mappings/agreements.
+-- Data sharing: clients, feeds, correction notices, forms, consents and requests. The API's role cannot read
+-- tables with people's keys: it reads through each agreement's own schema, which
+-- oncehub/share/access/database_access.py creates from mappings/agreements.
 create schema share;
 grant usage on schema share to oncehub_api;
 
@@ -13,7 +13,7 @@ create table share.change (
     occurred_at timestamptz not null default now()
 );
 comment on table share.change is
-    'the outbox, written with the change it tells of; readers stop below the oldest transaction still open';
+    'the transactional outbox, written in the transaction of the change; readers stop below the oldest open transaction';
 create index change_order on share.change (transaction, change_id);
 
 create table share.feed (
@@ -24,7 +24,7 @@ create table share.feed (
     published_at  timestamptz
 );
 comment on table share.feed is
-    'how far the outbox has been published to each feed, and the sequence of its last line';
+    'how far the outbox has been published to each feed, and the sequence of its last entry';
 grant select on share.feed to oncehub_api;
 
 create table share.feed_entry (
@@ -36,9 +36,9 @@ create table share.feed_entry (
     primary key (feed, sequence)
 );
 comment on column share.feed_entry.sequence is
-    'without gaps, in commit order: a consumer that kept its last sequence misses nothing';
+    'without gaps, in commit order: a consumer that stores its last sequence misses nothing';
 comment on column share.feed_entry.line is
-    'kind, changed attributes, values and as_of; origins: the record that states each encrypted value, which is needed to decrypt it; purged: the values are gone, for a later line has replaced them. The person''s pseudonym is added when it is read';
+    'kind, changed attributes, values and as_of; origins: the record that states each encrypted value, which is needed to decrypt it; purged: the values were removed because a later entry has replaced them. The person''s pseudonym is added on reading';
 create index feed_entry_person on share.feed_entry (feed, person_key, sequence desc);
 
 create table share.client (
@@ -48,7 +48,7 @@ create table share.client (
     revoked_at timestamptz
 );
 comment on table share.client is
-    'an agency''s client, and the agreement it acts under; its keys are in share.client_key';
+    'an agency''s client and its agreement; its keys are in share.client_key';
 grant select on share.client to oncehub_api;
 
 create table share.assertion (
@@ -58,7 +58,7 @@ create table share.assertion (
     primary key (client_id, jti)
 );
 comment on table share.assertion is
-    'assertions already used (RFC 7523 section 3, jti): none is accepted twice';
+    'used assertions (RFC 7523 section 3, jti): none is accepted twice';
 create index assertion_expired on share.assertion (expires_at);
 grant select, insert, delete on share.assertion to oncehub_api;
 
@@ -71,13 +71,13 @@ create table share.correction_feed (
     withheld        text[] not null default '{}'
 );
 comment on table share.correction_feed is
-    'how far each source has been told of the discrepancies of its records';
+    'how far the discrepancies of each source''s records have been published to it';
 comment on column share.correction_feed.attributes is
-    'the attributes it was last published with: where the agreement has gained one, all is looked at again';
+    'the attributes at the last publication: when the agreement gains one, all discrepancies are examined again';
 comment on column share.correction_feed.published_below is
     'every transaction below this one has been published';
 comment on column share.correction_feed.withheld is
-    'those of them of which only that they differ was told, not what is believed';
+    'those of the attributes whose notices do not contain the golden value';
 grant select on share.correction_feed to oncehub_api;
 
 create table share.notice (
@@ -95,16 +95,16 @@ create table share.notice (
     constraint notice_is_about_one check ((discrepancy_id is null) <> (case_id is null))
 );
 comment on table share.notice is
-    'what each source was told of its discrepancies, a line each time one opened, changed or closed';
-comment on column share.notice.sequence is 'without gaps, in commit order, as of share.feed_entry';
+    'correction notices: an entry each time that a discrepancy opened, changed or closed';
+comment on column share.notice.sequence is 'without gaps, in commit order, as in share.feed_entry';
 comment on column share.notice.notice is
-    'the sequence of the discrepancy''s first line: the number that the source knows it by';
+    'the sequence of the first entry about the discrepancy; the source refers to the notice by it';
 comment on column share.notice.line is
-    'what was stated and believed; purged: that and the record''s key are gone, for the notice has closed or a later line says more';
+    'the source value and the golden value; purged: these and the record''s key were removed because the notice has closed or a later entry has replaced this one';
 comment on column share.notice.person_key is
-    'whose value it told; null where the record bears somebody else''s number, for of them nothing is told';
+    'the person whose value it contains; null where the record has another person''s number: nothing about that person is disclosed';
 comment on column share.notice.case_id is
-    'the approved correction request that it is about, where it is about no discrepancy';
+    'the approved correction request, of a notice without a discrepancy';
 create index notice_discrepancy on share.notice (source, discrepancy_id, sequence desc);
 create index notice_person on share.notice (source, person_key, sequence) where person_key is not null;
 create index notice_case on share.notice (case_id, sequence desc) where case_id is not null;
@@ -120,44 +120,44 @@ create table share.consumer_offset (
     primary key (feed, kind, sequence, client_id)
 );
 comment on table share.consumer_offset is
-    'each step forward of a client: every line up to the sequence had been given out to its agency, or was acknowledged; insert only';
+    'each advance of a client: it has fetched, or acknowledged, every entry up to the sequence; insert only';
 comment on column share.consumer_offset.feed is 'a feed, or corrections.<source>';
 grant select, insert (feed, kind, sequence, client_id) on share.consumer_offset to oncehub_api;
 
 create table share.notice_response (
     response_id bigint generated always as identity primary key,
-    source     text not null,
-    notice     bigint not null,
-    client_id  text not null references share.client,
+    source      text not null,
+    notice      bigint not null,
+    client_id   text not null references share.client,
     response    text not null check (response in ('accepted', 'in_progress', 'rejected')),
-    reason     text check (reason in ('documented', 'other_person', 'not_kept')),
-    at         timestamptz not null default now(),
+    reason      text check (reason in ('documented', 'other_person', 'not_kept')),
+    at          timestamptz not null default now(),
     foreign key (source, notice) references share.notice (source, sequence),
     check ((response = 'rejected') = (reason is not null))
 );
-comment on table share.notice_response is 'what a source says of its notices; the latest counts; insert only';
+comment on table share.notice_response is 'responses of a source to its notices; the latest counts; insert only';
 comment on column share.notice_response.reason is
-    'documented: it holds a document that proves its value; other_person: its record speaks of somebody else; not_kept: the value is kept by another system';
+    'documented: a document proves the source''s value; other_person: its record belongs to another person; not_kept: another system keeps the value';
 create index notice_response_latest on share.notice_response (source, notice, response_id desc);
 grant select, insert (source, notice, client_id, response, reason) on share.notice_response to oncehub_api;
 
--- Forms that were filled, so that what comes back is known to answer one.
+-- Filled forms, so that each submission can be matched to the form it answers.
 create table share.prefill (
-    request_id  uuid primary key,
-    client_id   text not null references share.client,
-    agreement   text not null,
-    procedure   text not null,
-    person      text not null,
-    form_of     date not null,
-    filled      text[] not null,
-    confirm     jsonb not null,
+    request_id    uuid primary key,
+    client_id     text not null references share.client,
+    agreement     text not null,
+    procedure     text not null,
+    person        text not null,
+    form_of       date not null,
+    filled        text[] not null,
+    confirm       jsonb not null,
     missing_items text[] not null,
-    answered_at timestamptz not null default now()
+    answered_at   timestamptz not null default now()
 );
 comment on table share.prefill is
-    'a form as it was filled for a person, written with the answer: names of items and no value; purged by retention.yaml';
-comment on column share.prefill.person is 'the pseudonym that audit.entry holds, too';
-comment on column share.prefill.form_of is 'the day of the dossier, which decides the version of the form';
+    'a form that was filled for a person: names of items, no values; written in the transaction of the answer; purged by retention.yaml';
+comment on column share.prefill.person is 'the pseudonym, as in audit.entry';
+comment on column share.prefill.form_of is 'the day of the dossier, which determines the version of the form';
 comment on column share.prefill.confirm is
     'item to be confirmed -> keyed digest of the value shown; null where the value is of a relative';
 create index prefill_answered on share.prefill (answered_at);
@@ -173,14 +173,14 @@ create table share.submission (
     submitted_at  timestamptz not null default now()
 );
 comment on table share.submission is
-    'what came back for a form, once; what was said waits in intake.submission, and here is only its digest; purged by retention.yaml once that has landed';
+    'the one submission of a form: the answers themselves wait in intake.submission, here is their digest; purged by retention.yaml after they have landed';
 comment on column share.submission.digest is
-    'keyed digest of the content: the same again is answered the same';
-comment on column share.submission.kept is 'the items that the hub keeps an attribute for';
+    'keyed digest of the content, so that a repeated submission gets the same answer';
+comment on column share.submission.kept is 'the items whose answers the hub keeps as attributes';
 create index submission_submitted on share.submission (submitted_at);
 grant insert (request_id, dossier, digest, kept) on share.submission to oncehub_api;
 
--- How much of each procedure's form the hub fills, day by day; never of any one person.
+-- How much of each procedure's form the hub fills, by day; totals only, nothing about single people.
 create table share.coverage (
     day         date not null,
     agreement   text not null,
@@ -195,11 +195,11 @@ create table share.coverage (
     primary key (agreement, procedure, day)
 );
 comment on table share.coverage is
-    'items over all people of an agreement for whom the form may be opened; the last measure of each day';
+    'items summed over all people for whom the form may be opened under an agreement; the last measurement of each day';
 comment on column share.coverage.items is 'items that the form has for one person';
 comment on column share.coverage.missing is 'reason -> items';
 
--- What citizens ask for by right of law, and by when it is due.
+-- Citizens' requests as data subjects, and when they are due.
 create table share.request (
     request_id  uuid primary key,
     kind        text not null check (
@@ -216,12 +216,12 @@ create table share.request (
     opened_at   timestamptz not null default now()
 );
 comment on table share.request is
-    'citizens'' requests under Nghị định 356/2025/NĐ-CP; insert only, kept for good: they prove what was answered by when';
-comment on column share.request.party is 'who carries it out: a processor or third party may take longer';
+    'citizens'' requests under Nghị định 356/2025/NĐ-CP; insert only and never purged, as proof of what was answered and when';
+comment on column share.request.party is 'who must carry it out: a processor or third party has more time';
 comment on column share.request.answer_by is
-    'Vietnamese day by whose end the citizen is told what becomes of it';
+    'the last day, in Vietnam, to answer the citizen';
 comment on column share.request.due_on is
-    'Vietnamese day by whose end it is carried out, unless it was extended';
+    'the last day, in Vietnam, to carry it out, unless it is extended';
 create index request_due on share.request (due_on);
 create index request_case on share.request (case_id) where case_id is not null;
 grant insert (request_id, kind, party, person_key, agreement, consent_id, case_id, received_at, answer_by,
@@ -240,9 +240,9 @@ create table share.request_step (
     check (step not in ('extended', 'refused') or reason is not null)
 );
 comment on table share.request_step is
-    'what was done of a request, each at most once, so that it is extended once; insert only';
+    'steps of a request, each at most once, so that a request is extended at most once; insert only';
 
--- Consent to what private parties ask of citizens: given, proven, withdrawn, and never deleted.
+-- Consents of citizens and their withdrawals, with proof; never deleted.
 create table share.consent (
     consent_id   uuid primary key,
     person_key   uuid not null,
@@ -262,13 +262,13 @@ create table share.consent (
     check (channel <> 'counter' or officer is not null)
 );
 comment on table share.consent is
-    'what a citizen has consented to (Nghị định 356/2025/NĐ-CP Điều 6: who, when, to what); insert only';
-comment on column share.consent.attributes is 'each one by name; nothing is consented to by default';
-comment on column share.consent.text_digest is 'SHA-256 of the text that was shown';
+    'the consents of citizens (Nghị định 356/2025/NĐ-CP Điều 6: who, when, to what); insert only';
+comment on column share.consent.attributes is 'every attribute by name; none is included by default';
+comment on column share.consent.text_digest is 'SHA-256 of the text that the citizen was shown';
 comment on column share.consent.reference is
-    'of the transaction at VNeID or the portal, or of the paper at a counter, that proves it';
-comment on column share.consent.officer is 'who took it down, where somebody did';
-comment on column share.consent.recorded_by is 'the client that recorded it, or who at the command line';
+    'the reference of its proof: the transaction at VNeID or the portal, or the paper signed at a counter';
+comment on column share.consent.officer is 'the officer at the counter, if any';
+comment on column share.consent.recorded_by is 'the client, or the account at the command line, that recorded it';
 create index consent_person on share.consent (person_key, agreement);
 
 create table share.consent_withdrawal (
@@ -282,9 +282,9 @@ create table share.consent_withdrawal (
     check (channel <> 'counter' or officer is not null)
 );
 comment on table share.consent_withdrawal is
-    'consents that no longer hold, at once and for good; insert only';
+    'withdrawals of consents; each takes effect at once and is final; insert only';
 
--- A client has several keys, so that one follows another without a gap.
+-- A client may have several keys, so that keys can be rotated without interruption.
 create table share.client_key (
     client_id   text not null references share.client,
     thumbprint  text not null check (thumbprint ~ '^[A-Za-z0-9_-]{43}$'),
@@ -296,11 +296,11 @@ create table share.client_key (
     primary key (client_id, thumbprint)
 );
 comment on table share.client_key is
-    'the public JWKs (RFC 7517) that a client''s assertions are verified with; a retired key is one whose validity has been cut short';
+    'public JWKs (RFC 7517) that verify a client''s assertions; retiring a key ends its validity early';
 comment on column share.client_key.thumbprint is
     'RFC 7638, SHA-256: what an assertion names as kid, and a token as key';
 comment on column share.client_key.leaked_at is
-    'known to others since: neither valid nor ever to be registered again';
+    'when the key leaked: it is invalid and can never be registered again';
 create index client_key_thumbprint on share.client_key (thumbprint);
 grant select (client_id, thumbprint, public_key, valid_from, valid_until, leaked_at)
     on share.client_key to oncehub_api;
@@ -311,12 +311,12 @@ create table share.token_key (
     signs_since timestamptz not null default clock_timestamp()
 );
 comment on table share.token_key is
-    'each change of the key that signs tokens, so that the one before is not accepted for much longer than its tokens live; insert only';
+    'each change of the key that signs tokens: the previous key is accepted until its tokens have expired; insert only';
 comment on column share.token_key.fingerprint is
-    'HMAC-SHA256 of a fixed text by the key, which is kept elsewhere';
+    'HMAC-SHA256 of a fixed text under the key; the key itself is not in the database';
 grant select (change_id, fingerprint, signs_since), insert (fingerprint) on share.token_key to oncehub_api;
 
--- What is taken out of a feed leaves behind who was in it, if that line had been given out.
+-- The person of each fetched entry that was purged from a feed.
 create table share.past_disclosure (
     feed       text not null,
     sequence   bigint not null,
@@ -325,5 +325,5 @@ create table share.past_disclosure (
     primary key (feed, sequence)
 );
 comment on table share.past_disclosure is
-    'who stood in lines that were given out and are kept no more, without what was said of them';
+    'the person in each entry that was given out and has since been purged, without its values';
 create index past_disclosure_person on share.past_disclosure (person_key);

@@ -16,9 +16,9 @@ begin
 end
 $$;
 comment on function {schema}.consents_of is
-    'consents of somebody whom the agreement has, to those agreements that it may record them for';
+    'consents of a person in the agreement''s population, to agreements for which it may record consents';
 
--- Whoever stands before an officer may withdraw a consent of theirs also once the agreement has them no more.
+-- A person may withdraw a consent at a counter even after they have left the agreement's population.
 create function {schema}.consent_of(asked_consent uuid, asked_agreements text[])
     returns table (person_key uuid, agreement text, given_at timestamptz, withdrawn_at timestamptz)
     language plpgsql stable security definer set search_path = '' as $$
@@ -31,7 +31,7 @@ begin
 end
 $$;
 comment on function {schema}.consent_of is
-    'one consent, by its id, to an agreement that it may record them for';
+    'one consent, by its id, to an agreement for which it may record consents';
 
 create function {schema}.consent_proven_by(asked_agreement text, asked_channel text, asked_reference text)
     returns table (consent_id uuid, person_key uuid, purpose text, attributes text[], text_digest text)
@@ -44,9 +44,9 @@ begin
 end
 $$;
 comment on function {schema}.consent_proven_by is
-    'one consent, by its proof, to an agreement that it may record them for';
+    'one consent, by its proof, to an agreement for which it may record consents';
 
--- These are written only: a consent lets another agreement be told more.
+-- These views are for inserts only. A consent lets another agreement obtain more attributes.
 create view {schema}.consent as
 select
     consent_id, person_key, agreement, agency, purpose, attributes, text_version, text_digest,

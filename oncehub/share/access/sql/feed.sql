@@ -8,9 +8,9 @@ begin
         d.sequence, d.person_key,
         d.line || jsonb_build_object(
             'changed', (
-                select coalesce(jsonb_agg(told.name order by told.place), '[]')
-                from jsonb_array_elements_text(d.line -> 'changed') with ordinality as told (name, place)
-                where told.name = any(standing.names)
+                select coalesce(jsonb_agg(changed.name order by changed.place), '[]')
+                from jsonb_array_elements_text(d.line -> 'changed') with ordinality as changed (name, place)
+                where changed.name = any(standing.names)
             ),
             'values', (
                 select coalesce(jsonb_object_agg(each.key, each.value), '{{}}')
@@ -31,6 +31,6 @@ begin
 end
 $$;
 comment on function {schema}.feed_lines is
-    'the lines of the agreement''s feed, cut to what may still be told';
+    'entries of the agreement''s feed, without attributes that may no longer be disclosed';
 revoke execute on function {schema}.feed_lines from public;
 grant execute on function {schema}.feed_lines to {role};

@@ -9,14 +9,14 @@ begin
         person.person_key,
         array(
             select asked.name from unnest(asked_attributes) as asked (name)
-            where 'person.' || asked.name = any({attributes}) and asked.name = any({told})
+            where 'person.' || asked.name = any({attributes}) and asked.name = any({readable})
         )
     ) as agreeing
     where person.person_key = asked_person;
 end
 $$;
 comment on function {schema}.agreeing_sources is
-    'how many sources state what is believed of somebody whom the agreement has, of what may be told of them';
+    'how many sources state each golden value of a person that the agreement may see';
 
 create function {schema}.disputed_by_owner(asked_person uuid) returns text[]
     language plpgsql stable security definer set search_path = '' as $$
@@ -26,7 +26,7 @@ begin
         from {schema}.person as person
         cross join lateral unnest(truth.disputed_by_owner(person.person_key)) as disputed (name)
         where person.person_key = asked_person
-            and 'person.' || disputed.name = any({attributes}) and disputed.name = any({told})
+            and 'person.' || disputed.name = any({attributes}) and disputed.name = any({readable})
         order by 1
     );
 end

@@ -1,5 +1,5 @@
--- Who names the same head as somebody whom the agreement has. Where it does not have all of them, or they are
--- too many to be a household, only that is told.
+-- The people with the same head of household as a person. If one of them is outside the agreement's
+-- population, or they are too many to be a household, only that reason is returned.
 create function {schema}.household_members(asked uuid)
     returns table (why text, person {schema}.person)
     language plpgsql stable security definer set search_path = '' as $$

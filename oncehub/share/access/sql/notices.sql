@@ -1,6 +1,6 @@
 create view {schema}.correction_feed with (security_barrier) as
 select last_sequence from share.correction_feed where source = {source};
-comment on view {schema}.correction_feed is 'how far the agency''s own source has been told of its records';
+comment on view {schema}.correction_feed is 'the last notice published to the agency''s own source';
 
 create view {schema}.notice with (security_barrier) as
 select

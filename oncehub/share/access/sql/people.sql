@@ -1,22 +1,23 @@
--- What one agreement sees. Nobody but the owner reads the view; the role calls the function.
+-- The people and attributes that one agreement may see. The agreement's role cannot read the view; it calls
+-- the function.
 create schema {schema};
 
 create view {schema}.person as
 select
     person.person_key, {columns},
-    truth.origins(person.provenance, consent.told, {encrypted}) as provenance,
+    truth.origins(person.provenance, consent.readable, {encrypted}) as provenance,
     array(
         select distinct discrepancy.attribute
         from truth.discrepancy
         where discrepancy.person_key = person.person_key and discrepancy.kind = 'conflict'
-            and discrepancy.closed_at is null and discrepancy.attribute = any(consent.told)
+            and discrepancy.closed_at is null and discrepancy.attribute = any(consent.readable)
     ) as disputed_attributes
-from truth.person cross join lateral (select {told}) consent (told)
-where {covered} and cardinality(consent.told) > 0;
-comment on view {schema}.person is 'whom the agreement has, with the attributes that it covers';
+from truth.person cross join lateral (select {readable}) consent (readable)
+where {covered} and cardinality(consent.readable) > 0;
+comment on view {schema}.person is 'the people in the agreement''s population, with the attributes that it covers';
 
--- Key and consent are for the access log, also of somebody of whom nothing may be told. Of nobody the same is
--- asked as of somebody, so that it takes as long.
+-- Key and consent are for the access log, also when nothing about the person may be disclosed. When nobody is
+-- found, the same queries run, so that the response time does not reveal whether the person exists.
 create function {schema}.look_up(schemes text[], stated text[])
     returns table (key uuid, consented text[], person {schema}.person)
     language plpgsql stable security definer rows 1 set search_path = '' as $$

@@ -1,9 +1,9 @@
--- Approved correction requests, in the sequence of the notices to the source that holds the value. Such a
--- notice is of kind correction_request: what the source states, and instead of a believed value what the
--- citizen says. It closes when that is believed, or when clerks reject the request after all. What a source
--- knows of a request is what its last line said.
+-- Approved correction requests, in the sequence of the notices to the source that states the value. Such a
+-- notice is of kind correction_request: it contains the source's value, and the value that the citizen
+-- claims in place of the golden value. It closes when the golden value is the claimed one, or when clerks
+-- reject the request after all. The last entry about a request says what the source has received.
 with line as (
-    select c.case_id, c.person_key, q.name as qualified, c.closed_at, told.notice,
+    select c.case_id, c.person_key, q.name as qualified, c.closed_at, sent.notice,
         row_number() over (order by u.decision_id) as number,
         jsonb_build_object(
             'kind', 'correction_request',
@@ -34,9 +34,9 @@ with line as (
         where n.case_id = c.case_id
         order by n.sequence desc
         limit 1
-    ) told on true
+    ) sent on true
     where c.kind = 'correction_request' and c.source = %(source)s and q.name = any(%(attributes)s)
-        and case when c.closed_at is null then told.change is null else told.change = 'opened' end
+        and case when c.closed_at is null then sent.change is null else sent.change = 'opened' end
 ),
 published as (
     insert into share.notice (source, sequence, notice, case_id, change, attribute, person_key, line)

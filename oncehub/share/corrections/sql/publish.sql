@@ -1,11 +1,11 @@
 -- One statement, hence one snapshot, as in feeds: transactions that were still open when it began wait for
--- the next step. What a source knows of a discrepancy is what its last line said. A statement that was only
--- repeated makes no line, nor does a discrepancy that opened and closed between two publishings. The person
--- whom a record was not linked to is somebody else, so that a notice of a refused link holds only the
--- record's own value. Which of two records a source should keep has no believed value.
--- The line that closes a discrepancy holds how long it took, counted also from when its first line had been
--- given out: the earliest offset at its number or beyond. Offsets and lines are walked together for it,
--- from the end, for a join would compare each with each.
+-- the next step. The last entry about a discrepancy says what the source has received. A source value that
+-- was only stated again makes no entry, nor does a discrepancy that opened and closed between two runs. A
+-- record whose link was refused belongs to another person than the one with the number, so its notice
+-- contains only the record's own value. A notice of a duplicate has no golden value.
+-- The entry that closes a discrepancy contains how long it was open, also since its first entry was fetched:
+-- that is the earliest offset at its number or beyond. Offsets and entries are merged in order, from the end,
+-- because a join would compare each with each.
 with fresh as materialized (
     select d.*, 'person.' || d.attribute as qualified, {is_inside} as inside
     from truth.discrepancy d join share.correction_feed f using (source)
@@ -47,7 +47,7 @@ state as (
         ) t
     ) w
 ),
-told as (
+sent as (
     select s.*, t.notice, t.line as old, coalesce(t.change <> 'closed', false) as open
     from state s left join lateral (
         select n.notice, n.change, n.line
@@ -59,7 +59,7 @@ told as (
 ),
 line as (
     select *, row_number() over (order by changed_in, discrepancy_id) as number
-    from told
+    from sent
     where case
         when closed_at is not null or not open then open or closed_at is null
         else (old - '{{stated_at,asserted_by}}'::text[], old #> '{{asserted_by,source}}')

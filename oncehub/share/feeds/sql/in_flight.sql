@@ -16,8 +16,8 @@ cross join lateral (select coalesce((
     where d.feed = %(feed)s and d.person_key = t.person_key
     order by d.sequence desc
     limit 1
-), false) as known) as told
+), false) as known) as sent
 where case
-    when person.person_key is null then told.known
-    else t.agreed or not told.known and num_nonnulls({columns}) > 0
+    when person.person_key is null then sent.known
+    else t.agreed or not sent.known and num_nonnulls({columns}) > 0
 end

@@ -19,17 +19,17 @@ stated as (
     group by person_key
 ),
 state as (
-    select newest.*, person.person_key is not null as held, told.values is not null as known,
+    select newest.*, person.person_key is not null as present, sent.values is not null as known,
         believed.values, person.provenance, merged_person.survivor,
         array(
             select name
             from unnest(entitled.names) as name
             where name = any(stated.changed)
-                or told.values is null and jsonb_typeof(believed.values -> name) <> 'null'
-                or {by_consent} and not told.values ? name
+                or sent.values is null and jsonb_typeof(believed.values -> name) <> 'null'
+                or {by_consent} and not sent.values ? name
             order by name
         ) as changed,
-        {by_consent} and not entitled.names @> array(select jsonb_object_keys(told.values)) as fewer
+        {by_consent} and not entitled.names @> array(select jsonb_object_keys(sent.values)) as fewer
     from newest
     left join stated using (person_key)
     cross join lateral (select {entitled} as names) as entitled
@@ -45,21 +45,21 @@ state as (
         where feed = %(feed)s and feed_entry.person_key = newest.person_key
         order by sequence desc
         limit 1
-    ) as told on true
+    ) as sent on true
 ),
 line as (
     select person_key, row_number() over (order by transaction, change_id) as number,
         jsonb_build_object(
-            'kind', case when not held then 'removed' when known then 'changed' else 'created' end,
-            'changed', case when held then to_jsonb(changed) else '[]'::jsonb end,
+            'kind', case when not present then 'removed' when known then 'changed' else 'created' end,
+            'changed', case when present then to_jsonb(changed) else '[]'::jsonb end,
             'values', coalesce(values, '{{}}'::jsonb),
             'as_of', to_jsonb(now())
         ) || {origins} || case
-            when not held and survivor is not null then jsonb_build_object('merged_into', survivor)
+            when not present and survivor is not null then jsonb_build_object('merged_into', survivor)
             else '{{}}'::jsonb
         end as line
     from state
-    where case when held then cardinality(changed) > 0 or fewer else known end
+    where case when present then cardinality(changed) > 0 or fewer else known end
 ),
 delivered as (
     insert into share.feed_entry (feed, sequence, person_key, line)

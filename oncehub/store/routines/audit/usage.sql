@@ -16,7 +16,7 @@ with hiding as (
 ),
 page as (
     select e.entry_id, array_agg(distinct t.attribute order by t.attribute)
-            filter (where t.attribute is not null) as told
+            filter (where t.attribute is not null) as disclosed
     from share.disclosed_person t
     join audit.entry e
         on e.first_sequence is not null
@@ -31,7 +31,7 @@ found as (
     from audit.entry e
     where e.person = any(asked_pseudonyms) and e.at >= asked_from and e.at < asked_until
     union all
-    select e.*, coalesce(p.told, e.attributes), 'appeared'
+    select e.*, coalesce(p.disclosed, e.attributes), 'appeared'
     from page p join audit.entry e using (entry_id)
     where e.at >= asked_from and e.at < asked_until
 ),
