@@ -1,1 +1,1 @@
-"""What an integration engineer is helped with: a first connector, its contract and mapping, its page."""
+"""Helps integration engineers: drafts of connectors, contracts and mappings, and a page for each."""

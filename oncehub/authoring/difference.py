@@ -1,4 +1,4 @@
-"""Two versions of a mapping compared by what they make of the same records, field by field."""
+"""Compares two versions of a mapping by their results for the same records, field by field."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
+from oncehub.authoring.sampling import rejected_reasons
 from oncehub.config.catalogue import load_connector
 from oncehub.config.entities import Entity, load_entities
 from oncehub.errors import ConfigError
-from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import load_normalizer
 from oncehub.settings import Settings
 
@@ -27,12 +27,12 @@ _KEY = "source_key"
 
 @dataclass(frozen=True)
 class Difference:
-    """What became of one attribute.
+    """The comparison of one attribute.
 
     Attributes:
-        attribute: `entity.attribute`; an entity alone where rows came or went.
-        same, changed, filled, emptied: rows whose value stayed, became another, came, or went.
-        examples: some pairs of value before and after, of rows that differ.
+        attribute: `entity.attribute`; the entity alone where rows were added or removed.
+        same, changed, filled, emptied: numbers of rows whose value stayed, changed, was added or removed.
+        examples: some pairs of values before and after.
     """
 
     attribute: str
@@ -44,18 +44,18 @@ class Difference:
 
     @property
     def differs(self) -> bool:
-        """Whether any row does."""
+        """Whether any row differs."""
         return bool(self.changed or self.filled or self.emptied)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same records through both versions.
+    """The results of both versions for the same records.
 
     Attributes:
-        records: how many.
-        rejected_before, rejected_after: reason -> how many.
-        differences: every attribute that either version makes.
+        records: number of records.
+        rejected_before, rejected_after: reason -> number of records.
+        differences: one for each attribute that either version fills.
     """
 
     records: int
@@ -70,7 +70,7 @@ def compare(
     """Normalise the records by the files under both roots.
 
     Raises:
-        ConfigError: for anything wrong in the files of either.
+        ConfigError: when a file of either is wrong.
     """
     old, new = (
         load_normalizer(root, load_connector(root, source), stream).normalize(list(records))
@@ -83,17 +83,17 @@ def compare(
         if name in entities
         for difference in _differences(entities[name], old.frames.get(name), new.frames.get(name))
     ]
-    return Comparison(len(records), _reasons(old), _reasons(new), tuple(found))
+    return Comparison(len(records), rejected_reasons(old), rejected_reasons(new), tuple(found))
 
 
 @contextmanager
 def at_revision(settings: Settings, revision: str) -> Iterator[Settings]:
-    """Give the configuration as it stood at a revision of the git repository around it, for a while.
+    """Yield the configuration at a revision of its git repository, in a temporary folder.
 
     Raises:
         ConfigError: when there is no repository or no such revision.
     """
-    # No revision begins so; git would take it for an option, as --output=FILE, and overwrite the file.
+    # git would read such a name as an option, e.g. --output=FILE, and overwrite the file.
     if revision.startswith("-"):
         raise ConfigError(f"{revision!r} names no revision of git; give a commit, tag or branch")
     folders = [folder.name for folder in (settings.connectors, settings.mappings, settings.schemas)]
@@ -106,21 +106,13 @@ def at_revision(settings: Settings, revision: str) -> Iterator[Settings]:
         ) from None
     if done.returncode:
         raise ConfigError(
-            f"{settings.root} holds no {revision!r} of the configuration in git; name another revision with"
+            f"{settings.root} has no {revision!r} of the configuration in git; name another revision with"
             " --old, or a folder with --old-root"
         )
     with TemporaryDirectory(prefix="oncehub-") as folder:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             archive.extractall(folder, filter="data")
         yield replace(settings, root=Path(folder))
-
-
-def _reasons(batch: Batch) -> dict[str, int]:
-    reasons: dict[str, int] = {}
-    for each in batch.rejected:
-        reason = f"{each.stage} {each.path}: {each.reason}"
-        reasons[reason] = reasons.get(reason, 0) + 1
-    return reasons
 
 
 def _differences(entity: Entity, old: pl.DataFrame | None, new: pl.DataFrame | None) -> Iterator[Difference]:
@@ -144,7 +136,7 @@ def _differences(entity: Entity, old: pl.DataFrame | None, new: pl.DataFrame | N
 
 
 def _of_attribute(name: str, pairs: Sequence[tuple[Any, Any]]) -> Difference | None:
-    """Compare one attribute; None where neither version ever makes it."""
+    """Compare one attribute; None where neither version fills it."""
     other = [(before, after) for before, after in pairs if before != after]
     if not other and all(before is None for before, _ in pairs):
         return None

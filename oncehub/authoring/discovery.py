@@ -1,4 +1,4 @@
-"""What samples of a stream suggest: its contract, its mapping, its key and its time of statement."""
+"""Proposes a stream's contract, mapping, key and time of statement from samples."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Discovery:
 
     Attributes:
         stream: `source.stream`.
-        samples: how many records were looked at.
+        samples: number of records.
         contract: JSON Schema that they all meet.
         mapping: text of a first mapping.
         advice: what the samples suggest for `connector.yaml`.
-        changes: how the contract in place differs from what was seen.
+        changes: differences of the existing contract from the samples.
     """
 
     stream: str
@@ -54,12 +54,12 @@ class Discovery:
     samples_path: Path
 
     def as_mapping(self) -> dict[str, Any]:
-        """For a script."""
+        """Return the proposals as a JSON object for a script."""
         names = ("stream", "samples", "contract", "mapping", "advice", "changes")
         return {name: getattr(self, name) for name in names}
 
-    def told(self, *, written: bool) -> str:
-        """For a person."""
+    def as_text(self, *, written: bool) -> str:
+        """Return the proposals as text for a person."""
         lines = [f"{self.stream}: {self.samples} samples", *(f"  {each}" for each in self.advice)]
         if self.changes:
             lines += ["  the contract in place differs:", *(f"    {each}" for each in self.changes)]
@@ -70,7 +70,7 @@ class Discovery:
         return "\n".join(lines) + "\n"
 
     def write(self) -> None:
-        """Replace contract and mapping, and drop the template's sample, which meets them no longer."""
+        """Write contract and mapping, and remove the template's sample, which does not meet them."""
         if self.samples_path.exists() and self.samples_path.read_bytes() == as_file(TEMPLATE_SAMPLES):
             self.samples_path.unlink()
         for path, content in (
@@ -84,7 +84,7 @@ class Discovery:
 def discovered(
     settings: Settings, namesakes: Namesakes, connector: Connector, stream: str, records: Sequence[Any]
 ) -> Discovery:
-    """Look at samples; `namesakes` knows the other sources' fields.
+    """Propose contract and mapping from samples; `namesakes` has the fields of the other sources.
 
     Raises:
         ConfigError: when the contract in place cannot be read.
@@ -93,8 +93,8 @@ def discovered(
     path = settings.schemas / within / f"{stream}.json"
     name = f"{connector.source}.{stream}"
     seen = inferred_contract(name, records)
-    held = load_contract(path) if path.exists() else None
-    contract = Contract(seen if held is None else _described(seen, held.schema))
+    existing = load_contract(path) if path.exists() else None
+    contract = Contract(seen if existing is None else _described(seen, existing.schema))
     spec = connector.streams[stream]
     own = {*spec.key, spec.updated.field}
     return Discovery(
@@ -103,7 +103,7 @@ def discovered(
         contract.schema,
         mapping_text(name, contract, namesakes, records, own=own),
         tuple(_advice(contract, records)),
-        tuple(_changes(held, contract)) if held else (),
+        tuple(_changes(existing, contract)) if existing else (),
         path,
         settings.mappings / within / f"{stream}.yaml",
         settings.connectors / connector.source / "samples" / f"{stream}.json",
@@ -124,7 +124,7 @@ def _advice(contract: Contract, records: Sequence[Any]) -> Iterator[str]:
 
 
 def _moment_form(values: Sequence[Any]) -> str | None:
-    """The form in which all values are moments; None where none is."""
+    """Return the form in which all values are read as moments; None where there is none."""
     if not values or any(isinstance(value, bool | float) for value in values):
         return None
     frame = pl.DataFrame({"value": [str(value) for value in values]})
@@ -136,23 +136,23 @@ def _moment_form(values: Sequence[Any]) -> str | None:
     return None
 
 
-def _described(seen: Node, held: Node) -> Node:
-    """What was seen, with the titles and descriptions that people wrote."""
-    kept: Node = {key: held[key] for key in ("title", "description") if key in held}
+def _described(seen: Node, existing: Node) -> Node:
+    """Return the inferred schema with the titles and descriptions of the existing one."""
+    kept: Node = {key: existing[key] for key in ("title", "description") if key in existing}
     node: Node = {**seen, **kept}
     if "properties" in seen:
-        known = held.get("properties", {})
+        known = existing.get("properties", {})
         node["properties"] = {
             name: _described(part, known.get(name, {})) for name, part in seen["properties"].items()
         }
     if isinstance(seen.get("items"), dict):
-        node["items"] = _described(seen["items"], held.get("items", {}))
+        node["items"] = _described(seen["items"], existing.get("items", {}))
     return node
 
 
-def _changes(held: Contract, seen: Contract) -> Iterator[str]:
-    """What the samples show that the contract does not say, and the other way about."""
-    known, met = dict(_leaves(held)), dict(_leaves(seen))
+def _changes(existing: Contract, seen: Contract) -> Iterator[str]:
+    """Yield the differences between the existing contract and the one of the samples."""
+    known, met = dict(_leaves(existing)), dict(_leaves(seen))
     for path in sorted(known.keys() | met.keys()):
         if path not in known:
             yield f"{path}: is not in the contract ({'/'.join(sorted(met[path]))})"
@@ -169,10 +169,5 @@ def _leaves(contract: Contract) -> Iterator[tuple[str, set[str]]]:
         done, node = waiting.pop()
         for name, part in contract.resolve(node).get("properties", {}).items():
             path = (*done, name)
-            yield ".".join(path), _kinds(contract, part)
+            yield ".".join(path), contract.types(part)
             waiting.append((path, part))
-
-
-def _kinds(contract: Contract, node: Node) -> set[str]:
-    stated = contract.resolve(node).get("type", [])
-    return {stated} if isinstance(stated, str) else set(stated)

@@ -1,4 +1,4 @@
-"""A connector as far as it is known: what a description or a template gives, written out as YAML to edit."""
+"""Writes a first connector, from a description or a template, as YAML to edit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StreamDraft:
 
     Attributes:
         settings: key of the stream in YAML -> its content.
-        notes: what was guessed, one remark a setting, for the engineer to check.
+        notes: a remark on each guessed setting, for the engineer to check.
         contract: JSON Schema of its records.
         samples: invented records that meet it.
     """
@@ -58,7 +58,7 @@ def write_draft(settings: Settings, name: str, draft: Draft) -> list[Path]:
     """Write connector, contracts, mappings and samples of a new source, and return the files.
 
     Raises:
-        ConfigError: when any of the files is there already, or the name is no name of a source.
+        ConfigError: when a file exists already, or the name is not valid for a source.
     """
     files = dict(_files(settings, name, draft))
     if there := sorted(path for path in files if path.exists()):
@@ -95,7 +95,7 @@ def _files(settings: Settings, name: str, draft: Draft) -> Iterator[tuple[Path, 
 
 
 def as_file(content: Any) -> bytes:
-    """JSON as the repository keeps it."""
+    """Return JSON in the repository's format."""
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
@@ -113,7 +113,7 @@ def connector_text(name: str, draft: Draft) -> str:
 
 
 def template(stream: str = "records") -> Draft:
-    """The draft for a source of which nothing is known yet: one stream, to be overwritten."""
+    """Return the draft of a source without a description: one stream, to be edited."""
     text = {"type": "string"}
     contract: Node = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

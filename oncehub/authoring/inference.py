@@ -1,4 +1,4 @@
-"""A contract proposed from samples: what is there, of which type, and what every record has."""
+"""Infers a contract from samples: fields, their types, and the fields that every record has."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _JSON_TYPES: dict[type, str] = {
 }
 _ORDER = ["object", "array", "string", "integer", "number", "boolean", "null"]
 _ENOUGH = 20
-"""Fewer values than this show no pattern."""
+"""The minimum number of values for a pattern."""
 
 
 @dataclass
 class Seen:
-    """What was seen at one place of the records."""
+    """The values seen at one path of the records."""
 
     times: int = 0
     kinds: set[str] = field(default_factory=set)
@@ -37,7 +37,7 @@ class Seen:
     """Lengths of the texts while all of them are digits; None once one is not."""
 
     def add(self, value: Any, depth: int = 0) -> None:
-        """Take one value in; of what lies deeper than any record has reason to, only that it is there."""
+        """Add one value; below a depth that no real record reaches, only its type is recorded."""
         self.times += 1
         self.kinds.add(_JSON_TYPES[type(value)])
         if depth > DEEPEST:
@@ -55,7 +55,7 @@ class Seen:
             self._add_text(value)
 
     def schema(self) -> Node:
-        """The JSON Schema that all that was seen meets."""
+        """Return the JSON Schema that all seen values meet."""
         kinds = self.kinds - {"integer"} if "number" in self.kinds else self.kinds
         named = sorted(kinds, key=_ORDER.index)
         node: Node = {"type": named[0] if len(named) == 1 else named}

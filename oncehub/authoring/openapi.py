@@ -1,4 +1,4 @@
-"""A first connector from an OpenAPI 3 description: what it states is taken, the rest is guessed."""
+"""Drafts a connector from an OpenAPI 3 description; missing settings are guessed."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _KEPT: Final = {
 }
 _DEEPEST: Final = 12
 _MOST: Final = 20_000
-"""Schemas taken over from one description; more come only of references that fan out."""
+"""The maximum number of schemas of one description; only references that fan out exceed it."""
 _KEY_NAMES: Final = ("id", "ma", "code", "number", "so")
 _TIME_NAMES: Final = ("updated", "modified", "changed", "capnhat", "lastchange", "thaydoi")
 
 
 class Description:
-    """An OpenAPI document, its references followed."""
+    """An OpenAPI document whose references are followed."""
 
     def __init__(self, content: Node, where: Path) -> None:
         self._content = content
@@ -46,14 +46,14 @@ class Description:
 
     @property
     def title(self) -> str:
-        """What the description calls itself."""
+        """The title of the description."""
         return str(self._content.get("info", {}).get("title", "Title of the source"))
 
     def follow(self, node: Any) -> Node:
         """Follow `$ref` within the document.
 
         Raises:
-            ConfigError: when a reference leads out of the document or nowhere.
+            ConfigError: when a reference leads out of the document, or its target is missing.
         """
         for _ in range(_DEEPEST):
             reference = node.get("$ref") if isinstance(node, dict) else None
@@ -63,7 +63,7 @@ class Description:
         raise ConfigError(f"{self._where}: its references run in a circle")
 
     def listings(self) -> Iterator[tuple[str, Node]]:
-        """Give path and operation of everything that a GET can read."""
+        """Yield path and operation of every GET."""
         for path, item in self._content.get("paths", {}).items():
             operation = self.follow(item).get("get")
             if operation:
@@ -71,12 +71,12 @@ class Description:
                 yield path, {**operation, "parameters": [*shared, *operation.get("parameters", [])]}
 
     def base_path(self) -> str:
-        """The path that the first server's address ends with, to stand before every path."""
+        """Return the path of the first server's address, which prefixes every path."""
         servers = self._content.get("servers") or [{}]
         return re.sub(r"^\w+://[^/]*", "", str(servers[0].get("url", ""))).rstrip("/")
 
     def credentials(self) -> tuple[Node, str | None]:
-        """Return `auth` as a connector writes it, and a remark where something is left open."""
+        """Return `auth` as a connector writes it, and a remark where a setting is unknown."""
         schemes = self._content.get("components", {}).get("securitySchemes", {})
         chosen = next(iter(_required_names(self._content)), next(iter(schemes), None))
         if chosen not in schemes:
@@ -84,7 +84,7 @@ class Description:
         return _auth(self.follow(schemes[chosen]))
 
     def plain(self, node: Any, depth: int = 0) -> Node:
-        """A schema as a contract keeps it: no references, no OpenAPI keywords."""
+        """Return a schema as a contract keeps it: without references and OpenAPI keywords."""
         if depth > _DEEPEST:
             return {}
         self._count()
@@ -108,7 +108,7 @@ class Description:
             )
 
     def _merged(self, node: Node) -> Node:
-        """The parts of an `allOf` as one; of alternatives the first that is not null."""
+        """Merge the parts of an `allOf`; of alternatives, take the first that is not null."""
         self._count()
         for part in map(self.follow, node.get("allOf", [])):
             inner = self._merged(part)
@@ -202,7 +202,7 @@ def _stream(
 
 
 def _answer(description: Description, operation: Node) -> tuple[Node, str]:
-    """The schema of a good answer and its format; an empty schema where none is stated."""
+    """Return the schema of the 200 response and its format; an empty schema where there is none."""
     answers = operation.get("responses", {})
     good = description.follow(answers.get("200", answers.get(200, {})))
     for kind, media in good.get("content", {}).items():
@@ -213,7 +213,7 @@ def _answer(description: Description, operation: Node) -> tuple[Node, str]:
 
 
 def _records(description: Description, answer: Node, depth: int = 0) -> tuple[str, Node] | None:
-    """Path to the list of objects in an answer (empty for the answer itself), and the schema of one."""
+    """Return the path to the list of objects in a response (empty for the response), and their schema."""
     plain = description.plain(answer)
     if plain.get("type") == "array" and "properties" in plain.get("items", {}):
         return "", description.follow(description.follow(answer).get("items", {}))
@@ -227,7 +227,7 @@ def _records(description: Description, answer: Node, depth: int = 0) -> tuple[st
 
 
 def _identity(contract: Node, of_parent: list[str], notes: dict[str, str]) -> dict[str, Any]:
-    """`key` and `updated`, by what fields are called and which are times; a parent's key names no child."""
+    """Return `key` and `updated`, guessed by names and types; a parent's key is not a child's."""
     fields: dict[str, Node] = contract.get("properties", {})
     own = [name for name in contract.get("required", fields) if name not in of_parent]
     keys = sorted(own or fields, key=lambda name: _rank(name, _KEY_NAMES))
@@ -242,7 +242,7 @@ def _identity(contract: Node, of_parent: list[str], notes: dict[str, str]) -> di
 
 
 def _rank(name: str, hints: tuple[str, ...]) -> int:
-    """The place of the first hint that the name is or contains; behind all where none is."""
+    """Return the index of the first hint that the name equals or contains; a greater one without a hint."""
     plain = plain_name(name)
     exact = [place for place, hint in enumerate(hints) if plain == hint]
     within = [len(hints) + place for place, hint in enumerate(hints) if hint in plain]
@@ -252,7 +252,7 @@ def _rank(name: str, hints: tuple[str, ...]) -> int:
 def _parent(
     url: str, read: dict[str, Any], contract: Node, streams: dict[str, StreamDraft], notes: dict[str, str]
 ) -> dict[str, Any]:
-    """`parent` of a listing below a record of another one, e.g. `/dossiers/{id}/documents`."""
+    """Return `parent` of a listing below another's record, e.g. `/dossiers/{id}/documents`."""
     names = re.findall(r"\{([^}]+)\}", url)
     if not names:
         return {}
@@ -272,7 +272,7 @@ def _parent(
 
 
 def _name(url: str, taken: dict[str, StreamDraft]) -> str:
-    """A stream's name by the last fixed piece of its path."""
+    """Return a stream's name from the last fixed part of its path."""
     pieces = [piece for piece in url.split("/") if piece and not piece.startswith("{")]
     name = re.sub(r"[^a-z0-9]+", "_", pieces[-1].lower() if pieces else "records").strip("_")[:28]
     name = name if name[:1].isalpha() else f"s_{name}"

@@ -1,4 +1,4 @@
-"""The page of a connector, `docs/connectors/<source>.md`: what its files say, for people who read no YAML."""
+"""Writes the page of a connector, `docs/connectors/<source>.md`, for people who do not read YAML."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def connector_page(settings: Settings, connector: Connector) -> str:
     lines += [
         f"Source `{connector.source}`, read on the schedule `{connector.schedule}` (Vietnam time). "
         f"Credentials: {_auth(connector)}.",
-        f"At most {in_words(connector.limits.requests)} and {connector.limits.concurrency} at a time; an"
-        f" answer is waited for {in_words(connector.limits.timeout)}.",
+        f"At most {in_words(connector.limits.requests)} and {connector.limits.concurrency} at a time; a"
+        f" request times out after {in_words(connector.limits.timeout)}.",
     ]
     if connector.plugin:
         lines.append(f"`connector.py` replaces its {connector.plugin}.")
@@ -45,7 +45,7 @@ def connector_page(settings: Settings, connector: Connector) -> str:
 
 
 def stale_pages(settings: Settings, connectors: dict[str, Connector]) -> dict[Path, str | None]:
-    """Return the pages that differ from what the files say: path -> new text, None to be removed."""
+    """Return the pages that differ from the files: path -> new text, or None to remove the page."""
     folder = settings.root / "docs" / "connectors"
     wanted = {folder / f"{name}.md": connector_page(settings, each) for name, each in connectors.items()}
     stale: dict[Path, str | None] = {
@@ -99,12 +99,13 @@ def _stream(settings: Settings, connector: Connector, name: str, stream: Stream 
 def _origins(stream: Stream | Submitted) -> Iterator[str]:
     named = f"- **Named** by {_fields(stream.key)}, **stated** at `{stream.updated.field}`."
     if isinstance(stream, Submitted):
-        yield "- **Submitted** to the hub, not read; what waits is landed by the same schedule."
+        yield "- **Submitted** to the hub, not read; waiting submissions are landed on the same schedule."
         yield named
         return
     yield f"- **Read** from {_read(stream.read)}, {_pages(stream)}."
     if stream.parent:
-        yield f"- **Asked for** once a record of `{stream.parent.stream}` ({stream.parent.of} of them)."
+        of = stream.parent.of
+        yield f"- **Requested** once for each record of `{stream.parent.stream}` ({of} of them)."
     yield named
     yield f"- **Changes**: {_changes(stream)}."
     yield f"- **Deletions**: {_deletes(stream)}."
@@ -136,9 +137,9 @@ def _pages(stream: Stream) -> str:
 def _changes(stream: Stream) -> str:
     match stream.changes:
         case TimeChanges(overlap=overlap, skew=skew):
-            text = f"asked for by time, {in_words(overlap)} below the cursor, up to {in_words(skew)} ago"
+            text = f"requested by time, {in_words(overlap)} below the cursor, up to {in_words(skew)} ago"
         case SequenceChanges(field=field, overlap=overlap):
-            text = f"asked for by the number in `{field}`, {overlap} below the highest seen"
+            text = f"requested by the number in `{field}`, {overlap} below the highest seen"
         case _:
             return "everything is read each time"
     return text + ("; everything is read from " + _read(stream.snapshot.read) if stream.snapshot else "")
@@ -147,9 +148,9 @@ def _changes(stream: Stream) -> str:
 def _deletes(stream: Stream) -> str:
     match stream.deletes:
         case None:
-            return "never told"
+            return "never reported"
         case AbsenceDeletes(at_most=share):
-            return f"what a full read no longer shows, at most {share:.0%} at once"
+            return f"records missing from a full read, at most {share:.0%} at once"
         case TombstoneStream(read=read):
             return f"listed apart, from {_read(read)}"
         case flagged:
@@ -178,7 +179,7 @@ def _origin(rule: FieldRule, each: str | None) -> str:
 
 
 def _unread(contract: Contract, mapping: StreamMapping, stream: Stream | Submitted) -> Iterator[str]:
-    """The contract's fields that nothing reads: what the hub leaves with the source."""
+    """Yield the contract's fields that no mapping reads: the hub does not take them."""
     read = {*stream.key, stream.updated.field, "parent"}
     for mapped in mapping.entities.values():
         read |= {mapped.each} if mapped.each else set()

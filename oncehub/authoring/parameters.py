@@ -1,4 +1,4 @@
-"""What the parameters of a listing are for, by their names: pages, windows of change, or neither."""
+"""Guesses the purpose of a listing's parameters by their names: pages, windows of change, or neither."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _LARGEST: Final = 1000
 
 
 def asked_pages(queries: Queries, answer: Node, notes: dict[str, str]) -> dict[str, Any]:
-    """`pages` as a connector writes it; notes what is guessed."""
+    """Return `pages` as a connector writes it; add remarks on guesses to `notes`."""
     kind = _kind(queries, answer)
     size = _named(queries, _SIZE)
     if kind["kind"] == "none" and size is None:
@@ -65,7 +65,7 @@ def asked_pages(queries: Queries, answer: Node, notes: dict[str, str]) -> dict[s
 
 
 def asked_changes(queries: Queries, notes: dict[str, str]) -> dict[str, Any]:
-    """`changes` where a parameter asks for what changed since; nothing else."""
+    """Return `changes` where a parameter requests the records changed since a time; else nothing."""
     since, until = _named(queries, _SINCE), _named(queries, _UNTIL)
     if since is None:
         return {}
@@ -74,7 +74,7 @@ def asked_changes(queries: Queries, notes: dict[str, str]) -> dict[str, Any]:
 
 
 def fixed_query(queries: Queries, settings: dict[str, Any]) -> dict[str, Any]:
-    """`query` for required parameters that nothing else fills, with the description's default or example."""
+    """Return `query` of the other required parameters, with the description's default or example."""
     pages, changes = settings["pages"], settings.get("changes", {})
     filled = {pages.get("parameter"), pages.get("size", {}).get("parameter"), *changes.values()}
     needed = {
@@ -105,13 +105,13 @@ def _example(parameter: Node) -> Any:
 
 
 def _named(queries: Queries, hints: tuple[str, ...]) -> str | None:
-    """The parameter whose name stands first among the hints."""
+    """Return the parameter whose name comes first among the hints."""
     plain = {plain_name(name): name for name in reversed(list(queries))}
     return next((plain[hint] for hint in hints if hint in plain), None)
 
 
 def _place(answer: Node, hints: tuple[str, ...], kind: str) -> str | None:
-    """Dotted path of the answer's field that is called like a hint and is of the kind."""
+    """Return the dotted path of the response's field that is named like a hint and is of the kind."""
     found = {
         plain_name(path.rpartition(".")[2]): path
         for path, part in reversed(list(_fields(answer)))

@@ -1,4 +1,4 @@
-"""A first mapping proposed from samples: by what the fields are called elsewhere, and by what they hold."""
+"""Proposes a first mapping from samples: by the names of fields in other mappings, and by their values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BY_CONTENT: Final[tuple[tuple[str, tuple[Transform, ...]], ...]] = (
     ("personal_id", ("personal_id",)),
     ("tax_code", ("tax_code",)),
 )
-"""Attributes of a person that a value's form alone gives away."""
+"""Attributes of a person that are recognised by the form of their values alone."""
 
 _CLEAR = 0.95
 
@@ -35,11 +35,11 @@ class Proposal:
     Attributes:
         target: `entity.attribute`.
         rule: as a mapping writes it.
-        read: of the samples that state the field, how many the rule reads.
-        stated: how many state it.
+        read: number of values that the rule reads.
+        stated: number of samples that have the field.
         by: `name` or `content`.
-        rivals: other code lists that know these codes too, perhaps by another meaning.
-        telling: of those read, how many come to mean something.
+        rivals: other code lists that contain these codes too, perhaps with another meaning.
+        telling: number of read values with a meaning, other than "not known".
     """
 
     target: str
@@ -51,13 +51,8 @@ class Proposal:
     telling: int = 0
 
     @property
-    def share(self) -> float:
-        """The share of stated values that the rule reads; nothing where none is stated."""
-        return self.read / self.stated if self.stated else 0.0
-
-    @property
     def clear(self) -> bool:
-        """Whether hardly a value resists; what depends on how values are written needs some to be seen."""
+        """Whether the rule reads nearly all values; without values, whether it fits any form."""
         if not self.stated:
             return "codes" not in self.rule and all(
                 isinstance(step, str) for step in self.rule.get("via", [])
@@ -66,7 +61,7 @@ class Proposal:
 
 
 class Namesakes:
-    """What fields of the existing connectors are called, and where they go.
+    """The fields of the existing mappings by name, with their targets.
 
     Attributes:
         required: by entity, the attributes that a record of it must have.
@@ -74,7 +69,7 @@ class Namesakes:
     """
 
     def __init__(self, settings: Settings, without: str | None = None) -> None:
-        """Learn from all mappings but those of the source `without`, whose own are in the making."""
+        """Read all mappings except those of the source `without`."""
         self._rules: dict[str, list[tuple[str, FieldRule]]] = {}
         self._codes = code_lists.CodeLists(settings.mappings / "codes")
         self.trial = Trial(settings.mappings)
@@ -87,7 +82,7 @@ class Namesakes:
                     self._note(f"{entity}.{attribute}", rule)
 
     def proposals(self, path: str, values: Sequence[Any]) -> Iterator[Proposal]:
-        """Give what fields of the same name become elsewhere, with rules that suit these values."""
+        """Yield the targets of fields of this name in other mappings, with rules fitted to the values."""
         parts = path.split(".")
         for depth in range(len(parts), 0, -1):
             for target, rule in self._rules.get(plain_name(".".join(parts[-depth:])), ()):
@@ -109,14 +104,14 @@ class Namesakes:
             known = self._codes.named(rule.codes.name).values
             found = [str(value) for value in self.trial.read(via, values) if value is not None]
             read = sum(value in known for value in found)
-            # A list in which a code in use means "not known" is rather another one's.
+            # Prefer a list in which the codes in use mean something other than "not known".
             says = {code for code, each in known.items() if any(one.means is not None for one in each)}
             telling = sum(value in says for value in found)
         return Proposal(target, written, read, len(values), "name", telling=telling)
 
 
 def proposed(namesakes: Namesakes, path: str, values: Sequence[Any]) -> Proposal | None:
-    """Return the best way to read a field from its stated `values`, None where nothing suggests one."""
+    """Return the best way to read a field from its `values`; None where there is none."""
     found = list(namesakes.proposals(path, values))
     if all(isinstance(value, str) for value in values):
         found += _by_content(namesakes.trial, path, values)
@@ -133,8 +128,8 @@ def mapping_text(
 ) -> str:
     """Write a first mapping; fields in `own` (key, time of statement) need no target.
 
-    Every line tells how many samples it reads; what is not clear stands in a comment. The mapping holds at
-    least one line, as one must.
+    Every line says how many samples it reads; an unclear proposal is a comment. The mapping has at least one
+    line, because an empty one is not valid.
     """
     chosen: dict[str, Proposal] = {}
     left: list[str] = []
@@ -162,7 +157,7 @@ def _lines(
         for entity, names in required.items()
         if clear >= {f"{entity}.{name}" for name in names} and entity in map(_entity, clear)
     ]
-    # A mapping needs one entity; of a person only the name must be chosen.
+    # A mapping needs one entity; a person needs only the name.
     begun = [] if usable else ["person"]
     for entity in sorted({*map(_entity, chosen), *begun}, key=lambda name: name not in [*usable, *begun]):
         silent = "" if entity in [*usable, *begun] else "# "
@@ -181,7 +176,7 @@ def _lines(
 
 
 def _catalogue_asked(target: str, chosen: dict[str, Proposal]) -> Iterator[str]:
-    """A commune's code says where only together with the catalogue it is of."""
+    """Propose the catalogue of a commune's code, without which the code is ambiguous."""
     composite, _, member = target.partition(".")[2].rpartition(".")
     if member == "unit" and f"{_entity(target)}.{composite}.edition" not in chosen:
         yield f'  # {composite}.edition: {{value: "2025-07-01"}}  # first day of the catalogue it is coded by'
@@ -197,18 +192,18 @@ def _entity(target: str) -> str:
 
 
 def flow(content: Any) -> str:
-    """One line of YAML."""
+    """Return a value as one line of YAML."""
     text = yaml.safe_dump(content, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000)
     return text.removesuffix("...\n").strip()
 
 
 def remark(text: str) -> str:
-    """One line of YAML that says nothing to a program, whatever names the text quotes."""
+    """Return a text as one YAML comment, with its line breaks removed."""
     return "# " + " ".join(text.split())
 
 
 def plain_name(path: str) -> str:
-    """A field's name without accents, case and separators: `Ngày_Sinh` and `ngaySinh` are one."""
+    """Return a field's name without accents, case and separators: `Ngày_Sinh` and `ngaySinh` are equal."""
     split = unicodedata.normalize("NFD", path.replace("đ", "d").replace("Đ", "D"))
     return re.sub(r"[^a-z0-9]", "", split.lower())
 
@@ -221,7 +216,7 @@ def _better(one: Proposal, other: Proposal) -> bool:
 
 
 def stated_fields(contract: Contract, records: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
-    """Every single value of the contract outside lists, with what the samples state there."""
+    """Yield the path of every single value of the contract outside lists, with the samples' values."""
     for path, kinds in _leaves(contract, contract.schema, ()):
         if len(kinds) != 1 or kinds == {"array"}:
             continue
@@ -230,7 +225,7 @@ def stated_fields(contract: Contract, records: Sequence[Any]) -> Iterator[tuple[
 
 
 def list_fields(contract: Contract) -> Iterator[str]:
-    """Every list of the contract that lies in no other."""
+    """Yield the path of every list of the contract that is not inside another."""
     for path, kinds in _leaves(contract, contract.schema, ()):
         if kinds == {"array"}:
             yield ".".join(path)

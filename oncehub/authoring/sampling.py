@@ -1,4 +1,4 @@
-"""A look at a source: the first records of a stream, and whether they are what its files say."""
+"""Reads the first records of a stream, and checks them against its contract and mapping."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Sample:
 
     Attributes:
         records: as the source sent them, whole pages.
-        total: how many the source declares, where it does.
-        complete: whether these are all.
+        total: number of records that the source declares, if it does.
+        complete: whether these are all records.
     """
 
     records: list[Any]
@@ -40,16 +40,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a look at one stream showed.
+    """The result of checking one stream.
 
     Attributes:
         stream: its name.
         problem: why it could not be read; None when it could.
-        read: records on the first page.
-        repeated: how many of them share their key with another one.
-        total: how many the source declares.
-        meets: of those read, how many meet contract and mapping.
-        rejected: reason -> how many, most frequent first.
+        read: number of records on the first page.
+        repeated: number of them that share their key with another one.
+        total: number of records that the source declares.
+        meets: number of read records that meet contract and mapping.
+        rejected: reason -> number of records, most frequent first.
         unknown: fields that the contract does not know.
         newest: the latest time of statement read.
     """
@@ -66,12 +66,12 @@ class Finding:
 
     @property
     def sound(self) -> bool:
-        """Whether the stream was read and everything read can be landed."""
+        """Whether the stream was read and all read records can be landed."""
         return self.problem is None and not self.rejected
 
 
 def sample(source: Source, connector: Connector, stream: str, limit: int) -> Sample:
-    """Read the pages of a stream that hold its first `limit` records.
+    """Read the pages with the first `limit` records of a stream.
 
     Raises:
         SourceError: see `Source.pages`.
@@ -88,9 +88,9 @@ def sample(source: Source, connector: Connector, stream: str, limit: int) -> Sam
 
 
 def look(settings: Settings, source: Source, connector: Connector, stream: str) -> Finding:
-    """Read the first page of a stream, normalise it, and try to go on; what goes wrong is told, not raised.
+    """Read the first page of a stream, normalise it, and try to continue; errors are reported, not raised.
 
-    The second page and what changed since are asked for too, but not of children, whose page takes many
+    The second page and the later changes are requested too, except for children, whose page takes many
     requests.
     """
     try:
@@ -105,7 +105,7 @@ def look(settings: Settings, source: Source, connector: Connector, stream: str) 
 
 
 def _cannot_go_on(source: Source, connector: Connector, stream: str, batch: Batch) -> str | None:
-    """Why the parameters of pages or changes are not taken, of which the first page needs none."""
+    """Return why the source refuses the parameters of later pages or of changes; None when it does not."""
     if connector.streams[stream].parent:
         return None
     deque(islice(source.pages(stream, _everything(connector, stream)), 2), maxlen=0)
@@ -113,12 +113,12 @@ def _cannot_go_on(source: Source, connector: Connector, stream: str, batch: Batc
     try:
         next(source.pages(stream, window)) if window else None
     except SourceError as error:
-        return f"asked for what changed since: {error}"
+        return f"requesting the records changed since: {error}"
     return None
 
 
 def _since(spec: Stream, batch: Batch) -> Window | None:
-    """What changed after the records of a batch, where the source can be asked for it."""
+    """Return the window of changes after a batch; None where the source cannot list them."""
     if isinstance(spec.changes, SequenceChanges):
         return None if batch.high_sequence is None else Window(batch.high_sequence, None)
     now = datetime.now(UTC)
@@ -129,7 +129,6 @@ def _since(spec: Stream, batch: Batch) -> Window | None:
 
 def _finding(stream: str, page: Sample, batch: Batch, problem: str | None) -> Finding:
     kept = batch.read - len(batch.rejected)
-    reasons = Counter(f"{each.stage} {each.path}: {each.reason}" for each in batch.rejected)
     return Finding(
         stream,
         problem=f"the run would stop: {batch.stop}" if batch.stop else problem,
@@ -137,10 +136,16 @@ def _finding(stream: str, page: Sample, batch: Batch, problem: str | None) -> Fi
         repeated=kept - batch.accepted_keys.height - batch.deleted.height,
         total=page.total,
         meets=kept,
-        rejected=dict(reasons.most_common()),
+        rejected=rejected_reasons(batch),
         unknown=tuple(sorted({each.path for each in batch.drift if each.kind == "unknown"})),
         newest=batch.high_mark,
     )
+
+
+def rejected_reasons(batch: Batch) -> dict[str, int]:
+    """Count a batch's rejected records by reason, the most frequent first."""
+    reasons = Counter(f"{each.stage} {each.path}: {each.reason}" for each in batch.rejected)
+    return dict(reasons.most_common())
 
 
 def _everything(connector: Connector, stream: str) -> Window:

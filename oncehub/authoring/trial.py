@@ -1,4 +1,4 @@
-"""Transforms tried on samples: how many values they read, and in which forms dates are written."""
+"""Tries transforms on samples: how many values they read, and in which forms dates are written."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Trial:
         return sum(value is None for value in self.read(via, values))
 
     def refitted(self, step: Transform, values: Sequence[Any]) -> Transform:
-        """A step that reads dates, with the forms in which these are written; any other as it is."""
+        """Return a step that reads dates with the forms that fit the values; any other step unchanged."""
         if isinstance(step, dict) and set(step) <= {"date", "partial_date"} and values:
             (name,) = step
             forms = self.fitting_forms(values, whole=name == "date")
@@ -44,7 +44,7 @@ class Trial:
         return step
 
     def fitting_forms(self, values: Sequence[Any], *, whole: bool) -> list[str]:
-        """The fewest forms of a date that read these values, most telling first; day before month.
+        """Return the fewest date forms that read these values, the most frequent first; day before month.
 
         The month comes first only where every value is readable so and not otherwise.
         """

@@ -139,7 +139,7 @@ def discover(
         if write:
             each.write()
         if not as_json:
-            sys.stdout.write(each.told(written=write))
+            sys.stdout.write(each.as_text(written=write))
 
 
 @app.command("drift")

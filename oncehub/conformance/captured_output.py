@@ -1,4 +1,4 @@
-"""Everything that is written while the suite runs: logs at every level, warnings and stderr."""
+"""Captures the output while the suite runs: logs at every level, warnings and stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FORM = logging.Formatter("%(name)s %(levelname)s %(message)s")
 
 
 class _CapturingHandler(logging.Handler):
-    """Keeps every record, with the text of its exception."""
+    """Captures every log record, with the text of its exception."""
 
     def __init__(self, captured: set[str]) -> None:
         super().__init__(logging.DEBUG)
@@ -20,19 +20,19 @@ class _CapturingHandler(logging.Handler):
         self._captured = captured
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
+        """Capture one record."""
         self._captured.add(self.format(record))
 
 
 class _CapturingStream:
-    """Writes to the stream it stands for, and keeps what is written."""
+    """Writes to another stream, and captures the text."""
 
     def __init__(self, shown: TextIO, captured: set[str]) -> None:
         self._shown = shown
         self._captured = captured
 
     def write(self, text: str) -> int:
-        """Write."""
+        """Write and capture text."""
         self._captured.add(text)
         return self._shown.write(text)
 
@@ -42,9 +42,9 @@ class _CapturingStream:
 
 @contextmanager
 def captured_output() -> Iterator[set[str]]:
-    """Keep logs instead of showing them: the suite injects faults, whose logs would only alarm.
+    """Capture logs instead of showing them, because the suite's injected faults would fill them.
 
-    Warnings and what is written to stderr are kept too; stderr is still shown.
+    Warnings and stderr are captured too; stderr is still shown.
     """
     captured = set[str]()
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""What a failed reading says about its source: the fault by its name, and what to do about it."""
+"""Diagnoses a failed reading: the name of the fault, and what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oncehub.errors import (
 
 @dataclass(frozen=True)
 class _Known:
-    """A fault known by what the reading says of it."""
+    """A fault recognised by the text of its error."""
 
     name: str
     said: re.Pattern[str]
@@ -32,7 +32,7 @@ def _known(name: str, said: str, advice: str) -> _Known:
     return _Known(name, re.compile(said), advice)
 
 
-# The first that fits counts.
+# The first match counts.
 _KNOWN: Final = (
     _known(
         "repeated_token", "leads back to a page", "a page token must lead on; ask the agency to correct it"
@@ -125,7 +125,7 @@ _BY_KIND: Final[tuple[tuple[type[OncehubError], str, str], ...]] = (
 
 
 def diagnosed(error: OncehubError) -> Fault:
-    """Return the fault that an error of a reading stands for."""
+    """Return the fault that an error of a reading indicates."""
     said = str(error)
     for known in _KNOWN:
         if known.said.search(said):

@@ -1,4 +1,4 @@
-"""Ways in which an answer goes wrong between a source and its reader, to be met on purpose."""
+"""Faults that the suite injects into the responses of a source."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from oncehub.conformance.recorder import Adapter, RequestKey, response_of
 
 Answering = Callable[[requests.PreparedRequest], requests.Response]
 Spoil = Callable[[requests.PreparedRequest, Answering], requests.Response]
-"""Answers a request wrongly; may ask for the right answer."""
+"""Returns a faulty response to a request; may get the right one first."""
 
 SpoilRead = Callable[[Read], Spoil]
 """Chooses how to spoil the answers of a stream in this form."""
@@ -31,12 +31,12 @@ _HTML = b"<!DOCTYPE html><html><body><h1>maintenance</h1></body></html>"
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """Something that a reader has to survive.
+    """A fault that a reader must survive.
 
     Attributes:
         name: of its case.
-        description: what it is, in words.
-        spoils: does it to answers in some form.
+        description: the fault in words.
+        spoils: injects it into responses of a form.
     """
 
     name: str
@@ -48,7 +48,7 @@ class FaultyAdapter(Adapter):
     """Spoils the first, third, fifth ... request, each the first time it is made; a second try succeeds.
 
     Attributes:
-        met: how many were spoiled.
+        met: number of spoiled requests.
     """
 
     def __init__(self, inner: BaseAdapter, spoil: Spoil) -> None:
@@ -59,7 +59,7 @@ class FaultyAdapter(Adapter):
         self._lock = Lock()
 
     def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
-        """Pass on, or spoil."""
+        """Pass a request on, or spoil its response."""
 
         def rightly(request: requests.PreparedRequest) -> requests.Response:
             return self.inner.send(request, **how)
@@ -79,7 +79,7 @@ class FaultyAdapter(Adapter):
 
 
 def asking_to_wait(seconds: float) -> Spoil:
-    """Answer 429 with a Retry-After of so many seconds."""
+    """Answer 429 with a Retry-After in seconds."""
     return _refusing(429, lambda: str(int(seconds)))
 
 
@@ -130,7 +130,7 @@ class _CutBody(io.RawIOBase):
 
 
 _cut = _changed(lambda body: io.BufferedReader(_CutBody(body)))
-# Within a line, for where one ends nothing tells whether another should follow.
+# The cut lies within a line: after a whole line, the loss of the next one could not be detected.
 _truncated = _changed(lambda body: io.BytesIO(body[: len(body) // 2].rstrip()[:-1]))
 _html = _changed(lambda _: io.BytesIO(_HTML))
 

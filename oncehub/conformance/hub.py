@@ -1,4 +1,4 @@
-"""The database in which the conformance suite reads streams, compares what has landed, and starts anew."""
+"""The database into which the conformance suite reads streams, and the comparison of its contents."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.server import start_embedded, stop_embedded
 
-# What it holds need not outlive a power cut.
+# The data need not survive a power cut.
 _QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
 _NOWHERE = SourceConnection(host="https://source.invalid")
 
-# Runs are what others refer to. Few rows are deleted faster than some dozens of partitions are truncated.
+# Runs come last, because other tables reference them. Deleting few rows is faster than truncating dozens of
+# partitions.
 _TABLES = """
 select nspname, relname
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
@@ -39,7 +40,7 @@ where nspname in ('intake', 'record') and relkind in ('r', 'p') and not relispar
 order by (nspname, relname) = ('intake', 'run')
 """
 
-_HELD = """
+_STATES = """
 select source_key, stated_at, deletion is null from intake.record_state
 where source = %(source)s and stream = %(stream)s
 """
@@ -57,8 +58,8 @@ union all select path || ' ' || found from intake.drift
 
 
 @dataclass(frozen=True)
-class Held:
-    """The latest statement of a record, and whether it lives."""
+class RecordState:
+    """The time of a record's latest statement, and whether the record is not deleted."""
 
     stated_at: datetime
     lives: bool
@@ -66,30 +67,30 @@ class Held:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a hub holds of one stream.
+    """The contents of a hub for one stream.
 
     Attributes:
-        rows: digests of the living rows, by source key.
-        held: latest statements, by source key.
+        rows: digests of the rows that are not deleted, by source key.
+        states: latest statements, by source key.
         aside: keys of rejected records.
     """
 
     rows: Mapping[str, frozenset[str]]
-    held: Mapping[str, Held]
+    states: Mapping[str, RecordState]
     aside: frozenset[str] = frozenset()
 
     def unlike(self, other: Contents) -> set[str]:
-        """Keys of what `other` lacks or holds otherwise, though nothing newer was stated of it since."""
+        """Return keys that `other` lacks or has with other rows, except with a newer statement there."""
         differing = {key for key, rows in self.rows.items() if other.rows.get(key) != rows}
         return {key for key in differing if not self._moved_on(key, other)}
 
     def _moved_on(self, key: str, other: Contents) -> bool:
-        now = other.held.get(key)
-        return now is not None and now.stated_at > self.held[key].stated_at
+        now = other.states.get(key)
+        return now is not None and now.stated_at > self.states[key].stated_at
 
 
 class Hub:
-    """A migrated database that is the suite's alone."""
+    """A migrated database that only the suite uses."""
 
     def __init__(self, settings: Settings) -> None:
         """Connect.
@@ -108,7 +109,7 @@ class Hub:
 
     @property
     def store(self) -> Connection:
-        """A connection that is in no transaction."""
+        """The connection, outside any transaction."""
         return self._store
 
     def close(self) -> None:
@@ -116,7 +117,7 @@ class Hub:
         self._store.close()
 
     def empty(self) -> None:
-        """Forget everything that was ever read."""
+        """Delete everything that was read."""
         self._said.update(self._current_messages())
         with self._store, self._store.cursor() as cursor:
             cursor.execute(_TABLES)
@@ -153,23 +154,23 @@ class Hub:
         return last
 
     def contents(self, source: str, stream: str) -> Contents:
-        """What is held of a stream."""
+        """Return the contents of a stream."""
         names = {"source": source, "stream": stream}
         rows: dict[str, set[str]] = {}
         for entity in self._entities.values():
             for key, digest in self._all(_rows_of(entity), names):
                 rows.setdefault(key, set()).add(digest)
-        held = {key: Held(stated_at, lives) for key, stated_at, lives in self._all(_HELD, names)}
+        states = {key: RecordState(stated_at, lives) for key, stated_at, lives in self._all(_STATES, names)}
         aside = frozenset(key for (key,) in self._all(_ASIDE, names))
-        return Contents({key: frozenset(digests) for key, digests in rows.items()}, held, aside)
+        return Contents({key: frozenset(digests) for key, digests in rows.items()}, states, aside)
 
     def refused(self) -> int:
-        """How many records are kept aside because they do not meet their contract."""
+        """Return the number of records rejected by their contract."""
         [(count,)] = self._all("select count(*) from intake.rejected where stage = 'contract'", {})
         return int(count)
 
     def messages(self) -> set[str]:
-        """All that landing ever wrote down here for people to read."""
+        """Return all messages that landing has written to the database."""
         return self._said | self._current_messages()
 
     def _current_messages(self) -> set[str]:
@@ -183,7 +184,7 @@ class Hub:
 
 @contextmanager
 def throwaway_hubs(settings: Settings, count: int) -> Iterator[list[Hub]]:
-    """Give hubs over the files of `settings` in databases that go at the end, also when interrupted.
+    """Yield hubs over the files of `settings` in databases that are removed at the end, even on interruption.
 
     Raises:
         StoreUnavailable: when the embedded server does not start.
@@ -196,7 +197,7 @@ def throwaway_hubs(settings: Settings, count: int) -> Iterator[list[Hub]]:
         for number in range(count):
             url = start_embedded(server, database=f"hub{number}", cleanup="delete")
             if not hubs:
-                _hurry(url)
+                _disable_durability(url)
             own = replace(settings, home=folder / "home", database_url=url)
             initialise(own)
             hubs.append(Hub(own))
@@ -208,7 +209,7 @@ def throwaway_hubs(settings: Settings, count: int) -> Iterator[list[Hub]]:
         rmtree(folder, ignore_errors=True)
 
 
-def _hurry(url: str) -> None:
+def _disable_durability(url: str) -> None:
     connection = psycopg2.connect(url)
     try:
         connection.autocommit = True

@@ -1,4 +1,4 @@
-"""Lands pages in a process of its own and kills it once so many have landed.
+"""Lands pages in a separate process, and kills it once a given number have landed.
 
 The process reads the pages as JSON from standard input, gets no credentials, writes a line to standard output
 when they have landed, and waits to be killed.
@@ -33,10 +33,10 @@ _FOR_EVER = 600.0
 def land_until_killed(
     settings: Settings, names: tuple[str, str], pages: Sequence[Page], now: datetime, boundary: int
 ) -> None:
-    """Let another process land pages into the hub of `settings`, and kill it when `boundary` have landed.
+    """Land pages into the hub of `settings` in another process, and kill it when `boundary` have landed.
 
     Raises:
-        Fault: when it ended before by itself.
+        Fault: when the process ended by itself before.
     """
     orders = {
         "root": str(settings.root),

@@ -1,11 +1,11 @@
-"""Readings of a source as the suite sees them: noted, cut short, or played again from memory."""
+"""Readers of a source for the suite: recording and limiting pages, or replaying them from memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import ResumeToken
@@ -18,7 +18,7 @@ Resume = ResumeToken | Mapping[str, Any]
 
 
 class Readable(Protocol):
-    """What can be read like an open source."""
+    """An object that is read like an open source."""
 
     def pages(self, stream: str, window: Window, resume: Resume | None = None) -> Iterator[Page]:
         """Read a stream; see `Source.pages`."""
@@ -26,12 +26,12 @@ class Readable(Protocol):
 
 @dataclass
 class LimitedReader:
-    """A source of which the first pages are read, and noted as they pass.
+    """Reads the first pages of a source, and records them.
 
     Attributes:
-        most: pages of a read; whatever follows is left unread.
-        passed: pages so far, of the last read that began anew.
-        cut: whether anything was left unread.
+        most: maximum number of pages of a read; the rest is not read.
+        passed: pages of the last read that started from the beginning.
+        cut: whether pages were left unread.
     """
 
     source: Readable
@@ -55,20 +55,20 @@ class LimitedReader:
 
 
 class Closable(Iterator[Page], Protocol):
-    """Pages that may be given up before their end."""
+    """An iterator of pages that can be closed before its end."""
 
     def close(self) -> None:
-        """Give up."""
+        """Stop reading."""
 
 
 @dataclass(frozen=True)
 class ReplayedPages:
-    """Pages that were read before, whatever is asked for."""
+    """Yields pages that were read before, for any stream and window."""
 
     known: Sequence[Page]
 
     def pages(self, stream: str, window: Window, resume: Resume | None = None) -> Iterator[Page]:  # noqa: ARG002
-        """Give the pages, or those behind `resume`."""
+        """Yield the pages, or those after `resume`."""
         begin = 0
         if resume is not None:
             token = ResumeToken.load(resume, "recording", stream)
@@ -76,27 +76,21 @@ class ReplayedPages:
         yield from self.known[begin:]
 
 
-def single_page(records: list[object], kind: str = "records") -> ReplayedPages:
-    """A read of one page."""
-    page = Page(records, None, 1, None)
-    return ReplayedPages([replace(page, kind="deletions") if kind == "deletions" else page])
+def single_page(records: list[object], kind: Literal["records", "deletions"] = "records") -> ReplayedPages:
+    """Return a read of one page."""
+    return ReplayedPages([Page(records, None, 1, None, kind)])
 
 
 def opener_of(readable: Readable) -> Opener:
-    """Let `sync` read from something that is no network source."""
-    return opener_from(lambda: _nothing_to_close(readable))
+    """Return an opener by which `sync` reads from an object other than a network source."""
+    return opener_from(lambda: nullcontext(readable))
 
 
 def opener_from(make: Callable[[], AbstractContextManager[Readable]]) -> Opener:
-    """Let `sync` open something that is no network source, and close it."""
+    """Return an opener by which `sync` opens and closes an object other than a network source."""
 
     def open_it(*_: object) -> AbstractContextManager[Source]:
-        # All that a reading asks of a source is its pages.
+        # Reading uses only the `pages` of a source.
         return cast(AbstractContextManager[Source], make())
 
     return open_it
-
-
-@contextmanager
-def _nothing_to_close(readable: Readable) -> Iterator[Readable]:
-    yield readable

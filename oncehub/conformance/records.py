@@ -35,7 +35,7 @@ class Stated:
 
 
 def stated_in(spec: Stream, pages: Iterable[Page]) -> list[Stated]:
-    """All records of some pages, in their order."""
+    """Return all records of some pages, in order."""
     return [each for page in pages for each in _of_page(spec, page)]
 
 

@@ -76,7 +76,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Landed:
-    """What a reading left in a hub that held nothing.
+    """The result of a reading into an empty hub.
 
     Attributes:
         refused: records that do not meet their contract.
@@ -124,7 +124,7 @@ class Subject:
 
     @property
     def changes(self) -> TimeChanges | SequenceChanges | None:
-        """What tells its changes."""
+        """The stream's `changes`."""
         return changes_of(self.connector, self.stream)
 
     @property
@@ -172,11 +172,11 @@ class Subject:
         if self._landed is None:
             self.scratch.empty()
             report = self.land(ReplayedPages(self.known().pages))
-            self._landed = Landed(self.held(), report, self.scratch.refused())
+            self._landed = Landed(self.contents(), report, self.scratch.refused())
         return self._landed
 
-    def held(self) -> Contents:
-        """What the scratch hub holds."""
+    def contents(self) -> Contents:
+        """Return the contents of the scratch hub."""
         return self.scratch.contents(self.connector.source, self.stream)
 
     def land(

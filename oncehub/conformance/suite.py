@@ -1,4 +1,4 @@
-"""The suite: every case on every stream, what was said meanwhile, and what really changed."""
+"""Runs every case on every stream, then the cases about captured output and about later changes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from oncehub.conformance.verdict import Fault, NotShown, Verdict
 from oncehub.errors import ConfigError, OncehubError
 
 Listener = Callable[[Verdict], None]
-"""Hears each verdict as soon as there is one."""
+"""Called with each verdict as soon as it is known."""
 
 AFTERWARDS = ("arrivals", "departures")
 OF_ALL = ("quiet", "limits")
 NAMES = (*CASES, *AFTERWARDS, *OF_ALL)
-"""Of all cases, in their order."""
+"""Names of all cases, in their order."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Suite:
     """All cases, ready to be tried on one source.
 
     Attributes:
-        reach: the source, whose clock stands at the beginning of the suite.
+        reach: the source; its clock is the time at which the suite began.
         hubs: one that cases may empty, and one that they may not.
         clock: the present.
         only: names of the cases to be tried; all when empty. `reads` is always.

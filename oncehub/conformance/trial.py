@@ -21,19 +21,19 @@ from oncehub.connect.http.local_rate_limiter import Pause
 from oncehub.errors import ConfigError
 
 RECORDED_FROM = Connection(host="https://recorded.invalid")
-"""Stands for the source of a recording, which is never asked."""
+"""The connection of a recording; no request is sent to it."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is to be tried.
+    """A source to be tested, and how.
 
     Attributes:
         connector: as its file states it.
         hubs: databases of the suite's own: one that cases empty, and one that they do not.
         streams: all when empty.
         only: names of cases; all when empty.
-        listener: hears each verdict.
+        listener: called with each verdict.
         pause: waits between tries where the source fails.
     """
 
@@ -45,7 +45,7 @@ class Trial:
     pause: Pause = time.sleep
 
     def of_source(self, connection: Connection, options: Options) -> list[Verdict]:
-        """Try the source itself.
+        """Test the source itself.
 
         Raises:
             ConfigError: when a file, the connection, or the name of a stream or case is wrong.
@@ -54,7 +54,7 @@ class Trial:
         return self._suite(reach, options, lambda: datetime.now(UTC)).run(self.streams, self.listener)
 
     def of_recording(self) -> list[Verdict]:
-        """Try the recording beside the connector; nothing is asked of anybody.
+        """Test the recording beside the connector, without network access.
 
         Raises:
             ConfigError: when there is none, or as `of_source`.
@@ -62,7 +62,7 @@ class Trial:
         return self._played(Cassette.load(cassette_path(self.connector)))
 
     def record(self, connection: Connection, options: Options) -> list[Verdict]:
-        """Try the source, and write what it answered without what that says about anybody.
+        """Test the source, and write its responses as an anonymised recording.
 
         The verdicts are those on the recording. Nothing is written when they are worse than on the source.
 
@@ -109,7 +109,7 @@ class Trial:
 
 
 def _prepared(connector: Connector, options: Options) -> Connector:
-    """The connector with pages as small as the options say."""
+    """Return the connector with pages of the options' size."""
     for stream in connector.streams:
         connector = resized(connector, stream, options.page_size)
     return connector

@@ -23,11 +23,11 @@ class Aftermath:
 
     Attributes:
         everything: a full reading, after the hub had read what changed.
-        held: what the hub holds by then.
+        contents: the contents of the hub by then.
     """
 
     everything: Read
-    held: Contents
+    contents: Contents
 
 
 def observed(subject: Subject, now: datetime) -> Aftermath:
@@ -55,7 +55,7 @@ def arrivals(subject: Subject, aftermath: Aftermath) -> str:
     changed = {key for key, each in now.items() if _is_news(first.latest.get(key), each)}
     if not changed:
         raise NotShown(_NOTHING.format("added or changed"))
-    missed = {key for key in changed if _is_missed(aftermath.held, now[key])}
+    missed = {key for key in changed if _is_missed(aftermath.contents, now[key])}
     _refuse_backwards(first, now, missed)
     if missed:
         raise Fault(
@@ -75,7 +75,7 @@ def departures(subject: Subject, aftermath: Aftermath) -> str:
     gone = {key for key, each in first.latest.items() if each.lives} - _living(now.values())
     if not gone:
         raise NotShown(_NOTHING.format("deleted"))
-    if staying := gone & aftermath.held.rows.keys():
+    if staying := gone & aftermath.contents.rows.keys():
         advice = (
             "ask the agency to state deletions, or find them by `deletes: {kind: absence}` in full readings"
             if subject.spec.deletes
@@ -93,9 +93,11 @@ def _is_news(before: Stated | None, now: Stated) -> bool:
     return before is None or before.content != now.content
 
 
-def _is_missed(held: Contents, now: Stated) -> bool:
-    known = held.held.get(now.key or "")
-    return now.at is not None and now.key not in held.aside and (known is None or known.stated_at != now.at)
+def _is_missed(contents: Contents, now: Stated) -> bool:
+    known = contents.states.get(now.key or "")
+    return (
+        now.at is not None and now.key not in contents.aside and (known is None or known.stated_at != now.at)
+    )
 
 
 def _refuse_backwards(first: Read, now: dict[str, Stated], missed: Collection[str]) -> None:

@@ -190,7 +190,7 @@ def late_rows(subject: Subject) -> str:
     subject.land(ReplayedPages(_without(known, away)))
     noted: list[LimitedReader] = []
     subject.land(subject.live(noted), full=False)
-    lost = expected.unlike(subject.held()) & late
+    lost = expected.unlike(subject.contents()) & late
     if lost and any(each.cut for each in noted):
         raise NotShown("the changes were not read to their end; raise --limit-pages")
     if lost:

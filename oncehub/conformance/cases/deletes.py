@@ -31,7 +31,7 @@ def deletes(subject: Subject) -> str:
     subject.scratch.empty()
     subject.land(ReplayedPages(subject.known().pages))
     subject.land(following, full=False)
-    rows = subject.held().rows
+    rows = subject.contents().rows
     if gone.key in rows or staying.key not in rows:
         raise Fault(
             "deletion_missed",

@@ -65,7 +65,7 @@ def _shown(subject: Subject, kind: Kind, field: str, change: Change) -> str:
         if mode != "stop":
             raise
         return f"{mode}: the run stopped before records that differ in `{field}` landed"
-    after = Landed(subject.held(), report, subject.scratch.refused())
+    after = Landed(subject.contents(), report, subject.scratch.refused())
     if wrong := _wrong(mode, edited.keys, before, after):
         raise Fault(kind, f"contract.{kind} is {mode}, but of records that differ in `{field}` {wrong}")
     return f"{mode}: so it was with {len(edited.keys)} records that differ in `{field}`, and the rest landed"

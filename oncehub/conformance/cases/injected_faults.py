@@ -28,7 +28,7 @@ def survives(subject: Subject, injected: InjectedFault) -> str:
             raise Fault(
                 injected.name, f"{injected.description}: the reading did not survive: {error}"
             ) from None
-    if unlike := expected.unlike(subject.held()):
+    if unlike := expected.unlike(subject.contents()):
         raise Fault(
             injected.name,
             f"{injected.description}: {len(unlike)} records are missing or differ, so a broken answer "
@@ -46,7 +46,7 @@ def waits_no_longer(subject: Subject) -> str:
         ended = list(_ended_runs(subject, opener_of(LimitedReader(source, subject.options.pages))))
     if not ended or any(each.retry_after < beyond for each in ended):
         raise Fault("waits_too_long", "asked to wait for more than an hour, the run did not end saying so")
-    if expected.unlike(subject.held()):
+    if expected.unlike(subject.contents()):
         raise Fault("waits_too_long", "ended by a long Retry-After and taken up, the rows are not the same")
     return f"asked {len(ended)} x to wait for an hour: the run ended, the next went on to the same rows"
 

@@ -26,7 +26,7 @@ def resumes(subject: Subject) -> str:
         subject.scratch.empty()
         _land_until(subject, boundary)
         _go_on(subject, boundary)
-        if unlike := expected.unlike(subject.held()):
+        if unlike := expected.unlike(subject.contents()):
             raise Fault(
                 "not_resumable",
                 f"ended after page {boundary} and taken up, {len(unlike)} records are missing or otherwise: "
@@ -49,7 +49,7 @@ def survives_kills(subject: Subject) -> str:
         names = (subject.connector.source, subject.stream)
         land_until_killed(subject.scratch.settings, names, pages, subject.now, boundary)
         _go_on(subject, boundary)
-        if unlike := expected.unlike(subject.held()):
+        if unlike := expected.unlike(subject.contents()):
             raise Fault(
                 "not_resumable",
                 f"killed after page {boundary} and taken up, {len(unlike)} records are missing or otherwise",
