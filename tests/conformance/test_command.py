@@ -91,7 +91,7 @@ def test_a_fault_is_named_with_status_1_and_as_json(tmp_path, scratch) -> None:
     [
         (("nothing",), "no connector 'nothing'"),
         (("tax",), "ONCEHUB_CONN_TAX is not set"),
-        (("tax", "--recorded", "--record"), "leave one of the two out"),
+        (("tax", "--recorded", "--record"), "give only one of them"),
         (("tax", "persons", "--recorded"), "tax has no stream 'persons'"),
     ],
 )
