@@ -113,7 +113,7 @@ def _cannot_go_on(source: Source, connector: Connector, stream: str, batch: Batc
     try:
         next(source.pages(stream, window)) if window else None
     except SourceError as error:
-        return f"requesting the records changed since: {error}"
+        return f"requesting changes: {error}"
     return None
 
 

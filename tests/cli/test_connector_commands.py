@@ -192,7 +192,7 @@ def test_a_refused_record_is_listed_shown_masked_and_lands_after_the_fix(
 
 WRONG = {
     "parameter: cursor": ("parameter: trang", "page 2: answered 400; check the path and the parameters sent"),
-    "since: since": ("since: from", "requesting the records changed since: landuse.holders: page 1: answered 400"),
+    "since: since": ("since: from", "requesting changes: landuse.holders: page 1: answered 400"),
     "records: data.items": ("records: items", "holds no list at `items`; there is one at `data.items`"),
     "key: [maSo]": ("key: [gioiTinh]", "share their key with another record"),
     "path: /holders,": ("path: /holder,", "answered 404; check the path"),
