@@ -43,7 +43,7 @@ class HubClient:
         session: the requests session to use.
         issuer: the hub's identifier (its `ONCEHUB_ISSUER`).
         timeout: seconds for one answer.
-        officer: who acts through this client, asserted by the agency; cases need a named officer.
+        officer: the person who acts through this client, asserted by the agency; cases need an officer.
         citizen: personal number of the citizen whom the agency has authenticated and acts for; `usage`,
             `correct` and `correction_requests` concern this citizen only.
 
@@ -143,7 +143,7 @@ class HubClient:
 
         Args:
             case: its number.
-            verdict: `same`, `different` or `other`.
+            verdict: `same`, `different` or `other`; of a correction request `approve` or `reject`.
             reason: why; kept permanently.
             more: `person` (with same, where several are named), `search` (with other), `last_decision`.
         """
@@ -176,7 +176,7 @@ class HubClient:
         return list(answer["requests"])
 
     def agreement(self) -> dict[str, Any]:
-        """Return `{agreement, in_force}` of this client."""
+        """Return this client's `{agreement, in_force, valid_until, needs_consent, remaining_today}`."""
         return self._ask("GET", "/v1/agreements/mine")
 
     def token(self) -> str:
