@@ -154,7 +154,7 @@ def test_what_is_taken_is_quoted_into_path_and_query() -> None:
     assert pages[0].records == [{"child": 1, "parent": {"key": key}}]
 
 
-def test_small_answers_are_gathered_and_large_ones_are_not_held_back(
+def test_small_answers_are_gathered_and_large_ones_are_not_delayed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(children, "RECORDS", 4)

@@ -53,7 +53,7 @@ def test_removed_accounts_come_only_among_changes(reader, expected):
     assert len(reader.banking(limit=1000, changed_since="2000-01-01T00:00:00Z")) == frame.height
 
 
-def test_every_25th_request_is_told_to_wait(reader):
+def test_every_25th_request_must_wait(reader):
     extra = reader.connections["banking"]["extra"]
     tls = {"cert": (extra["client_certificate"], extra["client_key"]), "verify": extra["ca"]}
     url = reader.connections["banking"]["host"] + "/open-banking/v1/accounts"
