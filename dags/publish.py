@@ -32,7 +32,7 @@ def publish_corrections(source: str) -> dict[str, Any]:
     """Publish a source's correction notices; return the counts for XCom."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.airflow.task_log import counted
-    from oncehub.share.corrections import publish as corrections
+    from oncehub.share.corrections import publish_notices as corrections
 
     with clear_failures():
         return counted(corrections.publish_corrections(load_settings(), source))
@@ -58,6 +58,6 @@ def publish_dag(agreement: Agreement, name: str, source: str | None) -> None:
 
 
 for agreed in load_folder(load_settings().mappings / "agreements", Agreement):
-    corrected = agreed.corrections and agreed.corrections.source
+    corrected = agreed.corrections.source if agreed.corrections else None
     if named := agreed.feed or (corrected and f"corrections_{corrected}"):
         publish_dag(agreed, named, corrected)

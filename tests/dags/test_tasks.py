@@ -32,12 +32,14 @@ def test_landing_reconciling_and_publishing_hand_on_counts_only(
     settled = dag_file("reconcile").settle.function(part)
     signed = dag_file("reconcile").finish.function()
     published = dag_file("publish").publish.function("residence")
+    corrections = dag_file("publish").publish_corrections.function("tax")
 
     assert signed["adds_up"]
     assert landed["read"] == landed["accepted"] + landed["quarantined"]
     assert set(landed) == {"pages", "read", "accepted", "unchanged", "quarantined", "deleted", "drift"}
     assert settled["people_created"] == landed["accepted"] == published["changes"]
-    json.dumps([landed, part, settled, signed, published])
+    assert corrections["feed"] == "corrections.tax"
+    json.dumps([landed, part, settled, signed, published, corrections])
 
 
 def test_a_purge_hands_on_counts_only(dag_file: DagFile, database: Connection) -> None:
