@@ -1,7 +1,8 @@
 """Resume tokens: where a later process continues to read a stream, behind the last page that was kept.
 
 `Page.next` is a token. It is stored with the records of its page, and checked when it is read back. It holds
-no credential; tokens and addresses of pages are as the source gave them.
+no credential; tokens and addresses of pages are as the source gave them. `oncehub.intake.runs.checkpoint`
+stores it, and `oncehub.intake.runs.start` resumes from it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lists, shows and replays rejected records."""
+"""Lists, shows and replays rejected records; `rejected_records` stores them."""
 
 from __future__ import annotations
 

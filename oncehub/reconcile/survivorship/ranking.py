@@ -1,4 +1,8 @@
-"""The order in which statements win: the latest under an authority, else the one with the greatest weight."""
+"""The order in which statements win: the latest under an authority, else the one with the greatest weight.
+
+Attributes that the register alone decides are not ranked: `golden_records` takes them from the founding
+record.
+"""
 
 from __future__ import annotations
 
