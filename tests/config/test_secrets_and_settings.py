@@ -76,5 +76,5 @@ def test_a_bad_connection_is_named_without_its_content(text: str, monkeypatch: p
 
 def test_a_root_without_the_folders_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONCEHUB_ROOT", str(tmp_path))
-    with pytest.raises(ConfigError, match="holds no connectors, mappings, schemas folder; set ONCEHUB_ROOT"):
+    with pytest.raises(ConfigError, match="has no folder connectors, mappings, schemas; set ONCEHUB_ROOT"):
         load_settings()
