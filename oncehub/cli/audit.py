@@ -12,10 +12,10 @@ import typer
 
 from oncehub.anonymisation.anonymiser import masked_text
 from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
-from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors
+from oncehub.audit.signing.anchors import anchor_path, anchors_to_verify
 from oncehub.audit.signing.archive_verification import verify_archives
 from oncehub.audit.signing.archives import export as export_archives
-from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, unsigned_seconds
+from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, between_signings, unsigned_seconds
 from oncehub.audit.signing.checkpoints import write_checkpoints as sign_checkpoint
 from oncehub.audit.signing.keys import keys_to_trust, signing_key
 from oncehub.audit.signing.page_verification import page_findings
@@ -23,6 +23,7 @@ from oncehub.audit.signing.verification import Verification, verify_database
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import MOMENT, Json, PersonKey, ShowPersonalData, moment
 from oncehub.cli.output import show, show_one, write_json
+from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
@@ -33,6 +34,7 @@ app = typer.Typer(no_args_is_help=True)
 
 _TAMPERED = 1
 _SHOWN = 20
+_WAIVED = "the anchors were waived (--no-anchor): a removed or replaced end of the log is not detected"
 
 _USAGE = ("logtime", "action", "receiver_code", "receiver_name", "receiver_system", "involvement", "outcome")
 
@@ -85,19 +87,29 @@ def verify(
     anchor: Annotated[
         Path | None, typer.Option(help="File of anchored checkpoints; ONCEHUB_AUDIT_ANCHOR unless given.")
     ] = None,
+    no_anchor: Annotated[
+        bool,
+        typer.Option("--no-anchor", help="Verify without anchors: a removed end is not detected."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Verify every entry against its signed checkpoint; status 1 and the findings if any was changed."""
     settings = load_settings()
+    if anchor and no_anchor:
+        raise ConfigError("--anchor and --no-anchor contradict each other; give one of them")
     trusted = keys_to_trust(settings.home, trust)
-    anchors = read_anchors(anchor or anchor_path(settings))
+    path = None if no_anchor else anchor or anchor_path(settings)
+    if path is None:
+        sys.stderr.write(f"oncehub: {_WAIVED}\n")
     if archive:
-        outcome = verify_archives(archive, trusted, anchors)
+        outcome = verify_archives(archive, trusted, anchors_to_verify(path) if path else None)
     else:
         with opened(settings) as connection:
-            outcome = verify_database(connection, trusted, anchors)
+            with between_signings(connection) as made:
+                anchors = anchors_to_verify(path) if path else None
+            outcome = verify_database(connection, trusted, anchors, made)
             outcome.findings.extend(page_findings(connection, _pseudonym_keys(settings)))
-    _show(outcome, anchors, as_json=as_json)
+    _show(outcome, anchored=path is not None, as_json=as_json)
     if not outcome.genuine:
         raise typer.Exit(_TAMPERED)
 
@@ -165,23 +177,20 @@ def _pseudonym_keys(settings: Settings) -> tuple[bytes, ...]:
     return pseudonym_key(settings.home), *retired_pseudonym_keys()
 
 
-def _show(outcome: Verification, anchors: Anchors, *, as_json: bool) -> None:
+def _show(outcome: Verification, *, anchored: bool, as_json: bool) -> None:
     if as_json:
-        write_json(_document(outcome))
+        write_json(_document(outcome) | {"anchors_waived": not anchored})
         return
     sys.stdout.write(
         f"{outcome.checkpoints:,} checkpoints of {outcome.lines:,} entries, {outcome.anchored:,} anchored; "
         f"{outcome.waiting:,} entries are not signed yet\n"
     )
-    if not anchors.heads:
-        sys.stdout.write(
-            "no checkpoint is anchored: the removal of the latest entries would not be detected\n"
-        )
     for finding in outcome.findings[:_SHOWN]:
         sys.stdout.write(f"{finding}\n")
     more = len(outcome.findings) - _SHOWN
     sys.stdout.write(f"and {more} more findings\n" if more > 0 else "")
-    sys.stdout.write("no tampering found\n" if outcome.genuine else "")
+    if outcome.genuine:
+        sys.stdout.write("no tampering found\n" if anchored else f"no tampering found, but {_WAIVED}\n")
 
 
 def _document(outcome: Verification) -> dict[str, Any]:

@@ -10,8 +10,7 @@ import pytest
 
 from oncehub.audit.log.entries import Entry, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
-from oncehub.audit.signing.checkpoints import sign_batch
-from oncehub.audit.signing.keys import signing_key
+from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
@@ -45,9 +44,8 @@ def signed_log(settings: Settings, database: Connection) -> Callable[[int, int],
     """Fill and checkpoint the log: `signed_log(batches, lines)`."""
 
     def fill(batches: int, lines: int) -> None:
-        key = signing_key(settings.home)
         for batch in range(batches):
             add_lines(database, lines, first=batch * lines)
-            assert sign_batch(database, key) == lines
+            assert write_checkpoints(settings, database).lines == lines
 
     return fill

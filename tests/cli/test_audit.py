@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from oncehub.audit.log.entries import DisclosedLine, Entry, page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
@@ -43,6 +45,52 @@ def test_a_log_is_signed_archived_and_verified_and_alterations_are_named(
     assert (finding["what"], finding["entry_id"]) == ("changed", 2)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda _: None, "there is no such file of anchors"),
+        (lambda _: b"", "holds no anchored checkpoint"),
+        (lambda text: text[: text.index(b"\n") + 1], "the anchors lack checkpoints 2 to 3"),
+        (lambda text: text[:-1], "the anchors lack checkpoint 3"),
+        (lambda text: text[text.index(b"\n") + 1 :], "lacks checkpoint 1, though it goes on to 3"),
+        (lambda text: text.replace(b'"head":"', b'"head":"0'), "is not the one that was anchored"),
+        (lambda text: text + b"nonsense\n", ":4: is no anchor of this log"),
+        (lambda text: text + b'{"checkpoint":4,"head":"0"}\n', "the checkpoints from here to 4 were made"),
+    ],
+)
+@pytest.mark.parametrize("archived", [False, True])
+def test_an_anchor_that_is_not_whole_fails_a_verification_unless_it_is_waived_aloud(
+    oncehub: Command,
+    database: Connection,
+    entry: Callable[..., Entry],
+    tmp_path: Path,
+    spoil: Callable[[bytes], bytes | None],
+    said: str,
+    archived: bool,
+) -> None:
+    for _ in range(3):
+        with database:
+            write(database, entry(person=SOMEBODY))
+        oncehub("audit", "checkpoint")
+    given = ("--archive", str(tmp_path / "archives")) if archived else ()
+    anchor = tmp_path / "heads.jsonl"
+    whole = {"ONCEHUB_AUDIT_ANCHOR": str(anchor)}
+    oncehub("audit", "checkpoint", **whole)
+    oncehub("audit", "export", str(tmp_path / "archives"))
+    assert oncehub("audit", "verify", *given, **whole).returncode == 0
+    if (content := spoil(anchor.read_bytes())) is None:
+        anchor.unlink()
+    else:
+        anchor.write_bytes(content)
+    failed = oncehub("audit", "verify", *given, **whole)
+    # What is anchored and not archived yet is nothing that the archives lack.
+    awaits_export = archived and "from here to 4" in said
+    assert (failed.returncode == 0) == awaits_export
+    assert awaits_export or said in failed.stdout + failed.stderr
+    loud = oncehub("audit", "verify", *given, "--no-anchor", **whole)
+    assert (loud.returncode, "--no-anchor" in loud.stderr, "--no-anchor" in loud.stdout) == (0, True, True)
+
+
 def test_signing_that_fell_behind_is_a_status_of_its_own(
     oncehub: Command, database: Connection, entry: Callable[..., Entry]
 ) -> None:
@@ -58,7 +106,7 @@ def test_signing_that_fell_behind_is_a_status_of_its_own(
 def test_a_verifier_without_keys_or_archives_says_what_to_name(oncehub: Command, tmp_path: Path) -> None:
     no_keys = oncehub("audit", "verify", "--trust", str(tmp_path / "none.json"))
     assert (no_keys.returncode, "oncehub audit keys" in no_keys.stderr) == (2, True)
-    no_archive = oncehub("audit", "verify", "--archive", str(tmp_path))
+    no_archive = oncehub("audit", "verify", "--archive", str(tmp_path), "--no-anchor")
     assert (no_archive.returncode, "oncehub audit export" in no_archive.stderr) == (2, True)
 
 
@@ -91,6 +139,7 @@ def test_verifying_names_a_page_in_which_others_stood(
         write(database, entry(person=None, action="feed", page=given))
         cursor.execute("insert into share.feed (feed) values ('residence')")
         cursor.execute("insert into share.feed_entry values ('residence', 1, %s, '{}')", (an,))
+    oncehub("audit", "checkpoint")
     assert oncehub("audit", "verify").returncode == 0
     with database, database.cursor() as cursor:
         cursor.execute("update share.feed_entry set person_key = %s", (binh,))

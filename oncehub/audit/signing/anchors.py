@@ -59,6 +59,28 @@ def read_anchors(path: Path) -> Anchors:
     return anchors
 
 
+def anchors_to_verify(path: Path) -> Anchors:
+    """Return what is anchored, which a verification depends on.
+
+    Raises:
+        ConfigError: when the file is missing, holds no head, or does not begin with the first checkpoint and
+            go on without a gap; see also `read_anchors`.
+    """
+    anchors = read_anchors(path)
+    if not path.exists() or not anchors.heads:
+        state = "holds no anchored checkpoint" if path.exists() else "there is no such file of anchors"
+        raise ConfigError(
+            f"{path}: {state}, so the removal of the latest entries would not be detected; name the file "
+            "with --anchor or ONCEHUB_AUDIT_ANCHOR, or verify without it: --no-anchor"
+        )
+    if gap := next((number for number in range(1, max(anchors.heads)) if number not in anchors.heads), 0):
+        raise ConfigError(
+            f"{path}: lacks checkpoint {gap}, though it goes on to {max(anchors.heads)}: lines were removed "
+            "from it; use a whole copy, or verify without it: --no-anchor"
+        )
+    return anchors
+
+
 def write_anchors(
     path: Path, heads: Mapping[int, str] | None = None, archives: Sequence[Archived] = ()
 ) -> None:

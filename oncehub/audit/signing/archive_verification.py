@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import orjson
 from joserfc.jwk import OKPKey
 
 from oncehub.audit.log.hashing import HASH_BYTES
-from oncehub.audit.signing.anchors import Anchors
+from oncehub.audit.signing.anchors import Anchors, Archived
 from oncehub.audit.signing.archives import LINKING, Linking, checkpoint_number, lines_file, link, read_linking
 from oncehub.audit.signing.batches import FoundBatch, found_line
 from oncehub.audit.signing.verification import Chain, Finding, Verification
@@ -25,13 +26,13 @@ class _Archive:
     linking: Linking
 
 
-def verify_archives(folder: Path, trusted: Mapping[str, OKPKey], anchors: Anchors) -> Verification:
+def verify_archives(folder: Path, trusted: Mapping[str, OKPKey], anchors: Anchors | None) -> Verification:
     """Verify every line of the archives in a folder against its checkpoint.
 
     Args:
         folder: where `oncehub audit export` wrote them.
         trusted: public keys by their thumbprint.
-        anchors: kept elsewhere; every anchored archive must be in the folder.
+        anchors: kept elsewhere; every anchored archive must be in the folder. None waives them.
 
     Raises:
         ConfigError: when the folder has no archive.
@@ -39,22 +40,23 @@ def verify_archives(folder: Path, trusted: Mapping[str, OKPKey], anchors: Anchor
     paths = sorted(folder.glob("mlog-*.zip"))
     if not paths:
         raise ConfigError(f"{folder}: has no archive mlog-*.zip; `oncehub audit export` writes them")
-    chain = Chain(trusted, anchors.heads)
+    chain = Chain(trusted, anchors)
     archives = dict[str, _Archive]()
     for path in paths:
         try:
             archives[path.name] = _Archive(path, read_linking(path))
         except ValueError as error:
             chain.found(Finding("changed", None, None, None, str(error)))
-    for finding in _missing(archives, anchors):
+    archived = anchors.archives if anchors else []
+    for finding in _missing(archives, archived):
         chain.found(finding)
     chain.follow(batch for archive in _in_order(archives) for batch in _batches(archive, archives))
-    chain.end(max((each.checkpoint for each in anchors.archives), default=0))
+    chain.end(max((each.checkpoint for each in archived), default=0))
     return chain.outcome
 
 
-def _missing(archives: Mapping[str, _Archive], anchors: Anchors) -> Iterator[Finding]:
-    for anchored in anchors.archives:
+def _missing(archives: Mapping[str, _Archive], archived: Sequence[Archived]) -> Iterator[Finding]:
+    for anchored in archived:
         if anchored.archive not in archives:
             yield Finding("removed", None, None, None, f"the archive {anchored.archive} is not there")
     for name, archive in archives.items():
@@ -69,44 +71,54 @@ def _in_order(archives: Mapping[str, _Archive]) -> list[_Archive]:
 
 
 def _batches(archive: _Archive, archives: Mapping[str, _Archive]) -> Iterator[FoundBatch]:
+    """Yield the checkpoints of an archive, each with its lines; holds one batch at a time."""
+    problems = [*_linking_problems(archive, archives)]
     with zipfile.ZipFile(archive.path) as file:
-        members = {name: _content(file, name) for name in file.namelist() if name != LINKING}
-    problems = [*_linking_problems(archive, archives, members)]
-    for name in sorted(members, key=checkpoint_number):
-        if number := checkpoint_number(name):
-            yield _batch(number, members[name], members.get(lines_file(number), b""), tuple(problems))
-            problems = []
+        names = {name for name in file.namelist() if name != LINKING}
+        for name in sorted({*names, *archive.linking.files} - _lines_files(names), key=checkpoint_number):
+            number = checkpoint_number(name)
+            parts = (name, lines_file(number)) if number else (name,)
+            members = {part: _content(file, part) for part in parts if part in names}
+            problems += _member_problems(archive, parts, members)
+            if number and name in names:
+                yield _batch(number, members[name], members.get(lines_file(number), b""), tuple(problems))
+                problems = []
     if problems:
         yield _batch(0, b"", b"", tuple(problems))
+
+
+def _lines_files(names: Set[str]) -> set[str]:
+    """Return the names of files of lines that come with their checkpoint."""
+    return {lines_file(number) for name in names if (number := checkpoint_number(name))}
 
 
 def _content(file: zipfile.ZipFile, name: str) -> bytes:
     try:
         return file.read(name)
-    except zipfile.BadZipFile:
-        # Its checksum is wrong; the linking digest reports it by name.
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        # What is there is not what was written; the linking digest reports it by name.
         return b""
 
 
-def _linking_problems(
-    archive: _Archive, archives: Mapping[str, _Archive], members: Mapping[str, bytes]
-) -> Iterator[str]:
+def _linking_problems(archive: _Archive, archives: Mapping[str, _Archive]) -> Iterator[str]:
     name, linking = archive.path.name, archive.linking
     before = archives.get(linking.archive)
     if before and before.linking.last != linking.digest:
         yield f"{name} goes on from another state of {linking.archive}"
     if name[-20:-4] != linking.last[:16]:
         yield f"{name} does not end with the digest that its name tells"
-    digest = linking.digest
-    for member, stated in linking.files.items():
-        digest = link(digest, members.get(member, b""))
-        if member not in members:
-            yield f"{name} lacks {member}"
-        elif digest != stated:
-            yield f"{member} in {name} is not what was archived"
-            digest = stated
-    for member in members.keys() - linking.files.keys():
-        yield f"{name} was given {member} later"
+
+
+def _member_problems(archive: _Archive, parts: Iterable[str], members: Mapping[str, bytes]) -> Iterator[str]:
+    name, linking = archive.path.name, archive.linking
+    for part in parts:
+        if part not in linking.files:
+            if part in members:
+                yield f"{name} was given {part} later"
+        elif part not in members:
+            yield f"{name} lacks {part}"
+        elif link(linking.before(part), members[part]) != linking.files[part]:
+            yield f"{part} in {name} is not what was archived"
 
 
 def _batch(number: int, checkpoint: bytes, lines: bytes, problems: tuple[str, ...]) -> FoundBatch:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -45,6 +46,17 @@ select entry.*
 from unnest(%s) with ordinality as signed (entry_id, position) join audit.entry using (entry_id)
 order by position
 """
+
+MEMBER_BYTES: Final = 64 << 20
+"""The most bytes of one file of an archive; 10,000 lines of the log have about 7 MB."""
+
+MOST_COMPRESSED: Final = 200
+"""How many times smaller a file may be compressed: each line holds an id that does not compress."""
+
+LINKING_BYTES: Final = 1 << 20
+
+# Of a member's header, its entry in the directory, and the directory's end; the hub writes nothing optional.
+_HEADER_BYTES, _ENTRY_BYTES, _END_BYTES = 30, 46, 22
 
 # ZIP knows no time before 1980; a fixed one keeps the bytes the same.
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -83,6 +95,12 @@ class Linking:
     def last(self) -> str:
         """The digest that the next archive continues."""
         return list(self.files.values())[-1] if self.files else self.digest
+
+    def before(self, name: str) -> str:
+        """Return the digest that the file `name` continues."""
+        names = list(self.files)
+        place = names.index(name)
+        return self.files[names[place - 1]] if place else self.digest
 
     @property
     def checkpoints(self) -> list[int]:
@@ -135,16 +153,45 @@ def lines_file(number: int) -> str:
 
 
 def read_linking(path: Path) -> Linking:
-    """Read an archive's `linkinginfo`.
+    """Read an archive's `linkinginfo`, after a check of the archive's form that reads no member.
 
     Raises:
-        ValueError: when the archive cannot be read, or has none.
+        ValueError: when the archive cannot be read, has none, or has another form than `export` writes.
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            _require_form(archive, path.stat().st_size)
             return Linking.parse(archive.read(LINKING))
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path.name} cannot be read: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{path.name} is no archive of the log: {error}") from None
+
+
+def _require_form(archive: zipfile.ZipFile, size: int) -> None:
+    """Check names, sizes and places of the members, which must fill the file without gap or overlap.
+
+    Raises:
+        ValueError: when there is a member too many or too large, or bytes that belong to none.
+    """
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    if len(names) > 2 * CHECKPOINTS + 1:
+        raise ValueError(f"it has {len(names)} members, more than {2 * CHECKPOINTS + 1}")
+    place = 0
+    for member in members:
+        if names.count(member.filename) > 1:
+            raise ValueError(f"it has {member.filename} twice")
+        if member.file_size > (LINKING_BYTES if member.filename == LINKING else MEMBER_BYTES):
+            raise ValueError(f"{member.filename} is too large: {member.file_size:,} bytes")
+        if member.file_size > MOST_COMPRESSED * member.compress_size + LINKING_BYTES:
+            raise ValueError(f"{member.filename} expands to {member.file_size:,} bytes: no log compresses so")
+        if member.header_offset != place:
+            raise ValueError(f"there are bytes before {member.filename} that belong to no member")
+        place += _HEADER_BYTES + len(member.filename.encode()) + member.compress_size
+    directory = sum(_ENTRY_BYTES + len(name.encode()) for name in names)
+    if archive.start_dir != place or size != place + directory + _END_BYTES:
+        raise ValueError("there are bytes after its members that belong to none")
 
 
 def export(settings: Settings, folder: Path, database: Connection | None = None) -> ExportReport:

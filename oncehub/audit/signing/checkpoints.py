@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +25,8 @@ LINES: Final = 10_000
 
 OVERDUE_SECONDS: Final = 900.0
 """Seconds that a line may wait for its checkpoint before signing counts as overdue."""
+
+_LOCK: Final = "checkpoint"
 
 _LAST: Final = "select number, statement, horizon::text from audit.checkpoint order by number desc limit 1"
 
@@ -93,7 +96,7 @@ def write_checkpoints(settings: Settings, database: Connection | None = None) ->
     with (
         without_values("signing the access log"),
         opened(settings, database) as connection,
-        locked(connection, "checkpoint") as alone,
+        locked(connection, _LOCK) as alone,
     ):
         if not alone:
             raise RunBusy("another process signs the access log")
@@ -123,6 +126,21 @@ def sign_batch(connection: Connection, key: SigningKey, lines: int = LINES) -> i
             horizon = str(int(rows[-1]["transaction"]) + 1) if full else taken["horizon"]
             cursor.execute(_WRITE, _signed(last, rows, horizon, taken["signed_at"], key))
     return len(rows)
+
+
+@contextmanager
+def between_signings(connection: Connection) -> Iterator[int]:
+    """Give the number of the last checkpoint, and let no process sign meanwhile.
+
+    Raises:
+        RunBusy: when one is signing.
+    """
+    with locked(connection, _LOCK) as alone:
+        if not alone:
+            raise RunBusy("another process signs or exports the access log; try again in a minute")
+        with connection:
+            number = _last(connection).number
+        yield number
 
 
 def unsigned_seconds(connection: Connection) -> float:

@@ -15,7 +15,7 @@ from oncehub.audit.signing.batches import FoundBatch, FoundLine, batches_in_data
 from oncehub.audit.signing.statements import NO_CHECKPOINT, NotGenuine, Statement, head, read_statement
 from oncehub.store.connection import Connection
 
-What = Literal["changed", "removed", "inserted", "reordered", "misdated", "forged", "cut off"]
+What = Literal["changed", "removed", "inserted", "reordered", "misdated", "forged", "cut off", "unanchored"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Finding:
 
     Attributes:
         what: `changed`, `removed`, `inserted`, `reordered` and `misdated` are about a line, or a part of an
-            archive; `forged` about a checkpoint; `cut off` about a missing end.
+            archive; `forged` about a checkpoint; `cut off` about a missing end; `unanchored` about
+            checkpoints that the anchors lack.
         checkpoint: number of the checkpoint.
         position: place of the line in the checkpoint, from 1; None where the finding is about no line.
         entry_id: the line's number in the log, where it is known.
@@ -99,12 +100,13 @@ class Chain:
 
     Args:
         trusted: public keys by their thumbprint.
-        heads: what is anchored of each checkpoint, by number.
+        anchors: kept elsewhere, one for each checkpoint; None waives them.
     """
 
-    def __init__(self, trusted: Mapping[str, OKPKey], heads: Mapping[int, str]) -> None:
+    def __init__(self, trusted: Mapping[str, OKPKey], anchors: Anchors | None) -> None:
         self._trusted = trusted
-        self._heads = heads
+        self._heads = anchors.heads if anchors else {}
+        self._anchored = anchors is not None
         self._number = 0
         self._head = NO_CHECKPOINT
         self.horizon = "0"
@@ -119,8 +121,20 @@ class Chain:
             if len(self.outcome.findings) >= ENOUGH:
                 return
 
-    def end(self, last: int) -> None:
-        """Verify that no checkpoint is missing up to number `last`."""
+    def end(self, last: int, made: int | None = None) -> None:
+        """Verify that no checkpoint is missing up to number `last`, and that each up to `made` is anchored.
+
+        With `made` None, all must be anchored.
+        """
+        first = max(self._heads, default=0) + 1
+        newest = self._number if made is None else min(self._number, made)
+        if self._anchored and newest >= first:
+            numbers = f"checkpoint {first}" if first == newest else f"checkpoints {first} to {newest}"
+            detail = (
+                f"the anchors lack {numbers}: the file was shortened or is an earlier copy, or signing was "
+                "interrupted"
+            )
+            self.found(Finding("unanchored", first, None, None, detail))
         if self._number < last and len(self.outcome.findings) < ENOUGH:
             missing = f"the checkpoints from here to {last} were made and are not there"
             self.found(Finding("cut off", self._number + 1, None, None, missing))
@@ -180,20 +194,24 @@ class Chain:
             self.newest = max(self.newest or line.at, line.at)
 
 
-def verify_database(connection: Connection, trusted: Mapping[str, OKPKey], anchors: Anchors) -> Verification:
+def verify_database(
+    connection: Connection, trusted: Mapping[str, OKPKey], anchors: Anchors | None, made: int | None = None
+) -> Verification:
     """Verify every line of the database against its checkpoint, in one snapshot; reads the whole log.
 
     Args:
         connection: with the hub's own role and no transaction open.
         trusted: public keys by their thumbprint.
-        anchors: kept outside the database.
+        anchors: kept outside the database; None waives them.
+        made: number of the last checkpoint when the anchors were read: a later one may wait for its anchor.
+            None when none was made meanwhile.
     """
     with connection:
         with connection.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read read only")
-        chain = Chain(trusted, anchors.heads)
+        chain = Chain(trusted, anchors)
         chain.follow(batches_in_database(connection))
-        chain.end(max(anchors.heads, default=0))
+        chain.end(max(anchors.heads, default=0) if anchors else 0, made)
         for what, entry_id, detail in _strays(connection, chain):
             chain.found(Finding(what, None, None, entry_id, detail))
     return chain.outcome

@@ -135,6 +135,40 @@ def test_a_member_added_or_left_out_is_named(settings: Settings, folder: Path) -
     assert any(f"lacks {LINES}" in str(finding) for finding in verified(settings, folder).findings)
 
 
+def test_members_twice_too_large_or_between_others_stop_before_any_is_read(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = archives(folder)[0]
+    whole = one.read_bytes()
+
+    def said() -> str:
+        (finding, *_) = verified(settings, folder).findings
+        one.write_bytes(whole)
+        return str(finding)
+
+    with zipfile.ZipFile(one, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr(LINES, b"another")
+    assert f"it has {LINES} twice" in said()
+    one.write_bytes(whole + b"more")
+    assert "bytes after its members" in said()
+    one.write_bytes(b"before" + whole)
+    assert "bytes before checkpoint-000000000001.json" in said()
+    with zipfile.ZipFile(one, "a") as archive:
+        archive.comment = b"hello"
+    assert "bytes after its members" in said()
+    with zipfile.ZipFile(one, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("lines-000000000009.jsonl", bytes(16 << 20))
+    assert "lines-000000000009.jsonl expands to 16,777,216 bytes" in said()
+    monkeypatch.setattr("oncehub.audit.signing.archives.MEMBER_BYTES", 100)
+    assert "is too large" in said()
+    monkeypatch.undo()
+    with zipfile.ZipFile(one, "a") as archive:
+        for number in range(200):
+            archive.writestr(f"{number}", b"")
+    assert "members, more than 201" in said()
+    assert verified(settings, folder).genuine
+
+
 def test_a_missing_archive_is_named(settings: Settings, folder: Path) -> None:
     one, two = archives(folder)
     kept = one.read_bytes()

@@ -49,6 +49,11 @@ def verified(settings: Settings, database: Connection, anchors: Anchors | None =
     return verify_database(database, {key.id: key.private}, anchors or read_anchors(anchor_path(settings)))
 
 
+def waived(settings: Settings, database: Connection) -> Verification:
+    key = signing_key(settings.home)
+    return verify_database(database, {key.id: key.private}, None)
+
+
 def told(finding: Finding) -> tuple[str, int | None, int | None, int | None]:
     return finding.what, finding.checkpoint, finding.position, finding.entry_id
 
@@ -139,7 +144,7 @@ def test_an_end_that_was_cut_off_is_known_from_the_anchor(
     cut = "delete from audit.checkpoint where number = 3; delete from audit.entry where entry_id > 8"
     (only,) = bend(cut)
     assert told(only)[:2] == ("cut off", 3)
-    assert verified(settings, database, Anchors()).genuine
+    assert waived(settings, database).genuine
 
 
 def test_a_log_signed_anew_after_it_was_bent_is_known_from_the_anchor(
@@ -160,11 +165,11 @@ def test_a_checkpoint_by_another_key_is_named(
     trusted = signing_key(settings.home)
     monkeypatch.setenv("ONCEHUB_KEY_SIGNING", "A" * 43 + "=")
     signed_log(1, 2)
-    outcome = verify_database(database, {trusted.id: trusted.private}, Anchors())
+    outcome = verify_database(database, {trusted.id: trusted.private}, None)
     assert told(outcome.findings[0])[:2] == ("forged", 2)
     other = signing_key(settings.home)
     both = {trusted.id: trusted.private, other.id: other.private}
-    assert verify_database(database, both, Anchors()).genuine
+    assert verify_database(database, both, None).genuine
 
 
 @pytest.mark.parametrize(
