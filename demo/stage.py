@@ -31,7 +31,6 @@ from demo.progress import Progress
 from oncehub.config.catalogue import load_connectors
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
-from oncehub.share.access.database_access import apply_agreements
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.store.connection import Connection, connect
 from stubs.client import Systems
@@ -98,7 +97,6 @@ def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Pro
             migration = start_migration(components, airflow)
             systems = _start_systems(components, folder / "systems", people, ports.systems)
             initialise(settings)
-            apply_agreements(settings)
             database = connect(urls["oncehub"])
             agencies = admit_agencies(settings, database, folder / "keys", f"http://{HOST}:{ports.hub}")
             connections = _connections(components, folder / "systems")

@@ -1,31 +1,50 @@
-"""Sets up the hub's database: tables, routines, partitions of each source, administrative units."""
+"""Sets up the hub's database: tables, routines, partitions of sources, units, rights of agreements."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_connectors
-from oncehub.intake.landing.partitions import attach_sources
+from oncehub.intake.landing.partitions import create_partitions
 from oncehub.reconcile.linking.units import load_units
 from oncehub.settings import Settings
-from oncehub.store.connection import connect, database_url
+from oncehub.share.access.database_access import admit_api, encrypted_attributes, match_agreements
+from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.store.connection import Cursor, connect, database_url
 from oncehub.store.migrate import migrate
 
 
-def initialise(settings: Settings) -> list[str]:
-    """Migrate the hub's database, create each source's partitions, load the administrative units; repeatable.
+def initialise(settings: Settings, agreements: Mapping[str, Agreement] | None = None) -> list[str]:
+    """Bring the hub's database to the form of this version and to its configuration; repeatable.
+
+    Everything is one transaction, except backfills that precede it: killed at any instant, it leaves the
+    database as it was, and look-ups meanwhile see the database before it or after it.
+
+    Args:
+        settings: the hub's.
+        agreements: in place of those in `mappings/agreements/`.
 
     Returns:
         The paths of the SQL files applied.
 
     Raises:
-        StoreUnavailable: The database does not answer.
-        ConfigError: A file was changed after it was applied, or a connector or list of units is wrong.
+        StoreUnavailable: The database does not answer, or others hold a lock too long.
+        ConfigError: A file was changed after it was applied, or a connector, an agreement or the list of
+            units is wrong.
     """
     sources = list(load_connectors(settings))
+    entitled = load_agreements(settings) if agreements is None else agreements
+    encrypted = encrypted_attributes(settings)
+
+    def complete(cursor: Cursor) -> None:
+        create_partitions(cursor, sources)
+        load_units(cursor, settings.mappings)
+        admit_api(cursor, settings)
+        match_agreements(cursor, entitled, encrypted)
+
     connection = connect(database_url(settings))
     try:
-        applied = migrate(connection)
-        attach_sources(connection, sources)
-        load_units(connection, settings.mappings)
+        return migrate(connection, completed_by=complete)
     finally:
         connection.close()
-    return applied

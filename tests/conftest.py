@@ -28,7 +28,6 @@ from oncehub.config import documents
 from oncehub.encryption.key_ring import load_key_ring
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
-from oncehub.share.access.database_access import apply_agreements
 from oncehub.store.connection import Connection, connect
 from oncehub.store.server import start_embedded, stop_embedded
 from stubs.client import Systems
@@ -215,7 +214,6 @@ def postgres(server_folder: Callable[[], Path], tmp_path_factory: pytest.TempPat
         cursor.execute("select pg_reload_conf()")
     migrated = Settings(root=ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
     initialise(migrated)
-    apply_agreements(migrated)
     yield url
     stop_embedded(folder)
 

@@ -17,6 +17,7 @@ from oncehub.settings import Settings
 from oncehub.share.roles import API_ROLE
 from oncehub.store.connection import Connection, database_url
 from oncehub.store.failures import why_not_connected
+from oncehub.store.schema_change import READ
 
 # Queries in functions are planned once a session: planning a look-up costs as much as executing it.
 _OPTIONS = (
@@ -137,8 +138,8 @@ def _begin(connection: Connection, question: Question) -> tuple[Any, ...] | None
     """Begin the transaction explicitly, so that the first statement shows whether the server answers."""
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute("begin;" + question.statement, question.values)
-        return cursor.fetchone() if cursor.description else None
+        cursor.execute(f"begin; {READ}; {question.statement}", question.values)
+        return cursor.fetchone()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import sys
 
 from oncehub.initialise import initialise
 from oncehub.settings import load_settings
-from oncehub.share.access.database_access import apply_agreements
 
 
 def init() -> None:
@@ -14,7 +13,5 @@ def init() -> None:
 
     It is safe to repeat.
     """
-    settings = load_settings()
-    applied = initialise(settings)
-    apply_agreements(settings)
+    applied = initialise(load_settings())
     sys.stdout.write(f"{len(applied)} SQL files applied\n" if applied else "the database is up to date\n")

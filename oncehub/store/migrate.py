@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -15,6 +15,7 @@ import psycopg2.errors
 from oncehub.errors import ConfigError, StoreOutdated
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, Cursor, connect, database_url
+from oncehub.store.schema_change import change_schema, hold_back_readers
 
 _LEDGER = """
 create table if not exists public.oncehub_migration (
@@ -24,7 +25,8 @@ create table if not exists public.oncehub_migration (
 )
 """
 
-# The schemas of agreements depend on the tables; `oncehub.share.access.database_access` builds them anew.
+# The schemas of agreements depend on the tables; `oncehub.share.access.database_access` builds them anew in
+# the same transaction.
 _DROP_AGREEMENT_SCHEMAS = """
 do $$
 declare
@@ -54,6 +56,8 @@ from (
 ) routine (definition)
 """
 _DEFINITIONS_NAME = "definitions of routines"
+
+_BATCHES = ".batches.sql"
 
 
 @dataclass(frozen=True)
@@ -105,40 +109,92 @@ def opened(settings: Settings, given: Connection | None = None) -> Iterator[Conn
         connection.close()
 
 
-def migrate(connection: Connection, scripts: Scripts | None = None) -> list[str]:
+def migrate(
+    connection: Connection,
+    scripts: Scripts | None = None,
+    *,
+    completed_by: Callable[[Cursor], object] | None = None,
+) -> list[str]:
     """Apply the SQL files still missing, all in one transaction, and return their paths.
 
     Routines are applied when their text has changed. All of them are applied after a migration, which may
     have dropped some, and when a function, view or trigger was edited in the database.
 
+    Batches (`*.batches.sql`) are many transactions; the files before the last of them are committed first.
+
+    Args:
+        connection: the owner's.
+        scripts: in place of the hub's own.
+        completed_by: what else belongs to the transaction, such as the schemas of agreements; it may run
+            more than once.
+
     Raises:
         ConfigError: when a baseline file or a migration was changed after it was applied, a routine needs a
             function, a view or a table that no file creates, or another program uses the database.
+        StoreUnavailable: when others hold a lock too long; nothing was changed.
     """
     scripts = scripts or hub_scripts()
+    expanded = list(_expand(connection, scripts))
+
+    def change(cursor: Cursor) -> list[str]:
+        applied = _apply_missing(cursor, scripts)
+        if completed_by is not None:
+            completed_by(cursor)
+        return applied
+
+    return [*expanded, *change_schema(connection, change)]
+
+
+def _expand(connection: Connection, scripts: Scripts) -> Iterator[str]:
+    """Apply, on a database in use, the missing files up to the last batches, each in its own transactions."""
     with connection, connection.cursor() as cursor:
-        # Of two hubs that start at once, the second waits here and then finds nothing to do.
-        cursor.execute("select pg_advisory_xact_lock(hashtextextended('oncehub migrate', 0))")
-        cursor.execute(_LEDGER)
-        ledger = _ledger(cursor)
-        missing = _missing(ledger, scripts)
-        if missing:
-            cursor.execute(_DROP_AGREEMENT_SCHEMAS)
-        for path, text in missing.items():
-            try:
-                cursor.execute(text)
-            except psycopg2.errors.DuplicateSchema as error:
-                raise ConfigError(
-                    f"{path}: {error.diag.message_primary}, and this version did not create it; use an empty "
-                    "database: set another ONCEHUB_DATABASE_URL, or without one another ONCEHUB_HOME"
-                ) from None
-            _record(cursor, path, text)
-        changed = _changed(ledger, scripts)
-        if missing or ledger.get(_DEFINITIONS_NAME) != _digest(_definitions(cursor, scripts)):
-            changed = dict(scripts.repeatable)
-        if changed:
-            _apply_routines(cursor, changed)
-            _record(cursor, _DEFINITIONS_NAME, _definitions(cursor, scripts))
+        cursor.execute("select to_regclass('public.oncehub_migration') is null")
+        if cursor.fetchone() == (True,):
+            return
+        missing = _missing(_ledger(cursor), scripts)
+    batches = [number for number, path in enumerate(missing, start=1) if path.endswith(_BATCHES)]
+    for path, text in list(missing.items())[: max(batches, default=0)]:
+        while change_schema(connection, partial(_apply_expanding, path=path, text=text)):
+            pass
+        yield path
+
+
+def _apply_expanding(cursor: Cursor, *, path: str, text: str) -> bool:
+    """Apply a file, or one batch of it; return whether there are more."""
+    if path in _ledger(cursor):
+        return False
+    if not path.endswith(_BATCHES):
+        hold_back_readers(cursor)
+    cursor.execute(text)
+    if path.endswith(_BATCHES) and cursor.rowcount > 0:
+        return True
+    _record(cursor, path, text)
+    return False
+
+
+def _apply_missing(cursor: Cursor, scripts: Scripts) -> list[str]:
+    cursor.execute(_LEDGER)
+    ledger = _ledger(cursor)
+    missing = _missing(ledger, scripts)
+    if missing:
+        hold_back_readers(cursor)
+        cursor.execute(_DROP_AGREEMENT_SCHEMAS)
+    for path, text in missing.items():
+        try:
+            cursor.execute(text)
+        except psycopg2.errors.DuplicateSchema as error:
+            raise ConfigError(
+                f"{path}: {error.diag.message_primary}, and this version did not create it; use an empty "
+                "database: set another ONCEHUB_DATABASE_URL, or without one another ONCEHUB_HOME"
+            ) from None
+        _record(cursor, path, text)
+    changed = _changed(ledger, scripts)
+    if missing or ledger.get(_DEFINITIONS_NAME) != _digest(_definitions(cursor, scripts)):
+        changed = dict(scripts.repeatable)
+    if changed:
+        hold_back_readers(cursor)
+        _apply_routines(cursor, changed)
+        _record(cursor, _DEFINITIONS_NAME, _definitions(cursor, scripts))
     return [*missing, *changed]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Connection, Cursor
 from oncehub.store.failures import without_values
 
 
@@ -15,4 +15,9 @@ def attach_sources(connection: Connection, sources: Collection[str]) -> None:
         StoreError: The database does not create them.
     """
     with without_values(f"preparing {', '.join(sources)}"), connection, connection.cursor() as cursor:
-        cursor.execute("select record.attach_source(source) from unnest(%s) as source", (list(sources),))
+        create_partitions(cursor, sources)
+
+
+def create_partitions(cursor: Cursor, sources: Collection[str]) -> None:
+    """Create the partitions that the sources lack, in the cursor's transaction; repeatable."""
+    cursor.execute("select record.attach_source(source) from unnest(%s) as source", (list(sources),))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from oncehub.config.administrative_units import read_successors
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Cursor
 
 _LOAD: Final = """
 insert into truth.unit_successor (former_unit, present_unit, split)
@@ -16,12 +16,13 @@ where unit_successor.split is distinct from excluded.split
 """
 
 
-def load_units(connection: Connection, mappings: Path) -> None:
+def load_units(cursor: Cursor, mappings: Path) -> None:
     """Fill `truth.unit_successor` from `mappings/codes/admin_unit_successors.csv`; repeatable.
+
+    It belongs to the cursor's transaction.
 
     Raises:
         ConfigError: The file cannot be read or lacks a column.
     """
     columns = [list(column) for column in zip(*read_successors(mappings), strict=True)]
-    with connection, connection.cursor() as cursor:
-        cursor.execute(_LOAD, columns)
+    cursor.execute(_LOAD, columns)

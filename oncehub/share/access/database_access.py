@@ -8,7 +8,6 @@ in `sql/` create functions and views over the attributes and people that the agr
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Collection, Iterator, Mapping
 
 import psycopg2.errors
@@ -25,8 +24,7 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.roles import API_ROLE, ROLE_PREFIX, SCHEMA_PREFIX, role_of, schema_of
 from oncehub.store.connection import Connection, Cursor
 from oncehub.store.migrate import opened
-
-_ATTEMPTS = 5
+from oncehub.store.schema_change import change_schema, hold_back_readers
 
 _STANDING = """
 select substr(nspname, length(%(prefix)s) + 1), obj_description(oid, 'pg_namespace')
@@ -53,21 +51,15 @@ select exists (
 )
 """
 
-# Roles belong to the server: the hub of another database may create the same one at the same time.
-_AT_ONCE = (
-    psycopg2.errors.DuplicateObject,
-    psycopg2.errors.UniqueViolation,
-    psycopg2.errors.InternalError_,
-)
-
 
 def build_database_access(
     connection: Connection, agreements: Mapping[str, Agreement], encrypted: Collection[str]
 ) -> list[str]:
     """Create or change roles, schemas and grants to match the agreements; a second run changes nothing.
 
-    Rights that no agreement grants are revoked, including those granted by hand. Agreements that have ended
-    keep their rights; the API checks the dates.
+    It is one transaction: readers have the rights before it or after it. Rights that no agreement grants are
+    revoked, including those granted by hand. Agreements that have ended keep their rights; the API checks the
+    dates.
 
     Args:
         connection: the hub's own, with the right to make roles.
@@ -77,20 +69,27 @@ def build_database_access(
     Returns:
         Names of the agreements whose access was built or removed.
     """
-    with connection, connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(hashtextextended('oncehub database access', 0))")
-        _close_to_public(cursor)
-        for name in agreements:
-            _ensure_role(cursor, name)
-        changed = set(_changed(cursor, agreements, encrypted))
-        for name in changed:
-            _tear_down(cursor, name)
-            if name in agreements:
-                _build(cursor, agreements[name], encrypted)
-        gone = changed - set(agreements)
-    for name in gone:
-        _drop_role(connection, name)
-    return sorted(changed)
+    return change_schema(connection, lambda cursor: match_agreements(cursor, agreements, encrypted))
+
+
+def match_agreements(
+    cursor: Cursor, agreements: Mapping[str, Agreement], encrypted: Collection[str]
+) -> list[str]:
+    """Do as `build_database_access` in the transaction of a change of schema, see `change_schema`."""
+    _close_to_public(cursor)
+    # Two hubs on one server wait for each other's roles: the same order prevents a deadlock.
+    for name in sorted(agreements):
+        _ensure_role(cursor, name)
+    changed = sorted(set(_changed(cursor, agreements, encrypted)))
+    if changed:
+        hold_back_readers(cursor)
+    for name in changed:
+        _tear_down(cursor, name)
+        if name in agreements:
+            _build(cursor, agreements[name], encrypted)
+        else:
+            _drop_role(cursor, name)
+    return changed
 
 
 def apply_agreements(settings: Settings) -> list[str]:
@@ -100,22 +99,24 @@ def apply_agreements(settings: Settings) -> list[str]:
         ConfigError: when an agreement is wrong.
         StoreUnavailable, StoreOutdated: when the database cannot be used.
     """
-    agreements = load_agreements(settings)
+    agreements, encrypted = load_agreements(settings), encrypted_attributes(settings)
+
+    def change(cursor: Cursor) -> list[str]:
+        admit_api(cursor, settings)
+        return match_agreements(cursor, agreements, encrypted)
+
     with opened(settings) as connection:
-        if settings.api_database_url:
-            _let_in(connection, settings.api_database_url)
-        return build_database_access(connection, agreements, encrypted_attributes(settings))
+        return change_schema(connection, change)
 
 
-def _let_in(connection: Connection, api_url: str) -> None:
-    """Set the password of the API's login from its URL; only the SCRAM verifier is sent."""
-    login = parse_dsn(api_url)
+def admit_api(cursor: Cursor, settings: Settings) -> None:
+    """Set the password of the API's login from its URL, where it has one; only the SCRAM verifier is sent."""
+    login = parse_dsn(settings.api_database_url) if settings.api_database_url else {}
     if login.get("user") == API_ROLE and login.get("password"):
-        verifier = encrypt_password(login["password"], API_ROLE, connection, "scram-sha-256")
-        with connection, connection.cursor() as cursor:
-            cursor.execute(
-                sql.SQL("alter role {} password {}").format(sql.Identifier(API_ROLE), sql.Literal(verifier))
-            )
+        verifier = encrypt_password(login["password"], API_ROLE, cursor.connection, "scram-sha-256")
+        cursor.execute(
+            sql.SQL("alter role {} password {}").format(sql.Identifier(API_ROLE), sql.Literal(verifier))
+        )
 
 
 def encrypted_attributes(settings: Settings) -> list[str]:
@@ -186,37 +187,23 @@ def _tear_down(cursor: Cursor, name: str) -> None:
 
 
 def _ensure_role(cursor: Cursor, name: str) -> None:
-    names = {"role": role_of(name), "api": API_ROLE}
     quoted = {"role": f'"{role_of(name)}"', "api": API_ROLE}
-    role, api = sql.Identifier(names["role"]), sql.Identifier(API_ROLE)
-    for attempt in range(_ATTEMPTS):
-        cursor.execute("savepoint role")
-        try:
-            cursor.execute("select to_regrole(%(role)s) is null", quoted)
-            if cursor.fetchone() == (True,):
-                cursor.execute(sql.SQL("create role {} nologin").format(role))
-            cursor.execute(_MEMBER, quoted)
-            if cursor.fetchone() == (False,):
-                cursor.execute(
-                    sql.SQL("grant {} to {} with inherit false, set true, admin false").format(role, api)
-                )
-        except _AT_ONCE:
-            cursor.execute("rollback to savepoint role")
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(0.05)
-        else:
-            cursor.execute("release savepoint role")
-            return
+    role, api = sql.Identifier(role_of(name)), sql.Identifier(API_ROLE)
+    cursor.execute("select to_regrole(%(role)s) is null", quoted)
+    if cursor.fetchone() == (True,):
+        cursor.execute(sql.SQL("create role {} nologin").format(role))
+    cursor.execute(_MEMBER, quoted)
+    if cursor.fetchone() == (False,):
+        cursor.execute(sql.SQL("grant {} to {} with inherit false, set true, admin false").format(role, api))
 
 
-def _drop_role(connection: Connection, name: str) -> None:
+def _drop_role(cursor: Cursor, name: str) -> None:
+    cursor.execute("savepoint role")
     try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role_of(name))))
+        cursor.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role_of(name))))
     except psycopg2.errors.DependentObjectsStillExist:
         # The hub of another database on this server has an agreement of that name.
-        return
+        cursor.execute("rollback to savepoint role")
 
 
 def _close_to_public(cursor: Cursor) -> None:
