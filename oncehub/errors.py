@@ -143,7 +143,13 @@ class LogUnsigned(OncehubError):
 
 
 class Refusal(OncehubError):
-    """A request under an agreement is refused; the access log records the refusal."""
+    """A request under an agreement is refused; the access log records the refusal.
+
+    Attributes:
+        logged: whether the access log has a line about this refusal alone.
+    """
+
+    logged = False
 
 
 class AccessDenied(Refusal):

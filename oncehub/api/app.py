@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from oncehub.api.core.hub import TheHub, canonical_attributes, open_hub
@@ -15,6 +16,7 @@ from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.api.http import problems
 from oncehub.api.http.description import describe
 from oncehub.api.http.middleware import RequestMiddleware
+from oncehub.api.http.source import trusted_proxies
 from oncehub.api.http.strict_json import is_json
 from oncehub.api.v1 import (
     agreements,
@@ -81,17 +83,20 @@ def create_app(
         per_day: as `per_second`.
 
     Raises:
-        ConfigError: when an agreement, procedure, schema or key is wrong.
+        ConfigError: when an agreement, procedure, schema, key or setting is wrong.
         StoreError: when the database does not answer, or is not up to date.
     """
+    proxies = trusted_proxies()
     hub = open_hub(settings, per_second or SecondLimit(), per_day or DayLimit())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        hub.refusals.start()
         yield
+        await run_in_threadpool(hub.refusals.stop)
         hub.database.close()
 
-    app = _application(hub.attributes, lifespan)
+    app = _application(hub.attributes, lifespan, refused=hub.refusals.count_answer, proxies=proxies)
     app.state.hub = hub
     return app
 
@@ -105,7 +110,9 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
     return _application(canonical_attributes(settings)).openapi()
 
 
-def _application(attributes: Mapping[str, Attribute], lifespan: _Lifespan | None = None) -> FastAPI:
+def _application(
+    attributes: Mapping[str, Attribute], lifespan: _Lifespan | None = None, **middleware: Any
+) -> FastAPI:
     # The usual documentation pages load scripts from elsewhere; /openapi.json does not. Redirects to a path
     # without its last slash would be built from what the caller says the host is.
     app = _Api(
@@ -119,7 +126,7 @@ def _application(attributes: Mapping[str, Attribute], lifespan: _Lifespan | None
         generate_unique_id_function=_operation_id,
     )
     app.state.attributes = attributes
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, **middleware)
     problems.install(app)
     app.add_exception_handler(token.TokenRefused, token.refuse_token)
     app.include_router(_open)

@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
+from psycopg2.extras import RealDictCursor
 
 from oncehub.api.app import create_app
 from oncehub.api.server.serving import listening, server_config
@@ -199,14 +200,27 @@ def add_items(http: TestClient) -> Callable[..., None]:
 
 
 @pytest.fixture
+def refusals(http: TestClient, database: Connection) -> Callable[[], list[dict[str, Any]]]:
+    """What the log says of requests that were refused before a question was asked: its lines up to now."""
+
+    def read() -> list[dict[str, Any]]:
+        cast("FastAPI", http.app).state.hub.refusals.flush(everything=True)
+        with database, database.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute("select * from audit.entry where action = 'refusals' order by entry_id")
+            return [dict(row) for row in cursor.fetchall()]
+
+    return read
+
+
+@pytest.fixture
 def log(database: Connection) -> Callable[[], list[tuple[Any, ...]]]:
-    """The access log as (client, action, procedure, person, attributes, refused, outcome)."""
+    """Lines about questions, as (client, action, procedure, person, attributes, refused, outcome)."""
 
     def read() -> list[tuple[Any, ...]]:
         with database, database.cursor() as cursor:
             cursor.execute(
                 "select client_id, action, procedure, person, attributes, refused, outcome "
-                "from audit.entry order by entry_id"
+                "from audit.entry where action <> 'refusals' order by entry_id"
             )
             return cursor.fetchall()
 

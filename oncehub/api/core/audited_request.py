@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from oncehub.api.auth.tokens import Caller, admission, check_admission, check_pinned
+from oncehub.api.auth.tokens import Caller, admission, check_admission, check_pinned, claimed_client
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
@@ -41,11 +41,18 @@ _bearer = HTTPBearer(
 
 # Dependencies that wait for nothing: as coroutines they need no thread of their own.
 async def _caller(
-    hub: TheHub, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    hub: TheHub,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
     if credentials is None:
         raise NotAuthenticated("send a bearer token from POST /v1/token")
-    caller = hub.verified.caller(credentials.credentials)
+    try:
+        caller = hub.verified.caller(credentials.credentials)
+    except NotAuthenticated:
+        request.state.claimed = claimed_client(credentials.credentials)
+        raise
+    request.state.caller = caller
     check_pinned(caller, hub.agreement(caller.agreement))
     return caller
 
@@ -171,6 +178,7 @@ def audited_request(
             refusal = error
         write(connection, *(_entry(hub, request, refusal, each) for each in _involved(request)), commit=True)
     if refusal:
+        refusal.logged = True
         raise refusal
 
 

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from oncehub.api.auth.tokens import TokenKeys, VerifiedTokens, load_token_keys
 from oncehub.api.core.limits import CheckpointWatch, DayLimit, SecondLimit, checkpoint_watch
+from oncehub.api.core.refusals import RefusalCounter
 from oncehub.api.database import Database, api_login
 from oncehub.api.http.oauth import DEFAULT_ISSUER
 from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
@@ -50,6 +51,7 @@ class Hub:
         confidence: the rules that set the confidence in a value.
         labels: what coded values are called.
         desks: the destination of submissions, by the name of the agreement.
+        refusals: counts refused requests for the access log.
     """
 
     issuer: str
@@ -69,6 +71,7 @@ class Hub:
     desks: dict[str, Desk]
     per_second: SecondLimit
     per_day: DayLimit
+    refusals: RefusalCounter
 
     @cached_property
     def verified(self) -> VerifiedTokens:
@@ -99,6 +102,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
         require_current(connection)
         require_database_access(connection, agreements, encrypted_attributes(settings))
         token_keys = load_token_keys(settings.home, connection)
+    database = Database(login)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
         agreements=agreements,
@@ -108,7 +112,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
         deadlines=load_rules(settings, "deadlines", DeadlineRules),
         confidence=load_confidence_rules(settings),
         labels=load_labels(settings),
-        database=Database(login),
+        database=database,
         home=settings.home,
         token_keys=token_keys,
         pseudonym_key=pseudonym_key(settings.home),
@@ -117,6 +121,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
         desks=load_desks(settings, agreements),
         per_second=per_second,
         per_day=per_day,
+        refusals=RefusalCounter(database.transaction),
     )
 
 

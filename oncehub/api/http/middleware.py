@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oncehub.api.http.problems import problem
+from oncehub.api.http.source import Networks, source_address
 from oncehub.api.http.strict_json import NotStrict, is_json, require_strict
 
 MAX_BODY_BYTES = 64 * 1024
@@ -23,11 +26,23 @@ _log = logging.getLogger("oncehub.api.access")
 class RequestMiddleware:
     """ASGI middleware; sets `request_id` (UUID) in the request's state and `X-Request-Id` on the response.
 
-    A HEAD is answered as the GET would be, without its body (RFC 9110 section 9.3.2): logged and counted too.
+    The state also has the `source` of the request: its address, or None. A HEAD is answered as the GET would
+    be, without its body (RFC 9110 section 9.3.2): logged and counted too.
+
+    Args:
+        refused: called with the status and the state of each request that is refused.
+        proxies: whose word on the source is taken.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        refused: Callable[[int, Mapping[str, Any]], None] = lambda *_: None,
+        proxies: Networks = (),
+    ) -> None:
         self._app = app
+        self._refused = refused
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -35,7 +50,8 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         request_id = uuid.uuid4()
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state |= {"request_id": request_id, "source": source_address(scope, self._proxies)}
         method = scope["method"]
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         start = time.monotonic()
@@ -45,6 +61,9 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if 400 <= status < 500 or status == 503:
+                    # Before the answer leaves, so that the caller finds it counted.
+                    self._refused(status, state)
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = str(request_id)
                 # Personal data must not be stored in a cache on the way.

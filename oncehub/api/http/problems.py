@@ -30,6 +30,7 @@ from oncehub.errors import (
     NotFetched,
     PersonNotFound,
     PersonNotLiving,
+    Refusal,
     RunBusy,
     StoreError,
     SubmissionInvalid,
@@ -119,6 +120,7 @@ def _hub_error(request: Request, error: Exception) -> JSONResponse:
     answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
     if answer.status == 503 and not isinstance(error, RunBusy):
         _log.error("%s: %s%s", request.state.request_id, error, answer.log_advice)
+    request.state.logged = isinstance(error, Refusal) and error.logged
     headers = {}
     wait = error.retry_after if isinstance(error, TooManyRequests) else answer.retry_after
     if wait is not None:

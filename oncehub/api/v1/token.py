@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from oncehub.api.auth.assertions import verify_assertion
-from oncehub.api.auth.tokens import check_pinned, issue_token
+from oncehub.api.auth.tokens import check_pinned, claimed_client, issue_token
 from oncehub.api.core.hub import TheHub
 from oncehub.api.http.oauth import ASSERTION_TYPE, TOKEN_SECONDS
 from oncehub.errors import NotAuthenticated
@@ -112,7 +112,7 @@ router = APIRouter(prefix="/v1", tags=["access"])
     },
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
-def token(hub: TheHub, form: Annotated[dict[str, Any], Depends(_read_form)]) -> TokenAnswer:
+def token(request: Request, hub: TheHub, form: Annotated[dict[str, Any], Depends(_read_form)]) -> TokenAnswer:
     """Issue a bearer token for an assertion, to be sent as `Authorization: Bearer …`."""
     if form.get("grant_type") != "client_credentials":
         raise TokenRefused(400, "unsupported_grant_type", "send grant_type=client_credentials")
@@ -120,6 +120,7 @@ def token(hub: TheHub, form: Annotated[dict[str, Any], Depends(_read_form)]) -> 
         raise TokenRefused(
             400, "invalid_request", f"send client_assertion_type={ASSERTION_TYPE} and client_assertion"
         )
+    request.state.claimed = claimed_client(form["client_assertion"])
     try:
         with hub.database.transaction() as connection:
             caller = verify_assertion(connection, form["client_assertion"], hub.issuer)

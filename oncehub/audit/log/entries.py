@@ -120,6 +120,31 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Refusals:
+    """Requests that were refused alike before a question was asked under an agreement: one line for all.
+
+    Attributes:
+        status: of the answers.
+        client_id: of an authenticated client, and `agreement` its agreement; None where there was none.
+        claimed_client: the client that the requests claimed without proof; None where they claimed none.
+        source: the address that sent them; None where it is not known.
+        count: how many.
+        first_at: when the first was answered, and `last_at` the last.
+        request_id: of the first.
+    """
+
+    status: int
+    client_id: str | None
+    agreement: str | None
+    claimed_client: str | None
+    source: str | None
+    count: int
+    first_at: datetime
+    last_at: datetime
+    request_id: UUID
+
+
+@dataclass(frozen=True)
 class WrittenEntry:
     """An entry as the log holds it; `at` is in UTC."""
 
@@ -136,12 +161,19 @@ values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid, %s
     %s, %s, %s)
 """
 
+_WRITE_REFUSALS = """
+insert into audit.entry (action, attributes, outcome, client_id, agreement, claimed_client, source, status,
+    refusals, first_at, last_at, request_id)
+values ('refusals', '{}', 'refused', %(client_id)s, %(agreement)s, %(claimed_client)s, %(source)s::inet,
+    %(status)s, %(count)s, %(first_at)s, %(last_at)s, %(request_id)s::uuid)
+"""
+
 _READ = """
 select client_id, agency, agreement, purpose, legal_basis, action, procedure, person, attributes, refused,
     outcome, request_id::text, officer, case_id, decision_id, involvement, hidden_by, feed, first_sequence,
     last_sequence, given, withheld, entry_id, at
 from audit.entry
-where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s)
+where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s) and action <> 'refusals'
 order by entry_id
 limit %(limit)s
 """
@@ -155,6 +187,13 @@ def write(connection: Connection, *entries: Entry, commit: bool = False) -> None
             cursor.execute(_WRITE, _columns(entry))
         # One message to the server for both.
         cursor.execute(_WRITE + (";commit" if commit else ""), _columns(last))
+
+
+def write_refusals(connection: Connection, refusals: Sequence[Refusals]) -> None:
+    """Append a line for each within the caller's transaction."""
+    with connection.cursor() as cursor:
+        for each in refusals:
+            cursor.execute(_WRITE_REFUSALS, vars(each) | {"request_id": str(each.request_id)})
 
 
 def _columns(entry: Entry) -> tuple[Any, ...]:
@@ -184,7 +223,9 @@ def _columns(entry: Entry) -> tuple[Any, ...]:
 def read_entries(
     connection: Connection, person: str | None = None, *, after: int = 0, limit: int = 1000
 ) -> list[WrittenEntry]:
-    """Read the log above `after` in order of `entry_id`; with `person` (a pseudonym) only what concerns them.
+    """Read answers and refusals under agreements above `after` in order of `entry_id`.
+
+    With `person` (a pseudonym) only what concerns them.
 
     Needs the hub's own role: the API's may not read the log.
     """

@@ -27,7 +27,8 @@ RIGHTS = (
         """
 audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
     attributes, refused, outcome, request_id, officer, case_id, decision_id, withheld, involvement,
-    feed, first_sequence, last_sequence, given, hidden_by)
+    feed, first_sequence, last_sequence, given, hidden_by, claimed_client, source, status, refusals,
+    first_at, last_at)
 audit.entry_count()
 audit.oldest_unsigned()
 intake.submission: insert (source, stream, token, key_id, payload)

@@ -41,7 +41,9 @@ def test_a_person_outside_the_population_is_answered_exactly_as_an_unknown_one(
         assert told(one_stop.lookup({"person.personal_id": number}, NAME)) == nobody
         assert told(one_stop.prefill("1.004222", {"person.personal_id": number})) == filled
     with database.cursor() as cursor:
-        cursor.execute("select person, outcome, withheld from audit.entry order by entry_id")
+        cursor.execute(
+            "select person, outcome, withheld from audit.entry where action <> 'refusals' order by entry_id"
+        )
         lines = cursor.fetchall()[3:]
     key = pseudonym_key(editable.home)
     assert lines == [
