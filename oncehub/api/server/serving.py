@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oncehub.api.app import create_app
 from oncehub.api.core.limits import DayLimit, SecondLimit
-from oncehub.api.server.workers import Workers
+from oncehub.api.server.workers import STOP_SECONDS, Workers
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.store.connection import database_url
@@ -130,6 +130,8 @@ def server_config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Requests that last longer are cut off, and their transactions roll back: nothing was disclosed.
+        timeout_graceful_shutdown=int(STOP_SECONDS) - 1,
         # The address of the caller is not used.
         proxy_headers=False,
     )
@@ -163,8 +165,8 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, worker
             uvicorn.Server(server_config(app)).run(sockets=[listener])
 
         processes = Workers(workers or len(os.sched_getaffinity(0)), serve)
-        processes.require_ready()
-        address, actual = listener.getsockname()
-        sys.stdout.write(f"listening on http://{address}:{actual}\n")
-        sys.stdout.flush()
+        if processes.require_ready():
+            address, actual = listener.getsockname()
+            sys.stdout.write(f"listening on http://{address}:{actual}\n")
+            sys.stdout.flush()
         processes.run()

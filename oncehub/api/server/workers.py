@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
@@ -11,91 +12,167 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from typing import Final, NamedTuple
 
 from oncehub.errors import OncehubError, StoreUnavailable
 
+STOP_SECONDS: Final = 5.0
+"""How long workers have to end after SIGTERM; then they are killed."""
+
 _PARENT_DEATH_SIGNAL = 1
 _PAUSE_SECONDS = 1.0
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
+_log = logging.getLogger("oncehub.api")
+
+
+class _Worker(NamedTuple):
+    process: BaseProcess
+    pipe: Pipe
+    """Gives None once the worker can answer, or the error that ended it before."""
+
+    def heard(self) -> OncehubError | None:
+        """Return the error that ended the worker before it could answer; None where it said nothing."""
+        try:
+            said: OncehubError | None = self.pipe.recv() if self.pipe.poll() else None
+        except EOFError:
+            return None
+        return said
 
 
 class Workers:
-    """A fixed number of processes forked from this one, until it is stopped.
+    """A fixed number of processes forked from this one, until it is stopped by SIGTERM or SIGINT.
+
+    None of them outlives this process, even one that is killed (prctl(2), PR_SET_PDEATHSIG).
 
     Args:
         count: of processes.
         serve: runs in each until SIGTERM; it calls its argument once it can answer.
+
+    Raises:
+        OncehubError: when the system starts no further process.
     """
 
     def __init__(self, count: int, serve: Callable[[Callable[[], None]], None]) -> None:
         self._context = multiprocessing.get_context("fork")
         self._serve = serve
-        self._stopping = False
-        self._processes: dict[int, BaseProcess] = {}
-        for handled in (signal.SIGTERM, signal.SIGINT):
+        self._stop_asked = False
+        # Waits end with the first byte: a signal alone does not end them (PEP 475).
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        for handled in _STOPS:
             signal.signal(handled, self._stop)
-        started = [self._start() for _ in range(count)]
-        self._ready = [pipe.recv() if _heard(pipe) else _gone() for pipe in started]
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(count):
+                self._start()
+        except OSError as error:
+            self._end()
+            raise OncehubError(f"cannot start {count} processes of the API: {error.strerror}") from None
 
-    def require_ready(self) -> None:
-        """Check that all processes can answer; else stop them.
+    def require_ready(self) -> bool:
+        """Wait until all processes can answer; return False when this one is asked to stop before.
 
         Raises:
-            OncehubError: of a process that cannot.
+            OncehubError: of a process that cannot answer; all are stopped then.
         """
-        for error in self._ready:
+        for worker in self._workers:
+            wait([worker.pipe, self._woken])
+            if self._stop_asked:
+                return False
+            try:
+                error: OncehubError | None = worker.pipe.recv()
+            except EOFError:
+                error = StoreUnavailable("a process of the API ended before it could answer; see its log")
             if error is not None:
-                self._stop()
-                self._join()
+                self._end()
                 raise error
+        return True
 
     def run(self) -> None:
-        """Wait until stopped, and replace each process that ends before."""
-        while not self._stopping:
-            wait([process.sentinel for process in self._processes.values()])
-            for pid, process in list(self._processes.items()):
-                if not process.is_alive() and not self._stopping:
-                    del self._processes[pid]
-                    time.sleep(_PAUSE_SECONDS)
-                    self._start()
-        self._join()
+        """Replace each process that ends; once stopped, return when all have ended or were killed."""
+        missing = 0
+        while not self._stop_asked:
+            wait(
+                [self._woken, *(worker.process.sentinel for worker in self._workers)],
+                _PAUSE_SECONDS if missing else None,
+            )
+            missing += self._forget_ended()
+            # A process that ends at once is not started again at once.
+            if missing and not wait([self._woken], _PAUSE_SECONDS):
+                missing = self._replace(missing)
+        self._end()
 
-    def _start(self) -> Pipe:
+    def _forget_ended(self) -> int:
+        ended = [worker for worker in self._workers if not worker.process.is_alive()]
+        for worker in ended:
+            self._workers.remove(worker)
+            error = worker.heard()
+            _log.error(
+                "process %s ended (%s)%s; another takes its place",
+                worker.process.pid,
+                _ending(worker.process.exitcode or 0),
+                f": {error}" if error else "",
+            )
+            worker.pipe.close()
+            worker.process.close()
+        return len(ended)
+
+    def _replace(self, missing: int) -> int:
+        """Start as many processes, and return how many the system refused to start."""
+        for started in range(missing):
+            try:
+                self._start()
+            except OSError as error:
+                _log.error("cannot start a process of the API: %s", error.strerror)
+                return missing - started
+        return 0
+
+    def _start(self) -> None:
         receiving, sending = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=self._work, args=(sending,))
-        process.start()
-        sending.close()
-        self._processes[process.pid or 0] = process
-        if self._stopping:
-            self._stop()
-        return receiving
+        process = self._context.Process(target=self._work, args=(sending, os.getpid()))
+        # A signal between the fork and the first line of the new process would run this process's handler.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        try:
+            process.start()
+        except OSError:
+            receiving.close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+            sending.close()
+        self._workers.append(_Worker(process, receiving))
 
-    def _work(self, parent: Pipe) -> None:
-        for handled in (signal.SIGTERM, signal.SIGINT):
+    def _work(self, parent: Pipe, parent_pid: int) -> None:
+        for handled in _STOPS:
             signal.signal(handled, signal.SIG_DFL)
-        # When the first process is killed, nothing else would stop the others.
-        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        # SIGKILL: a worker that is stopped or stuck would not end by another signal.
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent_pid:
+            return
         try:
             self._serve(lambda: parent.send(None))
         except OncehubError as error:
             parent.send(error)
 
     def _stop(self, *_: object) -> None:
-        self._stopping = True
-        for pid, process in self._processes.items():
-            if process.is_alive():
-                os.kill(pid, signal.SIGTERM)
+        if not self._stop_asked:
+            self._stop_asked = True
+            os.write(self._wake, b"\0")
 
-    def _join(self) -> None:
-        for process in self._processes.values():
-            process.join()
+    def _end(self) -> None:
+        """Ask all processes to end, and kill those that do not in time."""
+        for worker in self._workers:
+            worker.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        while left := [worker.process for worker in self._workers if worker.process.is_alive()]:
+            if not wait([process.sentinel for process in left], max(0.0, deadline - time.monotonic())):
+                for process in left:
+                    _log.error("process %s did not end in %.0f s: killed", process.pid, STOP_SECONDS)
+                    process.kill()
+                    process.join()
 
 
-def _heard(pipe: Pipe) -> bool:
-    try:
-        return pipe.poll(None)
-    except EOFError:
-        return False
-
-
-def _gone() -> OncehubError:
-    return StoreUnavailable("a process of the API ended before it could answer; see its log")
+def _ending(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"status {code}"

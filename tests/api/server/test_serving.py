@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,52 +29,10 @@ from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
+from tests.api.server.processes import Running, environment
 
 ID = "001084000999"
 WHO = {"person.personal_id": ID}
-
-
-@dataclass
-class Running:
-    process: subprocess.Popen[str]
-    url: str
-    log: Path
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    return os.environ | {
-        "ONCEHUB_ROOT": str(settings.root),
-        "ONCEHUB_HOME": str(settings.home),
-        "ONCEHUB_DATABASE_URL": str(settings.database_url),
-    }
-
-
-@pytest.fixture
-def running(editable: Settings, tmp_path: Path) -> Iterator[Running]:
-    log = tmp_path / "api.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "oncehub.api", "--port", "0"],
-            env=environment(editable),
-            stdout=subprocess.PIPE,
-            stderr=output,
-            text=True,
-        )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("listening on "), log.read_text()
-    yield Running(process, line.split()[-1], log)
-    process.terminate()
-    process.wait(timeout=20)
-    process.stdout.close()
-
-
-@pytest.fixture
-def web() -> Iterator[requests.Session]:
-    """A session that goes to loopback directly, whatever proxy the environment names."""
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
 
 
 @pytest.fixture
