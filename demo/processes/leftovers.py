@@ -49,8 +49,7 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
 
 def end_leftovers(folder: Path) -> None:
     """Kill every other process that carries the mark of a demo in `folder`."""
-    mark = str(folder)
-    found = [process for process in psutil.process_iter() if _marked(process, mark)]
+    found = _running(folder)
     for process in found:
         try:
             process.kill()
@@ -61,6 +60,15 @@ def end_leftovers(folder: Path) -> None:
         stop_embedded(folder / "postgres")
     except StoreError as error:
         raise DemoFailed(str(error)) from error
+
+
+def left_running(folder: Path) -> list[str]:
+    """Return the names of the other processes that carry the mark of `folder`."""
+    return [process.name() for process in _running(folder) if process.is_running()]
+
+
+def _running(folder: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _marked(process, str(folder))]
 
 
 def _marked(process: psutil.Process, mark: str) -> bool:

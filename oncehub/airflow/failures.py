@@ -11,7 +11,7 @@ import psycopg2
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 
 from oncehub.errors import OncehubError, RunBusy, StoreUnavailable, Throttled, TransientError
-from oncehub.store.failures import describe
+from oncehub.store.failures import describe, may_pass
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ def clear_failures(begun: datetime | None = None) -> Iterator[None]:
         raise AirflowException(str(error)) from None
     except OncehubError as error:
         raise AirflowFailException(str(error)) from None
-    except psycopg2.OperationalError as error:
-        raise AirflowException(describe(error)) from None
     except psycopg2.Error as error:
+        if may_pass(error):
+            raise AirflowException(describe(error)) from None
         # The message may quote a row, and rows are personal data: only code and names are logged.
         raise AirflowFailException(describe(error)) from None
 

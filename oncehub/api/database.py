@@ -16,7 +16,7 @@ from oncehub.errors import ConfigError, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.share.roles import API_ROLE
 from oncehub.store.connection import Connection, database_url
-from oncehub.store.failures import why_not_connected
+from oncehub.store.failures import may_pass, why_not_connected
 from oncehub.store.schema_change import READ
 
 # Queries in functions are planned once a session: planning a look-up costs as much as executing it.
@@ -126,8 +126,8 @@ class Database:
                 raise StoreUnavailable("the hub's database does not answer now") from None
             try:
                 return connection, _begin(connection, question)
-            except psycopg2.Error:
-                lost = connection.closed
+            except psycopg2.Error as error:
+                lost = connection.closed or (error.pgcode is None and may_pass(error))
                 self._pool.putconn(connection, close=True)
                 if not lost:
                     raise

@@ -32,7 +32,7 @@ def without_values(doing: str) -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
-        if not _may_pass(error):
+        if not may_pass(error):
             raise StoreError(f"{doing}: the hub's database refused it ({_named(error)})") from None
         reason = (
             type(error).__name__ if error.__class__.__module__ == "psycopg2.errors" else "connection lost"
@@ -40,7 +40,14 @@ def without_values(doing: str) -> Iterator[None]:
         raise StoreUnavailable(f"{doing}: the hub's database failed ({reason}); try again") from None
 
 
-def _may_pass(error: psycopg2.Error) -> bool:
+def may_pass(error: psycopg2.Error) -> bool:
+    """Tell whether the same statement may succeed later: after a lost connection, a full disk and the like.
+
+    At times psycopg2 raises a plain DatabaseError without a code when a killed server closes the connection;
+    what a server refuses has a code.
+    """
+    if type(error) is psycopg2.DatabaseError and error.pgcode is None:
+        return True
     too_large = (error.pgcode or "").startswith(_PROGRAM_LIMIT)
     return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and not too_large
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 
-from oncehub.errors import ConfigError, ContractBroken, RunBusy, StoreError
+from oncehub.errors import ConfigError, ContractBroken, RunBusy, StoreError, StoreUnavailable
 from oncehub.store.connection import locked
 from oncehub.store.failures import without_values
 from stubs.client import Systems
@@ -164,3 +164,12 @@ def test_what_is_too_large_for_the_database_is_not_worth_another_try(database) -
     ):
         cursor.execute("select repeat('x', 2000000000)")
     assert type(caught.value) is StoreError
+
+
+def test_an_error_without_a_code_is_a_lost_connection_as_psycopg2_raises_it_of_a_killed_server() -> None:
+    said = "server closed the connection unexpectedly"
+    with (
+        pytest.raises(StoreUnavailable, match=r"^landing x: .* failed \(connection lost\); try again"),
+        without_values("landing x"),
+    ):
+        raise psycopg2.DatabaseError(said)

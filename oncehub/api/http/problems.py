@@ -37,6 +37,7 @@ from oncehub.errors import (
     SubmissionRefused,
     TooManyRequests,
 )
+from oncehub.store.failures import may_pass
 
 _log = logging.getLogger("oncehub.api")
 
@@ -156,7 +157,7 @@ def _database(request: Request, error: Exception) -> JSONResponse:
     # The server's message may quote values.
     state = error.pgcode if isinstance(error, psycopg2.Error) else None
     _log.error("%s: the database refused: %s %s", request.state.request_id, type(error).__name__, state)
-    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+    if isinstance(error, psycopg2.Error) and may_pass(error):
         return problem(request, 503, _UNAVAILABLE, headers={"Retry-After": "5"})
     return problem(request, 500, _NOTHING_OUT)
 

@@ -1,0 +1,74 @@
+"""The kinds of kill: what happens to a running process, or to the server below it."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Final
+
+import psutil
+
+from torture.hub import Hub
+
+_LONGEST_PAUSE: Final = 1.5
+
+Kill = Callable[[Hub, int, random.Random], bool]
+"""Does it to the process of this id, or to the server; False where there was nothing left to kill."""
+
+
+def _signalled(number: signal.Signals) -> Kill:
+    def kill(_: Hub, process: int, __: random.Random) -> bool:
+        psutil.Process(process).send_signal(number)
+        return True
+
+    return kill
+
+
+def _pause(_: Hub, process: int, draw: random.Random) -> bool:
+    """Stop the process for a while, as a machine does that sleeps or has no memory left."""
+    stopped = psutil.Process(process)
+    stopped.suspend()
+    time.sleep(draw.uniform(0.1, _LONGEST_PAUSE))
+    stopped.resume()
+    return True
+
+
+def _kill_backend(hub: Hub, _: int, draw: random.Random) -> bool:
+    done = hub.kill_backend(draw)
+    hub.await_server()
+    return done
+
+
+def _kill_server(how: str) -> Kill:
+    def kill(hub: Hub, _: int, __: random.Random) -> bool:
+        hub.kill_server(how)
+        return True
+
+    return kill
+
+
+KINDS: Final[dict[str, Kill]] = {
+    "SIGKILL": _signalled(signal.SIGKILL),
+    "SIGTERM": _signalled(signal.SIGTERM),
+    "SIGSTOP": _pause,
+    "backend": _kill_backend,
+    "postmaster": _kill_server("kill"),
+    "immediate": _kill_server("immediate"),
+}
+"""By name: the process is killed, asked to end, or stopped for a while; a process of the server that serves a
+connection is killed; the postmaster is; the server is stopped without shutting down."""
+
+
+def struck(hub: Hub, process: subprocess.Popen[bytes], kind: str, after: float, draw: random.Random) -> bool:
+    """Wait some seconds, then kill; False where the process had ended, or there was nothing to kill."""
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        try:
+            return KINDS[kind](hub, process.pid, draw)
+        except psutil.NoSuchProcess:
+            return False
+    return False
