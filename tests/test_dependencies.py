@@ -35,7 +35,7 @@ NOT_IMPORTED = {
 EXTRAS_OF = {
     "oncehub/airflow": {"airflow"},
     "oncehub/api": {"api"},
-    "oncehub/store/server.py": {"embedded"},
+    "oncehub/store/data_folder.py": {"embedded"},
     "oncehub": set(),
     "dags": {"airflow"},
     "connectors": set(),

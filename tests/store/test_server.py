@@ -15,6 +15,7 @@ from psycopg2.extensions import make_dsn
 from oncehub.errors import StoreUnavailable
 from oncehub.store import server
 from oncehub.store.connection import Connection
+from oncehub.store.data_folder import settings_of_server
 from oncehub.store.server import start_embedded
 
 
@@ -47,7 +48,7 @@ def test_the_server_starts_with_buffers_for_the_machine_and_with_what_its_user_w
     folder = tmp_path / "postgres"
     try:
         assert _asked(start_embedded(folder, cleanup=None), "shared_buffers", "max_wal_size") == [
-            server._settings()["shared_buffers"].replace("2048MB", "2GB"),
+            settings_of_server()["shared_buffers"].replace("2048MB", "2GB"),
             "4GB",
         ]
         server.stop_embedded(folder)
