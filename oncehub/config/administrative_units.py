@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +18,17 @@ FORMER_EDITION: Final = "2024-12-01"
 
 REFORM: Final = "2025-07-01"
 """First day of the 34 provinces and 3,321 communes (Nghị quyết 202/2025/QH15)."""
+
+_UNITS: Final = ("ward_code", "ward", "province_code", "province")
+_SUCCESSORS: Final = (
+    "old_ward_code",
+    "old_ward",
+    "old_district",
+    "old_province_code",
+    "old_province",
+    "new_ward_code",
+    "relation",
+)
 
 
 class Successor(NamedTuple):
@@ -28,42 +43,81 @@ class Successor(NamedTuple):
     split: bool
 
 
-def read_successors(mappings: Path) -> list[Successor]:
-    """Read each pair of a former and a present commune once.
+@dataclass(frozen=True, eq=False)
+class AdministrativeUnits:
+    """The communes before the reform of 2025 and after it.
 
-    Raises:
-        ConfigError: when the file cannot be read or lacks a column.
+    Attributes:
+        present: each commune of today, with the columns of `_UNITS`.
+        former: each former commune and each of its successors, with the columns of `_SUCCESSORS`.
     """
-    rows = _read(_successors(mappings), "old_ward_code", "new_ward_code", "relation")
-    splits = {(former, present): relation == "split" for former, present, relation in rows if former}
-    return [Successor(*pair, split) for pair, split in splits.items()]
+
+    present: tuple[tuple[str, ...], ...]
+    former: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def successors(self) -> tuple[Successor, ...]:
+        """Each pair of a former and a present commune once."""
+        splits = {(row[0], row[5]): row[6] == "split" for row in self.former}
+        return tuple(Successor(*pair, split) for pair, split in splits.items())
+
+    @cached_property
+    def names(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Edition -> 5-digit code -> names: the commune first, the province last."""
+        return {
+            REFORM: {unit: (name, province) for unit, name, _, province in self.present},
+            FORMER_EDITION: {row[0]: (row[1], row[2], row[4]) for row in self.former},
+        }
+
+    @cached_property
+    def provinces(self) -> dict[str, dict[str, set[str]]]:
+        """Edition -> 2-digit code of a province -> codes of its communes."""
+        present = ((unit, province) for unit, _, province, _ in self.present)
+        former = ((row[0], row[3]) for row in self.former)
+        found: dict[str, dict[str, set[str]]] = {}
+        for edition, rows in ((REFORM, present), (FORMER_EDITION, former)):
+            communes = defaultdict(set)
+            for unit, province in rows:
+                communes[province].add(unit)
+            found[edition] = dict(communes)
+        return found
+
+    @cached_property
+    def counterparts(self) -> Mapping[str, Mapping[str, set[str]]]:
+        """Edition -> commune -> the communes of the other edition that have a part of its area."""
+        found: dict[str, dict[str, set[str]]] = {REFORM: defaultdict(set), FORMER_EDITION: defaultdict(set)}
+        for former, present, _ in self.successors:
+            found[FORMER_EDITION][former].add(present)
+            found[REFORM][present].add(former)
+        return found
 
 
-def read_provinces(mappings: Path) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
-    """Read unit and province, 5 and 2 digits, of the present communes and of those before the reform.
+def read_units(mappings: Path) -> AdministrativeUnits:
+    """Read the catalogues; the same content is parsed once a process.
 
     Raises:
         ConfigError: when a file cannot be read or lacks a column.
     """
-    present = set(_read(_units(mappings), "ward_code", "province_code"))
-    former = _read(_successors(mappings), "old_ward_code", "old_province_code")
-    return present, {row for row in former if row[0]}
+    present = _read(mappings / "codes" / "admin_units.csv", _UNITS)
+    former = _read(mappings / "codes" / "admin_unit_successors.csv", _SUCCESSORS)
+    return _units(present, former)
 
 
-def _units(mappings: Path) -> Path:
-    return mappings / "codes" / "admin_units.csv"
+@lru_cache(maxsize=2)
+def _units(present: tuple[tuple[str, ...], ...], former: tuple[tuple[str, ...], ...]) -> AdministrativeUnits:
+    return AdministrativeUnits(present, tuple(row for row in former if row[0]))
 
 
-def _successors(mappings: Path) -> Path:
-    return mappings / "codes" / "admin_unit_successors.csv"
-
-
-def _read(path: Path, *columns: str) -> Iterator[tuple[str, ...]]:
+def _read(path: Path, columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                yield tuple(row[column] for column in columns)
+        return _rows(path.read_bytes(), columns)
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise ConfigError(
             f"{path}: cannot be read as the list of administrative units: {type(error).__name__}"
         ) from None
+
+
+@lru_cache(maxsize=4)
+def _rows(content: bytes, columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    rows = csv.DictReader(io.StringIO(content.decode(), newline=""))
+    return tuple(tuple(row[column] or "" for column in columns) for row in rows)

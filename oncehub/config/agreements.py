@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
+from oncehub.config.administrative_units import REFORM
 from oncehub.config.connector import Name
 from oncehub.config.documents import Document, Section
 from oncehub.config.rules import CaseKind
@@ -27,9 +28,6 @@ StreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}\.[
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 ProvinceCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 CommuneCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
-
-REFORMED = date(2025, 7, 1)
-"""First day of the catalogue of 34 provinces and 3,321 communes (Nghị quyết 202/2025/QH15)."""
 
 
 class LegalBasis(Section):
@@ -86,7 +84,7 @@ class Condition(Section):
     one_of: Annotated[tuple[Code, ...], Field(min_length=1)] | None = None
     province: Annotated[tuple[ProvinceCode, ...], Field(min_length=1)] | None = None
     commune: Annotated[tuple[CommuneCode, ...], Field(min_length=1)] | None = None
-    edition: date = REFORMED
+    edition: date = date.fromisoformat(REFORM)
 
     @model_validator(mode="after")
     def _one(self) -> Condition:

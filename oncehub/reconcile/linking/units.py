@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from oncehub.config.administrative_units import read_successors
+from oncehub.config.administrative_units import read_units
 from oncehub.store.connection import Cursor
 
 _LOAD: Final = """
@@ -24,5 +24,5 @@ def load_units(cursor: Cursor, mappings: Path) -> None:
     Raises:
         ConfigError: The file cannot be read or lacks a column.
     """
-    columns = [list(column) for column in zip(*read_successors(mappings), strict=True)]
+    columns = [list(column) for column in zip(*read_units(mappings).successors, strict=True)]
     cursor.execute(_LOAD, columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from psycopg2 import sql
 
-from oncehub.config.administrative_units import FORMER_EDITION, REFORM, read_provinces, read_successors
+from oncehub.config.administrative_units import FORMER_EDITION, REFORM, AdministrativeUnits, read_units
 from oncehub.config.agreements import Agreement, Condition
 from oncehub.config.entities import Attribute, unqualified
 from oncehub.share.agreements.faults import at
@@ -51,25 +50,8 @@ class Catalogues:
     mappings: Path = field(repr=False)
 
     @cached_property
-    def provinces(self) -> dict[str, dict[str, set[str]]]:
-        """Edition -> province code -> codes of its communes."""
-        present, former = read_provinces(self.mappings)
-        found: dict[str, dict[str, set[str]]] = {}
-        for edition, rows in ((REFORM, present), (FORMER_EDITION, former)):
-            communes = defaultdict(set)
-            for unit, province in rows:
-                communes[province].add(unit)
-            found[edition] = dict(communes)
-        return found
-
-    @cached_property
-    def _counterparts(self) -> dict[str, dict[str, set[str]]]:
-        """Edition -> commune -> the communes of the other edition that have a part of its area."""
-        found: dict[str, dict[str, set[str]]] = {REFORM: defaultdict(set), FORMER_EDITION: defaultdict(set)}
-        for former, present, _ in read_successors(self.mappings):
-            found[FORMER_EDITION][former].add(present)
-            found[REFORM][present].add(former)
-        return found
+    def _units(self) -> AdministrativeUnits:
+        return read_units(self.mappings)
 
     def place(self, agreement: Agreement) -> None:
         """Set the communes that fulfil each condition on an address of an agreement's population."""
@@ -83,7 +65,7 @@ class Catalogues:
 
     def known(self, condition: Condition) -> set[str]:
         """Return the codes that the condition's edition has, of provinces or of communes."""
-        provinces = self.provinces.get(condition.edition.isoformat(), {})
+        provinces = self._units.provinces.get(condition.edition.isoformat(), {})
         return set(provinces) if condition.province else set().union(*provinces.values())
 
     def places(self, condition: Condition) -> tuple[str, ...]:
@@ -93,12 +75,12 @@ class Catalogues:
         merger, so that codes count only together with their catalogue.
         """
         own = condition.edition.isoformat()
-        provinces = self.provinces.get(own, {})
+        provinces = self._units.provinces.get(own, {})
         inside = set(condition.commune or ()).union(
             *(provinces.get(code, set()) for code in condition.province or ())
         )
         other = FORMER_EDITION if own == REFORM else REFORM
-        followed = {unit for unit, parts in self._counterparts[other].items() if parts <= inside}
+        followed = {unit for unit, parts in self._units.counterparts[other].items() if parts <= inside}
         return tuple(sorted([f"{own}/{unit}" for unit in inside] + [f"{other}/{unit}" for unit in followed]))
 
 

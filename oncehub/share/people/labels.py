@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from oncehub.config.agreements import REFORMED
+from oncehub.config.administrative_units import FORMER_EDITION, REFORM, AdministrativeUnits, read_units
 from oncehub.config.entities import Attribute, load_entities, unqualified
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
@@ -43,13 +43,11 @@ class Labels:
 
     Attributes:
         codes: attribute, without `person.` -> code -> label.
-        present: 5-digit code -> label of a commune of the catalogue in force from 2025-07-01.
-        former: the same of the catalogue before.
+        units: the communes, whose labels are their names.
     """
 
     codes: Mapping[str, Mapping[str, Label]]
-    present: Mapping[str, Label]
-    former: Mapping[str, Label]
+    units: AdministrativeUnits
 
     def of(self, attribute: str, value: Any) -> Label | None:
         """Return the label of a value; None where the attribute is not coded, or the code is not known.
@@ -72,8 +70,8 @@ class Labels:
     def _unit(self, unit: str | None, edition: str | None) -> Label | None:
         if not unit or not edition:
             return None
-        units = self.present if edition >= REFORMED.isoformat() else self.former
-        return units.get(unit)
+        names = self.units.names[REFORM if edition >= REFORM else FORMER_EDITION].get(unit)
+        return _unit_label(names) if names else None
 
 
 def load_labels(settings: Settings) -> Labels:
@@ -83,8 +81,7 @@ def load_labels(settings: Settings) -> Labels:
         ConfigError: when a file cannot be read, or an attribute or a code lacks labels; one line per fault.
     """
     attributes = load_entities(settings.schemas)["person"].attributes
-    folder = settings.mappings / "codes"
-    path = folder / "labels.csv"
+    path = settings.mappings / "codes" / "labels.csv"
     codes: dict[str, dict[str, Label]] = {}
     faults = []
     for line, row in _rows(path, _COLUMNS):
@@ -95,15 +92,7 @@ def load_labels(settings: Settings) -> Labels:
     faults += [f"{path}: {fault}" for fault in _missing(attributes, codes)]
     if faults:
         raise ConfigError("\n".join(faults))
-    return Labels(
-        codes=codes,
-        present=_units(folder / "admin_units.csv", "ward_code", ("ward", "province")),
-        former=_units(
-            folder / "admin_unit_successors.csv",
-            "old_ward_code",
-            ("old_ward", "old_district", "old_province"),
-        ),
-    )
+    return Labels(codes, read_units(settings.mappings))
 
 
 def _row_fault(
@@ -133,16 +122,8 @@ def _missing(attributes: Mapping[str, Attribute], codes: Mapping[str, Mapping[st
 
 
 @cache
-def _units(path: Path, code: str, names: tuple[str, ...]) -> dict[str, Label]:
-    """Read 5-digit code -> label: the commune first, the province last."""
-    return {
-        row[code]: {
-            "vi": ", ".join(row[name] for name in names),
-            "en": ", ".join(_english(row[name]) for name in names),
-        }
-        for _, row in _rows(path, (code, *names))
-        if row[code]
-    }
+def _unit_label(names: tuple[str, ...]) -> Label:
+    return {"vi": ", ".join(names), "en": ", ".join(map(_english, names))}
 
 
 def _english(unit: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies
 
+from oncehub.config.administrative_units import read_units
 from oncehub.config.agreements import Condition
 from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import load_entities
@@ -258,14 +259,14 @@ def test_a_code_that_was_given_to_another_province_is_read_in_its_own_edition() 
     """44 was Quảng Bình's; since 2025-07-01 it is Quảng Trị's, which was 45 and has both areas now."""
     before = set(CATALOGUES.places(Condition(province=("44",), edition=date(2024, 12, 1))))
     now = set(CATALOGUES.places(Condition(province=("44",))))
-    quang_tri = {f"2024-12-01/{unit}" for unit in CATALOGUES.provinces["2024-12-01"]["45"]}
+    quang_tri = {f"2024-12-01/{unit}" for unit in read_units(ROOT.mappings).provinces["2024-12-01"]["45"]}
     assert quang_tri <= now
     assert not quang_tri & before
     assert before < now
 
 
 def test_every_commune_lies_in_one_province_and_former_ones_are_followed_into_theirs() -> None:
-    present, former = CATALOGUES.provinces["2025-07-01"], CATALOGUES.provinces["2024-12-01"]
+    present, former = read_units(ROOT.mappings).provinces["2025-07-01"], CATALOGUES.provinces["2024-12-01"]
     places = [place for code in present for place in CATALOGUES.places(Condition(province=(code,)))]
     assert len(places) == len(set(places))
     assert sum(place.startswith("2025-07-01/") for place in places) == sum(map(len, present.values())) == 3321
