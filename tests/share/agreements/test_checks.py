@@ -266,7 +266,8 @@ def test_a_code_that_was_given_to_another_province_is_read_in_its_own_edition() 
 
 
 def test_every_commune_lies_in_one_province_and_former_ones_are_followed_into_theirs() -> None:
-    present, former = read_units(ROOT.mappings).provinces["2025-07-01"], CATALOGUES.provinces["2024-12-01"]
+    provinces = read_units(ROOT.mappings).provinces
+    present, former = provinces["2025-07-01"], provinces["2024-12-01"]
     places = [place for code in present for place in CATALOGUES.places(Condition(province=(code,)))]
     assert len(places) == len(set(places))
     assert sum(place.startswith("2025-07-01/") for place in places) == sum(map(len, present.values())) == 3321
