@@ -16,7 +16,7 @@ from rich.console import Console
 
 from demo.processes.leftovers import MARK, fresh_folder, left_running
 from stubs.client import Systems
-from torture.failure import Failure
+from torture.hub import Failure
 from torture.torture import ROOT, Torture
 
 FOLDER = ROOT / "var" / "torture"
@@ -82,7 +82,7 @@ def run(folder: Path, options: Options, console: Console) -> int:
         finally:
             torture.report.show(console)
             torture.stop()
-        return torture.answered
+        return torture.agencies.answered
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -16,9 +16,8 @@ import orjson
 
 from demo.processes.loopback import loopback_session
 from oncehub.share.clients.clients import add_client, new_client_key
-from torture.failure import Failure
-from torture.hub import Hub
-from torture.kills import KINDS
+from torture.hub import Failure, Hub
+from torture.kills import KILLS
 from torture.report import Report
 from torture.serving import Answer, Api, Request
 
@@ -73,14 +72,21 @@ class Agencies:
         self._read = dict.fromkeys(_SEQUENCES, 0)
         self._keys = {name: folder / f"{name}.pem" for name in (_PORTAL, _TAX)}
         self._targets: list[tuple[str, str]] = []
+
+    def admit(self) -> None:
+        """Register the clients with both hubs."""
         for name, path in self._keys.items():
             public = new_client_key(path)
-            for hub in (killed, twin):
+            for hub in (self._killed, self._twin):
                 with closing(hub.connect()) as connection:
                     add_client(connection, name, name, public)
 
-    def ask(self, kills: int) -> None:
+    def ask(self, kills: int, meanwhile: Callable[[], None]) -> None:
         """Ask the killed hub while it is killed, then the twin the same; compare answers and log.
+
+        Args:
+            kills: of the API and its server.
+            meanwhile: done between the kills, while the clients ask.
 
         Raises:
             Failure: when an answer is wrong, missing, or not exactly once in the log.
@@ -91,7 +97,9 @@ class Agencies:
             reader = pool.submit(self._read_all, api)
             try:
                 api.await_answer()
-                for _ in range(kills):
+                for number in range(kills):
+                    if number == kills // 2:
+                        meanwhile()
                     time.sleep(self._draw.uniform(0.1, 1.0))
                     self._kill(api)
                 reader.result()
@@ -115,7 +123,7 @@ class Agencies:
         process = self._draw.choice(workers) if target == "API worker" and workers else api.process.pid
         self._report.lines[target].kills[kind] += 1
         begun = time.monotonic()
-        KINDS[kind](self._killed, process, self._draw)
+        KILLS[kind](self._killed, process, self._draw)
         if target == "API master" and kind != "SIGSTOP":
             self._killed.ended(api.process, f"the API after {kind}")
             api.start()

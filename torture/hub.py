@@ -22,7 +22,6 @@ from oncehub.errors import StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 from oncehub.store.server import start_embedded, stop_embedded
-from torture.failure import Failure
 
 COMMAND_SECONDS: Final = 180.0
 """How long a command may take; what takes longer hangs."""
@@ -36,6 +35,10 @@ _POLL_SECONDS: Final = 0.05
 _QUICK: Final = ("fsync = off", "max_wal_size = '512MB'")
 
 _SERVER_ENDED: Final = {"kill": signal.SIGKILL, "immediate": signal.SIGQUIT}
+
+
+class Failure(Exception):
+    """The hub did what it must not do; the message says what, where, and after which kill."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _kill_server(how: str) -> Kill:
     return kill
 
 
-KINDS: Final[dict[str, Kill]] = {
+KILLS: Final[dict[str, Kill]] = {
     "SIGKILL": _signalled(signal.SIGKILL),
     "SIGTERM": _signalled(signal.SIGTERM),
     "SIGSTOP": _pause,
@@ -68,7 +68,7 @@ def struck(hub: Hub, process: subprocess.Popen[bytes], kind: str, after: float, 
         process.wait(after)
     except subprocess.TimeoutExpired:
         try:
-            return KINDS[kind](hub, process.pid, draw)
+            return KILLS[kind](hub, process.pid, draw)
         except psutil.NoSuchProcess:
             return False
     return False

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import Final
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-_SHORT = {
-    "SIGKILL": "kill",
-    "SIGTERM": "term",
-    "SIGSTOP": "stop",
-    "postmaster": "server",
-    "immediate": "immed.",
-}
+KINDS: Final = ("SIGKILL", "SIGTERM", "SIGSTOP", "backend", "postmaster", "immediate")
+_HEADS: Final = ("kill", "term", "stop", "back", "post", "imm")
+_CAPTION: Final = """
+kill, term, stop: SIGKILL, SIGTERM, SIGSTOP of the process; back, post: SIGKILL
+of a server process that serves a connection, of the first one; imm: immediate
+shutdown of the server. again: runs until status 0, in all, and most at a time;
+s: the longest that it took to recover; diff: tables that differed afterwards."""
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Line:
 
     Attributes:
         kills: by kind.
-        runs: how often it was run again until it ended with status 0, at most and in all.
+        runs: how often it was run again until it ended with status 0, in all and at most.
         seconds: the longest that it took to recover.
         differences: tables that differed afterwards.
     """
@@ -53,27 +53,16 @@ class Report:
         """How many kills there were."""
         return sum(line.kills.total() for line in self.lines.values())
 
-    @property
-    def kinds(self) -> Counter[str]:
-        """How many kills there were of each kind."""
-        return sum((line.kills for line in self.lines.values()), Counter[str]())
-
     def show(self, console: Console) -> None:
         """Print the table."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        table = Table(box=None, pad_edge=False)
         table.add_column("command", no_wrap=True)
-        kinds = list(self.kinds)
-        for column in (
-            *(_SHORT.get(kind, kind) for kind in kinds),
-            "kills",
-            "re-runs",
-            "most",
-            "s",
-            "differ",
-        ):
-            table.add_column(column, justify="right")
+        for head in (*_HEADS, "all", "again", "most", "s", "diff"):
+            table.add_column(head, justify="right", no_wrap=True)
         for name, line in self.lines.items():
-            counts = [*(line.kills[kind] for kind in kinds), line.kills.total(), line.runs, line.most_runs]
+            counts = [*(line.kills[kind] for kind in KINDS), line.kills.total(), line.runs, line.most_runs]
             table.add_row(name, *map(str, counts), f"{line.seconds:.1f}", str(line.differences))
-        table.add_row("all", *(str(self.kinds[kind]) for kind in kinds), str(self.kills))
+        totals = [sum(line.kills[kind] for line in self.lines.values()) for kind in KINDS]
+        table.add_row("all", *map(str, (*totals, self.kills)))
         console.print(table)
+        console.print(_CAPTION, highlight=False)

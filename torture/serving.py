@@ -18,8 +18,7 @@ import requests
 from demo.processes.loopback import loopback_session
 from oncehub.api.client import HubClient
 from oncehub.errors import OncehubError, SourceUnavailable, TooManyRequests
-from torture.failure import Failure
-from torture.hub import Hub
+from torture.hub import Failure, Hub
 
 SERVE_SECONDS: Final = 60.0
 """How long the API may take until it answers again after a kill."""

@@ -13,9 +13,8 @@ from rich.console import Console
 from stubs.client import Systems
 from torture.agencies import Agencies
 from torture.comparing import differences
-from torture.failure import Failure
-from torture.hub import Command, Hub
-from torture.kills import KINDS, struck
+from torture.hub import Command, Failure, Hub
+from torture.kills import KILLS, struck
 from torture.outputs import faults
 from torture.report import Report
 
@@ -67,19 +66,8 @@ class Torture:
         }
         root = _generous_root(folder / "root")
         self.killed, self.twin = (Hub(name, folder / name, root, connections) for name in ("killed", "twin"))
-        self._folder = folder
-        self.agencies: Agencies | None = None
+        self.agencies = Agencies(folder / "clients", self.killed, self.twin, self.report, draw)
         self.differing: dict[str, str] = {}
-
-    @property
-    def answered(self) -> int:
-        """How many requests the killed API has answered."""
-        return self.agencies.answered if self.agencies else 0
-
-    @property
-    def unanswered(self) -> frozenset[str]:
-        """Requests whose answer was cut off after its line was written to the log."""
-        return self.agencies.unanswered if self.agencies else frozenset()
 
     def begin(self, kills: int) -> None:
         """Set both hubs up; each command of that is killed so often."""
@@ -88,14 +76,14 @@ class Torture:
         self._kill(INIT, kills, _FIRST_SECONDS)
         self._run_twin(INIT)
         self._kill_alike(APPLY, kills)
-        self.agencies = Agencies(self._folder / "clients", self.killed, self.twin, self.report, self._draw)
+        self.agencies.admit()
 
     def day(self, kills: int, api_kills: int) -> None:
         """Run every command and the API on both hubs, and kill each so often in one; then let days pass."""
         for command in STEPS:
             self._kill_alike(command, kills)
-        assert self.agencies is not None
-        self.agencies.ask(api_kills)
+        self.agencies.ask(api_kills, lambda: self._upgrade(kills))
+        self._compare(INIT.name)
         self._kill_alike(CHECKPOINT, kills)
         self._kill(ROTATE, kills, self._took.get(ROTATE.name, _FIRST_SECONDS))
         self.twin.copy_keys(self.killed)
@@ -103,9 +91,6 @@ class Torture:
         self._compare(ROTATE.name)
         days = str(self._draw.choice(_PURGED_AFTER_DAYS))
         self._kill_alike(Command("retention purge", (days,), module="torture.purging"), kills)
-        for hub in (self.killed, self.twin):
-            hub.execute(_FORGET)
-        self._kill_alike(INIT, kills)
         self._systems.advance(self._draw.randint(1, 5))
         self._systems.correct(self._draw.choice(_SOURCES))
 
@@ -124,6 +109,10 @@ class Torture:
         """Stop both servers."""
         self.killed.stop()
         self.twin.stop()
+
+    def _upgrade(self, kills: int) -> None:
+        self.killed.execute(_FORGET)
+        self._kill(INIT, kills, self._took[INIT.name])
 
     def _kill_alike(self, command: Command, kills: int) -> None:
         """Run a command on the twin, then on the other hub with kills, and compare."""
@@ -161,13 +150,13 @@ class Torture:
     def _next_kind(self) -> str:
         """Draw the kinds as from a pack of cards, so that each comes up as often."""
         if not self._deck:
-            self._deck = [*KINDS]
+            self._deck = [*KILLS]
             self._draw.shuffle(self._deck)
         return self._deck.pop()
 
     def _compare(self, after: str) -> None:
         """Compare all tables; a table that differs is told of once, for what follows from it differs, too."""
-        for each in differences(self.killed, self.twin, self.unanswered):
+        for each in differences(self.killed, self.twin, self.agencies.unanswered):
             if each.table not in self.differing:
                 self.differing[each.table] = f"after {after}: {each}"
                 self.report.lines[after].differences += 1
