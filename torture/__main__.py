@@ -40,7 +40,7 @@ def main(
     kills: Annotated[int, typer.Option(min=1, help="How many kills at least.")] = 300,
     seed: Annotated[int | None, typer.Option(help="Of all chances; drawn and printed unless given.")] = None,
     people: Annotated[int, typer.Option(min=500, help="People in the simulated population.")] = 600,
-    each: Annotated[int, typer.Option(min=1, help="Kills of each command a day.")] = 3,
+    each: Annotated[int, typer.Option(min=1, help="Kills of each command a day.")] = 6,
     folder: Annotated[Path, typer.Option(help="Emptied at the start; kept when the torture fails.")] = FOLDER,
 ) -> None:
     """Kill every command, the API and the server at random, and compare all tables with an unkilled twin."""

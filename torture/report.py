@@ -14,7 +14,7 @@ _HEADS: Final = ("kill", "term", "stop", "back", "post", "imm")
 _CAPTION: Final = """
 kill, term, stop: SIGKILL, SIGTERM, SIGSTOP of the process; back, post: SIGKILL
 of a server process that serves a connection, of the first one; imm: immediate
-shutdown of the server. again: runs until status 0, in all, and most at a time;
+shutdown of the server. runs: until status 0 after these, in all; max: at once;
 s: the longest that it took to recover; diff: tables that differed afterwards."""
 
 
@@ -57,7 +57,7 @@ class Report:
         """Print the table."""
         table = Table(box=None, pad_edge=False)
         table.add_column("command", no_wrap=True)
-        for head in (*_HEADS, "all", "again", "most", "s", "diff"):
+        for head in (*_HEADS, "all", "runs", "max", "s", "diff"):
             table.add_column(head, justify="right", no_wrap=True)
         for name, line in self.lines.items():
             counts = [*(line.kills[kind] for kind in KINDS), line.kills.total(), line.runs, line.most_runs]
