@@ -124,6 +124,7 @@ class Agencies:
         self._report.lines[target].kills[kind] += 1
         begun = time.monotonic()
         KILLS[kind](self._killed, process, self._draw)
+        self._killed.connect().close()
         if target == "API master" and kind != "SIGSTOP":
             self._killed.ended(api.process, f"the API after {kind}")
             api.start()

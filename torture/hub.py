@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -12,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
 from oncehub.encryption.key_ring import load_key_ring
 from oncehub.encryption.secrets import symmetric_key
 from oncehub.errors import StoreUnavailable
-from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
+from oncehub.store.data_folder import DataFolder
 from oncehub.store.server import start_embedded, stop_embedded
 
 COMMAND_SECONDS: Final = 180.0
@@ -29,12 +30,12 @@ COMMAND_SECONDS: Final = 180.0
 RESTART_SECONDS: Final = 60.0
 """How long a killed server may take until it answers again."""
 
+# The kernel gives no process this number, so that looking for it fails as for one that has ended.
+_NO_PROCESS: Final = 2**31 - 1
 _POLL_SECONDS: Final = 0.05
 
 # Processes are killed here, not machines: what the server has written reaches the disk without waiting.
 _QUICK: Final = ("fsync = off", "max_wal_size = '512MB'")
-
-_SERVER_ENDED: Final = {"kill": signal.SIGKILL, "immediate": signal.SIGQUIT}
 
 
 class Failure(Exception):
@@ -67,36 +68,33 @@ class Hub:
 
     def __init__(self, name: str, folder: Path, root: Path, environment: Mapping[str, str]) -> None:
         self.name = name
-        self.folder = folder
         self.outputs = folder / "outputs"
-        self.server = folder / "postgres"
-        self._environment = dict(environment)
+        self.home = folder / "home"
         self._number = 0
+        self._environment = {**os.environ, **environment}
+        self._environment.pop("ONCEHUB_DATABASE_URL", None)
+        self._environment |= {"ONCEHUB_ROOT": str(root), "ONCEHUB_HOME": str(self.home)}
         self.outputs.mkdir(parents=True)
-        folder.chmod(0o755)
-        self.url = self.start_server()
-        self.settings = Settings(root=root, home=folder / "home", database_url=self.url)
-        with closing(self.connect()) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                for setting in _QUICK:
-                    cursor.execute(f"alter system set {setting}")
+        for setting in _QUICK:
+            with closing(self.connect()) as connection, connection.cursor() as cursor:
+                connection.autocommit = True
+                cursor.execute(f"alter system set {setting}")
                 cursor.execute("select pg_reload_conf()")
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment of its commands."""
-        return {
-            **os.environ,
-            **self._environment,
-            "ONCEHUB_ROOT": str(self.settings.root),
-            "ONCEHUB_HOME": str(self.settings.home),
-            "ONCEHUB_DATABASE_URL": self.url,
-        }
-
     def connect(self) -> Connection:
-        """Open a connection with the hub's own rights."""
-        return connect(self.url)
+        """Open a connection with the hub's own rights, starting the server where it does not run.
+
+        Raises:
+            Failure: when it does not answer in time.
+        """
+        deadline = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                return connect(start_embedded(self._server, cleanup=None))
+            except StoreUnavailable as error:
+                if time.monotonic() > deadline:
+                    raise Failure(f"the server of the {self.name} hub does not answer: {error}") from None
+                time.sleep(_POLL_SECONDS)
 
     def execute(self, statement: str) -> None:
         """Run one statement with the hub's own rights."""
@@ -109,7 +107,11 @@ class Hub:
         output = self.outputs / f"{self._number:04}-{name}.log"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
             )
         return process, output
 
@@ -139,69 +141,38 @@ class Hub:
 
     def make_keys(self) -> None:
         """Make all keys of a new hub."""
-        load_key_ring(self.settings.home)
+        load_key_ring(self.home)
         for name in ("signing", "pseudonym", "token"):
-            symmetric_key(name, self.settings.home)
+            symmetric_key(name, self.home)
 
     def copy_keys(self, other: Hub) -> None:
         """Take over the keys of another hub, so that both encrypt, sign and name alike."""
-        shutil.rmtree(self.settings.home / "keys", ignore_errors=True)
-        shutil.copytree(other.settings.home / "keys", self.settings.home / "keys")
+        shutil.rmtree(self.home / "keys", ignore_errors=True)
+        shutil.copytree(other.home / "keys", self.home / "keys")
 
-    def start_server(self) -> str:
-        """Start the server, or join it, and return the database's URL.
-
-        Raises:
-            Failure: when it does not answer in time.
-        """
-        deadline = time.monotonic() + RESTART_SECONDS
-        while True:
-            try:
-                return start_embedded(self.server, cleanup=None)
-            except StoreUnavailable as error:
-                if time.monotonic() > deadline:
-                    raise Failure(f"the server of {self.name} did not start again: {error}") from None
-                time.sleep(_POLL_SECONDS)
-
-    def kill_server(self, how: str) -> None:
-        """End the server with its processes at once, and start it again."""
+    def end_server(self, how: signal.Signals) -> None:
+        """End the server with its processes at once; who connects next starts it again."""
         server = self._postmaster()
-        server.send_signal(_SERVER_ENDED[how])
+        server.send_signal(how)
         server.wait(RESTART_SECONDS)
-        (self.server / "postmaster.pid").unlink(missing_ok=True)
-        self.start_server()
 
-    def kill_backend(self, draw: Any) -> bool:
+    def kill_backend(self, draw: random.Random) -> bool:
         """Kill one of the processes that serve connections; False where there is none."""
-        serving = [each for each in self._postmaster().children() if _serves(each)]
-        if not serving:
-            return False
-        draw.choice(sorted(serving, key=lambda each: each.pid)).kill()
-        return True
-
-    def await_server(self) -> None:
-        """Wait until the server accepts connections.
-
-        Raises:
-            Failure: when it does not in time.
-        """
-        deadline = time.monotonic() + RESTART_SECONDS
-        while True:
-            try:
-                self.connect().close()
-            except StoreUnavailable as error:
-                if time.monotonic() > deadline:
-                    raise Failure(f"the server of {self.name} did not recover: {error}") from None
-                time.sleep(_POLL_SECONDS)
-            else:
-                return
+        serving = sorted(each.pid for each in self._postmaster().children() if _serves(each))
+        if serving:
+            os.kill(draw.choice(serving), signal.SIGKILL)
+        return bool(serving)
 
     def stop(self) -> None:
         """Stop the server."""
-        stop_embedded(self.server)
+        stop_embedded(self._server)
+
+    @property
+    def _server(self) -> Path:
+        return self.home / "postgres"
 
     def _postmaster(self) -> psutil.Process:
-        return psutil.Process(int((self.server / "postmaster.pid").read_text().split("\n", 1)[0]))
+        return psutil.Process(DataFolder(self._server).server() or _NO_PROCESS)
 
 
 def _serves(process: psutil.Process) -> bool:

@@ -37,17 +37,18 @@ def _pause(_: Hub, process: int, draw: random.Random) -> bool:
 
 
 def _kill_backend(hub: Hub, _: int, draw: random.Random) -> bool:
-    done = hub.kill_backend(draw)
-    hub.await_server()
-    return done
+    return hub.kill_backend(draw)
 
 
-def _kill_server(how: str) -> Kill:
-    def kill(hub: Hub, _: int, __: random.Random) -> bool:
-        hub.kill_server(how)
+def _end_server(how: signal.Signals) -> Kill:
+    def end(hub: Hub, _: int, draw: random.Random) -> bool:
+        hub.end_server(how)
+        if draw.random() < 0.5:
+            # At once, as a service manager does; else the next command finds no server.
+            hub.connect().close()
         return True
 
-    return kill
+    return end
 
 
 KILLS: Final[dict[str, Kill]] = {
@@ -55,8 +56,8 @@ KILLS: Final[dict[str, Kill]] = {
     "SIGTERM": _signalled(signal.SIGTERM),
     "SIGSTOP": _pause,
     "backend": _kill_backend,
-    "postmaster": _kill_server("kill"),
-    "immediate": _kill_server("immediate"),
+    "postmaster": _end_server(signal.SIGKILL),
+    "immediate": _end_server(signal.SIGQUIT),
 }
 """By name: the process is killed, asked to end, or stopped for a while; a process of the server that serves a
 connection is killed; the postmaster is; the server is stopped without shutting down."""
