@@ -55,6 +55,7 @@ from (
     where not t.tgisinternal and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
 ) routine (definition)
 """
+_MIGRATIONS = "migrations/"
 _DEFINITIONS_NAME = "definitions of routines"
 
 _BATCHES = ".batches.sql"
@@ -203,7 +204,8 @@ def require_current(connection: Connection, scripts: Scripts | None = None) -> N
 
     Raises:
         StoreOutdated: when one is missing.
-        ConfigError: when a baseline file or a migration was changed after it was applied.
+        ConfigError: when a baseline file or a migration was changed after it was applied, or a later version
+            applied one that this version does not have.
     """
     scripts = scripts or hub_scripts()
     try:
@@ -219,7 +221,17 @@ def require_current(connection: Connection, scripts: Scripts | None = None) -> N
 
 
 def _missing(ledger: Mapping[str, str], scripts: Scripts) -> dict[str, str]:
-    """Return the baseline files and migrations that the ledger lacks."""
+    """Return the baseline files and migrations that the ledger lacks.
+
+    Raises:
+        ConfigError: when one was changed after it was applied, or a later version applied another.
+    """
+    later = [path for path in ledger if path.startswith(_MIGRATIONS) and path not in scripts.once]
+    if later:
+        raise ConfigError(
+            f"a later version of oncehub has changed the database ({min(later)}); install that version, or "
+            "restore a backup from before the upgrade"
+        )
     for path, text in scripts.once.items():
         if ledger.get(path, _digest(text)) != _digest(text):
             raise ConfigError(f"{path} was changed after it was applied; add a numbered migration instead")

@@ -12,7 +12,7 @@ from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.store import migrate as migrate_module
 from oncehub.store.connection import Connection, connect, locked
-from oncehub.store.migrate import Scripts, hub_scripts, migrate, opened, read_scripts, require_current
+from oncehub.store.migrate import hub_scripts, migrate, opened, read_scripts, require_current
 from tests.store.catalogue import snapshot
 
 HOUSEKEEPING = {"source", "stream", "source_key", "name_key", "stated_at", "received_at", "deleted_at"}
@@ -76,6 +76,24 @@ def test_a_database_that_lacks_migrations_is_refused_with_the_way_out(
         cursor.execute("delete from public.oncehub_migration where name = 'schema/truth.sql'")
     with pytest.raises(StoreOutdated, match=r"schema/truth.sql first.*oncehub init"), opened(settings):
         pass
+
+
+def test_a_database_that_a_later_version_migrated_is_refused_and_left_alone(
+    settings: Settings, database: Connection
+) -> None:
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "insert into public.oncehub_migration (name, digest) values ('migrations/9999_later.sql', 'x')"
+        )
+    before = snapshot(database)
+    with (
+        pytest.raises(ConfigError, match=r"a later version .* \(migrations/9999_later.sql\)"),
+        opened(settings),
+    ):
+        pass
+    with pytest.raises(ConfigError, match="install that version, or restore a backup"):
+        initialise(settings)
+    assert snapshot(database) == before
 
 
 def test_a_baseline_changed_after_it_was_applied_is_refused(database: Connection) -> None:
@@ -172,11 +190,14 @@ def test_routines_that_need_each_other_are_applied_in_any_order(database: Connec
         "routines/text/a.sql": "create function text.a() returns int language sql return text.b();",
         "routines/text/b.sql": "create function text.b() returns int language sql return 1;",
     }
-    assert set(both) <= set(migrate(database, Scripts(once={}, repeatable=both)))
+    assert set(both) <= set(migrate(database, replace(hub_scripts(), repeatable=both)))
     with pytest.raises(ConfigError, match=r"routines/text/c.sql needs what no SQL file creates: .*text.none"):
         migrate(
             database,
-            Scripts({}, {"routines/text/c.sql": both["routines/text/a.sql"].replace("b()", "none()")}),
+            replace(
+                hub_scripts(),
+                repeatable={"routines/text/c.sql": both["routines/text/a.sql"].replace("b()", "none()")},
+            ),
         )
 
 

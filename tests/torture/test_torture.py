@@ -13,7 +13,7 @@ from stubs.client import Systems
 from torture.comparing import differences
 from torture.torture import Torture
 
-API_KILLS = 6
+API_KILLS = 5
 
 
 @pytest.fixture
