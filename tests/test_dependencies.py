@@ -12,7 +12,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-OWN = {"oncehub", "stubs", "demo", "benchmarks", "tests", "dags"}
+OWN = {"oncehub", "stubs", "demo", "benchmarks", "torture", "tests", "dags"}
 
 # What no module imports, and why it is declared all the same.
 NOT_IMPORTED = {
@@ -42,6 +42,7 @@ EXTRAS_OF = {
     "stubs": {"demo"},
     "demo": {"demo", "api", "airflow"},
     "benchmarks": {"demo", "api", "embedded", "bench"},
+    "torture": {"demo", "api", "embedded"},
     "tests": {"dev", "image"},
 }
 
@@ -65,7 +66,7 @@ def declared() -> dict[str, set[str]]:
 
 def imports() -> Iterator[tuple[str, str]]:
     """Yield each file with each module outside the standard library that it imports."""
-    for folder in ("oncehub", "dags", "connectors", "stubs", "demo", "benchmarks", "tests"):
+    for folder in ("oncehub", "dags", "connectors", "stubs", "demo", "benchmarks", "torture", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
