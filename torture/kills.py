@@ -14,6 +14,7 @@ import psutil
 from torture.hub import Hub
 
 _LONGEST_PAUSE: Final = 1.5
+_POLL_SECONDS: Final = 0.02
 
 Kill = Callable[[Hub, int, random.Random], bool]
 """Does it to the process of this id, or to the server; False where there was nothing left to kill."""
@@ -36,8 +37,12 @@ def _pause(_: Hub, process: int, draw: random.Random) -> bool:
     return True
 
 
-def _kill_backend(hub: Hub, _: int, draw: random.Random) -> bool:
-    return hub.kill_backend(draw)
+def _kill_backend(hub: Hub, process: int, draw: random.Random) -> bool:
+    """Kill one as soon as there is one: a command begins with a second of imports."""
+    running = psutil.Process(process)
+    while not (done := hub.kill_backend(draw)) and running.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(_POLL_SECONDS)
+    return done
 
 
 def _end_server(how: signal.Signals) -> Kill:

@@ -35,6 +35,7 @@ from oncehub.share.agreements.submission_routing import Desk, load_desks
 from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rules
 from oncehub.share.people.labels import Labels, load_labels
 from oncehub.store.connection import connect
+from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened, require_current
 
 
@@ -98,7 +99,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
     """
     agreements, procedures = load_agreements(settings), load_procedures(settings)
     login = _login(settings, agreements)
-    with closing(connect(login)) as connection:
+    with without_values("opening the hub"), closing(connect(login)) as connection:
         require_current(connection)
         require_database_access(connection, agreements, encrypted_attributes(settings))
         token_keys = load_token_keys(settings.home, connection)

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg2
+import pytest
 
+from oncehub.api.core.hub import open_hub
+from oncehub.api.core.limits import DayLimit, SecondLimit
+from oncehub.errors import StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
@@ -61,6 +65,18 @@ def test_without_its_database_the_hub_says_503_and_recovers(
         assert answer.headers["retry-after"]
     allow_connections(settings, database, allowed=True)
     assert portal.lookup(WHO, ["person.full_name"]).status_code == 200
+
+
+def test_a_hub_that_opens_while_its_database_crashes_says_so_without_a_traceback(
+    settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(opening: Connection) -> None:
+        with database, database.cursor() as cursor:
+            cursor.execute("select pg_terminate_backend(%s, 5000)", (opening.info.backend_pid,))
+
+    monkeypatch.setattr("oncehub.api.core.hub.require_current", crash)
+    with pytest.raises(StoreUnavailable, match=r"opening the hub: .* failed .*; try again"):
+        open_hub(settings, SecondLimit(), DayLimit())
 
 
 def test_unknown_paths_and_methods_are_problems_too(http: Any) -> None:
