@@ -18,6 +18,7 @@
     │       ├── ContractBroken        a page, file or absence delete breaks the contract as a whole
     │       │   └── ContractStopped   a record differs from its schema in a way that ends the run
     │       └── RequestRefused        the source, or for a client the hub, calls the request invalid
+    ├── ResourcesExhausted     memory, disk, open files or threads of the process have ended
     ├── RunBusy                another process works on the same stream or step
     ├── NotTrainable           too few records are linked to train a matching model
     ├── RequestStepRefused     a step of a citizen's request does not fit the steps before it
@@ -124,6 +125,10 @@ class ContractStopped(ContractBroken):
 
 class RequestRefused(PermanentError):
     """The source calls the hub's request invalid, or the hub a client's."""
+
+
+class ResourcesExhausted(OncehubError):
+    """Memory, disk, open files or threads of this process have ended; the message says what to raise."""
 
 
 class RunBusy(OncehubError):

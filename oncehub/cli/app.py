@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from contextlib import nullcontext
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
 from oncehub import __version__
+from oncehub.cli.last_words import last_words
 from oncehub.errors import ConfigError, OncehubError
+from oncehub.exhaustion import remedy, require_least
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 
@@ -58,6 +61,7 @@ COMMANDS: Final = {
 
 def load_command(name: str) -> Any:
     """Import a command or group of commands by its name, with what it needs."""
+    require_least()
     place = COMMANDS[name]
     module = importlib.import_module(f"oncehub.cli.{place.module}")
     if place.function is None:
@@ -116,6 +120,12 @@ def main() -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    # The API's processes watch each other.
+    with nullcontext() if sys.argv[1:2] == ["api"] else last_words():
+        _run()
+
+
+def _run() -> None:
     try:
         app(prog_name="oncehub")
     except SystemExit:
@@ -130,6 +140,10 @@ def main() -> None:
         from oncehub.store.failures import describe
 
         sys.exit(_reported(describe(error), FAILED))
+    except Exception as error:
+        if (advice := remedy(error)) is None:
+            raise
+        sys.exit(_reported(advice, FAILED))
 
 
 def _database_error() -> Any:

@@ -24,6 +24,7 @@ class Page:
             on pages of a snapshot the sequence before it began; on pages of children of changed parents the
             highest sequence among the parents asked so far.
         of_snapshot: whether it lists the stream's `snapshot`, not what changed.
+        size: see `Content.size`; 0 where it is little.
     """
 
     records: list[Any]
@@ -33,3 +34,4 @@ class Page:
     kind: Literal["records", "deletions"] = "records"
     watermark: int | None = None
     of_snapshot: bool = False
+    size: int = 0

@@ -18,10 +18,12 @@ class Size:
     Attributes:
         records: so many records end a micro-batch.
         pages: so many pages end one, as each may have taken long to arrive.
+        bytes: so many bytes (`Page.size`) end one, so that memory does not grow with its pages.
     """
 
     records: int = 5_000
     pages: int = 20
+    bytes: int = 8 * 1024 * 1024
 
 
 @dataclass
@@ -33,12 +35,14 @@ class MicroBatch:
         last: the last page, which has the totals of the whole read and the state of the next page.
         records: of all its pages, in order.
         pages: the number of pages.
+        size: of its pages together.
     """
 
     first: Page
     last: Page
     records: list[Any]
     pages: int = 1
+    size: int = 0
 
     @property
     def next(self) -> ResumeToken | None:
@@ -51,11 +55,16 @@ class MicroBatch:
         # A page 1 restarts the read; the seen keys of the read so far must be dropped first.
         return alike and page.number != 1
 
+    def fills(self, size: Size) -> bool:
+        """Whether it is to land without further pages."""
+        return len(self.records) >= size.records or self.pages >= size.pages or self.size >= size.bytes
+
     def add(self, page: Page) -> None:
         """Append a page."""
         self.records += page.records
         self.last = page
         self.pages += 1
+        self.size += page.size
 
 
 def micro_batches(pages: Iterator[Page], size: Size) -> Iterator[MicroBatch]:
@@ -68,8 +77,8 @@ def micro_batches(pages: Iterator[Page], size: Size) -> Iterator[MicroBatch]:
             else:
                 if micro_batch:
                     yield micro_batch
-                micro_batch = MicroBatch(page, page, list(page.records))
-            if len(micro_batch.records) >= size.records or micro_batch.pages >= size.pages:
+                micro_batch = MicroBatch(page, page, list(page.records), size=page.size)
+            if micro_batch.fills(size):
                 yield micro_batch
                 micro_batch = None
     except OncehubError:

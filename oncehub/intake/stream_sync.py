@@ -16,6 +16,7 @@ from oncehub.connect.page import Page
 from oncehub.connect.source import Source
 from oncehub.connect.stream.window import Window
 from oncehub.errors import ContractBroken, ContractStopped, OncehubError, RequestRefused, ResumeTokenInvalid
+from oncehub.exhaustion import require_memory
 from oncehub.intake.drift import note_drift
 from oncehub.intake.landing.absence_deletes import ANY_TIME, Snapshot
 from oncehub.intake.landing.land import Landing
@@ -39,6 +40,9 @@ _DEFINITION_CHANGED: Final = (
     "%s: contract, mapping or a code list has changed since the last full run; records that do not change "
     "keep the rows of the former definition until you run: oncehub sync %s --full"
 )
+
+# Measured on records of 20 fields: objects, frames and rows beside each other, while the batch before lands.
+_MEMORY_A_BYTE: Final = 20
 
 Listener = Callable[[RunReport], None]
 """Receives the running totals."""
@@ -134,6 +138,7 @@ class StreamSync:
             landing: Future[None] | None = None
             try:
                 for micro_batch in coming:
+                    require_memory(_MEMORY_A_BYTE * micro_batch.size, f"landing {self._name}")
                     deletions = micro_batch.last.kind == "deletions"
                     batch = self._normalizer.normalize(micro_batch.records, deletions=deletions)
                     if landing:

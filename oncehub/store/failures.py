@@ -8,12 +8,21 @@ from contextlib import contextmanager
 
 import psycopg2
 
-from oncehub.errors import StoreError, StoreUnavailable
+from oncehub.errors import OncehubError, ResourcesExhausted, StoreError, StoreUnavailable
+from oncehub.exhaustion import remedy
 
 # The server's limits: a retry meets them again, though psycopg2 classes them as passing failures.
 _PROGRAM_LIMIT = "54"
 
+_FULL = {
+    "53100": "the disk of the database's server is full; free space there, and run this again",
+    "53200": "the database's server is out of memory; give it more or end other sessions, and run this again",
+    "53300": "the database's server has no free connection; end other sessions or raise max_connections, and "
+    "run this again",
+}
+
 _REASONS = {
+    "Too many open files": "this process may not open more files; raise `ulimit -n`",
     "Connection refused": "connection refused",
     "No such file or directory": "no server at its socket",
     "translate host name": "its host name is not found",
@@ -25,19 +34,32 @@ _REASONS = {
 def without_values(doing: str) -> Iterator[None]:
     """Raise errors of the hub in place of psycopg2's; `doing` starts the message: `landing tax.citizens`.
 
+    So does what is raised where memory, disk, open files or threads have ended.
+
     Raises:
+        ResourcesExhausted: when they have.
         StoreUnavailable: when a retry may succeed: connection lost, disk full, deadlock, shutdown.
         StoreError: when the database refused a statement or its values.
     """
     try:
         yield
     except psycopg2.Error as error:
+        if full := _FULL.get(error.pgcode or ""):
+            raise StoreUnavailable(f"{doing}: {full}") from None
+        if error.pgcode is None and (advice := remedy(error)):
+            raise ResourcesExhausted(f"{doing}: {advice}") from None
         if not may_pass(error):
             raise StoreError(f"{doing}: the hub's database refused it ({_named(error)})") from None
         reason = (
             type(error).__name__ if error.__class__.__module__ == "psycopg2.errors" else "connection lost"
         )
         raise StoreUnavailable(f"{doing}: the hub's database failed ({reason}); try again") from None
+    except OncehubError:
+        raise
+    except Exception as error:
+        if (advice := remedy(error)) is None:
+            raise
+        raise ResourcesExhausted(f"{doing}: {advice}") from None
 
 
 def may_pass(error: psycopg2.Error) -> bool:
@@ -66,6 +88,8 @@ def describe(error: psycopg2.Error) -> str:
         error.diag.constraint_name,
     )
     place = ".".join(name for name in places if name)
+    if full := _FULL.get(error.pgcode or ""):
+        return full
     code = error.pgcode or "connection lost"
     return f"the database refused: {type(error).__name__} ({code})" + (f" at {place}" if place else "")
 
@@ -77,5 +101,6 @@ def why_not_connected(error: psycopg2.OperationalError) -> str:
     """
     message = str(error)
     if said := re.search(r"FATAL:\s+(.+)", message):
-        return said[1]
+        busy = re.search("too many clients|connection slots", said[1])
+        return f"{said[1]}; end other sessions or raise max_connections" if busy else said[1]
     return next((reason for sign, reason in _REASONS.items() if sign in message), "no connection")

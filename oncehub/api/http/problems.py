@@ -31,6 +31,7 @@ from oncehub.errors import (
     PersonNotFound,
     PersonNotLiving,
     Refusal,
+    ResourcesExhausted,
     RunBusy,
     StoreError,
     SubmissionInvalid,
@@ -80,6 +81,7 @@ _ANSWERS: Final[Mapping[type[Exception], _Answer]] = {
     RunBusy: _Answer(503, 60),
     LogUnsigned: _Answer(503, 60, log_advice="; run `oncehub audit checkpoint`"),
     StoreError: _Answer(503, 5, _UNAVAILABLE),
+    ResourcesExhausted: _Answer(503, 5, _UNAVAILABLE),
     KeyMissing: _Answer(503, 3600, _UNDECIPHERABLE),
     DecryptionFailed: _Answer(503, 3600, _UNDECIPHERABLE),
 }

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from oncehub.config.access import Limits
 from oncehub.config.reading import Read
-from oncehub.connect.formats import record_slices
+from oncehub.connect.formats import SLICE_BYTES, record_slices
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import FilePosition, ResumeToken
@@ -79,7 +79,7 @@ class FileSet:
                 file, next_row = (index + 1, 0) if last else (index, row)
                 following = replace(position, file=file, row=next_row, number=position.number + 1)
                 token = None if at_end else ResumeToken(following)
-                yield Page(records, token, position.number, self._total())
+                yield Page(records, token, position.number, self._total(), size=SLICE_BYTES)
                 position = following
 
     def _begin(self, resume: FilePosition | None) -> FilePosition:

@@ -1,7 +1,7 @@
 """The forms that records come in: JSON, JSON Lines, CSV and XML, each also gzipped."""
 
 from oncehub.connect.formats.content import Content, at
-from oncehub.connect.formats.file_reader import record_slices
+from oncehub.connect.formats.file_reader import SLICE_BYTES, record_slices
 from oncehub.connect.formats.page_reader import PageReader, ReadPlugin
 
-__all__ = ["Content", "PageReader", "ReadPlugin", "at", "record_slices"]
+__all__ = ["SLICE_BYTES", "Content", "PageReader", "ReadPlugin", "at", "record_slices"]

@@ -25,6 +25,7 @@ class Content:
         headers: of the response.
         total: count declared for the whole selection, where the connector says where it stands.
         more: whether the page declares that another one follows, likewise.
+        size: bytes of the response, unpacked; its many small values count for what they take in memory.
     """
 
     what: str
@@ -33,6 +34,7 @@ class Content:
     headers: Mapping[str, str] = field(repr=False)
     total: int | None = None
     more: bool | None = None
+    size: int = 0
 
     def value(self, place: Place) -> Any:
         """Return what stands at a path of the body or in a header, None where there is nothing."""

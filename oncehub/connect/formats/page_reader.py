@@ -16,9 +16,15 @@ from oncehub.connect.formats.xml import XmlDocument
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
+from oncehub.exhaustion import require_memory
 
 ReadPlugin = Callable[[bytes, Mapping[str, str]], Any]
 """A connector's own reader, already bound to its connection: (body, headers) -> content."""
+
+# Measured on records of 20 fields; Python's objects take more room than the text. Many small ones take far
+# more: `{}` is two bytes of text, and counts as 32.
+_MEMORY_A_BYTE = 8
+_AN_OBJECT, _A_VALUE = 30, 8
 
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?html\b", re.IGNORECASE)
 
@@ -62,7 +68,9 @@ class PageReader:
             body = unzipped(body, self.most, what)
         if _HTML.match(body):
             raise TryAgain("the response is an HTML page")
-        empty = Content(what, [], None, response.headers)
+        size = len(body) + _AN_OBJECT * body.count(b"{") + _A_VALUE * body.count(b",")
+        require_memory(_MEMORY_A_BYTE * size, f"{what}: reading")
+        empty = Content(what, [], None, response.headers, size=size)
         if self.plugin:
             return self._listed(replace(empty, body=self.plugin(body, response.headers)))
         match self.read:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import requests
 import urllib3
 
-from oncehub.errors import AuthenticationError, OncehubError
+from oncehub.errors import AuthenticationError, OncehubError, ResourcesExhausted
+from oncehub.exhaustion import remedy
 
 HTTP_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """What sending a request and reading its response raise when the network or the source fails."""
@@ -45,6 +46,9 @@ class CredentialsRefused(Exception):
 def network_failure(error: Exception, what: str) -> TryAgain | OncehubError:
     """Return what to raise for one of `HTTP_ERRORS`; the cause itself would quote addresses."""
     causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, OSError) and (advice := remedy(cause)):
+            return ResourcesExhausted(f"{what}: {advice}")
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return AuthenticationError(
             f"{what}: the source's certificate is not trusted for its address; "

@@ -93,10 +93,10 @@ def listing_pages(
         following = paginator.after(position, page)
         logger.debug("%s: %d records", page.what, len(page.records))
         if following is None:
-            yield Page(page.records, None, position.number, page.total)
+            yield Page(page.records, None, position.number, page.total, size=page.size)
             return
         following = replace(following, number=position.number + 1)
-        yield Page(page.records, ResumeToken(following), position.number, page.total)
+        yield Page(page.records, ResumeToken(following), position.number, page.total, size=page.size)
         position = following
 
 

@@ -18,7 +18,7 @@ from oncehub.config.connector import (
     Stream,
     TombstoneDeletes,
 )
-from oncehub.connect.formats import at
+from oncehub.connect.formats import SLICE_BYTES, at
 from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.pagination.paginators import Gone
@@ -49,18 +49,20 @@ class _Gathered:
     number: int
     records: list[Any] = field(default_factory=list)
     responses: int = 0
+    size: int = 0
 
-    def add(self, records: list[Any]) -> None:
+    def add(self, records: list[Any], size: int) -> None:
         self.records += records
         self.responses += 1
+        self.size += size
 
     def is_full(self) -> bool:
-        return len(self.records) >= RECORDS or self.responses >= RESPONSES
+        return len(self.records) >= RECORDS or self.responses >= RESPONSES or self.size >= SLICE_BYTES
 
     def page(self, following: ResumeToken | None, watermark: int | None) -> Page:
         """Give it away as one page."""
-        page = Page(self.records, following, self.number, None, watermark=watermark)
-        self.number, self.records, self.responses = self.number + 1, [], 0
+        page = Page(self.records, following, self.number, None, watermark=watermark, size=self.size)
+        self.number, self.records, self.responses, self.size = self.number + 1, [], 0, 0
         return page
 
 
@@ -106,8 +108,8 @@ class ChildReader:
             families = self._families(parents)
             begin, child_page = _taken_up(families, position)
             listed = self._listed(families, parents.number, parameters, begin, child_page)
-            for records, index, following in self._children(families, begin, listed, pool):
-                gathered.add(records)
+            for records, size, index, following in self._children(families, begin, listed, pool):
+                gathered.add(records, size)
                 if gathered.is_full():
                     number = gathered.number + 1
                     token = _token(parents, families, before, ChildrenPosition(number, index, "", following))
@@ -137,8 +139,8 @@ class ChildReader:
         begin: int,
         listed: Iterator[Iterator[Page]],
         pool: ThreadPoolExecutor,
-    ) -> Iterator[tuple[list[Any], int, PagePosition | None]]:
-        """Yield children, the family to continue with, and the page of its children."""
+    ) -> Iterator[tuple[list[Any], int, int, PagePosition | None]]:
+        """Yield children, their bytes, the family to continue with, and the page of its children."""
         ahead = first_pages_ahead(listed, pool, self._source.requester.limits.concurrency)
         for index, pages in enumerate(ahead, begin):
             self._asked += 1
@@ -148,10 +150,10 @@ class ChildReader:
                 records = [_adopted(record, families[index]) for record in page.records]
                 following = page.next.page if page.next else None
                 assert not isinstance(following, FilePosition)
-                yield records, index + (following is None), following
+                yield records, page.size, index + (following is None), following
             if not came:
                 self._gone += 1
-                yield [], index + 1, None
+                yield [], 0, index + 1, None
 
     def _parameters(self, window: Window) -> dict[str, str]:
         return {} if self._parent.of == "changed" else window_parameters(window, self._name, self._spec)

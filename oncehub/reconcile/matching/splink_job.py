@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from oncehub.errors import StoreError
+from oncehub.errors import ResourcesExhausted, StoreError
+from oncehub.exhaustion import remedy
 from oncehub.reconcile.matching.levels import DATASETS
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def duckdb_connection() -> Iterator[DuckDBPyConnection]:
     with duckdb.connect() as connection:
         try:
             yield connection
+        except duckdb.OutOfMemoryException as error:
+            raise ResourcesExhausted(f"matching: {remedy(error) or 'memory has ended'}") from None
         except duckdb.Error as error:
             message = f"matching failed in DuckDB: {type(error).__name__}; its memory may be too small"
             raise StoreError(message) from None
