@@ -32,11 +32,11 @@ class Agency:
 
     def changes(self, after: int) -> Iterator[dict[str, Any]]:
         """Read the agreement's feed to its present end."""
-        more = self.agreement.feed is not None
+        more, epoch = self.agreement.feed is not None, None
         while more:
-            page = paced(self.client.changes, str(self.agreement.feed), after, _FEED_PAGE)
+            page = paced(self.client.changes, str(self.agreement.feed), after, _FEED_PAGE, epoch=epoch)
             yield from page["changes"]
-            after, more = page["next"], page["more"]
+            after, epoch, more = page["next"], page["epoch"], page["more"]
 
 
 Agencies = dict[str, Agency]

@@ -7,7 +7,8 @@
     ├── DecryptionFailed       an encrypted value was altered, or belongs to another place
     ├── StoreError             the database cannot be used
     │   ├── StoreUnavailable   ... now; a retry may succeed
-    │   └── StoreOutdated      ... before `oncehub init` has run
+    │   ├── StoreOutdated      ... before `oncehub init` has run
+    │   └── StoreNotAdopted    ... after a restore or failover, before `oncehub restore adopt` has run
     ├── SourceError            a source did not return what it promised
     │   ├── TransientError     a retry may succeed
     │   │   ├── Throttled      the source asked to wait (`retry_after` seconds)
@@ -32,6 +33,7 @@
         ├── CaseNotFound       there is no case with that number
         ├── DecisionRefused    a clerk's decision does not fit the present state of the case
         ├── CorrectionRefused  the value is already as the citizen wants it, or is being examined
+        ├── OutOfSequence      a consumer asks from beyond what it can have read: it needs a new snapshot
         ├── ConsentNotFound    there is no consent with that id
         ├── ConsentRefused     a consent or its withdrawal is not valid
         ├── NotFetched         an agency acknowledges or responds to notices that it has not fetched
@@ -77,6 +79,10 @@ class StoreUnavailable(StoreError):
 
 class StoreOutdated(StoreError):
     """The database lacks tables, migrations or routines that this version needs."""
+
+
+class StoreNotAdopted(StoreError):
+    """The database was restored, copied or failed over, or the anchors are ahead of it; nobody adopted it."""
 
 
 class SourceError(OncehubError):
@@ -211,6 +217,20 @@ class CorrectionRefused(Refusal):
     def __init__(self, message: str, case: int | None = None) -> None:
         super().__init__(message)
         self.case = case
+
+
+class OutOfSequence(Refusal):
+    """A consumer reads on from an entry that it was not given, or that was given out in another epoch.
+
+    Attributes:
+        last_sequence: number of the sequence's last entry.
+        epoch: of the numbers now.
+    """
+
+    def __init__(self, message: str, last_sequence: int, epoch: str) -> None:
+        super().__init__(message)
+        self.last_sequence = last_sequence
+        self.epoch = epoch
 
 
 class ConsentNotFound(Refusal):

@@ -12,6 +12,7 @@ from oncehub.settings import Settings
 from oncehub.share.access.database_access import admit_api, encrypted_attributes, match_agreements
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.store.connection import Cursor, connect, database_url
+from oncehub.store.history import begin_history, require_own
 from oncehub.store.migrate import migrate
 
 
@@ -30,6 +31,7 @@ def initialise(settings: Settings, agreements: Mapping[str, Agreement] | None = 
 
     Raises:
         StoreUnavailable: The database does not answer, or others hold a lock too long.
+        StoreNotAdopted: It has the form of this version now, but was restored, copied or failed over.
         ConfigError: A file was changed after it was applied, or a connector, an agreement or the list of
             units is wrong.
     """
@@ -38,6 +40,7 @@ def initialise(settings: Settings, agreements: Mapping[str, Agreement] | None = 
     encrypted = encrypted_attributes(settings)
 
     def complete(cursor: Cursor) -> None:
+        begin_history(cursor)
         create_partitions(cursor, sources)
         load_units(cursor, settings.mappings)
         admit_api(cursor, settings)
@@ -45,6 +48,9 @@ def initialise(settings: Settings, agreements: Mapping[str, Agreement] | None = 
 
     connection = connect(database_url(settings))
     try:
-        return migrate(connection, completed_by=complete)
+        applied = migrate(connection, completed_by=complete)
+        with connection:
+            require_own(connection)
+        return applied
     finally:
         connection.close()

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from oncehub.encryption.key_ring import load_key_ring
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
+from oncehub.store.history import begin_history
 from oncehub.store.server import start_embedded, stop_embedded
 from stubs.client import Systems
 
@@ -236,6 +237,10 @@ def new_settings(postgres: str, tmp_path: Path, data_keys: Path) -> Iterator[Cal
         statement = sql.SQL("create database {} template {} strategy file_copy")
         with _administering(postgres) as cursor:
             cursor.execute(statement.format(sql.Identifier(made[-1]), sql.Identifier(TEMPLATE)))
+        with closing(connect(_naming(postgres, made[-1]))) as copy, copy, copy.cursor() as cursor:
+            # As `oncehub init` has just made it.
+            cursor.execute("set local session_replication_role = replica; delete from hub.history")
+            begin_history(cursor)
         home = tmp_path / made[-1]
         shutil.copytree(data_keys, home / "keys")
         return Settings(ROOT, home=home, database_url=_naming(postgres, made[-1]))

@@ -77,7 +77,7 @@ _SIGNED: Final = """
 insert into audit.checkpoint (number, entries, leaves, statement, horizon, signed_at)
 select
     coalesce(max(number), 0) + 1, array[1], sha256(''), 'none',
-    pg_snapshot_xmin(pg_current_snapshot()), now()
+    (select hub.transaction_horizon()), now()
 from audit.checkpoint
 """
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import psycopg2
 from psycopg2 import sql
 
+from oncehub.store.history import continue_history
 from oncehub.store.server import CREATE_DATABASE, start_embedded, stop_embedded
 
 SETTINGS: Final = (
@@ -84,6 +85,10 @@ class Server:
         else:
             # Copying files costs a large database two checkpoints; logging every page costs far more.
             self._administer("create database {} template {} strategy file_copy", database, template)
+            with closing(psycopg2.connect(self.url(database))) as copy, copy, copy.cursor() as cursor:
+                cursor.execute("select to_regclass('hub.history') is not null")
+                if cursor.fetchone() == (True,):
+                    continue_history(cursor, "benchmarks", "a copy to measure")
 
     def rename(self, database: str, name: str) -> None:
         """Rename a database that has no connections."""

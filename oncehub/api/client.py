@@ -20,6 +20,7 @@ from oncehub.errors import (
     DecisionRefused,
     NotAuthenticated,
     OncehubError,
+    OutOfSequence,
     PersonNotFound,
     PersonNotLiving,
     RequestRefused,
@@ -50,7 +51,8 @@ class HubClient:
     All methods raise:
         NotAuthenticated, AccessDenied (with `refused`), PersonNotFound, PersonNotLiving, TooManyRequests
         (with `retry_after`), RequestRefused (an invalid request), SourceUnavailable; those
-        about cases also CaseNotFound and DecisionRefused, `correct` also CorrectionRefused.
+        about feeds and notices also OutOfSequence, those about cases also CaseNotFound and
+        DecisionRefused, `correct` also CorrectionRefused.
     """
 
     def __init__(
@@ -111,23 +113,45 @@ class HubClient:
         errors: dict[int, type[OncehubError]] = {409: SubmissionRefused}
         return self._ask("POST", f"/v1/procedures/{code}/submissions", json=body, errors=errors)
 
-    def changes(self, feed: str, after: int = 0, limit: int = 500) -> dict[str, Any]:
-        """Read a feed on from a sequence; returns `{changes, next, more}`."""
-        return self._ask("GET", f"/v1/feeds/{feed}/changes", params={"after": after, "limit": limit})
+    def changes(
+        self, feed: str, after: int = 0, limit: int = 500, *, epoch: str | None = None
+    ) -> dict[str, Any]:
+        """Read a feed on from a sequence; returns `{changes, next, epoch, more}`.
 
-    def corrections(self, after: int = 0, limit: int = 500) -> dict[str, Any]:
-        """Read the correction notices to the agency's own source; returns `{notices, next, more}`."""
-        return self._ask("GET", "/v1/corrections", params={"after": after, "limit": limit})
+        Args:
+            feed: its name.
+            after: sequence of the last line that the agency has; 0 reads from the start.
+            limit: the most lines.
+            epoch: that of the last page: after a restore of the hub it tells that a new snapshot is needed.
 
-    def acknowledge(self, sequence: int, responses: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        Raises:
+            OutOfSequence: when a new snapshot is needed: read from `after` 0 and replace what is held.
+        """
+        return self._read(f"/v1/feeds/{feed}/changes", after, limit, epoch)
+
+    def corrections(self, after: int = 0, limit: int = 500, *, epoch: str | None = None) -> dict[str, Any]:
+        """Read the correction notices to the agency's own source; returns `{notices, next, epoch, more}`.
+
+        Arguments and errors are those of `changes`.
+        """
+        return self._read("/v1/corrections", after, limit, epoch)
+
+    def acknowledge(
+        self, sequence: int, responses: Sequence[Mapping[str, Any]] = (), *, epoch: str | None = None
+    ) -> dict[str, Any]:
         """Acknowledge notices up to a sequence; returns `{acknowledged, fetched}`.
 
         Args:
             sequence: of the last line that the agency keeps.
             responses: `{notice, response, reason}`: accepted, in_progress, or rejected with its reason.
+            epoch: that of the pages with these lines.
+
+        Raises:
+            OutOfSequence: when the lines are of another epoch.
         """
         body = {"acknowledged": sequence, "responses": [dict(response) for response in responses]}
-        return self._ask("POST", "/v1/corrections/acknowledgements", json=body)
+        body |= {"epoch": epoch} if epoch else {}
+        return self._ask("POST", "/v1/corrections/acknowledgements", json=body, errors={409: OutOfSequence})
 
     def cases(self, after: int = 0, limit: int = 100, *, closed: bool = False) -> dict[str, Any]:
         """List cases on from a number; returns `{cases, next, more}`."""
@@ -209,6 +233,10 @@ class HubClient:
         headers = {"Authorization": f"Bearer {self.token()}"}
         return self._send(method, path, headers=headers, **arguments)
 
+    def _read(self, path: str, after: int, limit: int, epoch: str | None) -> dict[str, Any]:
+        wanted = {"after": after, "limit": limit} | ({"epoch": epoch} if epoch else {})
+        return self._ask("GET", path, params=wanted, errors={409: OutOfSequence})
+
     def _about_citizen(self) -> dict[str, Any]:
         return {"search": {"person.personal_id": self._citizen or ""}}
 
@@ -264,4 +292,7 @@ def _error(
         return TooManyRequests(detail, int(response.headers.get("Retry-After", "1")))
     if status >= 500:
         return SourceUnavailable(f"the hub cannot answer now ({status})")
-    return (_PLAIN | errors).get(status, RequestRefused)(detail)
+    kind = (_PLAIN | errors).get(status, RequestRefused)
+    if kind is OutOfSequence:
+        return OutOfSequence(detail, int(answer.get("last_sequence", 0)), str(answer.get("epoch", "")))
+    return kind(detail)

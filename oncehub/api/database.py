@@ -12,11 +12,12 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
 from psycopg2.pool import ThreadedConnectionPool
 
-from oncehub.errors import ConfigError, StoreUnavailable
+from oncehub.errors import ConfigError, StoreError, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.share.roles import API_ROLE
 from oncehub.store.connection import Connection, database_url
 from oncehub.store.failures import may_pass, why_not_connected
+from oncehub.store.history import require_own
 from oncehub.store.schema_change import READ
 
 # Queries in functions are planned once a session: planning a look-up costs as much as executing it.
@@ -87,6 +88,7 @@ class Database:
 
         Raises:
             StoreUnavailable: when the server does not answer, or no connection is free in time.
+            StoreNotAdopted: when the database was restored, copied or failed over.
         """
         with self.begun_by(_NOTHING) as (connection, _):
             yield connection
@@ -126,17 +128,25 @@ class Database:
                 raise StoreUnavailable("the hub's database does not answer now") from None
             try:
                 return connection, _begin(connection, question)
-            except psycopg2.Error as error:
-                lost = connection.closed or (error.pgcode is None and may_pass(error))
+            except (psycopg2.Error, StoreError) as error:
+                lost = connection.closed or (
+                    isinstance(error, psycopg2.Error) and error.pgcode is None and may_pass(error)
+                )
                 self._pool.putconn(connection, close=True)
-                if not lost:
+                if not lost or isinstance(error, StoreError):
                     raise
         raise StoreUnavailable("the hub's database does not answer now")
 
 
 def _begin(connection: Connection, question: Question) -> tuple[Any, ...] | None:
-    """Begin the transaction explicitly, so that the first statement shows whether the server answers."""
-    connection.autocommit = True
+    """Begin the transaction explicitly, so that the first statement shows whether the server answers.
+
+    The first transaction of a connection looks whether the database is the hub's own still: a server that
+    comes back may hold another state of it.
+    """
+    if not connection.autocommit:
+        connection.autocommit = True
+        require_own(connection)
     with connection.cursor() as cursor:
         cursor.execute(f"begin; {READ}; {question.statement}", question.values)
         return cursor.fetchone()

@@ -40,9 +40,15 @@ _USAGE = ("logtime", "action", "receiver_code", "receiver_name", "receiver_syste
 
 
 @app.command("checkpoint")
-def checkpoint(as_json: Json = False) -> None:
+def checkpoint(
+    anchor_anew: Annotated[
+        bool, typer.Option("--anchor-anew", help="Anchor all checkpoints again: the file of anchors is lost.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Sign the entries since the last checkpoint; the DAG `checkpoint` does it every five minutes."""
-    show_one(sign_checkpoint(load_settings()), title="checkpoint", as_json=as_json)
+    report = sign_checkpoint(load_settings(), anchor_anew=anchor_anew)
+    show_one(report, title="checkpoint", as_json=as_json)
 
 
 @app.command("status")
@@ -185,6 +191,8 @@ def _show(outcome: Verification, *, anchored: bool, as_json: bool) -> None:
         f"{outcome.checkpoints:,} checkpoints of {outcome.lines:,} entries, {outcome.anchored:,} anchored; "
         f"{outcome.waiting:,} entries are not signed yet\n"
     )
+    for adoption in outcome.adoptions:
+        sys.stdout.write(f"the database was adopted after a restore: {adoption}\n")
     for finding in outcome.findings[:_SHOWN]:
         sys.stdout.write(f"{finding}\n")
     more = len(outcome.findings) - _SHOWN
@@ -200,5 +208,6 @@ def _document(outcome: Verification) -> dict[str, Any]:
         "entries": outcome.lines,
         "unsigned": outcome.waiting,
         "anchored": outcome.anchored,
+        "adoptions": outcome.adoptions,
         "findings": [vars(finding) for finding in outcome.findings],
     }

@@ -15,6 +15,7 @@ import psycopg2.errors
 from oncehub.errors import ConfigError, StoreOutdated
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, Cursor, connect, database_url
+from oncehub.store.history import require_own
 from oncehub.store.schema_change import change_schema, hold_back_readers
 
 _LEDGER = """
@@ -98,6 +99,7 @@ def opened(settings: Settings, given: Connection | None = None) -> Iterator[Conn
     Raises:
         StoreUnavailable: The database does not answer.
         StoreOutdated: It lacks SQL files of this version.
+        StoreNotAdopted: It was restored, copied or failed over.
     """
     if given is not None:
         yield given
@@ -105,6 +107,8 @@ def opened(settings: Settings, given: Connection | None = None) -> Iterator[Conn
     connection = connect(database_url(settings))
     try:
         require_current(connection)
+        with connection:
+            require_own(connection)
         yield connection
     finally:
         connection.close()

@@ -89,7 +89,7 @@ class Agency:
         body = {"search": search, **more}
         return self.http.post(f"/v1/procedures/{code}/prefill", json=body, headers=self.headers())
 
-    def changes(self, feed: str, **query: int) -> Response:
+    def changes(self, feed: str, **query: Any) -> Response:
         return self.http.get(f"/v1/feeds/{feed}/changes", params=query, headers=self.headers())
 
     def corrections(self, **query: Any) -> Response:

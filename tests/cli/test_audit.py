@@ -75,7 +75,7 @@ def test_an_anchor_that_is_not_whole_fails_a_verification_unless_it_is_waived_al
     given = ("--archive", str(tmp_path / "archives")) if archived else ()
     anchor = tmp_path / "heads.jsonl"
     whole = {"ONCEHUB_AUDIT_ANCHOR": str(anchor)}
-    oncehub("audit", "checkpoint", **whole)
+    oncehub("audit", "checkpoint", "--anchor-anew", **whole)
     oncehub("audit", "export", str(tmp_path / "archives"))
     assert oncehub("audit", "verify", *given, **whole).returncode == 0
     if (content := spoil(anchor.read_bytes())) is None:

@@ -15,6 +15,7 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.delivery.consumer_offsets import note_page
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.consumer_snapshot import digest
 from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.store.connection import Connection
@@ -60,7 +61,7 @@ def test_feeds_check_names_the_persons_a_client_missed_and_ends_with_status_1(
     add_client(database, "portal", "portal-residence", new_client_key(tmp_path / "key.pem"))
     agreement, key = load_agreements(editable)["portal-residence"], pseudonym_key(editable.home)
     with database:
-        (line,) = read_changes(database, agreement, 0, 10, key).lines
+        (line,) = read_changes(database, agreement, Start(0, 10), key).lines
         note_page(database, "residence", "portal", 0, 1)
     held = tmp_path / "held.jsonl"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from oncehub.conformance.subject import Options
 from oncehub.conformance.trial import Trial
 from oncehub.conformance.verdict import Verdict
 from oncehub.settings import Settings
+from oncehub.store.connection import connect
+from oncehub.store.history import continue_history
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant
 
@@ -59,7 +62,11 @@ def databases(postgres: str) -> tuple[str, ...]:
     for name in names:
         connection.cursor().execute(f"create database {name} template {TEMPLATE} strategy file_copy")
     connection.close()
-    return tuple(f"{server}/{name}?{query}" for name in names)
+    urls = tuple(f"{server}/{name}?{query}" for name in names)
+    for url in urls:
+        with closing(connect(url)) as copy, copy, copy.cursor() as cursor:
+            continue_history(cursor, "tests", "a copy of the template")
+    return urls
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from oncehub.reconcile.run import ReconcileReport, reconcile
 from oncehub.reconcile.run_balance import CountMismatch, recount
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
+from oncehub.store.history import continue_history
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -258,6 +259,8 @@ def new_hub(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 statement = sql.SQL("create database {} template migrated strategy file_copy")
                 cursor.execute(statement.format(sql.Identifier(name)))
             url = make_dsn(postgres, dbname=name)
+            with closing(connect(url)) as copy, copy, copy.cursor() as cursor:
+                continue_history(cursor, "tests", "a copy of the template")
             settings = Settings(ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
             made = Hub(settings, kept.enter_context(closing(connect(url))))
             for source in STREAMS:

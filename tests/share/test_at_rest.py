@@ -31,6 +31,7 @@ from oncehub.reconcile.survivorship.history import history
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import build_database_access, encrypted_attributes
 from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds import entries as feeds_module
 from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.share.people.lookup import find_person
@@ -95,7 +96,7 @@ class Hub:
 
     def told(self) -> list[Any]:
         with self.database, decrypting(self.settings.home):
-            page = read_changes(self.database, self.agreement, 0, 100, PSEUDONYM_KEY)
+            page = read_changes(self.database, self.agreement, Start(0, 100), PSEUDONYM_KEY)
         return [line["values"].get("person.religion") for line in page.lines]
 
     def person(self, personal_id: str) -> UUID:
@@ -174,7 +175,7 @@ def test_nothing_opens_outside_of_where_it_may_be_shown(lived: Hub) -> None:
     with lived.database:
         search = {"person.personal_id": "001184000001"}
         found = find_person(lived.database, lived.agreement, search, ["person.religion"])
-        page = read_changes(lived.database, lived.agreement, 0, 100, PSEUDONYM_KEY)
+        page = read_changes(lived.database, lived.agreement, Start(0, 100), PSEUDONYM_KEY)
     assert SENTINEL not in str(found)
     assert SENTINEL not in str(page)
 

@@ -36,6 +36,7 @@ from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rul
 from oncehub.share.people.labels import Labels, load_labels
 from oncehub.store.connection import connect
 from oncehub.store.failures import without_values
+from oncehub.store.history import require_own
 from oncehub.store.migrate import opened, require_current
 
 
@@ -101,6 +102,8 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
     login = _login(settings, agreements)
     with without_values("opening the hub"), closing(connect(login)) as connection:
         require_current(connection)
+        with connection:
+            require_own(connection)
         require_database_access(connection, agreements, encrypted_attributes(settings))
         token_keys = load_token_keys(settings.home, connection)
     database = Database(login)

@@ -76,6 +76,16 @@ class DeniedProblem(Problem):
     refused: list[str] = Field(examples=[["person.religion"]])
 
 
+class SequenceProblem(Problem):
+    """The consumer cannot have the lines up to `after`, or they are of another epoch: take a new snapshot.
+
+    Read from `after` 0 and replace what you hold; `last_sequence` is the sequence of the last line.
+    """
+
+    last_sequence: int = Field(examples=[4711])
+    epoch: str = Field(examples=["7f0c1f0e-3b0a-4f5e-9c55-0d6f4a0a1b2c"])
+
+
 class Fault(BaseModel):
     """One fault: `pointer` is its place (`#/search`), `detail` what belongs there."""
 
@@ -117,6 +127,17 @@ def answers(
         status: {"description": _WHAT_TO_DO[status]} for status in statuses
     }
     return given | {status: {_NEVER: True} for status in never}
+
+
+def out_of_sequence() -> dict[int | str, dict[str, Any]]:
+    """Return, for `responses=` of a route, the problem that it gives to a consumer out of sequence."""
+    schema = {"$ref": f"#/components/schemas/{SequenceProblem.__name__}"}
+    return {
+        409: {
+            "description": "The hub was restored, or these lines were never given out. Take a new snapshot.",
+            "content": {PROBLEM_TYPE: {"schema": schema}},
+        }
+    }
 
 
 def describe(app: FastAPI, attributes: Mapping[str, Attribute]) -> dict[str, Any]:
@@ -187,7 +208,7 @@ def _refusal(status: int, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problem_schemas() -> dict[str, Any]:
-    models: Iterable[type[BaseModel]] = (Problem, DeniedProblem, Fault, FormProblem)
+    models: Iterable[type[BaseModel]] = (Problem, DeniedProblem, SequenceProblem, Fault, FormProblem)
     schemas = {}
     for model in models:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -28,6 +28,7 @@ from oncehub.errors import (
     LogUnsigned,
     NotAuthenticated,
     NotFetched,
+    OutOfSequence,
     PersonNotFound,
     PersonNotLiving,
     Refusal,
@@ -76,6 +77,7 @@ _ANSWERS: Final[Mapping[type[Exception], _Answer]] = {
     CorrectionRefused: _Answer(409),
     SubmissionRefused: _Answer(409),
     SubmissionInvalid: _Answer(422),
+    OutOfSequence: _Answer(409),
     NotFetched: _Answer(422),
     TooManyRequests: _Answer(429),
     RunBusy: _Answer(503, 60),
@@ -138,9 +140,9 @@ def _hub_error(request: Request, error: Exception) -> JSONResponse:
 def _members(error: Exception) -> dict[str, Any]:
     """Return what the problem document of an error has beside the detail."""
     match error:
-        case NotAuthenticated():
-            return {}
-        case AccessDenied():
+        case OutOfSequence():
+            return {"last_sequence": error.last_sequence, "epoch": error.epoch}
+        case AccessDenied() if not isinstance(error, NotAuthenticated):
             return {"refused": list(error.refused)}
         case CorrectionRefused(case=int(case)):
             return {"case": case}

@@ -15,6 +15,7 @@ from oncehub.api.auth.tokens import Caller
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.bodies import WHOLE_NUMBER, Answer, Body
+from oncehub.api.http.description import out_of_sequence
 from oncehub.api.v1.feeds import FeedQuery
 from oncehub.audit.log.entries import Action
 from oncehub.audit.log.entries import page as logged_page
@@ -85,10 +86,11 @@ class NoticeLine(BaseModel):
 
 
 class CorrectionsAnswer(Answer):
-    """A page of the source's correction notices; request the next one with `after` = `next`."""
+    """A page of the source's correction notices; the next one has `after` = `next` and the same `epoch`."""
 
     notices: list[NoticeLine] = Field(validation_alias="lines")
     next: int
+    epoch: str
     more: bool
 
 
@@ -119,9 +121,13 @@ class NoticeResponse(Body):
 
 
 class Acknowledgement(Body):
-    """The agency has stored every line up to the sequence `acknowledged`; 0 acknowledges none."""
+    """The agency has stored every line up to the sequence `acknowledged`; 0 acknowledges none.
+
+    `epoch` is that of the pages with these lines.
+    """
 
     acknowledged: Annotated[int, Field(ge=0, lt=2**63), WHOLE_NUMBER]
+    epoch: UUID | None = None
     responses: list[NoticeResponse] = Field(default=[], max_length=500)
 
 
@@ -132,20 +138,20 @@ class AcknowledgementAnswer(Answer):
     fetched: int
 
 
-@router.get("", operation_id="readCorrections")
+@router.get("", operation_id="readCorrections", responses=out_of_sequence())
 def corrections(
     hub: TheHub, caller: TheCaller, request_id: RequestId, wanted: Annotated[FeedQuery, Query()]
 ) -> CorrectionsAnswer:
     """Read the correction notices about the agency's own source, on from a sequence."""
     with _corrections(hub, caller, request_id, "corrections") as (request, own):
         request.attributes = request.agreement.noticed()
-        page = read_notices(request.connection, request.agreement, wanted.after, wanted.limit)
+        page = read_notices(request.connection, request.agreement, wanted.start)
         request.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.disclosed)
         note_read(request.connection, own, caller.client_id, wanted.after, page.next)
         return CorrectionsAnswer.model_validate(page)
 
 
-@router.post("/acknowledgements", operation_id="acknowledgeCorrections")
+@router.post("/acknowledgements", operation_id="acknowledgeCorrections", responses=out_of_sequence())
 def acknowledgements(
     body: Acknowledgement, hub: TheHub, caller: TheCaller, request_id: RequestId
 ) -> AcknowledgementAnswer:
@@ -161,6 +167,7 @@ def acknowledgements(
             body.acknowledged,
             responses,
             client_id=caller.client_id,
+            epoch=str(body.epoch) if body.epoch else None,
         )
         return AcknowledgementAnswer.model_validate(reached)
 

@@ -20,7 +20,12 @@ def disclose(connection: Connection, *, command: str, source: str, stream: str, 
     """Record that `records` of a stream are about to be shown, and commit before they are."""
     values = {"command": command, "source": source, "stream": stream, "records": records}
     with connection, connection.cursor() as cursor:
-        cursor.execute(_WRITE, values | {"login": f"{_account()}@{socket.gethostname()}"})
+        cursor.execute(_WRITE, values | {"login": login()})
+
+
+def login() -> str:
+    """Return account and host of the operating system, of the person at the command line."""
+    return f"{_account()}@{socket.gethostname()}"
 
 
 def _account() -> str:

@@ -73,6 +73,7 @@ Action = Literal[
     "consent",
     "usage",
     "correction_request",
+    "adoption",
 ]
 Outcome = Literal["answered", "not_found", "refused"]
 Involvement = Literal["consulted", "appeared"]

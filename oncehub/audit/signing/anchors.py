@@ -32,10 +32,13 @@ class Anchors:
     Attributes:
         heads: the head of each checkpoint by its number.
         archives: the archives that were written.
+        epochs: of the database, each begun by an adoption (`oncehub restore adopt`); what was anchored beyond
+            the last checkpoint that the adopted database had is left out of `heads` and `archives`.
     """
 
     heads: dict[int, str] = field(default_factory=dict)
     archives: list[Archived] = field(default_factory=list)
+    epochs: set[str] = field(default_factory=set)
 
 
 def anchor_path(settings: Settings) -> Path:
@@ -82,14 +85,26 @@ def anchors_to_verify(path: Path) -> Anchors:
 
 
 def write_anchors(
-    path: Path, heads: Mapping[int, str] | None = None, archives: Sequence[Archived] = ()
+    path: Path,
+    heads: Mapping[int, str] | None = None,
+    archives: Sequence[Archived] = (),
+    adopted: Mapping[str, int] | None = None,
 ) -> None:
     """Append to the file and flush it to disk; first cut off a last line that a kill left incomplete.
+
+    Args:
+        path: of the file.
+        heads: by the number of their checkpoint.
+        archives: that were written.
+        adopted: the last checkpoint that the database had as an epoch began, by the epoch.
 
     Raises:
         ConfigError: when the file cannot be written.
     """
-    content = [{"checkpoint": number, "head": head} for number, head in sorted((heads or {}).items())]
+    content: list[dict[str, Any]] = [
+        {"checkpoint": number, "adopted": epoch} for epoch, number in (adopted or {}).items()
+    ]
+    content += [{"checkpoint": number, "head": head} for number, head in sorted((heads or {}).items())]
     content += [{"checkpoint": each.checkpoint, "archive": each.archive} for each in archives]
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -106,7 +121,12 @@ def write_anchors(
 
 def _note(anchors: Anchors, content: Mapping[str, Any]) -> None:
     number = int(content["checkpoint"])
-    if "archive" in content:
+    if "adopted" in content:
+        anchors.epochs.add(str(content["adopted"]))
+        for later in [each for each in anchors.heads if each > number]:
+            del anchors.heads[later]
+        anchors.archives[:] = [each for each in anchors.archives if each.checkpoint <= number]
+    elif "archive" in content:
         anchors.archives.append(Archived(str(content["archive"]), number))
     elif anchors.heads.setdefault(number, str(content["head"])) != content["head"]:
         raise ValueError(f"checkpoint {number} has another head in an earlier line")

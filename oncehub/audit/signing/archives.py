@@ -222,6 +222,8 @@ def export(settings: Settings, folder: Path, database: Connection | None = None)
 
 def _export(connection: Connection, folder: Path, anchor: Path) -> ExportReport:
     digest, before, last = _end(folder)
+    if before:
+        _require_same_log(connection, folder, before, last)
     names, checkpoints = list[str](), 0
     while batch := _checkpoints(connection, last):
         files = {name: content for checkpoint in batch for name, content in _files(connection, checkpoint)}
@@ -246,6 +248,21 @@ def _end(folder: Path) -> tuple[str, str, int]:
         raise ConfigError(f"{folder}: its archives are not one chain; see `oncehub audit verify --archive`")
     (name,) = ends
     return found[name].last, name, max(found[name].checkpoints, default=0)
+
+
+def _require_same_log(connection: Connection, folder: Path, archive: str, last: int) -> None:
+    """Check that the last archived checkpoint is the database's: after a restore, it may be another."""
+    with zipfile.ZipFile(folder / archive) as file:
+        archived = orjson.loads(file.read(checkpoint_file(last)))["statement"]
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select statement from audit.checkpoint where number = %s", (last,))
+        row = cursor.fetchone()
+    if row is None or row[0] != archived:
+        raise ConfigError(
+            f"{folder}: checkpoint {last} in {archive} is not that of this database, which was restored from "
+            "before it, or is another hub's; move the archives that end with a checkpoint that the database "
+            "lacks to another folder, and keep them"
+        )
 
 
 def _checkpoints(connection: Connection, after: int) -> Sequence[Mapping[str, Any]]:

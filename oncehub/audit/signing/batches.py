@@ -35,11 +35,13 @@ class FoundLine:
         entry_id: its number in the log; None where it has none.
         at: its moment; None where it has none.
         hash: None when the line is gone.
+        adoption: of an entry about an adoption of the database, when, by whom and why.
     """
 
     entry_id: int | None
     at: datetime | None
     hash: bytes | None
+    adoption: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,13 @@ def found_line(text: bytes) -> FoundLine:
         content = None
     content = content if isinstance(content, dict) else {}
     entry_id = content.get("entry_id")
+    adoption = None
+    if content.get("action") == "adoption":
+        adoption = "{at} by {officer}: {purpose}".format_map(
+            {"at": "-", "officer": "-", "purpose": "-"} | content
+        )
     return FoundLine(
-        entry_id if isinstance(entry_id, int) else None, _moment(content.get("at")), leaf_hash(text)
+        entry_id if isinstance(entry_id, int) else None, _moment(content.get("at")), leaf_hash(text), adoption
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from psycopg2.extras import RealDictCursor
@@ -14,10 +15,11 @@ from oncehub.audit.log.hashing import leaf_hash, line, moment, root_hash
 from oncehub.audit.signing.anchors import anchor_path, read_anchors, write_anchors
 from oncehub.audit.signing.keys import SigningKey, signing_key
 from oncehub.audit.signing.statements import NO_CHECKPOINT, Statement, head
-from oncehub.errors import RunBusy
+from oncehub.errors import ConfigError, RunBusy, StoreNotAdopted
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import without_values
+from oncehub.store.history import REMEDY
 from oncehub.store.migrate import opened
 
 LINES: Final = 10_000
@@ -26,18 +28,19 @@ LINES: Final = 10_000
 OVERDUE_SECONDS: Final = 900.0
 """Seconds that a line may wait for its checkpoint before signing counts as overdue."""
 
-_LOCK: Final = "checkpoint"
+SIGNING: Final = "checkpoint"
+"""The lock of those who sign, archive or adopt."""
 
 _LAST: Final = "select number, statement, horizon::text from audit.checkpoint order by number desc limit 1"
 
 # One snapshot for the lines and for the horizon below which no other line can be committed.
 _NEXT: Final = """
-select pg_snapshot_xmin(pg_current_snapshot())::text as horizon, clock_timestamp() as signed_at,
+select hub.transaction_horizon()::text as horizon, clock_timestamp() as signed_at,
     (
         select array_agg(to_checkpoint)
         from (
             select entry_id from audit.entry
-            where transaction >= %(after)s::xid8 and transaction < pg_snapshot_xmin(pg_current_snapshot())
+            where transaction >= %(after)s::xid8 and transaction < (select hub.transaction_horizon())
             order by transaction
             fetch first %(lines)s rows with ties
         ) as taken (to_checkpoint)
@@ -51,7 +54,7 @@ insert into audit.checkpoint (number, entries, leaves, statement, horizon, signe
 values (%(number)s, %(entries)s, %(leaves)s, %(statement)s, %(horizon)s::xid8, %(signed_at)s)
 """
 
-_UNANCHORED: Final = "select number, statement from audit.checkpoint where number > %s order by number"
+_HEADS: Final = "select number, statement from audit.checkpoint where number > %s order by number"
 
 _LAG: Final = "select audit.oldest_unsigned(), clock_timestamp()"
 
@@ -76,36 +79,55 @@ class CheckpointReport:
 
 
 @dataclass(frozen=True)
-class _Last:
+class LastCheckpoint:
+    """The newest checkpoint: number, hash of its statement, and the horizon below which all is signed.
+
+    Before the first one, the number is 0.
+    """
+
     number: int
     head: str
     horizon: str
 
 
-def write_checkpoints(settings: Settings, database: Connection | None = None) -> CheckpointReport:
+def write_checkpoints(
+    settings: Settings, database: Connection | None = None, *, anchor_anew: bool = False
+) -> CheckpointReport:
     """Sign every line that no open transaction can precede, and anchor the heads; a repeat signs nothing.
 
-    Each checkpoint is a transaction; one that a kill left unanchored is anchored by the next signing.
+    Each checkpoint is a transaction, and anchored before the next one; one that a kill left unanchored is
+    anchored by the next signing.
+
+    Args:
+        settings: name the database, the key and the file of anchors.
+        database: used instead of a connection of its own.
+        anchor_anew: anchor all checkpoints that the anchors lack: their file was lost.
 
     Raises:
         RunBusy: when another process signs.
-        ConfigError: when the key is wrong, or the anchor cannot be written.
+        ConfigError: when the key is wrong, the anchor cannot be written, is of another log, or lacks
+            checkpoints that were anchored.
+        StoreNotAdopted: when the anchors are ahead of the database: it is in an earlier state.
         StoreError: when the database cannot be used.
     """
+    path = anchor_path(settings)
     key = signing_key(settings.home)
     with (
         without_values("signing the access log"),
         opened(settings, database) as connection,
-        locked(connection, _LOCK) as alone,
+        locked(connection, SIGNING) as alone,
     ):
         if not alone:
             raise RunBusy("another process signs the access log")
+        if not anchor_anew:
+            _require_anchored(connection, path)
+        anchor_missing(connection, path)
         signed: list[int] = []
         while lines := sign_batch(connection, key):
             signed.append(lines)
-        _anchor(settings, connection)
+            anchor_missing(connection, path)
         with connection:
-            last = _last(connection)
+            last = last_checkpoint(connection)
         return CheckpointReport(
             len(signed), sum(signed), last.number, last.head, unsigned_seconds(connection)
         )
@@ -114,7 +136,7 @@ def write_checkpoints(settings: Settings, database: Connection | None = None) ->
 def sign_batch(connection: Connection, key: SigningKey, lines: int = LINES) -> int:
     """Sign the next batch in a transaction of its own; return how many lines, 0 when none is ready."""
     with connection:
-        last = _last(connection)
+        last = last_checkpoint(connection)
         with connection.cursor(cursor_factory=RealDictCursor) as cursor:
             cursor.execute(_NEXT, {"after": last.horizon, "lines": lines})
             taken = dict(cursor.fetchone() or {"taken": None})
@@ -135,11 +157,11 @@ def between_signings(connection: Connection) -> Iterator[int]:
     Raises:
         RunBusy: when one is signing.
     """
-    with locked(connection, _LOCK) as alone:
+    with locked(connection, SIGNING) as alone:
         if not alone:
             raise RunBusy("another process signs or exports the access log; try again in a minute")
         with connection:
-            number = _last(connection).number
+            number = last_checkpoint(connection).number
         yield number
 
 
@@ -152,7 +174,11 @@ def unsigned_seconds(connection: Connection) -> float:
 
 
 def _signed(
-    last: _Last, rows: Sequence[Mapping[str, Any]], horizon: str, signed_at: datetime, key: SigningKey
+    last: LastCheckpoint,
+    rows: Sequence[Mapping[str, Any]],
+    horizon: str,
+    signed_at: datetime,
+    key: SigningKey,
 ) -> dict[str, Any]:
     leaves = [leaf_hash(line(row)) for row in rows]
     statement = Statement(
@@ -173,18 +199,46 @@ def _signed(
     }
 
 
-def _last(connection: Connection) -> _Last:
+def last_checkpoint(connection: Connection) -> LastCheckpoint:
+    """Return the newest checkpoint within the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(_LAST)
         row = cursor.fetchone()
-    return _Last(row[0], head(row[1]), row[2]) if row else _Last(0, NO_CHECKPOINT, "0")
+    return LastCheckpoint(row[0], head(row[1]), row[2]) if row else LastCheckpoint(0, NO_CHECKPOINT, "0")
 
 
-def _anchor(settings: Settings, connection: Connection) -> None:
-    path = anchor_path(settings)
+def anchor_missing(connection: Connection, path: Path) -> None:
+    """Anchor the checkpoints above the last one that is anchored."""
     anchored = max(read_anchors(path).heads, default=0)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(_UNANCHORED, (anchored,))
-        heads = {number: head(signed) for number, signed in cursor.fetchall()}
-    if heads:
+    if heads := _heads(connection, anchored):
         write_anchors(path, heads)
+
+
+def _require_anchored(connection: Connection, path: Path) -> None:
+    """Check that the anchors end with the database's last checkpoint or, after a kill, the one before."""
+    heads = read_anchors(path).heads
+    anchored = max(heads, default=0)
+    made = _heads(connection, max(anchored - 1, 0))
+    last = max(made, default=0)
+    if anchored > last:
+        raise StoreNotAdopted(
+            f"checkpoint {anchored} of the access log is anchored in {path}, and the database ends before "
+            f"it: it is in an earlier state, or not the hub's own; {REMEDY}"
+        )
+    if anchored and made[anchored] != heads[anchored]:
+        raise ConfigError(
+            f"{path}: its checkpoint {anchored} is not that of the database: it is of another log, or the "
+            "log was replaced; see `oncehub audit verify`, and name the right file with ONCEHUB_AUDIT_ANCHOR"
+        )
+    if last - anchored > 1:
+        raise ConfigError(
+            f"{path}: lacks checkpoints {anchored + 1} to {last}, which were anchored: the file was lost, "
+            "shortened or is an earlier copy; put it back. If it cannot be, compare the log with its "
+            "archives (oncehub audit verify --archive), then run: oncehub audit checkpoint --anchor-anew"
+        )
+
+
+def _heads(connection: Connection, after: int) -> dict[int, str]:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_HEADS, (after,))
+        return {number: head(signed) for number, signed in cursor.fetchall()}

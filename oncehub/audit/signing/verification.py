@@ -56,6 +56,7 @@ class Verification:
         lines: lines in them.
         waiting: lines that no checkpoint holds yet; of files always 0.
         anchored: anchored heads that were compared.
+        adoptions: when, by whom and why the database was adopted after a restore, as signed.
         findings: in the order of the log; at most some hundreds.
     """
 
@@ -63,6 +64,7 @@ class Verification:
     lines: int = 0
     waiting: int = 0
     anchored: int = 0
+    adoptions: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -146,6 +148,7 @@ class Chain:
     def _judged(self, batch: FoundBatch) -> Iterator[Finding]:
         self.outcome.checkpoints += 1
         self.outcome.lines += len(batch.lines)
+        self.outcome.adoptions += [line.adoption for line in batch.lines if line.adoption]
         yield from (Finding("changed", batch.number, None, None, problem) for problem in batch.problems)
         if batch.number != self._number + 1:
             absent = f"checkpoint {self._number + 1} should come here"

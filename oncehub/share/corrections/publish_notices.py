@@ -21,6 +21,9 @@ from oncehub.store.statements import statement
 
 PREFIX = "corrections."
 
+LAST = "select last_sequence from share.correction_feed where source = %(source)s"
+"""Gives the number of the last notice to a source."""
+
 # A person who leaves the agreement's population closes their discrepancies for it; one who joins opens them.
 _INSIDE = "exists (select from truth.person where person.person_key = d.person_key and {covered})"
 
@@ -28,7 +31,7 @@ _OR_MOVED = """or d.closed_at is null and exists (
     select from share.change c
     where c.person_key = d.person_key
         and c.transaction >= f.published_below
-        and c.transaction < pg_snapshot_xmin(pg_current_snapshot())
+        and c.transaction < (select hub.transaction_horizon())
 )"""
 
 _WAITING = """
@@ -68,7 +71,7 @@ def notice_sequence(agreement: Agreement, source: str) -> Sequence:
         name=feed_name(source),
         prepare=statement(__name__, "prepare"),
         steps=(append, statement(__name__, "approved").format()) if agreement.corrects(today()) else (),
-        last="select last_sequence from share.correction_feed where source = %(source)s",
+        last=LAST,
         waiting=_WAITING,
         values={
             "source": source,

@@ -10,9 +10,16 @@ from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement, Corrections
 from oncehub.errors import NotFetched
-from oncehub.share.corrections.publish_notices import feed_name
-from oncehub.share.delivery.consumer_offsets import Position, note_acknowledged, note_fetched, require_fetched
-from oncehub.share.delivery.gap_free_sequence import SequencePage, read_page
+from oncehub.share.corrections.publish_notices import LAST, feed_name
+from oncehub.share.delivery.consumer_offsets import (
+    Position,
+    Published,
+    note_acknowledged,
+    note_fetched,
+    require_fetched,
+    require_in_sequence,
+)
+from oncehub.share.delivery.gap_free_sequence import SequencePage, Start, read_page
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement
 
@@ -62,8 +69,8 @@ limit 1
 """
 
 
-def read_notices(connection: Connection, agreement: Agreement, after: int, limit: int) -> SequencePage:
-    """Read up to `limit` notices to the agreement's source with a sequence above `after`.
+def read_notices(connection: Connection, agreement: Agreement, start: Start) -> SequencePage:
+    """Read notices to the agreement's source from `start` on.
 
     A line is `{sequence, notice, change, kind, severity, record, attribute, source_value, stated_at,
     golden_value, withheld, asserted_by, opened_at, closed_at}`; one that closes also has `closed_because` and
@@ -76,13 +83,15 @@ def read_notices(connection: Connection, agreement: Agreement, after: int, limit
     Args:
         connection: one that may become the agreement's role.
         agreement: one with corrections; values outside it are withheld.
-        after: sequence of the last line the source has; 0 reads from the start.
-        limit: at least 1.
+        start: where the source reads on.
+
+    Raises:
+        OutOfSequence: when the source cannot have the lines up to `start`.
     """
-    values = {"noticed": list(agreement.noticed())}
-    return read_page(
-        connection, agreement, _READ, values, lambda row: _line(row, agreement), after=after, limit=limit
-    )
+    source = agreement.corrections.source if agreement.corrections else ""
+    values = {"noticed": list(agreement.noticed()), "source": source}
+    published = Published(feed_name(source), LAST, values)
+    return read_page(connection, agreement, published, _READ, lambda row: _line(row, agreement), start=start)
 
 
 def note_read(
@@ -100,6 +109,7 @@ def acknowledge(
     answers: Sequence[NoticeResponse],
     *,
     client_id: str,
+    epoch: str | None = None,
 ) -> Position:
     """Note within the caller's transaction how far a source keeps its notices, and what it says to them.
 
@@ -107,8 +117,11 @@ def acknowledge(
 
     Raises:
         NotFetched: when the sequence, or a notice, was not given out to it; nothing is noted then.
+        OutOfSequence: when the numbers are those of another epoch, of which the source has stated its own.
     """
     feed = feed_name(corrections.source)
+    if epoch is not None:
+        require_in_sequence(connection, Published(feed, LAST, {"source": corrections.source}), 0, epoch)
     fetched = require_fetched(connection, feed, sequence).fetched
     values = {
         "source": corrections.source,

@@ -6,11 +6,33 @@ restart, adds none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from oncehub.errors import NotFetched
+from psycopg2 import sql
+
+from oncehub.errors import NotFetched, OutOfSequence
 from oncehub.store.connection import Connection
+from oncehub.store.history import require_own
+
+Statement = str | sql.Composable
+
+
+@dataclass(frozen=True)
+class Published:
+    """A sequence as its consumers see it.
+
+    Attributes:
+        name: of a feed, or `corrections.<source>`.
+        last: a statement that gives the number of its last line; no row, or 0, when there is none.
+        values: of the placeholders of `last` and of the statement that reads the lines.
+    """
+
+    name: str
+    last: Statement
+    values: Mapping[str, Any]
+
 
 Kind = Literal["fetched", "acknowledged"]
 
@@ -74,6 +96,43 @@ def note_page(connection: Connection, feed: str, client_id: str, after: int, rea
     note_fetched(connection, feed, client_id, after, reached)
     if 0 < after <= position(connection, feed).fetched:
         _step(connection, feed, client_id, "acknowledged", after)
+
+
+def require_in_sequence(
+    connection: Connection, published: Published, sequence: int, epoch: str | None
+) -> str:
+    """Check that a consumer can have the lines up to `sequence`, and return the epoch of the numbers.
+
+    After a restore the hub may have forgotten lines that consumers have, and gives their numbers to others.
+    A consumer that states the epoch of its last page is also refused a number that was not given out: the
+    files of a server may return to an earlier moment without a new epoch.
+
+    Args:
+        connection: in a transaction.
+        published: the sequence.
+        sequence: 0 is before the first line.
+        epoch: that of the page with this line; None where the consumer does not say.
+
+    Raises:
+        OutOfSequence: when it cannot.
+    """
+    current = require_own(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(published.last, published.values)
+        row = cursor.fetchone()
+    end = int(row[0]) if row else 0
+    anew = f"the last line is {end}; take a new snapshot: read from after=0 and replace what you hold"
+    if epoch is not None and epoch != current:
+        raise OutOfSequence(
+            f"the numbers of {published.name} are those of another epoch: the hub was restored, and {anew}",
+            end,
+            current,
+        )
+    reached = end if epoch is None else min(end, position(connection, published.name).fetched)
+    if sequence > reached:
+        state = f"ends before {sequence}" if sequence > end else f"has not given out {sequence}"
+        raise OutOfSequence(f"{published.name} {state}: {anew}", end, current)
+    return current
 
 
 def require_fetched(connection: Connection, feed: str, sequence: int) -> Position:

@@ -5,7 +5,7 @@ appended, after the changes have committed, so that a consumer that keeps its la
 
 - One process at a time appends to a sequence (a lock in the database).
 - A step appends only what committed below the horizon, the oldest transaction that was open when it began
-  (`pg_snapshot_xmin(pg_current_snapshot())` in its statement). A later transaction cannot commit before it.
+  (`hub.transaction_horizon()` in its statement). A later transaction cannot commit before it.
 - What committed above the horizon waits; `publish` repeats until nothing waits.
 - A step is one transaction: a kill loses nothing, and a repeat adds nothing.
 
@@ -25,6 +25,7 @@ from oncehub.audit.log.entries import DisclosedLine
 from oncehub.config.agreements import Agreement
 from oncehub.errors import RunBusy, StoreUnavailable
 from oncehub.settings import Settings
+from oncehub.share.delivery.consumer_offsets import Published, Statement, require_in_sequence
 from oncehub.share.roles import as_agreement, schemas_for
 from oncehub.store.connection import Connection, Cursor, locked
 from oncehub.store.failures import without_values
@@ -34,8 +35,6 @@ PATIENCE_SECONDS: Final = 20.0
 """How long to wait for older transactions that hold changes back."""
 
 _POLL_SECONDS: Final = 0.1
-
-Statement = str | sql.Composable
 
 
 @dataclass(frozen=True)
@@ -143,18 +142,35 @@ class Sequence:
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where a consumer reads on.
+
+    Attributes:
+        after: number of the last line that the consumer has; 0 reads from the start.
+        limit: the most lines that are given out; at least 1.
+        epoch: that of the page with this line; None where the consumer does not say.
+    """
+
+    after: int
+    limit: int
+    epoch: str | None = None
+
+
+@dataclass(frozen=True)
 class SequencePage:
     """A piece of a sequence.
 
     Attributes:
         lines: in order of their numbers, each with its own as `sequence`.
         next: `after` of the next read.
+        epoch: `epoch` of the next read.
         more: whether there are further lines now.
         disclosed: whom each line is about, for the access log.
     """
 
     lines: list[dict[str, Any]]
     next: int
+    epoch: str
     more: bool
     disclosed: tuple[DisclosedLine, ...]
 
@@ -162,35 +178,37 @@ class SequencePage:
 def read_page(
     connection: Connection,
     agreement: Agreement | None,
+    published: Published,
     statement: sql.SQL,
-    values: Mapping[str, Any],
     line: Callable[[Mapping[str, Any]], dict[str, Any]],
     *,
-    after: int,
-    limit: int,
+    start: Start,
 ) -> SequencePage:
-    """Read up to `limit` lines with a number above `after`, with the rights of the agreement's role.
+    """Read the lines from `start` on, with the rights of the agreement's role.
 
     Args:
         connection: in a transaction; one that may become the agreement's role.
         agreement: on whose behalf; None reads with the connection's own rights.
+        published: the sequence.
         statement: one `select` of the schemas that `schemas_for` names, in order of `sequence`, with the
-            placeholders `after` and `limit`; its rows have `sequence` and `person_key`. Where it passes lines
-            over, they also have `last_sequence`, which is the next read's `after` once no line is left, and
-            one row has no `sequence` when there is no line at all.
-        values: of the other placeholders.
+            placeholders `after` and `limit` beside those of `published`; its rows have `sequence` and
+            `person_key`. Where it passes lines over, they also have `last_sequence`, which is the next read's
+            `after` once no line is left, and one row has no `sequence` when there is no line at all.
         line: makes the line that is given out of a row.
-        after: number of the last line that the consumer has; 0 reads from the start.
-        limit: at least 1.
+        start: where the consumer reads on.
+
+    Raises:
+        OutOfSequence: see `require_in_sequence`.
     """
+    epoch = require_in_sequence(connection, published, start.after, start.epoch)
     asked = statement.format(**schemas_for(agreement))
     with as_agreement(connection, agreement) as cursor:
-        cursor.execute(asked, {**values, "after": after, "limit": limit + 1})
+        cursor.execute(asked, {**published.values, "after": start.after, "limit": start.limit + 1})
         rows = cursor.fetchall()
     found = [row for row in rows if row["sequence"] is not None]
-    shown, more = found[:limit], len(found) > limit
-    reached = [after, *(row["sequence"] for row in shown)]
+    shown, more = found[: start.limit], len(found) > start.limit
+    reached = [start.after, *(row["sequence"] for row in shown)]
     if not more:
         reached += [row["last_sequence"] for row in rows if "last_sequence" in row]
     disclosed = tuple(DisclosedLine(row["sequence"], row["person_key"]) for row in shown)
-    return SequencePage([line(row) for row in shown], max(reached), more, disclosed)
+    return SequencePage([line(row) for row in shown], max(reached), epoch, more, disclosed)

@@ -21,7 +21,14 @@ from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.population import population_condition
 from oncehub.share.consent.consents import consent_terms, lock_consents
 from oncehub.share.delivery import gap_free_sequence as delivery
-from oncehub.share.delivery.gap_free_sequence import PATIENCE_SECONDS, PublishReport, SequencePage, read_page
+from oncehub.share.delivery.consumer_offsets import Published
+from oncehub.share.delivery.gap_free_sequence import (
+    PATIENCE_SECONDS,
+    PublishReport,
+    SequencePage,
+    Start,
+    read_page,
+)
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement
 
@@ -42,6 +49,8 @@ select count(*)
 from share.change, share.feed
 where feed.feed = %(feed)s and (change.transaction, change.change_id) > (feed.transaction, feed.change_id)
 """
+
+_LAST = "select last_sequence from share.feed where feed = %(feed)s"
 
 # After a person's last entry is a removal, or the person has withdrawn consent, earlier entries contain no
 # values: a consumer that reads them again no longer has a right to the values.
@@ -114,17 +123,15 @@ def feed_sequence(agreement: Agreement, sensitive: Sequence[str], home: Path) ->
         name=agreement.feed or "",
         prepare="insert into share.feed (feed) values (%(feed)s) on conflict do nothing",
         steps=(append,) if agreement.in_force(today()) else (),
-        last="select last_sequence from share.feed where feed = %(feed)s",
+        last=_LAST,
         waiting=_WAITING,
         values=feed_terms(agreement),
         before_step=(lambda cursor: use_keys(cursor, home)) if sensitive else None,
     )
 
 
-def read_changes(
-    connection: Connection, agreement: Agreement, after: int, limit: int, key: bytes
-) -> SequencePage:
-    """Read up to `limit` lines of the agreement's feed with a sequence above `after`.
+def read_changes(connection: Connection, agreement: Agreement, start: Start, key: bytes) -> SequencePage:
+    """Read lines of the agreement's feed from `start` on.
 
     A line is `{sequence, person, kind, changed, values, as_of}`: `person` is a pseudonym that only this feed
     uses; `kind` is created, changed or removed; `changed` names the attributes; `values` holds every
@@ -139,9 +146,11 @@ def read_changes(
     Args:
         connection: one that may become the agreement's role.
         agreement: one with a feed.
-        after: sequence of the last line the consumer has; 0 reads from the start.
-        limit: at least 1.
+        start: where the consumer reads on.
         key: the hub's key for pseudonyms.
+
+    Raises:
+        OutOfSequence: when the consumer cannot have the lines up to `start`.
     """
     feed = agreement.feed or ""
     if agreement.needs_consent:
@@ -154,7 +163,8 @@ def read_changes(
             named["merged_into"] = feed_pseudonym(key, feed, cut["merged_into"])
         return {"sequence": row["sequence"], **cut, **named}
 
-    return read_page(connection, agreement, _READ, {}, line, after=after, limit=limit)
+    published = Published(feed, _LAST, {"feed": feed})
+    return read_page(connection, agreement, published, _READ, line, start=start)
 
 
 def feed_terms(agreement: Agreement) -> dict[str, Any]:

@@ -131,7 +131,14 @@ def test_a_source_that_stops_goes_on_where_it_was(tax: Any, five: list[int]) -> 
         lines += page["notices"]
         after, more = page["next"], page["more"]
     assert [line["sequence"] for line in lines] == [1, 2, 3, 4, 5]
-    assert tax.corrections(after=5).json() == {"notices": [], "next": 5, "more": False}
+    end = {"notices": [], "next": 5, "epoch": page["epoch"], "more": False}
+    assert tax.corrections(after=5, epoch=page["epoch"]).json() == end
+    beyond = tax.corrections(after=6)
+    assert (beyond.status_code, beyond.json()["last_sequence"], beyond.json()["epoch"]) == (
+        409,
+        5,
+        page["epoch"],
+    )
 
 
 def test_an_agency_without_corrections_is_refused_and_logged(portal: Any, five: list[int], log: Any) -> None:
@@ -212,7 +219,7 @@ def test_what_left_the_agreement_is_passed_over_and_paging_goes_on(
     assert [line["sequence"] for line in first["notices"]] == [6]
     without_attribute(tax, "person.phone")
     answer = tax.corrections()
-    assert answer.json() == {"notices": [], "next": 6, "more": False}
+    assert answer.json() == {"notices": [], "next": 6, "epoch": answer.json()["epoch"], "more": False}
     assert tax.acknowledge(6).status_code == 200
 
 

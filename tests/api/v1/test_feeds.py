@@ -28,7 +28,28 @@ def test_a_consumer_that_stops_goes_on_where_it_was(portal: Any, published: list
         lines += page["changes"]
         after, more = page["next"], page["more"]
     assert [line["sequence"] for line in lines] == [1, 2, 3, 4, 5]
-    assert portal.changes("residence", after=after).json() == {"changes": [], "next": 5, "more": False}
+    end = {"changes": [], "next": 5, "epoch": page["epoch"], "more": False}
+    assert portal.changes("residence", after=after, epoch=page["epoch"]).json() == end
+
+
+def test_a_consumer_ahead_of_the_feed_or_of_another_epoch_is_told_to_take_a_new_snapshot(
+    portal: Any, published: list[str], log: Any
+) -> None:
+    epoch = portal.changes("residence", limit=3).json()["epoch"]
+    other = "00000000-0000-4000-8000-000000000000"
+    for query in (
+        {"after": 6},
+        {"after": 2**62, "epoch": epoch},
+        {"epoch": other},
+        {"after": 5, "epoch": epoch},
+    ):
+        refused = portal.changes("residence", **query)
+        problem = refused.json()
+        assert refused.status_code == 409, query
+        assert (problem["last_sequence"], problem["epoch"]) == (5, epoch)
+        assert "after=0" in problem["detail"]
+    assert [entry[-1] for entry in log()] == ["answered"] + ["refused"] * 4
+    assert portal.changes("residence", after=3, epoch=epoch).status_code == 200
 
 
 def test_a_line_holds_the_agreements_attributes_and_no_key_of_the_hub(
@@ -84,5 +105,5 @@ def test_what_left_the_agreement_is_cut_out_of_lines_published_before(
 
 
 def test_a_query_out_of_bounds_is_a_422(portal: Any) -> None:
-    for query in ({"after": -1}, {"limit": 0}, {"limit": 1001}, {"after": 2**63}, {"x": 1}):
+    for query in ({"after": -1}, {"limit": 0}, {"limit": 1001}, {"after": 2**63}, {"x": 1}, {"epoch": "x"}):
         assert portal.changes("residence", **query).status_code == 422, query

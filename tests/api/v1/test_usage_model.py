@@ -82,7 +82,7 @@ class World:
         page = getattr(self, agency).changes(feed, after=self.begins[feed] + after, limit=limit).json()
         key = pseudonym_key(self.configuration.home)
         pseudonyms = {feed_pseudonym(key, feed, each): number for number, each in enumerate(self.keys)}
-        held = {pseudonyms[line["person"]] for line in page["changes"]}
+        held = {pseudonyms[line["person"]] for line in page.get("changes", ())}
         self.named.append((FEED, CODES[agency], "appeared", held))
 
     def own(self, person: int) -> None:

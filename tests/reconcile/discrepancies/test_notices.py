@@ -16,6 +16,7 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.corrections.read_notices import acknowledge, note_read, read_notices
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.store.connection import connect
 
 from ..conftest import Hub
@@ -54,7 +55,7 @@ def test_a_source_that_corrects_itself_is_notified_with_the_resolution_time(
     def fetched(after: int) -> list[dict]:
         publish_corrections(agreed, "tax", told_hub.database)
         with told_hub.database:
-            page = read_notices(told_hub.database, agreement, after, 10)
+            page = read_notices(told_hub.database, agreement, Start(after, 10))
             note_read(told_hub.database, own, "office", after, page.next)
         return page.lines
 

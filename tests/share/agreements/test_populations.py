@@ -21,6 +21,7 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.population import Catalogues, population_condition
 from oncehub.share.corrections.publish_notices import notice_sequence
 from oncehub.share.corrections.read_notices import read_notices
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.check import FeedChecker
 from oncehub.share.feeds.entries import feed_sequence, read_changes
 from oncehub.share.people.lookup import Person, Withheld, find_person
@@ -62,7 +63,7 @@ def move(database: Connection, person: str, address: dict[str, Any] | None) -> N
 def read(database: Connection, agreement: Agreement) -> list[tuple[str, bool]]:
     """Kinds of the feed's lines, and whether they hold values."""
     with database:
-        changes = read_changes(database, agreement, 0, 10_000, KEY).lines
+        changes = read_changes(database, agreement, Start(0, 10_000), KEY).lines
     return [(line["kind"], bool(line["values"])) for line in changes]
 
 
@@ -80,7 +81,7 @@ def test_who_moves_away_is_removed_and_who_moves_in_is_created(
     feed_sequence(agreement, (), editable.home).extend(database)
     assert read(database, agreement) == [("created", True)]
     with database:
-        (line,) = read_changes(database, agreement, 0, 10, KEY).lines
+        (line,) = read_changes(database, agreement, Start(0, 10), KEY).lines
     assert {"person.full_name", "person.personal_id", "person.permanent_address"} <= set(line["changed"])
     move(database, person, OUTSIDE)
     feed_sequence(agreement, (), editable.home).extend(database)
@@ -110,7 +111,7 @@ def test_wherever_somebody_moves_the_feed_holds_them_exactly_while_they_are_insi
         move(database, person, where)
         feed_sequence(agreement, (), editable.home).extend(database)
         with database:
-            changes = read_changes(database, agreement, 0, 10_000, KEY).lines
+            changes = read_changes(database, agreement, Start(0, 10_000), KEY).lines
         mine = [line for line in changes if line["person"] == known]
         inside = where == IN_HANOI
         assert (bool(mine) and mine[-1]["kind"] != "removed") == inside
@@ -135,7 +136,7 @@ def test_notices_are_about_those_inside_and_end_when_they_leave(
     def notices() -> list[tuple[str, bool]]:
         notice_sequence(agreement, "tax").extend(database)
         with database:
-            page = read_notices(database, agreement, 0, 100)
+            page = read_notices(database, agreement, Start(0, 100))
         return [(line["change"], line["golden_value"] is not None) for line in page.lines]
 
     assert notices() == [("opened", True)]

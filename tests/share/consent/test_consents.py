@@ -22,6 +22,7 @@ from oncehub.settings import Settings, load_settings
 from oncehub.share.access.database_access import build_database_access, encrypted_attributes
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.consent.consents import Proof, ShownText, record_consent, withdraw_consent
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.entries import feed_sequence, read_changes
 from oncehub.share.people.lookup import Person, Withheld, find_person
 from oncehub.store.connection import Connection, connect
@@ -213,7 +214,7 @@ def test_whatever_is_given_and_withdrawn_only_what_is_consented_to_now_leaves(
             feed_sequence(bank, (), editable.home).extend(database)
             known = feed_pseudonym(KEY, "bank_customers", person)
             with database:
-                lines = read_changes(database, bank, 0, 10_000, KEY).lines
+                lines = read_changes(database, bank, Start(0, 10_000), KEY).lines
             mine = [line for line in lines if line["person"] == known]
             assert all(set(line["values"]) <= allowed for line in mine)
             if mine:

@@ -14,6 +14,7 @@ from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.progress import SourceProgress, correction_progress
 from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.corrections.read_notices import NoticeResponse, acknowledge, note_read, read_notices
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.store.connection import Connection
 
 AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An"}
@@ -37,7 +38,7 @@ class TaxOffice:
 
     def fetch(self, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
         with self._database:
-            page = read_notices(self._database, self._agreement, after, limit)
+            page = read_notices(self._database, self._agreement, Start(after, limit))
             note_read(self._database, self._own, CLIENT, after, page.next)
         return page.lines
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from psycopg2 import sql
 
-from oncehub.errors import NotFetched, RunBusy, StoreError, StoreUnavailable
+from oncehub.errors import NotFetched, OutOfSequence, RunBusy, StoreError, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.share.delivery.consumer_offsets import (
     Position,
+    Published,
     note_acknowledged,
     note_fetched,
     note_page,
     position,
     require_fetched,
 )
-from oncehub.share.delivery.gap_free_sequence import Sequence, SequencePage, read_page
+from oncehub.share.delivery.gap_free_sequence import Sequence, SequencePage, Start, read_page
 from oncehub.store.connection import Connection, locked
 
 _TABLES = """
@@ -90,12 +92,23 @@ def say(connection: Connection, *words: str) -> None:
             cursor.execute("insert into share.toy_change (word) values (%s)", (word,))
 
 
-def read(database: Connection, after: int = 0, limit: int = 100, skipped: str = "") -> SequencePage:
+def read(
+    database: Connection, after: int = 0, limit: int = 100, skipped: str = "", epoch: str | None = None
+) -> SequencePage:
+    values = {"skipped": skipped, "name": "toy"}
+
     def line(row: Any) -> dict[str, Any]:
         return {"sequence": row["sequence"], "word": row["word"]}
 
     with database:
-        return read_page(database, None, _READ, {"skipped": skipped}, line, after=after, limit=limit)
+        return read_page(
+            database,
+            None,
+            Published("toy", "select last from share.toy where name = %(name)s", values),
+            _READ,
+            line,
+            start=Start(after, limit, epoch),
+        )
 
 
 def words(page: SequencePage) -> list[str]:
@@ -246,3 +259,27 @@ def test_nothing_beyond_what_was_given_out_is_acknowledged(toy: Sequence, databa
             require_fetched(database, "toy", 3)
         assert note_acknowledged(database, "toy", "one", 0) == Position(2, 0)
         assert note_acknowledged(database, "toy", "one", 2) == Position(2, 2)
+
+
+def test_no_page_goes_on_from_beyond_the_end_or_from_another_epoch(
+    toy: Sequence, settings: Settings, database: Connection
+) -> None:
+    def refused(after: int, epoch: str | None) -> OutOfSequence:
+        with pytest.raises(OutOfSequence, match="after=0") as refusal:
+            read(database, after, epoch=epoch)
+        database.rollback()
+        return refusal.value
+
+    epoch = read(database).epoch
+    assert refused(1, None).last_sequence == 0
+    with database:
+        say(database, "a", "b", "c")
+    toy.publish(settings, database)
+    assert (refused(4, None).last_sequence, refused(4, epoch).epoch) == (3, epoch)
+    assert read(database, 3).lines == []
+    assert refused(0, str(uuid.uuid4())).epoch == epoch
+    # Who states the epoch goes on from what was given out; the lines between may be others than it has.
+    assert "has not given out 2" in str(refused(2, epoch))
+    with database:
+        note_fetched(database, "toy", "one", 0, 2)
+    assert words(read(database, 2, epoch=epoch)) == ["c"]

@@ -22,6 +22,7 @@ from oncehub.share.clients.clients import (
     revoke_client,
 )
 from oncehub.share.delivery.consumer_offsets import note_page
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.check import FeedCheck, FeedChecker
 from oncehub.share.feeds.consumer_snapshot import digest
 from oncehub.share.feeds.entries import publish, read_changes
@@ -46,7 +47,7 @@ class Portal:
 
     def fetch(self, limit: int = 1000, client: str = CLIENT) -> None:
         with self._database:
-            page = read_changes(self._database, self.agreement, self.sequence, limit, KEY)
+            page = read_changes(self._database, self.agreement, Start(self.sequence, limit), KEY)
             note_page(self._database, FEED, client, self.sequence, page.next)
         for line in page.lines:
             if line["kind"] == "removed":
@@ -324,7 +325,7 @@ def test_checking_changes_nothing_and_can_be_cut_short(
 def told_between(portal: Portal, database: Connection, after: int) -> set[str]:
     """The persons of the lines above `after` that the agency has fetched."""
     with database:
-        page = read_changes(database, portal.agreement, after, 1000, KEY)
+        page = read_changes(database, portal.agreement, Start(after, 1000), KEY)
     return {line["person"] for line in page.lines if line["sequence"] <= portal.sequence}
 
 

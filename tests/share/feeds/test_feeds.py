@@ -13,6 +13,7 @@ from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError, RunBusy, StoreError, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.store.connection import Connection, connect, locked
 
@@ -54,7 +55,7 @@ def read(database: Connection, agreement: Agreement) -> Callable[[], list[dict[s
 
     def lines() -> list[dict[str, Any]]:
         with database:
-            return read_changes(database, agreement, 0, 10_000, KEY).lines
+            return read_changes(database, agreement, Start(0, 10_000), KEY).lines
 
     return lines
 
@@ -321,7 +322,7 @@ def test_a_consumer_that_follows_the_feed_holds_what_is_believed(
                 )
             change(database, step[1], **{step[2]: step[3]})
     publish(editable, "residence", database)
-    lines = read_changes(database, agreement, 0, 10_000, KEY).lines
+    lines = read_changes(database, agreement, Start(0, 10_000), KEY).lines
     held: dict[str, dict[str, Any]] = {}
     for line in lines:
         assert (line["person"] in held) == (line["kind"] != "created")

@@ -25,6 +25,7 @@ from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.delivery.consumer_offsets import note_page
+from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.share.forms.submissions import LONGEST_OPEN
 from oncehub.share.retention import purge as purging
@@ -387,7 +388,7 @@ def test_a_line_loses_its_values_once_every_client_keeps_what_replaced_it(
 
     def told() -> list[dict[str, Any]]:
         with database:
-            return read_changes(database, agreement, 0, 10, b"k" * 32).lines
+            return read_changes(database, agreement, Start(0, 10), b"k" * 32).lines
 
     before = told()
     assert acknowledge("quick", 3) == {}

@@ -9,7 +9,7 @@ from (
     union all
     select source, kind, removed - added - changed
     from truth.run_balance_entry
-    where subject = 'discrepancy' and written_in = pg_current_xact_id()
+    where subject = 'discrepancy' and written_in = (select hub.transaction_number())
 ) counted
 group by source, kind
 having sum(number) <> 0;

@@ -11,7 +11,7 @@ with fresh as materialized (
     from truth.discrepancy d join share.correction_feed f using (source)
     where d.source = %(source)s
         and (d.changed_in >= f.published_below {or_moved})
-        and d.changed_in < pg_snapshot_xmin(pg_current_snapshot())
+        and d.changed_in < (select hub.transaction_horizon())
         and 'person.' || d.attribute = any(%(attributes)s)
 ),
 state as (
@@ -109,7 +109,7 @@ published as (
     order by t.number
 )
 update share.correction_feed set
-    published_below = pg_snapshot_xmin(pg_current_snapshot()),
+    published_below = (select hub.transaction_horizon()),
     last_sequence = last_sequence + (select count(*) from line),
     published_at = now()
 where source = %(source)s

@@ -6,7 +6,7 @@ with fresh as materialized (
     from share.change, share.feed
     where feed.feed = %(feed)s
         and (change.transaction, change.change_id) > (feed.transaction, feed.change_id)
-        and change.transaction < pg_snapshot_xmin(pg_current_snapshot())
+        and change.transaction < (select hub.transaction_horizon())
 ),
 newest as (
     select distinct on (person_key) person_key, transaction, change_id

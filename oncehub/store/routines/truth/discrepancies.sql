@@ -1,7 +1,7 @@
 create or replace function truth.note_change() returns trigger
     language plpgsql as $$
 begin
-    new.changed_in := pg_current_xact_id();
+    new.changed_in := hub.transaction_number();
     return new;
 end
 $$;
