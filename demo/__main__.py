@@ -32,6 +32,7 @@ from demo.story.send_back import send_back
 from demo.story.story import Story, mark_changes, tell_story
 from oncehub.errors import OncehubError
 from oncehub.share.people.labels import load_labels
+from oncehub.whole_files import write_whole
 from stubs.client import SystemsError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -176,7 +177,7 @@ def _require_writable(path: Path) -> None:
 
 def _write(path: Path, figures: Summary) -> None:
     try:
-        path.write_text(json.dumps(figures.document(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        write_whole(path, (json.dumps(figures.document(), indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:
         raise DemoFailed(f"{path}: cannot be written: {error.strerror}") from None
 

@@ -16,6 +16,7 @@ from oncehub.config.connector import Connector
 from oncehub.normalize.contract.contract import Contract, Node, load_contract
 from oncehub.normalize.transforms import dates
 from oncehub.settings import Settings
+from oncehub.whole_files import write_whole
 
 _MOMENTS: Final = (
     "iso8601",
@@ -77,8 +78,7 @@ class Discovery:
             (self.contract_path, as_file(self.contract)),
             (self.mapping_path, self.mapping.encode()),
         ):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            write_whole(path, content)
 
 
 def discovered(

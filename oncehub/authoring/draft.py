@@ -15,6 +15,7 @@ from oncehub.config.connector import Connector
 from oncehub.errors import ConfigError
 from oncehub.normalize.contract.contract import Contract, Node
 from oncehub.settings import Settings
+from oncehub.whole_files import write_whole
 
 _INDENT = "    "
 TEMPLATE_SAMPLES = [{"id": "A-1", "fullName": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}]
@@ -64,9 +65,14 @@ def write_draft(settings: Settings, name: str, draft: Draft) -> list[Path]:
     if there := sorted(path for path in files if path.exists()):
         raise ConfigError(f"{there[0]} is there already; choose another name, or remove it first")
     _check_name(name, draft)
-    for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    try:
+        for path, content in files.items():
+            write_whole(path, content)
+    except OSError:
+        # A part of the files would be in the way of the next call.
+        for path in files:
+            path.unlink(missing_ok=True)
+        raise
     return list(files)
 
 

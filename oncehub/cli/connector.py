@@ -27,6 +27,7 @@ from oncehub.errors import ConfigError
 from oncehub.intake.drift import list_drift
 from oncehub.settings import Settings, load_settings
 from oncehub.store.migrate import opened
+from oncehub.whole_files import write_whole
 
 if TYPE_CHECKING:
     from oncehub.authoring.discovery import Discovery
@@ -199,8 +200,7 @@ def _put(path: Path, text: str | None) -> None:
     if text is None:
         path.unlink()
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
+    write_whole(path, text.encode())
 
 
 def _described(connector: Connector, each: Finding) -> list[str]:

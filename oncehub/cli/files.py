@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oncehub.errors import ConfigError
+from oncehub.whole_files import write_whole
 
 
 def read_file(path: Path, advice: str = "") -> bytes:
@@ -30,6 +31,6 @@ def write_file(path: Path, content: bytes) -> None:
         ConfigError: when it cannot be written.
     """
     try:
-        path.write_bytes(content)
+        write_whole(path, content)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

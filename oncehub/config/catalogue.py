@@ -18,6 +18,7 @@ from oncehub.config.retention import RetentionRules
 from oncehub.config.rules import CaseRules, ComparisonRules, MatchingRules, SurvivorshipRules
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
+from oncehub.whole_files import write_whole
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 
@@ -103,8 +104,7 @@ def write_config_schemas(settings: Settings) -> list[Path]:
     """Write `schemas/config/*.json` where they are out of date, and return the files written."""
     stale = stale_config_schemas(settings)
     for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(config_schemas()[path.name])
+        write_whole(path, config_schemas()[path.name])
     return stale
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from oncehub.encryption.secrets import KEY_BYTES, create_secret_file, decode_key, encode_key
 from oncehub.errors import ConfigError, KeyMissing
+from oncehub.whole_files import write_whole
 
 VARIABLE: Final = "ONCEHUB_KEY_DATA"
 _PRIMARY: Final = "primary"
@@ -85,9 +86,7 @@ def add_primary(home: Path) -> KeyRing:
     load_key_ring(home)
     folder = _folder(home)
     with _exclusive(folder):
-        temporary = folder / f".{_PRIMARY}.{secrets.token_hex(8)}"
-        create_secret_file(temporary, _add(folder).encode())
-        temporary.replace(folder / _PRIMARY)
+        write_whole(folder / _PRIMARY, _add(folder).encode(), mode=0o600)
     return _read(folder)
 
 

@@ -6,9 +6,11 @@ import base64
 import binascii
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from oncehub.errors import ConfigError
+from oncehub.whole_files import create_whole
 
 KEY_BYTES = 32
 
@@ -66,16 +68,6 @@ def _file(name: str, home: Path) -> Path:
 
 
 def create_secret_file(path: Path, content: bytes) -> None:
-    """Create a file with mode 0600; an existing file stays as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    try:
-        # link() refuses an existing name: the first process wins, and no reader sees partial content.
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
+    """Create a file with mode 0600, whole; an existing file stays as it is."""
+    with suppress(FileExistsError):
+        create_whole(path, content, mode=0o600)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +109,26 @@ def write_anchors(
     content += [{"checkpoint": each.checkpoint, "archive": each.archive} for each in archives]
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with path.open("ab") as file:
-            file.truncate(_length_of_whole_lines(path))
-            file.writelines(orjson.dumps(each) + b"\n" for each in content)
-            file.flush()
-            os.fsync(file.fileno())
+        with path.open("ab", buffering=0) as file:
+            _append(file, b"".join(orjson.dumps(each) + b"\n" for each in content), path)
     except OSError as error:
         raise ConfigError(
             f"{path}: {error.strerror}; ONCEHUB_AUDIT_ANCHOR must name a file that the hub may append to"
         ) from None
+
+
+def _append(file: FileIO, lines: bytes, path: Path) -> None:
+    """Append all lines or none; cut off before what a kill left of a line."""
+    length = _length_of_whole_lines(path)
+    file.truncate(length)
+    try:
+        left = memoryview(lines)
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(length)
+        raise
 
 
 def _note(anchors: Anchors, content: Mapping[str, Any]) -> None:

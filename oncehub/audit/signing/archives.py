@@ -9,7 +9,6 @@ Archive Files.
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
+from oncehub.whole_files import file_beside, keep
 
 LINKING: Final = "linkinginfo"
 ALGORITHM: Final = "SHA-256"
@@ -286,14 +286,12 @@ def _write(folder: Path, linking: Linking, files: Mapping[str, bytes]) -> tuple[
     for name, content in files.items():
         linking.files[name] = link(linking.last, content)
     name = _name(linking, files)
-    temporary = folder / f".{name}.part"
-    with temporary.open("wb") as file:
+    with file_beside(folder / name) as (file, beside):
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for member, content in (*files.items(), (LINKING, bytes(linking))):
                 archive.writestr(zipfile.ZipInfo(member, _EPOCH), content, zipfile.ZIP_DEFLATED)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / name)
+        keep(file)
+        beside.replace(folder / name)
     return name, linking.last
 
 

@@ -18,6 +18,7 @@ from oncehub.config.connector import Connector
 from oncehub.conformance.recorder import Interactions, RecordedResponse, RequestKey
 from oncehub.conformance.subject import Options
 from oncehub.errors import ConfigError
+from oncehub.whole_files import write_whole
 
 _FORM = 1
 
@@ -45,7 +46,7 @@ class Cassette:
             "answers": list(_written(self.interactions)),
         }
         text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-        path.write_bytes(gzip.compress(text, mtime=0))
+        write_whole(path, gzip.compress(text, mtime=0))
 
     @classmethod
     def load(cls, path: Path) -> Cassette:

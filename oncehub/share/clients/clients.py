@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError
 from oncehub.share.clients.keys import ClientKey, PublicJwk, list_keys, valid_until, write_key
 from oncehub.store.connection import Connection
+from oncehub.whole_files import create_whole
 
 WARN_BEFORE = timedelta(days=30)
 """How long before a client's last key ends it is warned of."""
@@ -128,14 +128,12 @@ def new_client_key(path: Path) -> PublicJwk:
     """
     key = Ed25519PrivateKey.generate()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        create_whole(path, pem, mode=0o600)
     except FileExistsError:
         raise ConfigError(f"{path}: holds a key already; choose another path") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return dict(OKPKey.import_key(key.public_key()).as_dict(private=False))
 
 
