@@ -67,6 +67,7 @@ COLUMNS: Final[dict[str, Instead]] = {
         "share.token_key.signs_since",
         "share.consumer_offset.at",
         "audit.entry.at",
+        "hub.history.begun_at",
         "record.*.received_at",
         "record.*.deleted_at",
     ),
@@ -92,6 +93,13 @@ COLUMNS: Final[dict[str, Instead]] = {
     **_without("drawn at random for each request", "audit.entry.request_id"),
     **_without(
         "root over a page's lines with their sequences; `audit verify` checks it", "audit.entry.given"
+    ),
+    **_without(
+        "each hub is a database of its own",
+        "hub.history.epoch",
+        "hub.history.system_identifier",
+        "hub.history.database",
+        "hub.history.relation",
     ),
     "intake.drift.records": Instead(
         "null", "counted each time that a record is read, so also on reading again"
