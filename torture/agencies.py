@@ -120,7 +120,7 @@ class Agencies:
             self._draw.shuffle(self._targets)
         target, kind = self._targets.pop()
         workers = api.workers()
-        process = self._draw.choice(workers) if target == "API worker" and workers else api.process.pid
+        process = self._draw.choice(workers) if target == "API worker" and workers else api.process.pid or 0
         self._report.lines[target].kills[kind] += 1
         begun = time.monotonic()
         KILLS[kind](self._killed, process, self._draw)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
+import runpy
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from oncehub.cli.app import COMMANDS
 from oncehub.encryption.key_ring import load_key_ring
 from oncehub.encryption.secrets import symmetric_key
 from oncehub.errors import StoreUnavailable
@@ -34,6 +37,13 @@ RESTART_SECONDS: Final = 60.0
 _NO_PROCESS: Final = 2**31 - 1
 _POLL_SECONDS: Final = 0.05
 
+# Commands are forked from a process that has imported them, so that little of what is killed is an import.
+_PROCESSES: Final = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(
+    [f"oncehub.cli.{place.module}" for place in COMMANDS.values()]
+    + ["oncehub.intake.sync", "oncehub.reconcile.run", "oncehub.share.retention.purge", "oncehub.api.app"]
+)
+
 # Processes are killed here, not machines: what the server has written reaches the disk without waiting.
 _QUICK: Final = ("fsync = off", "max_wal_size = '512MB'")
 
@@ -50,10 +60,6 @@ class Command:
     arguments: tuple[str, ...]
     again: tuple[str, ...] | None = None
     module: str = "oncehub.cli"
-
-    def line(self, *, again: bool = False) -> list[str]:
-        """Return the command line."""
-        return [sys.executable, "-m", self.module, *(self.again if again and self.again else self.arguments)]
 
 
 class Hub:
@@ -101,18 +107,15 @@ class Hub:
         with closing(self.connect()) as connection, connection, connection.cursor() as cursor:
             cursor.execute(statement)
 
-    def start(self, command: Sequence[str], name: str) -> tuple[subprocess.Popen[bytes], Path]:
-        """Start a process of the hub; returns it and the file of all that it prints."""
+    def start(self, command: Command, *, again: bool = False) -> tuple[BaseProcess, Path]:
+        """Start a command; returns its process and the file of all that it prints."""
         self._number += 1
-        output = self.outputs / f"{self._number:04}-{name}.log"
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
+        output = self.outputs / f"{self._number:04}-{command.name}.log"
+        arguments = command.again if again and command.again else command.arguments
+        process = _PROCESSES.Process(
+            target=_run, args=(command.module, arguments, self._environment, str(output))
+        )
+        process.start()
         return process, output
 
     def run(self, command: Command, *, again: bool = False) -> tuple[int, float]:
@@ -122,22 +125,22 @@ class Hub:
             Failure: when it hangs.
         """
         begun = time.monotonic()
-        process, _ = self.start(command.line(again=again), command.name)
+        process, _ = self.start(command, again=again)
         status = self.ended(process, command.name)
         return status, time.monotonic() - begun
 
-    def ended(self, process: subprocess.Popen[bytes], name: str) -> int:
+    def ended(self, process: BaseProcess, name: str) -> int:
         """Wait for a process to end, and return its status.
 
         Raises:
             Failure: when it does not end in time; it is killed.
         """
-        try:
-            return process.wait(COMMAND_SECONDS)
-        except subprocess.TimeoutExpired:
+        process.join(COMMAND_SECONDS)
+        if process.exitcode is None:
             process.kill()
-            process.wait()
-            raise Failure(f"{name} did not end in {COMMAND_SECONDS:g} s") from None
+            process.join()
+            raise Failure(f"{name} did not end in {COMMAND_SECONDS:g} s")
+        return process.exitcode
 
     def make_keys(self) -> None:
         """Make all keys of a new hub."""
@@ -180,3 +183,14 @@ def _serves(process: psutil.Process) -> bool:
         return "[local]" in " ".join(process.cmdline())
     except psutil.NoSuchProcess:
         return False
+
+
+def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str], output: str) -> None:
+    """Become a command, as `python -m` starts it, with a file for all that it prints."""
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for descriptor in (1, 2):
+        os.dup2(file, descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__")

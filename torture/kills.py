@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from typing import Final
 
 import psutil
@@ -68,13 +68,10 @@ KILLS: Final[dict[str, Kill]] = {
 connection is killed; the postmaster is; the server is stopped without shutting down."""
 
 
-def struck(hub: Hub, process: subprocess.Popen[bytes], kind: str, after: float, draw: random.Random) -> bool:
+def struck(hub: Hub, process: BaseProcess, kind: str, after: float, draw: random.Random) -> bool:
     """Wait some seconds, then kill; False where the process had ended, or there was nothing to kill."""
+    process.join(after)
     try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
-        try:
-            return KILLS[kind](hub, process.pid, draw)
-        except psutil.NoSuchProcess:
-            return False
-    return False
+        return process.exitcode is None and KILLS[kind](hub, process.pid or 0, draw)
+    except psutil.NoSuchProcess:
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -18,12 +17,12 @@ import requests
 from demo.processes.loopback import loopback_session
 from oncehub.api.client import HubClient
 from oncehub.errors import OncehubError, SourceUnavailable, TooManyRequests
-from torture.hub import Failure, Hub
+from torture.hub import Command, Failure, Hub
 
 SERVE_SECONDS: Final = 60.0
 """How long the API may take until it answers again after a kill."""
 
-_WORKERS: Final = 2
+_API: Final = Command("api", ("api", "--port", "0", "--workers", "2"))
 _TIMEOUT: Final = 10.0
 _POLL_SECONDS: Final = 0.02
 _ANSWERS: Final = {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
@@ -81,15 +80,14 @@ class Api:
         Raises:
             Failure: when it does not listen in time.
         """
-        line = [sys.executable, "-m", "oncehub.cli", "api", "--port", "0", "--workers", str(_WORKERS)]
-        self.process, output = self.hub.start(line, "api")
+        self.process, output = self.hub.start(_API)
         deadline = time.monotonic() + SERVE_SECONDS
-        while "listening on http" not in (said := output.read_text()):
+        while "listening on http" not in (said := output.read_text() if output.exists() else ""):
             if time.monotonic() > deadline:
                 self.process.kill()
                 raise Failure(f"the API did not start in {SERVE_SECONDS:g} s; see {output.name}")
-            if self.process.poll() is not None:
-                self.process, output = self.hub.start(line, "api")
+            if not self.process.is_alive():
+                self.process, output = self.hub.start(_API)
             time.sleep(_POLL_SECONDS)
         self.url = said.partition("listening on ")[2].split()[0]
 

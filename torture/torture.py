@@ -130,7 +130,7 @@ class Torture:
             if len(done) == kills:
                 break
             kind, after = self._next_kind(), self._draw.uniform(0, seconds)
-            process, output = self.killed.start(command.line(again=began), command.name)
+            process, output = self.killed.start(command, again=began)
             began = True
             if struck(self.killed, process, kind, after, self._draw):
                 line.kills[kind] += 1
