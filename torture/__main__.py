@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from demo.failure import DemoFailed
 from demo.processes.leftovers import MARK, fresh_folder, left_running
-from stubs.client import Systems
+from oncehub.errors import OncehubError
+from stubs.client import Systems, SystemsError
 from torture.hub import Failure
 from torture.torture import ROOT, Torture
 
@@ -44,22 +47,26 @@ def main(
     folder: Annotated[Path, typer.Option(help="Emptied at the start; kept when the torture fails.")] = FOLDER,
 ) -> None:
     """Kill every command, the API and the server at random, and compare all tables with an unkilled twin."""
-    seed = random.randrange(2**32) if seed is None else seed
-    console = Console(width=80)
-    console.print(f"seed {seed}, people {people}: the same kills again with SEED={seed} PEOPLE={people}")
-    begun = time.monotonic()
+    try:
+        seed = random.randrange(2**32) if seed is None else seed
+        _torture(folder.resolve(), Options(people, seed, kills, each))
+    except (Failure, DemoFailed, OncehubError, SystemsError) as error:
+        sys.exit(f"torture: {error}")
+
+
+def _torture(folder: Path, options: Options) -> None:
+    console, begun = Console(width=80), time.monotonic()
+    console.print(f"{options}: the same kills again with SEED={options.seed}", highlight=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ[MARK] = str(folder)
     with fresh_folder(folder):
         folder.chmod(0o755)
         try:
-            answered = run(folder, Options(people, seed, kills, each), console)
+            answered = run(folder, options, console)
         except Failure as failure:
-            console.print(f"torture: seed {seed}: {failure}\nits files are in {folder}", highlight=False)
-            raise typer.Exit(1) from None
+            raise Failure(f"seed {options.seed}: {failure}\nits files are in {folder}") from None
         if left := left_running(folder):
-            console.print(f"torture: {len(left)} processes still run: {', '.join(left)}")
-            raise typer.Exit(1)
+            raise Failure(f"{len(left)} processes still run: {', '.join(left)}")
     shutil.rmtree(folder)
     console.print(f"{answered:,} requests answered; {time.monotonic() - begun:.0f} s; no difference")
 
