@@ -187,7 +187,7 @@ def _serves(process: psutil.Process) -> bool:
 
 def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str], output: str) -> None:
     """Become a command, as `python -m` starts it, with a file for all that it prints."""
-    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for descriptor in (1, 2):
         os.dup2(file, descriptor)
     os.environ.clear()

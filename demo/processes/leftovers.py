@@ -63,8 +63,15 @@ def end_leftovers(folder: Path) -> None:
 
 
 def left_running(folder: Path) -> list[str]:
-    """Return the names of the other processes that carry the mark of `folder`."""
-    return [process.name() for process in _running(folder) if process.is_running()]
+    """Return the names of the processes that carry the mark of `folder`, but for this one and its children."""
+    return [process.name() for process in _running(folder) if _lives_apart(process)]
+
+
+def _lives_apart(process: psutil.Process) -> bool:
+    try:
+        return bool(process.ppid() != os.getpid())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _running(folder: Path) -> list[psutil.Process]:
