@@ -63,7 +63,7 @@ def end_leftovers(folder: Path) -> None:
 
 
 def left_running(folder: Path) -> list[str]:
-    """Return the names of the processes that carry the mark of `folder`, but for this one and its children."""
+    """Return the names of the processes with the mark of `folder`, but for this one and its children."""
     return [process.name() for process in _running(folder) if _lives_apart(process)]
 
 
