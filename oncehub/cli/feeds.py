@@ -101,7 +101,17 @@ def _named(
         clients: dict[str, str] = dict(cursor.fetchall())
     if named := [agreement for agreement in agreements if agreement.name == clients.get(name)]:
         return named, name
-    known = sorted({*(agreement.feed or "" for agreement in agreements), *clients})
+    if name in clients:
+        raise ConfigError(
+            f"the client {name} has no feed: its agreement {clients[name]} has none, or is gone"
+        )
+    with_feed = {agreement.name for agreement in agreements}
+    known = sorted(
+        {
+            *(agreement.feed or "" for agreement in agreements),
+            *(client for client, agreed in clients.items() if agreed in with_feed),
+        }
+    )
     close = difflib.get_close_matches(name, known, n=1)
     advice = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known) or 'none'}"
     raise ConfigError(f"there is no feed, and no client of one, with the name {name!r}; {advice}")

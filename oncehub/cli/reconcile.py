@@ -11,6 +11,7 @@ import typer
 
 from oncehub.cli.options import Json
 from oncehub.cli.output import show, show_one, write_json
+from oncehub.reconcile.run import mark_all
 from oncehub.reconcile.run import reconcile as reconcile_records
 from oncehub.reconcile.run_balance import BalanceLine, CountMismatch, RunBalance, recount, run_balance_of
 from oncehub.settings import load_settings
@@ -30,10 +31,22 @@ _DIFFERENCES = ("subject", "source", "kind", "booked", "counted")
 
 
 @app.callback()
-def reconcile(context: typer.Context, as_json: Json = False) -> None:
+def reconcile(
+    context: typer.Context,
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Reconcile every record again, after a change of the rules.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Link new records to people, update golden records and discrepancies."""
-    if context.invoked_subcommand is None:
-        show_one(reconcile_records(load_settings()), title="reconciled", as_json=as_json)
+    if context.invoked_subcommand is not None:
+        return
+    settings = load_settings()
+    if every:
+        with opened(settings) as connection:
+            mark_all(connection)
+    show_one(reconcile_records(settings), title="reconciled", as_json=as_json)
 
 
 @app.command("verify")

@@ -101,3 +101,13 @@ def test_a_name_that_is_neither_feed_nor_client_is_reported_with_the_nearest_nam
     assert "the name of the client instead of the feed" in done.stderr
     shown = oncehub("feeds", "check").stdout
     assert "taxpayers" in shown
+
+
+def test_a_client_whose_agreement_is_gone_is_not_suggested_as_its_own_nearest_name(
+    oncehub: Command, editable: Settings, database: Connection, tmp_path: Path
+) -> None:
+    add_client(database, "portal", "portal-residence", new_client_key(tmp_path / "key.pem"))
+    (editable.mappings / "agreements" / "portal-residence.yaml").unlink()
+    done = oncehub("feeds", "check", "portal")
+    assert done.returncode == 2
+    assert "the client portal has no feed: its agreement portal-residence has none, or is gone" in done.stderr

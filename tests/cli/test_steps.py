@@ -80,6 +80,10 @@ def test_the_steps_lead_from_sources_to_feeds(oncehub: Command) -> None:
     again = answered(oncehub("sync", "tax", "--json"))
     assert [(run["mode"], run["accepted"], run["deleted"]) for run in again] == [("changes", 0, 0)]
 
+    everything = answered(oncehub("reconcile", "--all", "--json"))
+    assert everything["dirty"] == report["dirty"]
+    assert (everything["people_created"], everything["people_changed"], everything["opened"]) == (0, 0, 0)
+
 
 def test_tables_for_people_hold_the_same_and_no_traceback(oncehub: Command) -> None:
     landed = oncehub("sync", "customs")
