@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import yaml
 
 from oncehub.authoring.draft import DELETIONS_ASKED, Draft, StreamDraft
 from oncehub.authoring.parameters import asked_changes, asked_pages, fixed_query
 from oncehub.authoring.proposal import plain_name
+from oncehub.config.documents import parse_yaml
+from oncehub.config.files import check_levels, read_bounded
 from oncehub.errors import ConfigError
 from oncehub.normalize.contract.contract import Node
 
@@ -30,8 +31,9 @@ _KEPT: Final = {
     "maxLength",
 }
 _DEEPEST: Final = 12
-_MOST: Final = 20_000
-"""The maximum number of schemas of one description; only references that fan out exceed it."""
+_MOST: Final = 200_000
+"""The most fields, listed values and schemas that are copied of one description."""
+_MOST_BYTES: Final = 10_000_000
 _KEY_NAMES: Final = ("id", "ma", "code", "number", "so")
 _TIME_NAMES: Final = ("updated", "modified", "changed", "capnhat", "lastchange", "thaydoi")
 
@@ -47,7 +49,34 @@ class Description:
     @property
     def title(self) -> str:
         """The title of the description."""
-        return str(self._content.get("info", {}).get("title", "Title of the source"))
+        return str(self.mapping(self._content, "info").get("title", "Title of the source"))
+
+    def mapping(self, node: Node, key: str) -> Node:
+        """Return the mapping at a key; an empty one where it is absent or null.
+
+        Raises:
+            ConfigError: when something else stands there.
+        """
+        found: Node = self._of_type(node, key, {})
+        return found
+
+    def sequence(self, node: Node, key: str) -> list[Any]:
+        """Return the list at a key; an empty one where it is absent or null.
+
+        Raises:
+            ConfigError: when something else stands there.
+        """
+        found: list[Any] = self._of_type(node, key, [])
+        return found
+
+    def _of_type(self, node: Node, key: str, none: Any) -> Any:
+        found = node.get(key)
+        if found is None:
+            return none
+        if not isinstance(found, type(none)):
+            kind = "mapping" if isinstance(none, dict) else "list"
+            raise ConfigError(f"{self._where}: {key}: is no {kind}, as OpenAPI 3 requires")
+        return found
 
     def follow(self, node: Any) -> Node:
         """Follow `$ref` within the document.
@@ -64,21 +93,29 @@ class Description:
 
     def listings(self) -> Iterator[tuple[str, Node]]:
         """Yield path and operation of every GET."""
-        for path, item in self._content.get("paths", {}).items():
-            operation = self.follow(item).get("get")
+        for path, item in self.mapping(self._content, "paths").items():
+            followed = self.follow(item)
+            operation = self.mapping(followed, "get")
             if operation:
-                shared = self.follow(item).get("parameters", [])
-                yield path, {**operation, "parameters": [*shared, *operation.get("parameters", [])]}
+                parameters = [
+                    *self.sequence(followed, "parameters"),
+                    *self.sequence(operation, "parameters"),
+                ]
+                self._count(len(parameters))
+                yield path, {**operation, "parameters": parameters}
 
     def base_path(self) -> str:
         """Return the path of the first server's address, which prefixes every path."""
-        servers = self._content.get("servers") or [{}]
-        return re.sub(r"^\w+://[^/]*", "", str(servers[0].get("url", ""))).rstrip("/")
+        servers = self.sequence(self._content, "servers") or [{}]
+        first = servers[0] if isinstance(servers[0], dict) else {}
+        return re.sub(r"^\w+://[^/]*", "", str(first.get("url", ""))).rstrip("/")
 
     def credentials(self) -> tuple[Node, str | None]:
         """Return `auth` as a connector writes it, and a remark where a setting is unknown."""
-        schemes = self._content.get("components", {}).get("securitySchemes", {})
-        chosen = next(iter(_required_names(self._content)), next(iter(schemes), None))
+        schemes = self.mapping(self.mapping(self._content, "components"), "securitySchemes")
+        needs = self.sequence(self._content, "security")
+        names = [name for need in needs if isinstance(need, dict) for name in need]
+        chosen = next(iter(names), next(iter(schemes), None))
         if chosen not in schemes:
             return {"kind": "none"}, "the description names no credentials"
         return _auth(self.follow(schemes[chosen]))
@@ -87,12 +124,17 @@ class Description:
         """Return a schema as a contract keeps it: without references and OpenAPI keywords."""
         if depth > _DEEPEST:
             return {}
-        self._count()
         node = self._merged(self.follow(node))
-        kept = {key: value for key, value in node.items() if key in _KEPT}
+        kept = {key: value for key, value in node.items() if key in _KEPT and value is not None}
+        self._count(len(self.sequence(kept, "enum")) + len(str(kept.get("description", ""))) // 100)
+        for key, values in kept.items():
+            texts = values if isinstance(values, list) else [values]
+            if key in ("type", "required") and not all(isinstance(text, str) for text in texts):
+                raise ConfigError(f"{self._where}: {key}: holds no names, as OpenAPI 3 requires")
         if "properties" in kept:
             kept["properties"] = {
-                name: self.plain(part, depth + 1) for name, part in kept["properties"].items()
+                str(name): self.plain(part, depth + 1)
+                for name, part in self.mapping(kept, "properties").items()
             }
         if "items" in kept:
             kept["items"] = self.plain(kept["items"], depth + 1)
@@ -100,29 +142,34 @@ class Description:
             kept["type"] = [kept["type"], "null"]
         return kept
 
-    def _count(self) -> None:
-        self._taken += 1
+    def _count(self, parts: int = 0) -> None:
+        self._taken += 1 + parts
         if self._taken > _MOST:
             raise ConfigError(
-                f"{self._where}: its schemas refer to each other without end; describe the records alone"
+                f"{self._where}: with its references followed it has more than {_MOST} fields and values;"
+                " describe the records alone"
             )
 
-    def _merged(self, node: Node) -> Node:
+    def _merged(self, node: Node, depth: int = 0) -> Node:
         """Merge the parts of an `allOf`; of alternatives, take the first that is not null."""
-        self._count()
-        for part in map(self.follow, node.get("allOf", [])):
-            inner = self._merged(part)
-            node = {
-                **node,
-                **inner,
-                "properties": {**node.get("properties", {}), **inner.get("properties", {})},
-                "required": [*node.get("required", []), *inner.get("required", [])],
-            }
-        options = [self.follow(part) for part in [*node.get("anyOf", []), *node.get("oneOf", [])]]
+        if depth > _DEEPEST:
+            raise ConfigError(f"{self._where}: its allOf, anyOf or oneOf run in a circle, or nest too deep")
+        properties, required = dict(self.mapping(node, "properties")), list(self.sequence(node, "required"))
+        self._count(len(properties) + len(required))
+        for part in map(self.follow, self.sequence(node, "allOf")):
+            inner = self._merged(part, depth + 1)
+            node = {**node, **inner}
+            properties |= self.mapping(inner, "properties")
+            required += self.sequence(inner, "required")
+        if "allOf" in node:
+            node = {**node, "properties": properties, "required": required}
+        alternatives = [*self.sequence(node, "anyOf"), *self.sequence(node, "oneOf")]
+        self._count(len(alternatives))
+        options = [self.follow(part) for part in alternatives]
         stated = [part for part in options if part.get("type") != "null"]
         if not stated:
             return node
-        chosen = self._merged(stated[0])
+        chosen = self._merged(stated[0], depth + 1)
         kind = chosen.get("type")
         nullable = len(stated) < len(options) and isinstance(kind, str)
         return {**node, **chosen, **({"type": [kind, "null"]} if nullable else {})}
@@ -167,12 +214,11 @@ def draft_from_openapi(path: Path) -> Draft:
 
 def _content(path: Path) -> Node:
     try:
-        text = path.read_bytes()
-        content = orjson.loads(text) if text.lstrip()[:1] == b"{" else yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (orjson.JSONDecodeError, yaml.YAMLError):
-        raise ConfigError(f"{path}: is neither JSON nor YAML") from None
+        text = read_bounded(path, _MOST_BYTES)
+        content = orjson.loads(text) if text.lstrip()[:1] == b"{" else parse_yaml(path, text)[0]
+    except orjson.JSONDecodeError as error:
+        raise ConfigError(f"{path}:{error.lineno}:{error.colno}: is not valid JSON: {error.msg}") from None
+    check_levels(path, content)
     if not isinstance(content, dict) or not str(content.get("openapi", "")).startswith("3."):
         raise ConfigError(f"{path}: is no OpenAPI 3 description; convert a Swagger 2 one first")
     return content
@@ -187,8 +233,12 @@ def _stream(
         return None
     records, item = found
     contract = {"$schema": "https://json-schema.org/draft/2020-12/schema", **description.plain(item)}
-    parameters = [description.follow(each) for each in operation.get("parameters", [])]
-    queries = {str(each["name"]): each for each in parameters if each.get("in") == "query"}
+    parameters = [description.follow(each) for each in description.sequence(operation, "parameters")]
+    queries = {
+        str(each["name"]): {**each, "schema": description.follow(each.get("schema", {}))}
+        for each in parameters
+        if each.get("in") == "query" and "name" in each
+    }
     read: dict[str, Any] = {"format": form, "path": description.base_path() + url}
     read |= {"records": records} if records else {}
     notes: dict[str, str] = {}
@@ -203,10 +253,11 @@ def _stream(
 
 def _answer(description: Description, operation: Node) -> tuple[Node, str]:
     """Return the schema of the 200 response and its format; an empty schema where there is none."""
-    answers = operation.get("responses", {})
-    good = description.follow(answers.get("200", answers.get(200, {})))
-    for kind, media in good.get("content", {}).items():
+    answers = {str(status): answer for status, answer in description.mapping(operation, "responses").items()}
+    good = description.follow(answers.get("200", {}))
+    for kind in map(str, content := description.mapping(good, "content")):
         if "json" in kind:
+            media = description.mapping(content, kind)
             lines = "ndjson" in kind or "jsonl" in kind or "json-seq" in kind
             return description.follow(media.get("schema", {})), "jsonl" if lines else "json"
     return {}, "json"
@@ -277,10 +328,6 @@ def _name(url: str, taken: dict[str, StreamDraft]) -> str:
     name = re.sub(r"[^a-z0-9]+", "_", pieces[-1].lower() if pieces else "records").strip("_")[:28]
     name = name if name[:1].isalpha() else f"s_{name}"
     return name if name not in taken else f"{name}_{len(taken) + 1}"
-
-
-def _required_names(content: Node) -> list[str]:
-    return [name for need in content.get("security", []) for name in need]
 
 
 def _auth(scheme: Node) -> tuple[Node, str | None]:

@@ -58,7 +58,9 @@ def asked_pages(queries: Queries, answer: Node, notes: dict[str, str]) -> dict[s
     )
     if size and kind["kind"] != "none":
         schema = queries[size].get("schema", {})
-        kind["size"] = {"parameter": size, "value": min(int(schema.get("maximum", _LARGEST)), _LARGEST)}
+        most = schema.get("maximum")
+        value = min(int(most), _LARGEST) if isinstance(most, int | float) and most >= 1 else _LARGEST
+        kind["size"] = {"parameter": size, "value": value}
     if kind["kind"] != "none" and (total := _place(answer, _TOTAL, "integer")):
         kind["total"] = total
     return kind
@@ -100,7 +102,7 @@ def _kind(queries: Queries, answer: Node) -> dict[str, Any]:
 
 def _example(parameter: Node) -> Any:
     schema = parameter.get("schema", {})
-    values = (parameter.get("example"), schema.get("default"), *schema.get("enum", []))
+    values = (parameter.get("example"), schema.get("default"), *(schema.get("enum") or ()))
     return next((value for value in values if value is not None), "")
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from oncehub.config.files import read_bounded
 from oncehub.errors import ConfigError
 from oncehub.whole_files import write_whole
+
+_MOST_BYTES = 64_000_000
 
 
 def read_file(path: Path, advice: str = "") -> bytes:
@@ -16,12 +19,9 @@ def read_file(path: Path, advice: str = "") -> bytes:
         advice: what else to do, after the reason in the message.
 
     Raises:
-        ConfigError: when it cannot be read.
+        ConfigError: when it cannot be read, or is larger than 64 MB.
     """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}{advice}") from None
+    return read_bounded(path, _MOST_BYTES, advice)
 
 
 def write_file(path: Path, content: bytes) -> None:

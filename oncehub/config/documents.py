@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
+from oncehub.config.files import MOST_LEVELS, read_bounded
 from oncehub.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
@@ -77,18 +78,26 @@ def read_yaml(path: Path) -> tuple[Any, Locations]:
     """Return the content of a YAML file and the 1-based line and column of every key and list item.
 
     Raises:
-        ConfigError: when the file is absent, no UTF-8, no YAML, empty, or repeats a key.
+        ConfigError: when the file is absent, too large, no UTF-8, no YAML, empty, repeats a key, or holds
+            what `_refuse` names.
     """
+    return parse_yaml(path, read_bounded(path))
+
+
+def parse_yaml(path: Path, content: bytes) -> tuple[Any, Locations]:
+    """Return what `read_yaml` returns, of a file that was read already; `path` names it in errors."""
     try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     try:
-        node, content = _composed(text)
+        for event, fault in _refused(text):
+            raise ConfigError(f"{path}:{_position(event)}: {fault}")
+        node, read = _composed(text)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(_no_yaml(path, text, error)) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not valid YAML: {getattr(error, 'reason', error)}") from None
     if node is None:
         raise ConfigError(f"{path}:1:1: is empty")
     locations: Locations = {}
@@ -96,7 +105,40 @@ def read_yaml(path: Path) -> tuple[Any, Locations]:
         if keys in locations:
             raise ConfigError(f"{path}:{_position(written)}: key {keys[-1]!r} is repeated; keep one")
         locations[keys] = (written.start_mark.line + 1, written.start_mark.column + 1)
-    return content, locations
+    return read, locations
+
+
+def _refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
+    """Yield what a document may not hold, before anything of it is built.
+
+    An alias stands for what another line says, so that a few of them grow without bound and no fault has one
+    place; a tag chooses how a value is read, which the document's model does.
+    """
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        match event:
+            case yaml.AliasEvent():
+                yield event, f"*{event.anchor} is an alias; write the value out"
+            case yaml.DocumentStartEvent():
+                documents += 1
+                if documents > 1:
+                    yield event, "a second document begins; keep one in a file"
+            case yaml.ScalarEvent() | yaml.CollectionStartEvent():
+                yield from ((event, fault) for fault in _refused_node(event))
+                depth += isinstance(event, yaml.CollectionStartEvent)
+                if depth > MOST_LEVELS:
+                    yield event, f"nests deeper than {MOST_LEVELS} levels"
+            case yaml.CollectionEndEvent():
+                depth -= 1
+
+
+def _refused_node(event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> Iterator[str]:
+    if event.anchor is not None:
+        yield f"&{event.anchor} is an anchor; remove it, and write the value where it is needed"
+    if event.tag is not None:
+        yield f"{event.tag} is a tag; remove it"
+    if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
+        yield "<< merges another mapping; write its keys out"
 
 
 def _no_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> str:
@@ -108,17 +150,48 @@ def _no_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> str:
     return f"{path}:{mark.line + 1}:{mark.column + 1}: is not valid YAML: {error.problem}{tabbed}"
 
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml where PyYAML has it, which is ten times faster."""
+
+
 def _composed(text: str) -> tuple[yaml.Node | None, Any]:
-    """Parse once, with libyaml where PyYAML has it (ten times faster); give the nodes and their content."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    """Give the nodes of a document and their content."""
+    loader = _LOADER(text)
     try:
         node = loader.get_single_node()
         return node, None if node is None else loader.construct_document(node)
+    except ValueError:
+        mark = next((each.start_mark for each in _scalars(node) if _is_unreadable(each)), None)
+        problem = "it looks like a date or a number, and is none; write a text in quotes"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark) from None
     finally:
         loader.dispose()
 
 
-def _position(node: yaml.Node) -> str:
+def _scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    match node:
+        case yaml.ScalarNode():
+            yield node
+        case yaml.MappingNode():
+            for key, value in node.value:
+                yield from _scalars(key)
+                yield from _scalars(value)
+        case yaml.SequenceNode():
+            for value in node.value:
+                yield from _scalars(value)
+
+
+def _is_unreadable(node: yaml.ScalarNode) -> bool:
+    """Tell whether a text looks like a date or a number and is none."""
+    try:
+        yaml.constructor.SafeConstructor().construct_object(node)
+    except ValueError:
+        return True
+    return False
+
+
+def _position(node: yaml.Node | yaml.Event) -> str:
+    assert node.start_mark is not None
     return f"{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 

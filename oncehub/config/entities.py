@@ -10,6 +10,7 @@ from typing import Any, Literal
 import orjson
 from jsonschema import Draft202012Validator, SchemaError
 
+from oncehub.config.files import check_levels, read_bounded
 from oncehub.errors import ConfigError
 
 PERSON = "person"
@@ -107,14 +108,15 @@ def read_schema(path: Path) -> dict[str, Any]:
     """Read and check a JSON Schema file.
 
     Raises:
-        ConfigError: when it cannot be read, or is no valid JSON Schema 2020-12.
+        ConfigError: when it cannot be read, is too large or deep, or is no valid JSON Schema 2020-12.
     """
     try:
-        text = path.read_bytes()
+        text = read_bounded(path)
         schema: dict[str, Any] = orjson.loads(text)
+        check_levels(path, schema)
+        if not isinstance(schema, dict):
+            raise ConfigError(f"{path}: is no JSON object; write the schema between {{ and }}")
         _check(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path}:{error.lineno}:{error.colno}: is not valid JSON: {error.msg}") from None
     except SchemaError as error:

@@ -186,7 +186,20 @@ class OffsetPages(_Declared):
     parameter: str
 
 
-class CursorPages(_Declared):
+class _Linked(_Declared):
+    """Pages that name the next one.
+
+    The last names none: null or empty; where it is absent, `total`, `more`, an earlier page or a smaller
+    page, which is then asked for by `size`, must show that the listing ends.
+
+    Attributes:
+        end: `absent`: the source documents that its last page lacks it, and nothing else shows the end.
+    """
+
+    end: Literal["shown", "absent"] = "shown"
+
+
+class CursorPages(_Linked):
     """Pages by an opaque token at `next`; absent, null or empty on the last page."""
 
     kind: Literal["cursor"]
@@ -194,14 +207,14 @@ class CursorPages(_Declared):
     next: Place
 
 
-class NextUrlPages(_Declared):
+class NextUrlPages(_Linked):
     """Pages by the next page's address, whole or relative, at `next` in the body; same host only."""
 
     kind: Literal["next_url"]
     next: RecordPath
 
 
-class LinkPages(_Declared):
+class LinkPages(_Linked):
     """Pages by a `Link: <url>; rel="next"` header (RFC 8288); same host only."""
 
     kind: Literal["link"]

@@ -47,7 +47,7 @@ def _of_page(spec: Stream, page: Page) -> list[Stated]:
     gone = set(range(len(records)))
     if page.kind == "records":
         marked = spec.deletes if isinstance(spec.deletes, FlagDeletes | TombstoneDeletes) else None
-        gone = set(DeleteMarks(marked).part(records)[1])
+        gone = set(DeleteMarks(marked).part(records, range(len(records)))[1])
     elif isinstance(spec.deletes, TombstoneStream):
         key, updated = spec.deletes.key or key, spec.deletes.updated or updated
     frame = KeyAndTime(key, updated).read_raw(records, range(len(records)))

@@ -6,11 +6,12 @@ import codecs
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from oncehub.config.connector import Connector, Snapshot, Stream, TombstoneStream, Updated
+from oncehub.config.connector import Changes, Connector, Snapshot, Stream, TombstoneStream, Updated
 from oncehub.config.reading import (
     Csv,
     CursorPages,
     InHeader,
+    Json,
     JsonLines,
     NextUrlPages,
     Pages,
@@ -30,7 +31,11 @@ def check_connector(connector: Connector) -> None:
         ConfigError: with the place, and what to write instead.
     """
     for keys, place in places(connector):
-        for under, complaint in _faults(place.read, place.pages, own_reader=connector.plugin == "reader"):
+        faults = [
+            *_faults(place.read, place.pages, own_reader=connector.plugin == "reader"),
+            *_parameter_faults(place, _changes_of(connector, keys)),
+        ]
+        for under, complaint in faults:
             raise ConfigError(f"{connector.where(*keys, *under)}: {complaint}")
         if not isinstance(place, Snapshot) and place.updated is not None:
             _check_zone(connector, (*keys, "updated", "zone"), place.updated)
@@ -62,11 +67,57 @@ def _faults(read: Read, pages: Pages, *, own_reader: bool) -> Iterator[tuple[tup
         yield from _dialect_faults(read)
     if isinstance(read, Xml):
         yield from _prefix_faults(read)
+    if isinstance(read, Json | Xml):
+        yield from _shape_faults(read, pages)
     if isinstance(read, Csv | JsonLines) and not own_reader:
         for name, place in _places(pages):
             if not isinstance(place, InHeader):
                 reason = f"a page of {read.format} holds records only; write {name}: {{header: ...}}"
                 yield ("pages", name), reason
+
+
+def _shape_faults(read: Json | Xml, pages: Pages) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield paths that no page can have: within a list, or within what another path finds a value at."""
+    listed = None if read.records is None else read.records.replace("/", ".")
+    values = {name: place for name, place in _places(pages) if isinstance(place, str)}
+    for name, place in values.items():
+        if listed is None:
+            yield ("pages", name), f"the body is the list of records, so that `{place}` leads nowhere in it"
+        elif _leads_through(place, listed):
+            yield ("pages", name), f"`{place}` leads into the records at `{listed}`; write a path beside them"
+        elif _leads_through(listed, place):
+            yield ("pages", name), f"`{place}` holds the records at `{listed}`; write the path of a value"
+        for other, there in values.items():
+            if place != there and _leads_through(place, there):
+                yield ("pages", name), f"`{place}` leads into the value at `{there}`, which is `{other}`"
+            elif place == there and name < other:
+                yield ("pages", name), f"`{place}` is also `{other}`; one value cannot be both"
+
+
+def _leads_through(path: str, other: str) -> bool:
+    return f"{path}.".startswith(f"{other}.")
+
+
+def _parameter_faults(
+    place: Stream | Snapshot | TombstoneStream, changes: Changes | None
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield parameters that one request would carry with two meanings: one of them would be lost."""
+    taken = dict.fromkeys(place.read.query, "read.query")
+    named = {
+        ("pages", "parameter"): getattr(place.pages, "parameter", None),
+        ("pages", "size", "parameter"): place.pages.size.parameter if place.pages.size else None,
+    }
+    if changes is not None and not isinstance(place, Snapshot):
+        named |= {("changes", "since"): changes.since, ("changes", "until"): changes.until}
+    for keys, parameter in named.items():
+        if parameter in taken:
+            yield keys, f"the parameter {parameter} is also {taken[parameter]}; one of them would be lost"
+        if parameter is not None:
+            taken[parameter] = ".".join(keys)
+
+
+def _changes_of(connector: Connector, keys: Keys) -> Changes | None:
+    return connector.streams[keys[1]].changes
 
 
 def _places(pages: Pages) -> Iterator[tuple[str, Place]]:

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+import psycopg2
+
 from oncehub.config.connector import AbsenceDeletes, Connector, Submitted, TimeChanges
 from oncehub.config.entities import load_entities
 from oncehub.connect.page import Page
@@ -19,7 +21,8 @@ from oncehub.errors import ContractBroken, ContractStopped, OncehubError, Reques
 from oncehub.exhaustion import require_memory
 from oncehub.intake.drift import note_drift
 from oncehub.intake.landing.absence_deletes import ANY_TIME, Snapshot
-from oncehub.intake.landing.land import Landing
+from oncehub.intake.landing.land import Landed, Landing
+from oncehub.intake.landing.refused import without_refused
 from oncehub.intake.micro_batches import MicroBatch, Size, micro_batches
 from oncehub.intake.quarantine.rejected_records import Quarantine, refuse_excess
 from oncehub.intake.runs.checkpoint import HighMarks
@@ -32,7 +35,7 @@ from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import Normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
-from oncehub.store.failures import without_values
+from oncehub.store.failures import refuses_values, without_values
 
 _log = logging.getLogger(__name__)
 
@@ -152,6 +155,18 @@ class StreamSync:
     def _land(self, run: Run, micro_batch: MicroBatch, batch: Batch) -> None:
         if batch.stop:
             raise ContractStopped(f"{self._name}: {batch.stop}")
+        try:
+            self._land_batch(run, micro_batch, batch)
+        except psycopg2.Error as error:
+            if not refuses_values(error):
+                raise
+            self._land_batch(run, micro_batch, without_refused(self._store, self._land_locked, batch))
+
+    def _land_locked(self, batch: Batch) -> Landed:
+        lock_for_landing(self._store, self._name)
+        return self._landing.land(batch)
+
+    def _land_batch(self, run: Run, micro_batch: MicroBatch, batch: Batch) -> None:
         with self._store:
             lock_for_landing(self._store, self._name)
             self._refuse_excess(run, batch)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
 import polars as pl
 
+from oncehub.connect.formats.unreadable import as_written
 from oncehub.normalize.checks import KEY_BYTES, ROW, Fault, Stage
 from oncehub.normalize.contract.differences import Drift
 from oncehub.normalize.mapping.compiled import CARRIED, KEY, STATED, drop_rows
@@ -54,6 +56,7 @@ class Batch:
         high_sequence: largest readable number at `changes.field` of a stream with changes by sequence.
         drift: differences from the contract that are to be noted.
         stop: why the run must end before these records land; names field and difference, never a value.
+        payload_of: returns the record of a key as received, JSON.
     """
 
     frames: dict[str, pl.DataFrame]
@@ -65,6 +68,27 @@ class Batch:
     high_sequence: int | None = None
     drift: tuple[Drift, ...] = ()
     stop: str | None = None
+    payload_of: Callable[[str], bytes] = field(repr=False, default=lambda key: orjson.dumps({"key": key}))
+
+    def keys(self) -> list[str]:
+        """Return the keys of the records and deletions that are to land."""
+        return [*self.accepted_keys[KEY], *self.deleted[KEY]]
+
+    def only(self, keys: Sequence[str]) -> Batch:
+        """Return the batch with only these of its records and deletions."""
+        chosen = pl.col(KEY).is_in(list(keys))
+        return replace(
+            self,
+            frames={name: frame.filter(chosen) for name, frame in self.frames.items()},
+            deleted=self.deleted.filter(chosen),
+            accepted_keys=self.accepted_keys.filter(chosen),
+        )
+
+    def statement_of(self, key: str) -> tuple[datetime, bool]:
+        """Return the time of statement of a record that is to land, and whether it is a deletion."""
+        deleted = key in self.deleted[KEY]
+        frame = self.deleted if deleted else self.accepted_keys
+        return frame.filter(pl.col(KEY) == key)[STATED].item(), deleted
 
 
 @dataclass(frozen=True)
@@ -124,7 +148,14 @@ def assembled(
         high_sequence=high_sequence,
         drift=drift,
         stop=stop,
+        payload_of=partial(_payload_of, records, everything),
     )
+
+
+def _payload_of(records: Sequence[Any], everything: pl.DataFrame, key: str) -> bytes:
+    """Return the record stated last of those with a key."""
+    stated = everything.filter(pl.col(CARRIED[KEY]) == key).sort(CARRIED[STATED], ROW)
+    return _payload(records[stated[ROW][-1]])
 
 
 def _superseded(sound: pl.DataFrame, deletions: frozenset[int]) -> set[int]:
@@ -156,12 +187,19 @@ def _rejected(
             stage=first[row].stage,
             reason=first[row].reason,
             path=first[row].path,
-            payload=orjson.dumps(records[row]),
+            payload=_payload(records[row]),
             stated_at=stated_at,
             deletion=row in deletions,
         )
         for row, source_key, stated_at in stated.iter_rows()
     ]
+
+
+def _payload(record: Any) -> bytes:
+    try:
+        return orjson.dumps(record)
+    except orjson.JSONEncodeError:
+        return as_written(record)
 
 
 def _latest(moments: pl.Series) -> datetime | None:

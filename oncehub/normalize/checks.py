@@ -17,6 +17,9 @@ ROW = "#row"
 KEY_BYTES: Final = 1000
 """The longest key in UTF-8: an entry of a PostgreSQL index takes 2,704 bytes in all."""
 
+TEXT_BYTES: Final = 10_000
+"""The longest text of an attribute in UTF-8."""
+
 
 @dataclass(frozen=True)
 class Check:

@@ -16,6 +16,7 @@ _SCALARS: Final[dict[str, pl.DataType]] = {
     "number": pl.Float64(),
     "boolean": pl.Boolean(),
 }
+_DEEPEST: Final = 60
 _Tree = dict[str, "_Tree"]
 
 
@@ -69,6 +70,10 @@ def element_type(contract: Contract, each: str, paths: Iterable[str]) -> pl.Data
 
 
 def _data_type(contract: Contract, node: Node, wanted: _Tree, path: str) -> pl.DataType:
+    if path.count(".") > _DEEPEST:
+        raise UnknownPath(
+            f"{path.split('.', maxsplit=1)[0]!r} holds itself in the contract; name the fields to read of it"
+        )
     match sorted(contract.kinds(node)):
         case ["object"]:
             names = wanted or contract.resolve(node).get("properties", {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import not_
 from typing import Any, Final
 
 import jsonschema_rs
@@ -22,7 +23,7 @@ from oncehub.config.connector import (
 )
 from oncehub.config.connector import Contract as Modes
 from oncehub.normalize.batch import Batch, Statements, assembled
-from oncehub.normalize.checks import faults
+from oncehub.normalize.checks import Fault, faults
 from oncehub.normalize.contract.contract import Contract, equals, of_kinds, only
 from oncehub.normalize.contract.differences import DriftNotes
 from oncehub.normalize.contract.gate import ContractGate, Passage
@@ -31,10 +32,10 @@ from oncehub.normalize.frame import build_frame, frame_schema
 from oncehub.normalize.key_and_time import KeyAndTime, highest
 from oncehub.normalize.mapping.compiled import EntityMaker, MappingCompiler
 from oncehub.normalize.named_fields import KEY_KINDS, time_kinds
+from oncehub.normalize.unreadable import fault_of, readable_part
 from oncehub.settings import Settings
 
 _NUL: Final = rb"\u0000"
-_DEEPEST: Final = 100
 
 
 class DeleteMarks:
@@ -46,15 +47,14 @@ class DeleteMarks:
             jsonschema_rs.Draft202012Validator(equals(deletes.field, deletes.equals)) if deletes else None
         )
 
-    def part(self, records: Sequence[Any]) -> tuple[Sequence[int], Sequence[int]]:
-        """Return the places of the records that are not marked, and of those that are."""
-        places = range(len(records))
+    def part(self, records: Sequence[Any], places: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+        """Return those of `places` whose records are not marked, and those whose are."""
         if self._mark is None:
             return places, ()
-        marked = list(map(self._mark.is_valid, records))
+        marked = [self._mark.is_valid(records[place]) for place in places]
         if not any(marked):
             return places, ()
-        return [place for place in places if not marked[place]], list(compress(places, marked))
+        return list(compress(places, map(not_, marked))), list(compress(places, marked))
 
 
 @dataclass(frozen=True)
@@ -124,19 +124,34 @@ class Normalizer:
                 which record was deleted, and when.
         """
         try:
-            return self._normalized(records, deletions)
+            return self._normalized(records, records, range(len(records)), [], deletions)
         except (ValueError, orjson.JSONEncodeError):
-            # The validator and the JSON writer accept less nesting than the JSON reader.
-            return self._normalized([_pruned(record, _DEEPEST) for record in records], deletions)
+            # The validator and the JSON writer refuse the batch if JSON cannot hold one of its records.
+            flaws = [fault for row, record in enumerate(records) if (fault := fault_of(row, record))]
+            if not flaws:
+                raise
+        unreadable = {fault.row for fault in flaws}
+        plain = [readable_part(each) if row in unreadable else each for row, each in enumerate(records)]
+        places = [row for row in range(len(records)) if row not in unreadable]
+        return self._normalized(records, plain, places, flaws, deletions)
 
-    def _normalized(self, records: list[Any], deletions: bool) -> Batch:
+    def _normalized(
+        self,
+        received: Sequence[Any],
+        records: Sequence[Any],
+        places: Sequence[int],
+        unreadable: list[Fault],
+        deletions: bool,
+    ) -> Batch:
+        """Normalize `records`, which are those received, with what can be read of the unreadable ones."""
         notes = DriftNotes()
-        parted = self._parted_tombstones(records, notes) if deletions else self._parted(records, notes)
+        part = self._parted_tombstones if deletions else self._parted
+        parted = part(records, places, notes)
         # Polars reads JSON text several times faster than nested Python objects.
         text = orjson.dumps(parted.live.readable(records))
         stated = self._statement.read(build_frame(text, parted.live.sound, self._schema))
         erased = parted.statement.read_raw(parted.gone.readable(records), parted.gone.sound)
-        found = [*parted.live.faults, *parted.gone.faults]
+        found = [*unreadable, *parted.live.faults, *parted.gone.faults]
         broken = [fault.row for fault in found]
         unsound = parted.statement.read_raw([records[row] for row in broken], broken)
         found += faults(stated, self._statement.checks) + faults(erased, parted.statement.checks)
@@ -146,7 +161,7 @@ class Normalizer:
             found += its_faults
         self._gate.admit(parted.live.noted)
         return assembled(
-            records,
+            received,
             frames,
             Statements(stated, erased, unsound, frozenset(parted.deletions)),
             found,
@@ -155,17 +170,16 @@ class Normalizer:
             stop=parted.stop,
         )
 
-    def _parted(self, records: Sequence[Any], notes: DriftNotes) -> _Sorted:
-        live, gone = self._marks.part(records)
+    def _parted(self, records: Sequence[Any], places: Sequence[int], notes: DriftNotes) -> _Sorted:
+        live, gone = self._marks.part(records, places)
         passed = self._gate.sort(records, live, notes)
         left = self._marked.gate.sort(records, gone, notes)
         return _Sorted(passed, left, gone, self._statement)
 
-    def _parted_tombstones(self, records: Sequence[Any], notes: DriftNotes) -> _Sorted:
+    def _parted_tombstones(self, records: Sequence[Any], places: Sequence[int], notes: DriftNotes) -> _Sorted:
         assert self._tombstones, "the stream has no deletes: {kind: stream}"
-        everything = range(len(records))
-        gone = self._tombstones.gate.sort(records, everything, notes)
-        return _Sorted(Passage([]), gone, everything, self._tombstones.statement)
+        gone = self._tombstones.gate.sort(records, places, notes)
+        return _Sorted(Passage([]), gone, range(len(records)), self._tombstones.statement)
 
 
 def _of_marked(contract: Contract, statement: KeyAndTime, modes: Modes) -> Deletions:
@@ -182,12 +196,3 @@ def _of_stream(stream: Stream | Submitted) -> Deletions | None:
     asked = of_kinds({**dict.fromkeys(key, KEY_KINDS), updated.field: time_kinds(updated)})
     modes = Modes(unknown="ignore", changed_type="quarantine", missing="quarantine")
     return Deletions(ContractGate(asked, modes), KeyAndTime(key, updated))
-
-
-def _pruned(value: Any, levels: int) -> Any:
-    """Replace values nested deeper than `levels` by null; no contract requires any there."""
-    if isinstance(value, dict):
-        return {key: _pruned(inner, levels - 1) for key, inner in value.items()} if levels else None
-    if isinstance(value, list):
-        return [_pruned(inner, levels - 1) for inner in value] if levels else None
-    return value

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from oncehub.config.connector import Connector
+from oncehub.config.files import read_bounded
 from oncehub.errors import ConfigError
 from oncehub.normalize.batch import Batch
 from oncehub.normalize.definition import Definition, load_definition
@@ -51,7 +52,7 @@ def sample_faults(definition: Definition) -> list[str]:
     if not path.exists():
         return []
     try:
-        records = orjson.loads(path.read_bytes())
+        records = orjson.loads(read_bounded(path))
     except orjson.JSONDecodeError as error:
         return [f"{path}:{error.lineno}:{error.colno}: is not valid JSON: {error.msg}"]
     if not isinstance(records, list):

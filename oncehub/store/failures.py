@@ -62,6 +62,11 @@ def without_values(doing: str) -> Iterator[None]:
         raise ResourcesExhausted(f"{doing}: {advice}") from None
 
 
+def refuses_values(error: psycopg2.Error) -> bool:
+    """Tell whether the server refused the values of a statement, such as a text too long for an index."""
+    return isinstance(error, psycopg2.DataError | psycopg2.IntegrityError) or _beyond_limits(error)
+
+
 def may_pass(error: psycopg2.Error) -> bool:
     """Tell whether the same statement may succeed later: after a lost connection, a full disk and the like.
 
@@ -70,8 +75,12 @@ def may_pass(error: psycopg2.Error) -> bool:
     """
     if type(error) is psycopg2.DatabaseError and error.pgcode is None:
         return True
-    too_large = (error.pgcode or "").startswith(_PROGRAM_LIMIT)
-    return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and not too_large
+    passing = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    return passing and not _beyond_limits(error)
+
+
+def _beyond_limits(error: psycopg2.Error) -> bool:
+    return (error.pgcode or "").startswith(_PROGRAM_LIMIT)
 
 
 def _named(error: psycopg2.Error) -> str:

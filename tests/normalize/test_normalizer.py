@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from oncehub.config.entities import load_entities
+from oncehub.connect.formats import Unreadable
+from oncehub.connect.formats.json import parse_json
 
 from .configuration import ROOT, STREAMS, load, read_samples
 
@@ -401,9 +403,24 @@ def test_an_item_whose_key_no_index_can_hold_rejects_its_record():
     assert (rejected.path, rejected.reason) == ("document.file_id", "the key is too long")
 
 
-def test_a_record_nested_deeper_than_the_validator_goes_stops_nothing():
+def test_a_record_that_json_cannot_hold_is_rejected_alone():
     deep = orjson.loads("[" * 1000 + "]" * 1000)
-    records = [tax_record(ghiChu=deep), tax_record(mst="8000000028", hoTen=deep)]
+    broken = {
+        "8000000028": (tax_record(mst="8000000028", ghiChu=deep), "nests deeper than 253 levels", "ghiChu"),
+        "8000000036": (
+            tax_record(mst="8000000036", hoTen="\ud800"),
+            "holds bytes or an escape that is no Unicode text",
+            "hoTen",
+        ),
+        None: (Unreadable("gives a name twice", '{"a":1,"a":2}'), "gives a name twice", ""),
+    }
+    records = [tax_record(), *(record for record, _, _ in broken.values()), 7, None]
     batch = normalize("tax", "registrations", records)
     assert rows(batch.accepted_keys, "source_key") == [("8000000011",)]
-    assert [(each.source_key, each.path) for each in batch.rejected] == [("8000000028", "hoTen")]
+    found = [(each.source_key, each.reason, each.path) for each in batch.rejected]
+    assert found[:3] == [(key, reason, path) for key, (_, reason, path) in broken.items()]
+    assert [each.reason for each in batch.rejected[3:]] == ["breaks 'type' of the contract"] * 2
+    again = normalize("tax", "registrations", [parse_json(each.payload) for each in batch.rejected])
+    assert [(each.source_key, each.reason, each.payload) for each in again.rejected] == [
+        (each.source_key, each.reason, each.payload) for each in batch.rejected
+    ]

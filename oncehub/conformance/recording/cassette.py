@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,12 +14,16 @@ import orjson
 
 from oncehub.config.access import NoAuth
 from oncehub.config.connector import Connector
+from oncehub.config.files import read_bounded
 from oncehub.conformance.recorder import Interactions, RecordedResponse, RequestKey
 from oncehub.conformance.subject import Options
-from oncehub.errors import ConfigError
+from oncehub.connect.formats.unpacking import unzipped
+from oncehub.connect.http.failures import TryAgain
+from oncehub.errors import ConfigError, ContractBroken
 from oncehub.whole_files import write_whole
 
 _FORM = 1
+_MOST_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -55,23 +58,23 @@ class Cassette:
         Raises:
             ConfigError: when there is none, or it cannot be read.
         """
-        try:
-            document = orjson.loads(gzip.decompress(path.read_bytes()))
-        except FileNotFoundError:
+        if not path.exists():
             raise ConfigError(
                 f"{path} is not there; record the source with: oncehub connector test NAME --record"
-            ) from None
-        except (OSError, EOFError, zlib.error, orjson.JSONDecodeError):
+            )
+        packed = read_bounded(path, _MOST_BYTES)
+        try:
+            document = orjson.loads(unzipped(packed, _MOST_BYTES, str(path)))
+            if document["form"] != _FORM:
+                raise ConfigError(f"{path} is of another version; make it again with --record")
+            interactions = Interactions()
+            for each in document["answers"]:
+                asked, answer = _read(each)
+                interactions.keep(asked, answer)
+            recorded_at = datetime.fromisoformat(document["recorded_at"])
+            return cls(recorded_at, Options(**document["options"]), interactions)
+        except (TryAgain, ContractBroken, KeyError, TypeError, ValueError):
             raise ConfigError(f"{path} is no recording; make it again with --record") from None
-        if document.get("form") != _FORM:
-            raise ConfigError(f"{path} is of another version; make it again with --record")
-        interactions = Interactions()
-        for each in document["answers"]:
-            asked, answer = _read(each)
-            interactions.keep(asked, answer)
-        return cls(
-            datetime.fromisoformat(document["recorded_at"]), Options(**document["options"]), interactions
-        )
 
 
 def cassette_path(connector: Connector) -> Path:

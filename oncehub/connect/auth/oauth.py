@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from oncehub.connect.auth.private_keys import PrivateKey
 from oncehub.connect.auth.static_credentials import KeyInHeader, basic
-from oncehub.connect.formats.json import parse_json
+from oncehub.connect.formats.json import parse_strictly
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.requester import Authentication, Requester
 from oncehub.connect.http.responses import Response
@@ -116,7 +116,7 @@ class BearerTokens(Authentication):
                 f"{self._what}: answered {response.status}{_token_error(response)}; check the credentials in"
                 " the source's connection, and client_auth and the scope in its connector.yaml"
             )
-        content = parse_json(response.body)
+        content = parse_strictly(response.body)
         match content:
             case {"access_token": str(text)} if _VISIBLE.fullmatch(text):
                 _check_type(content.get("token_type"), self._what)
@@ -140,7 +140,7 @@ def _lifetime(expires_in: object) -> float:
 
 def _token_error(response: Response) -> str:
     try:
-        content = parse_json(response.body)
+        content = parse_strictly(response.body)
     except TryAgain:
         return ""
     error = content.get("error") if isinstance(content, dict) else None

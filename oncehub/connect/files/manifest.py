@@ -12,7 +12,7 @@ import requests
 from oncehub.config.reading import FileListing, Read
 from oncehub.connect.files.file_sets import FileSet, ListedFile
 from oncehub.connect.formats import at
-from oncehub.connect.formats.json import parse_json
+from oncehub.connect.formats.json import parse_strictly
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import FilePosition
@@ -53,7 +53,7 @@ class _Fetcher:
 
     def listed(self, listing: FileListing, what: str) -> list[ListedFile]:
         content = self._requester.send(
-            self._request(listing.path), what, lambda response: parse_json(response.body)
+            self._request(listing.path), what, lambda response: parse_strictly(response.body)
         )
         entries = at(content, listing.files)
         if not isinstance(entries, list):

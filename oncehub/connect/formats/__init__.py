@@ -3,5 +3,6 @@
 from oncehub.connect.formats.content import Content, at
 from oncehub.connect.formats.file_reader import SLICE_BYTES, record_slices
 from oncehub.connect.formats.page_reader import PageReader, ReadPlugin
+from oncehub.connect.formats.unreadable import Unreadable
 
-__all__ = ["SLICE_BYTES", "Content", "PageReader", "ReadPlugin", "at", "record_slices"]
+__all__ = ["SLICE_BYTES", "Content", "PageReader", "ReadPlugin", "Unreadable", "at", "record_slices"]

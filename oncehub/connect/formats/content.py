@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oncehub.config.reading import InHeader, Pages, Place
+from oncehub.connect.formats.unreadable import Unreadable, is_text
 from oncehub.errors import ContractBroken
 
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
@@ -37,8 +38,29 @@ class Content:
     size: int = 0
 
     def value(self, place: Place) -> Any:
-        """Return what stands at a path of the body or in a header, None where there is nothing."""
-        return self.headers.get(place.header) if isinstance(place, InHeader) else at(self.body, place)
+        """Return what stands at a path of the body or in a header, None where there is nothing.
+
+        Raises:
+            ContractBroken: when it cannot be read.
+        """
+        value = self.headers.get(place.header) if isinstance(place, InHeader) else at(self.body, place)
+        if isinstance(value, Unreadable) or (isinstance(value, str) and not is_text(value)):
+            why = value.reason if isinstance(value, Unreadable) else "is no Unicode text"
+            raise ContractBroken(f"{self.what}: what stands at {shown(place)} {why}")
+        return value
+
+    def states_nothing(self, place: Place) -> bool:
+        """Tell whether a place is there and empty, instead of leading nowhere as a mistaken path does."""
+        if isinstance(place, InHeader):
+            return self.headers.get(place.header) == ""
+        content = self.body
+        for name in place.split("."):
+            if content in (None, {}) and content is not self.body:
+                return True
+            if not isinstance(content, dict) or name not in content:
+                return False
+            content = content[name]
+        return content in (None, "")
 
     def count(self, place: Place) -> int | None:
         """Return the number at a place, also where it is written as text; None where there is nothing.
@@ -87,8 +109,10 @@ class Content:
 
 
 def at(content: Any, path: str) -> Any:
-    """Return what stands at a dotted path, None where it leads nowhere."""
+    """Return what stands at a dotted path, or what is unreadable on it; None where it leads nowhere."""
     for name in path.split("."):
+        if isinstance(content, Unreadable):
+            return content
         if not isinstance(content, dict):
             return None
         content = content.get(name)

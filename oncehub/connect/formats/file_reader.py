@@ -12,6 +12,7 @@ from oncehub.connect.formats.content import at, shown
 from oncehub.connect.formats.csv import csv_records
 from oncehub.connect.formats.json import json_line_records, parse_json
 from oncehub.connect.formats.unpacking import Bounded, Unpacked
+from oncehub.connect.formats.unreadable import Unreadable
 from oncehub.connect.formats.xml import xml_records
 from oncehub.connect.http.failures import TryAgain
 from oncehub.errors import ContractBroken
@@ -78,6 +79,8 @@ def _json_records(file: BinaryIO, read: Json, what: str, most: int) -> Iterator[
     except TryAgain:
         raise TryAgain("is not JSON") from None
     records = at(content, read.records) if read.records else content
+    if isinstance(records, Unreadable):
+        raise ContractBroken(f"{what}: on the way to {shown(read.records)}, it {records.reason}")
     if not isinstance(records, list):
         raise ContractBroken(f"{what}: holds no list at {shown(read.records)}")
     yield from records

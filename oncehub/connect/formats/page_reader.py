@@ -12,6 +12,7 @@ from oncehub.connect.formats.content import Content, at, lists_in, shown
 from oncehub.connect.formats.file_reader import records_in
 from oncehub.connect.formats.json import parse_json
 from oncehub.connect.formats.unpacking import unzipped
+from oncehub.connect.formats.unreadable import Unreadable
 from oncehub.connect.formats.xml import XmlDocument
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
@@ -87,6 +88,8 @@ class PageReader:
         records = at(content.body, path.replace("/", ".")) if path else content.body
         if records is None and self._declares_nothing(content):
             return content
+        if isinstance(records, Unreadable):
+            raise ContractBroken(f"{content.what}: on the way to {shown(path)}, it {records.reason}")
         if not isinstance(records, list):
             raise ContractBroken(f"{content.what}: holds no list at {shown(path)}{_elsewhere(content.body)}")
         return replace(content, records=records)

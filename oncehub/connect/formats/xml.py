@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import re
+import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,11 +13,18 @@ from xml.parsers import expat
 
 from oncehub.config.reading import Xml
 from oncehub.connect.formats.unpacking import CHUNK_BYTES
+from oncehub.connect.formats.unreadable import MOST_LEVELS
 from oncehub.connect.http.failures import TryAgain
 from oncehub.errors import ContractBroken
 
 _DEEPEST = 100
 _BLANK = " \t\r\n"
+_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([^\"']*)")
+_FORBIDDEN = re.compile(
+    "[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|&#(?:x(?P<hex>[0-9a-fA-F]+)|(?P<digits>[0-9]+));"
+)
+_MARKS = 0x10F800
+_MARK = re.compile(f"[{chr(_MARKS)}-{chr(_MARKS + 0xFF)}]")
 _NIL = "http://www.w3.org/2001/XMLSchema-instance nil"
 
 
@@ -71,6 +80,55 @@ class _Element:
         return self.fields | {"#text": text} if text else self.fields
 
 
+class _Mending:
+    """Lets a parser go on where UTF-8 holds bytes or characters that XML does not allow.
+
+    Private characters stand in for them until they are parsed, and lone surrogates after, which reject their
+    record alone.
+    """
+
+    def __init__(self) -> None:
+        self.is_due = False
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._left = ""
+        self._begun = False
+
+    def marked(self, piece: bytes, *, last: bool) -> bytes:
+        if not self._begun:
+            self._begun = True
+            declared = _ENCODING.search(piece[:200])
+            if not piece.startswith((b"\xff\xfe", b"\xfe\xff", b"\0", b"<\0")) and (
+                declared is None or declared[1].lower() in {b"utf-8", b"utf8"}
+            ):
+                self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        if self._decoder is None:
+            return piece
+        text = self._left + self._decoder.decode(piece, last)
+        # A reference may go on in the next piece.
+        end = len(text) if last else max(text.rfind("&", -12), 0) or len(text)
+        text, self._left = text[:end], text[end:]
+        return _FORBIDDEN.sub(self._mark, text).encode()
+
+    def _mark(self, found: re.Match[str]) -> str:
+        referred = _referred(found) if len(found[0]) > 1 else None
+        if referred and not _FORBIDDEN.match(referred):
+            return found[0]
+        self.is_due = True
+        return chr(_MARKS + (ord(referred or found[0][0]) & 0xFF))
+
+    def unmarked(self, text: str) -> str:
+        """Put lone surrogates where marks stand."""
+        return _MARK.sub(lambda mark: chr(0xDC00 + ord(mark[0]) - _MARKS), text) if self.is_due else text
+
+
+def _referred(found: re.Match[str]) -> str | None:
+    """Return the character of a reference, None where there is none of its number."""
+    digits, base = (found["hex"], 16) if found["hex"] else (found["digits"], 10)
+    digits = digits.lstrip("0") or "0"
+    code = int(digits, base) if len(digits) < 9 else sys.maxunicode + 1
+    return chr(code) if code <= sys.maxunicode else None
+
+
 class XmlDocument:
     """Parses a document that is fed piece by piece.
 
@@ -96,6 +154,8 @@ class XmlDocument:
         self._composes = False
         self._fed = 0
         self._record_end = 0
+        self._cut = 0  # elements open that nest too deep to be kept
+        self._mending = _Mending()
         self._parser = self._new_parser()
 
     def _new_parser(self) -> expat.XMLParserType:
@@ -120,6 +180,7 @@ class XmlDocument:
             TryAgain: when it is not well-formed, or ends before its root does.
             ContractBroken: when it declares a document type or an unknown encoding, or nests too deep.
         """
+        piece = self._mending.marked(piece, last=last)
         self._fed += len(piece)
         try:
             self._parser.Parse(piece, last)
@@ -141,7 +202,10 @@ class XmlDocument:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         depth = len(self._open)
-        if depth >= _DEEPEST:
+        if self._cut or (self._within and depth - self._met >= MOST_LEVELS):
+            self._cut += 1
+            return
+        if depth >= _DEEPEST and not self._within:
             raise ContractBroken(f"{self._what}: nests deeper than {_DEEPEST} elements")
         shape = self._open[-1].shape if self._open else _PLAIN
         name = self._named(name)
@@ -159,13 +223,16 @@ class XmlDocument:
             if name == _NIL:
                 element.nil = value.strip(_BLANK) in {"true", "1"}
             else:
-                element.add(f"@{self._named(name)}", self._composed(value))
+                element.add(f"@{self._named(name)}", self._composed(self._read(value)))
 
     def _text(self, text: str) -> None:
-        if self._open and (self._keep or self._within):
-            self._open[-1].texts.append(text)
+        if self._open and not self._cut and (self._keep or self._within):
+            self._open[-1].texts.append(self._read(text))
 
     def _end(self, name: str) -> None:  # noqa: ARG002
+        if self._cut:
+            self._cut -= 1
+            return
         element = self._open.pop()
         depth = len(self._open)
         if self._composes:
@@ -181,6 +248,13 @@ class XmlDocument:
             self.body = element.value() if self._keep else None
         elif self._keep or self._within:
             self._open[-1].add(element.name, element.value())
+
+    def _read(self, text: str) -> str:
+        """Return text as it is kept; only a record may hold what XML does not allow."""
+        read = self._mending.unmarked(text)
+        if read != text and not self._within:
+            raise TryAgain(f"is not well-formed XML from line {self._parser.CurrentLineNumber} on")
+        return read
 
     def _named(self, name: str) -> str:
         namespace, _, local = name.rpartition(" ")

@@ -13,12 +13,23 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
-from oncehub.config.reading import CursorPages, NextUrlPages
+from oncehub.config.reading import (
+    CursorPages,
+    LinkPages,
+    NextUrlPages,
+    NumberPages,
+    OffsetPages,
+    SinglePage,
+)
 from oncehub.connect.formats import Content
+from oncehub.connect.formats.content import shown
 from oncehub.connect.pagination.listing import Fetch, Listing, Paginator, check_total
 from oncehub.connect.plugins import NextPage, PageView
 from oncehub.connect.resume_token import LoopCheck, PagePosition
 from oncehub.errors import ContractBroken
+
+_SOME = 2
+"""Records of a page that may be cut off from others: no source gives fewer while there are more."""
 
 Strip = Callable[[str], str]
 """Takes out of an address what authenticates a request."""
@@ -26,6 +37,43 @@ Strip = Callable[[str], str]
 
 class _ByToken(Paginator):
     """A token names a place that does not shift while records change."""
+
+    def shows_end(self, position: PagePosition, page: Content) -> bool:
+        """Whether an earlier page named a next one, or the page declares its end.
+
+        A place that leads nowhere looks like the end of every listing.
+        """
+        count = len(page.records)
+        counted = page.total is not None and page.total >= count and not self._listing.is_filled_by(page)
+        declared = counted or page.more is not None or self._names_none(page)
+        return declared or position.token is not None or count < _SOME
+
+    def prove_end(self, page: Content, fetch: Fetch) -> None:
+        """Ask for one record less than `page` holds: only then must the next page be named."""
+        pages, count = self._listing.pages, len(page.records)
+        if isinstance(pages, SinglePage | NumberPages | OffsetPages) or pages.end == "absent":
+            return
+        place = "the header Link" if isinstance(pages, LinkPages) else shown(pages.next)
+        smaller = self._listing.sized(count - 1)
+        if smaller is not None:
+            fewer = fetch(smaller.url())
+            start = PagePosition(smaller.selection())
+            if self._names_none(fewer) or self.after(start, replace(fewer, total=None)) is not None:
+                return
+            if len(fewer.records) < count:
+                raise ContractBroken(
+                    f"{page.what}: no next page is named at {place}, even when only {count - 1} of its"
+                    f" {count} records are asked for; correct `pages` in its connector.yaml"
+                )
+        raise ContractBroken(
+            f"{page.what}: no next page is named at {place}, and nothing shows that all records came; name"
+            " `total` or `more` in `pages` of its connector.yaml, or a `size` that the source follows; write"
+            " `end: absent` only if the source documents that its last page lacks it"
+        )
+
+    def _names_none(self, page: Content) -> bool:
+        """Whether the page says in the place of the next one that there is none."""
+        raise NotImplementedError
 
     def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:  # noqa: ARG002
         """The position as it was."""
@@ -50,6 +98,9 @@ class CursorPaginator(_ByToken):
         if token is not None and (not isinstance(token, str | int) or isinstance(token, bool)):
             raise page.lacks("token", self._pages.next)
         return _behind(position, page, None if token is None else str(token))
+
+    def _names_none(self, page: Content) -> bool:
+        return page.states_nothing(self._pages.next)
 
 
 class LinkPaginator(_ByToken):
@@ -81,6 +132,9 @@ class LinkPaginator(_ByToken):
             raise ContractBroken(f"{page.what}: its next link leads to another host than the connection's")
         parts = urlsplit(self._strip(address))
         return _behind(position, page, f"{parts.path}?{parts.query}")
+
+    def _names_none(self, page: Content) -> bool:
+        return "Link" in page.headers if self._pages is None else page.states_nothing(self._pages.next)
 
     def _given(self, page: Content) -> str | None:
         if self._pages is None:
@@ -118,6 +172,10 @@ class PluginPaginator(_ByToken):
         query = self._next_page(view)
         following = _behind(position, page, None if query is None else urlencode(sorted(query.items())))
         return None if following is None or query is None else replace(following, query=dict(query))
+
+    def _names_none(self, page: Content) -> bool:  # noqa: ARG002
+        """Always: the plugin says so."""
+        return True
 
 
 def _behind(position: PagePosition, page: Content, token: str | None) -> PagePosition | None:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 from oncehub.config.reading import Pages, Read
@@ -41,9 +41,25 @@ class Listing:
     may_be_gone: bool = False
     whole: bool = False
 
+    @property
+    def path(self) -> str:
+        """Path of its pages, with placeholders where they stand."""
+        return self.read.path or ""
+
     def url(self, parameters: Mapping[str, str] | None = None) -> str:
         """Address of a page: the selection, its size and `parameters`."""
         return self.host + self._path_and_query(parameters or {})
+
+    def is_filled_by(self, page: Content) -> bool:
+        """Whether a page holds as many records as were asked for."""
+        return self.pages.size is not None and len(page.records) >= self.pages.size.value
+
+    def sized(self, records: int) -> Listing | None:
+        """The same listing with so many records on a page; None where the source decides."""
+        if self.pages.size is None:
+            return None
+        size = self.pages.size.model_copy(update={"value": records})
+        return replace(self, pages=self.pages.model_copy(update={"size": size}))
 
     def selection(self) -> str:
         """Identify what is selected and how it is paged: no other listing may continue at its positions.
@@ -84,6 +100,17 @@ class Paginator(ABC):
     def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:  # noqa: ARG002
         """The position of an earlier process as of now; None when the pages before it have changed."""
         return None
+
+    def shows_end(self, position: PagePosition, page: Content) -> bool:  # noqa: ARG002
+        """Whether it is known that `page`, behind which there is no position, is the last one."""
+        return True
+
+    def prove_end(self, page: Content, fetch: Fetch) -> None:  # noqa: B027 - what is shown needs no proof
+        """Show by another request that `page`, the first, holds all records.
+
+        Raises:
+            ContractBroken: when it does not, or nothing can show it.
+        """
 
     @abstractmethod
     def after(self, position: PagePosition, page: Content) -> PagePosition | None:

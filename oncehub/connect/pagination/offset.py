@@ -74,12 +74,30 @@ class OffsetPaginator(Paginator):
         )
         return replace(position, read=read, total=total, offset=following)
 
+    def shows_end(self, position: PagePosition, page: Content) -> bool:
+        """Whether a total that just fills the first page is not the only sign."""
+        filled = self._listing.is_filled_by(page) and page.total == len(page.records)
+        return bool(position.offset.at or page.more is not None or not filled)
+
+    def prove_end(self, page: Content, fetch: Fetch) -> None:
+        """Ask for the next page: a total that counts only the records of one page hides those after it."""
+        behind = fetch(self._url(1 if self._numbered else len(page.records)))
+        if behind.records and (behind.total or 0) <= (page.total or 0):
+            raise ContractBroken(
+                f"{page.what}: declares {page.total} records in all, but more follow on the next page; check"
+                " `total` in its connector.yaml"
+            )
+
     def _is_last(self, position: PagePosition, page: Content) -> bool:
         if page.more is not None:
             return not page.more
         # A total that shrank once may fall below what is there, so it no longer ends the listing.
         if page.total is not None and position.offset.furthest is None:
-            return not page.records or position.read + len(page.records) >= page.total
+            read = position.read + len(page.records)
+            # A full page beyond the total shows that the total is untrue, so more may follow.
+            return not page.records or (
+                read >= page.total and not (read > page.total and self._listing.is_filled_by(page))
+            )
         return not page.records
 
     def _check_progress(self, position: PagePosition, page: Content) -> None:

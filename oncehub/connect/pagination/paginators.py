@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import requests
 
@@ -59,22 +60,31 @@ def paginator_of(listing: Listing, next_page: NextPage | None, strip: Strip) -> 
             return SinglePagePaginator(listing) if next_page is None else PluginPaginator(listing, next_page)
 
 
-def listing_pages(
+def listing_pages(  # noqa: PLR0917 - what every reading needs
     requester: Requester,
     reader: PageReader,
     listing: Listing,
     paginator: Paginator,
     resume: PagePosition | None,
+    proven: set[str],
 ) -> Iterator[Page]:
     """Read a listing, or the rest of it from `resume` on; each page's token holds the position behind it.
 
     A position of another listing starts anew, and so does an offset when the page before it has changed: what
     stands behind that offset now is not what stood there.
 
+    Args:
+        requester: of the source.
+        reader: of its pages.
+        listing: what is read.
+        paginator: of the listing.
+        resume: where to continue.
+        proven: paths whose pages have named a next one; those of this listing are added.
+
     Raises:
         Gone: when the listing may be gone, and is.
-        ContractBroken: when a page lacks what the connector names, the source sends the reader in circles, or
-            fewer records come than declared.
+        ContractBroken: when a page lacks what the connector names, the source sends the reader in circles,
+            fewer records come than declared, or nothing shows that the last page is the last.
         SourceError: see `Requester.send`.
     """
 
@@ -93,8 +103,12 @@ def listing_pages(
         following = paginator.after(position, page)
         logger.debug("%s: %d records", page.what, len(page.records))
         if following is None:
+            if listing.path not in proven and not paginator.shows_end(position, page):
+                paginator.prove_end(page, partial(fetched, number=position.number + 1))
+                proven.add(listing.path)
             yield Page(page.records, None, position.number, page.total, size=page.size)
             return
+        proven.add(listing.path)
         following = replace(following, number=position.number + 1)
         yield Page(page.records, ResumeToken(following), position.number, page.total, size=page.size)
         position = following

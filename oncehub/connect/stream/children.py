@@ -19,6 +19,7 @@ from oncehub.config.connector import (
     TombstoneDeletes,
 )
 from oncehub.connect.formats import SLICE_BYTES, at
+from oncehub.connect.formats.unreadable import is_text
 from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.pagination.paginators import Gone
@@ -228,7 +229,7 @@ def _deleted(record: Any, spec: Stream) -> bool:
 def _can_be_asked_with(value: Any) -> bool:
     # A segment of dots would lead to another path.
     return not isinstance(value, bool) and (
-        isinstance(value, int) or (isinstance(value, str) and value not in {"", ".", ".."})
+        isinstance(value, int) or (isinstance(value, str) and value not in {"", ".", ".."} and is_text(value))
     )
 
 

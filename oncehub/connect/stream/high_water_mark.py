@@ -29,9 +29,11 @@ def _mark(record: Any, stream: Stream) -> Bound:
 
 
 def _number(value: Any) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    number = value if isinstance(value, int) and not isinstance(value, bool) else None
+    # What the hub cannot store as a sequence is none.
+    return number if number is not None and abs(number) < 2**63 else None
 
 
 def stated_time(value: Any, updated: Updated) -> datetime | None:

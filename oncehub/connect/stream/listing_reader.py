@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import requests
@@ -14,7 +14,7 @@ from oncehub.connect.auth.authentication import without_key
 from oncehub.connect.files.folder import folder_of, folder_pages
 from oncehub.connect.files.manifest import file_pages
 from oncehub.connect.formats import Content, PageReader
-from oncehub.connect.formats.json import parse_json
+from oncehub.connect.formats.json import parse_strictly
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.responses import Response
 from oncehub.connect.page import Page
@@ -31,12 +31,14 @@ class ListingReader:
     Attributes:
         requester: with the source's authentication.
         plugins: the connector's own.
+        proven: paths whose pages have named a next one.
     """
 
     connector: Connector
     connection: Connection
     requester: Requester
     plugins: Plugins
+    proven: set[str] = field(default_factory=set)
 
     def pages(self, listing: Listing, resume: PagePosition | FilePosition | None) -> Iterator[Page]:
         """Read a listing, or the rest of it from `resume` on; the functions called name what they raise.
@@ -55,7 +57,7 @@ class ListingReader:
         strip = partial(without_key, self.connector.auth)
         paginator = paginator_of(listing, self.plugins.next_page, strip)
         page = resume if isinstance(resume, PagePosition) else None
-        return listing_pages(self.requester, reader, listing, paginator, page)
+        return listing_pages(self.requester, reader, listing, paginator, page, self.proven)
 
     def watermark(self, name: str, watermark: Watermark) -> int:
         """Ask for the highest sequence there is now; `name` names the stream in errors.
@@ -68,7 +70,7 @@ class ListingReader:
         plugin = self.plugins.reader_for(self.connection)
 
         def read(response: Response) -> int:
-            body = plugin(response.body, response.headers) if plugin else parse_json(response.body)
+            body = plugin(response.body, response.headers) if plugin else parse_strictly(response.body)
             return Content(what, [], body, response.headers).promised_count(watermark.value, "number")
 
         request = requests.Request("GET", self.connection.host + watermark.path)

@@ -9,10 +9,12 @@ from typing import Any
 
 import orjson
 import polars as pl
+import psycopg2
 from psycopg2.extras import RealDictCursor
 
 from oncehub.config.connector import Connector
 from oncehub.config.entities import load_entities
+from oncehub.connect.formats.json import parse_json
 from oncehub.encryption.cipher import Ciphers, load_ciphers
 from oncehub.errors import ConfigError, ContractStopped
 from oncehub.intake.drift import note_drift
@@ -25,11 +27,11 @@ from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import Normalizer, load_normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
-from oncehub.store.failures import without_values
+from oncehub.store.failures import refuses_values, without_values
 from oncehub.store.migrate import opened
 
 _BATCH = 500
-"""The number of rejected records in one transaction."""
+"""The most rejected records in one transaction."""
 
 _LIST = """
 select rejected_id, run_id, source, stream, source_key is not null as has_key, kind, stage, reason, path,
@@ -153,8 +155,13 @@ def show_rejected(settings: Settings, store: Connection, rejected_id: int) -> Re
     if row is None:
         raise ConfigError(f"there is no rejected record {rejected_id}; see: oncehub quarantine list --all")
     quarantine = Quarantine(settings, row["source"], row["stream"])
-    payload = orjson.loads(_decrypted(quarantine, row))
-    return RejectedPayload(**row, payload=payload)
+    payload = _decrypted(quarantine, row)
+    try:
+        content = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        # No JSON, which is why it was rejected: shown as the source wrote it.
+        content = payload.decode("utf-8", "backslashreplace")
+    return RejectedPayload(**row, payload=content)
 
 
 def replay(
@@ -209,7 +216,7 @@ class _Replay:
         with run.failing(lambda _: False), without_values(f"replaying {self._name}"):
             for kind in ("records", "deletions"):
                 after = 0
-                while found := self._replay_batch(run, kind, after, ids):
+                while found := self._replay_next(run, kind, after, ids):
                     after, batch = found
                     total = _sum(total, batch)
                     if listener:
@@ -218,19 +225,36 @@ class _Replay:
                 run.succeed()
         return total
 
-    def _replay_batch(
+    def _replay_next(
         self, run: Run, kind: Kind, after: int, ids: Sequence[int] | None
+    ) -> tuple[int, ReplayReport] | None:
+        """Replay the next rejected records; one that the database refuses stays in quarantine, as it was."""
+        limit = _BATCH
+        while True:
+            try:
+                return self._replay_batch(run, kind, after, ids, limit)
+            except psycopg2.Error as error:
+                if not refuses_values(error):
+                    raise
+            if limit == 1:
+                with self._store:
+                    [row] = self._open(kind, after, ids, limit)
+                return row["rejected_id"], ReplayReport(tried=1, rejected=1)
+            limit //= 2
+
+    def _replay_batch(
+        self, run: Run, kind: Kind, after: int, ids: Sequence[int] | None, limit: int
     ) -> tuple[int, ReplayReport] | None:
         """Replay the next rejected records in one transaction; return the last id and the result."""
         with self._store:
             # Lock before reading: a record that another reader makes obsolete meanwhile must not land.
             lock_for_landing(self._store, self._name)
-            rows = self._open(kind, after, ids)
+            rows = self._open(kind, after, ids, limit)
             if not rows:
                 return None
             ciphers = load_ciphers(self._home)
             payloads = {row["rejected_id"]: _decrypted(self._quarantine, row, ciphers) for row in rows}
-            records = [orjson.loads(payload) for payload in payloads.values()]
+            records = [parse_json(payload) for payload in payloads.values()]
             batch = self._normalizer.normalize(records, deletions=kind == "deletions")
             if batch.stop:
                 raise ContractStopped(f"{self._name}: {batch.stop}")
@@ -247,8 +271,8 @@ class _Replay:
         outdated = len(payloads) - len(batch.rejected) - latest
         return ReplayReport(len(payloads), latest, outdated, len(batch.rejected))
 
-    def _open(self, kind: Kind, after: int, ids: Sequence[int] | None) -> list[dict[str, Any]]:
-        values = {"kind": kind, "after": after, "ids": None if ids is None else list(ids), "limit": _BATCH}
+    def _open(self, kind: Kind, after: int, ids: Sequence[int] | None, limit: int) -> list[dict[str, Any]]:
+        values = {"kind": kind, "after": after, "ids": None if ids is None else list(ids), "limit": limit}
         with self._store.cursor(cursor_factory=RealDictCursor) as cursor:
             cursor.execute(_OPEN, {**self._of_stream(), **values})
             return [dict(row) for row in cursor.fetchall()]

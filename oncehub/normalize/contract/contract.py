@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
+
 from oncehub.config.entities import read_schema
 from oncehub.errors import ConfigError
 
 Node = dict[str, Any]
 
 _DEFINITION = "#/$defs/"
+_MOST_SCHEMAS = 50_000
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -98,7 +101,51 @@ def load_contract(path: Path) -> Contract:
             raise ConfigError(
                 f"{path}: $ref: {reference!r} has no target; write {_DEFINITION}<name> of this file"
             )
+    _check_growth(path, schema)
+    try:
+        jsonschema_rs.Draft202012Validator(schema)
+    except ValueError as error:
+        # Of a pattern, for example, that is none or would need too much memory.
+        raise ConfigError(f"{path}: cannot be used to check records: {str(error).splitlines()[0]}") from None
     return Contract(schema)
+
+
+def _check_growth(path: Path, schema: Node) -> None:
+    """Refuse references that lead in a circle, or fan out without end: reading follows them.
+
+    Raises:
+        ConfigError: with what to write instead.
+    """
+    sizes: dict[str, int] = {}
+
+    def size_of(node: Any, within: tuple[str, ...]) -> int:
+        parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        size = 1 + sum(size_of(part, within) for part in parts if isinstance(part, dict | list))
+        name = _target(node)
+        if name is not None and name not in within:
+            if name not in sizes:
+                sizes[name] = size_of(schema["$defs"][name], (*within, name))
+            size += sizes[name]
+        return size
+
+    for name in schema.get("$defs", {}):
+        seen, following = {name}, _target(schema["$defs"][name])
+        while following is not None:
+            if following in seen:
+                raise ConfigError(f"{path}: $defs.{name}: its $ref leads back to itself; write it out")
+            seen.add(following)
+            following = _target(schema["$defs"][following])
+    if (size := size_of(schema, ())) > _MOST_SCHEMAS:
+        raise ConfigError(
+            f"{path}: with its references followed it has {size} parts, more than {_MOST_SCHEMAS}; describe"
+            " only the fields that are read"
+        )
+
+
+def _target(node: Any) -> str | None:
+    """The name of the definition that a node refers to, if it does."""
+    reference = node.get("$ref") if isinstance(node, dict) else None
+    return definition(reference) if isinstance(reference, str) else None
 
 
 def only(contract: Contract, paths: tuple[str, ...]) -> Contract:

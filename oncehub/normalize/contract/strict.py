@@ -78,7 +78,9 @@ class _Strictness:
         # References from parts that are not copied keep their definitions as written.
         kept = {key: self.contract.schema[key] for key in ("$defs",) if key in self.contract.schema}
         tree: Node = self._of({**self.contract.schema, "$defs": {}}, ())
-        return {**tree, **kept} if kept else {key: part for key, part in tree.items() if key != "$defs"}
+        tree = {**tree, **kept} if kept else {key: part for key, part in tree.items() if key != "$defs"}
+        # A record is an object, also where the contract does not say so.
+        return {"type": "object", **tree}
 
     def _of(self, node: Any, within: tuple[str, ...]) -> Any:
         if not isinstance(node, dict):

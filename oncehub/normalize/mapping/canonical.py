@@ -9,7 +9,7 @@ import polars as pl
 
 from oncehub.config.entities import Attribute, Entity
 from oncehub.errors import ConfigError
-from oncehub.normalize.checks import KEY_BYTES, Check
+from oncehub.normalize.checks import KEY_BYTES, TEXT_BYTES, Check
 
 DATA_TYPES: Final[dict[str, pl.DataType]] = {
     "text": pl.String(),
@@ -74,6 +74,8 @@ def part_schema(entity: Entity, target: str) -> dict[str, Any]:
 
 
 def _text_checks(value: pl.Expr, part: dict[str, Any], path: str) -> Iterator[Check]:
+    too_long = value.str.len_bytes() > TEXT_BYTES
+    yield Check(too_long, "canonical", f"is longer than {TEXT_BYTES} bytes", path)
     if pattern := part.get("pattern"):
         try:
             pl.Series([""]).str.contains(pattern)

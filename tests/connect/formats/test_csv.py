@@ -45,6 +45,12 @@ def test_a_row_of_another_width_is_kept_for_the_contract_to_refuse() -> None:
     assert records(b"a,b\n1,2\n3\n4,5,6\n\n") == [{"a": "1", "b": "2"}, ["3"], ["4", "5", "6"]]
 
 
+def test_bytes_that_are_no_text_stay_with_their_row_unless_most_rows_hold_some() -> None:
+    assert records(b"a,b\n4,\xff\n5,6\n") == [{"a": "4", "b": "\udcff"}, {"a": "5", "b": "6"}]
+    with pytest.raises(ContractBroken, match="is not utf-8 text; check `encoding`"):
+        records(b"a,b\n" + b"4,\xff\n" * 11 + b"5,6\n" * 10)
+
+
 def test_a_value_may_hold_line_breaks_and_nul() -> None:
     assert records(b'a,b\r\n"1\r\n2",3\x00\r\n') == [{"a": "1\r\n2", "b": "3\x00"}]
 
@@ -88,9 +94,9 @@ def test_what_is_cut_or_broken_is_asked_for_again(body: bytes, settings: Any, re
         (b"", {}, "needs a header line whose names differ"),
         (b"\n\n", {}, "needs a header line"),
         (b"a,a\n1,2\n", {}, "needs a header line whose names differ"),
-        (b"a,b\n1,\xff\n", {}, "is not utf-8 text"),
+        (b"a,b\xff\n1,2\n", {}, "is not utf-8 text"),
         (b"a,b\n1,2\n", {"encoding": "utf-16"}, "is not utf-16 text"),
-        (b'a,b\n1,"' + b"x" * 140_000 + b'"\n', {}, "line 2 holds a value that is too long"),
+        (b'a,b\n1,"' + b"x\n" * 110_000 + b'"\n', {}, "a row of .* lines is longer than limits.page_bytes"),
         (b"a,b\n1," + b"x" * 210_000 + b"\n", {}, "line 2 is longer than limits.page_bytes"),
     ],
 )

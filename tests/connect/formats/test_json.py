@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncehub.config.reading import Read, SinglePage
-from oncehub.connect.formats import Content, PageReader
+from oncehub.connect.formats import Content, PageReader, Unreadable
 from oncehub.connect.formats.json import parse_json
+from oncehub.connect.formats.unreadable import as_written
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken
@@ -20,6 +21,7 @@ from oncehub.errors import ContractBroken
 from ..rendering import ONE_PAGE, json_read, jsonl_read
 
 TOTAL = SinglePage.model_validate({"kind": "none", "total": "data.tong"})
+HUGE = b"9" * 400
 COUNT_IN_HEADER = SinglePage.model_validate({"kind": "none", "count": {"header": "X-Count"}})
 
 
@@ -69,7 +71,10 @@ def test_something_else_than_a_list_breaks_the_contract() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b'[{"a": 1}', b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b"[" * 5000, b'"\\ud800"', b"[9e99999]"],
+    [
+        *(b"", b'[{"a": 1}', b"\xff", b"[" * 5000, b"[" * 500 + b"]" * 499),
+        *(b'[{"a": 1}, {"b": }]', b'[{"a": "\\u12"}]', b'[{"a": "b}]', b"[01]"),
+    ],
 )
 def test_what_is_no_json_is_asked_for_again(body: bytes) -> None:
     with pytest.raises(TryAgain, match="the response is not JSON"):
@@ -95,6 +100,7 @@ def test_a_page_for_people_is_asked_for_again_in_any_form(body: bytes) -> None:
         ("0.12345678901234567890", "0.12345678901234567890"),
         ("-12345678901234567890.5e3", "-12345678901234567890.5e3"),
         ("1234567890123456.0", 1234567890123456.0),
+        ("1234567890123456e-9999999999999999999999", "1234567890123456e-9999999999999999999999"),
     ],
 )
 def test_a_number_is_kept_to_its_last_digit(text: str, number: Any) -> None:
@@ -127,8 +133,43 @@ def test_whatever_python_writes_is_read_the_same_or_as_its_digits(value: Any) ->
     assert parse_json(json.dumps(value).encode()) == kept(value)
 
 
-def test_of_a_name_given_twice_the_last_counts() -> None:
-    assert parse_json(b'{"a": 1, "a": 2}') == {"a": 2}
+@pytest.mark.parametrize(
+    ("record", "read"),
+    [
+        (b'{"a": "\\ud800"}', {"a": "\ud800"}),
+        (b'{"a": "\xff"}', {"a": "\udcff"}),
+        (b'{"a": "\x01"}', {"a": "\x01"}),
+        (b'{"a": NaN}', {"a": Unreadable("is not a number", "NaN")}),
+        (b'{"a": -1e999}', {"a": Unreadable("is a number beyond the range of numbers", "-1e999")}),
+        (
+            b'{"a": %s}' % (b"9" * 400),
+            {"a": Unreadable("is a number beyond the range of numbers", "9" * 400)},
+        ),
+        (b'{"a": 1, "a": 2}', Unreadable("gives a name twice", '{"a":1,"a":2}')),
+        (b'{"a": {"b" : 1, "b" : 1}}', {"a": Unreadable("gives a name twice", '{"b":1,"b":1}')}),
+        (b'{"a": ":", "a" : "\\u003a"}', Unreadable("gives a name twice", '{"a":":","a":":"}')),
+    ],
+)
+def test_what_is_wrong_with_one_value_stays_with_its_record(record: bytes, read: Any) -> None:
+    found = page(json_read(records="ds"), b'{"ds": [{"b": 1}, %s, {"c": 2}]}' % record).records
+    assert found == [{"b": 1}, read, {"c": 2}]
+    assert page(jsonl_read(), b'{"b": 1}\n%s\n{"c": 2}\n' % record).records == found
+    # What is kept of it is rejected for the same reason when it is read again.
+    assert parse_json(as_written(read)) == read
+
+
+def test_what_nests_without_end_is_cut_where_no_writer_takes_it() -> None:
+    [record] = page(json_read(), b'[{"a": %s}]' % (b"[" * 4000 + b'"]"' + b"]" * 4000)).records
+    with pytest.raises(orjson.JSONEncodeError):
+        orjson.dumps(record)
+    assert as_written(parse_json(as_written(record))) == as_written(record)
+
+
+def test_what_is_wrong_beside_the_records_breaks_the_page() -> None:
+    with pytest.raises(ContractBroken, match="page 1: on the way to `ds`, it gives a name twice"):
+        page(json_read(records="ds"), b'{"ds": [{"a": 1}], "ds": []}')
+    with pytest.raises(ContractBroken, match=r"what stands at `data\.tong` is a number beyond"):
+        page(json_read(records="ds"), b'{"ds": [], "data": {"tong": 1e400}}').declared(TOTAL)
 
 
 def test_values_of_a_page_are_found_in_its_body_and_headers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import orjson
 import pytest
 
 from oncehub.config.reading import SinglePage
@@ -153,9 +154,30 @@ def test_a_document_type_is_refused_before_anything_of_it_is_read(body: str) -> 
 
 
 def test_nesting_has_a_bound() -> None:
-    assert record("<a>" * 90 + "x" + "</a>" * 90) is not None
+    with pytest.raises(orjson.JSONEncodeError):
+        orjson.dumps([record("<a>" * 50_000 + "x" + "</a>" * 50_000)])
     with pytest.raises(ContractBroken, match="nests deeper than 100 elements"):
-        record("<a>" * 100_000)
+        page("<kq>" + "<a>" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (b"\xff\xc3", "\udcff\udcc3"),
+        (b"\x01&#1;&#x1F;&#0;", "\udc01\udc01\udc1f\udc00"),
+        (b"&#xD800;&#99999999999;&#65;&amp;&#xE1;", "\udc00\udc26A&á"),
+        (b"<![CDATA[\x00]]>", "\udc00"),
+    ],
+)
+def test_what_xml_does_not_allow_stays_with_its_record(text: bytes, read: str) -> None:
+    body = b"<kq><ds><r a='1'>x</r><r a='%s'>%s</r><r>%s</r></ds></kq>"
+    records = [{"@a": "1", "#text": "x"}, {"@a": "z", "#text": read}, "x" * 65_500]
+    marked = body % (b"z", text, b"x" * 65_500)
+    assert page(marked).records == records
+    [found] = record_slices(xml_read(), io.BytesIO(marked), "x", LIMITS, vouched=True)
+    assert found == records
+    with pytest.raises(TryAgain, match="is not well-formed XML from line 1 on"):
+        page(b"<kq>%s<ds/></kq>" % text)
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "bi-mat"])

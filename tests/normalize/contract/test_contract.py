@@ -209,10 +209,10 @@ def test_what_a_contract_assures_is_required_and_never_null_all_the_way():
 def test_a_deletion_is_recognised_by_its_exact_value():
     others = [{"DaXoa": 1}, {"DaXoa": "true"}, {"DaXoa": False}, {}, None, []]
     live, gone = DeleteMarks(FlagDeletes(kind="flag", field="DaXoa", equals=True)).part(
-        [{"DaXoa": True}, *others]
+        [{"DaXoa": True}, *others, {"DaXoa": True}], range(7)
     )
     assert (list(gone), list(live)) == ([0], [1, 2, 3, 4, 5, 6])
-    assert list(DeleteMarks(None).part([{"DaXoa": True}])[0]) == [0]
+    assert list(DeleteMarks(None).part([{"DaXoa": True}], [0])[0]) == [0]
 
 
 def test_a_deleted_record_must_state_its_key_and_time_alone():
