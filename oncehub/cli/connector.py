@@ -25,6 +25,7 @@ from oncehub.config.entities import load_entities
 from oncehub.connect.source import Source
 from oncehub.errors import ConfigError
 from oncehub.intake.drift import list_drift
+from oncehub.normalize.unreadable import readable
 from oncehub.settings import Settings, load_settings
 from oncehub.store.migrate import opened
 from oncehub.whole_files import write_whole
@@ -101,7 +102,7 @@ def read(
     connector, stream = named_stream(settings, name, read=True)
     connection = connection_from_environment(connector.source)
     with Source(connector, connection) as source:
-        records = sample(source, connector, stream, limit).records[:limit]
+        records = readable(sample(source, connector, stream, limit).records[:limit])
     lines = (_mapped if is_mapped else _received)(settings, connector, stream, records, show_personal_data)
     if show_personal_data:
         note_disclosure(settings, "connector read", connector.source, stream, len(records))
@@ -130,7 +131,7 @@ def discover(
     found: list[Discovery] = []
     with Source(connector, connection) as source, Console(stderr=True).status(f"reading {name}"):
         for stream in streams:
-            records = sample(source, connector, stream, limit).records[:limit]
+            records = readable(sample(source, connector, stream, limit).records[:limit])
             if not records:
                 raise ConfigError(f"{connector.source}.{stream} holds no records, so nothing can be proposed")
             found.append(discovered(settings, namesakes, connector, stream, records))

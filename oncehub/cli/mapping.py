@@ -26,6 +26,7 @@ from oncehub.config.entities import load_entities
 from oncehub.connect.source import Source
 from oncehub.errors import ConfigError
 from oncehub.normalize.transforms.registry import catalogue
+from oncehub.normalize.unreadable import readable
 from oncehub.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -81,7 +82,7 @@ def _records(
     if live:
         connection = connection_from_environment(connector.source)
         with Source(connector, connection) as source:
-            return sample(source, connector, stream, live).records[:live]
+            return readable(sample(source, connector, stream, live).records[:live])
     path = path or settings.connectors / connector.source / "samples" / f"{stream}.json"
     try:
         content = orjson.loads(read_file(path, "; give --records or --live"))

@@ -13,6 +13,7 @@ from oncehub.connect.formats import at
 from oncehub.connect.page import Page
 from oncehub.normalize.key_and_time import KeyAndTime, highest
 from oncehub.normalize.normalizer import DeleteMarks
+from oncehub.normalize.unreadable import readable
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def stated_in(spec: Stream, pages: Iterable[Page]) -> list[Stated]:
 
 
 def _of_page(spec: Stream, page: Page) -> list[Stated]:
-    records: Sequence[Any] = page.records
+    records: Sequence[Any] = readable(page.records)
     if not records:
         return []
     key, updated = spec.key, spec.updated

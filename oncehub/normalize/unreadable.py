@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -24,6 +25,11 @@ def fault_of(row: int, record: Any) -> Fault | None:
         place, reason = _flaw(record)
         return Fault(row, "contract", reason, path_of(masked(place)))
     return None
+
+
+def readable(records: Sequence[Any]) -> list[Any]:
+    """Return records with what can be read of those that JSON cannot hold; see `readable_part`."""
+    return [readable_part(each) if fault_of(row, each) else each for row, each in enumerate(records)]
 
 
 def readable_part(value: Any, levels: int = MOST_LEVELS) -> Any:

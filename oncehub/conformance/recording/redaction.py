@@ -6,7 +6,7 @@ import hashlib
 import io
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
@@ -28,6 +28,7 @@ from oncehub.connect.http.responses import Response
 from oncehub.connect.pagination.cursor import next_link
 from oncehub.connect.plugins import Plugins, load_plugin
 from oncehub.errors import ConfigError
+from oncehub.normalize.unreadable import readable
 from oncehub.settings import Settings
 
 _PAGE = "page"
@@ -107,11 +108,12 @@ class _Redaction:
             most = self.connector.limits.page_bytes
             reader = PageReader(place.read, place.pages, most, plugin=parts.reader_for(self.connection))
             headers = CaseInsensitiveDict(answer.headers)
-            return reader.page(Response(answer.status, headers, answer.body), what)
+            content = reader.page(Response(answer.status, headers, answer.body), what)
+            return replace(content, records=readable(content.records))
         if place.kind == "file":
             file = io.BytesIO(answer.body)
             slices = record_slices(place.read, file, what, self.connector.limits, vouched=True)
-            records = [record for each in slices for record in each]
+            records = [record for each in slices for record in readable(each)]
             return Content(what, records, None, answer.headers)
         return None
 

@@ -21,6 +21,8 @@ from oncehub.store.migrate import opened
 from oncehub.store.statements import statement
 
 _POLL_SECONDS = 0.05
+_SECONDS_OF_WORK = 60
+"""Longer than a clock is corrected by in steps that no reader should notice."""
 
 _TAKE_TURN = statement(__name__, "take_turn")
 _RELEASE = "select pg_advisory_unlock(hashtextextended(%(lock)s || %(slot)s::int, 0))"
@@ -70,6 +72,9 @@ class SharedRateLimiter:
             "lock": f"oncehub rate limit {connector.source} ",
             "interval": 1 / limits.requests,
             "burst": limits.burst,
+            "longest_suspension": LONGEST_SUSPENSION,
+            # Each reader that waits holds a slot, and has taken one token.
+            "longest_queue": (limits.concurrency + limits.burst + 1) / limits.requests + _SECONDS_OF_WORK,
         }
         self._doing = f"limiting the rate of requests to {connector.source}"
         # A session may take its own lock twice, so slots that its threads hold are not offered again.

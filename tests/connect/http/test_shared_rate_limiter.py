@@ -154,6 +154,23 @@ def test_no_suspension_lasts_longer_than_a_day(open_limiter: Open) -> None:
     assert failure.value.retry_after == pytest.approx(86_400, abs=60)
 
 
+@pytest.mark.parametrize("ahead", ["1 day", "1 year"])
+def test_a_clock_that_was_set_back_lets_no_reader_wait(
+    ahead: str, open_limiter: Open, database: Connection
+) -> None:
+    limiter = open_limiter(requests=100.0, concurrency=4, burst=2)
+    with limiter.turn(never):
+        pass
+    with database, database.cursor() as cursor:
+        cursor.execute("update connect.rate_limit set next_at = next_at + %s::interval", (ahead,))
+        if ahead == "1 year":
+            cursor.execute("update connect.rate_limit set suspended_until = next_at")
+    waits = Waits()
+    with limiter.turn(waits):
+        pass
+    assert sum(waits) < 1
+
+
 def test_threads_of_one_process_share_its_places(open_limiter: Open) -> None:
     rate_limiter = open_limiter(**FAST, concurrency=2)
     most, lock, under_way = [0], threading.Lock(), [0]
