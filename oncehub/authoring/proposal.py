@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import orjson
 import yaml
 
 from oncehub.authoring.trial import Trial
@@ -192,7 +193,8 @@ def _entity(target: str) -> str:
 
 
 def flow(content: Any) -> str:
-    """Return a value as one line of YAML."""
+    """Return a value as one line of YAML, without aliases."""
+    content = orjson.loads(orjson.dumps(content))
     text = yaml.safe_dump(content, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000)
     return text.removesuffix("...\n").strip()
 

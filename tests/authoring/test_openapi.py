@@ -76,7 +76,10 @@ def description(**changes: Any) -> dict[str, Any]:
 
 
 def written(path: Path, content: Any) -> Path:
-    path.write_text(json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(content), "utf-8")
+    path.write_text(
+        json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(json.loads(json.dumps(content))),
+        "utf-8",
+    )
     return path
 
 
@@ -190,7 +193,7 @@ def test_references_that_fan_out_are_reported_instead_of_followed(schema: Any, t
         content["components"]["schemas"][f"L{level}"] = {"type": "object"} | schema(f"a{level}", other)
     content["components"]["schemas"]["L40"] = {"type": "string"}
     content["components"]["schemas"]["Holder"] = {"$ref": "#/components/schemas/L0"}
-    with pytest.raises(ConfigError, match="without end"):
+    with pytest.raises(ConfigError, match=r"more than 200000 fields and values|nest too deep"):
         draft_from_openapi(written(tmp_path / "api.json", content))
 
 

@@ -107,7 +107,10 @@ def write_root(
         "limits": LIMITS | limits,
         "streams": streams,
     }
-    _write(root / "connectors" / SOURCE / "connector.yaml", yaml.safe_dump(document, allow_unicode=True))
+    _write(
+        root / "connectors" / SOURCE / "connector.yaml",
+        yaml.safe_dump(orjson.loads(orjson.dumps(document)), allow_unicode=True),
+    )
     _write(root / f"schemas/sources/{SOURCE}/{STREAM}.json", contract(variant))
     _write(root / f"mappings/sources/{SOURCE}/{STREAM}.yaml", mapping(variant))
 

@@ -128,7 +128,7 @@ def test_an_unmatched_request_fails_the_case_that_makes_it(record) -> None:
     path = recorded.trial.connector.path
     document = yaml.safe_load(path.read_text("utf-8"))
     document["streams"][STREAM]["changes"]["since"] = "tuNgay"
-    path.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
+    path.write_text(yaml.safe_dump(orjson.loads(orjson.dumps(document)), allow_unicode=True), "utf-8")
     hub = recorded.trial.hubs[0]
     trial = Trial(
         load_connector(hub.settings, SOURCE), recorded.trial.hubs, streams=[STREAM], only=("since",)

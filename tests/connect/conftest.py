@@ -70,7 +70,7 @@ def connector_of(tmp_path: Path) -> Callable[..., Connector]:
         document = yaml.safe_load(BASIC)
         document["streams"]["items"] |= stream or {}
         path = tmp_path / "connector.yaml"
-        path.write_text(yaml.safe_dump(document | keys), "utf-8")
+        path.write_text(yaml.safe_dump(orjson.loads(orjson.dumps(document | keys))), "utf-8")
         return Connector.load(path)
 
     return make

@@ -68,7 +68,10 @@ def configuration(root: Path, origin: Path, streams: dict[str, dict[str, Any]]) 
         "auth": {"kind": "none"},
         "streams": {name: plain | parts for name, parts in streams.items()},
     }
-    _write(root / "connectors" / SOURCE / "connector.yaml", yaml.safe_dump(document, sort_keys=False))
+    _write(
+        root / "connectors" / SOURCE / "connector.yaml",
+        yaml.safe_dump(orjson.loads(orjson.dumps(document)), sort_keys=False),
+    )
     for name in streams:
         _write(root / f"schemas/sources/{SOURCE}/{name}.json", orjson.dumps(_SCHEMA).decode())
         _write(root / f"mappings/sources/{SOURCE}/{name}.yaml", yaml.safe_dump(_MAPPING))
