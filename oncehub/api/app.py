@@ -122,7 +122,7 @@ def _application(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        dependencies=[Depends(_require_media_type)],
+        dependencies=[Depends(_require_declared), Depends(_require_media_type)],
         generate_unique_id_function=_operation_id,
     )
     app.state.attributes = attributes
@@ -133,6 +133,18 @@ def _application(
     for module in _ROUTES:
         app.include_router(module.router)
     return app
+
+
+async def _require_declared(request: Request) -> None:
+    """Refuse a query or body where none is declared: an ignored one could mean something to others.
+
+    A route that has a query declares all of its parameters in one `Body`.
+    """
+    route = request.scope.get("route")
+    if isinstance(route, APIRoute) and request.query_params and not route.dependant.query_params:
+        raise HTTPException(400, "this path has no query")
+    if request.method == "GET" and await request.body():
+        raise HTTPException(400, "a GET has no body")
 
 
 async def _require_media_type(request: Request) -> None:

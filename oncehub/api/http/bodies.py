@@ -36,6 +36,9 @@ def _require_form(pattern: str, form: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""Of a name in a path."""
+
 DAY = _require_form(r"\d{4}-\d\d-\d\d", "2026-01-31")
 """Of a date in JSON (RFC 3339 full-date): pydantic would take numbers and moments too."""
 

@@ -47,13 +47,14 @@ _TAGS = {
 }
 
 _WHAT_TO_DO = {
-    400: "The body is not I-JSON (RFC 7493): not UTF-8, not JSON, a duplicate name, NaN. Correct it.",
+    400: "The head can be read in two ways (a header or parameter twice, a path encoded twice), or the body "
+    "is not I-JSON (RFC 7493): not UTF-8, not JSON, a duplicate name, NaN. Correct it.",
     401: "The token is missing or expired, or its client or key is no longer valid. Request a new token.",
     403: "The agreement does not allow it; `refused` lists the attributes. Do not repeat: request less.",
     404: "Nothing that this agreement covers; for people: no match, or more than one.",
     409: "The present state does not allow it. Read it again, then decide.",
     413: "The body is too large. Send less at a time.",
-    415: "The media type of the body is not the one described here.",
+    415: "The media type of the body is not the one described here, or it has another charset or encoding.",
     422: "The request does not match the schema; `errors` lists the places. Do not repeat.",
     429: "The limit of the agreement is reached. Repeat after the seconds in `Retry-After`.",
     500: "The hub failed, and nothing was disclosed. Report the request id to the operator.",
@@ -186,12 +187,12 @@ def _complete_operation(operation: dict[str, Any], route: APIRoute) -> None:
 
 def _following(operation: Mapping[str, Any]) -> Iterator[int]:
     """Yield the statuses that follow from the parameters of an operation."""
-    yield from (500, 503)
+    yield from (400, 500, 503)
     body = operation.get("requestBody")
     if body:
-        yield from (400, 413)
+        yield from (413, 415)
     if body and "application/json" in body["content"]:
-        yield from (415, 422)
+        yield 422
     parameters = operation.get("parameters", ())
     if parameters:
         yield 422

@@ -14,11 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oncehub.api.http.problems import problem
 from oncehub.api.http.source import Networks, source_address
+from oncehub.api.http.strict_head import HeadRefused, require_strict_head
 from oncehub.api.http.strict_json import NotStrict, is_json, require_strict
 
 MAX_BODY_BYTES = 64 * 1024
-
-_WITH_BODY = ("POST", "PUT", "PATCH")
 
 _log = logging.getLogger("oncehub.api.access")
 
@@ -74,24 +73,28 @@ class RequestMiddleware:
 
         try:
             await self._answer(inner, receive, framed_send)
+        except ClientDisconnect:
+            # Nobody is there to be answered.
+            status = 400
         finally:
             milliseconds = (time.monotonic() - start) * 1000
             _log.info("%s %s %d %.0f ms", _method(method), _template(inner), status, milliseconds)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in _WITH_BODY:
-            await self._app(scope, receive, send)
-            return
         try:
+            require_strict_head(scope)
             body = await _read(scope, receive)
             if body and is_json(Headers(scope=scope)):
                 require_strict(body)
+        except HeadRefused as error:
+            # Others may see another request, and another end of it.
+            headers = {**error.headers, "Connection": "close"}
+            await problem(Request(scope), error.status, str(error), headers=headers)(scope, receive, send)
         except _TooLarge:
             detail = f"the body is larger than {MAX_BODY_BYTES} bytes"
             await problem(Request(scope), 413, detail, headers={"Connection": "close"})(scope, receive, send)
-        except (NotStrict, ClientDisconnect) as error:
-            detail = str(error) or "the body ended early"
-            await problem(Request(scope), 400, detail)(scope, receive, send)
+        except NotStrict as error:
+            await problem(Request(scope), 400, str(error))(scope, receive, send)
         else:
             await self._app(scope, _replaying(body, receive), send)
 

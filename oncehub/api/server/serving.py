@@ -5,21 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import socket
 import sys
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from http import HTTPStatus
+from functools import partial
 from types import TracebackType
 
-import orjson
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oncehub.api.app import create_app
 from oncehub.api.core.limits import DayLimit, SecondLimit
+from oncehub.api.server.protocol import IDLE_SECONDS, Protocol
 from oncehub.api.server.workers import STOP_SECONDS, Workers
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
@@ -49,6 +48,9 @@ def configure_logging() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
+_OPEN_FILES = 8192
+
+
 def listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens on `host`:`port`; port 0 takes a free one.
 
@@ -68,70 +70,26 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-MAX_HEAD_BYTES = 512 * 1024
-"""How much is read before the head of a request is complete, including any of its body."""
-
-
-class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 with bounded heads; invalid HTTP is answered with a problem document, too."""
-
-    _head: int | None = 0
-
-    def data_received(self, data: bytes) -> None:
-        """Read on; a head that never ends is refused, since it would fill the memory."""
-        if self._head is not None:
-            self._head += len(data)
-            if self._head > MAX_HEAD_BYTES:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is too large")
-                return
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        """Stop counting: the middleware bounds the body."""
-        self._head = None
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """Count the next head."""
-        super().on_message_complete()
-        self._head = 0
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser cannot read, without repeating it, and close."""
-        self._refuse(HTTPStatus.BAD_REQUEST, msg)
-
-    def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        request_id = uuid.uuid4()
-        document = {
-            "title": status.phrase,
-            "status": status.value,
-            "detail": detail,
-            "instance": f"urn:uuid:{request_id}",
-        }
-        body = orjson.dumps(document)
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-            "Content-Type: application/problem+json\r\n"
-            f"Content-Length: {len(body)}\r\n"
-            f"X-Request-Id: {request_id}\r\n"
-            "Cache-Control: no-store\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+def _allow_connections() -> None:
+    """Raise this process's limit of open files, each of which may be a connection, as far as it may."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed < _OPEN_FILES and allowed != resource.RLIM_INFINITY:
+        wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def server_config(app: FastAPI) -> uvicorn.Config:
     """Return the server's configuration: HTTP only, and no header that names the server."""
     return uvicorn.Config(
         app,
-        http=Protocol,
+        http=partial(Protocol, refused=app.state.hub.refusals.count),  # type: ignore[arg-type]
         ws="none",
         access_log=False,
         log_config=None,
         server_header=False,
         # Requests that last longer are cut off, and their transactions roll back: nothing was disclosed.
         timeout_graceful_shutdown=int(STOP_SECONDS) - 1,
+        timeout_keep_alive=int(IDLE_SECONDS),
         # The address of the caller is not used.
         proxy_headers=False,
     )
@@ -150,6 +108,7 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, worker
         ConfigError, StoreError: see `listening` and `create_app`.
     """
     configure_logging()
+    _allow_connections()
     with listening(host, port) as listener:
         if settings.api_database_url is None:
             # The embedded server belongs to this process, which outlives the workers.

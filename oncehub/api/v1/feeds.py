@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
-from oncehub.api.http.bodies import Answer, Body
+from oncehub.api.http.bodies import NAME, Answer, Body
 from oncehub.api.http.description import out_of_sequence
 from oncehub.audit.log.entries import page as logged_page
 from oncehub.share.agreements.permissions import (
@@ -59,7 +59,7 @@ class FeedAnswer(Answer):
 
 @router.get("/feeds/{feed}/changes", operation_id="readFeed", tags=["feeds"], responses=out_of_sequence())
 def changes(
-    feed: Annotated[str, Path(max_length=40)],
+    feed: Annotated[str, Path(max_length=40, pattern=NAME)],
     hub: TheHub,
     caller: TheCaller,
     request_id: RequestId,

@@ -11,7 +11,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
-from oncehub.api.http.bodies import DAY, Answer, Body, SearchTerms
+from oncehub.api.http.bodies import DAY, NAME, Answer, Body, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.api.v1.people import Label
@@ -122,7 +122,7 @@ class PrefillAnswer(Answer):
 
 @router.post("/procedures/{code}/prefill", operation_id="prefillProcedure", responses=answers(404, 409))
 def fill(
-    code: Annotated[str, Path(max_length=40)],
+    code: Annotated[str, Path(max_length=40, pattern=NAME)],
     body: PrefillRequest,
     hub: TheHub,
     caller: TheCaller,

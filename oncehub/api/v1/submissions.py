@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
-from oncehub.api.http.bodies import Body, SearchTerms
+from oncehub.api.http.bodies import NAME, Body, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.audit.log.pseudonyms import person_pseudonym
@@ -108,7 +108,7 @@ _NO_FORM = Fault(("request_id",), "is not of a form that was filled for this cli
     responses=answers(404, 409),
 )
 def submit(
-    code: Annotated[str, Path(max_length=40)],
+    code: Annotated[str, Path(max_length=40, pattern=NAME)],
     body: SubmissionRequest,
     hub: TheHub,
     caller: TheCaller,

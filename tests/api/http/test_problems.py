@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import socket
@@ -10,12 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from uvicorn.server import ServerState
 
 from oncehub.api.http.middleware import MAX_BODY_BYTES
-from oncehub.api.server.serving import MAX_HEAD_BYTES, Protocol, server_config
 
 ID = "001084000999"
 LOOKUP = "/v1/persons/lookup"
@@ -100,7 +96,6 @@ def test_paths_that_do_not_exist_are_a_404(portal: Any) -> None:
         "/docs",
         "/redoc",
         "/v1/feeds//changes",
-        "/%00",
     ):
         require_problem(portal.http.get(path, headers=portal.headers()), 404)
 
@@ -234,38 +229,3 @@ def test_what_is_not_http_is_refused_without_naming_the_server(speak: Any) -> No
         assert json.loads(body)["status"] == 400
         for told in (b"entinel", b"uvicorn", b"server:", b"python"):
             assert told not in answer.lower()
-
-
-class Wire(asyncio.Transport):
-    """Keeps what is written to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-
-def test_a_head_that_never_ends_is_refused_before_it_fills_the_memory() -> None:
-    config = server_config(FastAPI())
-    config.load()
-    loop, wire = asyncio.new_event_loop(), Wire()
-    protocol = Protocol(config, ServerState(), {}, _loop=loop)
-    protocol.connection_made(wire)
-    protocol.data_received(b"GET /health HTTP/1.1\r\nSentinel: ")
-    for _ in range(MAX_HEAD_BYTES // 65536):
-        assert not wire.closed
-        protocol.data_received(b"x" * 65536)
-    assert wire.closed
-    assert wire.written.startswith(b"HTTP/1.1 431 ")
-    assert b"application/problem+json" in wire.written
-    assert b"xxx" not in wire.written
-    loop.close()

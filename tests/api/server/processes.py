@@ -22,15 +22,18 @@ class Running:
     url: str
     log: Path
 
-    def connect(self) -> socket.socket:
+    @property
+    def address(self) -> tuple[str, int]:
         parts = urlsplit(self.url)
-        return socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=30)
+        return str(parts.hostname), int(parts.port or 0)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=30)
 
     def exchange(self, sent: bytes) -> bytes:
-        """Send bytes, and return what comes back until the API closes or the last answer is complete."""
+        """Send bytes, and return what comes back until the API closes."""
         with self.connect() as connection:
             connection.sendall(sent)
-            connection.shutdown(socket.SHUT_WR)
             return received(connection)
 
     def workers(self) -> set[int]:
