@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from oncehub.api.core.hub import TheHub, canonical_attributes, open_hub
+from oncehub.api.core.hub import canonical_attributes, open_hub
 from oncehub.api.core.limits import DayLimit, SecondLimit
+from oncehub.api.core.readiness import Readiness
 from oncehub.api.http import problems
 from oncehub.api.http.description import describe
 from oncehub.api.http.middleware import RequestMiddleware
@@ -65,11 +67,21 @@ class _Api(FastAPI):
         return self.openapi_schema
 
 
-@_open.get("/health", operation_id="getHealth")
-def health(hub: TheHub) -> dict[str, str]:
-    """Return 200 when the hub and its database answer, else 503."""
-    with hub.database.transaction():
-        return {"status": "ok"}
+@_open.get("/health", operation_id="getHealth", response_model=dict[str, str])
+async def health(request: Request) -> Response:
+    """Return 200 when look-ups can be answered, else 503: one for a person who cannot exist is tried."""
+    readiness: Readiness = request.app.state.readiness
+    if wrong := await readiness.wrong():
+        return problems.problem(
+            request, 503, f"look-ups cannot be answered: {wrong}", headers={"Retry-After": "5"}
+        )
+    return JSONResponse({"status": "ok"})
+
+
+@_open.get("/health/live", operation_id="getLiveness")
+async def liveness() -> dict[str, str]:
+    """Return 200 while the process answers; nothing else is asked."""
+    return {"status": "ok"}
 
 
 def create_app(
@@ -98,6 +110,7 @@ def create_app(
 
     app = _application(hub.attributes, lifespan, refused=hub.refusals.count_answer, proxies=proxies)
     app.state.hub = hub
+    app.state.readiness = Readiness(hub)
     return app
 
 

@@ -12,19 +12,29 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
 from psycopg2.pool import ThreadedConnectionPool
 
-from oncehub.errors import ConfigError, StoreError, StoreUnavailable
+from oncehub.errors import ConfigError, StoreError, StoreOutdated, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.share.roles import API_ROLE
 from oncehub.store.connection import Connection, database_url
-from oncehub.store.failures import may_pass, why_not_connected
+from oncehub.store.failures import describe, is_out_of_step, may_pass, why_not_connected
 from oncehub.store.history import require_own
 from oncehub.store.schema_change import READ
 
 # Queries in functions are planned once a session: planning a look-up costs as much as executing it.
 _OPTIONS = (
     "-c timezone=UTC -c client_min_messages=warning -c statement_timeout=10s "
-    "-c plan_cache_mode=force_generic_plan"
+    "-c plan_cache_mode=force_generic_plan "
+    # A process that is stopped in a transaction does not keep its locks.
+    "-c idle_in_transaction_session_timeout=15s"
 )
+# Of a server that is no longer reached, TCP alone would wait for a quarter of an hour.
+_REACHED = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
 _WAIT_SECONDS = 5.0
 
 
@@ -74,7 +84,7 @@ class Database:
         try:
             # Equal bounds: the pool closes connections above the lower bound.
             self._pool = ThreadedConnectionPool(
-                size, size, url, options=_OPTIONS, connect_timeout=5, application_name="oncehub api"
+                size, size, url, options=_OPTIONS, application_name="oncehub api", **_REACHED
             )
         except psycopg2.OperationalError as error:
             raise StoreUnavailable(
@@ -89,6 +99,7 @@ class Database:
         Raises:
             StoreUnavailable: when the server does not answer, or no connection is free in time.
             StoreNotAdopted: when the database was restored, copied or failed over.
+            StoreOutdated: when the database lacks what a statement needs.
         """
         with self.begun_by(_NOTHING) as (connection, _):
             yield connection
@@ -100,17 +111,28 @@ class Database:
         Committing in the message of the last statement saves a round trip.
 
         Raises:
-            StoreUnavailable: as `transaction`.
+            StoreError: as `transaction`.
         """
         if not self._free.acquire(timeout=_WAIT_SECONDS):
             raise StoreUnavailable("the hub is too busy to answer now")
         try:
             connection, row = self._begun(question)
+            out_of_step = False
             try:
                 with _ended(connection):
                     yield connection, row
+            except psycopg2.Error as error:
+                out_of_step = is_out_of_step(error)
+                raise
             finally:
-                self._pool.putconn(connection)
+                self._pool.putconn(connection, close=out_of_step)
+        except psycopg2.Error as error:
+            if not is_out_of_step(error):
+                raise
+            raise StoreOutdated(
+                f"{describe(error)}: it is being changed, or lacks what this version needs; if that lasts, "
+                "run `oncehub init`"
+            ) from None
         finally:
             self._free.release()
 

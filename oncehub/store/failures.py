@@ -21,6 +21,9 @@ _FULL = {
     "run this again",
 }
 
+# The server ended a session that paused in a transaction.
+_PAUSED_TOO_LONG = "25P03"
+
 _REASONS = {
     "Too many open files": "this process may not open more files; raise `ulimit -n`",
     "Connection refused": "connection refused",
@@ -73,7 +76,7 @@ def may_pass(error: psycopg2.Error) -> bool:
     At times psycopg2 raises a plain DatabaseError without a code when a killed server closes the connection;
     what a server refuses has a code.
     """
-    if type(error) is psycopg2.DatabaseError and error.pgcode is None:
+    if (type(error) is psycopg2.DatabaseError and error.pgcode is None) or error.pgcode == _PAUSED_TOO_LONG:
         return True
     passing = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
     return passing and not _beyond_limits(error)
@@ -81,6 +84,23 @@ def may_pass(error: psycopg2.Error) -> bool:
 
 def _beyond_limits(error: psycopg2.Error) -> bool:
     return (error.pgcode or "").startswith(_PROGRAM_LIMIT)
+
+
+_OTHER_SHAPE = ("0A", "0P", "26", "3D", "3F", "42", "XX")
+_READ_ONLY = "25006"
+_NO_ROLE = "22023"
+
+
+def is_out_of_step(error: psycopg2.Error) -> bool:
+    """Return whether the database is not as the statement takes it to be, or not yet.
+
+    An object or a right is missing, was replaced since the session planned the statement, or the server is a
+    standby. The values of a request have no part in it. A session in which it happens should be closed: plans
+    and types that it keeps may be those of objects that have gone.
+    """
+    code = error.pgcode or ""
+    # PostgreSQL has no other code for a role that does not exist than that of a wrong setting.
+    return code[:2] in _OTHER_SHAPE or code in (_READ_ONLY, _NO_ROLE)
 
 
 def _named(error: psycopg2.Error) -> str:

@@ -12,6 +12,7 @@ FILE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 KEYS = {
     "init": set(),
     "api": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_TOKEN", "ONCEHUB_KEY_TOKEN_OTHER"},
+    "proxy": set(),
     "stubs": set(),
     "connections": set(),
     "airflow-init": set(),

@@ -35,6 +35,7 @@ from oncehub.errors import (
     ResourcesExhausted,
     RunBusy,
     StoreError,
+    StoreOutdated,
     SubmissionInvalid,
     SubmissionRefused,
     TooManyRequests,
@@ -49,6 +50,7 @@ _DETAILS = {
     405: "the path does not have this method; see Allow",
 }
 _UNAVAILABLE = "the hub's database does not answer now; try again"
+_OUT_OF_STEP = "the hub's database is being changed, or is not as this version needs it; try again"
 _UNDECIPHERABLE = "a requested value cannot be decrypted now; the operator must restore the key"
 
 
@@ -82,6 +84,7 @@ _ANSWERS: Final[Mapping[type[Exception], _Answer]] = {
     TooManyRequests: _Answer(429),
     RunBusy: _Answer(503, 60),
     LogUnsigned: _Answer(503, 60, log_advice="; run `oncehub audit checkpoint`"),
+    StoreOutdated: _Answer(503, 5, _OUT_OF_STEP),
     StoreError: _Answer(503, 5, _UNAVAILABLE),
     ResourcesExhausted: _Answer(503, 5, _UNAVAILABLE),
     KeyMissing: _Answer(503, 3600, _UNDECIPHERABLE),

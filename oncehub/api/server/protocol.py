@@ -259,6 +259,9 @@ class Protocol(HttpToolsProtocol):
             return
         self._refused = True
         self._expect_nothing()
+        request_id = uuid.uuid4()
+        _log.info("(no request) %d", status)
+        self._count_refusal(status.value, source=self.client and self.client[0], request_id=request_id)
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if not cycle.more_body:
@@ -274,7 +277,7 @@ class Protocol(HttpToolsProtocol):
             # It was answered before it had arrived.
             self._close()
             return
-        self._answer(status, detail)
+        self._answer(status, detail, request_id)
         self._linger()
 
     def _linger(self) -> None:
@@ -284,10 +287,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.write_eof()
         self._expect(LINGER_SECONDS, self.transport.abort)
 
-    def _answer(self, status: HTTPStatus, detail: str) -> None:
-        request_id = uuid.uuid4()
-        _log.info("(no request) %d", status)
-        self._count_refusal(status.value, source=self.client and self.client[0], request_id=request_id)
+    def _answer(self, status: HTTPStatus, detail: str, request_id: uuid.UUID) -> None:
         document = {
             "title": status.phrase,
             "status": status.value,

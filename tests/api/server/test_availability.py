@@ -91,6 +91,7 @@ def test_the_interface_describes_itself(http: Any) -> None:
     paths = http.get("/openapi.json").json()["paths"]
     assert set(paths) == {
         "/health",
+        "/health/live",
         "/v1/token",
         "/v1/persons/lookup",
         "/v1/persons/corrections",
