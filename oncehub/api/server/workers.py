@@ -12,7 +12,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from oncehub.errors import OncehubError, StoreUnavailable
 
@@ -57,11 +57,13 @@ class Workers:
         self._context = multiprocessing.get_context("fork")
         self._serve = serve
         self._stop_asked = False
-        # Waits end with the first byte: a signal alone does not end them (PEP 475).
-        self._woken, self._wake = os.pipe()
-        os.set_blocking(self._wake, False)
+        # A signal writes a byte at once, and waits end with it. Python runs its handlers in the main thread
+        # only, and does not wake it where another thread, which a library has started, gets the signal.
+        self._woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for handled in _STOPS:
-            signal.signal(handled, self._stop)
+            signal.signal(handled, lambda *_: None)
         self._workers: list[_Worker] = []
         try:
             for _ in range(count):
@@ -77,7 +79,7 @@ class Workers:
             OncehubError: of a process that cannot answer; all are stopped then.
         """
         for worker in self._workers:
-            wait([worker.pipe, self._woken])
+            self._wait([worker.pipe])
             if self._stop_asked:
                 return False
             try:
@@ -93,13 +95,14 @@ class Workers:
         """Replace each process that ends; once stopped, return when all have ended or were killed."""
         missing = 0
         while not self._stop_asked:
-            wait(
-                [self._woken, *(worker.process.sentinel for worker in self._workers)],
-                _PAUSE_SECONDS if missing else None,
+            self._wait(
+                [worker.process.sentinel for worker in self._workers], _PAUSE_SECONDS if missing else None
             )
             missing += self._forget_ended()
-            # A process that ends at once is not started again at once.
-            if missing and not wait([self._woken], _PAUSE_SECONDS):
+            if missing:
+                # A process that ends at once is not started again at once.
+                self._wait([], _PAUSE_SECONDS)
+            if missing and not self._stop_asked:
                 missing = self._replace(missing)
         self._end()
 
@@ -144,6 +147,7 @@ class Workers:
         self._workers.append(_Worker(process, receiving))
 
     def _work(self, parent: Pipe, parent_pid: int) -> None:
+        signal.set_wakeup_fd(-1)
         for handled in _STOPS:
             signal.signal(handled, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
@@ -156,10 +160,10 @@ class Workers:
         except OncehubError as error:
             parent.send(error)
 
-    def _stop(self, *_: object) -> None:
-        if not self._stop_asked:
+    def _wait(self, others: list[Any], seconds: float | None = None) -> None:
+        """Wait until one of the others can be read, a signal asks to stop, or the time is over."""
+        if self._woken in wait([self._woken, *others], seconds):
             self._stop_asked = True
-            os.write(self._wake, b"\0")
 
     def _end(self) -> None:
         """Ask all processes to end, and kill those that do not in time."""
