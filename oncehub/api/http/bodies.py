@@ -36,7 +36,7 @@ def _require_form(pattern: str, form: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
 """Of a name in a path."""
 
 DAY = _require_form(r"\d{4}-\d\d-\d\d", "2026-01-31")

@@ -59,7 +59,7 @@ class FeedAnswer(Answer):
 
 @router.get("/feeds/{feed}/changes", operation_id="readFeed", tags=["feeds"], responses=out_of_sequence())
 def changes(
-    feed: Annotated[str, Path(max_length=40, pattern=NAME)],
+    feed: Annotated[str, Path(pattern=NAME)],
     hub: TheHub,
     caller: TheCaller,
     request_id: RequestId,

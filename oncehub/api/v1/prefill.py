@@ -122,7 +122,7 @@ class PrefillAnswer(Answer):
 
 @router.post("/procedures/{code}/prefill", operation_id="prefillProcedure", responses=answers(404, 409))
 def fill(
-    code: Annotated[str, Path(max_length=40, pattern=NAME)],
+    code: Annotated[str, Path(pattern=NAME)],
     body: PrefillRequest,
     hub: TheHub,
     caller: TheCaller,

@@ -108,7 +108,7 @@ _NO_FORM = Fault(("request_id",), "is not of a form that was filled for this cli
     responses=answers(404, 409),
 )
 def submit(
-    code: Annotated[str, Path(max_length=40, pattern=NAME)],
+    code: Annotated[str, Path(pattern=NAME)],
     body: SubmissionRequest,
     hub: TheHub,
     caller: TheCaller,
