@@ -99,7 +99,8 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
         StoreError: when the database does not answer, or is not up to date.
     """
     agreements, procedures = load_agreements(settings), load_procedures(settings)
-    login = _login(settings, agreements)
+    with without_values("opening the hub"):
+        login = _login(settings, agreements)
     with without_values("opening the hub"), closing(connect(login)) as connection:
         require_current(connection)
         with connection:
