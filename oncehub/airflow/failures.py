@@ -10,12 +10,19 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRescheduleException
 
-from oncehub.errors import OncehubError, RunBusy, StoreUnavailable, Throttled, TransientError
+from oncehub.errors import (
+    OncehubError,
+    ResourcesExhausted,
+    RunBusy,
+    StoreUnavailable,
+    Throttled,
+    TransientError,
+)
 from oncehub.store.failures import describe, may_pass
 
 logger = logging.getLogger(__name__)
 
-RETRYABLE = (TransientError, StoreUnavailable, RunBusy)
+RETRYABLE = (TransientError, StoreUnavailable, ResourcesExhausted, RunBusy)
 """Errors after which a retry may succeed; all other errors of the hub need a person."""
 
 LONGEST_POSTPONED = timedelta(days=1)

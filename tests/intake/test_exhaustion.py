@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -19,9 +22,11 @@ import psutil
 import pytest
 
 from oncehub.errors import StoreUnavailable
+from oncehub.initialise import initialise
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Connection, connect
 from oncehub.store.failures import without_values
+from oncehub.store.server import start_embedded, stop_embedded
 
 from .register import SOURCE, STREAM, configuration
 
@@ -109,10 +114,15 @@ Sync = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def sync(land: Settings, source: Source) -> Sync:
-    """Runs `oncehub sync` in a process with limits: `sync({resource.RLIMIT_AS: bytes})`."""
+def sync(land: Settings, sync_of: Callable[[Settings], Sync]) -> Sync:
+    return sync_of(land)
 
-    def run(limits: dict[int, int] | None = None) -> subprocess.CompletedProcess[str]:
+
+@pytest.fixture
+def sync_of(source: Source) -> Callable[[Settings], Sync]:
+    """Runs `oncehub sync` in a process with limits: `sync_of(settings)({resource.RLIMIT_AS: bytes})`."""
+
+    def run(land: Settings, limits: dict[int, int] | None = None) -> subprocess.CompletedProcess[str]:
         def limit() -> None:
             for each, most in (limits or {}).items():
                 resource.setrlimit(each, (most, most))
@@ -127,7 +137,7 @@ def sync(land: Settings, source: Source) -> Sync:
             check=False,
         )
 
-    return run
+    return lambda land: partial(run, land)
 
 
 def landed(database: Connection) -> tuple[object, ...]:
@@ -211,3 +221,33 @@ def test_what_the_server_lacks_is_named_with_the_way_out(
         database.cursor() as cursor,
     ):
         cursor.execute(f"do $$ begin raise exception using errcode = '{code}'; end $$")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of 400 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    yield disk
+    stop_embedded(disk / "postgres")
+    # This process still holds its lock beside the data.
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_in_mid_batch_loses_nothing(
+    land: Settings, source: Source, small_disk: Path, sync_of: Callable[[Settings], Sync]
+) -> None:
+    own = replace(land, database_url=start_embedded(small_disk / "postgres", cleanup=None))
+    initialise(own, agreements={})
+    source.records = 3000
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - MB))
+    failed_clearly(sync_of(own)(), "landing land.holders: the ")
+    filler.unlink()
+    own = replace(own, database_url=start_embedded(small_disk / "postgres", cleanup=None))
+    assert sync_of(own)().returncode == 0
+    with closing(connect(str(own.database_url))) as database:
+        assert landed(database) == whole(source)
