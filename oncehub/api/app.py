@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from oncehub.api.core.audited_request import refuse_unauthenticated
 from oncehub.api.core.hub import canonical_attributes, open_hub
-from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.api.core.readiness import Readiness
 from oncehub.api.http import problems
 from oncehub.api.http.description import describe
@@ -34,6 +34,7 @@ from oncehub.api.v1 import (
     usage,
 )
 from oncehub.config.entities import Attribute
+from oncehub.errors import NotAuthenticated
 from oncehub.settings import Settings
 
 _ROUTES = (
@@ -84,22 +85,15 @@ async def liveness() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def create_app(
-    settings: Settings, per_second: SecondLimit | None = None, per_day: DayLimit | None = None
-) -> FastAPI:
+def create_app(settings: Settings) -> FastAPI:
     """Build the application over the hub's configuration and database.
-
-    Args:
-        settings: of the hub.
-        per_second: the limit that other processes share.
-        per_day: as `per_second`.
 
     Raises:
         ConfigError: when an agreement, procedure, schema, key or setting is wrong.
         StoreError: when the database does not answer, or is not up to date.
     """
     proxies = trusted_proxies()
-    hub = open_hub(settings, per_second or SecondLimit(), per_day or DayLimit())
+    hub = open_hub(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -141,6 +135,7 @@ def _application(
     app.state.attributes = attributes
     app.add_middleware(RequestMiddleware, **middleware)
     problems.install(app)
+    app.add_exception_handler(NotAuthenticated, refuse_unauthenticated)
     app.add_exception_handler(token.TokenRefused, token.refuse_token)
     app.include_router(_open)
     for module in _ROUTES:

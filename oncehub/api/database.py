@@ -136,6 +136,22 @@ class Database:
         finally:
             self._free.release()
 
+    @staticmethod
+    def apart(connection: Connection, question: Question) -> tuple[Any, ...]:
+        """Read one row in a transaction of its own, between the one that is open and a new one.
+
+        The server ends this transaction itself, whatever becomes of this process: its locks are short.
+
+        Args:
+            connection: in a transaction, which is committed.
+            question: its statement must return a row.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(f"commit; {READ}; {question.statement}", question.values)
+            row: tuple[Any, ...] = cursor.fetchone() or ()
+            cursor.execute(f"begin; {READ}")
+        return row
+
     def close(self) -> None:
         """Close all connections."""
         if not self._pool.closed:

@@ -94,10 +94,30 @@ class Condition(Section):
 
 
 class RateLimits(Section):
-    """The most requests of an agency, by second and by day."""
+    """The most requests of an agency, by second and by day, on all servers together.
+
+    Attributes:
+        client_per_second: of one client; where absent, four fifths of `per_second` where the agreement has
+            several clients, so that no client takes all.
+        client_per_day: likewise of `per_day`.
+    """
 
     per_second: Annotated[int, Field(ge=1)]
     per_day: Annotated[int, Field(ge=1)]
+    client_per_second: Annotated[int, Field(ge=1)] | None = None
+    client_per_day: Annotated[int, Field(ge=1)] | None = None
+
+    def of_client(self, *, alone: bool) -> tuple[int, int]:
+        """Return the most requests of one client, by second and by day.
+
+        Args:
+            alone: whether the agreement has no other client.
+        """
+        fifths = 5 if alone else 4
+        return (
+            self.client_per_second or max(1, self.per_second * fifths // 5),
+            self.client_per_day or max(1, self.per_day * fifths // 5),
+        )
 
 
 class Corrections(Section):

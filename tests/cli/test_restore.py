@@ -22,7 +22,6 @@ import pytest
 from psycopg2 import sql
 
 from oncehub.api.core.hub import open_hub
-from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.audit.log.entries import Entry, write
 from oncehub.audit.signing import adoption
 from oncehub.audit.signing.anchors import anchor_path, read_anchors
@@ -135,7 +134,7 @@ def test_nothing_works_with_a_restored_dump_until_it_is_adopted_and_then_it_goes
         assert (refused.returncode, "another server" in refused.stderr) == (1, True), command
         assert "oncehub restore adopt" in refused.stderr
     with pytest.raises(StoreNotAdopted):
-        open_hub(restored.after, SecondLimit(), DayLimit())
+        open_hub(restored.after)
 
     adopted = json.loads(oncehub(*ADOPT, "--json").stdout)
     assert (adopted["adopted"], adopted["checkpoint"], adopted["checkpoints_lost"]) == (True, 1, 1)

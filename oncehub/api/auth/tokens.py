@@ -51,7 +51,7 @@ _TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - RFC 9068's media type, not a secre
 _NO_TOKEN: Final = "the token is not valid, or has expired"  # noqa: S105 - nor is this
 _MOST_REMEMBERED: Final = 4096
 
-_ADMITTED = "select agreement, key_valid from share.admitted(%(client)s, %(thumbprint)s)"
+_ADMITTED = "select agreement, key_valid, alone from share.admitted(%(client)s, %(thumbprint)s)"
 
 
 @dataclass(frozen=True)
@@ -221,8 +221,10 @@ def admission(caller: Caller) -> Question:
     return Question(_ADMITTED, {"client": caller.client_id, "thumbprint": caller.key})
 
 
-def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> None:
+def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> bool:
     """Check that a client is still admitted under the agreement, and with the key, of its token.
+
+    Returns whether it is the only client of the agreement.
 
     Args:
         caller: of the token.
@@ -233,12 +235,13 @@ def check_admission(caller: Caller, row: tuple[Any, ...] | None) -> None:
     """
     if row is None:
         raise NotAuthenticated(UNKNOWN_CLIENT)
-    agreement, valid = row
+    agreement, valid, alone = row
     if agreement != caller.agreement:
         raise NotAuthenticated("the client acts under another agreement now; ask for a new token")
     # Tokens of a stolen key must end when the client retires the key.
     if not valid:
         raise NotAuthenticated("the key of this token is no longer valid; use another")
+    return bool(alone)
 
 
 def check_pinned(caller: Caller, agreement: Agreement) -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from fastapi import Depends, Request
+import psycopg2
+from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from oncehub.api.auth.tokens import Caller, admission, check_admission, check_pinned, claimed_client
 from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.http.problems import answer_error
 from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement, LegalBasis
@@ -24,6 +26,8 @@ from oncehub.errors import (
     NotAuthenticated,
     PersonNotFound,
     Refusal,
+    StoreError,
+    TooManyRequests,
 )
 from oncehub.share.agreements.permissions import require_in_force, today
 from oncehub.share.forms.prefill import FormRequest, find_for_form, require_living
@@ -55,6 +59,22 @@ async def _caller(
     request.state.caller = caller
     check_pinned(caller, hub.agreement(caller.agreement))
     return caller
+
+
+def refuse_unauthenticated(request: Request, error: Exception) -> Response:
+    """Answer a request that failed to authenticate: 401, or 429 where too many did before it."""
+    hub: Hub = request.app.state.hub
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is not None:
+        request.state.claimed = caller.client_id
+    try:
+        hub.failures.count(request.state.source, getattr(request.state, "claimed", None))
+    except TooManyRequests as refusal:
+        return answer_error(request, refusal)
+    except (StoreError, psycopg2.Error):
+        # Without the database nothing is limited, and nothing is disclosed.
+        return answer_error(request, error)
+    return answer_error(request, error)
 
 
 async def _request_id(request: Request) -> UUID:
@@ -156,16 +176,15 @@ def audited_request(
 
     Raises:
         NotAuthenticated: when the client is no longer admitted.
-        TooManyRequests: when the agreement's limit is reached.
+        TooManyRequests: when the limit of the agreement or of the client is reached.
         LogUnsigned: when entries have been unsigned for too long.
         Refusal: after it was logged.
     """
     agreement = hub.agreement(caller.agreement)
-    hub.per_second.take(agreement)
     refusal: Refusal | None = None
     with hub.database.begun_by(admission(caller)) as (connection, admitted):
-        check_admission(caller, admitted)
-        hub.per_day.take(connection, agreement)
+        alone = check_admission(caller, admitted)
+        hub.limits.take(connection, agreement, caller.client_id, alone=alone)
         hub.checkpoints.require_signed(connection)
         request = AuditedRequest(
             connection, caller, agreement, request_id, action, procedure, attributes=attributes

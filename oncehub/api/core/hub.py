@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from oncehub.api.auth.tokens import TokenKeys, VerifiedTokens, load_token_keys
-from oncehub.api.core.limits import CheckpointWatch, DayLimit, SecondLimit, checkpoint_watch
+from oncehub.api.core.limits import CheckpointWatch, FailureLimits, RequestLimits, checkpoint_watch
 from oncehub.api.core.refusals import RefusalCounter
 from oncehub.api.database import Database, api_login
 from oncehub.api.http.oauth import DEFAULT_ISSUER
@@ -71,8 +71,8 @@ class Hub:
     retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
     checkpoints: CheckpointWatch
     desks: dict[str, Desk]
-    per_second: SecondLimit
-    per_day: DayLimit
+    limits: RequestLimits
+    failures: FailureLimits
     refusals: RefusalCounter
 
     @cached_property
@@ -91,7 +91,7 @@ class Hub:
         return self.agreements[name]
 
 
-def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> Hub:
+def open_hub(settings: Settings) -> Hub:
     """Read the configuration and open the database.
 
     Raises:
@@ -107,7 +107,7 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
             require_own(connection)
         require_database_access(connection, agreements, encrypted_attributes(settings))
         token_keys = load_token_keys(settings.home, connection)
-    database = Database(login)
+    database, key = Database(login), pseudonym_key(settings.home)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
         agreements=agreements,
@@ -120,12 +120,12 @@ def open_hub(settings: Settings, per_second: SecondLimit, per_day: DayLimit) -> 
         database=database,
         home=settings.home,
         token_keys=token_keys,
-        pseudonym_key=pseudonym_key(settings.home),
+        pseudonym_key=key,
         retired_pseudonym_keys=retired_pseudonym_keys(),
         checkpoints=checkpoint_watch(),
         desks=load_desks(settings, agreements),
-        per_second=per_second,
-        per_day=per_day,
+        limits=RequestLimits(),
+        failures=FailureLimits(database, key),
         refusals=RefusalCounter(database.transaction),
     )
 

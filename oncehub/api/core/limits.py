@@ -1,27 +1,38 @@
-"""What stops a request: the limits of its agreement by second and by day, and an unsigned access log.
-
-All processes of the API count together: the counts are in memory shared by the processes forked from the one
-that created it. Another server of the same hub has its own counts: by second those of its own requests, by
-day starting from the number of entries in the log when it first served the agreement that day.
-"""
+"""What stops a request: the limits of its agreement and client, and an unsigned access log."""
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import math
-import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
-from typing import Any, Final
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address, ip_network
+from typing import Any, Final, NamedTuple
 
-from oncehub.clock import VIETNAM
+from oncehub.api.database import Database, Question
 from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError, LogUnsigned, TooManyRequests
 from oncehub.store.connection import Connection
+from oncehub.store.statements import statement
 
-_SLOTS: Final = 1024
+_SOURCE_FAILURES: Final = (10, 200)
+"""Failed authentications a second, and at once, of one source address."""
+
+_CLAIM_FAILURES: Final = (1, 30)
+"""The same of one source address that claims to be one client."""
+
+_LEASE_SECONDS: Final = 0.1
+_GIVEN_BACK_SECONDS: Final = 60.0
+_LONGEST_REFUSAL: Final = 1.0
+_MOST_LEASES: Final = 4096
+_FAILURE_BUCKETS: Final = 4096
+
+_TAKE: Final = statement(__name__, "take_requests").string
+_LEFT: Final = statement(__name__, "requests_left")
 
 LONGEST_UNSIGNED_SECONDS: Final = 14_400
 """How long an entry may be unsigned unless `ONCEHUB_UNSIGNED_SECONDS` gives another limit.
@@ -34,115 +45,254 @@ _RECHECK_SECONDS: Final = 5.0
 _WAITED: Final = "select extract(epoch from clock_timestamp() - audit.oldest_unsigned())"
 
 
-class _Shared:
-    """Two numbers for each name in shared memory, with a lock."""
+class Bucket(NamedTuple):
+    """A bucket of the database: requests flow in by the second, at most so many at once, and so many a day.
 
-    def __init__(self) -> None:
-        self._cells = multiprocessing.get_context("fork").Array("d", 3 * _SLOTS)
-        self.lock = self._cells.get_lock()
-        self._places: dict[str, int] = {}
+    Attributes:
+        name: the same for all servers.
+        refusal: why a request is refused while it is empty.
+        per_day: None where the day is not counted.
+        refusal_of_day: why a request is refused when the day's are used up.
+    """
 
-    def get(self, name: str) -> tuple[float, float] | None:
-        place = self._place(name)
-        cells: Any = self._cells.get_obj()
-        return (cells[place + 1], cells[place + 2]) if cells[place] else None
-
-    def put(self, name: str, first: float, second: float) -> None:
-        place = self._place(name)
-        self._cells.get_obj()[place : place + 3] = [_digest(name), first, second]
-
-    def _place(self, name: str) -> int:
-        """Return the position of a name's numbers, or the free one where they will be."""
-        if (known := self._places.get(name)) is not None:
-            return known
-        cells: Any = self._cells.get_obj()
-        wanted = _digest(name)
-        for step in range(_SLOTS):
-            place = 3 * ((int(wanted) + step) % _SLOTS)
-            if cells[place] == wanted:
-                self._places[name] = place
-                return place
-            if not cells[place]:
-                return place
-        raise RuntimeError(f"more than {_SLOTS} agreements")
+    name: str
+    per_second: float
+    at_once: float
+    refusal: str
+    per_day: int | None = None
+    refusal_of_day: str = ""
 
 
-class SecondLimit:
-    """A token bucket for each agreement; its size is the number of requests for one second.
+class _Refused(NamedTuple):
+    message: str
+    until: float
+
+
+@dataclass
+class _Lease:
+    """What this process has taken of some buckets, and may use without asking for `_LEASE_SECONDS`."""
+
+    granted: int = 1
+    left: int = 0
+    since: float = -math.inf
+    refused: _Refused | None = None
+    asks_again: float = -math.inf
+
+
+class Buckets:
+    """Takes requests from buckets that all processes of all servers share.
+
+    The buckets are rows of the database. A process that serves many requests takes several at once, as many
+    as it used of late, and what it does not use in a tenth of a second expires. So in any time, all servers
+    together allow what the buckets hold at once, what flows in, and no more than what flows in in a tenth of
+    a second. Rows are locked by one statement, which the database ends itself: nothing waits for a process
+    that is killed or stopped.
 
     Args:
-        clock: monotonic seconds, the same in all processes.
+        clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._buckets = _Shared()
+        self._lock = threading.Lock()
+        self._leases: dict[tuple[str, ...], _Lease] = {}
 
-    def take(self, agreement: Agreement) -> None:
-        """Count one request.
+    def take(self, ask: Callable[[Question], tuple[Any, ...]], *buckets: Bucket) -> None:
+        """Take one request from each of the buckets, or from none.
+
+        Args:
+            ask: reads one row in a transaction of its own.
+            buckets: always in the same order.
 
         Raises:
-            TooManyRequests: when the bucket is empty.
+            TooManyRequests: when a bucket is empty.
         """
-        rate = agreement.limits.per_second
-        with self._buckets.lock:
+        names = tuple(bucket.name for bucket in buckets)
+        with self._lock:
+            lease = self._lease(names + ("day",) * (buckets[0].per_day is not None))
             now = self._clock()
-            level, since = self._buckets.get(agreement.name) or (float(rate), now)
-            level = min(float(rate), level + (now - since) * rate)
-            enough = level >= 1
-            self._buckets.put(agreement.name, level - 1 if enough else level, now)
-        if not enough:
-            raise TooManyRequests(
-                f"the agreement allows {rate} requests a second", math.ceil((1 - level) / rate)
-            )
+            if _used(lease, now):
+                return
+            wanted, unused = _renewal(lease, now, min(bucket.per_second for bucket in buckets))
+        values = {
+            "buckets": list(names),
+            "per_second": [bucket.per_second for bucket in buckets],
+            "at_once": [bucket.at_once for bucket in buckets],
+            "per_day": [bucket.per_day for bucket in buckets],
+            "wanted": wanted,
+            "unused": unused,
+        }
+        granted, name, by_day, seconds = ask(Question(_TAKE, values))
+        with self._lock:
+            now = self._clock()
+            if granted:
+                lease.granted, lease.left, lease.since = granted, lease.left + granted - 1, now
+                lease.refused = None
+                return
+            bucket = buckets[names.index(name)]
+            message = bucket.refusal_of_day if by_day else bucket.refusal
+            lease.refused = _Refused(message, now + seconds)
+            lease.asks_again = now + min(seconds, _LONGEST_REFUSAL)
+            _used(lease, now)
+
+    def unused(self, *names: str) -> int:
+        """Return how many requests of the day this process has taken from the buckets and not used yet."""
+        with self._lock:
+            lease = self._leases.get((*names, "day"))
+            return lease.left if lease else 0
+
+    def _lease(self, key: tuple[str, ...]) -> _Lease:
+        if key not in self._leases and len(self._leases) >= _MOST_LEASES:
+            self._leases.clear()
+        return self._leases.setdefault(key, _Lease())
 
 
-class DayLimit:
-    """The requests of each agreement on the present day in Vietnam.
+def _used(lease: _Lease, now: float) -> bool:
+    """Use one request of a lease if it has one, or refuse as the database did a moment ago."""
+    if lease.refused and now < lease.asks_again:
+        raise TooManyRequests(lease.refused.message, max(1, math.ceil(lease.refused.until - now)))
+    if lease.left and now < lease.since + _LEASE_SECONDS:
+        lease.left -= 1
+        return True
+    return False
 
-    The first process that serves an agreement on a day counts the entries in the log; all processes
-    continue from that count.
+
+def _renewal(lease: _Lease, now: float, per_second: float) -> tuple[int, int]:
+    """Return how many requests to take, and how many that were taken for the day to give back."""
+    unused, lease.left = lease.left, 0
+    in_time = now < lease.since + _LEASE_SECONDS
+    wanted = 2 * lease.granted if in_time else lease.granted - unused
+    most = max(1, int(per_second * _LEASE_SECONDS))
+    return max(1, min(wanted, most)), unused if now < lease.since + _GIVEN_BACK_SECONDS else 0
+
+
+class RequestLimits:
+    """The limits of requests under agreements, and of tokens.
 
     Args:
-        clock: the present moment, with time zone.
+        buckets: shared with all servers.
     """
 
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(VIETNAM)) -> None:
-        self._clock = clock
-        self._counts = _Shared()
+    def __init__(self, buckets: Buckets | None = None) -> None:
+        self._buckets = buckets or Buckets()
 
-    def take(self, connection: Connection, agreement: Agreement) -> None:
-        """Count one request.
+    def take(
+        self, connection: Connection, agreement: Agreement, client_id: str, *, alone: bool, today: bool = True
+    ) -> None:
+        """Count a request of an admitted client; ends the transaction of the connection and begins another.
+
+        Args:
+            connection: in a transaction that has done nothing but admit the client.
+            agreement: of the client.
+            client_id: of the client.
+            alone: whether it is the agreement's only client.
+            today: whether the request counts for the day.
 
         Raises:
-            TooManyRequests: when the limit of the day is reached.
+            TooManyRequests: when the agreement or the client has reached its limit.
         """
-        now = self._clock().astimezone(VIETNAM)
-        with self._counts.lock:
-            count = self._counted(connection, agreement, now.date())
-            enough = count < agreement.limits.per_day
-            self._counts.put(agreement.name, now.toordinal(), count + enough)
-        if not enough:
-            left = _midnight(now.date() + timedelta(days=1)) - now
-            raise TooManyRequests(
-                f"the agreement allows {agreement.limits.per_day} requests a day",
-                math.ceil(left.total_seconds()),
-            )
+        self._buckets.take(
+            partial(Database.apart, connection), *_request_buckets(agreement, client_id, alone, today)
+        )
 
-    def left(self, connection: Connection, agreement: Agreement) -> int:
-        """Return how many requests are left today, without counting one."""
-        day = self._clock().astimezone(VIETNAM).date()
-        with self._counts.lock:
-            count = self._counted(connection, agreement, day)
-            self._counts.put(agreement.name, day.toordinal(), count)
-        return agreement.limits.per_day - int(count)
+    def take_token(self, connection: Connection, agreement: Agreement, client_id: str) -> None:
+        """Count a token of a client: it may have as many a second as the agreement allows requests.
 
-    def _counted(self, connection: Connection, agreement: Agreement, day: date) -> float:
-        """Return the count of a day; the first time, that of the entries in the log."""
-        known = self._counts.get(agreement.name)
-        if known and known[0] == day.toordinal():
-            return known[1]
-        return _logged(connection, agreement, _midnight(day))
+        Raises:
+            TooManyRequests: when it has had as many.
+        """
+        rate = agreement.limits.per_second
+        refusal = f"the client may request {rate} tokens a second"
+        self._buckets.take(
+            partial(Database.apart, connection), Bucket(f"tokens {client_id}", rate, rate, refusal)
+        )
+
+    def left(self, connection: Connection, agreement: Agreement, client_id: str, *, alone: bool) -> int:
+        """Return how many requests the client may still make today."""
+        buckets = _request_buckets(agreement, client_id, alone, today=True)
+        names = [bucket.name for bucket in buckets]
+        with connection.cursor() as cursor:
+            cursor.execute(_LEFT, {"buckets": names, "per_day": [bucket.per_day for bucket in buckets]})
+            (left,) = cursor.fetchone() or (0,)
+        return max(0, int(left)) + self._buckets.unused(*names)
+
+
+def _request_buckets(agreement: Agreement, client_id: str, alone: bool, today: bool) -> tuple[Bucket, Bucket]:
+    limits = agreement.limits
+    per_second, per_day = limits.of_client(alone=alone)
+    return (
+        Bucket(
+            f"agreement {agreement.name}",
+            limits.per_second,
+            limits.per_second,
+            f"the agreement allows {limits.per_second} requests a second",
+            limits.per_day if today else None,
+            f"the agreement allows {limits.per_day} requests a day",
+        ),
+        Bucket(
+            f"client {client_id}",
+            per_second,
+            per_second,
+            f"a client of the agreement may send {per_second} requests a second",
+            per_day if today else None,
+            f"a client of the agreement may send {per_day} requests a day",
+        ),
+    )
+
+
+class FailureLimits:
+    """Limits requests that fail to authenticate, by source address and claimed client.
+
+    Whoever proves to be a client is never refused for the failures of others: only failures are counted, once
+    it is certain that they are. Addresses and names that callers choose share a fixed number of buckets by a
+    keyed hash, so that they fill neither memory nor the database.
+
+    Args:
+        database: of the hub.
+        key: 32 bytes; nobody else can choose what shares a bucket.
+    """
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        self._database = database
+        self._key = key
+        self._buckets = Buckets()
+
+    def count(self, source: str | None, claimed: str | None) -> None:
+        """Count a request that failed to authenticate.
+
+        Args:
+            source: the address that sent it.
+            claimed: the client that it claims.
+
+        Raises:
+            TooManyRequests: when there were too many.
+            StoreUnavailable: when the database does not answer.
+        """
+        network = _network(source)
+        refusal = "too many requests from your address failed to authenticate"
+        self._buckets.take(
+            self._ask,
+            Bucket(self._name("source", network), *_SOURCE_FAILURES, refusal),
+            Bucket(
+                self._name("claim", f"{network} {claimed}"), *_CLAIM_FAILURES, f"{refusal} as this client"
+            ),
+        )
+
+    def _ask(self, question: Question) -> tuple[Any, ...]:
+        with self._database.transaction() as connection:
+            return Database.apart(connection, question)
+
+    def _name(self, kind: str, text: str) -> str:
+        digest = hmac.digest(self._key, f"failures {kind} {text}".encode("utf-8", "replace"), "sha256")
+        return f"failures {kind} {int.from_bytes(digest[:8]) % _FAILURE_BUCKETS}"
+
+
+def _network(source: str | None) -> str:
+    """Return the address, or the network that is one caller's in IPv6."""
+    if source is None:
+        return ""
+    address = ip_address(source)
+    return str(ip_network((address, 64), strict=False) if address.version == 6 else address)
 
 
 class CheckpointWatch:
@@ -189,19 +339,3 @@ def checkpoint_watch() -> CheckpointWatch:
     if not text.isdecimal() or int(text) == 0:
         raise ConfigError("ONCEHUB_UNSIGNED_SECONDS must be a whole number of seconds, at least 1")
     return CheckpointWatch(int(text))
-
-
-def _digest(name: str) -> float:
-    """Return 48 bits of a name's SHA-256, which a double holds exactly."""
-    return float(int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") or 1)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=VIETNAM)
-
-
-def _logged(connection: Connection, agreement: Agreement, since: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("select audit.entry_count(%s, %s)", (agreement.name, since))
-        row = cursor.fetchone()
-    return int(row[0]) if row else 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from contextlib import suppress
 from typing import Final
 
 import psycopg2
@@ -15,7 +14,7 @@ from oncehub.api.auth.tokens import Caller, admission
 from oncehub.api.core.hub import Hub
 from oncehub.audit.log.entries import Entry, write
 from oncehub.config.agreements import Agreement
-from oncehub.errors import OncehubError, TooManyRequests
+from oncehub.errors import OncehubError
 from oncehub.share.people.lookup import find_person
 from oncehub.store.connection import Connection
 from oncehub.store.failures import describe
@@ -82,10 +81,7 @@ def look_up_nobody(hub: Hub) -> None:
 
 
 def _look_up(hub: Hub, connection: Connection, agreement: Agreement) -> None:
-    # A bucket of its own, full or not: nobody's requests are not an agreement's.
-    with suppress(TooManyRequests):
-        hub.per_second.take(agreement.model_copy(update={"name": _NAME}))
-    hub.per_day.left(connection, agreement)
+    hub.limits.left(connection, agreement, _NAME, alone=True)
     search = dict.fromkeys(agreement.search_by[:1], NOBODY)
     find_person(connection, agreement, search, agreement.attributes[:1])
     write(connection, _entry(agreement))

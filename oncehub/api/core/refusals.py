@@ -120,16 +120,13 @@ class RefusalCounter:
         Args:
             status: of the answer.
             state: of the request: `source` and `request_id` from the middleware, `caller` once a token was
-                verified, `claimed` where authentication failed, `logged` where the log has a line of its own.
+                verified, `claimed` where authentication failed (it may be any text), `logged` where the log
+                has a line of its own.
         """
         if state.get("logged"):
             return
-        caller = state.get("caller")
         claimed = state.get("claimed")
-        if status == 401 and caller:
-            claimed = caller.client_id
-        if claimed:
-            caller = None
+        caller = None if claimed else state.get("caller")
         self.count(
             status,
             source=state["source"],

@@ -95,7 +95,7 @@ _ANSWERS: Final[Mapping[type[Exception], _Answer]] = {
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
     for kind in _ANSWERS:
-        app.add_exception_handler(kind, _hub_error)
+        app.add_exception_handler(kind, answer_error)
     app.add_exception_handler(psycopg2.Error, _database)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -124,7 +124,8 @@ def problem(
     return JSONResponse(document, status, framed, media_type="application/problem+json")
 
 
-def _hub_error(request: Request, error: Exception) -> JSONResponse:
+def answer_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer an error of the hub."""
     answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
     if answer.status == 503 and not isinstance(error, RunBusy):
         _log.error("%s: %s%s", request.state.request_id, error, answer.log_advice)

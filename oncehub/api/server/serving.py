@@ -17,7 +17,6 @@ import uvicorn
 from fastapi import FastAPI
 
 from oncehub.api.app import create_app
-from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.api.server.protocol import IDLE_SECONDS, Protocol
 from oncehub.api.server.workers import STOP_SECONDS, Workers
 from oncehub.errors import ConfigError
@@ -113,10 +112,9 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, worker
         if settings.api_database_url is None:
             # The embedded server belongs to this process, which outlives the workers.
             settings = replace(settings, database_url=database_url(settings))
-        limits = SecondLimit(), DayLimit()
 
         def serve(ready: Callable[[], None]) -> None:
-            app = create_app(settings, *limits)
+            app = create_app(settings)
             # Long-lived objects need not be scanned by each garbage collection.
             gc.collect()
             gc.freeze()

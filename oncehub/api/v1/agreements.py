@@ -53,8 +53,8 @@ class AgreementAnswer(BaseModel):
 def mine(hub: TheHub, caller: TheCaller) -> AgreementAnswer:
     """Show the caller's own agreement; nothing about persons."""
     agreement = hub.agreement(caller.agreement)
-    hub.per_second.take(agreement)
     with hub.database.begun_by(admission(caller)) as (connection, admitted):
-        check_admission(caller, admitted)
-        left = hub.per_day.left(connection, agreement)
+        alone = check_admission(caller, admitted)
+        hub.limits.take(connection, agreement, caller.client_id, alone=alone, today=False)
+        left = hub.limits.left(connection, agreement, caller.client_id, alone=alone)
     return AgreementAnswer.of(agreement, day=today(), left=left)

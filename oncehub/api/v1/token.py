@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from oncehub.api.auth.assertions import verify_assertion
-from oncehub.api.auth.tokens import check_pinned, claimed_client, issue_token
-from oncehub.api.core.hub import TheHub
+from oncehub.api.auth.tokens import Caller, check_pinned, claimed_client, issue_token
+from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.oauth import ASSERTION_TYPE, TOKEN_SECONDS
 from oncehub.errors import NotAuthenticated
 
@@ -109,6 +109,7 @@ router = APIRouter(prefix="/v1", tags=["access"])
     responses={
         400: {"model": TokenError, "description": "The request is not valid: see `error_description`."},
         401: {"model": TokenError, "description": "The assertion is not accepted. Sign a new one."},
+        429: {"description": "Too many tokens, or failures to authenticate: wait for `Retry-After`."},
     },
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
@@ -122,12 +123,22 @@ def token(request: Request, hub: TheHub, form: Annotated[dict[str, Any], Depends
         )
     request.state.claimed = claimed_client(form["client_assertion"])
     try:
-        with hub.database.transaction() as connection:
-            caller = verify_assertion(connection, form["client_assertion"], hub.issuer)
-            check_pinned(caller, hub.agreement(caller.agreement))
+        caller = _authenticated(hub, form)
     except NotAuthenticated as error:
+        hub.failures.count(request.state.source, request.state.claimed)
         raise TokenRefused(401, "invalid_client", str(error)) from None
-    if form.get("client_id") not in (None, caller.client_id):
-        raise TokenRefused(401, "invalid_client", "client_id is not the assertion's subject")
+    request.state.caller, request.state.claimed = caller, None
+    with hub.database.transaction() as connection:
+        hub.limits.take_token(connection, hub.agreement(caller.agreement), caller.client_id)
     issued = issue_token(hub.token_keys.signing, caller, hub.issuer)
     return TokenAnswer(access_token=issued, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106
+
+
+def _authenticated(hub: Hub, form: dict[str, Any]) -> Caller:
+    """Return the client that signed the assertion, which is used up."""
+    with hub.database.transaction() as connection:
+        caller = verify_assertion(connection, form["client_assertion"], hub.issuer)
+        check_pinned(caller, hub.agreement(caller.agreement))
+    if form.get("client_id") not in (None, caller.client_id):
+        raise NotAuthenticated("client_id is not the assertion's subject")
+    return caller

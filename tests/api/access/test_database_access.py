@@ -29,8 +29,9 @@ audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action,
     attributes, refused, outcome, request_id, officer, case_id, decision_id, withheld, involvement,
     feed, first_sequence, last_sequence, given, hidden_by, claimed_client, source, status, refusals,
     first_at, last_at)
-audit.entry_count()
 audit.oldest_unsigned()
+hub.history: select
+hub.transaction_offset: select
 intake.submission: insert (source, stream, token, key_id, payload)
 public.oncehub_migration: select
 share.admitted()
@@ -51,7 +52,9 @@ share.prefill: insert (request_id, client_id, agreement, procedure, person, form
     confirm, missing_items)
 share.request: insert (request_id, kind, party, person_key, agreement, consent_id, case_id,
     received_at, answer_by, due_on)
+share.request_limit: select
 share.submission: insert (request_id, dossier, digest, kept)
+share.take_requests()
 share.token_key: insert (fingerprint)
 share.token_key: select (change_id, fingerprint, signs_since)
 """,

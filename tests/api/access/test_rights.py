@@ -60,6 +60,8 @@ FORBIDDEN = [
     "update share.client set revoked_at = null",
     "update share.assertion set expires_at = now()",
     "insert into share.feed_entry values ('residence', 1, gen_random_uuid(), '{}')",
+    "update share.request_limit set used = 0",
+    "delete from share.request_limit",
     "select * from share.change",
     "select source_value, golden_value from truth.open_discrepancy",
     "insert into share.notice values ('tax', 1, 1, 1, 'opened', 'person.phone', '{}')",

@@ -7,7 +7,6 @@ import psycopg2
 import pytest
 
 from oncehub.api.core.hub import open_hub
-from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.errors import StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
@@ -76,7 +75,7 @@ def test_a_hub_that_opens_while_its_database_crashes_says_so_without_a_traceback
 
     monkeypatch.setattr("oncehub.api.core.hub.require_current", crash)
     with pytest.raises(StoreUnavailable, match=r"opening the hub: .* failed .*; try again"):
-        open_hub(settings, SecondLimit(), DayLimit())
+        open_hub(settings)
 
 
 def test_unknown_paths_and_methods_are_problems_too(http: Any) -> None:
