@@ -68,6 +68,7 @@ COLUMNS: Final[dict[str, Instead]] = {
         "share.consumer_offset.at",
         "audit.entry.at",
         "hub.history.begun_at",
+        "hub.key.noted_at",
         "record.*.received_at",
         "record.*.deleted_at",
     ),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from oncehub.anonymisation.anonymiser import masked_text
-from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
+from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
 from oncehub.audit.signing.anchors import anchor_path, anchors_to_verify
 from oncehub.audit.signing.archive_verification import verify_archives
 from oncehub.audit.signing.archives import export as export_archives
@@ -23,11 +23,13 @@ from oncehub.audit.signing.verification import Verification, verify_database
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import MOMENT, Json, PersonKey, ShowPersonalData, moment
 from oncehub.cli.output import show, show_one, write_json
+from oncehub.encryption.known_keys import known_key
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.data_subjects.usage import Period, Usage, find_usages
+from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True)
@@ -44,10 +46,13 @@ def checkpoint(
     anchor_anew: Annotated[
         bool, typer.Option("--anchor-anew", help="Anchor all checkpoints again: the file of anchors is lost.")
     ] = False,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Accept another signing key than the one so far.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Sign the entries since the last checkpoint; the DAG `checkpoint` does it every five minutes."""
-    report = sign_checkpoint(load_settings(), anchor_anew=anchor_anew)
+    report = sign_checkpoint(load_settings(), anchor_anew=anchor_anew, new_key=new_key)
     show_one(report, title="checkpoint", as_json=as_json)
 
 
@@ -78,7 +83,10 @@ def export(
 @app.command("keys")
 def keys() -> None:
     """Print the public signing key as a JWK set; the verifier keeps it, and its predecessors."""
-    write_json({"keys": [signing_key(load_settings().home).public]})
+    settings = load_settings()
+    with opened(settings) as connection, connection, connection.cursor() as cursor:
+        known_key(cursor, "signing", settings.home)
+    write_json({"keys": [signing_key(settings.home).public]})
 
 
 @app.command("verify")
@@ -114,7 +122,7 @@ def verify(
             with between_signings(connection) as made:
                 anchors = anchors_to_verify(path) if path else None
             outcome = verify_database(connection, trusted, anchors, made)
-            outcome.findings.extend(page_findings(connection, _pseudonym_keys(settings)))
+            outcome.findings.extend(page_findings(connection, _pseudonym_keys(settings, connection)))
     _show(outcome, anchored=path is not None, as_json=as_json)
     if not outcome.genuine:
         raise typer.Exit(_TAMPERED)
@@ -146,7 +154,7 @@ def usage(
         page = find_usages(
             connection,
             str(key),
-            _pseudonym_keys(settings),
+            _pseudonym_keys(settings, connection),
             agreements,
             Period(moment(since), moment(until)),
             offset=offset,
@@ -179,8 +187,12 @@ def _masked(usage: Usage) -> Usage:
     )
 
 
-def _pseudonym_keys(settings: Settings) -> tuple[bytes, ...]:
-    return pseudonym_key(settings.home), *retired_pseudonym_keys()
+def _pseudonym_keys(settings: Settings, connection: Connection) -> tuple[bytes, ...]:
+    retired = retired_pseudonym_keys()
+    with connection.cursor() as cursor:
+        key = known_key(cursor, "pseudonym", settings.home, former=retired)
+    connection.commit()
+    return key, *retired
 
 
 def _show(outcome: Verification, *, anchored: bool, as_json: bool) -> None:

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from oncehub.audit.log.pseudonyms import pseudonym_key
+from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
 from oncehub.cli.options import Json
 from oncehub.cli.output import show
 from oncehub.config.agreements import Agreement
 from oncehub.encryption.field_values import decrypting
+from oncehub.encryption.known_keys import known_key
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import load_agreements
@@ -69,7 +70,8 @@ def check(
             raise ConfigError(
                 "--held is the state of one client; give the name of the client instead of the feed"
             )
-        key = pseudonym_key(settings.home)
+        with connection, connection.cursor() as cursor:
+            key = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
         with decrypting(settings.home):
             checks = [
                 checked

@@ -123,6 +123,8 @@ class Hub:
             cursor.execute(_TABLES)
             for table in cursor.fetchall():
                 cursor.execute(sql.SQL("delete from {}").format(sql.Identifier(*table)))
+            # Nothing is encrypted any more, and the next run may have keys of its own.
+            cursor.execute("delete from hub.key")
 
     def read(
         self,

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from oncehub.encryption.key_ring import KeyRing, derived, load_key_ring
+from oncehub.encryption.known_keys import known_ring
 from oncehub.errors import DecryptionFailed
 from oncehub.store.connection import Cursor
 
@@ -110,9 +111,13 @@ def load_ciphers(home: Path) -> Ciphers:
 
 
 def use_keys(cursor: Cursor, home: Path) -> Ciphers:
-    """Return the ciphers for a transaction that encrypts or copies; no key is retired until it ends."""
+    """Return the ciphers for a transaction that encrypts or copies; no key is retired until it ends.
+
+    Raises:
+        KeyMissing: when the ring lacks a key that the hub has used.
+    """
     cursor.execute("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_LOCK,))
-    return load_ciphers(home)
+    return Ciphers(known_ring(cursor, home))
 
 
 def wait_for_users(cursor: Cursor) -> None:

@@ -72,6 +72,11 @@ def load_key_ring(home: Path) -> KeyRing:
     return _read(folder)
 
 
+def ring_is_given(home: Path) -> bool:
+    """Return whether there is a ring, in the environment or below `home`."""
+    return bool(os.environ.get(VARIABLE)) or (_folder(home) / _PRIMARY).exists()
+
+
 def add_primary(home: Path) -> KeyRing:
     """Add a new primary key to the ring, and return the ring.
 

@@ -11,6 +11,7 @@ from oncehub.config.entities import load_entities
 from oncehub.encryption.cipher import load_ciphers, wait_for_users
 from oncehub.encryption.field_values import sensitive_of
 from oncehub.encryption.key_ring import add_primary, drop_key, load_key_ring
+from oncehub.encryption.known_keys import forget_key, known_ring
 from oncehub.encryption.payloads import RejectedPayloads, SubmittedPayloads
 from oncehub.encryption.reencryption import (
     EncryptedTable,
@@ -93,9 +94,12 @@ def rotate(
     ):
         if not got:
             raise RunBusy("another process rotates keys; wait until it has finished")
+        with connection, connection.cursor() as cursor:
+            known_ring(cursor, settings.home)
         if not resume:
             add_primary(settings.home)
         with connection, connection.cursor() as cursor:
+            known_ring(cursor, settings.home)
             # Transactions that began with the former key must end before the tables are read.
             wait_for_users(cursor)
         done: Counter[str] = Counter()
@@ -125,7 +129,11 @@ def retire(settings: Settings, key: str, database: Connection | None = None) -> 
                     f"values are still encrypted with the key {key}: {places}; "
                     "first run: oncehub keys rotate --resume"
                 )
-            drop_key(settings.home, key)
+            ring = load_key_ring(settings.home)
+            if key != ring.primary:
+                forget_key(cursor, ring.key(key))
+        # After that is committed: a known key that is not there stops the hub.
+        drop_key(settings.home, key)
 
 
 def _tables(settings: Settings) -> list[EncryptedTable]:

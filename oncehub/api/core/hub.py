@@ -22,6 +22,7 @@ from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import Attribute, Entity, load_entities
 from oncehub.config.privacy import DeadlineRules
 from oncehub.config.procedures import Procedure
+from oncehub.encryption.known_keys import known_key, known_ring
 from oncehub.errors import NotAuthenticated
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import (
@@ -106,6 +107,9 @@ def open_hub(settings: Settings) -> Hub:
         with connection:
             require_own(connection)
         require_database_access(connection, agreements, encrypted_attributes(settings))
+        with connection, connection.cursor() as cursor:
+            known_ring(cursor, settings.home)
+            known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
         token_keys = load_token_keys(settings.home, connection)
     database, key = Database(login), pseudonym_key(settings.home)
     return Hub(

@@ -15,6 +15,7 @@ from oncehub.audit.log.hashing import leaf_hash, line, moment, root_hash
 from oncehub.audit.signing.anchors import anchor_path, read_anchors, write_anchors
 from oncehub.audit.signing.keys import SigningKey, signing_key
 from oncehub.audit.signing.statements import NO_CHECKPOINT, Statement, head
+from oncehub.encryption.known_keys import known_key
 from oncehub.errors import ConfigError, RunBusy, StoreNotAdopted
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
@@ -91,7 +92,11 @@ class LastCheckpoint:
 
 
 def write_checkpoints(
-    settings: Settings, database: Connection | None = None, *, anchor_anew: bool = False
+    settings: Settings,
+    database: Connection | None = None,
+    *,
+    anchor_anew: bool = False,
+    new_key: bool = False,
 ) -> CheckpointReport:
     """Sign every line that no open transaction can precede, and anchor the heads; a repeat signs nothing.
 
@@ -102,16 +107,17 @@ def write_checkpoints(
         settings: name the database, the key and the file of anchors.
         database: used instead of a connection of its own.
         anchor_anew: anchor all checkpoints that the anchors lack: their file was lost.
+        new_key: accept another signing key than the known one; verifiers must trust it, too.
 
     Raises:
         RunBusy: when another process signs.
-        ConfigError: when the key is wrong, the anchor cannot be written, is of another log, or lacks
+        KeyMissing: when the signing key is not there, or is another one.
+        ConfigError: when the key is malformed, the anchor cannot be written, is of another log, or lacks
             checkpoints that were anchored.
         StoreNotAdopted: when the anchors are ahead of the database: it is in an earlier state.
         StoreError: when the database cannot be used.
     """
     path = anchor_path(settings)
-    key = signing_key(settings.home)
     with (
         without_values("signing the access log"),
         opened(settings, database) as connection,
@@ -119,6 +125,9 @@ def write_checkpoints(
     ):
         if not alone:
             raise RunBusy("another process signs the access log")
+        with connection, connection.cursor() as cursor:
+            known_key(cursor, "signing", settings.home, replace=new_key)
+        key = signing_key(settings.home)
         if not anchor_anew:
             _require_anchored(connection, path)
         anchor_missing(connection, path)

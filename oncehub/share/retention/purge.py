@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from oncehub.audit.log.pseudonyms import pseudonym_key
+from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
 from oncehub.audit.signing.keys import SigningKey, signing_key
 from oncehub.audit.signing.purge_proofs import Purged, write_proof
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import load_entities
 from oncehub.config.retention import Kind, RetentionRules
+from oncehub.encryption.known_keys import known_key
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
@@ -121,8 +122,6 @@ def purge(
         StoreError: when the database cannot be used.
     """
     rules = load_rules(settings, "retention", RetentionRules)
-    keys = signing_key(settings.home), pseudonym_key(settings.home)
-    purger = _Purger(rules, now or datetime.now(UTC), *keys, size)
     with (
         without_values("purging"),
         opened(settings, database) as connection,
@@ -132,6 +131,10 @@ def purge(
             raise RunBusy("another process purges; what is due goes with it")
         with connection:
             due = _purges(settings, connection)
+            with connection.cursor() as cursor:
+                known_key(cursor, "signing", settings.home)
+                digesting = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
+        purger = _Purger(rules, now or datetime.now(UTC), signing_key(settings.home), digesting, size)
         return purger.run(connection, due)
 
 

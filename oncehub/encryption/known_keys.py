@@ -1,0 +1,112 @@
+"""Keys that the database knows by their fingerprints: a lost or exchanged one stops the hub at its next use.
+
+A key is made, or accepted, only while none of its use is known or all known ones are there as well. So a hub
+whose keys were lost makes no new ones: pseudonyms would change, and nobody could tell signatures of a thief.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from oncehub.encryption.key_ring import VARIABLE, KeyRing, load_key_ring, ring_is_given
+from oncehub.encryption.secrets import given_key, symmetric_key
+from oncehub.errors import KeyMissing
+from oncehub.store.connection import Cursor
+
+Use = Literal["data", "pseudonym", "signing"]
+
+_KNOWN: Final = "select id, fingerprint from hub.key where use = %s order by noted_at"
+
+_ON_PURPOSE: Final[Mapping[Use, str]] = {
+    "data": "",
+    "pseudonym": ". To change it on purpose, list the former one in ONCEHUB_KEYS_PSEUDONYM_RETIRED",
+    "signing": ". To change it on purpose, run once: oncehub audit checkpoint --new-key",
+}
+
+_NOTE: Final = """
+insert into hub.key (use, id, fingerprint) values (%s, %s, %s) on conflict do nothing
+"""
+
+
+def known_ring(cursor: Cursor, home: Path) -> KeyRing:
+    """Return the key ring, made where the database knows none; note its primary key in the transaction.
+
+    Raises:
+        KeyMissing: when it lacks a key that the database knows.
+        ConfigError: see `load_key_ring`.
+    """
+    ring = load_key_ring(home) if ring_is_given(home) else None
+    given = {ring.primary: ring.keys[ring.primary], **ring.keys} if ring else {}
+    place = ring.place if ring else f"{VARIABLE} or {home / 'keys' / 'data'}"
+    known = _require(cursor, "data", given, place)
+    ring = ring or load_key_ring(home)
+    _note(cursor, "data", ring.primary, ring.keys[ring.primary], known)
+    return ring
+
+
+def known_key(
+    cursor: Cursor,
+    use: Literal["pseudonym", "signing"],
+    home: Path,
+    *,
+    former: Sequence[bytes] = (),
+    replace: bool = False,
+) -> bytes:
+    """Return a key, made where the database knows none; note it in the caller's transaction.
+
+    Args:
+        cursor: of a transaction that commits before anything is written with a new key, or with it.
+        use: of the key.
+        home: has the file, where no setting gives the key.
+        former: earlier keys of the use, which are still given.
+        replace: accept another key than the known one.
+
+    Raises:
+        KeyMissing: when it is not given, or is another one than the database knows.
+        ConfigError: when it is malformed.
+    """
+    given = [key for key in (given_key(use, home), *former) if key]
+    place = f"ONCEHUB_KEY_{use.upper()} or {home / 'keys' / f'{use}.key'}"
+    known = [] if replace else _require(cursor, use, {_short(key): key for key in given}, place)
+    key = symmetric_key(use, home)
+    _note(cursor, use, _short(key), key, known)
+    return key
+
+
+def forget_key(cursor: Cursor, key: bytes) -> None:
+    """Let a key of the ring go, which nothing is encrypted with any more."""
+    cursor.execute("delete from hub.key where use = 'data' and fingerprint = %s", (fingerprint(key),))
+
+
+def fingerprint(key: bytes) -> str:
+    """Return a digest by which a key is recognised, and which reveals nothing of it."""
+    return hmac.digest(key, b"oncehub key fingerprint", hashlib.sha256).hex()
+
+
+def _require(cursor: Cursor, use: Use, given: Mapping[str, bytes], place: str) -> Collection[str]:
+    """Check that all known keys of a use are given, or of signing one; return their fingerprints."""
+    cursor.execute(_KNOWN, (use,))
+    known: dict[str, str] = {each: name for name, each in cursor.fetchall()}
+    missing = known.keys() - {fingerprint(key) for key in given.values()}
+    if missing and (use != "signing" or len(missing) == len(known)):
+        names = ", ".join(sorted(known[each] for each in missing))
+        held = f"which holds {', '.join(dict.fromkeys(given))}" if given else "where there is none"
+        raise KeyMissing(
+            f"the {use} key {names}, which this hub has used, is not in {place}, {held}: it was lost, or the "
+            "keys are another hub's. Put it back from your copy; nothing is lost, and no new key was made "
+            f"(docs/operations/encryption-and-retention.md){_ON_PURPOSE[use]}"
+        )
+    return known.keys()
+
+
+def _note(cursor: Cursor, use: Use, name: str, key: bytes, known: Collection[str]) -> None:
+    if fingerprint(key) not in known:
+        cursor.execute(_NOTE, (use, name, fingerprint(key)))
+
+
+def _short(key: bytes) -> str:
+    return fingerprint(key)[:8]
