@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from oncehub.api.core.hub import open_hub
-from oncehub.api.core.limits import DayLimit, SecondLimit
 from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.encryption.key_ring import add_primary, load_key_ring
 from oncehub.encryption.known_keys import known_ring
@@ -27,7 +26,7 @@ def used(settings: Settings, database: Connection) -> Settings:
     """A hub that has encrypted, signed, purged and served."""
     write_checkpoints(settings, database)
     purge(settings, database)
-    open_hub(settings, SecondLimit(), DayLimit()).database.close()
+    open_hub(settings).database.close()
     _keep(settings, database)
     return settings
 
@@ -53,7 +52,7 @@ def _stopped(settings: Settings, database: Connection, key: str) -> None:
         "pseudonym": [lambda: purge(settings, database)],
     }[key]
     if key != "signing":
-        ways.append(lambda: open_hub(settings, SecondLimit(), DayLimit()))
+        ways.append(lambda: open_hub(settings))
     for way in ways:
         with pytest.raises(KeyMissing, match=f"the {key} key [0-9a-f, ]+ which this hub has used, is not in"):
             way()
