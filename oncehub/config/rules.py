@@ -96,8 +96,8 @@ class IdentifierRule(Section):
 class SomebodyElse(Section):
     """When a record has a person's identifier but describes somebody else.
 
-    The link is refused when the folded name is more than `name_distance` edits from the register's and the
-    birth date, if stated, does not agree.
+    The link is refused when the birth date, if stated, does not agree, and the folded name is more than
+    `name_distance` edits from the register's or has no word like its given name (`truth.has_given_name`).
     """
 
     name_distance: Annotated[int, Field(ge=1)] = 3

@@ -50,14 +50,14 @@ select (select count(*) from stating)
 
 _STATING = sql.SQL("""
 create temporary table stating on commit drop as
-select source, stream, source_key, stated_at, name_key, birth_date, {identifiers}, 0 as entry
+select source, stream, source_key, stated_at, name_key, full_name, birth_date, {identifiers}, 0 as entry
 from record.person limit 0;
 """)
 
 _READ_STATEMENTS = sql.SQL("""
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, {identifiers}, entry
+select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, {identifiers}, entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> {register};
 insert into ruled
@@ -68,9 +68,12 @@ insert into affected select * from drawn;
 
 _DIFFERS = sql.SQL("""coalesce(
         s.name_key <> {table}.name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left({table}.name_key, 255), {distance})
-            > {distance}
-        and truth.same_partial_date(s.birth_date, {table}.birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, {table}.birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left({table}.name_key, 255), {distance})
+                > {distance}
+            or not truth.has_given_name(s.full_name, {table}.full_name)
+        ),
         false
     )""")
 

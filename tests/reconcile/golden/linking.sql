@@ -1,12 +1,12 @@
 select count(*) from "dirty_record";
 
 create temporary table stating on commit drop as
-select source, stream, source_key, stated_at, name_key, birth_date, "personal_id", "tax_code", "national_id_9", "passport", 0 as entry
+select source, stream, source_key, stated_at, name_key, full_name, birth_date, "personal_id", "tax_code", "national_id_9", "passport", 0 as entry
 from record.person limit 0;
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
+select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
 insert into ruled
@@ -80,7 +80,7 @@ where v.scheme = 'national_id_9' and r.source <> 'population' and r.deleted_at i
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
+select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
 insert into ruled
@@ -98,9 +98,12 @@ select
     s.birth_date is not null,
     b.person_key is not null or coalesce(
         s.name_key <> "f".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "f".full_name)
+        ),
         false
     ) and not exists (
         select from truth.link o
@@ -109,9 +112,12 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
         s.name_key <> "g".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "g".full_name)
+        ),
         false
     )
     ),
@@ -149,9 +155,12 @@ select
     s.birth_date is not null,
     b.person_key is not null or coalesce(
         s.name_key <> "f".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "f".full_name)
+        ),
         false
     ) and not exists (
         select from truth.link o
@@ -160,9 +169,12 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
         s.name_key <> "g".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "g".full_name)
+        ),
         false
     )
     ),
@@ -205,9 +217,12 @@ select
     s.birth_date is not null,
     b.person_key is not null or coalesce(
         s.name_key <> "f".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "f".full_name)
+        ),
         false
     ) and not exists (
         select from truth.link o
@@ -216,9 +231,12 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
         s.name_key <> "g".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "g".full_name)
+        ),
         false
     )
     ),
@@ -261,9 +279,12 @@ select
     s.birth_date is not null,
     b.person_key is not null or coalesce(
         s.name_key <> "f".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "f".full_name)
+        ),
         false
     ) and not exists (
         select from truth.link o
@@ -272,9 +293,12 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
         s.name_key <> "g".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "g".full_name)
+        ),
         false
     )
     ),
@@ -381,7 +405,7 @@ where v.scheme = 'passport' and r.source <> 'population' and r.deleted_at is nul
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
+select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
 insert into ruled
@@ -399,9 +423,12 @@ select
     s.birth_date is not null,
     b.person_key is not null or coalesce(
         s.name_key <> "f".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "f".full_name)
+        ),
         false
     ) and not exists (
         select from truth.link o
@@ -410,9 +437,12 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
         s.name_key <> "g".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "g".full_name)
+        ),
         false
     )
     ),
@@ -455,9 +485,12 @@ select
     s.birth_date is not null,
     b.person_key is not null or coalesce(
         s.name_key <> "f".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "f".full_name)
+        ),
         false
     ) and not exists (
         select from truth.link o
@@ -466,9 +499,12 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
         s.name_key <> "g".name_key
-        and public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-            > 4
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true,
+        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
+        and (
+            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
+                > 4
+            or not truth.has_given_name(s.full_name, "g".full_name)
+        ),
         false
     )
     ),

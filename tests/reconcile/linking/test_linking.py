@@ -166,6 +166,30 @@ class TestSomebodyElsesNumber:
         hub.reconcile()
         assert hub.links() == {("portal", "TK1"): "personal_id"}
 
+    @pytest.mark.parametrize(
+        ("stated", "birth_date", "links"),
+        [
+            ("Nguyễn Bá Sơn", "1953", False),
+            ("NGUYEN BA SON", None, False),
+            ("Nguyễn Văn Tú", "1955-06-01", False),
+            ("Nguyễn Bá Toàn", None, True),
+            ("NGUYEN TAON", "1953", True),
+            ("Nguyen V. Toan", None, True),
+        ],
+    )
+    def test_is_told_by_the_given_name(self, hub, stated, birth_date, links):
+        hub.state(
+            "population",
+            "CD2",
+            personal_id="001055000002",
+            full_name="Nguyễn Văn Toàn",
+            birth_date="1955-02-03",
+        )
+        hub.state("portal", "TK1", personal_id="001055000002", full_name=stated, birth_date=birth_date)
+        hub.reconcile()
+        assert (hub.links() == {("portal", "TK1"): "personal_id"}) is links
+        assert (hub.open().get(("portal", "TK1", "personal_id")) == "wrong_person") is not links
+
     def test_no_weaker_number_is_tried(self, hub):
         hub.state("population", "CD2", personal_id="001090000002", national_id_9="044555666", **BINH)
         hub.state("portal", "TK1", personal_id="001184000001", national_id_9="044555666", **BINH)
