@@ -96,6 +96,13 @@ COLUMNS: Final[dict[str, Instead]] = {
         "root over a page's lines with their sequences; `audit verify` checks it", "audit.entry.given"
     ),
     **_without(
+        "what a process takes ahead, and loses when it is killed, depends on the time",
+        "share.request_limit.at",
+        "share.request_limit.day",
+        "share.request_limit.level",
+        "share.request_limit.used",
+    ),
+    **_without(
         "each hub is a database of its own",
         "hub.history.epoch",
         "hub.history.system_identifier",
