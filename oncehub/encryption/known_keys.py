@@ -27,8 +27,13 @@ _ON_PURPOSE: Final[Mapping[Use, str]] = {
     "signing": ". To change it on purpose, run once: oncehub audit checkpoint --new-key",
 }
 
+# Where another open transaction notes the same key, this one does not wait for it: should that be rolled
+# back, a later use notes it.
 _NOTE: Final = """
-insert into hub.key (use, id, fingerprint) values (%s, %s, %s) on conflict do nothing
+insert into hub.key (use, id, fingerprint)
+select %(use)s, %(id)s, %(fingerprint)s
+where pg_try_advisory_xact_lock(hashtextextended('oncehub key ' || %(fingerprint)s, 0))
+on conflict do nothing
 """
 
 
@@ -105,7 +110,7 @@ def _require(cursor: Cursor, use: Use, given: Mapping[str, bytes], place: str) -
 
 def _note(cursor: Cursor, use: Use, name: str, key: bytes, known: Collection[str]) -> None:
     if fingerprint(key) not in known:
-        cursor.execute(_NOTE, (use, name, fingerprint(key)))
+        cursor.execute(_NOTE, {"use": use, "id": name, "fingerprint": fingerprint(key)})
 
 
 def _short(key: bytes) -> str:
