@@ -25,7 +25,6 @@ from oncehub.config.entities import load_entities
 from oncehub.connect.source import Source
 from oncehub.errors import ConfigError
 from oncehub.intake.drift import list_drift
-from oncehub.normalize.unreadable import readable
 from oncehub.settings import Settings, load_settings
 from oncehub.store.migrate import opened
 from oncehub.whole_files import write_whole
@@ -97,6 +96,7 @@ def read(
 ) -> None:
     """Print records as received, or as mapped: one JSON object a line, values masked."""
     from oncehub.authoring.sampling import sample
+    from oncehub.normalize.unreadable import readable
 
     settings = load_settings()
     connector, stream = named_stream(settings, name, read=True)
@@ -123,6 +123,7 @@ def discover(
     from oncehub.authoring.discovery import discovered
     from oncehub.authoring.proposal import Namesakes
     from oncehub.authoring.sampling import sample
+    from oncehub.normalize.unreadable import readable
 
     settings = load_settings()
     connector, streams = named_streams(settings, name, read=True)

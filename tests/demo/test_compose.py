@@ -16,7 +16,7 @@ KEYS = {
     "stubs": set(),
     "connections": set(),
     "airflow-init": set(),
-    "airflow-scheduler": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_SIGNING"},
+    "airflow-scheduler": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_SIGNING"},
     "airflow-dag-processor": set(),
     "airflow-api-server": set(),
 }

@@ -29,6 +29,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "submission": "Tiếp nhận hồ sơ",
     "usage": "Công dân xem lịch sử sử dụng dữ liệu",
     "correction_request": "Công dân yêu cầu chỉnh sửa dữ liệu",
+    "adoption": "Tiếp nhận cơ sở dữ liệu sau khôi phục",
 }
 """What each action is called before citizens; portals rely on these words, so that none is ever changed."""
 

@@ -31,6 +31,8 @@ audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action,
     first_at, last_at)
 audit.oldest_unsigned()
 hub.history: select
+hub.key: insert (use, id, fingerprint)
+hub.key: select
 hub.transaction_offset: select
 intake.submission: insert (source, stream, token, key_id, payload)
 public.oncehub_migration: select

@@ -159,7 +159,7 @@ def test_procedures_outside_the_agreement_are_refused_alike(portal: Any, an: str
         (403, "the agreement does not cover this procedure")
     }
     assert [entry[2] for entry in log()] == ["1.004194", None, None]
-    assert portal.prefill("..%2F..%2Fetc", WHO).status_code == 404
+    assert portal.prefill("..%2F..%2Fetc", WHO).status_code == 400
 
 
 def test_an_agreement_without_procedures_fills_no_form(tax: Any, an: str, log: Any) -> None:

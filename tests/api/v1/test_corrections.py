@@ -313,7 +313,7 @@ def test_where_the_log_cannot_be_written_nothing_is_given_out_or_noted(
         cursor.execute("revoke insert on audit.entry from oncehub_api")
         cursor.execute("revoke insert (client_id) on audit.entry from oncehub_api")
     answer = tax.corrections()
-    assert answer.status_code == 500
+    assert answer.status_code == 503
     assert STATED not in answer.text
     assert receipts() == []
 

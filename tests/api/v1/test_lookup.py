@@ -203,7 +203,7 @@ def test_when_the_entry_cannot_be_written_no_answer_leaves(
     with database, database.cursor() as cursor:
         cursor.execute("revoke insert on audit.entry from oncehub_api")
     answer = portal.lookup(WHO, ["person.full_name"])
-    assert answer.status_code == 500
+    assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
     assert "Nguyễn" not in answer.text
     assert log() == []
