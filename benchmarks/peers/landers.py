@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import json
@@ -43,6 +44,9 @@ _COPY_FLOOR = "copy taxpayer from stdin"
 
 # Telemetry and reading Airflow's database are not part of what is measured.
 _DLT_SETTINGS = {"RUNTIME__DLTHUB_TELEMETRY": "false", "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false"}
+
+# One key for all landings into a database: a hub refuses another than it was used with.
+_KEY = base64.b64encode(os.urandom(32)).decode()
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def land_in_new_process(name: str, task: Task) -> Measured:
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=os.environ | _DLT_SETTINGS,
+        env=os.environ | _DLT_SETTINGS | {"ONCEHUB_KEY_DATA": _KEY},
         check=True,
     )
     return Measured(**json.loads(done.stdout.splitlines()[-1]))

@@ -36,8 +36,12 @@ _INTAKE = ("intake.record_state", "intake.dirty")
 
 
 @pytest.fixture(scope="module")
-def measured(server_folder) -> Iterator[tuple[Server, Measured]]:
-    home: Path = server_folder()
+def home(server_folder) -> Path:
+    return server_folder()
+
+
+@pytest.fixture(scope="module")
+def measured(home: Path) -> Iterator[tuple[Server, Measured]]:
     server = Server(home / "postgres")
     try:
         yield server, measure(server, home, PEOPLE, increments=2)
@@ -131,10 +135,10 @@ def test_the_figures_add_up(measured):
     assert server.settings()["fsync"] == "on"
 
 
-def test_a_filled_hub_is_filled_once(measured, monkeypatch, tmp_path):
+def test_a_filled_hub_is_filled_once(measured, home, monkeypatch):
     server, taken = measured
     monkeypatch.setattr("benchmarks.reconcile.fill", None)
-    assert measure(server, tmp_path, PEOPLE, increments=1).written == taken.written
+    assert measure(server, home, PEOPLE, increments=1).written == taken.written
 
 
 def _sync_all(systems: Systems, settings: Settings, world: World) -> None:
