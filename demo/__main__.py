@@ -31,8 +31,8 @@ from demo.story.pages import show_story
 from demo.story.send_back import send_back
 from demo.story.story import Story, mark_changes, tell_story
 from oncehub.errors import OncehubError
+from oncehub.files import write_whole
 from oncehub.share.people.labels import load_labels
-from oncehub.whole_files import write_whole
 from stubs.client import SystemsError
 
 ROOT = Path(__file__).resolve().parents[1]

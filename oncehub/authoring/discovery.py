@@ -13,10 +13,10 @@ from oncehub.authoring.draft import TEMPLATE_SAMPLES, as_file
 from oncehub.authoring.inference import inferred_contract
 from oncehub.authoring.proposal import Namesakes, flow, mapping_text, stated_fields
 from oncehub.config.connector import Connector
+from oncehub.files import write_whole
 from oncehub.normalize.contract.contract import Contract, Node, load_contract
 from oncehub.normalize.transforms import dates
 from oncehub.settings import Settings
-from oncehub.whole_files import write_whole
 
 _MOMENTS: Final = (
     "iso8601",

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from oncehub.authoring.proposal import Namesakes, flow, mapping_text, remark
 from oncehub.config.connector import Connector
 from oncehub.errors import ConfigError
+from oncehub.files import write_whole
 from oncehub.normalize.contract.contract import Contract, Node
 from oncehub.settings import Settings
-from oncehub.whole_files import write_whole
 
 _INDENT = "    "
 TEMPLATE_SAMPLES = [{"id": "A-1", "fullName": "Nguyễn Văn Mẫu", "updatedAt": "2026-01-31T08:00:00+07:00"}]

@@ -13,8 +13,8 @@ from oncehub.authoring.draft import DELETIONS_ASKED, Draft, StreamDraft
 from oncehub.authoring.parameters import asked_changes, asked_pages, fixed_query
 from oncehub.authoring.proposal import plain_name
 from oncehub.config.documents import parse_yaml
-from oncehub.config.files import check_levels, read_bounded
 from oncehub.errors import ConfigError
+from oncehub.files import check_levels, read_bounded
 from oncehub.normalize.contract.contract import Node
 
 _KEPT: Final = {

@@ -24,10 +24,10 @@ from oncehub.config.connector import Connector
 from oncehub.config.entities import load_entities
 from oncehub.connect.source import Source
 from oncehub.errors import ConfigError
+from oncehub.files import write_whole
 from oncehub.intake.drift import list_drift
 from oncehub.settings import Settings, load_settings
 from oncehub.store.migrate import opened
-from oncehub.whole_files import write_whole
 
 if TYPE_CHECKING:
     from oncehub.authoring.discovery import Discovery

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oncehub.config.files import read_bounded
 from oncehub.errors import ConfigError
-from oncehub.whole_files import write_whole
+from oncehub.files import read_bounded, write_whole
 
 _MOST_BYTES = 64_000_000
 

@@ -17,8 +17,8 @@ from oncehub.config.procedures import Procedure
 from oncehub.config.retention import RetentionRules
 from oncehub.config.rules import CaseRules, ComparisonRules, MatchingRules, SurvivorshipRules
 from oncehub.errors import ConfigError
+from oncehub.files import write_whole
 from oncehub.settings import Settings
-from oncehub.whole_files import write_whole
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 

@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
-from oncehub.config.files import MOST_LEVELS, read_bounded
 from oncehub.errors import ConfigError
+from oncehub.files import MOST_LEVELS, read_bounded
 
 KeyPath = tuple[str | int, ...]
 Locations = dict[KeyPath, tuple[int, int]]

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import orjson
 from jsonschema import Draft202012Validator, SchemaError
 
-from oncehub.config.files import check_levels, read_bounded
 from oncehub.errors import ConfigError
+from oncehub.files import check_levels, read_bounded
 
 PERSON = "person"
 """The entity of golden records."""

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from oncehub.encryption.secrets import KEY_BYTES, create_secret_file, decode_key, encode_key
 from oncehub.errors import ConfigError, KeyMissing
-from oncehub.whole_files import write_whole
+from oncehub.files import write_whole
 
 VARIABLE: Final = "ONCEHUB_KEY_DATA"
 _PRIMARY: Final = "primary"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from oncehub.errors import ConfigError
-from oncehub.whole_files import create_whole
+from oncehub.files import create_whole
 
 KEY_BYTES = 32
 

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from oncehub.config.connector import Connector
-from oncehub.config.files import read_bounded
 from oncehub.errors import ConfigError
+from oncehub.files import read_bounded
 from oncehub.normalize.batch import Batch
 from oncehub.normalize.definition import Definition, load_definition
 from oncehub.normalize.mapping_gaps import coverage_faults

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from oncehub.audit.log.entries import Entry, write
+from oncehub.files import create_whole, write_whole
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
-from oncehub.whole_files import create_whole, write_whole
 
 LARGEST_FILE = 16
 

@@ -23,11 +23,11 @@ from psycopg2.extras import RealDictCursor
 from oncehub.audit.log.hashing import line
 from oncehub.audit.signing.anchors import Archived, anchor_path, write_anchors
 from oncehub.errors import ConfigError, RunBusy
+from oncehub.files import file_beside, keep
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
-from oncehub.whole_files import file_beside, keep
 
 LINKING: Final = "linkinginfo"
 ALGORITHM: Final = "SHA-256"

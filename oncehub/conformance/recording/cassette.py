@@ -14,13 +14,12 @@ import orjson
 
 from oncehub.config.access import NoAuth
 from oncehub.config.connector import Connector
-from oncehub.config.files import read_bounded
 from oncehub.conformance.recorder import Interactions, RecordedResponse, RequestKey
 from oncehub.conformance.subject import Options
 from oncehub.connect.formats.unpacking import unzipped
 from oncehub.connect.http.failures import TryAgain
 from oncehub.errors import ConfigError, ContractBroken
-from oncehub.whole_files import write_whole
+from oncehub.files import read_bounded, write_whole
 
 _FORM = 1
 _MOST_BYTES = 64_000_000

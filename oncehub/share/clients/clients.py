@@ -16,9 +16,9 @@ from joserfc.jwk import OKPKey
 from oncehub.clock import VIETNAM
 from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError
+from oncehub.files import create_whole
 from oncehub.share.clients.keys import ClientKey, PublicJwk, list_keys, valid_until, write_key
 from oncehub.store.connection import Connection
-from oncehub.whole_files import create_whole
 
 WARN_BEFORE = timedelta(days=30)
 """How long before a client's last key ends it is warned of."""

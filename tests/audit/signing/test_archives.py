@@ -201,7 +201,7 @@ def test_a_kill_leaves_no_half_archive(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("oncehub.whole_files.os.fsync", killed)
+    monkeypatch.setattr("oncehub.files.os.fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         export(settings, tmp_path / "archives")
     monkeypatch.undo()
