@@ -18,7 +18,9 @@ from oncehub.store.connection import Connection, Cursor
 
 T = TypeVar("T")
 
-READ: Final = "select pg_advisory_xact_lock_shared(hashtextextended('oncehub readers', 0))"
+_READERS: Final = "hashtextextended('oncehub readers', 0)"
+
+READ: Final = f"select pg_advisory_xact_lock_shared({_READERS})"
 """The statement that begins each transaction of the API: a change of schema is before it or after it."""
 
 LONGEST_WAIT_SECONDS: Final = 120.0
@@ -85,7 +87,7 @@ def hold_back_readers(cursor: Cursor) -> None:
 
     A statement that had found a view or a function before it was replaced would fail.
     """
-    cursor.execute("select pg_advisory_xact_lock(hashtextextended('oncehub readers', 0))")
+    cursor.execute(f"select pg_advisory_xact_lock({_READERS})")
 
 
 def _take_turn(cursor: Cursor) -> None:

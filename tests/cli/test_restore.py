@@ -199,13 +199,18 @@ def test_an_adoption_that_is_killed_happens_whole_or_not_at_all(
     assert restored.oncehub("audit", "verify").returncode == 0
 
 
-def test_a_database_in_an_earlier_state_on_its_own_server_is_known_from_the_anchors(
-    oncehub: Command, settings: Settings, database: Connection, entry: Callable[..., Entry]
-) -> None:
+def _sign_two(settings: Settings, database: Connection, entry: Callable[..., Entry]) -> None:
+    """Sign two checkpoints of one entry each."""
     for _ in range(2):
         with database:
             write(database, entry(person="f" * 64))
         write_checkpoints(settings, database)
+
+
+def test_a_database_in_an_earlier_state_on_its_own_server_is_known_from_the_anchors(
+    oncehub: Command, settings: Settings, database: Connection, entry: Callable[..., Entry]
+) -> None:
+    _sign_two(settings, database, entry)
     with database, database.cursor() as cursor:
         cursor.execute("set local session_replication_role = replica")
         cursor.execute(
@@ -224,10 +229,7 @@ def test_a_database_in_an_earlier_state_on_its_own_server_is_known_from_the_anch
 def test_a_lost_or_foreign_file_of_anchors_stops_signing(
     oncehub: Command, settings: Settings, database: Connection, entry: Callable[..., Entry]
 ) -> None:
-    for _ in range(2):
-        with database:
-            write(database, entry(person="f" * 64))
-        write_checkpoints(settings, database)
+    _sign_two(settings, database, entry)
     whole = anchor_path(settings).read_bytes()
     anchor_path(settings).write_bytes(whole.replace(b'"head":"', b'"head":"0'))
     assert "of another log" in oncehub("audit", "checkpoint").stderr

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,22 +17,13 @@ import requests
 from oncehub.api.client import HubClient
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
-from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.store import migrate as migrate_module
-from oncehub.store.connection import Connection
 from oncehub.store.migrate import Scripts, hub_scripts
+from tests.api.server.processes import Running
 
 ID, NAME = "001084000999", "Nguyễn Thị An"
 WHO = {"person.personal_id": ID}
 PORTAL = "portal-residence"
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    return os.environ | {
-        "ONCEHUB_ROOT": str(settings.root),
-        "ONCEHUB_HOME": str(settings.home),
-        "ONCEHUB_DATABASE_URL": str(settings.database_url),
-    }
 
 
 @dataclass
@@ -102,32 +90,12 @@ def asked_meanwhile(asking: Asking, threads: int) -> Iterator[None]:
 
 
 @pytest.fixture
-def asking(
-    editable: Settings, database: Connection, believe: Callable[..., str], tmp_path: Path
-) -> Iterator[Asking]:
+def asking(believe: Callable[..., str], running: Running, client: HubClient) -> Iterator[Asking]:
     believe(personal_id=ID, full_name=NAME, email="an@example.com", ethnicity="01")
-    key = tmp_path / "agency.pem"
-    add_client(database, "portal", PORTAL, new_client_key(key))
-    log = tmp_path / "api.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "oncehub.api", "--port", "0"],
-            env=environment(editable),
-            stdout=subprocess.PIPE,
-            stderr=output,
-            text=True,
-        )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("listening on "), log.read_text()
-    with requests.Session() as session:
-        session.trust_env = False
-        token = HubClient(line.split()[-1], "portal", key.read_bytes(), session).token()
-    yield Asking(line.split()[-1], {"Authorization": f"Bearer {token}"})
-    process.terminate()
-    process.wait(timeout=20)
-    process.stdout.close()
-    assert "Traceback" not in log.read_text()
+    yield Asking(running.url, {"Authorization": f"Bearer {client.token()}"})
+    running.process.terminate()
+    running.process.wait(timeout=20)
+    assert "Traceback" not in running.log.read_text()
 
 
 def test_look_ups_during_init_are_right_or_said_to_be_repeated(

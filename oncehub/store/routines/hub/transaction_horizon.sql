@@ -8,13 +8,3 @@ create or replace function hub.transaction_horizon() returns xid8
     )::xid8;
 comment on function hub.transaction_horizon is
     'the least number (hub.transaction_number) of a transaction that may still be open in the present snapshot; write (select hub.transaction_horizon()), which is computed once';
-
-create or replace function hub.refuse_change() returns trigger
-    language plpgsql as $$
-begin
-    raise exception 'hub.% is insert only', tg_table_name;
-end
-$$;
-
-create or replace trigger history_insert_only before update or delete or truncate on hub.history
-    for each statement execute function hub.refuse_change();

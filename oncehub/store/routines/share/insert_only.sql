@@ -1,19 +1,12 @@
-create or replace function share.refuse_change() returns trigger
-    language plpgsql as $$
-begin
-    raise exception '%.% is insert only', tg_table_schema, tg_table_name;
-end
-$$;
-
 create or replace trigger request_insert_only before update or delete or truncate on share.request
-    for each statement execute function share.refuse_change();
+    for each statement execute function hub.refuse_change();
 
 create or replace trigger request_step_insert_only before update or delete or truncate on share.request_step
-    for each statement execute function share.refuse_change();
+    for each statement execute function hub.refuse_change();
 
 create or replace trigger consent_insert_only before update or delete or truncate on share.consent
-    for each statement execute function share.refuse_change();
+    for each statement execute function hub.refuse_change();
 
 create or replace trigger consent_withdrawal_insert_only
     before update or delete or truncate on share.consent_withdrawal
-    for each statement execute function share.refuse_change();
+    for each statement execute function hub.refuse_change();
