@@ -73,7 +73,7 @@ def refuse_unauthenticated(request: Request, error: Exception) -> Response:
         return answer_error(request, refusal)
     except (StoreError, psycopg2.Error):
         # Without the database nothing is limited, and nothing is disclosed.
-        return answer_error(request, error)
+        pass
     return answer_error(request, error)
 
 

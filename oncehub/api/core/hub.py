@@ -16,7 +16,7 @@ from oncehub.api.core.limits import CheckpointWatch, FailureLimits, RequestLimit
 from oncehub.api.core.refusals import RefusalCounter
 from oncehub.api.database import Database, api_login
 from oncehub.api.http.oauth import DEFAULT_ISSUER
-from oncehub.audit.log.pseudonyms import pseudonym_key, retired_pseudonym_keys
+from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import Attribute, Entity, load_entities
@@ -109,9 +109,9 @@ def open_hub(settings: Settings) -> Hub:
         require_database_access(connection, agreements, encrypted_attributes(settings))
         with connection, connection.cursor() as cursor:
             known_ring(cursor, settings.home)
-            known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
+            key = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
         token_keys = load_token_keys(settings.home, connection)
-    database, key = Database(login), pseudonym_key(settings.home)
+    database = Database(login)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
         agreements=agreements,

@@ -9,7 +9,7 @@ from typing import Final
 
 from oncehub.audit.log.entries import Entry, write
 from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors, write_anchors
-from oncehub.audit.signing.checkpoints import SIGNING, anchor_missing, last_checkpoint
+from oncehub.audit.signing.checkpoints import SIGNING, anchor_after, last_checkpoint
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect, database_url, locked
@@ -132,7 +132,7 @@ def _adopt(connection: Connection, path: Path, actor: str, reason: str) -> Adopt
             epoch = continue_history(cursor, actor, reason)
             write(connection, _entry(found.history.epoch, epoch, actor, reason))
     write_anchors(path, adopted={epoch: found.checkpoint})
-    anchor_missing(connection, path)
+    anchor_after(connection, path, max(read_anchors(path).heads, default=0))
     lost = max(found.anchored - found.checkpoint, 0)
     return AdoptionReport(True, found.lost, epoch, found.checkpoint, lost)
 

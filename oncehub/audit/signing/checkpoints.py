@@ -128,13 +128,14 @@ def write_checkpoints(
         with connection, connection.cursor() as cursor:
             known_key(cursor, "signing", settings.home, replace=new_key)
         key = signing_key(settings.home)
+        heads = read_anchors(path).heads
         if not anchor_anew:
-            _require_anchored(connection, path)
-        anchor_missing(connection, path)
+            _require_anchored(connection, path, heads)
+        anchored = anchor_after(connection, path, max(heads, default=0))
         signed: list[int] = []
         while lines := sign_batch(connection, key):
             signed.append(lines)
-            anchor_missing(connection, path)
+            anchored = anchor_after(connection, path, anchored)
         with connection:
             last = last_checkpoint(connection)
         return CheckpointReport(
@@ -216,16 +217,16 @@ def last_checkpoint(connection: Connection) -> LastCheckpoint:
     return LastCheckpoint(row[0], head(row[1]), row[2]) if row else LastCheckpoint(0, NO_CHECKPOINT, "0")
 
 
-def anchor_missing(connection: Connection, path: Path) -> None:
-    """Anchor the checkpoints above the last one that is anchored."""
-    anchored = max(read_anchors(path).heads, default=0)
-    if heads := _heads(connection, anchored):
+def anchor_after(connection: Connection, path: Path, anchored: int) -> int:
+    """Anchor the checkpoints above number `anchored`, the last that is anchored; return the last one now."""
+    heads = _heads(connection, anchored)
+    if heads:
         write_anchors(path, heads)
+    return max(heads, default=anchored)
 
 
-def _require_anchored(connection: Connection, path: Path) -> None:
+def _require_anchored(connection: Connection, path: Path, heads: Mapping[int, str]) -> None:
     """Check that the anchors end with the database's last checkpoint or, after a kill, the one before."""
-    heads = read_anchors(path).heads
     anchored = max(heads, default=0)
     made = _heads(connection, max(anchored - 1, 0))
     last = max(made, default=0)
