@@ -1,5 +1,6 @@
 # make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, SUMMARY=FILE, PORT_BASE=0
-# make test    all tests, with the same real parts; PYTEST="-n 2 -m demo" the demo's alone (stubs, benchmarks)
+# make test    all tests, with the same real parts; PYTEST="-n 2 -m demo" the demo's alone (stubs, benchmarks),
+#              SEED=1 the examples of a certain seed
 # make test-thorough   the same, each property tried with ten times as many examples
 # make coverage        the same, and how much of oncehub/ they run
 # make lint    style, types, layering, configuration documents, links and names in the documentation
@@ -55,7 +56,7 @@ demo: $(READY)
 	@$(BIN)/python -m demo --people $(PEOPLE) --port-base $(PORT_BASE) $(if $(EXIT),--exit) $(if $(SUMMARY),--summary "$(SUMMARY)")
 
 test: $(READY)
-	$(BIN)/python -m pytest --durations=10 $(PYTEST)
+	$(BIN)/python -m pytest --durations=10 $(PYTEST) $(if $(SEED),--hypothesis-seed=$(SEED))
 
 test-thorough: $(READY)
 	$(BIN)/python -m pytest --durations=10 $(PYTEST) --hypothesis-profile=thorough

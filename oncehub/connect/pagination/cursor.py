@@ -49,7 +49,10 @@ class _ByToken(Paginator):
         return declared or position.token is not None or count < _SOME
 
     def prove_end(self, page: Content, fetch: Fetch) -> None:
-        """Ask for one record less than `page` holds: only then must the next page be named."""
+        """Ask for one record less than `page` holds: only then must the next page be named.
+
+        It need not be where a record has left meanwhile, which another look at the first page shows.
+        """
         pages, count = self._listing.pages, len(page.records)
         if isinstance(pages, SinglePage | NumberPages | OffsetPages) or pages.end == "absent":
             return
@@ -57,10 +60,15 @@ class _ByToken(Paginator):
         smaller = self._listing.sized(count - 1)
         if smaller is not None:
             fewer = fetch(smaller.url())
-            start = PagePosition(smaller.selection())
-            if self._names_none(fewer) or self.after(start, replace(fewer, total=None)) is not None:
+            if self._names_next_or_none(smaller, fewer):
                 return
             if len(fewer.records) < count:
+                again = fetch(self._listing.url())
+                if len(again.records) < _SOME or self._names_next_or_none(self._listing, again):
+                    return
+                if len(again.records) < count:
+                    self.prove_end(again, fetch)
+                    return
                 raise ContractBroken(
                     f"{page.what}: no next page is named at {place}, even when only {count - 1} of its"
                     f" {count} records are asked for; correct `pages` in its connector.yaml"
@@ -70,6 +78,11 @@ class _ByToken(Paginator):
             " `total` or `more` in `pages` of its connector.yaml, or a `size` that the source follows; write"
             " `end: absent` only if the source documents that its last page lacks it"
         )
+
+    def _names_next_or_none(self, listing: Listing, first: Content) -> bool:
+        """Whether a first page names the next one, or says that there is none."""
+        start = PagePosition(listing.selection())
+        return self._names_none(first) or self.after(start, replace(first, total=None)) is not None
 
     def _names_none(self, page: Content) -> bool:
         """Whether the page says in the place of the next one that there is none."""

@@ -122,12 +122,16 @@ def ids(pages: list[Page]) -> list[int]:
     kills=st.lists(st.integers(1, 3), max_size=5),
 )
 @example(kind="offset", declared="nothing", size=5, cap=3, count=9, kills=[1])
+@example(kind="link", declared="nothing", size=None, cap=2, count=2, kills=[])
 def test_a_listing_that_stands_still_is_read_once_and_whole(
     kind: str, declared: str, size: int | None, cap: int, count: int, kills: list[int]
 ) -> None:
     pages = KINDS[kind] | DECLARED[declared]
     if size is not None:
         pages |= {"size": {"parameter": "n", "value": size}}
+    elif kind == "link":
+        # A last page without the header proves nothing where no size can be asked for.
+        pages |= {"end": "absent"}
     moving = Moving(list(range(1, count + 1)), cap, first=pages.get("first", 1))
     came = read(moving, pages, kills)
     assert ids(came) == list(range(1, count + 1))
@@ -174,6 +178,8 @@ MOVES = {
     count=st.integers(0, 30),
     kills=st.lists(st.integers(1, 3), max_size=5),
 )
+@example(moving=("link", [leaving(0.0)]), declared="total", size=2, cap=2, count=2, kills=[])
+@example(moving=("link", [leaving(0.0)] * 3), declared="total", size=4, cap=4, count=4, kills=[])
 def test_of_what_stays_nothing_is_missed_while_others_come_and_go(
     moving: tuple[str, list[Callable[[list[int]], None]]],
     declared: str,
