@@ -4,7 +4,14 @@ FROM python:3.13-slim
 WORKDIR /srv/oncehub
 COPY .ci/installer.lock requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r installer.lock \
-    && uv pip install --system --no-cache --require-hashes -r requirements.lock
+    && uv pip install --system --no-cache --compile-bytecode --require-hashes -r requirements.lock
+
+# Volumes take the owner of the folder that they are mounted on.
+RUN useradd --create-home --uid 1000 oncehub \
+    && mkdir -p /srv/state/hub /srv/state/anchor /srv/state/airflow/logs /srv/state/systems/tls \
+    && chown -R oncehub /srv/state \
+    && printf '#!/usr/bin/env python3\nfrom oncehub.cli import main\n\nmain()\n' >/usr/local/bin/oncehub \
+    && chmod +x /usr/local/bin/oncehub
 
 COPY connectors connectors
 COPY mappings mappings
@@ -13,10 +20,10 @@ COPY oncehub oncehub
 COPY dags dags
 COPY stubs stubs
 COPY demo demo
-RUN useradd --create-home oncehub \
-    && mkdir -p /srv/state/hub /srv/state/anchor /srv/state/airflow/logs /srv/state/systems \
-    && chown -R oncehub /srv/state
+COPY .env.example ./
 
-ENV PYTHONPATH=/srv/oncehub PYTHONUNBUFFERED=1 ONCEHUB_ROOT=/srv/oncehub ONCEHUB_HOME=/srv/state/hub
+# A database inside a container would be lost with it: a command that is given none says so.
+ENV PYTHONPATH=/srv/oncehub PYTHONUNBUFFERED=1 ONCEHUB_ROOT=/srv/oncehub ONCEHUB_HOME=/srv/state/hub \
+    ONCEHUB_EMBEDDED=off AIRFLOW_HOME=/srv/state/airflow
 USER oncehub
-CMD ["python", "-m", "oncehub.cli", "--help"]
+CMD ["oncehub", "--help"]

@@ -9,7 +9,7 @@ from oncehub.config.catalogue import load_connectors
 from oncehub.intake.landing.partitions import create_partitions
 from oncehub.reconcile.linking.units import load_units
 from oncehub.settings import Settings
-from oncehub.share.access.database_access import admit_api, encrypted_attributes, match_agreements
+from oncehub.share.access.database_access import admit_logins, encrypted_attributes, match_agreements
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.store.connection import Cursor, connect, database_url
 from oncehub.store.history import begin_history, require_own
@@ -43,7 +43,7 @@ def initialise(settings: Settings, agreements: Mapping[str, Agreement] | None = 
         begin_history(cursor)
         create_partitions(cursor, sources)
         load_units(cursor, settings.mappings)
-        admit_api(cursor, settings)
+        admit_logins(cursor, settings)
         match_agreements(cursor, entitled, encrypted)
 
     connection = connect(database_url(settings))

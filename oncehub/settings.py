@@ -19,12 +19,17 @@ class Settings:
         database_url: libpq URL (`ONCEHUB_DATABASE_URL`); None for the embedded server in `home`.
         api_database_url: libpq URL of the API's login (`ONCEHUB_API_DATABASE_URL`); None for `database_url`
             with the role `oncehub_api` and no password.
+        signing_database_url: libpq URL of the login that signs the access log
+            (`ONCEHUB_SIGNING_DATABASE_URL`); None for `database_url`.
+        embedded: whether a server of the hub's own may be started (`ONCEHUB_EMBEDDED`, `on` unless `off`).
     """
 
     root: Path
     home: Path
     database_url: str | None
     api_database_url: str | None = None
+    signing_database_url: str | None = None
+    embedded: bool = True
 
     @property
     def connectors(self) -> Path:
@@ -46,7 +51,7 @@ def load_settings() -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        ConfigError: when the root has no `connectors/`, `mappings/` or `schemas/`.
+        ConfigError: when the root has no `connectors/`, `mappings/` or `schemas/`, or a setting is wrong.
     """
     root = Path(os.environ.get("ONCEHUB_ROOT") or Path(__file__).resolve().parents[1])
     home = Path(os.environ.get("ONCEHUB_HOME") or root / "var")
@@ -55,9 +60,14 @@ def load_settings() -> Settings:
         raise ConfigError(
             f"{root} has no folder {', '.join(missing)}; set ONCEHUB_ROOT to the folder that has them"
         )
+    embedded = os.environ.get("ONCEHUB_EMBEDDED") or "on"
+    if embedded not in ("on", "off"):
+        raise ConfigError("ONCEHUB_EMBEDDED must be on or off: whether a database server may be started")
     return Settings(
         root=root,
         home=home,
         database_url=os.environ.get("ONCEHUB_DATABASE_URL") or None,
         api_database_url=os.environ.get("ONCEHUB_API_DATABASE_URL") or None,
+        signing_database_url=os.environ.get("ONCEHUB_SIGNING_DATABASE_URL") or None,
+        embedded=embedded == "on",
     )

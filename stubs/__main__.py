@@ -11,10 +11,12 @@ from stubs.processes import end_with
 from stubs.servers.applications import applications
 from stubs.servers.credentials import Credentials, connections
 from stubs.servers.hosted_world import SYSTEMS, HostedWorld
-from stubs.servers.listening import PortInUseError, base_urls, bind_sockets, serve_all
+from stubs.servers.listening import HOST, PortInUseError, base_urls, bind_sockets, serve_all
 from stubs.servers.protocol.certificates import make_tls_files, write_private
 from stubs.servers.protocol.signed_responses import AnswerSigner
 from stubs.world import World
+
+MUTUAL_TLS = ("banking",)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -33,8 +35,15 @@ def serve(
     port_base: Annotated[int, typer.Option(min=0, max=65_529, help="First of six ports; 0: free ones.")] = 0,
     parent: Annotated[int | None, typer.Option(help="Exit when the process of this id is gone.")] = None,
     calm: Annotated[bool, typer.Option("--calm", help="No truncated page, no 429 unless asked for.")] = False,
+    listen: Annotated[str, typer.Option(help="Address to listen on; in a container 0.0.0.0.")] = HOST,
+    name: Annotated[
+        str, typer.Option(help="Host name in the URLs; unless it is loopback, all speak TLS.")
+    ] = HOST,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the credentials and keys of an earlier start in the folder.")
+    ] = False,
 ) -> None:
-    """Serves the five systems and their control on 127.0.0.1 until SIGTERM or SIGINT."""
+    """Serves the five systems and their control until SIGTERM or SIGINT."""
     if parent is not None:
         end_with(parent)
     state = state.absolute()
@@ -43,15 +52,17 @@ def serve(
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in ready_files:
             file.unlink(missing_ok=True)
-        sockets = bind_sockets((*SYSTEMS, "control"), port_base)
-        tls = make_tls_files(state / "tls")
-        signer = AnswerSigner(state / "tls")
+        sockets = bind_sockets((*SYSTEMS, "control"), port_base, host=listen)
+        tls = make_tls_files(state / "tls", host=name, keep=keep)
+        signer = AnswerSigner(state / "tls", state / "jws-private.pem" if keep else None)
+        credentials = Credentials.kept_in(state / "credentials.json") if keep else Credentials()
     except (OSError, PortInUseError) as problem:
         _fail(str(problem))
     typer.echo(f"stubs: making a world of {people} people", err=True)
     world = HostedWorld(World.generate(people, seed))
-    credentials = Credentials()
-    urls = base_urls(sockets, tls="banking")
+    # Off this machine, the hub sends no credentials without TLS.
+    tls_files = dict.fromkeys(MUTUAL_TLS if name == HOST else SYSTEMS, tls)
+    urls = base_urls(sockets, tls=tls_files, host=name)
 
     def announce() -> None:
         write_private(ready_files[0], orjson.dumps(connections(urls, credentials, tls, signer.public_key)))
@@ -60,7 +71,7 @@ def serve(
 
     apps = applications(world, credentials, signer, calm=calm)
     try:
-        asyncio.run(serve_all(apps, sockets, {"banking": tls}, when_ready=announce))
+        asyncio.run(serve_all(apps, sockets, tls_files, mutual=MUTUAL_TLS, when_ready=announce))
     except ExceptionGroup as problems:
         unwritten = problems.subgroup(OSError)
         if unwritten is None:

@@ -16,6 +16,7 @@ OWN = {"oncehub", "stubs", "demo", "benchmarks", "torture", "tests", "dags"}
 
 # What no module imports, and why it is declared all the same.
 NOT_IMPORTED = {
+    "apache-airflow-providers-fab": "Airflow in the image signs users in with it",
     "asyncpg": "Airflow opens its own PostgreSQL database with it",
     "dlt": "a peer that benchmarks are run against, where it is installed",
     "httptools": "uvicorn parses HTTP with it, and the server's protocol builds on that",

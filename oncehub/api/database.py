@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn
 from psycopg2.pool import ThreadedConnectionPool
 
-from oncehub.errors import ConfigError, StoreError, StoreOutdated, StoreUnavailable
+from oncehub.errors import StoreError, StoreOutdated, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.share.roles import API_ROLE
-from oncehub.store.connection import Connection, database_url
+from oncehub.store.connection import Connection, database_url, parts_of_url
 from oncehub.store.failures import describe, is_out_of_step, may_pass, why_not_connected
 from oncehub.store.history import require_own
 from oncehub.store.schema_change import READ
@@ -45,15 +45,9 @@ def api_login(settings: Settings) -> str:
         ConfigError: when a URL is not valid.
         StoreUnavailable: when the embedded server does not start.
     """
-    try:
-        if settings.api_database_url:
-            return str(make_dsn(settings.api_database_url))
-        login = parse_dsn(database_url(settings))
-    except psycopg2.ProgrammingError:
-        raise ConfigError(
-            "ONCEHUB_DATABASE_URL or ONCEHUB_API_DATABASE_URL is not a libpq URL; write "
-            "postgresql://user:password@host/database, with signs in the password percent-encoded"
-        ) from None
+    if settings.api_database_url:
+        return str(make_dsn(**parts_of_url(settings.api_database_url, "ONCEHUB_API_DATABASE_URL")))
+    login = parts_of_url(database_url(settings))
     # The password, where there is one, is the owner's.
     return str(
         make_dsn(**{name: part for name, part in login.items() if name != "password"} | {"user": API_ROLE})

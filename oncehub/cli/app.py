@@ -29,6 +29,11 @@ class _Place(NamedTuple):
 
 COMMANDS: Final = {
     "init": _Place("init", "Create or update the tables, functions and rights of the database.", "init"),
+    "init-secrets": _Place(
+        "init_secrets",
+        "Make the file .env for docker compose, with random passwords and keys.",
+        "init_secrets",
+    ),
     "check": _Place("check", "Check every configuration file, and that everything it names exists.", "check"),
     "schemas": _Place("check", "Write the JSON Schemas of the configuration files, for editors.", "schemas"),
     "sync": _Place("sync", "Read sources and land their records.", "sync"),

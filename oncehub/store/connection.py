@@ -9,13 +9,14 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its classes in lower case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import parse_dsn
 
 from oncehub.errors import ConfigError, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store.failures import why_not_connected
 from oncehub.store.server import start_embedded
 
-__all__ = ["Connection", "Cursor", "connect", "database_url", "locked"]
+__all__ = ["Connection", "Cursor", "connect", "database_url", "locked", "parts_of_url"]
 
 # temp_buffers can only be set before a session uses temporary tables.
 _SESSION = "-c timezone=UTC -c client_min_messages=warning -c temp_buffers=512MB"
@@ -25,9 +26,36 @@ def database_url(settings: Settings) -> str:
     """Return the URL of the hub's database, starting the embedded server when no other is set.
 
     Raises:
+        ConfigError: No URL is set, and `ONCEHUB_EMBEDDED` is off.
         StoreUnavailable: The embedded server does not start.
     """
-    return settings.database_url or start_embedded(settings.home / "postgres")
+    if settings.database_url:
+        return settings.database_url
+    if not settings.embedded:
+        raise ConfigError(
+            "ONCEHUB_DATABASE_URL is not set here, and ONCEHUB_EMBEDDED=off forbids a server of its own; "
+            "run the command where it is set, in containers: docker compose run --rm shell"
+        )
+    return start_embedded(settings.home / "postgres")
+
+
+def parts_of_url(url: str, variable: str = "ONCEHUB_DATABASE_URL") -> dict[str, str]:
+    """Return the parts of a libpq URL: `user`, `password`, `host`, `port`, `dbname` and others that it has.
+
+    Raises:
+        ConfigError: It is not valid; the message names `variable` and quotes nothing.
+    """
+    try:
+        parts: dict[str, str] = parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        parts = {"host": "@"}
+    # Behind a special character of the password, libpq takes the rest of it for the host or the database.
+    if any("@" in parts.get(name, "") for name in ("host", "port", "dbname")):
+        raise ConfigError(
+            f"{variable} is not a libpq URL; write postgresql://user:password@host/database, with special "
+            "characters of the password percent-encoded: %2F for /, %40 for @, %25 for %"
+        )
+    return parts
 
 
 def connect(url: str, *, role: str | None = None) -> Connection:
@@ -37,14 +65,10 @@ def connect(url: str, *, role: str | None = None) -> Connection:
         ConfigError: The URL is not valid.
         StoreUnavailable: The server does not answer; the message contains no credentials.
     """
+    parts_of_url(url)
     options = _SESSION + (f" -c role={role}" if role else "")
     try:
         return psycopg2.connect(url, options=options, connect_timeout=10, application_name="oncehub")
-    except psycopg2.ProgrammingError:
-        raise ConfigError(
-            "ONCEHUB_DATABASE_URL is not a libpq URL; write postgresql://user:password@host/database, "
-            "with special characters of the password percent-encoded"
-        ) from None
     except psycopg2.OperationalError as error:
         raise StoreUnavailable(
             f"the hub's database does not answer ({why_not_connected(error)}); "

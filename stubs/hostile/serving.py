@@ -34,7 +34,7 @@ class ServerThread:
             PortInUseError: a port that was asked for is taken.
         """
         self._sockets = bind_sockets(tuple(apps), port_base)
-        self.urls = base_urls(self._sockets, tls=next(iter(tls), ""))
+        self.urls = base_urls(self._sockets, tls=tls)
         self._servers = {
             name: SignalFreeServer(server_config(app, tls.get(name))) for name, app in apps.items()
         }

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 
 import uvicorn
@@ -20,15 +20,15 @@ class PortInUseError(Exception):
     """A requested port is in use."""
 
 
-def bind_sockets(names: tuple[str, ...], port_base: int) -> dict[str, socket.socket]:
-    """One bound socket a name on consecutive ports from `port_base`, or on free ports when it is 0."""
+def bind_sockets(names: tuple[str, ...], port_base: int, *, host: str = HOST) -> dict[str, socket.socket]:
+    """One bound socket a name, on consecutive ports of `host` from `port_base`, or free ones when it is 0."""
     sockets: dict[str, socket.socket] = {}
     for offset, name in enumerate(names):
         # asyncio sends small packets at once only on sockets that say they are TCP.
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            bound.bind((HOST, port_base + offset if port_base else 0))
+            bound.bind((host, port_base + offset if port_base else 0))
         except OSError as error:
             for opened in (bound, *sockets.values()):
                 opened.close()
@@ -37,10 +37,12 @@ def bind_sockets(names: tuple[str, ...], port_base: int) -> dict[str, socket.soc
     return sockets
 
 
-def base_urls(sockets: Mapping[str, socket.socket], *, tls: str) -> dict[str, str]:
-    """The base URL of each bound socket; the one named by `tls` is https."""
+def base_urls(
+    sockets: Mapping[str, socket.socket], *, tls: Collection[str], host: str = HOST
+) -> dict[str, str]:
+    """The base URL of each bound socket by the name `host`; those named by `tls` are https."""
     return {
-        name: f"{'https' if name == tls else 'http'}://{HOST}:{bound.getsockname()[1]}"
+        name: f"{'https' if name in tls else 'http'}://{host}:{bound.getsockname()[1]}"
         for name, bound in sockets.items()
     }
 
@@ -67,17 +69,22 @@ async def serve_all(
     sockets: Mapping[str, socket.socket],
     tls: Mapping[str, TlsFiles],
     *,
+    mutual: Collection[str],
     when_ready: Callable[[], None],
 ) -> None:
     """Serves each application on its socket until SIGTERM or SIGINT.
 
-    Systems named in `tls` speak TLS and require a client certificate. `when_ready` is called once all listen.
+    Systems named in `tls` speak TLS, and those in `mutual` require a client certificate. Once all listen,
+    `when_ready` is called.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    servers = [SignalFreeServer(server_config(app, tls.get(name))) for name, app in apps.items()]
+    servers = [
+        SignalFreeServer(server_config(app, tls.get(name), mutual=name in mutual))
+        for name, app in apps.items()
+    ]
     async with asyncio.TaskGroup() as tasks:
         for name, server in zip(apps, servers, strict=True):
             tasks.create_task(server.serve([sockets[name]]))
@@ -89,8 +96,8 @@ async def serve_all(
             server.should_exit = True
 
 
-def server_config(app: ASGIApp, tls: TlsFiles | None) -> uvicorn.Config:
-    """How every application is served; with `tls`, a client certificate is required."""
+def server_config(app: ASGIApp, tls: TlsFiles | None, *, mutual: bool = True) -> uvicorn.Config:
+    """How every application is served; with `tls` and `mutual`, a client certificate is required."""
     config = uvicorn.Config(
         app,
         http=_ClosableProtocol,
@@ -105,6 +112,7 @@ def server_config(app: ASGIApp, tls: TlsFiles | None) -> uvicorn.Config:
     if tls is not None:
         config.ssl_certfile = str(tls.server_certificate)
         config.ssl_keyfile = str(tls.server_key)
-        config.ssl_ca_certs = str(tls.authority)
-        config.ssl_cert_reqs = ssl.CERT_REQUIRED
+        if mutual:
+            config.ssl_ca_certs = str(tls.authority)
+            config.ssl_cert_reqs = ssl.CERT_REQUIRED
     return config

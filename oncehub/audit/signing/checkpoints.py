@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -104,7 +104,7 @@ def write_checkpoints(
     anchored by the next signing.
 
     Args:
-        settings: name the database, the key and the file of anchors.
+        settings: name the database, the login that signs, the key and the file of anchors.
         database: used instead of a connection of its own.
         anchor_anew: anchor all checkpoints that the anchors lack: their file was lost.
         new_key: accept another signing key than the known one; verifiers must trust it, too.
@@ -120,7 +120,7 @@ def write_checkpoints(
     path = anchor_path(settings)
     with (
         without_values("signing the access log"),
-        opened(settings, database) as connection,
+        opened(_as_signer(settings), database) as connection,
         locked(connection, SIGNING) as alone,
     ):
         if not alone:
@@ -141,6 +141,11 @@ def write_checkpoints(
         return CheckpointReport(
             len(signed), sum(signed), last.number, last.head, unsigned_seconds(connection)
         )
+
+
+def _as_signer(settings: Settings) -> Settings:
+    """Return settings whose database is reached by the login that signs, where one is set."""
+    return replace(settings, database_url=settings.signing_database_url or settings.database_url)
 
 
 def sign_batch(connection: Connection, key: SigningKey, lines: int = LINES) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import psycopg2.errors
 from psycopg2 import sql
-from psycopg2.extensions import encrypt_password, parse_dsn
+from psycopg2.extensions import encrypt_password
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import load_entities
@@ -22,9 +22,12 @@ from oncehub.settings import Settings
 from oncehub.share.access.statements import access_statements
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.roles import API_ROLE, ROLE_PREFIX, SCHEMA_PREFIX, role_of, schema_of
-from oncehub.store.connection import Connection, Cursor
+from oncehub.store.connection import Connection, Cursor, parts_of_url
 from oncehub.store.migrate import opened
 from oncehub.store.schema_change import change_schema, hold_back_readers
+
+SIGNING_ROLE = "oncehub_signing"
+"""The login that signs the access log, see `store/migrations/`."""
 
 _STANDING = """
 select substr(nspname, length(%(prefix)s) + 1), obj_description(oid, 'pg_namespace')
@@ -102,21 +105,30 @@ def apply_agreements(settings: Settings) -> list[str]:
     agreements, encrypted = load_agreements(settings), encrypted_attributes(settings)
 
     def change(cursor: Cursor) -> list[str]:
-        admit_api(cursor, settings)
+        admit_logins(cursor, settings)
         return match_agreements(cursor, agreements, encrypted)
 
     with opened(settings) as connection:
         return change_schema(connection, change)
 
 
-def admit_api(cursor: Cursor, settings: Settings) -> None:
-    """Set the password of the API's login from its URL, where it has one; only the SCRAM verifier is sent."""
-    login = parse_dsn(settings.api_database_url) if settings.api_database_url else {}
-    if login.get("user") == API_ROLE and login.get("password"):
-        verifier = encrypt_password(login["password"], API_ROLE, cursor.connection, "scram-sha-256")
-        cursor.execute(
-            sql.SQL("alter role {} password {}").format(sql.Identifier(API_ROLE), sql.Literal(verifier))
-        )
+def admit_logins(cursor: Cursor, settings: Settings) -> None:
+    """Set the passwords of the API's and the signing login from their URLs; only SCRAM verifiers are sent.
+
+    Raises:
+        ConfigError: when a URL is not valid.
+    """
+    urls = {
+        API_ROLE: (settings.api_database_url, "ONCEHUB_API_DATABASE_URL"),
+        SIGNING_ROLE: (settings.signing_database_url, "ONCEHUB_SIGNING_DATABASE_URL"),
+    }
+    for role, (url, variable) in urls.items():
+        login = parts_of_url(url, variable) if url else {}
+        if login.get("user") == role and login.get("password"):
+            verifier = encrypt_password(login["password"], role, cursor.connection, "scram-sha-256")
+            cursor.execute(
+                sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier))
+            )
 
 
 def encrypted_attributes(settings: Settings) -> list[str]:

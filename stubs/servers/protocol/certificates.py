@@ -1,7 +1,7 @@
-"""The banks' own certificate authority, made anew at each start, and the certificates under it."""
+"""The banks' own certificate authority, and the certificates under it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import trustme
@@ -18,17 +18,26 @@ class TlsFiles:
     client_key: Path
 
 
-def make_tls_files(folder: Path) -> TlsFiles:
-    """Writes an authority's certificate and those of a server (on loopback) and a client under it.
+def make_tls_files(folder: Path, *, host: str = "127.0.0.1", keep: bool = False) -> TlsFiles:
+    """Writes an authority's certificate and those of a server and a client under it.
 
     The authority's own key stays in memory.
+
+    Args:
+        folder: of the files.
+        host: name of the server, besides localhost and 127.0.0.1.
+        keep: leave the files of an earlier start as they are.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = TlsFiles(
         *(folder / f"{name}.pem" for name in ("ca", "server", "server-key", "client", "client-key"))
     )
+    if keep and all(map(Path.exists, astuple(files))):
+        return files
     authority = trustme.CA(organization_name="Open banking authority")
-    server = authority.issue_cert("localhost", "127.0.0.1", common_name="Open banking server")
+    server = authority.issue_cert(
+        *sorted({"localhost", "127.0.0.1", host}), common_name="Open banking server"
+    )
     client = authority.issue_cert("client@open-banking.example", common_name="Open banking client")
     files.authority.write_bytes(authority.cert_pem.bytes())
     files.server_certificate.write_bytes(server.cert_chain_pems[0].bytes())

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2.errors
 import pytest
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from oncehub.audit.log.entries import write
 from oncehub.audit.signing.anchors import anchor_path, read_anchors, write_anchors
@@ -158,3 +161,33 @@ def test_a_file_without_keys_is_refused(tmp_path: Path) -> None:
         path.write_text(content, "utf-8")
         with pytest.raises(ConfigError, match="is no JWK set"):
             trusted_keys(path)
+
+
+def test_the_login_that_signs_reads_the_log_and_adds_checkpoints_and_no_more(
+    settings: Settings, database: Connection
+) -> None:
+    add_lines(database, 3)
+    assert settings.database_url
+    parts = parse_dsn(settings.database_url)
+    signing = replace(settings, signing_database_url=make_dsn(**{**parts, "user": "oncehub_signing"}))
+    assert write_checkpoints(signing).lines == 3
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "select array_agg(distinct table_schema || '.' || table_name || ' ' || privilege_type) "
+            "from information_schema.role_table_grants where grantee = 'oncehub_signing'"
+        )
+        assert cursor.fetchone() == (
+            [
+                "audit.checkpoint INSERT",
+                "audit.checkpoint SELECT",
+                "audit.entry SELECT",
+                "hub.history SELECT",
+                "hub.key SELECT",
+                "public.oncehub_migration SELECT",
+            ],
+        )
+    with closing(connect(str(signing.signing_database_url))) as login, login.cursor() as cursor:
+        cursor.execute("select current_user, usesuper from pg_user where usename = current_user")
+        assert cursor.fetchone() == ("oncehub_signing", False)
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("select * from truth.person")

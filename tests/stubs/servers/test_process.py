@@ -1,6 +1,8 @@
 """The process of the systems: its files, its start, its end."""
 
+import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -14,6 +16,7 @@ import requests
 
 import stubs
 from stubs.client import Systems, SystemsError
+from stubs.processes import Started
 
 ROOT = Path(stubs.__file__).parent.parent
 
@@ -81,6 +84,35 @@ def test_starting_again_over_the_same_folder_gives_new_credentials(tmp_path):
     with Systems.start(tmp_path, 500, timeout=60) as second:
         assert second.connections["tax"]["password"] != secrets
         assert second.health()["status"] == "ok"
+
+
+def serve(tmp_path, *options):
+    """Runs the systems until they are ready, ends them, and gives their connections."""
+    (tmp_path / "control.json").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "stubs", "serve", "--people", "500", "--state", str(tmp_path), *options]
+    started = Started.start(command, tmp_path / "log", cwd=ROOT)
+    try:
+        started.wait_until((tmp_path / "control.json").exists, 60)
+        connections = json.loads((tmp_path / "connections.json").read_bytes())
+        extra = connections["banking"]["extra"]
+        answer = requests.get(
+            connections["banking"]["host"].replace("//localhost", "//127.0.0.1")
+            + "/open-banking/v1/accounts",
+            cert=(extra["client_certificate"], extra["client_key"]),
+            verify=extra["ca"],
+            timeout=30,
+        )
+        assert answer.status_code == 200
+        without_ports = re.sub(r"(://\w+):\d+", r"\1", json.dumps(connections))
+        return json.loads(without_ports), Path(extra["jws_public_key"]).read_bytes()
+    finally:
+        assert started.end(20) == 0
+
+
+def test_credentials_and_keys_that_are_kept_are_those_of_the_start_before(tmp_path):
+    first = serve(tmp_path, "--keep", "--name", "localhost")
+    assert serve(tmp_path, "--keep", "--name", "localhost") == first
+    assert {connection["host"] for connection in first[0].values()} == {"https://localhost"}
 
 
 def test_leaving_by_an_exception_leaves_no_process(tmp_path):

@@ -10,4 +10,4 @@ create or replace function audit.oldest_unsigned() returns timestamptz
 comment on function audit.oldest_unsigned is
     'lets the API stop before the log goes unsigned for too long, without being able to read it';
 revoke execute on function audit.oldest_unsigned from public;
-grant execute on function audit.oldest_unsigned to oncehub_api;
+grant execute on function audit.oldest_unsigned to oncehub_api, oncehub_signing;
