@@ -26,6 +26,7 @@ app = typer.Typer(no_args_is_help=True)
 
 _COLUMNS = (
     "feed",
+    "epoch",
     "client",
     "published",
     "fetched",

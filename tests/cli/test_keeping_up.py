@@ -61,12 +61,13 @@ def test_feeds_check_names_the_persons_a_client_missed_and_ends_with_status_1(
     add_client(database, "portal", "portal-residence", new_client_key(tmp_path / "key.pem"))
     agreement, key = load_agreements(editable)["portal-residence"], pseudonym_key(editable.home)
     with database:
-        (line,) = read_changes(database, agreement, Start(0, 10), key).lines
+        page = read_changes(database, agreement, Start(0, 10), key)
+        (line,) = page.lines
         note_page(database, "residence", "portal", 0, 1)
     held = tmp_path / "held.jsonl"
 
     def check(values: dict[str, Any]) -> tuple[int, Any]:
-        told = [{"sequence": 1}, {"person": line["person"], "digest": digest(values)}]
+        told = [{"sequence": 1, "epoch": page.epoch}, {"person": line["person"], "digest": digest(values)}]
         held.write_text("".join(json.dumps(entry) + "\n" for entry in told))
         done = oncehub("feeds", "check", "portal", "--held", str(held), "--every", "--json")
         return done.returncode, json.loads(done.stdout)
@@ -76,6 +77,7 @@ def test_feeds_check_names_the_persons_a_client_missed_and_ends_with_status_1(
         [
             {
                 "feed": "residence",
+                "epoch": page.epoch,
                 "client": "portal",
                 "published": 1,
                 "fetched": 1,

@@ -25,6 +25,7 @@ from oncehub.share.delivery.consumer_offsets import Position, position
 from oncehub.share.feeds.consumer_snapshot import find_missed, load_snapshot
 from oncehub.share.feeds.entries import believed_values, entitled, feed_terms
 from oncehub.store.connection import Connection, Cursor
+from oncehub.store.history import require_own
 from oncehub.store.statements import statement
 
 
@@ -41,6 +42,7 @@ class FeedCheck:
     """The state of a feed for one client of its agency.
 
     Attributes:
+        epoch: of the feed's numbers; a restore begins another one.
         client: None where the agreement has no client.
         published: sequence of the feed's last line.
         fetched: every line up to it was given out to the client.
@@ -51,6 +53,7 @@ class FeedCheck:
     """
 
     feed: str
+    epoch: str
     client: str | None
     published: int
     fetched: int
@@ -126,6 +129,7 @@ class FeedChecker:
             connection.rollback()
 
     def _checked(self, cursor: Cursor, client: str | None, snapshot: Path | None) -> list[FeedCheck]:
+        epoch = require_own(cursor.connection)
         in_flight = self._in_flight(cursor)
         unpublished = self._unpublished(cursor) if self.every else None
         (published,) = self._rows(cursor, _PUBLISHED, (self._feed,)) or [(0,)]
@@ -139,6 +143,7 @@ class FeedChecker:
             checks.append(
                 FeedCheck(
                     feed=self._feed,
+                    epoch=epoch,
                     client=name,
                     published=published[0],
                     fetched=reached.fetched,
@@ -146,7 +151,7 @@ class FeedChecker:
                     in_flight=in_flight,
                     stale=self._named(behind),
                     oldest_stale=behind[0][2] if behind else None,
-                    missed=self._missed(cursor, snapshot, reached) if snapshot else None,
+                    missed=self._missed(cursor, snapshot, reached, epoch) if snapshot else None,
                     unpublished=unpublished,
                 )
             )
@@ -181,8 +186,8 @@ class FeedChecker:
         cursor.execute(asked, values)
         return cursor.fetchall()
 
-    def _missed(self, cursor: Cursor, snapshot: Path, reached: Position) -> Found:
-        upto = load_snapshot(cursor, snapshot, reached)
+    def _missed(self, cursor: Cursor, snapshot: Path, reached: Position, epoch: str) -> Found:
+        upto = load_snapshot(cursor, snapshot, reached, epoch)
         return _found(find_missed(cursor, self.agreement, self.key, upto, self.shown))
 
     def _named(self, rows: list[tuple[Any, ...]]) -> Found:

@@ -1,9 +1,9 @@
 """Compares a consumer snapshot, a file with the contents of an agency's copy of a feed, with the feed.
 
-The agency writes a file of JSON Lines. The first may state the last entry of the feed that the file includes;
-without it, this is the last entry that the agency has acknowledged:
+The agency writes a file of JSON Lines. The first states the last entry of the feed that the file includes,
+and the epoch of the page with it: after a restore the same number may be another entry's.
 
-    {"sequence": 4711}
+    {"sequence": 4711, "epoch": "<of the page>"}
     {"person": "<pseudonym>", "digest": "<of the values, see `digest`>"}
 """
 
@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,23 +64,25 @@ def digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def load_snapshot(cursor: Cursor, path: Path, reached: Position) -> int:
+def load_snapshot(cursor: Cursor, path: Path, reached: Position, epoch: str) -> int:
     """Load a consumer snapshot into a temporary table; return the number of the line that it is up to.
 
     Args:
         cursor: of a transaction with which the table goes.
         path: the file that the agency wrote.
         reached: how far the agency has come.
+        epoch: the feed's.
 
     Raises:
-        ConfigError: with the line, when the file is wrong, or is ahead of the lines that were given out.
+        ConfigError: with the line, when the file is wrong, of another epoch, or ahead of the lines that were
+            given out.
     """
     cursor.execute(_TABLES)
     try:
         with path.open("rb") as file:
             lines = enumerate(file, 1)
-            upto, before = _begun(path, next(lines, None), reached)
-            _fill(cursor, "snapshot", (_entry(path, *line) for line in chain(before, lines)))
+            upto = _upto(path, next(lines, (1, b""))[1], reached, epoch)
+            _fill(cursor, "snapshot", (_entry(path, *line) for line in lines))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except errors.UniqueViolation:
@@ -112,21 +114,28 @@ def find_missed(
     return cursor.fetchall()
 
 
-def _begun(
-    path: Path, first: tuple[int, bytes] | None, reached: Position
-) -> tuple[int, tuple[tuple[int, bytes], ...]]:
-    """Return the sequence that the file states, and its first line again if that states none."""
-    if first is None:
-        return reached.acknowledged, ()
-    match _parsed(path, *first):
-        case {"sequence": int(sequence), **others} if not others and 0 <= sequence <= reached.fetched:
-            return sequence, ()
-        case {"sequence": _}:
+def _upto(path: Path, first: bytes, reached: Position, epoch: str) -> int:
+    """Return the sequence that the first line of the file states."""
+    match _parsed(path, 1, first) if first.strip() else None:
+        case {"sequence": int(sequence), "epoch": str(stated), **others} if not others:
+            pass
+        case _:
             raise ConfigError(
-                f"{path}:1: sequence must be a whole number up to {reached.fetched}, the last that the "
-                "client has fetched"
+                f'{path}:1: write {{"sequence": …, "epoch": …}} first: `next` and `epoch` of the last page '
+                "that the file includes (docs/operations/feed-check.md)"
             )
-    return reached.acknowledged, (first,)
+    if stated != epoch:
+        raise ConfigError(
+            f"{path}:1: the snapshot is of another epoch than the feed, {epoch}: the hub was restored since, "
+            "and its numbers may mean other entries. The agency reads the feed again from after=0, replaces "
+            "what it holds, and writes a new snapshot; nothing was compared"
+        )
+    if not 0 <= sequence <= reached.fetched:
+        raise ConfigError(
+            f"{path}:1: sequence must be a whole number up to {reached.fetched}, the last that the client "
+            "has fetched"
+        )
+    return sequence
 
 
 def _entry(path: Path, number: int, line: bytes) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from oncehub.share.feeds.check import FeedCheck, FeedChecker
 from oncehub.share.feeds.consumer_snapshot import digest
 from oncehub.share.feeds.entries import publish, read_changes
 from oncehub.store.connection import Connection
+from oncehub.store.history import continue_history
 
 FEED, CLIENT, KEY = "residence", "portal", b"k" * 32
 
@@ -40,7 +41,7 @@ class Portal:
         self._settings, self._database, self._folder = settings, database, folder
         self.agreement = load_agreements(settings)["portal-residence"]
         self.held: Held = {}
-        self.sequence = 0
+        self.sequence, self.epoch = 0, ""
 
     def published(self) -> None:
         publish(self._settings, FEED, self._database)
@@ -54,13 +55,15 @@ class Portal:
                 del self.held[line["person"]]
             else:
                 self.held[line["person"]] = line["values"]
-        self.sequence = page.next
+        self.sequence, self.epoch = page.next, page.epoch
 
     def listing(self, *, sequence: int | None = None) -> Path:
         """Write down what it holds."""
         path = self._folder / "held.jsonl"
-        lines: list[Any] = [] if sequence is None else [{"sequence": sequence}]
-        lines += [{"person": person, "digest": digest(values)} for person, values in self.held.items()]
+        lines: list[Any] = [
+            {"sequence": self.sequence if sequence is None else sequence, "epoch": self.epoch},
+            *({"person": person, "digest": digest(values)} for person, values in self.held.items()),
+        ]
         path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
         return path
 
@@ -215,25 +218,50 @@ def test_a_change_that_no_entry_will_report_is_found_only_by_a_full_check(
     assert not checked.sound
 
 
-def test_a_listing_counts_up_to_what_it_says_or_else_to_what_was_acknowledged(
+def test_a_listing_counts_up_to_what_it_says(
     portal: Portal, people: list[str], change: Callable[..., None]
 ) -> None:
     earlier = portal.listing().read_bytes()
     change(people[0], "phone", "+84901234567")
     portal.published()
     portal.fetch()
+    assert findings(portal.check(portal.listing())) == {}
     path = portal.listing()
     path.write_bytes(earlier)
     assert findings(portal.check(path)) == {}
-    assert findings(portal.check(portal.listing(sequence=4))) == {}
-    path.write_bytes(b'{"sequence": 4}\n' + earlier)
+    path.write_bytes(earlier.replace(b'"sequence":3', b'"sequence":4'))
     assert findings(portal.check(path)) == {"missed": named(people[0])}
-    path.write_bytes(b'{"sequence": 5}\n' + earlier)
+    path.write_bytes(earlier.replace(b'"sequence":3', b'"sequence":5'))
     with pytest.raises(ConfigError, match=r"held\.jsonl:1: sequence must be a whole number up to 4"):
         portal.check(path)
 
 
-def test_an_agency_that_holds_nothing_writes_an_empty_file(portal: Portal, people: list[str]) -> None:
+@pytest.mark.parametrize("first", [b"", b'{"sequence": 3}\n', b'{"sequence": 3, "epoch": 1}\n', b"[]\n"])
+def test_a_listing_that_does_not_state_its_epoch_is_not_compared(
+    portal: Portal, people: list[str], first: bytes
+) -> None:
+    path = portal.listing()
+    path.write_bytes(first + b"".join(path.read_bytes().splitlines(keepends=True)[1:] if first else ()))
+    with pytest.raises(ConfigError, match=r'held\.jsonl:1: write {"sequence": …, "epoch": …} first'):
+        portal.check(path)
+
+
+def test_a_listing_of_an_earlier_epoch_is_not_compared_and_says_what_to_do(
+    portal: Portal, database: Connection, people: list[str]
+) -> None:
+    path = portal.listing()
+    former = portal.check(path).epoch
+    with database, database.cursor() as cursor:
+        epoch = continue_history(cursor, "tests", "a backup was restored")
+    with pytest.raises(ConfigError, match=r"another epoch than the feed, .* again from after=0"):
+        portal.check(path)
+    assert (former != epoch, portal.check().epoch) == (True, epoch)
+    portal.sequence, portal.held = 0, {}
+    portal.fetch()
+    assert findings(portal.check(portal.listing())) == {}
+
+
+def test_an_agency_that_holds_nothing_names_nobody(portal: Portal, people: list[str]) -> None:
     portal.held = {}
     assert findings(portal.check(portal.listing())) == {"missed": sorted(named(*people))}
 
@@ -251,14 +279,14 @@ def test_a_wrong_line_is_reported_by_its_number_and_not_repeated(
 ) -> None:
     path = portal.listing()
     path.write_bytes(path.read_bytes() + line + b"\n")
-    with pytest.raises(ConfigError, match=f"held.jsonl:4: .*{told}") as error:
+    with pytest.raises(ConfigError, match=f"held.jsonl:5: .*{told}") as error:
         portal.check(path)
     assert "001084000999" not in str(error.value)
 
 
 def test_a_person_named_twice_is_a_wrong_listing(portal: Portal, people: list[str]) -> None:
     path = portal.listing()
-    path.write_bytes(path.read_bytes() * 2)
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[1])
     with pytest.raises(ConfigError, match="names a person twice"):
         portal.check(path)
 
