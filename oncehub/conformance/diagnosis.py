@@ -53,6 +53,11 @@ _KNOWN: Final = (
         "the source says that more follows and not where; check `pages.next`, and ask the agency",
     ),
     _known(
+        "unproven_end",
+        "no next page is named at",
+        "an end that the source does not state could be the middle; see docs/decisions/0012-end-of-a-listing.md",
+    ),
+    _known(
         "promises_more",
         r"declares \d+ records but ended",
         "the source holds less than it declares; check `pages.total`, and ask the agency what it counts",

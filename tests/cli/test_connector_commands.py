@@ -95,6 +95,32 @@ def test_from_a_description_to_records_that_land(
 
 
 @pytest.mark.usefixtures("described")
+def test_a_path_to_the_next_page_that_no_page_has_fails_at_every_gate(
+    oncehub: Command, extendable: Settings, database: Connection
+) -> None:
+    path = extendable.connectors / "landuse" / "connector.yaml"
+    text = path.read_text("utf-8")
+    pages = text.replace("value: 1000", "value: 25").replace(", total: data.total", "")
+    path.write_text(pages.replace("data.next", "data.nxt"), "utf-8")
+    read = ("connector", "read", "landuse.holders", "--limit", "1000")
+    for command in (
+        ("connector", "check", "landuse.holders"),
+        read,
+        ("connector", "test", "landuse", "holders", "--json"),
+        ("sync", "landuse", "--stream", "holders"),
+    ):
+        refused = oncehub(*command)
+        told = refused.stdout + refused.stderr
+        assert (refused.returncode, "no next page is named at `data.nxt`" in told) == (1, True), command
+        assert ('"unproven_end"' in told) == (command[1] == "test"), command
+    with database, database.cursor() as cursor:
+        cursor.execute("select state, accepted from intake.run")
+        assert cursor.fetchall() == [("failed", 0)]
+    path.write_text(pages, "utf-8")
+    assert len(done(oncehub(*read)).splitlines()) == PEOPLE
+
+
+@pytest.mark.usefixtures("described")
 def test_no_output_shows_personal_data_unless_requested_and_logged(
     oncehub: Command, landuse: HostileSource, database: Connection
 ) -> None:
