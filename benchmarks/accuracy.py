@@ -123,7 +123,7 @@ def measure(server: Server, home: Path, people: int, level: str, *, folding: boo
     """Fill and reconcile a hub in the database `accuracy`, and score it."""
     server.create("accuracy")
     settings = Settings(ROOT, home, server.url("accuracy"))
-    initialise(settings)
+    initialise(settings, make_keys=True)
     world = World.generate(people, SEED, dirt=LEVELS[level])
     with closing(connect(server.url("accuracy"))) as connection:
         if not folding:

@@ -70,7 +70,7 @@ def _hub() -> Iterator[Settings]:
         home = Path(folder)
         settings = Settings(ROOT, home, start_embedded(home / "postgres", cleanup="stop"))
         try:
-            initialise(settings)
+            initialise(settings, make_keys=True)
             yield settings
         finally:
             stop_embedded(home / "postgres")

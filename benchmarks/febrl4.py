@@ -89,7 +89,7 @@ def measure(server: Server, home: Path) -> dict[str, Linked]:
     """Read and reconcile FEBRL4 in the database `febrl`; return the scores with the number and without."""
     server.create("febrl")
     settings = Settings(root_in(home), home, server.url("febrl"))
-    initialise(settings)
+    initialise(settings, make_keys=True)
     land(settings)
     with closing(connect(server.url("febrl"))) as connection:
         reconcile(settings, connection)

@@ -86,7 +86,7 @@ def running_server() -> Iterator[Server]:
         server = Server(Path(folder) / "postgres")
         try:
             start_embedded(server.folder, database=_EMPTY, cleanup=None)
-            initialise(Settings(ROOT, Path(folder), server.url(_MIGRATED)))
+            initialise(Settings(ROOT, server.folder.parent, server.url(_MIGRATED)), make_keys=True)
             yield server
         finally:
             server.stop()
@@ -109,19 +109,32 @@ def land(server: Server, way: str, task: Task) -> Measured:
     return replace(measured, database_seconds=server.processor_seconds() - before)
 
 
+def _task(server: Server, register: Register, records: int, url: str) -> Task:
+    return Task(register.host, records, url, str(server.folder.parent))
+
+
 def measure_speeds(server: Server, records: int, repeat: int, *, dlt: bool) -> Speeds:
     """Land `records` in every way, `repeat` times in turns."""
     speeds = Speeds()
     with Register.start(records, ready=True) as register:
         for _ in range(repeat):
             with fresh_database(server, _EMPTY) as url:
-                speeds.add("floor", land(server, "floor", Task(register.host, records, url)))
+                speeds.add(
+                    "floor",
+                    land(server, "floor", _task(server, register, records, url)),
+                )
             with fresh_database(server, _MIGRATED) as url:
                 for name in ("hub", "hub again"):
-                    speeds.add(name, land(server, "hub", Task(register.host, records, url)))
+                    speeds.add(
+                        name,
+                        land(server, "hub", _task(server, register, records, url)),
+                    )
             if dlt:
                 with fresh_database(server, _EMPTY) as url:
-                    speeds.add("dlt", land(server, "dlt", Task(register.host, records, url)))
+                    speeds.add(
+                        "dlt",
+                        land(server, "dlt", _task(server, register, records, url)),
+                    )
     return speeds
 
 
@@ -130,7 +143,7 @@ def measure_memory(server: Server, sizes: Sequence[int]) -> list[Measured]:
     taken: list[Measured] = []
     for size in sizes:
         with Register.start(size, ready=False) as register, fresh_database(server, _MIGRATED) as url:
-            taken.append(land(server, "hub", Task(register.host, size, url)))
+            taken.append(land(server, "hub", _task(server, register, size, url)))
     return taken
 
 

@@ -115,7 +115,7 @@ def ensure_filled(server: Server, home: Path, people: int) -> str:
     if not server.has(name):
         server.create(filling)
         settings = Settings(ROOT, home, server.url(filling))
-        initialise(settings)
+        initialise(settings, make_keys=True)
         fill(settings, World.generate(people, SEED, coverage=COVERAGE))
         server.settle(filling)
         server.rename(filling, name)
@@ -127,7 +127,7 @@ def measure(server: Server, home: Path, people: int, increments: int) -> Measure
     name = f"measured_{people}"
     server.create(name, template=ensure_filled(server, home, people))
     settings = Settings(ROOT, home, server.url(name))
-    initialise(settings)
+    initialise(settings, make_keys=True)
     with closing(connect(server.url(name))) as connection:
         before = Written.of(connection)
         full, report, slowest = _reconciled(server, name, settings)

@@ -96,7 +96,7 @@ def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Pro
         with progress.step(f"making a population of {people:,} and preparing both databases"):
             migration = start_migration(components, airflow)
             systems = _start_systems(components, folder / "systems", people, ports.systems)
-            initialise(settings)
+            initialise(settings, make_keys=True)
             database = connect(urls["oncehub"])
             agencies = admit_agencies(settings, database, folder / "keys", f"http://{HOST}:{ports.hub}")
             connections = _connections(components, folder / "systems")

@@ -25,7 +25,8 @@ from psycopg2.extras import Json
 
 from oncehub.audit.log.entries import Entry
 from oncehub.config import documents
-from oncehub.encryption.key_ring import load_key_ring
+from oncehub.encryption.key_ring import create_key_ring
+from oncehub.encryption.secrets import create_key
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
@@ -205,7 +206,7 @@ def server_folder() -> Iterator[Callable[[], Path]]:
 
 
 @pytest.fixture(scope="session")
-def postgres(server_folder: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres(server_folder: Callable[[], Path], data_keys: Path) -> Iterator[str]:
     """URL of an embedded server's database `migrated`, to clone; the server goes with the test process."""
     folder = server_folder() / "postgres"
     url = start_embedded(folder, database=TEMPLATE)
@@ -213,7 +214,7 @@ def postgres(server_folder: Callable[[], Path], tmp_path_factory: pytest.TempPat
         for setting in QUICK + ALONE:
             cursor.execute(f"alter system set {setting}")
         cursor.execute("select pg_reload_conf()")
-    migrated = Settings(root=ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
+    migrated = Settings(root=ROOT, home=data_keys.parent, database_url=url)
     initialise(migrated)
     yield url
     stop_embedded(folder)
@@ -221,9 +222,11 @@ def postgres(server_folder: Callable[[], Path], tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="session")
 def data_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key ring that all hubs of a test have, so that they seal the same values the same."""
+    """The keys that all hubs have, so that they encrypt the same values the same."""
     home = tmp_path_factory.mktemp("ring")
-    load_key_ring(home)
+    create_key_ring(home)
+    for name in ("pseudonym", "signing", "token"):
+        create_key(name, home)
     return home / "keys"
 
 

@@ -20,8 +20,8 @@ from typing import Final
 import psutil
 
 from oncehub.cli.app import COMMANDS
-from oncehub.encryption.key_ring import load_key_ring
-from oncehub.encryption.secrets import symmetric_key
+from oncehub.encryption.key_ring import create_key_ring
+from oncehub.encryption.secrets import create_key
 from oncehub.errors import StoreUnavailable
 from oncehub.store.connection import Connection, connect
 from oncehub.store.data_folder import DataFolder
@@ -144,9 +144,9 @@ class Hub:
 
     def make_keys(self) -> None:
         """Make all keys of a new hub."""
-        load_key_ring(self.home)
+        create_key_ring(self.home)
         for name in ("signing", "pseudonym", "token"):
-            symmetric_key(name, self.home)
+            create_key(name, self.home)
 
     def copy_keys(self, other: Hub) -> None:
         """Take over the keys of another hub, so that both encrypt, sign and name alike."""

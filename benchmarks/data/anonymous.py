@@ -66,7 +66,7 @@ def prepare(server: Server, home: Path, database: str, records: int) -> dict[str
     """Make such a hub with a register of `records` people; return the costs of training and activating."""
     server.create(database)
     settings = Settings(ROOT, home, server.url(database))
-    initialise(settings)
+    initialise(settings, make_keys=True)
     fill(settings, World.generate(records, SEED))
     server.settle(database)
     with closing(connect(server.url(database))) as connection:

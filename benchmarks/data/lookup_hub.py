@@ -106,12 +106,12 @@ def ensure_filled(server: Server, home: Path, people: int, lines: int) -> Settin
     if not server.has(name):
         server.create(filling)
         settings = Settings(_root(home), home, server.url(filling))
-        initialise(settings)
+        initialise(settings, make_keys=True)
         with closing(connect(server.url(filling))) as connection:
             _fill(connection, people, lines)
         server.rename(filling, name)
     settings = Settings(_root(home), home, server.url(name))
-    initialise(settings)
+    initialise(settings, make_keys=True)
     with closing(connect(server.url(name))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(_SIGNED)
     server.settle(name)

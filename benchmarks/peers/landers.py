@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import importlib.util
 import io
 import json
@@ -45,17 +44,19 @@ _COPY_FLOOR = "copy taxpayer from stdin"
 # Telemetry and reading Airflow's database are not part of what is measured.
 _DLT_SETTINGS = {"RUNTIME__DLTHUB_TELEMETRY": "false", "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false"}
 
-# One key for all landings into a database: a hub refuses another than it was used with.
-_KEY = base64.b64encode(os.urandom(32)).decode()
-
 
 @dataclass(frozen=True)
 class Task:
-    """A task: land `count` records that `host` serves in the database at `database_url`."""
+    """A task: land `count` records that `host` serves in the database at `database_url`.
+
+    Attributes:
+        home: folder with the hub's keys.
+    """
 
     host: str
     count: int
     database_url: str
+    home: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def land_in_new_process(name: str, task: Task) -> Measured:
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=os.environ | _DLT_SETTINGS | {"ONCEHUB_KEY_DATA": _KEY},
+        env=os.environ | _DLT_SETTINGS,
         check=True,
     )
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
@@ -104,13 +105,12 @@ def by_hub(task: Task) -> int:
 
     Only the tax office's rate limit is raised, because it would determine the result.
     """
-    with tempfile.TemporaryDirectory() as home:
-        settings = Settings(ROOT, Path(home), task.database_url)
-        connector = load_connector(settings, "tax")
-        limits = connector.limits.model_copy(update={"requests": 1e6})
-        connector = connector.model_copy(update={"limits": limits})
-        connection = Connection(task.host, login="benchmark", password="not checked")
-        reports = sync(settings, connector, connection, streams=["registrations"], full=True)
+    settings = Settings(ROOT, Path(task.home), task.database_url)
+    connector = load_connector(settings, "tax")
+    limits = connector.limits.model_copy(update={"requests": 1e6})
+    connector = connector.model_copy(update={"limits": limits})
+    connection = Connection(task.host, login="benchmark", password="not checked")
+    reports = sync(settings, connector, connection, streams=["registrations"], full=True)
     return sum(report.accepted + report.unchanged for report in reports)
 
 

@@ -201,7 +201,7 @@ def throwaway_hubs(settings: Settings, count: int) -> Iterator[list[Hub]]:
             if not hubs:
                 _disable_durability(url)
             own = replace(settings, home=folder / "home", database_url=url)
-            initialise(own, agreements={})
+            initialise(own, agreements={}, make_keys=True)
             hubs.append(Hub(own))
         yield hubs
     finally:

@@ -20,7 +20,7 @@ from typing import Final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from oncehub.encryption.secrets import KEY_BYTES, create_secret_file, decode_key, encode_key
+from oncehub.encryption.secrets import KEY_BYTES, create_secret_file, decode_key, encode_key, no_key
 from oncehub.errors import ConfigError, KeyMissing
 from oncehub.files import write_whole
 
@@ -58,18 +58,33 @@ class KeyRing:
 
 
 def load_key_ring(home: Path) -> KeyRing:
-    """Return the ring; where there is none, make one with a new key below `home`.
+    """Return the ring.
 
     Raises:
+        KeyMissing: when there is none.
         ConfigError: when a key is malformed, or a file holds another key than its name says.
     """
     if text := os.environ.get(VARIABLE):
         keys = [decode_key(each, VARIABLE) for each in text.split()]
         return KeyRing(key_id(keys[0]), {key_id(key): key for key in keys}, VARIABLE)
-    folder = _folder(home)
-    if not (folder / _PRIMARY).exists():
-        _create(folder)
-    return _read(folder)
+    if not ring_is_given(home):
+        raise KeyMissing(no_key("data", ring_place(home)))
+    return _read(_folder(home))
+
+
+def ring_place(home: Path) -> str:
+    """Return where the ring is looked for, for messages."""
+    return f"{VARIABLE} or {_folder(home)}"
+
+
+def create_key_ring(home: Path) -> KeyRing:
+    """Return the ring; where there is none, make one with a new key below `home`.
+
+    Two processes that race for it agree on one key.
+    """
+    if not ring_is_given(home):
+        _create(_folder(home))
+    return load_key_ring(home)
 
 
 def ring_is_given(home: Path) -> bool:

@@ -1,7 +1,8 @@
 """Keys that the database knows by their fingerprints: a lost or exchanged one stops the hub at its next use.
 
-A key is made, or accepted, only while none of its use is known or all known ones are there as well. So a hub
-whose keys were lost makes no new ones: pseudonyms would change, and nobody could tell signatures of a thief.
+`oncehub init` notes the keys of a new hub, and makes those that are missing; nothing else makes one, but a
+rotation. So a hub whose keys were lost makes no new ones: pseudonyms would change, and nobody could tell
+signatures of a thief.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from oncehub.encryption.key_ring import VARIABLE, KeyRing, load_key_ring, ring_is_given
-from oncehub.encryption.secrets import given_key, symmetric_key
+from oncehub.encryption.key_ring import KeyRing, create_key_ring, load_key_ring, ring_is_given, ring_place
+from oncehub.encryption.secrets import KEY_BYTES, create_key, given_key, key_place, symmetric_key
 from oncehub.errors import KeyMissing
 from oncehub.store.connection import Cursor
 
-Use = Literal["data", "pseudonym", "signing"]
+Use = Literal["data", "pseudonym", "signing", "token"]
+_USES: Final[tuple[Use, ...]] = ("data", "pseudonym", "signing", "token")
 
 _KNOWN: Final = "select id, fingerprint from hub.key where use = %s order by noted_at"
 
@@ -25,6 +27,7 @@ _ON_PURPOSE: Final[Mapping[Use, str]] = {
     "data": "",
     "pseudonym": ". To change it on purpose, list the former one in ONCEHUB_KEYS_PSEUDONYM_RETIRED",
     "signing": ". To change it on purpose, run once: oncehub audit checkpoint --new-key",
+    "token": "",
 }
 
 # Where another open transaction notes the same key, this one does not wait for it: should that be rolled
@@ -37,16 +40,59 @@ on conflict do nothing
 """
 
 
-def known_ring(cursor: Cursor, home: Path) -> KeyRing:
-    """Return the key ring, made where the database knows none; note its primary key in the transaction.
+def note_keys(cursor: Cursor, home: Path, *, make: bool, former: Sequence[bytes] = ()) -> None:
+    """Note the hub's keys in the transaction that sets up its database.
+
+    The token key is noted so that a lost one is not made anew; another one is accepted, because tokens are
+    replaced within minutes.
+
+    Args:
+        cursor: of that transaction.
+        home: has the files, where no setting gives the keys.
+        make: those below `home` that are not given, and that the database does not know.
+        former: retired pseudonym keys, which are still given.
 
     Raises:
-        KeyMissing: when it lacks a key that the database knows.
+        KeyMissing: when a key is to be neither made nor found, or is another one than the database knows.
+        ConfigError: when a key is malformed.
+    """
+    given = {use for use in _USES if (ring_is_given(home) if use == "data" else given_key(use, home))}
+    cursor.execute("select distinct use from hub.key")
+    known = {use for (use,) in cursor.fetchall()}
+    unknown = [use for use in _USES if use not in given | known]
+    if not make and (needed := [use for use in unknown if use != "token"]):
+        names = ", ".join(f"ONCEHUB_KEY_{use.upper()}" for use in needed)
+        raise KeyMissing(
+            f"{names}: not set, and {home / 'keys'} has no such key. Give the hub keys (openssl rand -base64 "
+            f"{KEY_BYTES}, one each; oncehub init-secrets for docker compose), or run once: oncehub init "
+            "--make-keys, which makes files there. Keep a copy apart from the database's backups (docs/operations/encryption-and-retention.md)"
+        )
+    for use in unknown if make else ():
+        if use == "data":
+            create_key_ring(home)
+        else:
+            create_key(use, home)
+    present = given | set(unknown if make else ())
+    if "data" in present:
+        known_ring(cursor, home)
+    if "pseudonym" in present:
+        known_key(cursor, "pseudonym", home, former=former)
+    if "signing" in present:
+        known_key(cursor, "signing", home)
+    if "token" in present:
+        known_key(cursor, "token", home, replace=True)
+
+
+def known_ring(cursor: Cursor, home: Path) -> KeyRing:
+    """Return the key ring; note its primary key in the transaction.
+
+    Raises:
+        KeyMissing: when there is none, or it lacks a key that the database knows.
         ConfigError: see `load_key_ring`.
     """
     ring = load_key_ring(home) if ring_is_given(home) else None
     given = {ring.primary: ring.keys[ring.primary], **ring.keys} if ring else {}
-    place = ring.place if ring else f"{VARIABLE} or {home / 'keys' / 'data'}"
+    place = ring.place if ring else ring_place(home)
     known = _require(cursor, "data", given, place)
     ring = ring or load_key_ring(home)
     _note(cursor, "data", ring.primary, ring.keys[ring.primary], known)
@@ -55,13 +101,13 @@ def known_ring(cursor: Cursor, home: Path) -> KeyRing:
 
 def known_key(
     cursor: Cursor,
-    use: Literal["pseudonym", "signing"],
+    use: Literal["pseudonym", "signing", "token"],
     home: Path,
     *,
     former: Sequence[bytes] = (),
     replace: bool = False,
 ) -> bytes:
-    """Return a key, made where the database knows none; note it in the caller's transaction.
+    """Return a key; note it in the caller's transaction.
 
     Args:
         cursor: of a transaction that commits before anything is written with a new key, or with it.
@@ -75,8 +121,8 @@ def known_key(
         ConfigError: when it is malformed.
     """
     given = [key for key in (given_key(use, home), *former) if key]
-    place = f"ONCEHUB_KEY_{use.upper()} or {home / 'keys' / f'{use}.key'}"
-    known = [] if replace else _require(cursor, use, {_short(key): key for key in given}, place)
+    present = {_short(key): key for key in given}
+    known = [] if replace else _require(cursor, use, present, key_place(use, home))
     key = symmetric_key(use, home)
     _note(cursor, use, _short(key), key, known)
     return key

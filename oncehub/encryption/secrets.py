@@ -1,4 +1,4 @@
-"""Symmetric keys of the hub: read from the environment, else generated once under `home/keys`."""
+"""Symmetric keys of the hub: from the environment, else from files below `home/keys`, which `init` makes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from oncehub.errors import ConfigError
+from oncehub.errors import ConfigError, KeyMissing
 from oncehub.files import create_whole
 
 KEY_BYTES = 32
@@ -18,16 +18,33 @@ KEY_BYTES = 32
 def symmetric_key(name: str, home: Path) -> bytes:
     """Return the 32-byte key `name`: `ONCEHUB_KEY_<NAME>` (base64), else `home/keys/<name>.key`.
 
-    The file is created on first use with mode 0600; two processes that race for it agree on one key.
-
     Raises:
+        KeyMissing: when neither is there.
         ConfigError: when the key is not 32 bytes of base64.
     """
-    if key := given_key(name, home):
-        return key
-    path = _file(name, home)
-    create_secret_file(path, encode_key(secrets.token_bytes(KEY_BYTES)))
-    return decode_key(path.read_text("ascii"), str(path))
+    key = given_key(name, home)
+    if key is None:
+        raise KeyMissing(no_key(name, key_place(name, home)))
+    return key
+
+
+def create_key(name: str, home: Path) -> None:
+    """Make the file of the key `name` with mode 0600, unless it is there; one that is there stays."""
+    create_secret_file(_file(name, home), encode_key(secrets.token_bytes(KEY_BYTES)))
+
+
+def key_place(name: str, home: Path) -> str:
+    """Return where the key `name` is looked for, for messages."""
+    return f"ONCEHUB_KEY_{name.upper()} or {_file(name, home)}"
+
+
+def no_key(name: str, place: str) -> str:
+    """Return the message for a key that is not there, and that the database does not know either."""
+    return (
+        f"there is no {name} key in {place}; put it back from your copy, or give a new hub one "
+        f"(openssl rand -base64 {KEY_BYTES}): only oncehub init makes keys, and only for a new hub "
+        "(docs/operations/encryption-and-retention.md)"
+    )
 
 
 def given_key(name: str, home: Path) -> bytes | None:

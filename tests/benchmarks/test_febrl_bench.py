@@ -37,9 +37,8 @@ def settings(new_settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for source, name in febrl4.FILES.items():
         (data / name).write_text(f"{_HEADER}\n{_LINES[source]}\n", "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-    home = tmp_path / "home"
-    home.mkdir()
-    settings = replace(new_settings(), root=febrl4.root_in(home), home=home)
+    own = new_settings()
+    settings = replace(own, root=febrl4.root_in(own.home))
     initialise(settings)
     febrl4.land(settings)
     return settings

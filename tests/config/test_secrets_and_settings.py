@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 
 from oncehub.config.connection import Connection, connection_from_environment
-from oncehub.encryption.secrets import symmetric_key
-from oncehub.errors import ConfigError
+from oncehub.encryption.secrets import create_key, symmetric_key
+from oncehub.errors import ConfigError, KeyMissing
 from oncehub.settings import load_settings
 
 
 def test_a_key_is_made_once_readable_by_its_owner_only(tmp_path: Path) -> None:
+    with pytest.raises(KeyMissing, match="there is no quarantine key in ONCEHUB_KEY_QUARANTINE or"):
+        symmetric_key("quarantine", tmp_path)
+    create_key("quarantine", tmp_path)
     key = symmetric_key("quarantine", tmp_path)
     assert len(key) == 32
+    for name in ("quarantine", "pseudonym"):
+        create_key(name, tmp_path)
     assert symmetric_key("quarantine", tmp_path) == key
     assert symmetric_key("pseudonym", tmp_path) != key
     mode = (tmp_path / "keys" / "quarantine.key").stat().st_mode
@@ -22,8 +27,12 @@ def test_a_key_is_made_once_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_those_who_race_for_a_key_agree_on_one(tmp_path: Path) -> None:
+    def made(_: int) -> bytes:
+        create_key("race", tmp_path)
+        return symmetric_key("race", tmp_path)
+
     with ThreadPoolExecutor(8) as pool:
-        keys = set(pool.map(lambda _: symmetric_key("race", tmp_path), range(32)))
+        keys = set(pool.map(made, range(32)))
     assert len(keys) == 1
 
 

@@ -70,12 +70,12 @@ def databases(postgres: str) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def hubs_over(databases: tuple[str, ...], tmp_path: Path) -> Iterator[Callable[[Path], list[Hub]]]:
+def hubs_over(databases: tuple[str, ...], data_keys: Path) -> Iterator[Callable[[Path], list[Hub]]]:
     """Gives the shared databases as hubs over the files of a root."""
     made: list[Hub] = []
 
     def over(root: Path) -> list[Hub]:
-        hubs = [Hub(Settings(root, tmp_path / "home", url)) for url in databases]
+        hubs = [Hub(Settings(root, data_keys.parent, url)) for url in databases]
         made.extend(hubs)
         return hubs
 

@@ -15,6 +15,7 @@ from demo.airflow.connection_file import convert
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
+    "init": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_SIGNING"},
     "api": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_TOKEN", "ONCEHUB_KEY_TOKEN_OTHER"},
     # Purging digests the keys of what it removes under the key for pseudonyms.
     "airflow-scheduler": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_SIGNING"},

@@ -10,10 +10,11 @@ import pytest
 
 from oncehub.api.core.hub import open_hub
 from oncehub.audit.signing.checkpoints import write_checkpoints
-from oncehub.encryption.key_ring import add_primary, load_key_ring
+from oncehub.encryption.key_ring import add_primary, create_key_ring, load_key_ring
 from oncehub.encryption.known_keys import known_ring
 from oncehub.encryption.rotation import retire, rotate
 from oncehub.errors import KeyMissing
+from oncehub.initialise import initialise
 from oncehub.intake.quarantine.rejected_records import Quarantine
 from oncehub.normalize.batch import Rejected
 from oncehub.settings import Settings
@@ -73,6 +74,56 @@ def test_a_lost_key_stops_whatever_uses_it_and_no_new_one_is_made(
     purge(used, database)
 
 
+@pytest.mark.parametrize("key", ["data", "signing", "pseudonym"])
+def test_a_key_that_is_lost_after_init_and_before_its_first_use_stops_it(
+    settings: Settings, database: Connection, key: str
+) -> None:
+    path = settings.home / "keys" / (key if key == "data" else f"{key}.key")
+    path.rename(settings.home / "kept")
+    _stopped(settings, database, key)
+    initialise(settings, make_keys=True)
+    assert not path.exists()
+
+
+def test_a_lost_token_key_stops_the_api_and_another_one_given_on_purpose_does_not(
+    used: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (used.home / "keys" / "token.key").unlink()
+    initialise(used, make_keys=True)
+    with pytest.raises(
+        KeyMissing, match=r"there is no token key in ONCEHUB_KEY_TOKEN or .*token.key; put it"
+    ):
+        open_hub(used)
+    monkeypatch.setenv("ONCEHUB_KEY_TOKEN", base64.b64encode(b"k" * 32).decode())
+    open_hub(used).database.close()
+
+
+def test_beside_a_server_of_its_own_a_new_hub_must_be_given_its_keys(
+    settings: Settings, database: Connection
+) -> None:
+    shutil.rmtree(settings.home / "keys")
+    _forget_all(database)
+    with pytest.raises(KeyMissing, match="ONCEHUB_KEY_DATA, ONCEHUB_KEY_PSEUDONYM, ONCEHUB_KEY_SIGNING: not"):
+        initialise(settings)
+    assert not (settings.home / "keys").exists()
+    for way in (lambda: open_hub(settings), lambda: write_checkpoints(settings, database)):
+        with pytest.raises(KeyMissing, match=r"there is no (data|signing) key in ONCEHUB_KEY_[A-Z]+ or "):
+            way()
+        database.rollback()
+    assert not (settings.home / "keys").exists()
+    initialise(settings, make_keys=True)
+    open_hub(settings).database.close()
+    shutil.rmtree(settings.home / "keys")
+    with pytest.raises(KeyMissing, match="which this hub has used"):
+        open_hub(settings)
+
+
+def _forget_all(database: Connection) -> None:
+    """Make the hub one that `init` has not noted keys of."""
+    with database, database.cursor() as cursor:
+        cursor.execute("delete from hub.key")
+
+
 @pytest.mark.parametrize("key", ["signing", "pseudonym"])
 def test_another_hubs_key_is_not_accepted(
     used: Settings, database: Connection, key: str, monkeypatch: pytest.MonkeyPatch
@@ -95,7 +146,8 @@ def test_another_hubs_ring_or_one_from_before_a_rotation_is_not_accepted(
     rotate(used, database=database)
     _keep(used, database)
     present = ring.rename(tmp_path / "present")
-    for other in (former, load_key_ring(tmp_path / "stranger") and tmp_path / "stranger" / "keys" / "data"):
+    create_key_ring(tmp_path / "stranger")
+    for other in (former, tmp_path / "stranger" / "keys" / "data"):
         shutil.copytree(other, ring)
         _stopped(used, database, "data")
         shutil.rmtree(ring)

@@ -247,7 +247,7 @@ def moment(day: int) -> datetime:
 
 
 @pytest.fixture(scope="session")
-def new_hub(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Hub]]:
+def new_hub(postgres: str, data_keys: Path) -> Iterator[Callable[[str], Hub]]:
     """Makes hubs over databases of their own: `new_hub(name)`."""
     with ExitStack() as kept:
 
@@ -261,7 +261,7 @@ def new_hub(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             url = make_dsn(postgres, dbname=name)
             with closing(connect(url)) as copy, copy, copy.cursor() as cursor:
                 continue_history(cursor, "tests", "a copy of the template")
-            settings = Settings(ROOT, home=tmp_path_factory.mktemp("home"), database_url=url)
+            settings = Settings(ROOT, home=data_keys.parent, database_url=url)
             made = Hub(settings, kept.enter_context(closing(connect(url))))
             for source in STREAMS:
                 made.execute("select record.attach_source(%s)", source)

@@ -9,6 +9,7 @@ import pytest
 
 from oncehub.audit.log.entries import read_entries, write
 from oncehub.audit.log.pseudonyms import feed_pseudonym, person_pseudonym, pseudonym_key
+from oncehub.encryption.secrets import create_key
 from oncehub.store.connection import Connection
 
 from ..conftest import ENTRY, KEY
@@ -48,6 +49,7 @@ def test_an_outcome_the_log_does_not_know_is_refused(database: Connection) -> No
 
 
 def test_a_pseudonym_hangs_on_the_key_the_person_and_what_it_is_for(tmp_path: Path) -> None:
+    create_key("pseudonym", tmp_path)
     other_key = pseudonym_key(tmp_path)
     assert other_key == pseudonym_key(tmp_path)
     pseudonyms = {

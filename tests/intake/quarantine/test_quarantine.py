@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from oncehub.encryption.cipher import load_ciphers
-from oncehub.encryption.key_ring import add_primary
+from oncehub.encryption.key_ring import add_primary, create_key_ring
 from oncehub.errors import ContractBroken, DecryptionFailed, KeyMissing
 from oncehub.intake.quarantine.rejected_records import Quarantine, refuse_excess
 from oncehub.normalize.batch import Rejected
@@ -70,10 +71,12 @@ def test_a_payload_of_another_stream_or_record_or_altered_does_not_open(
         Quarantine(settings, bench.source, stream).decrypt(key_id, bytes(digest), encrypted)
 
 
-def test_a_payload_whose_key_is_missing_names_the_keys_id(bench, keep, new_settings, tmp_path) -> None:
+def test_a_payload_whose_key_is_missing_names_the_keys_id(bench, keep, new_settings) -> None:
     keep(rejected())
     [(key_id, digest, payload)] = held(bench, "key_id, digest, payload")
-    elsewhere = replace(new_settings(), home=tmp_path / "elsewhere")
+    elsewhere = new_settings()
+    shutil.rmtree(elsewhere.home / "keys")
+    create_key_ring(elsewhere.home)
     stranger = Quarantine(elsewhere, bench.source, bench.stream)
     with pytest.raises(KeyMissing, match=f"the key {key_id} is not in the key ring"):
         stranger.decrypt(key_id, bytes(digest), bytes(payload))

@@ -20,6 +20,7 @@ from psycopg2.extras import Json
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.purge_proofs import find_tampered_proof
 from oncehub.config.retention import RetentionRules
+from oncehub.encryption.secrets import create_key
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
@@ -290,6 +291,7 @@ def test_a_proof_that_was_bent_past_the_database_is_named(kept: Kept, bend: str,
 def test_proofs_of_another_hub_are_not_trusted(kept: Kept, tmp_path: Path) -> None:
     kept.put("deleted_records", OLD)
     purge(kept.settings, kept.database, now=NOW)
+    create_key("signing", tmp_path / "stranger")
     stranger = signing_key(tmp_path / "stranger")
     with kept.database:
         assert find_tampered_proof(kept.database, {stranger.id: stranger.private}) == (
