@@ -35,7 +35,7 @@ def reconcile(
     context: typer.Context,
     *,
     every: Annotated[
-        bool, typer.Option("--all", help="Reconcile every record again, after a change of the rules.")
+        bool, typer.Option("--all", help="Reconcile every record again; other rules do so by themselves.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +46,10 @@ def reconcile(
     if every:
         with opened(settings) as connection:
             mark_all(connection)
-    show_one(reconcile_records(settings), title="reconciled", as_json=as_json)
+    report = reconcile_records(settings)
+    if report.rules_changed:
+        sys.stderr.write("the rules changed since the last run: every record was reconciled again\n")
+    show_one(report, title="reconciled", as_json=as_json)
 
 
 @app.command("verify")

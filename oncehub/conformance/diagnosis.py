@@ -55,7 +55,7 @@ _KNOWN: Final = (
     _known(
         "unproven_end",
         "no next page is named at",
-        "an end that the source does not state could be the middle; see docs/decisions/0012-end-of-a-listing.md",
+        "an end that the source does not state may be the middle; docs/decisions/0012-end-of-a-listing.md",
     ),
     _known(
         "promises_more",

@@ -24,7 +24,13 @@ from oncehub.reconcile.discrepancies.lifecycle import settle_differences, settle
 from oncehub.reconcile.linking.identifiers import link_records
 from oncehub.reconcile.matching.matcher import MatchReport
 from oncehub.reconcile.rules.planner_hints import hints_for_people
-from oncehub.reconcile.rules.rulebook import Rulebook, load_rulebook, store_rules
+from oncehub.reconcile.rules.rulebook import (
+    Rulebook,
+    are_other_rules,
+    load_rulebook,
+    note_settling,
+    store_rules,
+)
 from oncehub.reconcile.run_balance import RunBalance, close_run
 from oncehub.reconcile.shards import ALL_PEOPLE, Shard, shards_for
 from oncehub.reconcile.stewardship.cases import close_corrected_requests, settle_cases
@@ -60,7 +66,8 @@ class LinkReport:
     """The result of linking.
 
     Attributes:
-        dirty: records that had changed.
+        dirty: records that had changed, or all of them.
+        rules_changed: whether all were linked again, because the rules are others than before.
         pending: people to settle now.
         opened: refused links, reported as discrepancies, that this run found.
         closed: refused links that are no longer refused.
@@ -69,6 +76,7 @@ class LinkReport:
     """
 
     dirty: int
+    rules_changed: bool
     pending: int
     opened: int
     closed: int
@@ -104,6 +112,7 @@ class ReconcileReport:
     """The result of a whole run; counts as in `LinkReport` and `SettleReport`.
 
     Attributes:
+        rules_changed: whether everything was reconciled again, because the rules are others than before.
         links: records linked now by method (`register`: the people's own), and `unlinked`.
         opened: discrepancies opened by this run.
         closed: discrepancies closed by it.
@@ -115,6 +124,7 @@ class ReconcileReport:
     """
 
     dirty: int
+    rules_changed: bool
     people_created: int
     people_changed: int
     people_removed: int
@@ -131,6 +141,8 @@ class ReconcileReport:
 
 def reconcile(settings: Settings, database: Connection | None = None) -> ReconcileReport:
     """Link every record marked dirty, and settle every person that it touches.
+
+    If the rules are others than those of the last run, this is done for all records and people.
 
     Many people are settled in shards, as many at once as this machine has processors. A transaction left open
     on `database` is committed first.
@@ -150,6 +162,7 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
             balance = close_run(cursor)
     report = ReconcileReport(
         dirty=linked.dirty,
+        rules_changed=linked.rules_changed,
         people_created=sum(shard.people_created for shard in settled),
         people_changed=sum(shard.people_changed for shard in settled),
         people_removed=sum(shard.people_removed for shard in settled),
@@ -215,7 +228,7 @@ def finish_run(settings: Settings, database: Connection | None = None) -> RunBal
 
 
 def mark_all(database: Connection) -> int:
-    """Mark every person record dirty, so that changed rules apply to all of them; return their number."""
+    """Mark every person record dirty, so that all are linked and settled again; return their number."""
     with database, database.cursor() as cursor:
         cursor.execute(_MARK_ALL)
         return cursor.rowcount
@@ -233,12 +246,18 @@ def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
     began = time.monotonic()
     cursor.execute(_SESSION)
     store_rules(cursor, rules)
+    changed = are_other_rules(cursor, rules)
+    if changed:
+        cursor.execute(_MARK_ALL)
+        _log.info(
+            "the rules changed since the last run: all %d records are reconciled again", cursor.rowcount
+        )
     dirty, matching = link_records(cursor, rules)
     opened_now, closed_now = settle_refusals(cursor)
     settle_cases(cursor)
     cursor.execute(_PENDING)
     (pending,) = cursor.fetchone() or (0,)
-    return LinkReport(dirty, pending, opened_now, closed_now, matching, time.monotonic() - began)
+    return LinkReport(dirty, changed, pending, opened_now, closed_now, matching, time.monotonic() - began)
 
 
 def _settled(
@@ -255,6 +274,7 @@ def _settle(connection: Connection, rules: Rulebook, shard: Shard) -> SettleRepo
     began = time.monotonic()
     with connection, connection.cursor() as cursor:
         cursor.execute(_SESSION)
+        note_settling(cursor, rules)
         cursor.execute(statement(__name__, "people"), shard.keys)
         hints = hints_for_people(cursor, shard)
         # For few people the planner might read through the range instead of looking each of them up.

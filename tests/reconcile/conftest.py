@@ -57,6 +57,7 @@ _DECIDED = (
     "truth.run_balance_entry",
     "truth.run_balance",
     "truth.run",
+    "truth.rules",
 )
 _STATED = ("record.person", "record.former_identifier")
 
@@ -64,7 +65,7 @@ _STATED = ("record.person", "record.former_identifier")
 # books a few lines a run.
 _RULES = ("unit_successor", "severity_rule", "case_rule", "match_model")
 _QUEUES = ("pending", "run_balance_entry")
-_BOOKS = ("run", "run_balance")
+_BOOKS = ("run", "run_balance", "rules")
 
 _READ_WHOLE = """
 select relname, seq_tup_read from pg_stat_user_tables

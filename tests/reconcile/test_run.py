@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from contextlib import closing
+from dataclasses import replace
 
 import psycopg2
 import pytest
 
 from oncehub.errors import RunBusy, StoreUnavailable
 from oncehub.reconcile import run
-from oncehub.reconcile.run import mark_all, reconcile
+from oncehub.reconcile.run import link_changes, mark_all, reconcile, settle_people
 from oncehub.store.connection import connect, locked
 
 ANH = {"personal_id": "001184000001", "full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07"}
@@ -44,6 +47,74 @@ def test_reconciling_everything_again_changes_nothing(hub):
     assert mark_all(hub.database) == 2
     assert hub.reconcile().dirty == 2
     assert (hub.outcome(), hub.changes()) == before
+
+
+PHONES = {"portal": "+84901234567", "tax": "+84907654321"}
+
+
+@pytest.fixture
+def contested(hub, tmp_path):
+    """A reconciled hub, of whose person the portal and the tax office state another phone."""
+    hub.state("population", "CD1", 0, **ANH)
+    for source, phone in PHONES.items():
+        hub.state(source, "TK1", 1, phone=phone, **ANH)
+    for name in ("schemas", "connectors"):
+        (tmp_path / name).symlink_to(hub.settings.root / name)
+    shutil.copytree(hub.settings.mappings, tmp_path / "mappings")
+    edited = replace(hub, settings=replace(hub.settings, root=tmp_path))
+    assert edited.reconcile().rules_changed is False
+    assert edited.person("CD1")["phone"] == PHONES["portal"]
+    return edited
+
+
+def prefer(hub, source):
+    path = hub.settings.mappings / "rules" / "survivorship.yaml"
+    line = f"  phone: {{trust: {{{source}: 0.9}}, half_life: 1y}}"
+    path.write_text(re.sub(r"(?m)^  phone: .*$", line, path.read_text("utf-8")), "utf-8")
+
+
+def test_other_rules_apply_to_everybody_at_once_and_only_once(contested, caplog):
+    path = contested.settings.mappings / "rules" / "survivorship.yaml"
+    path.write_text(path.read_text("utf-8") + "\n# A remark says nothing.\n", "utf-8")
+    assert contested.reconcile().dirty == 0
+    prefer(contested, "tax")
+    with caplog.at_level("INFO", logger="oncehub.reconcile"):
+        report = contested.reconcile()
+    assert (report.rules_changed, report.dirty, report.people_changed) == (True, 3, 1)
+    assert contested.person("CD1")["phone"] == PHONES["tax"]
+    assert "the rules changed since the last run: all 3 records are reconciled again" in caplog.messages
+    again = contested.reconcile()
+    assert (again.rules_changed, again.dirty) == (False, 0)
+
+
+def test_other_rules_are_known_again_after_a_run_that_is_cut_short(contested, monkeypatch):
+    def cut_short(*_):
+        raise StoreUnavailable("the power went")
+
+    prefer(contested, "tax")
+    for phase in ("settle_cases", "update_golden_records"):
+        monkeypatch.setattr(run, phase, cut_short)
+        with pytest.raises(StoreUnavailable, match="the power went"):
+            contested.reconcile()
+        monkeypatch.undo()
+    contested.reconcile()
+    assert contested.person("CD1")["phone"] == PHONES["tax"]
+
+
+def test_rules_that_change_between_linking_and_settling_and_back_are_noticed(contested):
+    mark_all(contested.database)
+    link_changes(contested.settings, contested.database)
+    prefer(contested, "tax")
+    settle_people(contested.settings, database=contested.database)
+    assert contested.person("CD1")["phone"] == PHONES["tax"]
+    prefer(contested, "portal")
+    assert contested.reconcile().rules_changed
+    assert contested.person("CD1")["phone"] == PHONES["portal"]
+
+
+def test_a_hub_that_does_not_know_its_rules_reconciles_everything(contested):
+    contested.execute("delete from truth.rules")
+    assert (contested.reconcile().rules_changed, contested.reconcile().rules_changed) == (True, False)
 
 
 def test_an_open_batch_blocks_no_run_and_its_dirty_marks_are_left_to_the_next_run(hub):

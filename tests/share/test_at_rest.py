@@ -19,7 +19,7 @@ from oncehub.encryption import rotation
 from oncehub.encryption.blind_index import find_records
 from oncehub.encryption.cipher import use_keys
 from oncehub.encryption.field_values import decrypting
-from oncehub.encryption.key_ring import add_primary, load_key_ring
+from oncehub.encryption.key_ring import add_primary, create_key_ring, load_key_ring
 from oncehub.encryption.rotation import keys_in_use, retire, rotate
 from oncehub.errors import ConfigError, DecryptionFailed, KeyMissing
 from oncehub.intake.landing.land import Landing
@@ -268,6 +268,7 @@ def test_a_rotation_killed_anywhere_leaves_everything_readable_and_goes_on(
 
 def test_a_missing_key_is_named_by_its_id_where_the_value_is_read(lived: Hub) -> None:
     key = load_key_ring(lived.settings.home).primary
+    create_key_ring(lived.settings.home / "elsewhere")
     with pytest.raises(KeyMissing, match=f"the key {key} is not in the key ring"):
         lived.believed("001184000001", home=lived.settings.home / "elsewhere")
     assert lived.believed("001184000001") == NEW_FAITH

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from psycopg2.extras import Json
 
@@ -30,6 +32,21 @@ _Named = tuple[Document, tuple[str | int, ...], str]
 """An attribute that a document names, after the place where it does."""
 
 
+_LAST_RULES: Final = "(select digest from truth.rules order by change_id desc limit 1)"
+
+_NOTE_RULES: Final = f"""
+with changed as (
+    insert into truth.rules (digest)
+    select given.digest from (values (%s)) as given (digest)
+    where given.digest is distinct from {_LAST_RULES}
+    returning change_id
+)
+select exists (select from changed) and exists (select from truth.person)
+"""
+
+_NOTE_SETTLING: Final = f"insert into truth.rules (digest) select null where %s <> {_LAST_RULES}"
+
+
 @dataclass(frozen=True)
 class Rulebook:
     """The rules of linking, comparison, survivorship and cases."""
@@ -40,6 +57,13 @@ class Rulebook:
     survivorship: SurvivorshipRules
     cases: CaseRules
     decryptor: FieldDecryptor
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of what the rules say; remarks and layout of the files do not count."""
+        files = (self.matching, self.comparison, self.survivorship, self.cases)
+        said = [*(each.model_dump(mode="json") for each in files), self.attributes]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     @property
     def register(self) -> str:
@@ -128,6 +152,24 @@ def store_rules(cursor: Cursor, rules: Rulebook) -> None:
     cursor.execute(
         statement(__name__, "store_rules"), {"severity": as_json(severity), "cases": as_json(cases)}
     )
+
+
+def are_other_rules(cursor: Cursor, rules: Rulebook) -> bool:
+    """Note within the transaction that records are linked by these rules; tell whether it was others before.
+
+    Where people were settled and nothing tells by which rules, they count as others.
+    """
+    cursor.execute(_NOTE_RULES, (rules.digest,))
+    (before,) = cursor.fetchone() or (False,)
+    return bool(before)
+
+
+def note_settling(cursor: Cursor, rules: Rulebook) -> None:
+    """Note within the transaction if people are settled by other rules than their records were linked by.
+
+    The files were edited meanwhile; the next run then links and settles all again.
+    """
+    cursor.execute(_NOTE_SETTLING, (rules.digest,))
 
 
 def _check_attributes(rules: Rulebook) -> None:
