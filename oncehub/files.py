@@ -17,6 +17,9 @@ from oncehub.errors import ConfigError
 MOST_BYTES: Final = 2_000_000
 """The largest configuration file, contract or schema; the largest of the product has a fortieth of it."""
 
+MOST_KEY_BYTES: Final = 64_000
+"""The largest file of a key, or of a set of keys."""
+
 MOST_LEVELS: Final = 60
 """The deepest nesting of a configuration file, contract, schema or API description."""
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from oncehub.cli.files import read_file
 from oncehub.cli.options import MOMENT, Json, moment
 from oncehub.cli.output import show
 from oncehub.errors import ConfigError
+from oncehub.files import MOST_KEY_BYTES, read_bounded
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import find_agreement, load_agreements
 from oncehub.share.clients.clients import (
@@ -156,7 +156,7 @@ def _warn_without_key(settings: Settings, connection: Connection, client_id: str
 
 def _jwk(path: Path) -> PublicJwk:
     try:
-        jwk: Any = orjson.loads(read_file(path))
+        jwk: Any = orjson.loads(read_bounded(path, MOST_KEY_BYTES))
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path}: is not a public JWK: {error}") from None
     return dict(jwk) if isinstance(jwk, dict) else {}

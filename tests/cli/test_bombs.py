@@ -210,6 +210,23 @@ def test_descriptions_are_bounded(root: Path) -> None:
     check_refused("oncehub.authoring.openapi.draft_from_openapi", files, root)
 
 
+KEY_SETS: dict[str, tuple[bytes, str]] = {
+    "large": (b'{"keys": [' + b" " * 64_000 + b"]}", "is larger than 64000 bytes"),
+    "deep": (b'{"keys": ' + b"[" * 200 + b"]" * 200 + b"}", "nests deeper than 6 levels"),
+    "deeper": (b'{"keys": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", "is no JWK set of Ed25519 keys"),
+    "many": (orjson.dumps({"keys": [{"kty": "OKP"}] * 101}), "holds 101 keys, and at most 100 are read"),
+    "list": (b"[]", "is no JWK set of Ed25519 keys"),
+    "text": (b'{"keys": "abc"}', "is no JWK set of Ed25519 keys"),
+    "malformed": (b'{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": 1}]}', "is no JWK set of Ed25519 keys"),
+}
+
+
+def test_sets_of_keys_are_bounded(root: Path, oncehub: Callable[..., str]) -> None:
+    files = {f"{name}.jwks": case for name, case in KEY_SETS.items()}
+    check_refused("oncehub.audit.signing.keys.trusted_keys", files, root)
+    assert "is larger than 64000 bytes" in oncehub("client", "thumbprint", "/dev/zero")
+
+
 def test_files_that_a_command_names_are_bounded(root: Path, oncehub: Callable[..., str]) -> None:
     aliases = root / "api.yaml"
     aliases.write_text("openapi: 3.0.3\n" + ALIASES, "utf-8")

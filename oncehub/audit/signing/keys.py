@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,6 +15,12 @@ from joserfc.jwk import OKPKey
 
 from oncehub.encryption.secrets import symmetric_key
 from oncehub.errors import ConfigError
+from oncehub.files import MOST_KEY_BYTES, check_levels, read_bounded
+
+MOST_TRUSTED_KEYS: Final = 100
+"""How many keys a set may hold: one a year for a century."""
+
+_MOST_LEVELS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,19 @@ def trusted_keys(path: Path) -> dict[str, OKPKey]:
     """Read a JWK set of public keys, as `oncehub audit keys` prints it; return them by thumbprint.
 
     Raises:
-        ConfigError: when the file holds no such set.
+        ConfigError: when the file holds no such set, or is larger, deeper or of more keys than any.
     """
+    content = read_bounded(path, MOST_KEY_BYTES)
     try:
-        keys = [OKPKey.import_key(key) for key in orjson.loads(path.read_bytes())["keys"]]
-    except (OSError, ValueError, TypeError, KeyError, JoseError) as error:
+        document = orjson.loads(content)
+        check_levels(path, document, _MOST_LEVELS)
+        if len(document["keys"]) > MOST_TRUSTED_KEYS:
+            raise ConfigError(
+                f"{path}: holds {len(document['keys'])} keys, and at most {MOST_TRUSTED_KEYS} are read; keep "
+                "those that have signed"
+            )
+        keys = [OKPKey.import_key(key) for key in document["keys"]]
+    except (ValueError, TypeError, KeyError, JoseError) as error:
         raise ConfigError(
             f"{path}: is no JWK set of Ed25519 keys ({type(error).__name__}); `oncehub audit keys` prints one"
         ) from None

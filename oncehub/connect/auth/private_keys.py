@@ -10,6 +10,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
 from oncehub.config.connection import Connection
 from oncehub.errors import ConfigError
+from oncehub.files import MOST_KEY_BYTES, read_bounded
 
 PrivateKey = ECKey | OKPKey | RSAKey
 
@@ -27,8 +28,8 @@ def private_key_of(source: str, connection: Connection) -> PrivateKey:
     if not isinstance(path, str) or not path:
         raise ConfigError(f"{where}: extra lacks private_key; give the path of a PEM or JWK file")
     try:
-        content = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
+        content = read_bounded(Path(path), MOST_KEY_BYTES).decode()
+    except (ConfigError, UnicodeDecodeError):
         raise ConfigError(f"{where}: private_key in extra is no file that can be read") from None
     key = _from_jwk(content) if content.lstrip().startswith("{") else _from_pem(content)
     if key is None or not key.is_private:
