@@ -64,8 +64,9 @@ def note_keys(cursor: Cursor, home: Path, *, make: bool, former: Sequence[bytes]
         names = ", ".join(f"ONCEHUB_KEY_{use.upper()}" for use in needed)
         raise KeyMissing(
             f"{names}: not set, and {home / 'keys'} has no such key. Give the hub keys (openssl rand -base64 "
-            f"{KEY_BYTES}, one each; oncehub init-secrets for docker compose), or run once: oncehub init "
-            "--make-keys, which makes files there. Keep a copy apart from the database's backups (docs/operations/encryption-and-retention.md)"
+            f"{KEY_BYTES}, one each; for docker compose: oncehub init-secrets), or run once: oncehub init "
+            "--make-keys, which makes files there. Keep a copy apart from the database's backups "
+            "(docs/operations/encryption-and-retention.md)"
         )
     for use in unknown if make else ():
         if use == "data":
