@@ -1,16 +1,19 @@
 """`publish_<feed>`, one DAG for each agreement: publishes changed golden records to the agency's feed.
 
-The DAG of an agreement with correction notices only is `publish_corrections_<source>`.
+Each update of the golden records triggers it; `oncehub publish` does the same by hand. If it fails, the
+next run publishes all that waits. The DAG of an agreement with correction notices only is
+`publish_corrections_<source>`. See the runbook, `publish_late`.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import dag, task
 
 from oncehub.airflow.assets import TRUTH
-from oncehub.airflow.schedule import ONE_AT_A_TIME
+from oncehub.airflow.schedule import one_at_a_time
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_folder
 from oncehub.settings import load_settings
@@ -46,7 +49,8 @@ def publish_dag(agreement: Agreement, name: str, source: str | None) -> None:
         dag_display_name=f"Publish {name}: {agreement.agency.name}",
         schedule=[TRUTH],
         tags=["oncehub", "feed"],
-        **ONE_AT_A_TIME,
+        doc_md=__doc__,
+        **one_at_a_time(task=timedelta(hours=2), run=timedelta(hours=6)),
     )
     def define() -> None:
         if agreement.feed:

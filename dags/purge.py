@@ -1,12 +1,17 @@
-"""`purge`: purges data whose retention period has ended, and records proofs."""
+"""`purge`: purges data whose retention period has ended, and records proofs.
+
+`oncehub retention status` shows what is due. If it fails, whole batches are gone, each with its proof, and
+the next run goes on.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from oncehub.airflow.schedule import ONE_AT_A_TIME, VIETNAM
+from oncehub.airflow.schedule import VIETNAM, one_at_a_time
 from oncehub.settings import load_settings
 
 
@@ -26,7 +31,8 @@ def purge_due() -> dict[str, Any]:
     dag_display_name="Purge expired data",
     schedule=CronTriggerTimetable("30 4 * * *", timezone=VIETNAM),
     tags=["oncehub", "retention"],
-    **ONE_AT_A_TIME,
+    doc_md=__doc__,
+    **one_at_a_time(task=timedelta(hours=6), run=timedelta(hours=12)),
 )
 def purge_dag() -> None:
     """Define the DAG."""

@@ -1,16 +1,23 @@
-"""`reconcile`: links landed records to people, updates golden records and finds discrepancies."""
+"""`reconcile`: links landed records to people, updates golden records and finds discrepancies.
+
+New records of any stream trigger it; `oncehub reconcile` does the same by hand. If it fails, the next run
+goes on where it stopped. `finish` shows whether the books add up. See the runbook, `reconcile_late`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import AssetAny, dag, task
 
 from oncehub.airflow.assets import TRUTH, records
-from oncehub.airflow.schedule import ONE_AT_A_TIME
+from oncehub.airflow.schedule import one_at_a_time
 from oncehub.config.catalogue import load_connectors
 from oncehub.settings import load_settings
+
+_SHARD = "people {{ task.op_kwargs['shard']['number'] + 1 }} of {{ task.op_kwargs['shard']['of'] }}"
 
 
 @task
@@ -63,10 +70,14 @@ def reconcile_dag() -> None:
         dag_display_name="Reconcile",
         schedule=AssetAny(*landed),
         tags=["oncehub"],
-        **ONE_AT_A_TIME,
+        doc_md=__doc__,
+        **one_at_a_time(task=timedelta(hours=12), run=timedelta(hours=24)),
     )
     def define() -> None:
-        settle.expand(shard=link()) >> finish()
+        (
+            settle.override(map_index_template=_SHARD, doc_md=settle.function.__doc__).expand(shard=link())
+            >> finish()
+        )
 
     define()
 

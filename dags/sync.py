@@ -1,13 +1,19 @@
-"""`sync_<source>`, one DAG for each connector: reads the source and lands its records."""
+"""`sync_<source>`, one DAG for each connector: reads the source and lands its records.
+
+A task for each stream. Started by hand it takes the parameters `full` (read everything), or `since` and
+`until` (read a window again, without moving the cursor). If it fails, what has landed stays, and the next
+run resumes behind it. See the runbook, `run_failing` and `stream_stale`.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
 from oncehub.airflow.assets import records
-from oncehub.airflow.schedule import ONE_AT_A_TIME, VIETNAM
+from oncehub.airflow.schedule import VIETNAM, one_at_a_time
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connector import Connector
 from oncehub.settings import load_settings
@@ -56,7 +62,8 @@ def sync_dag(connector: Connector) -> None:
             "until": Param(None, type=["null", "string"], description=f"{_WINDOW}, to here: {_BOUND}"),
         },
         tags=["oncehub", "sync"],
-        **ONE_AT_A_TIME,
+        doc_md=__doc__,
+        **one_at_a_time(task=timedelta(hours=12), run=timedelta(hours=36)),
     )
     def define() -> None:
         for stream in connector.landed:

@@ -154,7 +154,7 @@ def _start_services(stage: Stage, connections: Mapping[str, dict[str, Any]], por
 
 def _await_services(stage: Stage) -> None:
     client = stage.airflow_client
-    _await(stage.components, "the hub's API", lambda: _answers(f"{stage.hub_url}/health"))
+    _await(stage.components, "the hub's API", lambda: _answers(f"{stage.hub_url}/ready"))
     _await(stage.components, "Airflow's API server", lambda: client.dag_ids() is not None)
     _await(stage.components, "Airflow's DAGs", lambda: _has_dags(client, stage.dag_ids))
 

@@ -37,6 +37,8 @@ EXTRAS_OF = {
     "oncehub/airflow": {"airflow"},
     "oncehub/api": {"api"},
     "oncehub/store/data_folder.py": {"embedded"},
+    "oncehub/watch/exporter.py": {"watch"},
+    "oncehub/watch/notifier.py": {"watch"},
     "oncehub": set(),
     "dags": {"airflow"},
     "connectors": set(),

@@ -1,21 +1,37 @@
-"""How the hub's DAGs are scheduled and retried."""
+"""How the hub's DAGs are scheduled, bounded in time and retried, and who is told when a task fails."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+from oncehub.airflow.notifier import TaskFailed
+from oncehub.airflow.retries import OUTAGE, Retries
+
 VIETNAM = "Asia/Ho_Chi_Minh"
 """Time zone of all schedules (UTC+7, no daylight saving time)."""
 
-RETRIED: dict[str, Any] = {
-    "owner": "oncehub",
-    "retries": 4,
-    "retry_delay": timedelta(seconds=30),
-    "retry_exponential_backoff": 3,
-    "max_retry_delay": timedelta(hours=1),
-}
-"""A failed task is retried after about 30 s, 90 s, 4.5 min and 13.5 min."""
 
-ONE_AT_A_TIME: dict[str, Any] = {"max_active_runs": 1, "catchup": False, "default_args": RETRIED}
-"""A run continues at the cursor: missed runs need no catch-up, and a second run at once would only wait."""
+def one_at_a_time(*, task: timedelta, run: timedelta) -> dict[str, Any]:
+    """Return the arguments that all DAGs have in common.
+
+    A run continues at the cursor: missed runs need no catch-up, and a second run at once would only wait.
+
+    Args:
+        task: how long a try of a task may take; it is then killed and tried again, and loses at most a batch.
+        run: how long a run may take with all its tries, and all times for which a source has it postponed.
+    """
+    return {
+        "max_active_runs": 1,
+        "catchup": False,
+        "dagrun_timeout": run,
+        "default_args": {
+            "owner": "oncehub",
+            "execution_timeout": task,
+            "retries": len(OUTAGE),
+            # For a worker that was killed; errors of the hub say themselves when to try again.
+            "retry_delay": timedelta(minutes=1),
+            "retry_policy": Retries(),
+            "on_failure_callback": TaskFailed(),
+        },
+    }

@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from oncehub.api.core.audited_request import refuse_unauthenticated
-from oncehub.api.core.hub import canonical_attributes, open_hub
+from oncehub.api.core.hub import TheHub, canonical_attributes, open_hub
 from oncehub.api.core.readiness import Readiness
 from oncehub.api.http import problems
 from oncehub.api.http.description import describe
@@ -68,8 +68,8 @@ class _Api(FastAPI):
         return self.openapi_schema
 
 
-@_open.get("/health", operation_id="getHealth", response_model=dict[str, str])
-async def health(request: Request) -> Response:
+@_open.get("/ready", operation_id="getReadiness", response_model=dict[str, str])
+async def ready(request: Request) -> Response:
     """Return 200 when look-ups can be answered, else 503: one for a person who cannot exist is tried."""
     readiness: Readiness = request.app.state.readiness
     if wrong := await readiness.wrong():
@@ -79,10 +79,17 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-@_open.get("/health/live", operation_id="getLiveness")
-async def liveness() -> dict[str, str]:
+@_open.get("/live", operation_id="getLiveness")
+async def live() -> dict[str, str]:
     """Return 200 while the process answers; nothing else is asked."""
     return {"status": "ok"}
+
+
+@_open.get("/metrics", operation_id="getMetrics", response_class=PlainTextResponse)
+async def metrics(hub: TheHub) -> Response:
+    """Return what the API counts and times, for Prometheus: names of agreements, and nobody's values."""
+    content, media_type = await run_in_threadpool(hub.metrics.text)
+    return Response(content, media_type=media_type)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -102,7 +109,13 @@ def create_app(settings: Settings) -> FastAPI:
         await run_in_threadpool(hub.refusals.stop)
         hub.database.close()
 
-    app = _application(hub.attributes, lifespan, refused=hub.refusals.count_answer, proxies=proxies)
+    app = _application(
+        hub.attributes,
+        lifespan,
+        refused=hub.refusals.count_answer,
+        proxies=proxies,
+        measured=hub.metrics.note_request,
+    )
     app.state.hub = hub
     app.state.readiness = Readiness(hub)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -68,12 +68,18 @@ _NOTHING = Question("", {})
 class Database:
     """Transactions on pooled connections.
 
+    Args:
+        url: of the API's login.
+        size: how many connections there are.
+        in_use: called with 1 when a connection is taken, and with -1 when it is given back.
+
     Raises:
         StoreUnavailable: when the server does not answer at the start.
     """
 
-    def __init__(self, url: str, size: int = 8) -> None:
-        self._size = size
+    def __init__(self, url: str, size: int = 8, in_use: Callable[[int], None] = lambda _: None) -> None:
+        self.size = size
+        self._in_use = in_use
         self._free = threading.BoundedSemaphore(size)
         try:
             # Equal bounds: the pool closes connections above the lower bound.
@@ -109,6 +115,7 @@ class Database:
         """
         if not self._free.acquire(timeout=_WAIT_SECONDS):
             raise StoreUnavailable("the hub is too busy to answer now")
+        self._in_use(1)
         try:
             connection, row = self._begun(question)
             out_of_step = False
@@ -128,6 +135,7 @@ class Database:
                 "run `oncehub init`"
             ) from None
         finally:
+            self._in_use(-1)
             self._free.release()
 
     @staticmethod
@@ -153,7 +161,7 @@ class Database:
 
     def _begun(self, question: Question) -> tuple[Connection, tuple[Any, ...] | None]:
         """Return a connection in a transaction; drop those that a restart of the server broke."""
-        for _ in range(self._size + 1):
+        for _ in range(self.size + 1):
             try:
                 connection: Connection = self._pool.getconn()
             except psycopg2.OperationalError:

@@ -1,16 +1,18 @@
-"""`oncehub status`: the last run of every stream."""
+"""`oncehub status`: the last run of every stream, and what needs a person."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
+import typer
 from psycopg2.extras import RealDictCursor
 
 from oncehub.cli.options import Json
-from oncehub.cli.output import show
-from oncehub.settings import load_settings
+from oncehub.cli.output import show, write_json
+from oncehub.settings import Settings, load_settings
 from oncehub.store.migrate import opened
+from oncehub.watch.alarms import Lookout
 
 _COLUMNS = ("stream", "state", "started_at", "read", "quarantined", "cursor")
 
@@ -24,14 +26,35 @@ order by source, stream, run_id desc
 
 
 def status(as_json: Json = False) -> None:
-    """Show the last run of every stream."""
-    with opened(load_settings()) as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+    """Show the last run of every stream, and what is wrong; status 1 when anything is."""
+    settings = load_settings()
+    with opened(settings) as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_LAST_RUNS)
         rows = [_with_cursor(dict(row)) for row in cursor.fetchall()]
-    show(rows, title="last runs", columns=_COLUMNS, as_json=as_json)
+    failed = any(row["state"] == "failed" for row in rows)
     if not as_json:
+        show(rows, title="last runs", columns=_COLUMNS)
         # Errors follow the table: a column of it would be too narrow for them.
         sys.stdout.write("".join(f"{_error_line(row)}\n" for row in rows if row["error"]))
+        raise typer.Exit(report_alarms(settings, failed=failed))
+    alarms = Lookout(settings, patient=False).look().alarms
+    write_json({"runs": rows, "alarms": alarms})
+    raise typer.Exit(1 if failed or alarms else 0)
+
+
+def report_alarms(settings: Settings, *, failed: bool = False) -> int:
+    """Print what needs a person and what is not looked at; return the command's status.
+
+    Args:
+        settings: of the hub.
+        failed: whether something else was found to be wrong.
+    """
+    watched = Lookout(settings, patient=False).look()
+    sys.stdout.write("".join(f"wrong: {alarm}\n" for alarm in watched.alarms))
+    if not (watched.alarms or failed):
+        sys.stdout.write("nothing is wrong\n")
+    sys.stderr.write("".join(f"not watched: {each}\n" for each in watched.unwatched))
+    return 1 if failed or watched.alarms else 0
 
 
 def _error_line(row: dict[str, Any]) -> str:

@@ -12,9 +12,9 @@ from oncehub.config.agreements import Agreement
 from oncehub.config.connector import Connector
 from oncehub.config.documents import Document
 from oncehub.config.mapping import CodeList, StreamMapping
+from oncehub.config.operation import AlarmRules, RetentionRules
 from oncehub.config.privacy import DeadlineRules, RevealRules
 from oncehub.config.procedures import Procedure
-from oncehub.config.retention import RetentionRules
 from oncehub.config.rules import CaseRules, ComparisonRules, MatchingRules, SurvivorshipRules
 from oncehub.errors import ConfigError
 from oncehub.files import write_whole
@@ -33,6 +33,7 @@ DOCUMENTS: dict[str, tuple[type[Document], str]] = {
     "reveals": (RevealRules, "mappings/rules/reveals.yaml"),
     "deadlines": (DeadlineRules, "mappings/rules/deadlines.yaml"),
     "retention": (RetentionRules, "mappings/rules/retention.yaml"),
+    "alarms": (AlarmRules, "mappings/rules/alarms.yaml"),
     "procedure": (Procedure, "mappings/procedures/*.yaml"),
     "agreement": (Agreement, "mappings/agreements/*.yaml"),
 }

@@ -262,7 +262,9 @@ def test_a_failed_run_is_shown_whole_at_any_width(
     nowhere = json.dumps(landuse.connection | {"host": "http://127.0.0.1:9"})
     failed = oncehub("sync", "landuse.holders", ONCEHUB_CONN_LANDUSE=nowhere)
     assert failed.returncode == 1
-    *table, error = done(oncehub("status", COLUMNS="80")).splitlines()
+    shown = oncehub("status", COLUMNS="80")
+    assert shown.returncode == 1
+    *table, error = shown.stdout.splitlines()
     assert any("landuse.holders  failed" in line for line in table)
     assert max(map(len, table)) <= 80
     assert error.startswith("landuse.holders: ")

@@ -72,7 +72,8 @@ def test_the_steps_lead_from_sources_to_feeds(oncehub: Command) -> None:
     assert published == dict.fromkeys(("residence", "taxpayers"), report["people_created"])
 
     status = answered(oncehub("status", "--json"))
-    assert [(row["source"], row["state"]) for row in status] == [
+    assert status["alarms"] == []
+    assert [(row["source"], row["state"]) for row in status["runs"]] == [
         ("population", "succeeded"),
         ("tax", "succeeded"),
     ]

@@ -29,6 +29,8 @@ from pathlib import Path
 import airflow.sdk
 from airflow.dag_processing.dagbag import DagBag
 before = set(sys.modules)
+def _kind(given):
+    return type(given[0] if isinstance(given, (list, tuple)) else given).__name__
 bag = DagBag(dag_folder=sys.argv[1])
 print(json.dumps({
     "errors": {Path(name).name: error for name, error in bag.import_errors.items()},
@@ -45,7 +47,10 @@ print(json.dumps({
             ),
             "tells": sorted(asset.uri for task in dag.tasks for asset in task.outlets),
             "retries": [task.retries for task in dag.tasks],
-            "backoff": [task.retry_exponential_backoff for task in dag.tasks],
+            "policies": sorted({type(task.retry_policy).__name__ for task in dag.tasks}),
+            "told": sorted({_kind(task.on_failure_callback) for task in dag.tasks}),
+            "bounded": [bool(task.execution_timeout) for task in dag.tasks] + [bool(dag.dagrun_timeout)],
+            "explained": bool(dag.doc_md) and all(task.doc_md for task in dag.tasks),
             "tasks": sorted(task.task_id for task in dag.tasks),
         }
         for dag in bag.dags.values()
@@ -118,12 +123,16 @@ def test_sources_are_read_at_the_hour_their_connector_says_in_vietnam(read: dict
         assert (dag["cron"], dag["timezone"]) == (schedule, "Asia/Ho_Chi_Minh")
 
 
-def test_runs_never_overlap_nor_pile_up_and_tasks_are_retried_with_backoff(read: dict[str, Any]) -> None:
+def test_runs_never_overlap_and_tasks_are_bounded_retried_told_and_explained(
+    read: dict[str, Any],
+) -> None:
     for dag in read["dags"].values():
         assert dag["max_active_runs"] == 1
         assert dag["catchup"] is False
-        assert min(dag["retries"]) >= 3
-        assert min(dag["backoff"]) > 1
+        assert set(dag["retries"]) == {4}
+        assert (dag["policies"], dag["told"]) == (["Retries"], ["TaskFailed"])
+        assert all(dag["bounded"])
+        assert dag["explained"]
 
 
 def test_each_stream_is_a_task_of_its_own(read: dict[str, Any]) -> None:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
+from oncehub.airflow.retries import HOPELESS, TaskEnded
 from oncehub.store.connection import Connection
 from stubs.client import Systems
 
@@ -87,7 +88,7 @@ def test_a_backfill_passes_over_a_stream_that_knows_no_changes(dag_file: DagFile
 @pytest.mark.usefixtures("connected")
 def test_a_window_that_cannot_be_read_fails_at_once(dag_file: DagFile) -> None:
     window = {"since": "last week", "until": "2026-03-01"}
-    with pytest.raises(AirflowFailException, match="since is not a time"):
+    with pytest.raises(TaskEnded, match="since is not a time"):
         dag_file("sync").land.function("population", "citizens", params=window)
 
 
@@ -131,7 +132,8 @@ def test_refused_credentials_fail_at_once(
 ) -> None:
     wrong = systems.connections["tax"] | {"password": "not the secret"}
     monkeypatch.setenv("AIRFLOW_CONN_ONCEHUB_TAX", json.dumps(wrong))
-    with pytest.raises(AirflowFailException) as caught:
+    with pytest.raises(TaskEnded) as caught:
         dag_file("sync").land.function("tax", "registrations")
+    assert caught.value.delays == HOPELESS
     assert "not the secret" not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1

@@ -31,6 +31,7 @@ LOGINS = {
     "airflow-api-server": {"airflow"},
     "airflow-init": {"airflow"},
     "connections": {"airflow"},
+    "watch": {"oncehub"},
     "shell": {"oncehub", "oncehub_api", "oncehub_signing"},
 }
 SIMULATED = {"stubs", "connections", "first-run"}

@@ -195,7 +195,9 @@ def audited_request(
                 yield request
         except Refusal as error:
             refusal = error
-        write(connection, *(_entry(hub, request, refusal, each) for each in _involved(request)), commit=True)
+        entries = [_entry(hub, request, refusal, each) for each in _involved(request)]
+        write(connection, *entries, commit=True)
+    hub.metrics.note_outcome(agreement.name, action, entries[0].outcome)
     if refusal:
         refusal.logged = True
         raise refusal

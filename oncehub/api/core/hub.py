@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from oncehub.api.auth.tokens import TokenKeys, VerifiedTokens, load_token_keys
 from oncehub.api.core.limits import CheckpointWatch, FailureLimits, RequestLimits, checkpoint_watch
+from oncehub.api.core.metrics import Metrics
 from oncehub.api.core.refusals import RefusalCounter
 from oncehub.api.database import Database, api_login
 from oncehub.api.http.oauth import DEFAULT_ISSUER
@@ -55,6 +56,7 @@ class Hub:
         labels: what coded values are called.
         desks: the destination of submissions, by the name of the agreement.
         refusals: counts refused requests for the access log.
+        metrics: counts and times requests for Prometheus.
     """
 
     issuer: str
@@ -75,6 +77,7 @@ class Hub:
     limits: RequestLimits
     failures: FailureLimits
     refusals: RefusalCounter
+    metrics: Metrics
 
     @cached_property
     def verified(self) -> VerifiedTokens:
@@ -111,7 +114,9 @@ def open_hub(settings: Settings) -> Hub:
             known_ring(cursor, settings.home)
             key = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
         token_keys = load_token_keys(settings.home, connection)
-    database = Database(login)
+    metrics = Metrics()
+    database = Database(login, in_use=metrics.note_in_use)
+    metrics.note_pool(database.size)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
         agreements=agreements,
@@ -131,6 +136,7 @@ def open_hub(settings: Settings) -> Hub:
         limits=RequestLimits(),
         failures=FailureLimits(database, key),
         refusals=RefusalCounter(database.transaction),
+        metrics=metrics,
     )
 
 

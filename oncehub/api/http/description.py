@@ -43,7 +43,7 @@ _TAGS = {
     "cases": "Cases that officers decide; each request must name an officer.",
     "consents": "Consents of citizens, recorded and withdrawn by a portal on their behalf.",
     "usage": "What a portal shows to citizens: who received their data, and their correction requests.",
-    "service": "Health of the hub.",
+    "service": "Readiness, liveness and figures of the API.",
 }
 
 _WHAT_TO_DO = {

@@ -30,6 +30,7 @@ class RequestMiddleware:
 
     Args:
         refused: called with the status and the state of each request that is refused.
+        measured: called with the method, declared path, status and seconds of each request.
         proxies: whose word on the source is taken.
     """
 
@@ -38,10 +39,12 @@ class RequestMiddleware:
         app: ASGIApp,
         refused: Callable[[int, Mapping[str, Any]], None] = lambda *_: None,
         proxies: Networks = (),
+        measured: Callable[[str, str, int, float], None] = lambda *_: None,
     ) -> None:
         self._app = app
         self._refused = refused
         self._proxies = proxies
+        self._measured = measured
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -77,8 +80,10 @@ class RequestMiddleware:
             # Nobody is there to be answered.
             status = 400
         finally:
-            milliseconds = (time.monotonic() - start) * 1000
-            _log.info("%s %s %d %.0f ms", _method(method), _template(inner), status, milliseconds)
+            seconds = time.monotonic() - start
+            named, path = _method(method), _template(inner)
+            self._measured(named, path, status, seconds)
+            _log.info("%s %s %d %.0f ms", named, path, status, seconds * 1000)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from oncehub.api.app import create_app
+from oncehub.api.core.metrics import shared_metrics
 from oncehub.api.server.protocol import IDLE_SECONDS, Protocol
 from oncehub.api.server.workers import STOP_SECONDS, Workers
 from oncehub.errors import ConfigError
@@ -108,7 +109,7 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, worker
     """
     configure_logging()
     _allow_connections()
-    with listening(host, port) as listener:
+    with shared_metrics(), listening(host, port) as listener:
         if settings.api_database_url is None:
             # The embedded server belongs to this process, which outlives the workers.
             settings = replace(settings, database_url=database_url(settings))

@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple
 
+from oncehub.api.core.metrics import forget_process
 from oncehub.errors import OncehubError, StoreUnavailable
 
 STOP_SECONDS: Final = 5.0
@@ -110,6 +111,7 @@ class Workers:
         ended = [worker for worker in self._workers if not worker.process.is_alive()]
         for worker in ended:
             self._workers.remove(worker)
+            forget_process(worker.process.pid or 0)
             error = worker.heard()
             _log.error(
                 "process %s ended (%s)%s; another takes its place",

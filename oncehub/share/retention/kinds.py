@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg2 import sql
 
 from oncehub.config.entities import Entity
-from oncehub.config.retention import Kind
+from oncehub.config.operation import Kind
 
 _DELETE: Final = "delete from {table} t using doomed d where {same} returning {keys}"
 _UPDATE: Final = "update {table} t set {change} from doomed d where {same} returning {keys}"

@@ -15,7 +15,7 @@ from oncehub.audit.signing.purge_proofs import Purged, write_proof
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import load_entities
-from oncehub.config.retention import Kind, RetentionRules
+from oncehub.config.operation import Kind, RetentionRules
 from oncehub.encryption.known_keys import known_key
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings

@@ -78,7 +78,7 @@ def test_every_operation_keeps_to_its_description(
 
 
 IDS = {
-    "getHealth": "get /health",
+    "getReadiness": "get /ready",
     "requestToken": "post /v1/token",
     "getOwnAgreement": "get /v1/agreements/mine",
     "lookUpPerson": "post /v1/persons/lookup",

@@ -121,7 +121,7 @@ def test_a_head_is_a_get_without_its_body(portal: Any, believe: Callable[..., st
 
 
 def test_what_the_request_id_of_the_caller_says_is_not_taken(portal: Any) -> None:
-    answer = portal.http.get("/health", headers={"X-Request-Id": "sentinel"})
+    answer = portal.http.get("/ready", headers={"X-Request-Id": "sentinel"})
     assert "sentinel" not in str(answer.headers)
     assert answer.headers["x-request-id"] in str(answer.headers)
 
@@ -209,9 +209,9 @@ def speak(http: TestClient, serve: Callable[[Any], tuple[str, int]]) -> Callable
 
 NOT_HTTP = [
     b"sentinel\r\n\r\n",
-    b"GET /health HTTP/9.9\r\nHost: x\r\n\r\n",
-    b"GET /health HTTP/1.1\r\nHost: x\r\nSentinel\x00: y\r\n\r\n",
-    b"GET /health HTTP/1.1\r\nHost: x\r\nSentinel: y\r\n obs-fold\x01\r\n\r\n",
+    b"GET /ready HTTP/9.9\r\nHost: x\r\n\r\n",
+    b"GET /ready HTTP/1.1\r\nHost: x\r\nSentinel\x00: y\r\n\r\n",
+    b"GET /ready HTTP/1.1\r\nHost: x\r\nSentinel: y\r\n obs-fold\x01\r\n\r\n",
     b"POST /v1/token HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     b"POST /v1/token HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",

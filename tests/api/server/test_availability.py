@@ -34,7 +34,7 @@ def allow_connections(settings: Settings, database: Connection, *, allowed: bool
 
 
 def test_the_hub_is_healthy_while_its_database_answers(http: Any) -> None:
-    answer = http.get("/health")
+    answer = http.get("/ready")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
@@ -56,7 +56,7 @@ def test_without_its_database_the_hub_says_503_and_recovers(
     cut_off(database)
     for answer in (
         portal.lookup(WHO, ["person.full_name"]),
-        portal.http.get("/health"),
+        portal.http.get("/ready"),
         portal.ask_token(portal.assertion()),
     ):
         assert answer.status_code == 503
@@ -89,8 +89,9 @@ def test_unknown_paths_and_methods_are_problems_too(http: Any) -> None:
 def test_the_interface_describes_itself(http: Any) -> None:
     paths = http.get("/openapi.json").json()["paths"]
     assert set(paths) == {
-        "/health",
-        "/health/live",
+        "/ready",
+        "/live",
+        "/metrics",
         "/v1/token",
         "/v1/persons/lookup",
         "/v1/persons/corrections",

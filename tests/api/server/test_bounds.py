@@ -14,7 +14,7 @@ from oncehub.api.server.protocol import IDLE_SECONDS, MAX_HEAD_BYTES, MAX_HEADER
 from oncehub.settings import Settings
 from tests.api.server.processes import Running, await_true, serving
 
-HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+HEALTH = b"GET /ready HTTP/1.1\r\nHost: x\r\n"
 CLOSING = HEALTH + b"Connection: close\r\n\r\n"
 
 IMPATIENT = """
@@ -70,7 +70,7 @@ def test_a_request_must_arrive_in_time_however_steadily_it_trickles(impatient: R
     post = b"POST /v1/token HTTP/1.1\r\nHost: x\r\n"
     for sent, piece in [
         (b"", b"\r\n"),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n"),
+        (b"GET /ready HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n"),
         (b"GET /hea", b"l"),
         (post + b"Content-Length: 1000\r\n\r\n", b"x"),
         (post + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
@@ -109,7 +109,7 @@ def test_a_head_is_small(running: Running) -> None:
     for size, expected in ((fits, 200), (MAX_HEAD_BYTES, 431), (480_000, 431)):
         long = CLOSING.replace(b"\r\n\r\n", b"\r\nX: " + b"y" * size + b"\r\n\r\n")
         many = CLOSING.replace(b"\r\n\r\n", b"\r\nX: y" * (size // 6 + 1) + b"\r\n\r\n")
-        target = CLOSING.replace(b"/health", b"/" + b"y" * size)
+        target = CLOSING.replace(b"/ready", b"/" + b"y" * size)
         assert status(running.exchange(long)) == expected, size
         assert status(running.exchange(many)) == 431, size
         assert status(running.exchange(target)) == (404 if expected == 200 else 431), size

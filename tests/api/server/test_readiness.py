@@ -86,15 +86,15 @@ def test_what_is_missing_is_a_503_until_it_is_back(
         _execute(database, gone)
         refused = look_up()
         assert (refused.status_code, refused.headers.get("Retry-After")) == (503, "5"), gone
-        unready = web.get(f"{running.url}/health", timeout=30)
+        unready = web.get(f"{running.url}/ready", timeout=30)
         assert (unready.status_code, unready.headers["Retry-After"]) == (503, "5"), gone
         assert unready.json()["detail"].startswith("look-ups cannot be answered: "), gone
         assert said in unready.json()["detail"], (gone, unready.json())
-        assert web.get(f"{running.url}/health/live", timeout=30).status_code == 200
+        assert web.get(f"{running.url}/live", timeout=30).status_code == 200
         for statement in [back] if back else [grant for (grant,) in grants]:
             _execute(database, statement)
         assert [look_up().status_code for _ in range(TIMES)] == [200] * TIMES, gone
-        assert web.get(f"{running.url}/health", timeout=30).json() == {"status": "ok"}
+        assert web.get(f"{running.url}/ready", timeout=30).json() == {"status": "ok"}
     # Nothing of what was tried is in the log.
     assert _execute(database, "select from audit.entry where client_id not in ('portal')") == []
     assert "Traceback" not in running.log.read_text()
@@ -150,14 +150,14 @@ def test_readiness_says_in_time_that_look_ups_hang(
     with stopped_sessions(database):
         for _ in range(3):
             assert "one got no answer in 3 seconds" in asked_in_time(running, web)
-            assert web.get(f"{running.url}/health/live", timeout=30).status_code == 200
+            assert web.get(f"{running.url}/live", timeout=30).status_code == 200
     assert look_up().status_code == 200
-    assert web.get(f"{running.url}/health", timeout=30).status_code == 200
+    assert web.get(f"{running.url}/ready", timeout=30).status_code == 200
 
 
 def asked_in_time(running: Running, web: requests.Session) -> str:
     begun = time.monotonic()
-    answer = web.get(f"{running.url}/health", timeout=30)
+    answer = web.get(f"{running.url}/ready", timeout=30)
     assert time.monotonic() - begun < READY_SECONDS + 5
     assert answer.status_code == 503
     return str(answer.json()["detail"])

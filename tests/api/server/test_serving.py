@@ -81,7 +81,7 @@ def test_the_log_names_requests_by_their_declared_path_and_has_no_personal_data(
     believe(personal_id=ID, full_name="Nguyễn Thị An")
     client.lookup(WHO, ["person.full_name"])
     client.prefill("1.004222", WHO)
-    for path in (f"/v1/persons/{ID}", f"/health?id={ID}", f"/v1/feeds/{ID}/changes?after={ID}"):
+    for path in (f"/v1/persons/{ID}", f"/ready?id={ID}", f"/v1/feeds/{ID}/changes?after={ID}"):
         web.get(running.url + path, timeout=10)
     running.process.send_signal(signal.SIGTERM)
     running.process.wait(timeout=20)

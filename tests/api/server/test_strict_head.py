@@ -52,7 +52,7 @@ UNFIT: list[tuple[bytes, bytes, tuple[bytes, ...], int]] = [
     (b"GET", FEED + b"?after=%", (), 400),
     (b"GET", FEED + b"?sentinel=1", (), 422),
     (b"GET", b"/v1/agreements/mine?sentinel=1", (), 400),
-    (b"GET", b"/health?sentinel=1", (), 400),
+    (b"GET", b"/ready?sentinel=1", (), 400),
     (b"POST", LOOKUP + b"?sentinel=1", (b"Content-Type: application/json",), 400),
     (b"POST", LOOKUP, (b"Content-Type: application/json", b"Content-Type: application/json"), 400),
     (b"POST", LOOKUP, (b"Content-Type: application/json; charset=iso-8859-1",), 415),

@@ -19,7 +19,7 @@ from psycopg2.extras import Json
 
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.purge_proofs import find_tampered_proof
-from oncehub.config.retention import RetentionRules
+from oncehub.config.operation import RetentionRules
 from oncehub.encryption.secrets import create_key
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.settings import Settings

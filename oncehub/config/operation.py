@@ -1,4 +1,4 @@
-"""`mappings/rules/retention.yaml`: the retention period of each kind of data, and the reason for it."""
+"""What the operator decides: retention periods (`retention.yaml`), and when people are told of alarms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from oncehub.config.documents import Document, Section
-from oncehub.config.quantities import Age
+from oncehub.config.quantities import Age, Duration
 
 Kind = Literal[
     "rejected_payloads",
@@ -64,3 +64,37 @@ class RetentionRules(Document):
                 "their source has; keep it as long"
             )
         return self
+
+
+class AlarmRules(Document):
+    """`mappings/rules/alarms.yaml`: how long something may be wrong before somebody is told.
+
+    Attributes:
+        database_down: the hub's database refuses its use.
+        run_failing: a stream's runs fail, counted from the first failure after a success.
+        stream_stale: a stream has not been read since a run was due by its connector's schedule.
+        run_stuck: a running read has landed no page.
+        reconcile_late: landed records wait for `reconcile`.
+        publish_late: changes of golden records wait for `publish`.
+        log_unsigned: the oldest line of the access log waits for its checkpoint.
+        consumer_behind: a client has not acknowledged an entry of its feed.
+        quarantine_growing: so many rejected records of a stream wait for a fix.
+        airflow_unhealthy: Airflow, or one of its components, sends no heartbeat.
+        api_not_ready: the API cannot answer look-ups.
+        disk_full: less than so many percent of a disk is free.
+        repeat: how long after a notification the same alarm is sent again.
+    """
+
+    database_down: Duration
+    run_failing: Duration
+    stream_stale: Duration
+    run_stuck: Duration
+    reconcile_late: Duration
+    publish_late: Duration
+    log_unsigned: Duration
+    consumer_behind: Duration
+    quarantine_growing: Annotated[int, Field(ge=1)]
+    airflow_unhealthy: Duration
+    api_not_ready: Duration
+    disk_full: Annotated[float, Field(gt=0, lt=100)]
+    repeat: Duration
