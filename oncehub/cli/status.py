@@ -26,7 +26,7 @@ order by source, stream, run_id desc
 
 
 def status(as_json: Json = False) -> None:
-    """Show the last run of every stream, and what is wrong; status 1 when anything is."""
+    """Show the last run of every stream, and what is wrong (status 1)."""
     settings = load_settings()
     with opened(settings) as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_LAST_RUNS)
