@@ -93,27 +93,69 @@ class IdentifierRule(Section):
     digits: Annotated[int, Field(ge=1)] | None = None
 
 
-class SomebodyElse(Section):
-    """When a record has a person's identifier but describes somebody else.
+NameAgreement = Literal[
+    "equal",
+    "part",
+    "slip",
+    "slip_in_given_name",
+    "similar_given_name",
+    "similar_family_name",
+    "slips",
+    "other_marks",
+    "given_name_alone",
+    "no_given_name",
+    "other_middle_name",
+    "other_family_name",
+    "other_given_name",
+    "other_name",
+    "unstated",
+]
+"""How a record's name agrees with that of the person whose number it states (`truth.name_agreement`).
 
-    The link is refused when the birth date, if stated, does not agree, and the folded name is more than
-    `name_distance` edits from the register's or has no word like its given name (`truth.has_given_name`).
+`equal` folded, in any order; `part` words left out or initials; `slip` of the pen in a word that is not the
+given name (tên); `slip_in_given_name` alone; `similar_given_name` a slip that makes another name, Lan and
+Loan; `similar_family_name` Phạm and Phan; `slips` several, or in a given name beside initials or in a foreign
+name; `other_marks` Hùng and Hưng; `other_name` given name and another word.
+"""
+
+DateAgreement = Literal["equal", "partial", "near", "unstated", "other"]
+"""How two birth dates agree (`truth.date_agreement`).
+
+`equal` to the day; `partial` as far as both go, or 1 January; `near` one part or digit, or day and
+month swapped; `unstated` by one side, or impossible.
+"""
+
+
+class SamePerson(Section):
+    """How birth dates must agree, given how names do, for a record to describe the person with its number.
+
+    Attributes:
+        birth_date: each suffices, where the sexes agree or one is not stated.
+        another_sex: each suffices although the sexes differ.
     """
 
-    name_distance: Annotated[int, Field(ge=1)] = 3
+    birth_date: Annotated[tuple[DateAgreement, ...], Field(min_length=1)]
+    another_sex: tuple[DateAgreement, ...] = ()
+
+    @model_validator(mode="after")
+    def _stricter(self) -> SamePerson:
+        if surplus := set(self.another_sex) - set(self.birth_date):
+            raise ValueError(f"another_sex: {', '.join(sorted(surplus))}: not in birth_date")
+        return self
 
 
 class MatchingRules(Document):
     """`matching.yaml`: the register, the identifiers in order of trust, and the matching model.
 
     Identifiers that another source states (`stated_by`) follow those of the register, by which that source's
-    own records are linked. Without `model`, records that no identifier links stay unlinked.
+    own records are linked. `same_person` says when such a record describes the person; it is a case of kind
+    `wrong_person` otherwise. Without `model`, records that no identifier links stay unlinked.
     """
 
     # `register` is also a method of every pydantic model (from ABCMeta), which a field may not hide.
     register_source: Annotated[Name, Field(alias="register")]
     identifiers: Annotated[tuple[IdentifierRule, ...], Field(min_length=1)]
-    somebody_else: SomebodyElse = SomebodyElse()
+    same_person: Annotated[dict[NameAgreement, SamePerson], Field(min_length=1)]
     model: ModelRules | None = None
 
     @model_validator(mode="after")

@@ -50,14 +50,15 @@ select (select count(*) from stating)
 
 _STATING = sql.SQL("""
 create temporary table stating on commit drop as
-select source, stream, source_key, stated_at, name_key, full_name, birth_date, {identifiers}, 0 as entry
+select source, stream, source_key, stated_at, name_key, full_name, birth_date, sex, {identifiers}, 0 as entry
 from record.person limit 0;
 """)
 
 _READ_STATEMENTS = sql.SQL("""
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, {identifiers}, entry
+select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, r.sex, {identifiers},
+    entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> {register};
 insert into ruled
@@ -66,16 +67,16 @@ from drawn join truth.active_link_override r using (source, stream, source_key);
 insert into affected select * from drawn;
 """)
 
-_DIFFERS = sql.SQL("""coalesce(
-        s.name_key <> {table}.name_key
-        and truth.same_partial_date(s.birth_date, {table}.birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left({table}.name_key, 255), {distance})
-                > {distance}
-            or not truth.has_given_name(s.full_name, {table}.full_name)
-        ),
-        false
-    )""")
+# Most records agree with the register in everything they state, and need no function.
+_DIFFERS = sql.SQL("""not case
+        when s.name_key = {table}.name_key and truth.same_partial_date(s.birth_date, {table}.birth_date)
+            and s.sex is not distinct from {table}.sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            {table}.full_name, {table}.birth_date, {table}.sex
+        ) = any({sufficient})
+    end""")
 
 # A number in force leads to its bearer or, when it is contested, to nobody; never to a former bearer.
 _BORNE_NOW = sql.SQL("i.current")
@@ -248,8 +249,13 @@ def _looking_up(rule: IdentifierRule) -> dict[str, sql.Composable]:
 
 
 def _differs(rules: Rulebook, table: str) -> sql.Composed:
-    distance = sql.Literal(rules.matching.somebody_else.name_distance)
-    return _DIFFERS.format(table=sql.Identifier(table), distance=distance)
+    sufficient = [
+        f"{name} {birth_date}{sex}"
+        for name, agreement in rules.matching.same_person.items()
+        for sex, dates in (("", agreement.birth_date), (" another_sex", agreement.another_sex))
+        for birth_date in dates
+    ]
+    return _DIFFERS.format(table=sql.Identifier(table), sufficient=sql.Literal(sufficient))
 
 
 def _naming(rule: IdentifierRule) -> dict[str, sql.Composable]:

@@ -212,7 +212,7 @@ def test_an_old_address_stays_stale_when_the_rest_of_the_record_is_stated_anew(h
 def test_a_conflict_stays_one_when_the_register_corrects_itself_to_a_third_value(hub):
     _register(hub)
     assert _difference(hub, "birth_date", "1984-07-05") == "conflict"
-    _register(hub, birth_date="1984-05-09")
+    _register(hub, birth_date="1984-07-09")
     hub.reconcile()
     assert hub.open() == {("portal", "TK1", "birth_date"): "conflict"}
 

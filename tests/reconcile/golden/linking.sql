@@ -1,12 +1,13 @@
 select count(*) from "dirty_record";
 
 create temporary table stating on commit drop as
-select source, stream, source_key, stated_at, name_key, full_name, birth_date, "personal_id", "tax_code", "national_id_9", "passport", 0 as entry
+select source, stream, source_key, stated_at, name_key, full_name, birth_date, sex, "personal_id", "tax_code", "national_id_9", "passport", 0 as entry
 from record.person limit 0;
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
+select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
+    entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
 insert into ruled
@@ -80,7 +81,8 @@ where v.scheme = 'national_id_9' and r.source <> 'population' and r.deleted_at i
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
+select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
+    entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
 insert into ruled
@@ -96,30 +98,28 @@ insert into verdict
 select
     s.source, s.stream, s.source_key, i.person_key, 'personal_id', 'personal_id', i.value,
     s.birth_date is not null,
-    b.person_key is not null or coalesce(
-        s.name_key <> "f".name_key
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "f".full_name)
-        ),
-        false
-    ) and not exists (
+    b.person_key is not null or not case
+        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and s.sex is not distinct from "f".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "f".full_name, "f".birth_date, "f".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end and not exists (
         select from truth.link o
         join record.person g
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
-        where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
-        s.name_key <> "g".name_key
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "g".full_name)
-        ),
-        false
-    )
+        where o.person_key = i.person_key and o.method = 'merged' and not not case
+        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and s.sex is not distinct from "g".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "g".full_name, "g".birth_date, "g".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
 from (
@@ -153,30 +153,28 @@ insert into verdict
 select
     s.source, s.stream, s.source_key, i.person_key, 'former_personal_id', 'personal_id', i.value,
     s.birth_date is not null,
-    b.person_key is not null or coalesce(
-        s.name_key <> "f".name_key
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "f".full_name)
-        ),
-        false
-    ) and not exists (
+    b.person_key is not null or not case
+        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and s.sex is not distinct from "f".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "f".full_name, "f".birth_date, "f".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end and not exists (
         select from truth.link o
         join record.person g
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
-        where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
-        s.name_key <> "g".name_key
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "g".full_name)
-        ),
-        false
-    )
+        where o.person_key = i.person_key and o.method = 'merged' and not not case
+        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and s.sex is not distinct from "g".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "g".full_name, "g".birth_date, "g".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
 from (
@@ -215,30 +213,28 @@ insert into verdict
 select
     s.source, s.stream, s.source_key, i.person_key, 'personal_id_as_tax_code', 'tax_code', i.value,
     s.birth_date is not null,
-    b.person_key is not null or coalesce(
-        s.name_key <> "f".name_key
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "f".full_name)
-        ),
-        false
-    ) and not exists (
+    b.person_key is not null or not case
+        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and s.sex is not distinct from "f".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "f".full_name, "f".birth_date, "f".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end and not exists (
         select from truth.link o
         join record.person g
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
-        where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
-        s.name_key <> "g".name_key
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "g".full_name)
-        ),
-        false
-    )
+        where o.person_key = i.person_key and o.method = 'merged' and not not case
+        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and s.sex is not distinct from "g".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "g".full_name, "g".birth_date, "g".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
 from (
@@ -277,30 +273,28 @@ insert into verdict
 select
     s.source, s.stream, s.source_key, i.person_key, 'national_id_9', 'national_id_9', i.value,
     s.birth_date is not null,
-    b.person_key is not null or coalesce(
-        s.name_key <> "f".name_key
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "f".full_name)
-        ),
-        false
-    ) and not exists (
+    b.person_key is not null or not case
+        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and s.sex is not distinct from "f".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "f".full_name, "f".birth_date, "f".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end and not exists (
         select from truth.link o
         join record.person g
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
-        where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
-        s.name_key <> "g".name_key
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "g".full_name)
-        ),
-        false
-    )
+        where o.person_key = i.person_key and o.method = 'merged' and not not case
+        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and s.sex is not distinct from "g".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "g".full_name, "g".birth_date, "g".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
 from (
@@ -405,7 +399,8 @@ where v.scheme = 'passport' and r.source <> 'population' and r.deleted_at is nul
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport", entry
+select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
+    entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
 insert into ruled
@@ -421,30 +416,28 @@ insert into verdict
 select
     s.source, s.stream, s.source_key, i.person_key, 'tax_code', 'tax_code', i.value,
     s.birth_date is not null,
-    b.person_key is not null or coalesce(
-        s.name_key <> "f".name_key
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "f".full_name)
-        ),
-        false
-    ) and not exists (
+    b.person_key is not null or not case
+        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and s.sex is not distinct from "f".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "f".full_name, "f".birth_date, "f".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end and not exists (
         select from truth.link o
         join record.person g
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
-        where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
-        s.name_key <> "g".name_key
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "g".full_name)
-        ),
-        false
-    )
+        where o.person_key = i.person_key and o.method = 'merged' and not not case
+        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and s.sex is not distinct from "g".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "g".full_name, "g".birth_date, "g".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
 from (
@@ -483,30 +476,28 @@ insert into verdict
 select
     s.source, s.stream, s.source_key, i.person_key, 'passport', 'passport', i.value,
     s.birth_date is not null,
-    b.person_key is not null or coalesce(
-        s.name_key <> "f".name_key
-        and truth.same_partial_date(s.birth_date, "f".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("f".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "f".full_name)
-        ),
-        false
-    ) and not exists (
+    b.person_key is not null or not case
+        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and s.sex is not distinct from "f".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "f".full_name, "f".birth_date, "f".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end and not exists (
         select from truth.link o
         join record.person g
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
-        where o.person_key = i.person_key and o.method = 'merged' and not coalesce(
-        s.name_key <> "g".name_key
-        and truth.same_partial_date(s.birth_date, "g".birth_date) is not true
-        and (
-            public.levenshtein_less_equal(left(s.name_key, 255), left("g".name_key, 255), 4)
-                > 4
-            or not truth.has_given_name(s.full_name, "g".full_name)
-        ),
-        false
-    )
+        where o.person_key = i.person_key and o.method = 'merged' and not not case
+        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and s.sex is not distinct from "g".sex
+            then true
+        else truth.agreement(
+            s.full_name, s.birth_date, s.sex, s.stated_at,
+            "g".full_name, "g".birth_date, "g".sex
+        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+    end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
 from (

@@ -53,7 +53,7 @@ def _outcomes(choice):
 def test_the_register_is_the_authority_and_others_have_no_say(hub, anh):
     hub.state("portal", "TK1", **_contact(9, full_name="NGUYEN THI ANH"))
     hub.state("banking", "B1", **_contact(9, full_name="Nguyễn Thị Ánh"))
-    hub.state("customs", "HQ1", **_contact(9, full_name="Nguyễn Thị Oanh"))
+    hub.state("customs", "HQ1", **_contact(9, full_name="Nguyễn Thị Ánhh"))
     hub.reconcile()
     name = _told(hub, anh, "full_name")
     assert (name.value, name.origin.source, name.won) == ("Nguyễn Thị Ánh", "population", "authority")
