@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from contextlib import nullcontext
 from typing import Annotated, Any, Final, NamedTuple
@@ -124,9 +125,6 @@ def main() -> None:
 
     Statuses: 0 success, 1 failure, 2 a file, setting or argument is wrong, 130 interrupted (nothing is lost).
     """
-    logging.basicConfig(
-        level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
     # The API's processes watch each other.
     with nullcontext() if sys.argv[1:2] == ["api"] else last_words():
         _run()
@@ -134,6 +132,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        _configure_logging()
         app(prog_name="oncehub")
     except SystemExit:
         raise
@@ -151,6 +150,17 @@ def _run() -> None:
         if (advice := remedy(error)) is None:
             raise
         sys.exit(_reported(advice, FAILED))
+
+
+def _configure_logging() -> None:
+    """Log warnings; JSON takes a package that most commands do without."""
+    line = "%(levelname)s %(name)s: %(message)s"
+    if os.environ.get("ONCEHUB_LOG"):
+        from oncehub.logs import configure_logging
+
+        configure_logging(logging.INFO, line)
+    else:
+        logging.basicConfig(level=logging.WARNING, format=line, stream=sys.stderr)
 
 
 def _database_error() -> Any:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -31,6 +32,7 @@ from oncehub.intake.runs.run import Counts, Run, RunReport
 from oncehub.intake.runs.start import Begin, begin_backfill, begin_live, definition_changed
 from oncehub.intake.runs.stream_locks import lock_for_landing, reader_of, stream_lock
 from oncehub.intake.submissions import SubmittedRecords
+from oncehub.logs import bound_contextvars
 from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import Normalizer
 from oncehub.settings import Settings
@@ -115,6 +117,10 @@ class StreamSync:
         with self._store:
             self._landing.prepare()
             run = begin(self._store)
+        with bound_contextvars(source=run.source, stream=run.stream, run_id=run.run_id):
+            return self._run(run)
+
+    def _run(self, run: Run) -> tuple[Run, RunReport]:
         _log.info("%s: %s read of %s", self._name, run.mode, _bounds(run))
         with run.failing(_resumes), without_values(f"landing {self._name}"):
             return run, self._read(run)
@@ -146,7 +152,7 @@ class StreamSync:
                     batch = self._normalizer.normalize(micro_batch.records, deletions=deletions)
                     if landing:
                         landing.result()
-                    landing = thread.submit(self._land, run, micro_batch, batch)
+                    landing = thread.submit(copy_context().run, self._land, run, micro_batch, batch)
             finally:
                 # An error of landing comes before an error of the source meanwhile.
                 if landing:

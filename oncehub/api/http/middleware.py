@@ -16,6 +16,7 @@ from oncehub.api.http.problems import problem
 from oncehub.api.http.source import Networks, source_address
 from oncehub.api.http.strict_head import HeadRefused, require_strict_head
 from oncehub.api.http.strict_json import NotStrict, is_json, require_strict
+from oncehub.logs import bind_contextvars
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -54,6 +55,7 @@ class RequestMiddleware:
         request_id = uuid.uuid4()
         state = scope.setdefault("state", {})
         state |= {"request_id": request_id, "source": source_address(scope, self._proxies)}
+        bind_contextvars(request_id=str(request_id))
         method = scope["method"]
         inner = {**scope, "method": "GET"} if method == "HEAD" else scope
         start = time.monotonic()

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,32 +20,9 @@ from oncehub.api.core.metrics import shared_metrics
 from oncehub.api.server.protocol import IDLE_SECONDS, Protocol
 from oncehub.api.server.workers import STOP_SECONDS, Workers
 from oncehub.errors import ConfigError
+from oncehub.logs import configure_logging
 from oncehub.settings import Settings
 from oncehub.store.connection import database_url
-
-_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-
-
-class ValuelessFormatter(logging.Formatter):
-    """Shows where an unexpected exception came from, but not its message, which may quote personal data."""
-
-    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802 - logging's name
-        """Format the exception's type and the places it passed."""
-        kind, _, traceback = ei
-        places = []
-        while traceback is not None:
-            code = traceback.tb_frame.f_code
-            places.append(f"  {code.co_filename}:{traceback.tb_lineno} in {code.co_name}")
-            traceback = traceback.tb_next
-        return "\n".join([*places, kind.__name__ if kind else ""])
-
-
-def configure_logging() -> None:
-    """Log to stderr: one line a request (method, declared path, status, time), no values from anywhere."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(ValuelessFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-
 
 _OPEN_FILES = 8192
 
@@ -107,7 +83,7 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080, worker
     Raises:
         ConfigError, StoreError: see `listening` and `create_app`.
     """
-    configure_logging()
+    configure_logging(logging.INFO, "%(asctime)s %(levelname)s %(name)s: %(message)s")
     _allow_connections()
     with shared_metrics(), listening(host, port) as listener:
         if settings.api_database_url is None:
