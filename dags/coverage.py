@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import dag, task
 
-from oncehub.airflow.schedule import VIETNAM, one_at_a_time
+from oncehub.airflow.schedule import due, one_at_a_time
 from oncehub.settings import load_settings
 
 
@@ -28,7 +28,7 @@ def measure() -> dict[str, int]:
     dag_id="coverage",
     dag_display_name="Measure coverage",
     # After the nightly syncs and reconciling.
-    schedule=CronTriggerTimetable("0 6 * * *", timezone=VIETNAM),
+    schedule=due("0 6 * * *"),
     tags=["oncehub", "share"],
     doc_md=__doc__,
     **one_at_a_time(task=timedelta(hours=2), run=timedelta(hours=4)),

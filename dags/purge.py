@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import dag, task
 
-from oncehub.airflow.schedule import VIETNAM, one_at_a_time
+from oncehub.airflow.schedule import due, one_at_a_time
 from oncehub.settings import load_settings
 
 
@@ -29,7 +29,7 @@ def purge_due() -> dict[str, Any]:
 @dag(
     dag_id="purge",
     dag_display_name="Purge expired data",
-    schedule=CronTriggerTimetable("30 4 * * *", timezone=VIETNAM),
+    schedule=due("30 4 * * *"),
     tags=["oncehub", "retention"],
     doc_md=__doc__,
     **one_at_a_time(task=timedelta(hours=6), run=timedelta(hours=12)),

@@ -47,14 +47,17 @@ def settle(shard: dict[str, int]) -> dict[str, Any]:
 
 
 @task(outlets=[TRUTH])
-def finish() -> dict[str, Any]:
+def finish(outlet_events: Any = None) -> dict[str, Any]:
     """Close the run, and trigger the feeds' DAGs once."""
     from oncehub.airflow.failures import clear_failures
     from oncehub.reconcile.run import finish_run
 
     with clear_failures():
         balance = finish_run(load_settings())
-    return {"run": balance.run_id, "adds_up": balance.adds_up}
+    closed = {"run": balance.run_id, "adds_up": balance.adds_up}
+    if outlet_events is not None:
+        outlet_events[TRUTH].extra = closed
+    return closed
 
 
 def reconcile_dag() -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import Param, dag, task
 
 from oncehub.airflow.assets import records
-from oncehub.airflow.schedule import VIETNAM, one_at_a_time
+from oncehub.airflow.schedule import due, one_at_a_time
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connector import Connector
 from oncehub.settings import load_settings
@@ -24,7 +24,11 @@ _BOUND = "2026-01-31, 2026-01-31T08:00+07:00, or a sequence number"
 
 @task
 def land(
-    source: str, stream: str, params: dict[str, Any] | None = None, dag_run: Any = None
+    source: str,
+    stream: str,
+    params: dict[str, Any] | None = None,
+    dag_run: Any = None,
+    outlet_events: Any = None,
 ) -> dict[str, int]:
     """Land one stream, or a window of it with `since` and `until`; return the counts for XCom."""
     from oncehub.airflow.backfill import backfill_asked
@@ -44,9 +48,12 @@ def land(
             airflow_connection(source) if stream in connector.streams else None,
             streams=[stream],
             full=bool(asked.get("full")),
-            backfill=backfill_asked(connector, stream, asked),
+            backfill=backfill_asked(connector, stream, asked, dag_run),
         )
-    return landed(runs)
+    counts = landed(runs)
+    if outlet_events is not None:
+        outlet_events[records(source, stream)].extra = counts
+    return counts
 
 
 def sync_dag(connector: Connector) -> None:
@@ -55,7 +62,7 @@ def sync_dag(connector: Connector) -> None:
     @dag(
         dag_id=f"sync_{connector.source}",
         dag_display_name=f"Sync: {connector.title}",
-        schedule=CronTriggerTimetable(connector.schedule, timezone=VIETNAM),
+        schedule=due(connector.schedule),
         params={
             "full": Param(False, type="boolean", description="Read everything, not only what changed"),
             "since": Param(None, type=["null", "string"], description=f"{_WINDOW}, from here: {_BOUND}"),

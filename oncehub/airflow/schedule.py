@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+import itertools
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import CronTriggerTimetable
+from croniter import croniter
 
 from oncehub.airflow.notifier import TaskFailed
 from oncehub.airflow.retries import OUTAGE, Retries
 
 VIETNAM = "Asia/Ho_Chi_Minh"
 """Time zone of all schedules (UTC+7, no daylight saving time)."""
+
+_LOOKED_AT: Final = 60
+"""Runs among which the longest interval is looked for: those of every day in a month and more."""
+
+
+def due(cron: str) -> CronTriggerTimetable:
+    """Return the timetable of a cron expression in Vietnam, whose data intervals reach to the run before.
+
+    Airflow's backfill takes these intervals. Where runs lie unevenly, they overlap.
+    """
+    start = datetime(2026, 1, 1, tzinfo=ZoneInfo(VIETNAM))
+    following = croniter(cron, start)
+    moments = [following.get_next(datetime) for _ in range(_LOOKED_AT)]
+    longest = max(later - earlier for earlier, later in itertools.pairwise(moments))
+    return CronTriggerTimetable(cron, timezone=VIETNAM, interval=longest)
 
 
 def one_at_a_time(*, task: timedelta, run: timedelta) -> dict[str, Any]:

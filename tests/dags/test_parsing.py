@@ -89,7 +89,8 @@ def test_every_dag_file_imports_without_error(read: dict[str, Any]) -> None:
 
 
 def test_there_is_a_dag_for_each_connector_each_feed_and_each_step_between(read: dict[str, Any]) -> None:
-    wanted = {f"sync_{source}" for source in SOURCES} | {f"publish_{feed}" for feed in FEEDS}
+    wanted = {f"{step}_{source}" for step in ("sync", "check") for source in SOURCES}
+    wanted |= {f"publish_{feed}" for feed in FEEDS}
     assert set(read["dags"]) == wanted | {"reconcile", "coverage", "checkpoint", "purge"}
 
 
@@ -126,10 +127,10 @@ def test_sources_are_read_at_the_hour_their_connector_says_in_vietnam(read: dict
 def test_runs_never_overlap_and_tasks_are_bounded_retried_told_and_explained(
     read: dict[str, Any],
 ) -> None:
-    for dag in read["dags"].values():
+    for name, dag in read["dags"].items():
         assert dag["max_active_runs"] == 1
         assert dag["catchup"] is False
-        assert set(dag["retries"]) == {4}
+        assert set(dag["retries"]) == ({0} if name.startswith("check_") else {4})
         assert (dag["policies"], dag["told"]) == (["Retries"], ["TaskFailed"])
         assert all(dag["bounded"])
         assert dag["explained"]

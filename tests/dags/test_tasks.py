@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from oncehub.airflow.retries import HOPELESS, TaskEnded
+from oncehub.airflow.schedule import due
 from oncehub.store.connection import Connection
 from stubs.client import Systems
 
@@ -79,6 +82,58 @@ def test_a_window_can_be_backfilled_without_moving_the_cursor(
 
 
 @pytest.mark.usefixtures("connected")
+def test_airflows_own_backfill_reads_the_data_interval_of_its_run(
+    dag_file: DagFile, database: Connection
+) -> None:
+    land = dag_file("sync").land.function
+    land("population", "citizens")
+    interval = {
+        "data_interval_start": datetime(2026, 1, 1, tzinfo=UTC),
+        "data_interval_end": datetime(2026, 3, 1, tzinfo=UTC),
+    }
+    start = {"start_date": datetime.now(UTC)}
+    again = land("population", "citizens", dag_run=SimpleNamespace(run_type="backfill", **interval, **start))
+    news = land("population", "citizens", dag_run=SimpleNamespace(run_type="scheduled", **interval, **start))
+    assert 0 < again["read"] == again["unchanged"] + again["quarantined"]
+    with database, database.cursor() as cursor:
+        cursor.execute("select mode, window_from, window_until from intake.run order by run_id")
+        modes = cursor.fetchall()
+    assert [mode for mode, _, _ in modes] == ["full", "backfill", "changes"]
+    assert modes[1][1:] == tuple(interval.values())
+    assert news["read"] < again["read"]
+
+
+def test_the_data_intervals_of_a_days_runs_leave_no_gap() -> None:
+    uneven = due("0 1,2 * * *")
+    assert uneven.interval == timedelta(hours=23)
+    assert due("*/5 * * * *").interval == timedelta(minutes=5)
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_event_of_an_asset_has_the_counts(dag_file: DagFile) -> None:
+    events: dict[Asset, SimpleNamespace] = defaultdict(SimpleNamespace)
+    counts = dag_file("sync").land.function("tax", "registrations", outlet_events=events)
+    assert {asset.uri: event.extra for asset, event in events.items()} == {
+        "oncehub://records/tax/registrations": counts
+    }
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_connection_is_checked_without_landing(
+    dag_file: DagFile, database: Connection, systems: Systems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = dag_file("check").check.function
+    assert check("tax", "registrations")["read"] > 0
+    wrong = systems.connections["tax"] | {"password": "not the secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_ONCEHUB_TAX", json.dumps(wrong))
+    with pytest.raises(TaskEnded, match="answered 401"):
+        check("tax", "registrations")
+    with database, database.cursor() as cursor:
+        cursor.execute("select count(*) from intake.run")
+        assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("connected")
 def test_a_backfill_passes_over_a_stream_that_knows_no_changes(dag_file: DagFile) -> None:
     window = {"since": "2026-01-01", "until": "2026-03-01"}
     with pytest.raises(AirflowSkipException, match=r"customs\.declarants"):
@@ -113,7 +168,7 @@ def test_a_source_that_asks_for_peace_is_left_alone_by_all_its_tasks(
     dag_file: DagFile, systems: Systems, database: Connection
 ) -> None:
     land = dag_file("sync").land.function
-    run = SimpleNamespace(start_date=datetime.now(UTC))
+    run = SimpleNamespace(start_date=datetime.now(UTC), run_type="manual")
     systems.clear_faults()
     asked = systems.request_counts()["portal"]
     before = sum(entry["count"] for entry in asked if entry["status"] == 429)
