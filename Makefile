@@ -1,4 +1,4 @@
-# make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, SUMMARY=FILE, PORT_BASE=0
+# make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, PORT_BASE=0, SUMMARY=FILE (- prints)
 # make test    all tests, with the same real parts; PYTEST="-n 2 -m demo" the demo's alone (stubs, benchmarks),
 #              SEED=1 the examples of a certain seed
 # make test-thorough   the same, each property tried with ten times as many examples

@@ -40,6 +40,7 @@ FOLDER = ROOT / "var" / "demo"
 AGREEMENT = "portal-residence"
 """The agreement under which the forms are opened and the feed is read."""
 
+STDOUT = Path("-")
 _INTERRUPTED = 130
 
 
@@ -63,7 +64,9 @@ def main(
     people: Annotated[int, typer.Option(min=500, help="People in the simulated population.")] = 20_000,
     port_base: Annotated[int, typer.Option(min=0, max=65_500, help="First port; 0: free ones.")] = 0,
     leave: Annotated[bool, typer.Option("--exit", help="End instead of staying up.")] = False,
-    summary: Annotated[Path | None, typer.Option(help="Write the figures here as JSON.")] = None,
+    summary: Annotated[
+        Path | None, typer.Option(help="Write the figures here as JSON; - prints them.")
+    ] = None,
     folder: Annotated[
         Path, typer.Option(help="Folder of the demo; emptied at the start.", file_okay=False)
     ] = FOLDER,
@@ -171,13 +174,17 @@ def _stay(stage: Stage, console: Console) -> None:
 
 def _require_writable(path: Path) -> None:
     """Fail at the start, not after minutes of work, when the summary cannot be written."""
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
+    if (path != STDOUT and path.is_dir()) or not os.access(path.parent, os.W_OK):
         raise DemoFailed(f"{path}: cannot be written; name a file in a folder that exists")
 
 
 def _write(path: Path, figures: Summary) -> None:
+    text = json.dumps(figures.document(), indent=2, ensure_ascii=False) + "\n"
+    if path == STDOUT:
+        sys.stdout.write(text)
+        return
     try:
-        write_whole(path, (json.dumps(figures.document(), indent=2, ensure_ascii=False) + "\n").encode())
+        write_whole(path, text.encode())
     except OSError as error:
         raise DemoFailed(f"{path}: cannot be written: {error.strerror}") from None
 

@@ -99,6 +99,4 @@ def _rows(database: Connection, statement: str, *values: int) -> list[dict[str, 
 
 
 def _shown(counts: Counts) -> str:
-    return "records read: " + (
-        ", ".join(f"{source} {count['read']:,}" for source, count in counts.items()) or "none yet"
-    )
+    return f"{sum(count['read'] for count in counts.values()):,} records read, of {len(counts)} sources"

@@ -93,7 +93,7 @@ def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Pro
             urls = start_database(components, folder / "postgres")
         settings = Settings(root=root, home=folder / "home", database_url=urls["oncehub"])
         airflow = airflow_settings(folder / "airflow", root / "dags", urls["airflow"], ports.airflow)
-        with progress.step(f"making a population of {people:,} and preparing both databases"):
+        with progress.step(f"making {people:,} people and both databases"):
             migration = start_migration(components, airflow)
             systems = _start_systems(components, folder / "systems", people, ports.systems)
             initialise(settings, make_keys=True)

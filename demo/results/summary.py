@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -73,7 +72,7 @@ class Summary:
         }
 
     def show(self, console: Console) -> None:
-        """Print the summary as tables, and then as one line of JSON."""
+        """Print the summary as tables."""
         document = self.document()
         console.print(_sources("first cycle: records by source", self.first.sources))
         console.print(_sources("one day later: only what changed", self.delta.sources))
@@ -87,7 +86,6 @@ class Summary:
         console.print(_figures("items of one submitted form", document["submission"]))
         console.print(_figures("entries of the agency's feed", self.feed))
         console.print(_figures("seconds", document["seconds"]))
-        console.print(json.dumps(document, ensure_ascii=False), soft_wrap=True, highlight=False, markup=False)
 
 
 def _sources(title: str, counts: Counts) -> Group:

@@ -73,6 +73,9 @@ def _missing(form: dict[str, Any]) -> Group:
 
 def _feed_entry(entry: dict[str, Any], labels: Labels) -> Group:
     table = Table(show_header=False)
+    table.add_column()
+    # Whole, so that it can be copied.
+    table.add_column(overflow="fold")
     table.add_row("sequence", str(entry["sequence"]))
     table.add_row("person (pseudonym)", entry["person"])
     table.add_row("kind", entry["kind"])
