@@ -53,7 +53,9 @@ from (
     union all
     select pg_get_triggerdef(t.oid)
     from pg_trigger t join pg_class c on c.oid = t.tgrelid
-    where not t.tgisinternal and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
+    -- A partition has a copy of its table's triggers, and partitions come later.
+    where not t.tgisinternal and t.tgparentid = 0
+        and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
 ) routine (definition)
 """
 _MIGRATIONS = "migrations/"

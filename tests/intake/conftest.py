@@ -215,11 +215,11 @@ class Hub:
             connection.close()
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        """What the records state, by entity, but for when it was received."""
+        """What the records state, by entity, but for when it was received and what they stated before."""
         return {
             name: self.query(
                 f"select content from record.{name} as row, "
-                "lateral (select to_jsonb(row) - 'received_at') as plain (content) "
+                "lateral (select to_jsonb(row) - '{received_at,former_names}'::text[]) as plain (content) "
                 "where deleted_at is null order by source, stream, source_key, content::text"
             )
             for name in load_entities(self.settings.schemas)

@@ -15,7 +15,9 @@ from oncehub.store.connection import Connection, connect, locked
 from oncehub.store.migrate import hub_scripts, migrate, opened, read_scripts, require_current
 from tests.store.catalogue import snapshot
 
-HOUSEKEEPING = {"source", "stream", "source_key", "name_key", "stated_at", "received_at", "deleted_at"}
+HOUSEKEEPING = {
+    *("source", "stream", "source_key", "name_key", "former_names", "stated_at", "received_at", "deleted_at"),
+}
 KEY_AS_IT_WAS_NOT = """
 create or replace function truth.person_key(source text, stream text, source_key text) returns uuid
     language sql immutable strict parallel safe

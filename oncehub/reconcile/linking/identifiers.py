@@ -72,10 +72,14 @@ _DIFFERS = sql.SQL("""not case
         when s.name_key = {table}.name_key and truth.same_partial_date(s.birth_date, {table}.birth_date)
             and s.sex is not distinct from {table}.sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            {table}.full_name, {table}.birth_date, {table}.sex
-        ) = any({sufficient})
+        else exists (
+            select from unnest(
+                {table}.full_name || array_remove({table}.other_name || {table}.former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, {table}.birth_date, {table}.sex
+            ) = any({sufficient})
+        )
     end""")
 
 # A number in force leads to its bearer or, when it is contested, to nobody; never to a former bearer.

@@ -102,10 +102,14 @@ select
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
             and s.sex is not distinct from "f".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "f".full_name, "f".birth_date, "f".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "f".full_name || array_remove("f".other_name || "f".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "f".birth_date, "f".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end and not exists (
         select from truth.link o
         join record.person g
@@ -115,10 +119,14 @@ select
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
             and s.sex is not distinct from "g".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "g".full_name, "g".birth_date, "g".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "g".full_name || array_remove("g".other_name || "g".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "g".birth_date, "g".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
@@ -157,10 +165,14 @@ select
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
             and s.sex is not distinct from "f".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "f".full_name, "f".birth_date, "f".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "f".full_name || array_remove("f".other_name || "f".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "f".birth_date, "f".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end and not exists (
         select from truth.link o
         join record.person g
@@ -170,10 +182,14 @@ select
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
             and s.sex is not distinct from "g".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "g".full_name, "g".birth_date, "g".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "g".full_name || array_remove("g".other_name || "g".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "g".birth_date, "g".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
@@ -217,10 +233,14 @@ select
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
             and s.sex is not distinct from "f".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "f".full_name, "f".birth_date, "f".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "f".full_name || array_remove("f".other_name || "f".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "f".birth_date, "f".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end and not exists (
         select from truth.link o
         join record.person g
@@ -230,10 +250,14 @@ select
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
             and s.sex is not distinct from "g".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "g".full_name, "g".birth_date, "g".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "g".full_name || array_remove("g".other_name || "g".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "g".birth_date, "g".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
@@ -277,10 +301,14 @@ select
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
             and s.sex is not distinct from "f".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "f".full_name, "f".birth_date, "f".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "f".full_name || array_remove("f".other_name || "f".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "f".birth_date, "f".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end and not exists (
         select from truth.link o
         join record.person g
@@ -290,10 +318,14 @@ select
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
             and s.sex is not distinct from "g".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "g".full_name, "g".birth_date, "g".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "g".full_name || array_remove("g".other_name || "g".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "g".birth_date, "g".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
@@ -420,10 +452,14 @@ select
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
             and s.sex is not distinct from "f".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "f".full_name, "f".birth_date, "f".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "f".full_name || array_remove("f".other_name || "f".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "f".birth_date, "f".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end and not exists (
         select from truth.link o
         join record.person g
@@ -433,10 +469,14 @@ select
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
             and s.sex is not distinct from "g".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "g".full_name, "g".birth_date, "g".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "g".full_name || array_remove("g".other_name || "g".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "g".birth_date, "g".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end
     ),
     s.stated_at, null, b.person_key is not null, s.entry
@@ -480,10 +520,14 @@ select
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
             and s.sex is not distinct from "f".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "f".full_name, "f".birth_date, "f".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "f".full_name || array_remove("f".other_name || "f".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "f".birth_date, "f".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end and not exists (
         select from truth.link o
         join record.person g
@@ -493,10 +537,14 @@ select
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
             and s.sex is not distinct from "g".sex
             then true
-        else truth.agreement(
-            s.full_name, s.birth_date, s.sex, s.stated_at,
-            "g".full_name, "g".birth_date, "g".sex
-        ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        else exists (
+            select from unnest(
+                "g".full_name || array_remove("g".other_name || "g".former_names, null)
+            ) known_name
+            where truth.agreement(
+                s.full_name, s.birth_date, s.sex, s.stated_at, known_name, "g".birth_date, "g".sex
+            ) = any(ARRAY['equal equal','equal partial','equal near','equal unstated','equal equal another_sex','equal partial another_sex','equal unstated another_sex','part equal','part partial','part near','part unstated','part equal another_sex','slip equal','slip partial','slip near','slip unstated','slip equal another_sex','slip_in_given_name equal','slip_in_given_name partial','slip_in_given_name unstated','similar_given_name equal','similar_given_name partial','similar_family_name equal','similar_family_name partial','slips equal','slips partial','other_marks equal','other_marks partial','given_name_alone equal','given_name_alone partial','other_middle_name equal','other_middle_name partial','other_family_name equal','no_given_name equal','unstated equal','unstated partial','unstated near','unstated unstated'])
+        )
     end
     ),
     s.stated_at, null, b.person_key is not null, s.entry

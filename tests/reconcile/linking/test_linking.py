@@ -214,9 +214,30 @@ class TestSomebodyElsesNumber:
 
 def test_who_goes_by_a_middle_name_that_the_register_has_corrected_is_not_somebody_else(hub):
     hub.state("population", "CD1", personal_id="001184000001", **{**ANH, "full_name": "Trần Minh Ánh"})
-    hub.state("banking", "B1", personal_id="001184000001", full_name="TRAN MINH ANH", birth_date="1984")
+    hub.state("banking", "B1", personal_id="001184000001", full_name="TRAN MINH ANH")
     hub.reconcile()
     hub.state("population", "CD1", 20, personal_id="001184000001", **{**ANH, "full_name": "Trần Duy Ánh"})
     hub.reconcile()
     assert hub.links() == {("banking", "B1"): "personal_id"}
-    assert hub.open()["banking", "B1", "full_name"] == "stale"
+    assert hub.open() == {("banking", "B1", "full_name"): "stale"}
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_former_name_of_the_register_is_the_person_s_whenever_runs_are(hub, runs):
+    for day, given in enumerate(["Ánh", "Nguyệt", "Hồng"]):
+        hub.state("population", "CD1", day, personal_id="001184000001", **ANH | {"full_name": f"Lê {given}"})
+        if runs:
+            hub.reconcile()
+    hub.state("banking", "B1", personal_id="001184000001", full_name="LE ANH")
+    hub.state("portal", "TK1", personal_id="001184000001", full_name="Lê Nguyệt")
+    hub.state("tax", "T1", personal_id="001184000001", full_name="LÊ YẾN", birth_date="1984-05-07")
+    hub.reconcile()
+    assert hub.links() == {("banking", "B1"): "personal_id", ("portal", "TK1"): "personal_id"}
+    assert hub.open()["tax", "T1", "personal_id"] == "wrong_person"
+
+
+def test_another_name_that_the_register_states_is_the_person_s(hub):
+    hub.state("population", "CD1", personal_id="001184000001", other_name="Lê Thị Bé", **ANH)
+    hub.state("banking", "B1", personal_id="001184000001", full_name="LE THI BE")
+    hub.reconcile()
+    assert hub.links() == {("banking", "B1"): "personal_id"}
