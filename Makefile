@@ -4,6 +4,8 @@
 # make test-thorough   the same, each property tried with ten times as many examples
 # make coverage        the same, and how much of oncehub/ they run
 # make lint    style, types, layering, configuration documents, links and names in the documentation
+# make compose-test    docker-compose.yml run for real: brought up, a cycle, every service killed and restarted, taken down;
+#              needs a Docker engine, and takes about 5 minutes
 # make docs    build the documentation site into var/site
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
 #              how records without identifiers are linked, how right the hub is, and how fast people are looked up;
@@ -27,7 +29,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-thorough coverage lint docs bench torture lock install clean
+.PHONY: help demo test compose-test test-thorough coverage lint docs bench torture lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -63,6 +65,11 @@ test-thorough: $(READY)
 
 coverage: $(READY)
 	$(BIN)/python -m pytest --durations=10 $(PYTEST) --cov --cov-report=term
+
+compose-test: $(READY)
+	@docker info >/dev/null 2>&1 || { \
+		echo "make: no Docker engine answers; start one (systemctl start docker), then run this again" >&2; exit 1; }
+	$(BIN)/python -m pytest --durations=10 -m compose tests/deploy
 
 lint: $(READY)
 	$(BIN)/ruff check .

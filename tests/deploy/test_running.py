@@ -1,0 +1,232 @@
+"""docker-compose.yml run for real: `make compose-test`, which needs a Docker engine and takes some minutes.
+
+The tests are steps over one installation, in the order in which they stand here: it is brought up by the command that
+the documentation names, out of the files that git has, killed and restarted, and taken down.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.compose
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "oncehub-compose-test"
+SOURCES = ("banking", "customs", "population", "portal", "tax")
+
+# No port of this machine is taken: an installation may run beside the test.
+OVERRIDE = "services: {api: {ports: !reset []}, airflow-api-server: {ports: !reset []}}"
+
+# What a repeated read must leave as it is; the other tables count runs.
+ROWS = """
+select string_agg(format('%I.%I %s', schemaname, relname,
+    (xpath('//c/text()', query_to_xml(format('select count(*) as c from %I.%I', schemaname, relname), false, true, '')))
+    [1]), E'\\n' order by schemaname, relname)
+from pg_stat_user_tables
+where schemaname in ('record', 'truth', 'share') and relname !~ '(^|_)run(_|$)'
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A copy of the checkout whose containers run."""
+
+    folder: Path
+    environment: dict[str, str]
+    said: list[str]
+
+    def run(self, *command: str, status: int = 0) -> str:
+        done = subprocess.run(
+            command, check=False, cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+        assert done.returncode == status, (
+            f"{command}: {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
+        return done.stdout + done.stderr
+
+    def compose(self, *arguments: str, status: int = 0) -> str:
+        return self.run("docker", "compose", *arguments, status=status)
+
+    def query(self, statement: str, database: str) -> list[str]:
+        psql = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-d", database, "-Atc")
+        return self.compose("exec", "-T", "postgres", *psql, statement).splitlines()
+
+    def rows(self) -> list[str]:
+        found = self.query(ROWS, "oncehub")
+        assert len(found) > 10
+        return found
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        ids = self.compose("ps", "--all", "--quiet").split()
+        found = json.loads(self.run("docker", "inspect", *ids))
+        return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in found}
+
+    def unready(self) -> list[str]:
+        """Services that should stay up, and are not healthy."""
+        return [
+            name
+            for name, each in self.containers().items()
+            if each["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+            and each["State"].get("Health", {}).get("Status") != "healthy"
+        ]
+
+    def unfinished(self) -> list[str]:
+        """Runs of DAGs that have not ended well, and asset events of which the run has not begun."""
+        return self.query(
+            "select dag_id || ' ' || state from dag_run where state <> 'success' "
+            "union all select 'queued ' || target_dag_id from asset_dag_run_queue",
+            "airflow",
+        )
+
+
+def until(empty: Callable[[], list[str]], seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    while left := empty():
+        assert time.monotonic() < give_up, f"after {seconds:.0f} s: {left}"
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation that `deploy/up` brought up, with 2,000 people."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "override.yml").write_text(OVERRIDE, "utf-8")
+    environment = {
+        **{
+            name: value for name, value in os.environ.items() if not name.startswith(("ONCEHUB_", "COMPOSE_"))
+        },
+        "COMPOSE_PROJECT_NAME": PROJECT,
+        "COMPOSE_FILE": "docker-compose.yml:override.yml",
+        "ONCEHUB_SIMULATED_PEOPLE": "2000",
+        "ONCEHUB_DATABASE_BUFFERS": "128MB",
+    }
+    installation = Installation(folder, environment, [])
+    try:
+        installation.said.append(installation.run("deploy/up"))
+        yield installation
+    finally:
+        if (folder / ".env").exists():
+            installation.compose("--profile", "*", "down", "--volumes", "--timeout", "20")
+    left = installation.run("docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}")
+    assert left == ""
+
+
+def test_one_command_brings_up_a_green_first_cycle_and_says_so(hub: Installation) -> None:
+    for source in SOURCES:
+        assert f"first run: sync_{source} triggered" in hub.said[0]
+    assert "docker compose run --rm shell" in hub.said[0]
+    until(hub.unready, 60)
+    until(hub.unfinished, 180)
+    ended = {line.split("|")[0] for line in hub.query("select dag_id, state from dag_run", "airflow")}
+    assert {f"sync_{source}" for source in SOURCES} | {"reconcile", "publish_residence"} <= ended
+    assert int(hub.query("select count(*) from truth.person", "oncehub")[0]) > 1900
+
+
+def test_no_secret_is_in_any_log(hub: Installation) -> None:
+    values = re.findall(r"^ONCEHUB_[A-Z_]+=(.+)$", (hub.folder / ".env").read_text("utf-8"), re.MULTILINE)
+    logs = hub.compose("--profile", "*", "logs", "--no-color")
+    assert len(values) > 10
+    assert [value for value in values if value in logs] == []
+    assert "Traceback" not in logs
+
+
+def test_no_login_that_serves_is_a_superuser(hub: Installation) -> None:
+    logins = hub.query(
+        "select distinct usename, usesuper from pg_stat_activity natural join pg_user "
+        "where backend_type = 'client backend' and pid <> pg_backend_pid()",
+        "oncehub",
+    )
+    assert {"oncehub_api|f", "airflow|f"} <= set(logins)
+    assert not [login for login in logins if login.endswith("|t")]
+    superusers = hub.query("select rolname from pg_roles where rolsuper", "oncehub")
+    assert superusers == ["postgres"]
+
+
+def test_the_shell_has_the_command_and_other_containers_start_no_database_of_their_own(
+    hub: Installation,
+) -> None:
+    status = hub.compose("run", "--rm", "--no-TTY", "shell", "oncehub", "status")
+    for stream in ("population.citizens", "tax.registrations"):
+        assert re.search(rf"{stream}\s+succeeded", status)
+    for service in ("api", "airflow-api-server"):
+        refused = hub.compose("exec", "-T", service, "oncehub", "status", status=2)
+        assert "ONCEHUB_DATABASE_URL is not set here" in refused
+
+
+def test_no_service_makes_a_key_of_its_own(hub: Installation) -> None:
+    hub.compose("exec", "-T", "airflow-scheduler", "airflow", "dags", "trigger", "purge")
+    until(hub.unfinished, 60)
+    assert hub.query("select state from dag_run where dag_id = 'purge'", "airflow") == ["success"]
+    for service, each in hub.containers().items():
+        if each["State"]["Running"] and each["Config"]["Image"] == "oncehub":
+            assert hub.compose("exec", "-T", service, "find", "/srv/state/hub", "-type", "f") == "", service
+
+
+def test_every_service_comes_back_when_it_is_killed_and_the_rows_are_the_same(hub: Installation) -> None:
+    before = hub.rows()
+    up = {name: each for name, each in hub.containers().items() if each["State"]["Running"]}
+    assert len(up) == 6
+    for name, each in up.items():
+        # As a crash: `docker kill` would count as a wish that it stay down.
+        kill = ("--user", "root", "--pid", "host", "--privileged", "oncehub", "sh", "-c")
+        hub.run("docker", "run", "--rm", *kill, f"kill -9 {each['State']['Pid']}")
+        until(
+            lambda name=name, each=each: (
+                [name] * (hub.containers()[name]["State"]["StartedAt"] == each["State"]["StartedAt"])
+            ),
+            30,
+        )  # type: ignore[misc]
+        until(hub.unready, 90)
+    assert hub.rows() == before
+
+
+def test_after_a_restart_of_every_service_the_sources_are_read_and_nothing_is_landed_twice(
+    hub: Installation,
+) -> None:
+    before = hub.rows()
+    hub.compose("restart")
+    until(hub.unready, 120)
+    for dag in ("sync_population", "sync_banking"):
+        hub.compose("exec", "-T", "airflow-scheduler", "airflow", "dags", "trigger", dag)
+    until(hub.unfinished, 120)
+    read = hub.query(
+        "select dag_id from dag_run where dag_id like 'sync%' group by 1 having count(*) = 2", "airflow"
+    )
+    assert sorted(read) == ["sync_banking", "sync_population"]
+    assert hub.rows() == before
+
+
+def test_a_password_that_breaks_urls_is_refused_by_name_and_corrected_without_loss(hub: Installation) -> None:
+    before, file = hub.rows(), hub.folder / ".env"
+    good = file.read_text("utf-8")
+    file.write_text(re.sub(r"(?m)^(ONCEHUB_DATABASE_PASSWORD)=.*$", r"\1=with/slash-and@sign", good), "utf-8")
+    refused = hub.run("deploy/up", status=1)
+    assert "ONCEHUB_DATABASE_PASSWORD must have 12 characters or more" in refused
+    assert "with/slash" not in refused
+    file.write_text(
+        re.sub(r"(?m)^(ONCEHUB_DATABASE_PASSWORD)=.*$", r"\1=another-good.password", good), "utf-8"
+    )
+    assert "every source has been read before" in hub.run("deploy/up")
+    until(hub.unready, 90)
+    assert hub.rows() == before
