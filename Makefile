@@ -6,6 +6,7 @@
 # make lint    style, types, layering, configuration documents, links and names in the documentation
 # make compose-test    docker-compose.yml run for real: brought up, a cycle, every service killed and restarted, taken down;
 #              needs a Docker engine, and takes about 5 minutes
+# make types   what of lint depends on the version of Python: make types VENV=.cache/3.13 PYTHON=python3.13
 # make docs    build the documentation site into var/site
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
 #              how records without identifiers are linked, how right the hub is, and how fast people are looked up;
@@ -29,7 +30,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test compose-test test-thorough coverage lint docs bench torture lock install clean
+.PHONY: help demo test compose-test test-thorough types coverage lint docs bench torture lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -70,6 +71,12 @@ compose-test: $(READY)
 	@docker info >/dev/null 2>&1 || { \
 		echo "make: no Docker engine answers; start one (systemctl start docker), then run this again" >&2; exit 1; }
 	$(BIN)/python -m pytest --durations=10 -m compose tests/deploy
+
+# What of lint depends on the version of Python.
+types: $(READY)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/oncehub check
 
 lint: $(READY)
 	$(BIN)/ruff check .

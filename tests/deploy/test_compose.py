@@ -107,7 +107,7 @@ def test_each_service_is_bounded_and_what_stays_up_is_watched_and_comes_back(
         assert service["logging"]["options"]["max-size"], name
         assert service["stop_grace_period"] != "10s", name
         if service["restart"] != "no":
-            assert service["restart"] == "unless-stopped", name
+            assert service["restart"] == "always", name
             assert service["healthcheck"]["test"], name
 
 
