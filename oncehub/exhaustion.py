@@ -106,6 +106,11 @@ def require_memory(needed: int, doing: str) -> None:
             )
 
 
+def leaves_addresses(needed: int) -> bool:
+    """Tell whether the limits of the process leave so many bytes of addresses, used or not."""
+    return all(left >= needed for left, what in _left() if what in _NAMES.values())
+
+
 _NAMES: Final = {
     resource.RLIMIT_AS: "its addresses (`ulimit -v`)",
     resource.RLIMIT_DATA: "its data (`ulimit -d`)",

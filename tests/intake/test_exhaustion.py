@@ -56,16 +56,16 @@ class Source:
     padding: int = 0
     large_page: int | None = None
     """Number of the only page whose records are padded."""
-    values_on_page_2: int = 0
-    """Empty objects, of three bytes each."""
+    small: bytes = b""
+    """What page 2 holds beside its records."""
 
     def body(self, page: int) -> bytes:
         filled = "x" * self.padding if self.large_page in (None, page) else ""
         keys = range((page - 1) * self.records, page * self.records) if page <= PAGES else ()
         stated = {"at": "2026-03-01T00:00:00Z", "note": filled}
         holders = [{"id": f"{key:06d}", "name": f"N {key}"} | stated for key in keys]
-        small = [{}] * (self.values_on_page_2 if page == 2 else 0)
-        return orjson.dumps({"holders": holders, "small": small})
+        small = b"[" + (self.small if page == 2 else b"") + b"]"
+        return b'{"holders":' + orjson.dumps(holders) + b',"small":' + small + b"}"
 
 
 @pytest.fixture
@@ -180,11 +180,32 @@ def test_too_little_is_said_and_the_next_run_is_exact(
 
 
 def test_small_values_count_for_what_they_take(sync: Sync, source: Source, database: Connection) -> None:
-    source.values_on_page_2 = 2_000_000
+    source.small = b",".join([b"{}"] * 2_000_000)
     failed_clearly(sync({resource.RLIMIT_AS: 2500 * MB}), "landing land.holders: needs about")
-    source.values_on_page_2 = 0
+    for value in (b"{}", b"[]"):
+        source.small = b",".join([value] * 6_600_000)
+        failed_clearly(sync({resource.RLIMIT_AS: 1500 * MB}), "land.holders: page 2: reading: needs about")
+    source.small = b""
     assert sync().returncode == 0
     assert landed(database) == whole(source)
+
+
+PARSE = """
+import resource, sys
+from oncehub.connect.formats.json import parse_json
+from oncehub.connect.formats.page_reader import memory_for
+body = sys.stdin.buffer.read()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + memory_for(body) * 3 // 2,) * 2)
+parse_json(body)
+"""
+
+
+@pytest.mark.parametrize("value", [b"[]", b"[[]]", b"{}", b"0", b'":"', b'"a"'])
+def test_a_page_is_read_in_the_memory_that_was_asked_for_it(value: bytes) -> None:
+    body = b'{"a":[' + b",".join([value] * (5_000_000 // len(value))) + b"]}"
+    done = subprocess.run([sys.executable, "-c", PARSE], input=body, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_command_that_is_killed_has_a_last_word(land: Settings, source: Source) -> None:

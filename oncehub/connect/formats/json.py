@@ -15,6 +15,7 @@ import orjson
 from oncehub.connect.formats.unpacking import lines_of
 from oncehub.connect.formats.unreadable import MOST_LEVELS, Unreadable, as_written
 from oncehub.connect.http.failures import TryAgain
+from oncehub.exhaustion import leaves_addresses
 
 _BOM = b"\xef\xbb\xbf"
 _LONG = 16
@@ -23,6 +24,7 @@ _DIGITS = bytes(ord("0") if byte in b"0123456789." else ord(" ") for byte in ran
 _LONG_NUMBER = re.compile(rb"(?:^|[\s:,\[])-?[0-9][0-9.]{%d}" % (_LONG - 1))
 _INT64, _UINT64 = -(2**63), 2**64 - 1
 _LONGEST_NUMBER = 400
+_FEW, _RESERVED_A_VALUE = 100_000, 256
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -71,7 +73,39 @@ def _repeats_names(text: bytes, content: Any) -> bool:
     Raises:
         JSONEncodeError: when the content nests too deep to be written.
     """
-    return b"\\u003" in text or text.count(b":") != orjson.dumps(content).count(b":")
+    if b"\\u003" in text:
+        return True
+    # orjson reserves room for a list before it writes it, and ends the process where it gets none.
+    values = text.count(b",")
+    has_room = values < _FEW or leaves_addresses(_RESERVED_A_VALUE * values)
+    return text.count(b":") != (orjson.dumps(content).count(b":") if has_room else _colons(content))
+
+
+def _colons(content: Any) -> int:
+    """Count the colons of the content as orjson would write it; slower, in no more room than it has.
+
+    Raises:
+        JSONEncodeError: when the content nests too deep.
+    """
+    colons = 0
+    left = [iter((content,))]
+    while left:
+        if len(left) > MOST_LEVELS:
+            raise orjson.JSONEncodeError("nests too deep")
+        for value in left[-1]:
+            kind = type(value)
+            if kind is str:
+                colons += value.count(":")
+            elif kind is dict:
+                colons += len(value) + sum(name.count(":") for name in value)
+                left.append(iter(value.values()))
+                break
+            elif kind is list:
+                left.append(iter(value))
+                break
+        else:
+            left.pop()
+    return colons
 
 
 def _exactly(text: bytes, prepare: Any = None) -> Any:

@@ -23,11 +23,22 @@ ReadPlugin = Callable[[bytes, Mapping[str, str]], Any]
 """A connector's own reader, already bound to its connection: (body, headers) -> content."""
 
 # Measured on records of 20 fields; Python's objects take more room than the text. Many small ones take far
-# more: `{}` is two bytes of text, and counts as 32.
+# more: `{}` is two bytes of text, and counts as 32, `[]` as 8.
 _MEMORY_A_BYTE = 8
-_AN_OBJECT, _A_VALUE = 30, 8
+_AN_OBJECT, _A_LIST, _A_VALUE = 30, 6, 8
 
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?html\b", re.IGNORECASE)
+
+
+def memory_for(body: bytes) -> int:
+    """Return how many bytes of memory reading a response needs."""
+    return _MEMORY_A_BYTE * _size(body)
+
+
+def _size(body: bytes) -> int:
+    """Return the size of a response, in which many small values count for what they take."""
+    weighed = _AN_OBJECT * body.count(b"{") + _A_LIST * body.count(b"[") + _A_VALUE * body.count(b",")
+    return len(body) + weighed
 
 
 def _elsewhere(body: Any) -> str:
@@ -69,8 +80,8 @@ class PageReader:
             body = unzipped(body, self.most, what)
         if _HTML.match(body):
             raise TryAgain("the response is an HTML page")
-        size = len(body) + _AN_OBJECT * body.count(b"{") + _A_VALUE * body.count(b",")
-        require_memory(_MEMORY_A_BYTE * size, f"{what}: reading")
+        require_memory(memory_for(body), f"{what}: reading")
+        size = _size(body)
         empty = Content(what, [], None, response.headers, size=size)
         if self.plugin:
             return self._listed(replace(empty, body=self.plugin(body, response.headers)))

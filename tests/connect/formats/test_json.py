@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from oncehub.config.reading import Read, SinglePage
 from oncehub.connect.formats import Content, PageReader, Unreadable
+from oncehub.connect.formats import json as json_format
 from oncehub.connect.formats.json import parse_json
 from oncehub.connect.formats.unreadable import as_written
 from oncehub.connect.http.failures import TryAgain
@@ -133,6 +134,15 @@ def test_whatever_python_writes_is_read_the_same_or_as_its_digits(value: Any) ->
     assert parse_json(json.dumps(value).encode()) == kept(value)
 
 
+@pytest.fixture(params=[True, False])
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the process has room to write a page once more."""
+    if not request.param:
+        monkeypatch.setattr(json_format, "_FEW", 0)
+        monkeypatch.setattr(json_format, "leaves_addresses", lambda _: False)
+    return bool(request.param)
+
+
 @pytest.mark.parametrize(
     ("record", "read"),
     [
@@ -150,7 +160,7 @@ def test_whatever_python_writes_is_read_the_same_or_as_its_digits(value: Any) ->
         (b'{"a": ":", "a" : "\\u003a"}', Unreadable("gives a name twice", '{"a":":","a":":"}')),
     ],
 )
-def test_what_is_wrong_with_one_value_stays_with_its_record(record: bytes, read: Any) -> None:
+def test_what_is_wrong_with_one_value_stays_with_its_record(record: bytes, read: Any, room: bool) -> None:
     found = page(json_read(records="ds"), b'{"ds": [{"b": 1}, %s, {"c": 2}]}' % record).records
     assert found == [{"b": 1}, read, {"c": 2}]
     assert page(jsonl_read(), b'{"b": 1}\n%s\n{"c": 2}\n' % record).records == found
@@ -158,7 +168,7 @@ def test_what_is_wrong_with_one_value_stays_with_its_record(record: bytes, read:
     assert parse_json(as_written(read)) == read
 
 
-def test_what_nests_without_end_is_cut_where_no_writer_takes_it() -> None:
+def test_what_nests_without_end_is_cut_where_no_writer_takes_it(room: bool) -> None:
     [record] = page(json_read(), b'[{"a": %s}]' % (b"[" * 4000 + b'"]"' + b"]" * 4000)).records
     with pytest.raises(orjson.JSONEncodeError):
         orjson.dumps(record)
