@@ -106,6 +106,26 @@ def require_memory(needed: int, doing: str) -> None:
             )
 
 
+def require_room(addresses: int, data: int, doing: str) -> None:
+    """Refuse to begin what reserves more than the limits of the process leave, whether it uses it or not.
+
+    Args:
+        addresses: bytes of addresses.
+        data: bytes of data.
+        doing: begins the message.
+
+    Raises:
+        ResourcesExhausted: with how much is needed and left, and by which limit.
+    """
+    needed = {_NAMES[resource.RLIMIT_AS]: addresses, _NAMES[resource.RLIMIT_DATA]: data}
+    for left, what in _left():
+        if left < needed.get(what, 0):
+            raise ResourcesExhausted(
+                f"{doing}: needs about {needed[what] // _MB} MB, and {max(left, 0) // _MB} MB are left of "
+                f"{what}; raise the limit, and run the same command again: nothing is lost"
+            )
+
+
 def leaves_addresses(needed: int) -> bool:
     """Tell whether the limits of the process leave so many bytes of addresses, used or not."""
     return all(left >= needed for left, what in _left() if what in _NAMES.values())

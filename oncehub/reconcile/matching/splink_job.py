@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from oncehub.errors import ResourcesExhausted, StoreError
-from oncehub.exhaustion import remedy
+from oncehub.errors import OncehubError, ResourcesExhausted, StoreError
+from oncehub.exhaustion import remedy, require_room
 from oncehub.reconcile.matching.levels import DATASETS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from splink import Linker
+
+_MB: Final = 2**20
+_ADDRESSES, _DATA = 800 * _MB, 600 * _MB
 
 Frequencies = Mapping[str, pl.DataFrame]
 """Column -> frame of that column and `tf_<column>`."""
@@ -27,16 +31,24 @@ def duckdb_connection() -> Iterator[DuckDBPyConnection]:
     Raises:
         StoreError: DuckDB fails; its own message, which could hold values, is left out.
     """
+    # Measured with two threads; DuckDB's and polars' threads keep what they have reserved.
+    if "duckdb" not in sys.modules:
+        require_room(_ADDRESSES, _DATA, "matching")
     import duckdb  # noqa: PLC0415 - a run that matches no record does not need it
 
     with duckdb.connect() as connection:
         try:
             yield connection
-        except duckdb.OutOfMemoryException as error:
-            raise ResourcesExhausted(f"matching: {remedy(error) or 'memory has ended'}") from None
         except duckdb.Error as error:
-            message = f"matching failed in DuckDB: {type(error).__name__}; its memory may be too small"
-            raise StoreError(message) from None
+            raise _failure(error) from None
+
+
+def _failure(error: Exception) -> OncehubError:
+    """Return what is said of a failure; the libraries' own messages could hold values."""
+    advice = remedy(error)
+    if advice or "OutOfMemory" in type(error).__name__:
+        return ResourcesExhausted(f"matching: {advice or 'memory has ended'}")
+    return StoreError(f"matching failed in DuckDB: {type(error).__name__}; its memory may be too small")
 
 
 @contextmanager
@@ -50,6 +62,7 @@ def linking(
     """
     # It takes half a second to import, and a run that scores nothing does not need it.
     from splink import DuckDBAPI, Linker  # noqa: PLC0415
+    from splink.internals.exceptions import SplinkException  # noqa: PLC0415
 
     with duckdb_connection() as connection:
         # Sums in another order, by several threads, would differ in the last digits.
@@ -63,7 +76,11 @@ def linking(
         for column, frame in frequencies.items():
             known = api.register(frame.to_arrow(), table_name=f"frequency_of_{column}")
             linker.table_management.register_term_frequency_lookup(known, column)
-        yield linker
+        try:
+            yield linker
+        except SplinkException as error:
+            # It quotes the statement.
+            raise _failure(error) from None
 
 
 def completed(frequencies: Frequencies, people: int, *frames: pl.DataFrame) -> dict[str, pl.DataFrame]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from functools import partial
+
+import duckdb
 import polars as pl
 import pytest
 
+from oncehub.errors import ResourcesExhausted
 from oncehub.reconcile.matching import scoring
 from oncehub.reconcile.matching.features import frame_of_people, frame_of_records, note_people, note_records
 from oncehub.reconcile.matching.models import frequencies_of, model_of
 from oncehub.reconcile.matching.scoring import score
+from oncehub.reconcile.matching.splink_job import duckdb_connection, linking
 from oncehub.store.statements import statement
 
 RECORDS = 60
@@ -81,3 +89,38 @@ def test_a_name_weighs_by_the_kept_models_frequency_not_by_that_of_the_records_a
     for number, weight in weights[0].items():
         less = weight - weights[1][number]
         assert less == pytest.approx(3.3219 if number in frequent else 0, abs=1e-3)
+
+
+MOST = "select count(distinct n) from (select unnest(range(5000000)) as n)"
+MEMORY_HAS_ENDED = re.compile("^matching: memory has ended")
+
+LITTLE = """
+import resource
+from oncehub.errors import ResourcesExhausted
+from oncehub.reconcile.matching.splink_job import duckdb_connection
+resource.setrlimit(resource.RLIMIT_DATA, (500 << 20, 500 << 20))
+try:
+    with duckdb_connection():
+        print("begun")
+except ResourcesExhausted as error:
+    print(error)
+"""
+
+
+def test_matching_does_not_begin_where_its_libraries_would_crash():
+    done = subprocess.run([sys.executable, "-c", LITTLE], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"matching: needs about 600 MB, and \d+ MB are left of its data .*\n", done.stdout)
+
+
+def test_what_duckdb_lacks_is_said_in_one_line_without_its_statement(frames, monkeypatch):
+    model, records, people = frames
+    little = {"memory_limit": "16MB", "temp_directory": ""}
+    monkeypatch.setattr(duckdb, "connect", partial(duckdb.connect, config=little))
+    with pytest.raises(ResourcesExhausted, match=MEMORY_HAS_ENDED), duckdb_connection() as database:
+        database.execute(MOST)
+    with (
+        pytest.raises(ResourcesExhausted, match=MEMORY_HAS_ENDED) as caught,
+        linking(model.settings, people, records, {}) as linker,
+    ):
+        linker.misc.query_sql(MOST)
+    assert "distinct" not in str(caught.value)
