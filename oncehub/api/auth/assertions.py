@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NoReturn
 
 import orjson
 from joserfc import jws, jwt
+from joserfc.errors import ExpiredTokenError
 from joserfc.jwt import JWTClaimsRegistry
 
-from oncehub.api.auth.tokens import MALFORMED, UNKNOWN_CLIENT, Caller, actor
+from oncehub.api.auth.tokens import CLOCKS_APART_SECONDS, MALFORMED, UNKNOWN_CLIENT, Caller, actor, clock_says
 from oncehub.api.http.oauth import ASSERTION_SECONDS
+from oncehub.clock import shown_time
 from oncehub.errors import NotAuthenticated
-from oncehub.share.clients.keys import PublicJwk, read_public_key
+from oncehub.share.clients.keys import MOST_KEYS, PublicJwk, read_public_key
 from oncehub.store.connection import Connection
 
 ASSERTION_ALGORITHMS: Final = ("Ed25519", "EdDSA", "ES256")
 """Signatures accepted on assertions; `EdDSA` is the older name of `Ed25519` (RFC 9864)."""
 
 _LEEWAY_SECONDS: Final = 10
-_CLOCKS_APART_SECONDS: Final = 60
 
 _REGISTERED = """
 select agreement, coalesce(
@@ -32,6 +33,15 @@ select agreement, coalesce(
 )
 from share.client
 where client_id = %(client)s and revoked_at is null
+"""
+
+_OTHER_DAYS = """
+select public_key, extract(epoch from valid_from)::float8, extract(epoch from valid_until)::float8,
+    extract(epoch from now())::float8
+from share.client_key
+where client_id = %s and leaked_at is null and (valid_from > now() or valid_until <= now())
+order by valid_until desc
+limit %s
 """
 
 
@@ -55,7 +65,9 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
     except MALFORMED:
         raise NotAuthenticated("the assertion is not a signed JWT with a subject") from None
     agreement, keys = _registered(connection, client_id)
-    thumbprint, claims = _verified(assertion, _meant(signed.protected, keys))
+    thumbprint, claims = _verified(assertion, _meant(signed.protected, keys)) or _ended(
+        connection, client_id, assertion
+    )
     _check_assertion(claims, client_id, issuer)
     _use_up(connection, client_id, claims)
     return Caller(client_id, agreement, thumbprint, *actor(claims))
@@ -80,14 +92,32 @@ def _meant(header: Mapping[str, Any], keys: Mapping[str, PublicJwk]) -> Iterator
         yield keys[header["kid"]]
 
 
-def _verified(assertion: str, keys: Iterator[PublicJwk]) -> tuple[str, dict[str, Any]]:
-    """Return the thumbprint of the key that signed the assertion, and its claims."""
+def _verified(assertion: str, keys: Iterable[PublicJwk]) -> tuple[str, dict[str, Any]] | None:
+    """Return the thumbprint of the key that signed the assertion, and its claims; None where none did."""
     for jwk in keys:
         key = read_public_key(jwk)
         try:
             return key.thumbprint(), jwt.decode(assertion, key, algorithms=ASSERTION_ALGORITHMS).claims
         except MALFORMED:
             continue
+    return None
+
+
+def _ended(connection: Connection, client_id: str, assertion: str) -> NoReturn:
+    """Refuse an assertion that no valid key signed; who holds a key of other days is told them.
+
+    Raises:
+        NotAuthenticated: always.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHER_DAYS, (client_id, MOST_KEYS))
+        keys = cursor.fetchall()
+    for jwk, start, end, now in keys:
+        if _verified(assertion, [jwk]):
+            raise NotAuthenticated(
+                f"the key that signed is valid from {shown_time(start)} until {shown_time(end)}, and the "
+                f"hub's clock says {shown_time(now)}"
+            )
     raise NotAuthenticated(UNKNOWN_CLIENT)
 
 
@@ -105,19 +135,28 @@ def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> 
         raise NotAuthenticated("the assertion's aud is missing, or names more than this hub")
     try:
         registry.validate(dict(claims))
+    except ExpiredTokenError:
+        raise NotAuthenticated(
+            f"the assertion expired at {shown_time(claims['exp'])}, {clock_says()}; sign a new one by a "
+            "right clock"
+        ) from None
     except MALFORMED as error:
         claim = getattr(error, "claim", None) or "claims"
-        raise NotAuthenticated(f"the assertion's {claim} is missing, wrong or expired") from None
+        ahead = f", or lies ahead, {clock_says()}" if claim in ("iat", "nbf") else ""
+        raise NotAuthenticated(f"the assertion's {claim} is missing or wrong{ahead}") from None
     # Written so that NaN, which JSON parsers accept, fails, too.
     if not claims["exp"] <= time.time() + ASSERTION_SECONDS + _LEEWAY_SECONDS:
-        raise NotAuthenticated(f"the assertion lives longer than {ASSERTION_SECONDS} seconds")
+        raise NotAuthenticated(
+            f"the assertion lives longer than {ASSERTION_SECONDS} seconds: it expires at "
+            f"{shown_time(claims['exp'])}, {clock_says()}"
+        )
     if len(claims["jti"]) > 256 or "\0" in claims["jti"]:
         raise NotAuthenticated("the assertion's jti is longer than 256 characters, or holds a zero")
 
 
 def _use_up(connection: Connection, client_id: str, claims: Mapping[str, Any]) -> None:
     # It expires by our clock and is deleted by the database's: deleted early, it could be used again.
-    forgotten_at = claims["exp"] + _LEEWAY_SECONDS + _CLOCKS_APART_SECONDS
+    forgotten_at = claims["exp"] + _LEEWAY_SECONDS + CLOCKS_APART_SECONDS
     with connection.cursor() as cursor:
         cursor.execute(
             "delete from share.assertion where client_id = %s and expires_at < now()", (client_id,)

@@ -15,12 +15,13 @@ from typing import Any, Final
 
 import orjson
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import OctKey
 from joserfc.jwt import JWTClaimsRegistry
 
 from oncehub.api.database import Question
 from oncehub.api.http.oauth import TOKEN_SECONDS
+from oncehub.clock import shown_time
 from oncehub.config.agreements import Agreement
 from oncehub.encryption.secrets import given_key, symmetric_key
 from oncehub.errors import NotAuthenticated
@@ -50,6 +51,9 @@ where change_id > (select max(change_id) from share.token_key where fingerprint 
 _TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - RFC 9068's media type, not a secret
 _NO_TOKEN: Final = "the token is not valid, or has expired"  # noqa: S105 - nor is this
 _MOST_REMEMBERED: Final = 4096
+
+CLOCKS_APART_SECONDS: Final = 60
+"""How far the clocks of the hub's servers, and its database's, may differ."""
 
 _ADMITTED = "select agreement, key_valid, alone from share.admitted(%(client)s, %(thumbprint)s)"
 
@@ -155,7 +159,7 @@ class VerifiedTokens:
     def __init__(self, keys: TokenKeys, issuer: str) -> None:
         self._keys = keys
         self._issuer = issuer
-        self._callers: dict[str, tuple[Caller, float]] = {}
+        self._callers: dict[str, tuple[Caller, float, float]] = {}
 
     def caller(self, token: str) -> Caller:
         """Return the caller of a bearer token.
@@ -164,14 +168,14 @@ class VerifiedTokens:
             NotAuthenticated: when the hub did not issue it, or it has expired.
         """
         known = self._callers.get(token)
-        if known is not None and time.time() < known[1]:
+        if known is not None and known[1] - CLOCKS_APART_SECONDS <= time.time() < known[2]:
             return known[0]
         claims = self._claims(token)
         caller = Caller(claims["sub"], claims["agreement"], claims["key"], *actor(claims))
         if len([*self._keys.accepted()]) == 1:
             if len(self._callers) >= _MOST_REMEMBERED:
                 self._callers.clear()
-            self._callers[token] = caller, claims["exp"]
+            self._callers[token] = caller, claims["iat"], claims["exp"]
         return caller
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -186,11 +190,23 @@ class VerifiedTokens:
             key={"essential": True},
         )
         try:
-            registry.validate(decoded.claims)
+            registry.validate({name: claim for name, claim in decoded.claims.items() if name != "iat"})
+            issued = float(decoded.claims["iat"])
+        except ExpiredTokenError:
+            expired = shown_time(decoded.claims["exp"])
+            raise NotAuthenticated(
+                f"the token expired at {expired}, {clock_says()}; ask for another"
+            ) from None
         except MALFORMED:
             raise NotAuthenticated(_NO_TOKEN) from None
         if decoded.header.get("typ") != _TOKEN_TYPE:
             raise NotAuthenticated(_NO_TOKEN)
+        # Another server's clock may be ahead. One that was set back must not prolong what it issued before.
+        if not issued - CLOCKS_APART_SECONDS <= time.time():
+            raise NotAuthenticated(
+                f"the token was issued at {shown_time(issued)}, {clock_says()}: a clock was set back; ask "
+                "for another"
+            )
         return decoded.claims
 
     def _decoded(self, token: str) -> jwt.Token:
@@ -201,6 +217,11 @@ class VerifiedTokens:
             except MALFORMED:
                 continue
         raise NotAuthenticated(_NO_TOKEN)
+
+
+def clock_says() -> str:
+    """Name the clock by which a time is judged."""
+    return f"and the hub's clock says {shown_time(time.time())}"
 
 
 def claimed_client(token: str) -> str | None:

@@ -176,6 +176,7 @@ def bearer(portal: Any, key: bytes, /, *, kind: str = "at+jwt", **claims: Any) -
         "sub": portal.client_id,
         "agreement": "portal-residence",
         "key": portal.key.thumbprint(),
+        "iat": int(time.time()),
         "exp": int(time.time()) + 60,
     }
     token = jwt.encode({"alg": "HS256", "typ": kind}, standard | claims, OctKey.import_key(key))
@@ -199,6 +200,56 @@ def test_tokens_are_taken_only_from_the_hub_and_in_time(http: TestClient, portal
     assert status(bearer(portal, key, sub="nobody")) == 401
     assert status(bearer(portal, key, key=OKPKey.generate_key("Ed25519").thumbprint())) == 401
     assert status({"Authorization": f"Bearer {portal.assertion()}"}) == 401
+
+
+HOUR, DAY = 3600, 86_400
+
+
+@pytest.mark.parametrize("jump", [HOUR, DAY, -HOUR, -DAY])
+def test_a_clock_that_jumps_is_named_and_no_token_outlives_it(
+    http: TestClient, portal: Any, monkeypatch: pytest.MonkeyPatch, jump: int
+) -> None:
+    """The hub's clock jumps, the client's is right; then the hub's is right again."""
+    given: list[dict[str, str]] = [bearer_of(portal)]
+
+    def mine() -> Any:
+        return http.get("/v1/agreements/mine", headers=given[-1])
+
+    assert mine().status_code == 200
+    assertion, right = portal.assertion(), time.time
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: right() + jump)
+        refused, answered = portal.ask_token(assertion), mine()
+        assert (refused.status_code, answered.status_code) == (401, 401)
+        told = [refused.json()["error_description"], answered.json()["detail"]]
+        assert all("the hub's clock says 20" in each for each in told), told
+        # Issued by the wrong clock.
+        given.append(bearer_of(portal))
+        assert mine().status_code == 200
+    answered = mine()
+    assert (answered.status_code, "the hub's clock says" in answered.json()["detail"]) == (401, True)
+    given.append(bearer_of(portal))
+    assert mine().status_code == 200
+
+
+def bearer_of(portal: Any) -> dict[str, str]:
+    """A token that the hub has just issued."""
+    return {"Authorization": f"Bearer {portal.ask_token(portal.assertion()).json()['access_token']}"}
+
+
+def test_who_signs_with_a_key_of_other_days_is_told_them(database: Connection, portal: Any) -> None:
+    for start, end in (("1 day", "2 days"), ("-2 days", "-1 day")):
+        with database, database.cursor() as cursor:
+            cursor.execute(
+                "update share.client_key set valid_from = now() + %s::interval, "
+                "valid_until = now() + %s::interval",
+                (start, end),
+            )
+        refused = portal.ask_token(portal.assertion()).json()["error_description"]
+        assert refused.startswith("the key that signed is valid from 20"), refused
+        assert "the hub's clock says 20" in refused
+        stranger = portal.assertion(key=OKPKey.generate_key("Ed25519"))
+        assert "did not sign" in portal.ask_token(stranger).json()["error_description"]
 
 
 def test_a_revoked_client_is_refused_at_once(database: Connection, portal: Any, believe: Any) -> None:
