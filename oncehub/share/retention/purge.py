@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
@@ -17,16 +18,25 @@ from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import load_entities
 from oncehub.config.operation import Kind, RetentionRules
 from oncehub.encryption.known_keys import known_key
-from oncehub.errors import RunBusy
+from oncehub.errors import RunBusy, StoreError
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.corrections.publish_notices import feed_name
 from oncehub.share.retention.kinds import Purge, purges
-from oncehub.store.connection import Connection, locked
+from oncehub.store.connection import Connection, Cursor, locked
 from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
+_log = logging.getLogger(__name__)
+
 _BATCH: Final = 5000
+_CLOCKS_APART: Final = timedelta(minutes=5)
+
+_CLOCKS: Final = """
+select clock_timestamp(), max(purged_at),
+    coalesce(sum(removed) filter (where purged_at > clock_timestamp()), 0)
+from audit.purge
+"""
 
 # Of clients that may still ask; where one has said nothing yet, nothing counts as kept.
 _KEPT: Final = """
@@ -113,13 +123,14 @@ def purge(
     Args:
         settings: name the rules, and the keys that proofs are signed with.
         database: used instead of a connection of its own.
-        now: the moment that horizons are counted from.
+        now: the moment that horizons are counted from; by default the machine's time, if the database's is
+            the same.
         size: rows in one transaction.
 
     Raises:
         RunBusy: when another process purges.
         ConfigError: when `retention.yaml` or the signing key is wrong.
-        StoreError: when the database cannot be used.
+        StoreError: when the database cannot be used, or its clock and the machine's differ.
     """
     rules = load_rules(settings, "retention", RetentionRules)
     with (
@@ -132,10 +143,36 @@ def purge(
         with connection:
             due = _purges(settings, connection)
             with connection.cursor() as cursor:
+                moment = now or _agreed_time(cursor)
                 known_key(cursor, "signing", settings.home)
                 digesting = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
-        purger = _Purger(rules, now or datetime.now(UTC), signing_key(settings.home), digesting, size)
+        purger = _Purger(rules, moment, signing_key(settings.home), digesting, size)
         return purger.run(connection, due)
+
+
+def _agreed_time(cursor: Cursor) -> datetime:
+    """Return the machine's time, if the database's clock agrees; warn if a purge was dated later.
+
+    Raises:
+        StoreError: when it does not: what one of them lets go, the other keeps.
+    """
+    cursor.execute(_CLOCKS)
+    database, last, early = cursor.fetchone() or (None, None, 0)
+    moment = datetime.now(UTC)
+    if abs(moment - database) > _CLOCKS_APART:
+        own, other = (f"{each.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for each in (moment, database))
+        raise StoreError(
+            f"this machine's clock says {own} and the database's {other}, and what is due depends on it: set "
+            "both right, and purge again; nothing was purged"
+        )
+    if early:
+        _log.warning(
+            "the last purge is dated %s, ahead of the clock: %d rows may have gone too early, or the clock "
+            "is behind now",
+            f"{last.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+            early,
+        )
+    return moment
 
 
 class _Purger:

@@ -19,9 +19,10 @@ from psycopg2.extras import Json
 
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.purge_proofs import find_tampered_proof
+from oncehub.config.catalogue import load_rules
 from oncehub.config.operation import RetentionRules
 from oncehub.encryption.secrets import create_key
-from oncehub.errors import ConfigError, RunBusy
+from oncehub.errors import ConfigError, RunBusy, StoreError
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
@@ -286,6 +287,37 @@ def test_a_proof_that_was_bent_past_the_database_is_named(kept: Kept, bend: str,
     kept.run("alter table audit.purge disable trigger purge_insert_only")
     kept.run(bend)
     assert str(kept.bent()).startswith(told)
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1)])
+def test_a_machine_whose_clock_jumps_purges_nothing_and_says_so(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    class Jumped(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + jump
+
+    keep = load_rules(kept.settings, "retention", RetentionRules).kinds["deleted_records"].keep
+    # Due within the day by which the clock is ahead.
+    kept.put("deleted_records", datetime.now(UTC) - keep + timedelta(hours=12))
+    monkeypatch.setattr(purging, "datetime", Jumped)
+    with pytest.raises(StoreError, match=r"this machine's clock says 20.* and the database's 20"):
+        purge(kept.settings, kept.database)
+    monkeypatch.undo()
+    assert purge(kept.settings, kept.database).removed == {}
+
+
+def test_a_purge_that_was_dated_ahead_of_the_clock_is_told_with_what_went(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.put("deleted_records", OLD)
+    purge(kept.settings, kept.database, now=NOW)
+    kept.run("alter table audit.purge disable trigger purge_insert_only")
+    kept.run("update audit.purge set purged_at = now() + interval '1 day'")
+    with caplog.at_level("WARNING"):
+        purge(kept.settings, kept.database)
+    assert "ahead of the clock: 1 rows may have gone too early" in caplog.text
 
 
 def test_proofs_of_another_hub_are_not_trusted(kept: Kept, tmp_path: Path) -> None:
