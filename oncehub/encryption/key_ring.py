@@ -118,7 +118,10 @@ def drop_key(home: Path, dropped: str) -> None:
         KeyMissing: when the ring does not hold it.
     """
     ring = load_key_ring(home)
-    ring.key(dropped)
+    if dropped not in ring.keys:
+        raise KeyMissing(
+            f"there is no key {dropped} to retire in {ring.place}, which holds {', '.join(ring.keys)}"
+        )
     if dropped == ring.primary:
         raise ConfigError(f"the key {dropped} is the primary key; first add another one: oncehub keys rotate")
     if os.environ.get(VARIABLE):

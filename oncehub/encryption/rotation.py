@@ -130,7 +130,7 @@ def retire(settings: Settings, key: str, database: Connection | None = None) -> 
                     "first run: oncehub keys rotate --resume"
                 )
             ring = load_key_ring(settings.home)
-            if key != ring.primary:
+            if key in ring.keys and key != ring.primary:
                 forget_key(cursor, ring.key(key))
         # After that is committed: a known key that is not there stops the hub.
         drop_key(settings.home, key)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from airflow.sdk import Asset
@@ -15,6 +16,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from oncehub.airflow.retries import HOPELESS, TaskEnded
 from oncehub.airflow.schedule import due
+from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from stubs.client import Systems
 
@@ -55,6 +57,50 @@ def test_a_purge_hands_on_counts_only(dag_file: DagFile, database: Connection) -
     purged = dag_file("purge").purge_due.function()
     assert purged["removed"] == {"deleted_records": 1}
     assert not any(told in json.dumps(purged, ensure_ascii=False) for told in ("001084000999", "Bí Mật"))
+
+
+def tasks_after_reading(dag_file: DagFile) -> dict[str, Callable[[], Any]]:
+    """The tasks of all DAGs but the reads."""
+    reconcile, publish = dag_file("reconcile"), dag_file("publish")
+    return {
+        "link": reconcile.link.function,
+        "settle": lambda: reconcile.settle.function({"number": 0, "of": 1}),
+        "finish": reconcile.finish.function,
+        "publish": lambda: publish.publish.function("residence"),
+        "publish_corrections": lambda: publish.publish_corrections.function("tax"),
+        "sign_entries": dag_file("checkpoint").sign_entries.function,
+        "measure": dag_file("coverage").measure.function,
+        "purge_due": dag_file("purge").purge_due.function,
+    }
+
+
+def test_each_task_runs_without_its_predecessor_and_twice(dag_file: DagFile) -> None:
+    counts = {"people", "people_created", "opened", "changes", "lines", "batches"}
+    for name, task in tasks_after_reading(dag_file).items():
+        for _ in range(2):
+            done = task()
+            if name == "finish":
+                assert done["adds_up"]
+            elif name != "link":
+                assert {done[count] for count in counts & done.keys()} == {0}, name
+
+
+def test_each_task_stops_for_good_where_the_database_is_another_or_its_keys_are_lost(
+    dag_file: DagFile, database: Connection, settings: Settings
+) -> None:
+    tasks = tasks_after_reading(dag_file)
+    (settings.home / "keys").rename(settings.home / "kept")
+    for name in ("settle", "sign_entries", "purge_due"):
+        with pytest.raises(TaskEnded, match=r"the (data|signing) key") as ended:
+            tasks[name]()
+        assert ended.value.delays == HOPELESS
+    with database, database.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("update hub.history set system_identifier = system_identifier - 1")
+    for task in tasks.values():
+        with pytest.raises(TaskEnded, match="oncehub restore adopt") as ended:
+            task()
+        assert ended.value.delays == HOPELESS
 
 
 @pytest.mark.usefixtures("connected")

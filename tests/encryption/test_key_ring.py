@@ -84,7 +84,7 @@ def test_only_a_key_that_is_not_primary_is_dropped(tmp_path: Path) -> None:
         drop_key(tmp_path, ring.primary)
     drop_key(tmp_path, former)
     assert list(load_key_ring(tmp_path).keys) == [ring.primary]
-    with pytest.raises(KeyMissing):
+    with pytest.raises(KeyMissing, match=f"no key {former} to retire in .*, which holds {ring.primary}"):
         drop_key(tmp_path, former)
 
 

@@ -114,6 +114,8 @@ def test_a_key_is_retired_only_once_nothing_is_encrypted_with_it(
     with kept.database, kept.database.cursor() as cursor:
         cursor.execute("update intake.rejected set key_id = %s", (kept_back.primary,))
     retire(kept.settings, former, kept.database)
+    with pytest.raises(KeyMissing, match=f"no key {former} to retire"):
+        retire(kept.settings, former, kept.database)
     assert list(load_key_ring(kept.settings.home).keys) == [kept_back.primary]
 
 
