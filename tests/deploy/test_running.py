@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.compose
 
@@ -27,7 +28,9 @@ PROJECT = "oncehub-compose-test"
 SOURCES = ("banking", "customs", "population", "portal", "tax")
 
 # No port of this machine is taken: an installation may run beside the test.
-OVERRIDE = "services: {api: {ports: !reset []}, airflow-api-server: {ports: !reset []}}"
+OVERRIDE = (
+    "services: {api: {ports: !reset []}, airflow-api-server: {ports: !reset []}, proxy: {ports: !reset []}}"
+)
 
 # What a repeated read must leave as it is; the other tables count runs.
 ROWS = """
@@ -157,6 +160,27 @@ def test_no_secret_is_in_any_log(hub: Installation) -> None:
     assert "Traceback" not in logs
 
 
+def test_an_error_of_airflows_database_shows_no_secret(hub: Installation) -> None:
+    # As Airflow takes no object for `extra`, its database refuses it, and the error tells the statement.
+    wrong = {
+        "oncehub_wrong": {"conn_type": "http", "login": "l0gin-is-here", "password": "s3cret", "extra": {}}
+    }
+    imported = "cat >/tmp/wrong.json && airflow connections import /tmp/wrong.json"
+    command = ["docker", "compose", "exec", "-T", "airflow-scheduler", "sh", "-c", imported]
+    said = subprocess.run(
+        command,
+        check=False,
+        cwd=hub.folder,
+        env=hub.environment,
+        input=json.dumps(wrong),
+        capture_output=True,
+        text=True,
+    )
+    assert said.returncode == 1
+    assert "INSERT INTO connection" in said.stderr
+    assert "l0gin" not in said.stdout + said.stderr
+
+
 def test_no_login_that_serves_is_a_superuser(hub: Installation) -> None:
     logins = hub.query(
         "select distinct usename, usesuper from pg_stat_activity natural join pg_user "
@@ -187,6 +211,21 @@ def test_no_service_makes_a_key_of_its_own(hub: Installation) -> None:
     for service, each in hub.containers().items():
         if each["State"]["Running"] and each["Config"]["Image"] == "oncehub":
             assert hub.compose("exec", "-T", service, "find", "/srv/state/hub", "-type", "f") == "", service
+
+
+def test_the_proxy_passes_on_what_agencies_ask_and_keeps_the_rest_inside(hub: Installation) -> None:
+    image = yaml.safe_load((hub.folder / "docker-compose.yml").read_text("utf-8"))["services"]["proxy"][
+        "image"
+    ]
+    if subprocess.run(["docker", "image", "inspect", image], check=False, capture_output=True).returncode:
+        pytest.skip(f"{image} is not here, and an installation with simulated systems does not need it")
+    hub.compose("up", "--detach", "--wait", "--no-deps", "proxy")
+    asked = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code} ")
+    paths = ("/openapi.json", "/v1/feeds/residence/changes", "/ready", "/live", "/metrics")
+    urls = [f"http://127.0.0.1:8000{path}" for path in paths]
+    answers = "".join(hub.compose("exec", "-T", "proxy", *asked, url) for url in urls)
+    assert answers.split() == ["200", "401", "404", "404", "404"]
+    hub.compose("rm", "--force", "--stop", "proxy")
 
 
 def test_every_service_comes_back_when_it_is_killed_and_the_rows_are_the_same(hub: Installation) -> None:
