@@ -74,34 +74,49 @@ create or replace function text.is_family_name(folded_word text) returns boolean
     ));
 comment on function text.is_family_name is 'a folded word is a family name (họ) of Kinh or a minority';
 
-create or replace function text.is_given_name(folded_word text) returns boolean
+create or replace function text.is_given_name_in(name text, folded_word text) returns boolean
     language sql immutable strict parallel safe
-    return folded_word = any(string_to_array(
-        'ai am an anh ao ba bac bach bai ban bang banh bao bay be ben bi bich bien biet bin binh '
-        'boi bon bong buoi buu ca cam can canh cao cat cau chanh chau che chi chien chieu chin '
-        'chinh cho chuc chung chuong chuyen co con cong cu cua cuc cung cuong dai dam dan dang '
-        'danh dao dat dau dem den di dich diem dien diep dieu dinh do doa doai doan doi don dong '
-        'du duc dung duoc duong duy duyen em gai gam gan gia giac giam giang giao giap giau gioi '
-        'ha hac hai ham han hang hanh hao hau hi hien hieu hinh ho hoa hoai hoan hoang hoc hoe '
-        'hoi hon hong hop hot hua hue hung huong huu huy huyen huynh ich kha khai kham khan khang '
-        'khanh khau khe khen khiem khoa khoai khoan khoi khong khu khue khuong khuyen khuyet kiem '
-        'kien kiet kieu kim ky la lac lai lam lan lang lanh lap lau le len lich liem lien lieu '
-        'linh lo loan loc loi long lua luan luat luc luong luu luyen ly mai man manh mao mau may '
-        'men mi mien minh mo moi mong mui muoi muon my na nam nan nang nga ngai ngan nghi nghia '
-        'nghiem ngo ngoan ngoc ngon ngu nguyen nguyet nha nham nhan nhat nhi nhiem nhien nho nhu '
-        'nhung nhuong ni nien ninh nong nu nuoi oanh on phai pham phan phat phi pho phong phu '
-        'phuc phung phuoc phuong qua quan quang quat que qui quoc quy quyen quyet quynh ren ri sa '
-        'sac sam san sang sanh sao sau sen si sinh so soan son song su sua suong suot suu sy ta '
-        'tai tam tan tang tao tap tat tay te tham than thang thanh thao thap that the them thi '
-        'thich thiem thien thiep thiet thieu thin thinh tho thoa thoai thoan thoi thom thong thu '
-        'thua thuan thuat thuc thuong thuy thuyen thuyet ti tich tiem tien tieng tiep tiet tin '
-        'tinh to toai toan toi ton trac trai tram tran trang tri trien trieu trinh trong tru truc '
-        'trung truoc truong truyen tu tua tuan tuat tuc tue tung tuoi tuong tuyen tuyet ty uc ut '
-        'uyen van vang vi vien viet vinh vo vong vu vui vuong vuot vy xa xinh xoa xoan xuan xuyen '
-        'xuyet y yen',
-        ' '
-    ));
-comment on function text.is_given_name is 'a folded word is in use as a Vietnamese given name (tên)';
+    return (
+        select case
+            -- A name without any mark is written without them.
+            when octet_length(name) = length(name)
+                then folded_word = any(string_to_array(text.fold(names), ' '))
+            else exists (
+                select from regexp_split_to_table(lower(normalize(name, nfc)), '\s+') word
+                where text.fold(word) = folded_word and word = any(string_to_array(names, ' '))
+            )
+        end
+        from (
+            select
+            'an anh ba biên biển bá bách bình bích bính bông băng bạch bảo bảy bắc bằng ca cam canh cao '
+            'chi chinh chiến chung chuyên châm châu chí chín chính chương chấn cung công cúc cương '
+            'cường cảnh cầm cần cẩm danh dinh diễm diễn diện diệp diệu doan doanh dung duy duyên duẩn '
+            'dân dĩnh dũng dư dương dần dậu em gia giang giàu giác giáp gái gấm hinh hiên hiến hiếu '
+            'hiền hiển hiệp hiệu hoa hoan hoà hoài hoàn hoàng hoành hoá huy huyên huyền huân huê huấn '
+            'huế huệ huỳnh hà hài hành hào hân hòa hóa hùng hưng hương hướng hường hạ hạnh hạo hải hảo '
+            'hậu hằng học hồ hồi hồng hổ hội hợi hợp hữu kha khang khiêm khiết khoa khoan khoát khuyên '
+            'khuê kháng khánh khôi khôn khương khả khải kim kiên kiếm kiều kiệm kiện kiệt kính kỳ kỷ la '
+            'lai lam lan linh liêm liên liễu loan long luyến luyện luân luận luật ly lài lành lâm lân '
+            'lãm lê lý lăng lĩnh lư lưu lương lượng lạc lập lễ lệ lộc lợi lụa lục lữ lực mai mi minh '
+            'miên my mây mão mùi mơ mười mạnh mẫn mận mậu mến mị mỵ mỹ na nam nga nghi nghiêm nghiệp '
+            'nghĩa nghị ngoan ngoạn nguyên nguyện nguyệt ngà ngát ngân ngôn ngọc ngộ nhi nhiên nho nhu '
+            'nhung nhàn nhân nhã như nhường nhượng nhạn nhất nhẫn nhật nhị ninh nông năm năng nương '
+            'oanh phan phi phong phát phùng phú phúc phương phước phượng phụng quang quy quyên quyến '
+            'quyết quyền quân quý quảng quế quốc quỳnh sa san sang sen sinh song sáng sáu sâm sĩ sơn '
+            'sửu sỹ thanh thao thi thiên thiết thiện thiệu thoa thoan thoại thu thuyên thuyết thuý '
+            'thuần thuận thuật thuỳ thuỵ thuỷ thy thành thái thân thêm thìn thông thùy thúy thăng thơ '
+            'thơm thư thương thường thưởng thượng thạch thạnh thạo thảo thắm thắng thế thịnh thọ thống '
+            'thới thời thục thụy thủ thủy thứ tiên tiến tiền tiệp toàn toán toại toản trang tri trinh '
+            'triết triều triệu trung trà tràng trác tráng trâm trân trình trí trúc trương trường trấn '
+            'trầm trị trọng trực tuyên tuyến tuyết tuyền tuân tuý tuấn tuất tuệ tài tám tâm tân tây '
+            'tình tín tính tôn tùng tú túy tý tĩnh tư tươi tường tưởng tạ tạo tải tản tấm tấn tần tố '
+            'tốt tứ tử tỵ uy uyên uyển vi vinh viên viễn việt vui vy vàng vân võ văn vĩ vĩnh vũ vương '
+            'vượng vị vịnh vọng vỹ xoan xuyên xuyến xuân y yên yến ánh ân út ý đa đan đang điềm điền '
+            'điển điệp đoan đoài đoàn đàn đào đình đích đô đông đăng đương đường được đại đạo đạt đảng '
+            'đắc đằng định đồng độ đức ảnh' as names
+        ) list
+    );
+comment on function text.is_given_name_in is 'a word of a name is in use as a Vietnamese given name (tên)';
 
 create or replace function text.order_of_name(folded_words text[]) returns text
     language sql immutable strict parallel safe

@@ -25,10 +25,13 @@ declare
     short boolean := false;
     similar_family boolean := false;
     may_be_another boolean := false;
+    marked boolean;
 begin
     if coalesce(cardinality(said) * cardinality(names), 0) = 0 then
         return 'unstated';
     end if;
+    -- A name without any mark is written without them.
+    marked := octet_length(stated) > length(stated) and octet_length(known) > length(known);
     given_is := case when text.marks(stated, given) <> text.marks(known, given) then 'marks' else 'same' end;
     if text.fold_name(stated) = text.fold_name(known)
         or text.fold_parts(stated) = text.fold_parts(known)
@@ -63,12 +66,16 @@ begin
     if word is null or text.is_short_form(word, given) then
         given_is := 'absent';
     elsif word <> given then
-        if not text.is_slip(word, given) then
+        -- Lan and Loan are two names; Lna is none. Twins have names that rhyme, and slips mostly leave marks alone.
+        may_be_another := shape <> 'given name first' and text.is_given_name_in(stated, word);
+        if not text.is_slip(word, given)
+            or may_be_another and (
+                substr(word, 2) = substr(given, 2)
+                or marked and text.marks(stated, word) is distinct from text.marks(known, given)
+            ) then
             return 'other_given_name';
         end if;
         given_is := 'slip';
-        -- Lan and Loan are two names; Lna is none.
-        may_be_another := text.is_given_name(word);
     end if;
     if place is not null then
         said := said[:place - 1] || said[place + 1:];
@@ -117,6 +124,7 @@ begin
         when given_is = 'marks' then 'other_marks'
         when given_is = 'slip' and not short and slips = 0 and shape = 'family name first'
             then case when may_be_another then 'similar_given_name' else 'slip_in_given_name' end
+        when given_is = 'slip' and may_be_another then 'other_name'
         when given_is = 'slip' or slips > 1 then 'slips'
         when similar_family then 'similar_family_name'
         when cardinality(string_to_array(text.fold(stated), ' ')) = 1 then 'given_name_alone'
