@@ -52,7 +52,7 @@ def trusted_keys(path: Path) -> dict[str, OKPKey]:
     Raises:
         ConfigError: when the file holds no such set, or is larger, deeper or of more keys than any.
     """
-    content = read_bounded(path, MOST_KEY_BYTES)
+    content = read_bounded(path, MOST_KEY_BYTES, "; `oncehub audit keys` prints a set of them")
     try:
         document = orjson.loads(content)
         check_levels(path, document, _MOST_LEVELS)
