@@ -70,7 +70,7 @@ insert into affected select * from drawn;
 # Most records agree with the register in everything they state, and need no function.
 _DIFFERS = sql.SQL("""not case
         when s.name_key = {table}.name_key and truth.same_partial_date(s.birth_date, {table}.birth_date)
-            and s.sex is not distinct from {table}.sex
+            and (s.sex <> {table}.sex) is not true
             then true
         else exists (
             select from unnest(

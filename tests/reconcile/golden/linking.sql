@@ -100,7 +100,7 @@ select
     s.birth_date is not null,
     b.person_key is not null or not case
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and s.sex is not distinct from "f".sex
+            and (s.sex <> "f".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -117,7 +117,7 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and s.sex is not distinct from "g".sex
+            and (s.sex <> "g".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -163,7 +163,7 @@ select
     s.birth_date is not null,
     b.person_key is not null or not case
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and s.sex is not distinct from "f".sex
+            and (s.sex <> "f".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -180,7 +180,7 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and s.sex is not distinct from "g".sex
+            and (s.sex <> "g".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -231,7 +231,7 @@ select
     s.birth_date is not null,
     b.person_key is not null or not case
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and s.sex is not distinct from "f".sex
+            and (s.sex <> "f".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -248,7 +248,7 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and s.sex is not distinct from "g".sex
+            and (s.sex <> "g".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -299,7 +299,7 @@ select
     s.birth_date is not null,
     b.person_key is not null or not case
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and s.sex is not distinct from "f".sex
+            and (s.sex <> "f".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -316,7 +316,7 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and s.sex is not distinct from "g".sex
+            and (s.sex <> "g".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -450,7 +450,7 @@ select
     s.birth_date is not null,
     b.person_key is not null or not case
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and s.sex is not distinct from "f".sex
+            and (s.sex <> "f".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -467,7 +467,7 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and s.sex is not distinct from "g".sex
+            and (s.sex <> "g".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -518,7 +518,7 @@ select
     s.birth_date is not null,
     b.person_key is not null or not case
         when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and s.sex is not distinct from "f".sex
+            and (s.sex <> "f".sex) is not true
             then true
         else exists (
             select from unnest(
@@ -535,7 +535,7 @@ select
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
         when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and s.sex is not distinct from "g".sex
+            and (s.sex <> "g".sex) is not true
             then true
         else exists (
             select from unnest(
