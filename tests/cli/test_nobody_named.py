@@ -99,6 +99,7 @@ def arguments(
         ("person", "split"): [person, "--record", "/".join(record), *word],
         ("quarantine", "replay"): ["tax.registrations"],
         ("quarantine", "show"): ["1"],
+        ("watch",): ["--once"],
     }
 
 
