@@ -244,7 +244,7 @@ def test_no_process_stays(finished: Finished) -> None:
 
 def test_an_interrupt_while_starting_ends_everything(folder: Path) -> None:
     process = start(folder)
-    read_until(process, "making a population")
+    read_until(process, "people and both databases")
     until(lambda: len(processes_of(folder)) > 3)
 
     process.send_signal(signal.SIGINT)
@@ -257,7 +257,7 @@ def test_an_interrupt_while_starting_ends_everything(folder: Path) -> None:
 
 def test_a_kill_leaves_no_process(folder: Path) -> None:
     process = start(folder)
-    read_until(process, "making a population")
+    read_until(process, "people and both databases")
     until(lambda: (folder / "postgres" / "postmaster.pid").exists() and len(processes_of(folder)) > 3)
 
     process.kill()

@@ -245,9 +245,9 @@ def test_what_the_server_lacks_is_named_with_the_way_out(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(server_folder: Callable[[], Path]) -> Iterator[Path]:
     """A disk of its own, of 400 MB."""
-    disk = tmp_path / "disk"
+    disk = server_folder() / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:

@@ -59,10 +59,10 @@ def test_a_source_that_corrects_itself_is_notified_with_the_resolution_time(
             note_read(told_hub.database, own, "office", after, page.next)
         return page.lines
 
-    state(told_hub, 1, 0, told_name="Nguyễn Thị Oanh")
+    state(told_hub, 1, 0, told_name="Nguyễn Thu Ánh")
     told_hub.reconcile()
     (opening,) = fetched(0)
-    assert (opening["source_value"], opening["golden_value"]) == ("Nguyễn Thị Oanh", "Nguyễn Thị Ánh")
+    assert (opening["source_value"], opening["golden_value"]) == ("Nguyễn Thu Ánh", "Nguyễn Thị Ánh")
     assert opening["asserted_by"]["source"] == "population"
     with told_hub.database:
         acknowledge(told_hub.database, agreement, own, 1, [], client_id="office")
