@@ -1,6 +1,6 @@
 """How commands and the API log: lines for people, or JSON for machines; no value of an exception.
 
-Each line carries what is bound at its place: the request's id, or the run that reads, links or publishes.
+A line of JSON has the id of its request, or of the run that reads a stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tells people that a task has failed for good, at the addresses of `ONCEHUB_NOTIFY`."""
+"""Notifies the addresses of `ONCEHUB_NOTIFY` that a task has failed for good."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class TaskFailed(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         """Send the notification."""
-        from oncehub.watch.notifier import Notifier
+        from oncehub.watch.notifier import WHAT_TO_DO, Notifier
 
         task = context["task_instance"]
         error = context.get("exception")
         sentence = str(error) if isinstance(error, TaskEnded) else type(error).__name__
         run = f"Run {context['run_id']}, try {task.try_number}."
-        text = f"{sentence}\n{run}\nWhat to do: docs/operations/runbook.md"
+        text = f"{sentence}\n{run}\n{WHAT_TO_DO}"
         Notifier().send(f"oncehub task failed: {task.dag_id}.{task.task_id}", text)

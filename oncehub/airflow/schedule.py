@@ -1,20 +1,17 @@
-"""How the hub's DAGs are scheduled, bounded in time and retried, and who is told when a task fails."""
+"""How the hub's DAGs are scheduled, bounded in time and retried, and what a failed task sends."""
 
 from __future__ import annotations
 
 import itertools
 from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import CronTriggerTimetable
 from croniter import croniter
 
 from oncehub.airflow.notifier import TaskFailed
 from oncehub.airflow.retries import OUTAGE, Retries
-
-VIETNAM = "Asia/Ho_Chi_Minh"
-"""Time zone of all schedules (UTC+7, no daylight saving time)."""
+from oncehub.clock import VIETNAM
 
 _LOOKED_AT: Final = 60
 """Runs among which the longest interval is looked for: those of every day in a month and more."""
@@ -25,11 +22,11 @@ def due(cron: str) -> CronTriggerTimetable:
 
     Airflow's backfill takes these intervals. Where runs lie unevenly, they overlap.
     """
-    start = datetime(2026, 1, 1, tzinfo=ZoneInfo(VIETNAM))
+    start = datetime(2026, 1, 1, tzinfo=VIETNAM)
     following = croniter(cron, start)
     moments = [following.get_next(datetime) for _ in range(_LOOKED_AT)]
     longest = max(later - earlier for earlier, later in itertools.pairwise(moments))
-    return CronTriggerTimetable(cron, timezone=VIETNAM, interval=longest)
+    return CronTriggerTimetable(cron, timezone=VIETNAM.key, interval=longest)
 
 
 def one_at_a_time(*, task: timedelta, run: timedelta) -> dict[str, Any]:

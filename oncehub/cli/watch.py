@@ -44,8 +44,8 @@ def watch(
     notifier = Notifier()
     if notify_test:
         if not notifier.addresses:
-            raise ConfigError(f"{ADDRESSES} is not set; write the addresses of those who are to be told")
-        if not notifier.send("oncehub test", "Whoever reads this is told of the hub's alarms."):
+            raise ConfigError(f"{ADDRESSES} is not set; write the addresses that notifications go to")
+        if not notifier.send("oncehub test", "Alarms of the hub are sent to this address."):
             sys.stderr.write("oncehub: no address took the notification\n")
             raise typer.Exit(1)
         sys.stdout.write(f"sent to {notifier.addresses}\n")
@@ -58,12 +58,16 @@ def watch(
     first = watchdog.look()
     serving = serve_figures(host, port, lambda: watchdog.figures) if port else nullcontext()
     with serving:
-        sys.stdout.write(f"watching; {_told(notifier.addresses)}")
+        sys.stdout.write(f"watching; {_recipients(notifier.addresses)}")
         sys.stdout.write(f"; figures at http://{host}:{port}/metrics\n" if port else "\n")
         sys.stdout.write("".join(f"not watched: {each}\n" for each in first.unwatched))
         sys.stdout.flush()
         watchdog.run(stopped)
 
 
-def _told(addresses: int) -> str:
-    return f"{addresses} addresses are told" if addresses else "ONCEHUB_NOTIFY is not set, so nobody is told"
+def _recipients(addresses: int) -> str:
+    return (
+        f"notifications go to {addresses} addresses"
+        if addresses
+        else "ONCEHUB_NOTIFY is not set: no notifications"
+    )

@@ -1,4 +1,4 @@
-"""What the operator decides: retention periods (`retention.yaml`), and when people are told of alarms."""
+"""What the operator decides: retention periods (`retention.yaml`), and when alarms are sent."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class RetentionRules(Document):
 
 
 class AlarmRules(Document):
-    """`mappings/rules/alarms.yaml`: how long something may be wrong before somebody is told.
+    """`mappings/rules/alarms.yaml`: how long something may be wrong before an alarm is sent.
 
     Attributes:
         database_down: the hub's database refuses its use.

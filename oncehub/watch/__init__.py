@@ -1,1 +1,1 @@
-"""Watching the hub from outside Airflow: its figures, the alarms they raise, and who is told."""
+"""Watching the hub from outside Airflow: its figures, the alarms they raise, and notifications of them."""

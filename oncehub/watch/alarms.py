@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
-import psycopg2
 import requests
 from croniter import croniter
 
+from oncehub.clock import VIETNAM
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_connectors, load_folder, load_rules
 from oncehub.config.connector import Connector
@@ -24,14 +23,13 @@ from oncehub.config.operation import AlarmRules
 from oncehub.config.quantities import in_words
 from oncehub.errors import ConfigError, OncehubError
 from oncehub.settings import Settings
-from oncehub.store.failures import describe
+from oncehub.store.failures import without_values
 from oncehub.watch.figures import Figure, read_figures
 
 AIRFLOW_URL: Final = "ONCEHUB_AIRFLOW_URL"
 API_URL: Final = "ONCEHUB_API_URL"
 DISKS: Final = "ONCEHUB_WATCH_DISKS"
 
-_VIETNAM: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 _TIMEOUT: Final = 10.0
 
 
@@ -61,11 +59,13 @@ class Watched:
         figures: of the database, when it can be read, and of the disks.
         alarms: what needs a person.
         unwatched: what was not looked at, and how to have it watched.
+        repeat: how long after a notification the same alarm is sent again.
     """
 
     figures: tuple[Figure, ...]
     alarms: tuple[Alarm, ...]
     unwatched: tuple[str, ...]
+    repeat: timedelta
 
 
 class Lookout:
@@ -95,12 +95,12 @@ class Lookout:
 
         figures: list[Figure] = []
         try:
-            figures += read_figures(self._settings)
+            with without_values("reading the hub's figures"):
+                figures += read_figures(self._settings)
         except ConfigError:
             raise
-        except (OncehubError, psycopg2.Error) as error:
-            text = describe(error) if isinstance(error, psycopg2.Error) else str(error)
-            raised(rules.database_down, Alarm("database_down", "", text))
+        except OncehubError as error:
+            raised(rules.database_down, Alarm("database_down", "", str(error)))
         disks = list(_disks(self._settings))
         unwatched: list[str] = []
         if airflow := os.environ.get(AIRFLOW_URL):
@@ -116,7 +116,7 @@ class Lookout:
             *_full(rules, disks),
         ]
         alarms = [*self._lasting(wrong), *by_age]
-        return Watched((*figures, *disks), tuple(alarms), tuple(unwatched))
+        return Watched((*figures, *disks), tuple(alarms), tuple(unwatched), rules.repeat)
 
     def _lasting(self, wrong: Mapping[str, tuple[timedelta, Alarm]]) -> Iterator[Alarm]:
         now = datetime.now(UTC)
@@ -269,4 +269,4 @@ def _age(seconds: float) -> str:
 
 
 def _vietnam(timestamp: float) -> datetime:
-    return datetime.fromtimestamp(timestamp, UTC).astimezone(_VIETNAM)
+    return datetime.fromtimestamp(timestamp, UTC).astimezone(VIETNAM)

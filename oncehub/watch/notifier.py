@@ -1,4 +1,4 @@
-"""Tells people of alarms at the addresses of `ONCEHUB_NOTIFY`: mail, webhooks and chats, through Apprise."""
+"""Sends notifications to the addresses of `ONCEHUB_NOTIFY`: mail, webhooks and chats, through Apprise."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ with needs_extra("watch"):
     from apprise import Apprise, NotifyType
 
 ADDRESSES: Final = "ONCEHUB_NOTIFY"
+
+WHAT_TO_DO: Final = "What to do: docs/operations/runbook.md"
+"""Ends each notification of something that is wrong."""
 
 _SECONDS: Final = 30.0
 

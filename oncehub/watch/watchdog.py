@@ -1,4 +1,4 @@
-"""The watchdog: looks at the hub once a minute, and tells people what begins and what ends."""
+"""The watchdog: looks at the hub once a minute, and notifies people when an alarm begins or ends."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from oncehub.config.catalogue import load_rules
-from oncehub.config.operation import AlarmRules
 from oncehub.settings import Settings
 from oncehub.watch.alarms import Alarm, Lookout, Watched
 from oncehub.watch.figures import Figure
-from oncehub.watch.notifier import Notifier
+from oncehub.watch.notifier import WHAT_TO_DO, Notifier
 
 EVERY: Final = timedelta(minutes=1)
 
@@ -23,22 +21,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Raised:
-    """An alarm that lasts: its latest text, and when somebody was told last."""
+    """An alarm that lasts: its latest text, and when it was last sent."""
 
     alarm: Alarm
     told_at: datetime | None = None
 
 
 class Watchdog:
-    """Looks, and tells; it keeps nothing on disk, so a new one tells again what still lasts.
+    """Looks, and sends notifications; it keeps nothing on disk, so a new one sends again what still lasts.
 
     Args:
         settings: of the hub.
-        notifier: who is told.
+        notifier: sends to the recipients.
     """
 
     def __init__(self, settings: Settings, notifier: Notifier) -> None:
-        self._settings = settings
         self._notifier = notifier
         self._lookout = Lookout(settings)
         self._raised: dict[tuple[str, str], _Raised] = {}
@@ -51,13 +48,12 @@ class Watchdog:
         return self._figures
 
     def look(self) -> Watched:
-        """Look once, and tell of every alarm that began, ended, or lasts since the last repetition.
+        """Look once, and send each alarm that began, ended, or has lasted since it was last sent.
 
         Raises:
             ConfigError: when a configuration file is wrong.
         """
         watched = self._lookout.look()
-        repeat = load_rules(self._settings, "alarms", AlarmRules).repeat
         now = datetime.now(UTC)
         lasting = {(each.name, each.subject): each for each in watched.alarms}
         for key in [key for key in self._raised if key not in lasting]:
@@ -65,7 +61,7 @@ class Watchdog:
         for key, alarm in lasting.items():
             raised = self._raised.setdefault(key, _Raised(alarm))
             raised.alarm = alarm
-            if raised.told_at is None or now - raised.told_at >= repeat:
+            if raised.told_at is None or now - raised.told_at >= watched.repeat:
                 self._tell(raised, now)
         self._figures = (*watched.figures, *self._own_figures(watched.alarms))
         return watched
@@ -79,7 +75,7 @@ class Watchdog:
     def _tell(self, raised: _Raised, now: datetime) -> None:
         alarm = raised.alarm
         _log.error("alarm: %s", alarm)
-        text = f"{alarm.text}\nWhat to do: docs/operations/runbook.md, {alarm.name}"
+        text = f"{alarm.text}\n{WHAT_TO_DO}, {alarm.name}"
         if self._notifier.send(f"oncehub alarm: {alarm.name} {alarm.subject}".rstrip(), text):
             raised.told_at = now
         else:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -269,14 +268,20 @@ def test_a_lost_or_foreign_file_of_anchors_stops_signing(
 class Lived:
     """A hub that lands the land-use register, publishes and signs; it may be asked at another URL, too."""
 
-    def __init__(self, settings: Settings, command: Callable[[str], Command], source: HostileSource) -> None:
-        self.settings, self.source, self._command = settings, source, command
+    def __init__(
+        self,
+        settings: Settings,
+        command: Callable[[str], Command],
+        source: HostileSource,
+        entry: Callable[..., Entry],
+    ) -> None:
+        self.settings, self.source, self._command, self._entry = settings, source, command, entry
         self.url = str(settings.database_url)
         self._people = 0
 
     def at(self, url: str) -> Lived:
         """The hub, as far as it is in another database."""
-        moved = Lived(replace(self.settings, database_url=url), self._command, self.source)
+        moved = Lived(replace(self.settings, database_url=url), self._command, self.source, self._entry)
         moved._people = 100 * (self._people + 1)
         return moved
 
@@ -291,7 +296,7 @@ class Lived:
         self._people += 1
         with closing(connect(self.url)) as connection, connection, connection.cursor() as cursor:
             cursor.execute(_ADD_PERSON, {"personal_id": f"001084{self._people:06}"})
-            write(connection, replace(LINE, person=f"{self._people:064}"))
+            write(connection, self._entry(person=f"{self._people:064}"))
         self.source.add(2)
         landed = sum(report["accepted"] for report in self.run("sync", "landuse"))
         self.run("reconcile")
@@ -321,20 +326,6 @@ class Lived:
 
 
 HOLDERS = 12
-LINE = Entry(
-    client_id="portal",
-    agency="G01",
-    agreement="portal-residence",
-    purpose="dpv:RequestedServiceProvision",
-    legal_basis="Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
-    action="lookup",
-    procedure=None,
-    person=None,
-    attributes=("person.full_name",),
-    refused=(),
-    outcome="answered",
-    request_id=uuid.UUID(int=7),
-)
 _ADD_PERSON = """
 with person as (
     insert into truth.person (person_key, personal_id, provenance, believed_from)
@@ -350,6 +341,7 @@ select person_key, 'created', '{personal_id}' from person
 def lived(
     extendable: Settings,
     command_in: Callable[[Mapping[str, str]], Command],
+    entry: Callable[..., Entry],
     tmp_path: Path,
 ) -> Iterator[Lived]:
     """A hub with a source of its own, which has worked once."""
@@ -367,7 +359,7 @@ def lived(
                 }
             )
 
-        hub = Lived(extendable, command, source)
+        hub = Lived(extendable, command, source, entry)
         hub.work()
         yield hub
 

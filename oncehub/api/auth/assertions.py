@@ -104,7 +104,7 @@ def _verified(assertion: str, keys: Iterable[PublicJwk]) -> tuple[str, dict[str,
 
 
 def _ended(connection: Connection, client_id: str, assertion: str) -> NoReturn:
-    """Refuse an assertion that no valid key signed; who holds a key of other days is told them.
+    """Refuse an assertion that no valid key signed, and name the days of a key that signed it.
 
     Raises:
         NotAuthenticated: always.

@@ -22,7 +22,10 @@ def shared_metrics() -> Iterator[None]:
     """
     with TemporaryDirectory(prefix="oncehub-metrics-") as folder:
         os.environ[FOLDER] = folder
-        yield
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
 
 
 def forget_process(pid: int) -> None:

@@ -32,13 +32,8 @@ _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+)?h
 
 def memory_for(body: bytes) -> int:
     """Return how many bytes of memory reading a response needs."""
-    return _MEMORY_A_BYTE * _size(body)
-
-
-def _size(body: bytes) -> int:
-    """Return the size of a response, in which many small values count for what they take."""
     weighed = _AN_OBJECT * body.count(b"{") + _A_LIST * body.count(b"[") + _A_VALUE * body.count(b",")
-    return len(body) + weighed
+    return _MEMORY_A_BYTE * (len(body) + weighed)
 
 
 def _elsewhere(body: Any) -> str:
@@ -80,8 +75,9 @@ class PageReader:
             body = unzipped(body, self.most, what)
         if _HTML.match(body):
             raise TryAgain("the response is an HTML page")
-        require_memory(memory_for(body), f"{what}: reading")
-        size = _size(body)
+        needed = memory_for(body)
+        require_memory(needed, f"{what}: reading")
+        size = needed // _MEMORY_A_BYTE
         empty = Content(what, [], None, response.headers, size=size)
         if self.plugin:
             return self._listed(replace(empty, body=self.plugin(body, response.headers)))

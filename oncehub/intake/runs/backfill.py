@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from oncehub.clock import VIETNAM
 from oncehub.config.connector import Connector, SequenceChanges, TimeChanges
 from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError
 from oncehub.intake.runs.cursor import changes_of
-
-_HOME = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 def window_asked(connector: Connector, stream: str, since: str | None, until: str | None) -> Window | None:
@@ -65,4 +63,4 @@ def _moment(end: str, text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"{end} is not a time; write e.g. 2026-01-31 or 2026-01-31T08:00+07:00") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=_HOME)
+    return moment if moment.tzinfo else moment.replace(tzinfo=VIETNAM)
