@@ -1,12 +1,13 @@
 # make demo    the whole hub on this machine; EXIT=1 leaves at the end, PEOPLE=20000, PORT_BASE=0, SUMMARY=FILE (- prints)
 # make test    all tests, with the same real parts; PYTEST="-n 2 -m demo" the demo's alone (stubs, benchmarks),
 #              SEED=1 the examples of a certain seed
+# make unit    those tests that need neither a database nor the simulated systems
 # make test-thorough   the same, each property tried with ten times as many examples
 # make coverage        the same, and how much of oncehub/ they run
 # make lint    style, types, layering, configuration documents, links and names in the documentation
 # make compose-test    docker-compose.yml run for real: brought up, a cycle, every service killed and restarted, taken down;
-#              needs a Docker engine, and takes about 5 minutes
-# make types   what of lint depends on the version of Python: make types VENV=.cache/3.13 PYTHON=python3.13
+#              needs a Docker engine, and takes about 3 minutes
+# make types   what of lint depends on the version of Python: make types unit VENV=.cache/3.13 PYTHON=python3.13
 # make docs    build the documentation site into var/site
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
 #              how records without identifiers are linked, how right the hub is, and how fast people are looked up;
@@ -23,14 +24,14 @@ SUMMARY ?=
 KILLS ?= 300
 SEED ?=
 PORT_BASE ?= 0
-PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test compose-test test-thorough types coverage lint docs bench torture lock install clean
+.PHONY: help demo test unit compose-test test-thorough types coverage lint docs bench torture lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -60,6 +61,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest --durations=10 $(PYTEST) $(if $(SEED),--hypothesis-seed=$(SEED))
+
+unit: $(READY)
+	$(BIN)/python -m pytest $(PYTEST) -m unit $(if $(SEED),--hypothesis-seed=$(SEED))
 
 test-thorough: $(READY)
 	$(BIN)/python -m pytest --durations=10 $(PYTEST) --hypothesis-profile=thorough

@@ -116,7 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of what stands beside the hub, and begin with the folders that take longest.
+    """Mark unit tests and those of what stands beside the hub; begin with the folders that take longest.
 
     Work is shared out file by file: a long file at the end would leave the other process idle.
     """
@@ -125,6 +125,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         for name in {folder, *(["demo"] if folder == "end_to_end" else [])} & {*MARKED}:
             item.add_marker(name)
+        if (
+            isinstance(item, pytest.Function)
+            and {"server_folder", "systems"}.isdisjoint(item.fixturenames)
+            and not any(item.get_closest_marker(name) for name in ("compose", *MARKED))
+        ):
+            item.add_marker("unit")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
