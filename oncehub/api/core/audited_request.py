@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from oncehub.api.auth.tokens import Caller, admission, check_admission, check_pinned, claimed_client
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.problems import answer_error
-from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, write
+from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, VouchedBy, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement, LegalBasis
 from oncehub.encryption.field_values import decrypting
@@ -104,6 +104,7 @@ class AuditedRequest:
         page: the page of a feed that is given out; the people in it get no entries.
         case_id: the requested case, and `decision_id` the decision made on it.
         withheld: why a person who was found is answered as not found.
+        vouched_by: who vouches for the officer or citizen who acts, if one is named.
     """
 
     connection: Connection
@@ -121,6 +122,7 @@ class AuditedRequest:
     case_id: int | None = None
     decision_id: int | None = None
     withheld: WithheldBecause | None = None
+    vouched_by: VouchedBy | None = None
 
     def found(self, sought: Person | Withheld | None) -> Person:
         """Return the person that was found, and set them for the log.
@@ -187,7 +189,14 @@ def audited_request(
         hub.limits.take(connection, agreement, caller.client_id, alone=alone)
         hub.checkpoints.require_signed(connection)
         request = AuditedRequest(
-            connection, caller, agreement, request_id, action, procedure, attributes=attributes
+            connection,
+            caller,
+            agreement,
+            request_id,
+            action,
+            procedure,
+            attributes=attributes,
+            vouched_by="client" if caller.officer or caller.citizen else None,
         )
         try:
             require_in_force(agreement, today())
@@ -245,6 +254,7 @@ def _entry(hub: Hub, request: AuditedRequest, refusal: Refusal | None, involved:
         page=request.page,
         hidden_by=_cited(hidden) if hidden else None,
         withheld=request.withheld,
+        vouched_by=request.vouched_by,
     )
 
 

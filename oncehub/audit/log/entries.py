@@ -77,6 +77,8 @@ Action = Literal[
 ]
 Outcome = Literal["answered", "not_found", "refused"]
 Involvement = Literal["consulted", "appeared"]
+VouchedBy = Literal["client", "provider", "officer"]
+"""Who vouches for the person who acts: see `Entry.vouched_by`."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,9 @@ class Entry:
         hidden_by: the legal text that keeps the line from the person's view as of now.
         withheld: why a person who was found was answered about as nobody is: outside the agreement's
             population, or without consent.
+        vouched_by: who vouches for the officer or citizen who acts: the `client` alone, an identity
+            `provider` whose assertion the hub verified, or a proven `officer` for a citizen at a counter;
+            None where nobody is named.
     """
 
     client_id: str
@@ -118,6 +123,7 @@ class Entry:
     page: Page | None = None
     hidden_by: str | None = None
     withheld: Literal["population", "consent"] | None = None
+    vouched_by: VouchedBy | None = None
 
 
 @dataclass(frozen=True)
@@ -157,9 +163,9 @@ class WrittenEntry:
 _WRITE = """
 insert into audit.entry (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
     attributes, refused, outcome, request_id, officer, case_id, decision_id, involvement, hidden_by, feed,
-    first_sequence, last_sequence, given, withheld)
+    first_sequence, last_sequence, given, withheld, vouched_by)
 values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s,
-    %s, %s, %s)
+    %s, %s, %s, %s)
 """
 
 _WRITE_REFUSALS = """
@@ -172,7 +178,7 @@ values ('refusals', '{}', 'refused', %(client_id)s, %(agreement)s, %(claimed_cli
 _READ = """
 select client_id, agency, agreement, purpose, legal_basis, action, procedure, person, attributes, refused,
     outcome, request_id::text, officer, case_id, decision_id, involvement, hidden_by, feed, first_sequence,
-    last_sequence, given, withheld, entry_id, at
+    last_sequence, given, withheld, vouched_by, entry_id, at
 from audit.entry
 where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s) and action <> 'refusals'
 order by entry_id
@@ -218,6 +224,7 @@ def _columns(entry: Entry) -> tuple[Any, ...]:
         entry.hidden_by,
         *_page_columns(entry.page),
         entry.withheld,
+        entry.vouched_by,
     )
 
 

@@ -28,7 +28,7 @@ RIGHTS = (
 audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
     attributes, refused, outcome, request_id, officer, case_id, decision_id, withheld, involvement,
     feed, first_sequence, last_sequence, given, hidden_by, claimed_client, source, status, refusals,
-    first_at, last_at)
+    first_at, last_at, vouched_by)
 audit.oldest_unsigned()
 hub.history: select
 hub.key: insert (use, id, fingerprint)

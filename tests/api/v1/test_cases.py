@@ -83,10 +83,10 @@ def entries(database: Connection) -> Callable[[], list[dict[str, Any]]]:
     def read() -> list[dict[str, Any]]:
         with database, database.cursor() as cursor:
             cursor.execute(
-                "select officer, case_id, decision_id, person, attributes, outcome from audit.entry "
-                "where action = 'case' order by entry_id"
+                "select officer, case_id, decision_id, person, attributes, outcome, vouched_by "
+                "from audit.entry where action = 'case' order by entry_id"
             )
-            names = ("officer", "case_id", "decision_id", "person", "attributes", "outcome")
+            names = ("officer", "case_id", "decision_id", "person", "attributes", "outcome", "vouched_by")
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     return read
@@ -124,6 +124,7 @@ def test_a_look_shows_the_evidence_and_is_logged_against_whom_it_showed(
     assert people[0] not in shown.text
     (entry,) = entries()
     assert (entry["officer"], entry["case_id"]) == ("officer", number)
+    assert entry["vouched_by"] == "client"
     assert entry["person"] == person_pseudonym(pseudonym_key(editable.home), people[0])
     assert set(entry["attributes"]) == set(rows)
 

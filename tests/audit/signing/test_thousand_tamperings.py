@@ -66,7 +66,7 @@ class LogBender:
             "purpose = upper(purpose)", "refused = '{x}'", "request_id = gen_random_uuid()",
             "legal_basis = normalize(legal_basis, NFD)", "client_id = ''", "procedure = '1.004222'",
             "person = overlay(person placing '0' from 9) || 'f'", "transaction = '7'", "action = 'feed'",
-            "involvement = 'appeared'", "hidden_by = 'Luật'", "feed = 'residence'",
+            "involvement = 'appeared'", "hidden_by = 'Luật'", "feed = 'residence'", "vouched_by = 'provider'",
             "feed = 'residence', first_sequence = 1, last_sequence = 2, given = ''",
         ])  # fmt: skip
         return f"update audit.entry set {assignment} where entry_id = {self._entry()}"
