@@ -1,6 +1,6 @@
 """How commands and the API log: lines for people, or JSON for machines; no value of an exception.
 
-A line of JSON has the id of its request, or of the run that reads a stream.
+A line of JSON has the id of its request, or names its run: `landing-12`, `reconcile-7`, `release-31`.
 """
 
 from __future__ import annotations

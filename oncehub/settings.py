@@ -22,6 +22,7 @@ class Settings:
         signing_database_url: libpq URL of the login that signs the access log
             (`ONCEHUB_SIGNING_DATABASE_URL`); None for `database_url`.
         embedded: whether a server of the hub's own may be started (`ONCEHUB_EMBEDDED`, `on` unless `off`).
+        started_by: the DAG run of Airflow that this process works for, `<dag>/<run>`; None for a command.
     """
 
     root: Path
@@ -30,6 +31,7 @@ class Settings:
     api_database_url: str | None = None
     signing_database_url: str | None = None
     embedded: bool = True
+    started_by: str | None = None
 
     @property
     def connectors(self) -> Path:
@@ -70,4 +72,11 @@ def load_settings() -> Settings:
         api_database_url=os.environ.get("ONCEHUB_API_DATABASE_URL") or None,
         signing_database_url=os.environ.get("ONCEHUB_SIGNING_DATABASE_URL") or None,
         embedded=embedded == "on",
+        started_by=_dag_run(),
     )
+
+
+def _dag_run() -> str | None:
+    """Name the DAG run by what Airflow sets in the environment of each task."""
+    dag, run = (os.environ.get(f"AIRFLOW_CTX_{name}") for name in ("DAG_ID", "DAG_RUN_ID"))
+    return f"{dag}/{run}" if dag and run else None

@@ -147,7 +147,14 @@ TABLES: Final[dict[str, Instead]] = {
         """,
         "an interrupted read is another run and reads again: compared is what all runs since a purge changed",
     ),
-    "truth.run": Instead("select count(*) > 0 as closed from truth.run", _RUN),
+    "truth.run": Instead("select count(*) > 0 as closed from truth.run where closed_at is not null", _RUN),
+    "truth.run_landing": Instead("select count(*) > 0 as taken_in from truth.run_landing", _RUN),
+    "truth.run_transaction": Instead("select count(*) > 0 as noted from truth.run_transaction", _RUN),
+    "share.release": Instead(
+        "select feed, max(last_sequence) as last, sum(last_sequence - first_sequence + 1) as lines "
+        "from share.release group by feed",
+        "an interrupted publication is another release: compared is that all lines were released once",
+    ),
     "truth.run_balance": Instead(
         """
         select subject, source, kind, sum(added) as added, sum(removed) as removed, sum(changed) as changed,

@@ -27,8 +27,8 @@ Kind = Literal[
 deleted; earlier versions of golden records; closed discrepancies; the evidence of closed cases; values of
 feed entries that a later entry of the same person has replaced; records of filled forms; records of
 submissions that have landed; values of closed or replaced notices that their source has acknowledged; the
-same of notices that it has not acknowledged; expired assertions; finished runs that another run of their
-kind has followed."""
+same of notices that it has not acknowledged; expired assertions; finished landings and reconcile runs that
+another of their kind has followed, and what is noted of releases."""
 
 
 class RetentionRule(Section):

@@ -79,6 +79,7 @@ class StreamSync:
         self._normalizer = normalizer
         self._listener = listener
         self._size = size
+        self._started_by = settings.started_by
         self._quarantine = Quarantine(settings, *names)
         self._landing = Landing(store, *names, load_entities(settings.schemas), settings.home)
 
@@ -117,7 +118,8 @@ class StreamSync:
         with self._store:
             self._landing.prepare()
             run = begin(self._store)
-        with bound_contextvars(source=run.source, stream=run.stream, run_id=run.run_id):
+            run.note_dag_run(self._started_by)
+        with bound_contextvars(source=run.source, stream=run.stream, run=run.name):
             return self._run(run)
 
     def _run(self, run: Run) -> tuple[Run, RunReport]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg2 import sql
@@ -19,6 +20,7 @@ from oncehub.encryption.cipher import use_keys
 from oncehub.encryption.field_values import sensitive_of
 from oncehub.encryption.reencryption import person_fields, record_fields
 from oncehub.errors import RunBusy
+from oncehub.logs import bound_contextvars
 from oncehub.reconcile.discrepancies.compare import find_differences
 from oncehub.reconcile.discrepancies.lifecycle import settle_differences, settle_refusals
 from oncehub.reconcile.linking.identifiers import link_records
@@ -54,6 +56,12 @@ _LINKED = sql.SQL("(source, stream, source_key) in (select source, stream, sourc
 _SESSION = "set local timezone = 'UTC'; set local work_mem = '512MB'; set local jit = off"
 
 _PENDING = "select count(*) from truth.pending"
+
+_OPEN_RUN = "select truth.open_run(%s)"
+
+_IN_RUN = "insert into truth.run_transaction (run_id) values (%s)"
+
+_LANDINGS = "select landing from truth.run_landing where run_id = %s order by landing"
 
 _MARK_ALL = """
 insert into intake.dirty (source, stream, source_key)
@@ -155,27 +163,36 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
     """
     began = time.monotonic()
     rules = load_rulebook(settings)
-    with without_values("reconciling"), opened(settings, database) as connection:
-        linked = _linked_alone(connection, rules)
-        settled = list(_settled(settings, connection, rules, linked.pending))
+    with (
+        without_values("reconciling"),
+        opened(settings, database) as connection,
+        _in_run(settings, connection) as run,
+    ):
+        linked = _linked_alone(connection, rules, run)
+        settled = list(_settled(settings, connection, rules, linked.pending, run))
         with connection, connection.cursor() as cursor:
             balance = close_run(cursor)
-    report = ReconcileReport(
-        dirty=linked.dirty,
-        rules_changed=linked.rules_changed,
-        people_created=sum(shard.people_created for shard in settled),
-        people_changed=sum(shard.people_changed for shard in settled),
-        people_removed=sum(shard.people_removed for shard in settled),
-        links=balance.closing("record"),
-        matching=linked.matching,
-        opened=linked.opened + sum(shard.opened for shard in settled),
-        closed=linked.closed + sum(shard.closed for shard in settled),
-        open_by_kind=balance.closing("discrepancy"),
-        adds_up=balance.adds_up,
-        shards=[shard.people for shard in settled],
-        link_seconds=linked.seconds,
-        seconds=time.monotonic() - began,
-    )
+        report = ReconcileReport(
+            dirty=linked.dirty,
+            rules_changed=linked.rules_changed,
+            people_created=sum(shard.people_created for shard in settled),
+            people_changed=sum(shard.people_changed for shard in settled),
+            people_removed=sum(shard.people_removed for shard in settled),
+            links=balance.closing("record"),
+            matching=linked.matching,
+            opened=linked.opened + sum(shard.opened for shard in settled),
+            closed=linked.closed + sum(shard.closed for shard in settled),
+            open_by_kind=balance.closing("discrepancy"),
+            adds_up=balance.adds_up,
+            shards=[shard.people for shard in settled],
+            link_seconds=linked.seconds,
+            seconds=time.monotonic() - began,
+        )
+        _log_report(report)
+    return report
+
+
+def _log_report(report: ReconcileReport) -> None:
     if report.matching.model is None:
         _log.info("no matching model is active: records that no identifier links stay unlinked")
     _log.info(
@@ -188,14 +205,17 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
         report.opened,
         report.closed,
     )
-    return report
 
 
 def link_changes(settings: Settings, database: Connection | None = None) -> LinkReport:
     """Link the records marked dirty, and list the people to settle; raises as `reconcile` does."""
     rules = load_rulebook(settings)
-    with without_values("linking"), opened(settings, database) as connection:
-        return _linked_alone(connection, rules)
+    with (
+        without_values("linking"),
+        opened(settings, database) as connection,
+        _in_run(settings, connection) as run,
+    ):
+        return _linked_alone(connection, rules, run)
 
 
 def settle_people(
@@ -208,8 +228,12 @@ def settle_people(
         StoreError: The database cannot be used; the shard is unchanged and stays pending.
     """
     rules = load_rulebook(settings)
-    with without_values("settling"), opened(settings, database) as connection:
-        return _settle(connection, rules, shard)
+    with (
+        without_values("settling"),
+        opened(settings, database) as connection,
+        _in_run(settings, connection) as run,
+    ):
+        return _settle(connection, rules, shard, run)
 
 
 def finish_run(settings: Settings, database: Connection | None = None) -> RunBalance:
@@ -221,6 +245,7 @@ def finish_run(settings: Settings, database: Connection | None = None) -> RunBal
     with (
         without_values("closing the run"),
         opened(settings, database) as connection,
+        _in_run(settings, connection),
         connection,
         connection.cursor() as cursor,
     ):
@@ -234,17 +259,28 @@ def mark_all(database: Connection) -> int:
         return cursor.rowcount
 
 
-def _linked_alone(connection: Connection, rules: Rulebook) -> LinkReport:
+@contextmanager
+def _in_run(settings: Settings, connection: Connection) -> Iterator[int]:
+    """Begin a run, or go on with the one that is open; log lines name it meanwhile."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_OPEN_RUN, (settings.started_by,))
+        (run,) = cursor.fetchone() or (0,)
+    with bound_contextvars(run=f"reconcile-{run}"):
+        yield run
+
+
+def _linked_alone(connection: Connection, rules: Rulebook, run: int) -> LinkReport:
     with locked(connection, "reconcile") as alone:
         if not alone:
             raise RunBusy("another process is reconciling; its run covers what has landed until it began")
         with connection, connection.cursor() as cursor:
-            return _link(cursor, rules)
+            return _link(cursor, rules, run)
 
 
-def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
+def _link(cursor: Cursor, rules: Rulebook, run: int) -> LinkReport:
     began = time.monotonic()
     cursor.execute(_SESSION)
+    cursor.execute(_IN_RUN, (run,))
     store_rules(cursor, rules)
     changed = are_other_rules(cursor, rules)
     if changed:
@@ -252,7 +288,10 @@ def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
         _log.info(
             "the rules changed since the last run: all %d records are reconciled again", cursor.rowcount
         )
-    dirty, matching = link_records(cursor, rules)
+    dirty, matching = link_records(cursor, rules, run)
+    cursor.execute(_LANDINGS, (run,))
+    landings = ", ".join(f"landing-{landing}" for (landing,) in cursor.fetchall())
+    _log.info("reconcile-%d takes in %s", run, landings or "no new landing")
     opened_now, closed_now = settle_refusals(cursor)
     settle_cases(cursor)
     cursor.execute(_PENDING)
@@ -261,19 +300,20 @@ def _link(cursor: Cursor, rules: Rulebook) -> LinkReport:
 
 
 def _settled(
-    settings: Settings, connection: Connection, rules: Rulebook, pending: int
+    settings: Settings, connection: Connection, rules: Rulebook, pending: int, run: int
 ) -> Iterable[SettleReport]:
     shards = shards_for(pending, MOST_SHARDS)
     if len(shards) == 1:
-        return [_settle(connection, rules, shards[0])]
+        return [_settle(connection, rules, shards[0], run)]
     with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
         return list(workers.map(lambda shard: settle_people(settings, shard), shards))
 
 
-def _settle(connection: Connection, rules: Rulebook, shard: Shard) -> SettleReport:
+def _settle(connection: Connection, rules: Rulebook, shard: Shard, run: int) -> SettleReport:
     began = time.monotonic()
     with connection, connection.cursor() as cursor:
         cursor.execute(_SESSION)
+        cursor.execute(_IN_RUN, (run,))
         note_settling(cursor, rules)
         cursor.execute(statement(__name__, "people"), shard.keys)
         hints = hints_for_people(cursor, shard)

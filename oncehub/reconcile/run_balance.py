@@ -24,7 +24,8 @@ Subject = Literal["discrepancy", "record"]
 
 _RUN = """
 select run_id, closed_at from truth.run
-where run_id = coalesce(%(run)s, (select max(run_id) from truth.run))
+where closed_at is not null
+    and run_id = coalesce(%(run)s, (select max(run_id) from truth.run where closed_at is not null))
 """
 
 _LINES = """

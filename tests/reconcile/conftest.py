@@ -56,6 +56,8 @@ _DECIDED = (
     "intake.dirty",
     "truth.run_balance_entry",
     "truth.run_balance",
+    "truth.run_landing",
+    "truth.run_transaction",
     "truth.run",
     "truth.rules",
 )
@@ -65,7 +67,7 @@ _STATED = ("record.person", "record.former_identifier")
 # books a few lines a run.
 _RULES = ("unit_successor", "severity_rule", "case_rule", "match_model")
 _QUEUES = ("pending", "run_balance_entry")
-_BOOKS = ("run", "run_balance", "rules")
+_BOOKS = ("run", "run_balance", "run_landing", "run_transaction", "rules")
 
 _READ_WHOLE = """
 select relname, seq_tup_read from pg_stat_user_tables

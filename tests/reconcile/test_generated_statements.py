@@ -85,7 +85,7 @@ def _block(recorder: Any, rules: Rulebook) -> None:
 @pytest.mark.parametrize(
     ("name", "run"),
     [
-        ("linking", link_records),
+        ("linking", lambda recorder, rules: link_records(recorder, rules, run=1)),
         ("matching", _block),
         ("survivorship", lambda recorder, rules: update_golden_records(recorder, rules, ALL_PEOPLE)),
         ("explain", _rank),

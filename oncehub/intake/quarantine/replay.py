@@ -23,6 +23,7 @@ from oncehub.intake.quarantine.rejected_records import Kind, Quarantine
 from oncehub.intake.runs.run import Counts, Run
 from oncehub.intake.runs.start import begin_replay
 from oncehub.intake.runs.stream_locks import lock_for_landing, stream_lock
+from oncehub.logs import bound_contextvars
 from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import Normalizer, load_normalizer
 from oncehub.settings import Settings
@@ -213,7 +214,11 @@ class _Replay:
             definition = self._normalizer.definition
             run = begin_replay(self._store, *self._names, definition=definition, now=datetime.now(UTC))
         total = ReplayReport()
-        with run.failing(lambda _: False), without_values(f"replaying {self._name}"):
+        with (
+            bound_contextvars(source=run.source, stream=run.stream, run=run.name),
+            run.failing(lambda _: False),
+            without_values(f"replaying {self._name}"),
+        ):
             for kind in ("records", "deletions"):
                 after = 0
                 while found := self._replay_next(run, kind, after, ids):

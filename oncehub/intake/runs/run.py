@@ -35,6 +35,8 @@ where run_id = %(run_id)s
 returning {_TOTALS}
 """
 
+_NOTE_DAG_RUN = "update intake.run set started_by = %(dag_run)s where run_id = %(run_id)s"
+
 _DROP_SEEN = "delete from intake.seen where run_id = %(run_id)s"
 
 _CLOSE = f"""
@@ -131,6 +133,16 @@ class Run:
     all_landed: bool = False
     taken_over: bool = False
     _begun_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def name(self) -> str:
+        """Its name in log lines and for `oncehub runs`."""
+        return f"landing-{self.run_id}"
+
+    def note_dag_run(self, dag_run: str | None) -> None:
+        """Note the DAG run that begins it or takes it up."""
+        if dag_run:
+            self._run(_NOTE_DAG_RUN, dag_run=dag_run)
 
     def needs_successor(self, changes: TimeChanges | SequenceChanges | None, now: datetime) -> bool:
         """Tell whether the run started so long ago that another run must read the changes since.

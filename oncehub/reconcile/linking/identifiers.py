@@ -97,7 +97,7 @@ _IN_FORCE = {
 }
 
 
-def link_records(cursor: Cursor, rules: Rulebook) -> tuple[int, MatchReport]:
+def link_records(cursor: Cursor, rules: Rulebook, run: int) -> tuple[int, MatchReport]:
     """Bring `truth.link`, `truth.identifier` and `truth.unlinked` up to date with the changed records.
 
     Afterwards `affected` and `verdict` hold the decisions, and `truth.pending` every person about whom
@@ -107,7 +107,7 @@ def link_records(cursor: Cursor, rules: Rulebook) -> tuple[int, MatchReport]:
     first = _is_first(cursor)
     # Clerks who decide now wait until these links are written, and then see them.
     cursor.execute("lock table truth.link_override, truth.merge_decision in share mode")
-    cursor.execute(statement(__name__, "dirty"))
+    cursor.execute(statement(__name__, "dirty"), {"run": run})
     cursor.execute(statement(__name__, "work_tables"))
     hints = hints_for_records(cursor)
     with indexed_afterwards(cursor, "link_person", when=first):

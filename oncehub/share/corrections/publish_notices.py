@@ -24,6 +24,8 @@ PREFIX = "corrections."
 LAST = "select last_sequence from share.correction_feed where source = %(source)s"
 """Gives the number of the last notice to a source."""
 
+_BELOW = "select published_below from share.correction_feed where source = %(source)s"
+
 # A person who leaves the agreement's population closes their discrepancies for it; one who joins opens them.
 _INSIDE = "exists (select from truth.person where person.person_key = d.person_key and {covered})"
 
@@ -72,6 +74,7 @@ def notice_sequence(agreement: Agreement, source: str) -> Sequence:
         prepare=statement(__name__, "prepare"),
         steps=(append, statement(__name__, "approved").format()) if agreement.corrects(today()) else (),
         last=LAST,
+        below=_BELOW,
         waiting=_WAITING,
         values={
             "source": source,

@@ -14,6 +14,7 @@ How far consumers have come is in `oncehub.share.delivery.consumer_offsets`.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from psycopg2 import sql
 from oncehub.audit.log.entries import DisclosedLine
 from oncehub.config.agreements import Agreement
 from oncehub.errors import RunBusy, StoreUnavailable
+from oncehub.logs import bound_contextvars
 from oncehub.settings import Settings
 from oncehub.share.delivery.consumer_offsets import Published, Statement, require_in_sequence
 from oncehub.share.roles import as_agreement, schemas_for
@@ -35,6 +37,18 @@ PATIENCE_SECONDS: Final = 20.0
 """How long to wait for older transactions that hold changes back."""
 
 _POLL_SECONDS: Final = 0.1
+
+_RELEASE = """
+insert into share.release (feed, first_sequence, last_sequence, runs, started_by)
+select %(feed)s, %(first)s, %(last)s, array(
+    select distinct run_id from truth.run_transaction
+    where transaction >= %(from)s and transaction < %(below)s
+    order by run_id
+), %(started_by)s
+returning release_id, runs
+"""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,7 @@ class Sequence:
         steps: each appends what may be appended now. None while nothing may be published: the sequence stays
             as it is, and goes on from there later.
         last: gives the number of the last line; no row, or 0, when there is none.
+        below: gives the transaction below which all have been published.
         waiting: counts what has committed, and waits for an older transaction to end.
         values: of the placeholders of all statements.
         before_step: called with the cursor of each step.
@@ -73,6 +88,7 @@ class Sequence:
     prepare: Statement
     steps: tuple[Statement, ...]
     last: Statement
+    below: Statement
     waiting: Statement
     values: Mapping[str, Any]
     before_step: Callable[[Cursor], object] | None = None
@@ -94,40 +110,58 @@ class Sequence:
             StoreError: when the database cannot be used.
         """
         start = time.monotonic()
-        with without_values(f"publishing {self.name}"), opened(settings, database) as connection:
-            changes, last = self._extend_alone(connection)
+        started_by = settings.started_by
+        with (
+            without_values(f"publishing {self.name}"),
+            bound_contextvars(feed=self.name),
+            opened(settings, database) as connection,
+        ):
+            changes, last = self._extend_alone(connection, started_by)
             while left := self._count_waiting(connection):
                 if time.monotonic() - start > patience:
                     raise StoreUnavailable(
                         f"feed {self.name}: {left} changes wait for an older transaction to end; try again"
                     )
                 time.sleep(_POLL_SECONDS)
-                added, last = self._extend_alone(connection)
+                added, last = self._extend_alone(connection, started_by)
                 changes += added
         return PublishReport(self.name, changes, last, round(time.monotonic() - start, 3))
 
-    def extend(self, connection: Connection) -> tuple[int, int]:
+    def extend(self, connection: Connection, started_by: str | None = None) -> tuple[int, int]:
         """Append what may be appended now; return the number of lines added and the last number.
 
         The row is prepared in a transaction of its own: one that writes first holds back its own horizon.
         """
         with connection, connection.cursor() as cursor:
             cursor.execute(self.prepare, self.values)
-            before = self._number(cursor, self.last)
+            before = last = self._number(cursor, self.last)
         for step in self.steps:
             with connection, connection.cursor() as cursor:
-                if self.before_step:
-                    self.before_step(cursor)
-                cursor.execute(step, self.values)
-        with connection, connection.cursor() as cursor:
-            last = self._number(cursor, self.last)
+                last = self._append(cursor, step, last, started_by)
         return last - before, last
 
-    def _extend_alone(self, connection: Connection) -> tuple[int, int]:
+    def _append(self, cursor: Cursor, step: Statement, before: int, started_by: str | None) -> int:
+        """Run one step, and note what it released: of which reconcile runs, and for whom."""
+        published_from = self._one(cursor, self.below)
+        if self.before_step:
+            self.before_step(cursor)
+        cursor.execute(step, self.values)
+        last = self._number(cursor, self.last)
+        if last > before:
+            noted = {"feed": self.name, "first": before + 1, "last": last, "started_by": started_by}
+            bounds = {"from": published_from, "below": self._one(cursor, self.below)}
+            cursor.execute(_RELEASE, noted | bounds)
+            release, runs = cursor.fetchone() or (0, [])
+            of = ", ".join(f"reconcile-{run}" for run in runs) or "no reconcile run"
+            with bound_contextvars(run=f"release-{release}"):
+                _log.info("release-%d of %s: lines %d to %d, of %s", release, self.name, before + 1, last, of)
+        return last
+
+    def _extend_alone(self, connection: Connection, started_by: str | None) -> tuple[int, int]:
         with locked(connection, f"publish {self.name}") as alone:
             if not alone:
                 raise RunBusy(f"another process publishes the feed {self.name}")
-            return self.extend(connection)
+            return self.extend(connection, started_by)
 
     def _count_waiting(self, connection: Connection) -> int:
         if not self.steps:
@@ -136,9 +170,12 @@ class Sequence:
             return self._number(cursor, self.waiting)
 
     def _number(self, cursor: Cursor, statement: Statement) -> int:
+        return int(self._one(cursor, statement) or 0)
+
+    def _one(self, cursor: Cursor, statement: Statement) -> Any:
         cursor.execute(statement, self.values)
         row = cursor.fetchone()
-        return int(row[0]) if row else 0
+        return row[0] if row else None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,9 @@ where feed.feed = %(feed)s and (change.transaction, change.change_id) > (feed.tr
 
 _LAST = "select last_sequence from share.feed where feed = %(feed)s"
 
+# No transaction is published in part.
+_BELOW = "select (transaction::text::numeric + 1)::text::xid8 from share.feed where feed = %(feed)s"
+
 # After a person's last entry is a removal, or the person has withdrawn consent, earlier entries contain no
 # values: a consumer that reads them again no longer has a right to the values.
 _READ = sql.SQL("""
@@ -124,6 +127,7 @@ def feed_sequence(agreement: Agreement, sensitive: Sequence[str], home: Path) ->
         prepare="insert into share.feed (feed) values (%(feed)s) on conflict do nothing",
         steps=(append,) if agreement.in_force(today()) else (),
         last=_LAST,
+        below=_BELOW,
         waiting=_WAITING,
         values=feed_terms(agreement),
         before_step=(lambda cursor: use_keys(cursor, home)) if sensitive else None,

@@ -114,6 +114,14 @@ and not exists (select from intake.checkpoint r where r.run_id = t.run_id)
 and not exists (select from intake.seen r where r.run_id = t.run_id)
 """
 
+# The balance of the last closed run opens the next.
+_OF_CLOSED_RUNS: Final = """
+t.closed_at < %(horizon)s
+and exists (select from truth.run later where later.run_id > t.run_id and later.closed_at is not null)
+"""
+
+_OF_RELEASES: Final = "t.released_at < %(horizon)s"
+
 _WITHOUT_VALUES: Final = """line = jsonb_build_object(
     'kind', t.line -> 'kind', 'changed', '[]'::jsonb, 'values', '{}'::jsonb, 'as_of', t.line -> 'as_of',
     'purged', true
@@ -213,4 +221,6 @@ def purges(entities: Mapping[str, Entity], kept: Mapping[str, int]) -> list[Purg
         ),
         Purge("used_assertions", ("share", "assertion"), ("client_id", "jti"), _OF_EXPIRED),
         Purge("finished_runs", ("intake", "run"), ("run_id",), _OF_FOLLOWED),
+        Purge("finished_runs", ("truth", "run"), ("run_id",), _OF_CLOSED_RUNS),
+        Purge("finished_runs", ("share", "release"), ("release_id",), _OF_RELEASES),
     ]

@@ -105,7 +105,9 @@ where closed_at > '-infinity'
 union all
 select 'open_discrepancies', jsonb_build_object('source', source, 'kind', kind), closing::float8
 from truth.run_balance
-where subject = 'discrepancy' and run_id = (select max(run_id) from truth.run)
+where
+    subject = 'discrepancy'
+    and run_id = (select max(run_id) from truth.run where closed_at is not null)
 
 union all
 select 'open_cases', jsonb_build_object('kind', kind), count(*)::float8

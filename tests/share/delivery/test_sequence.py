@@ -80,6 +80,7 @@ def sequence(**parts: Any) -> Sequence:
         "prepare": "insert into share.toy (name) values (%(name)s) on conflict do nothing",
         "steps": (_APPEND,),
         "last": "select last from share.toy where name = %(name)s",
+        "below": "select below from share.toy where name = %(name)s",
         "waiting": "select count(*) from share.toy_change, share.toy where transaction >= below",
         "values": {"name": "toy"},
     }

@@ -397,6 +397,22 @@ def test_a_record_that_others_still_reference_keeps_its_run(kept: Kept) -> None:
     assert purge(kept.settings, kept.database, now=NOW).removed == {}
 
 
+def test_closed_reconcile_runs_and_releases_go_but_not_the_balance_that_the_next_opens_with(
+    kept: Kept,
+) -> None:
+    kept.run(
+        "insert into truth.run (closed_at) values (%s), (%s); "
+        "insert into truth.run_balance select run_id, 'record', 's', 'k', 0, 1, 0, 0, 1, 0 from truth.run; "
+        "insert into truth.run_transaction select run_id::text::xid8, run_id from truth.run; "
+        "insert into share.release (feed, first_sequence, last_sequence, runs, released_at) "
+        "values ('residence', 1, 2, '{1}', %s)",
+        *(OLD, OLD, OLD),
+    )
+    assert purge(kept.settings, kept.database, now=NOW).removed == {"finished_runs": 2}
+    for table in ("run", "run_balance", "run_transaction"):
+        assert kept.run(f"select array_agg(run_id) = array[max(run_id)] from truth.{table}") == [(True,)]
+
+
 def test_a_line_loses_its_values_once_every_client_keeps_what_replaced_it(
     editable: Settings, database: Connection, believe: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -418,7 +434,8 @@ def test_a_line_loses_its_values_once_every_client_keeps_what_replaced_it(
         with database:
             note_page(database, "residence", client, 0, 3)
             note_page(database, "residence", client, upto, 3)
-        return dict(purge(editable, database, now=NOW).removed)
+        removed = purge(editable, database, now=NOW).removed
+        return {kind: count for kind, count in removed.items() if kind != "finished_runs"}
 
     def told() -> list[dict[str, Any]]:
         with database:

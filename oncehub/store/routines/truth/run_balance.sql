@@ -3,7 +3,7 @@ select subject, source, kind, sum(closing)::bigint as closing
 from (
     select subject, source, kind, closing
     from truth.run_balance
-    where run_id = (select max(run_id) from truth.run)
+    where run_id = (select max(run_id) from truth.run where closed_at is not null)
     union all
     select subject, source, kind, added - removed + changed from truth.run_balance_entry
 ) kept
@@ -11,16 +11,47 @@ group by subject, source, kind;
 comment on view truth.run_balance_current is
     'the counts at this moment, from the last run balance and the entries since, without counting the tables';
 
+create or replace function truth.open_run(by_dag_run text) returns bigint
+    language plpgsql security definer set search_path = '' as $$
+declare
+    open_run truth.run;
+begin
+    loop
+        select * into open_run from truth.run where closed_at is null;
+        exit when open_run.run_id is not null;
+        insert into truth.run (started_by) values (by_dag_run) on conflict do nothing
+        returning * into open_run;
+        if open_run.run_id is not null then
+            -- People who are still to be settled wait since the run before, and so do its landings.
+            insert into truth.run_landing (run_id, landing, changed)
+            select open_run.run_id, landing, changed from truth.run_landing
+            where run_id = (select max(run_id) from truth.run where closed_at is not null)
+                and exists (select from truth.pending);
+        end if;
+    end loop;
+    if by_dag_run is distinct from open_run.started_by and by_dag_run is not null then
+        update truth.run set started_by = by_dag_run where run_id = open_run.run_id;
+    end if;
+    return open_run.run_id;
+end
+$$;
+comment on function truth.open_run is
+    'the run that goes on; begun unless there is one, which a run that was interrupted has left';
+revoke execute on function truth.open_run from public;
+
 create or replace function truth.close_run() returns void
     language plpgsql security definer set search_path = '' as $$
+declare
+    before bigint;
+    closing_run bigint;
 begin
     -- One transaction at a time, so that the opening counts are the closing counts of the run before.
     lock table truth.run in share row exclusive mode;
+    before := (select max(run_id) from truth.run where closed_at is not null);
+    closing_run := truth.open_run(null);
+    update truth.run set closed_at = now() where run_id = closing_run;
 
-    with run as (
-        insert into truth.run default values returning run_id
-    ),
-    booked as (
+    with booked as (
         delete from truth.run_balance_entry
         returning subject, source, kind, added, removed, changed, unexplained
     ),
@@ -39,16 +70,16 @@ begin
         from (
             select subject, source, kind, closing
             from truth.run_balance
-            where run_id = (select max(run_id) from truth.run)
+            where run_id = before
         ) l
         full join change c using (subject, source, kind)
     )
     insert into truth.run_balance
         (run_id, subject, source, kind, opening, added, removed, changed, closing, unexplained)
     select
-        run_id, subject, source, kind, opening, added, removed, changed,
+        closing_run, subject, source, kind, opening, added, removed, changed,
         opening + added - removed + changed, unexplained
-    from run cross join line
+    from line
     where (opening, added, removed, changed, unexplained) <> (0, 0, 0, 0, 0);
 end
 $$;
