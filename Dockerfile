@@ -9,9 +9,7 @@ RUN pip install --no-cache-dir --require-hashes -r installer.lock \
 # Volumes take the owner of the folder that they are mounted on.
 RUN useradd --create-home --uid 1000 oncehub \
     && mkdir -p /srv/state/hub /srv/state/anchor /srv/state/airflow/logs /srv/state/systems/tls \
-    && chown -R oncehub /srv/state \
-    && printf '#!/usr/bin/env python3\nfrom oncehub.cli import main\n\nmain()\n' >/usr/local/bin/oncehub \
-    && chmod +x /usr/local/bin/oncehub
+    && chown -R oncehub /srv/state
 
 COPY connectors connectors
 COPY mappings mappings
@@ -20,10 +18,12 @@ COPY oncehub oncehub
 COPY dags dags
 COPY stubs stubs
 COPY demo demo
-COPY .env.example ./
+COPY .env.example pyproject.toml README.md LICENSE ./
+# The command, and what Airflow finds providers by.
+RUN uv pip install --system --no-cache --no-deps --no-build-isolation --editable .
 
 # A database inside a container would be lost with it: a command that is given none says so.
-ENV PYTHONPATH=/srv/oncehub PYTHONUNBUFFERED=1 ONCEHUB_ROOT=/srv/oncehub ONCEHUB_HOME=/srv/state/hub \
+ENV PYTHONUNBUFFERED=1 ONCEHUB_ROOT=/srv/oncehub ONCEHUB_HOME=/srv/state/hub \
     ONCEHUB_EMBEDDED=off AIRFLOW_HOME=/srv/state/airflow
 USER oncehub
 CMD ["oncehub", "--help"]

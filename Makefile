@@ -39,7 +39,7 @@ help:
 install: $(READY)
 
 # uv installs in 5 s what takes pip 45; where it cannot run, pip does the same with the same hashes.
-$(READY): requirements-dev.lock .ci/installer.lock
+$(READY): requirements-dev.lock .ci/installer.lock pyproject.toml
 	@$(PYTHON) -c '' 2>/dev/null || { \
 		echo "make: $(PYTHON) does not run; install Python 3.11 to 3.13, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
@@ -49,11 +49,10 @@ $(READY): requirements-dev.lock .ci/installer.lock
 		echo "make: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	@export PIP_DISABLE_PIP_VERSION_CHECK=1; \
 	if $(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r .ci/installer.lock && $(BIN)/uv --version >/dev/null; \
-	then $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
-	else $(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock; fi
-	@$(BIN)/python -c 'import pathlib, sysconfig; \
-		pathlib.Path(sysconfig.get_path("purelib"), "oncehub.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
-	@printf '#!%s\nfrom oncehub.cli import main\n\nmain()\n' "$(CURDIR)/$(BIN)/python" >$(BIN)/oncehub && chmod +x $(BIN)/oncehub
+	then $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock && \
+		$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else $(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock && \
+		$(BIN)/python -m pip install -q --no-deps --no-build-isolation --editable .; fi
 	@touch $@
 
 demo: $(READY)

@@ -14,10 +14,10 @@ from typing import Any
 import requests
 
 from demo.agencies import Agencies, admit_agencies
+from demo.airflow.connection_file import airflow_connections
 from demo.airflow.processes import (
     Airflow,
     airflow_settings,
-    connection_variables,
     finish_migration,
     start_migration,
     start_services,
@@ -114,8 +114,8 @@ def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Pro
             feeds=tuple(agreement.feed for agreement in load_agreements(settings).values() if agreement.feed),
         )
         with progress.step("starting the hub's API and Airflow"):
-            _start_services(stage, connections, ports)
-            _await_services(stage)
+            _start_services(stage, ports)
+            _await_services(stage, connections)
         try:
             yield stage
         finally:
@@ -140,7 +140,7 @@ def _control(folder: Path) -> dict[str, str]:
     return control
 
 
-def _start_services(stage: Stage, connections: Mapping[str, dict[str, Any]], ports: Ports) -> None:
+def _start_services(stage: Stage, ports: Ports) -> None:
     settings = stage.settings
     environment = {
         "ONCEHUB_ROOT": str(settings.root),
@@ -149,13 +149,14 @@ def _start_services(stage: Stage, connections: Mapping[str, dict[str, Any]], por
     }
     command = [sys.executable, "-m", "oncehub.api", "--host", HOST, "--port", str(ports.hub)]
     stage.components.start("hub api", command, environment)
-    start_services(stage.components, stage.airflow, environment, connection_variables(connections))
+    start_services(stage.components, stage.airflow, environment)
 
 
-def _await_services(stage: Stage) -> None:
+def _await_services(stage: Stage, connections: Mapping[str, dict[str, Any]]) -> None:
     client = stage.airflow_client
     _await(stage.components, "the hub's API", lambda: _answers(f"{stage.hub_url}/ready"))
     _await(stage.components, "Airflow's API server", lambda: client.dag_ids() is not None)
+    client.add_connections(airflow_connections(connections))
     _await(stage.components, "Airflow's DAGs", lambda: _has_dags(client, stage.dag_ids))
 
 

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
+
 from demo.processes.loopback import HOST
 from demo.processes.processes import Component, Components
 
 USER = "admin"
 _MIGRATE_SECONDS = 180
-_RUNS_TASKS = "airflow scheduler"
 _SERVICES = {
-    _RUNS_TASKS: ("scheduler", "--skip-serve-logs"),
+    "airflow scheduler": ("scheduler", "--skip-serve-logs"),
     "airflow dag processor": ("dag-processor",),
     "airflow api server": ("api-server",),
 }
@@ -57,6 +58,8 @@ def airflow_settings(folder: Path, dags: Path, database_url: str, port: int) -> 
             "SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords,
             "EXECUTION_API_SERVER_URL": f"{url}/execution/",
+            "FERNET_KEY": Fernet.generate_key().decode(),
+            "TEST_CONNECTION": "Enabled",
         },
         "API": {"HOST": HOST, "PORT": port, "SECRET_KEY": secrets.token_hex(32)},
         # One secret everywhere: what the scheduler signs for a task, the API server verifies.
@@ -73,14 +76,6 @@ def airflow_settings(folder: Path, dags: Path, database_url: str, port: int) -> 
     return Airflow(url, password, {"AIRFLOW_HOME": str(folder), **environment})
 
 
-def connection_variables(connections: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """Return the sources' connections as the environment variables in which Airflow looks for them."""
-    return {
-        f"AIRFLOW_CONN_ONCEHUB_{source.upper()}": json.dumps(connection)
-        for source, connection in connections.items()
-    }
-
-
 def start_migration(components: Components, airflow: Airflow) -> Component:
     """Start migrating Airflow's database; `finish_migration` waits for the end."""
     return components.start("airflow migration", _airflow("db", "migrate"), airflow.environment)
@@ -95,20 +90,16 @@ def finish_migration(components: Components, migration: Component) -> None:
     components.finish(migration, _MIGRATE_SECONDS)
 
 
-def start_services(
-    components: Components, airflow: Airflow, hub: Mapping[str, str], connections: Mapping[str, str]
-) -> None:
+def start_services(components: Components, airflow: Airflow, hub: Mapping[str, str]) -> None:
     """Start scheduler, DAG processor and API server.
 
     Args:
         components: where the processes are added.
         airflow: the settings of the services.
         hub: the hub's settings, as environment variables.
-        connections: the sources' credentials; only the scheduler gets them, because it starts the tasks.
     """
     for name, arguments in _SERVICES.items():
-        secrets = connections if name == _RUNS_TASKS else {}
-        components.start(name, _airflow(*arguments), {**airflow.environment, **hub, **secrets})
+        components.start(name, _airflow(*arguments), {**airflow.environment, **hub})
 
 
 def _airflow(*arguments: str) -> list[str]:

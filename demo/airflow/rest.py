@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,6 +54,11 @@ class AirflowClient:
         """Return one line for every DAG file that cannot be imported."""
         errors = self._get("/importErrors", limit=_PAGE)["import_errors"]
         return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
+
+    def add_connections(self, connections: Mapping[str, dict[str, Any]]) -> None:
+        """Add connections, by their ids."""
+        given = [{"connection_id": name, **connection} for name, connection in connections.items()]
+        self._send("PATCH", "/connections", json={"actions": [{"action": "create", "entities": given}]})
 
     def trigger(self, dag_id: str) -> DagRun:
         """Start a DAG now."""

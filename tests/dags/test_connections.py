@@ -27,6 +27,21 @@ def test_a_host_name_is_completed_by_schema_and_port(monkeypatch: pytest.MonkeyP
     assert airflow_connection("tax").host == "https://tax.example:8443"
     stated(monkeypatch, host="tax.example", schema="http")
     assert airflow_connection("tax").host == "http://tax.example"
+    stated(monkeypatch, host="https://tax.example/api", port=8443)
+    assert airflow_connection("tax").host == "https://tax.example:8443/api"
+    stated(monkeypatch, host="https://tax.example/api", port=443)
+    assert airflow_connection("tax").host == "https://tax.example/api"
+
+
+def test_fields_of_the_form_that_are_empty_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    stated(monkeypatch, host="https://h", extra={"source": "tax", "ca": "", "folder": None, "key_id": "k"})
+    assert airflow_connection("tax").extra == {"key_id": "k"}
+
+
+def test_the_connection_of_another_source_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    stated(monkeypatch, host="https://h", extra={"source": "customs"})
+    with pytest.raises(ConfigError, match="'oncehub_tax' is of the source 'customs'"):
+        airflow_connection("tax")
 
 
 def test_a_missing_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

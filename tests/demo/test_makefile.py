@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def checkout(tmp_path: Path) -> Path:
     """A checkout without a virtual environment."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copy(ROOT / "requirements-dev.lock", tmp_path)
+    for name in ("requirements-dev.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     return tmp_path
 

@@ -129,7 +129,9 @@ def test_the_connections_of_the_systems_are_what_airflow_imports(tmp_path: Path)
     for source, given in systems.items():
         connection = imported[f"oncehub_{source}"]
         assert isinstance(connection.extra, str)
-        assert connection.extra_dejson == given["extra"]
+        assert connection.extra_dejson == given["extra"] | {"source": source}
+        assert connection.conn_type == "oncehub_source"
+        assert connection.port in (9002, 9004)
         assert (connection.host, connection.login, connection.password) == (
             given["host"],
             given.get("login"),
