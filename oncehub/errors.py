@@ -62,7 +62,7 @@ class ExtraMissing(ConfigError):
 
 
 class KeyMissing(ConfigError):
-    """The key ring lacks the key of an encrypted value; nothing is lost."""
+    """A key that the hub has used is not there; nothing is lost."""
 
 
 class DecryptionFailed(OncehubError):

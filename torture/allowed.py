@@ -70,6 +70,7 @@ COLUMNS: Final[dict[str, Instead]] = {
         "audit.entry.at",
         "hub.history.begun_at",
         "hub.key.noted_at",
+        "hub.data_key.made_at",
         "record.*.received_at",
         "record.*.deleted_at",
     ),

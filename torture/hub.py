@@ -153,6 +153,17 @@ class Hub:
         shutil.rmtree(self.home / "keys", ignore_errors=True)
         shutil.copytree(other.home / "keys", self.home / "keys")
 
+    def take_data_key(self, other: Hub, *, replacing: bool = False) -> None:
+        """Take over the data key of another hub as the next one, or in place of one that is not used yet."""
+        with closing(other.connect()) as connection, connection, connection.cursor() as cursor:
+            cursor.execute("select id, wrapped, wrapped_under from hub.data_key where not former")
+            row = cursor.fetchone()
+        with closing(self.connect()) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(
+                "delete from hub.data_key" if replacing else "update hub.data_key set former = true"
+            )
+            cursor.execute("insert into hub.data_key (id, wrapped, wrapped_under) values (%s, %s, %s)", row)
+
     def end_server(self, how: signal.Signals) -> None:
         """End the server with its processes at once; who connects next starts it again."""
         server = self._postmaster()

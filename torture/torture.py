@@ -24,6 +24,7 @@ INIT: Final = Command("init", ("init",))
 STEPS: Final = tuple(Command(name, (name,)) for name in ("sync", "reconcile", "publish"))
 CHECKPOINT: Final = Command("audit checkpoint", ("audit", "checkpoint"))
 ROTATE: Final = Command("keys rotate", ("keys", "rotate"), again=("keys", "rotate", "--resume"))
+REENCRYPT: Final = Command("keys reencrypt", ("keys", "reencrypt"))
 VERIFY: Final = (
     Command("audit verify", ("audit", "verify")),
     Command("retention verify", ("retention", "verify")),
@@ -75,6 +76,7 @@ class Torture:
         self.twin.copy_keys(self.killed)
         self._kill(INIT, kills, _FIRST_SECONDS)
         self._run_twin(INIT)
+        self.twin.take_data_key(self.killed, replacing=True)
         self.agencies.admit()
 
     def day(self, kills: int, api_kills: int) -> None:
@@ -88,6 +90,10 @@ class Torture:
         self.twin.copy_keys(self.killed)
         self._run_twin(ROTATE, again=True)
         self._compare(ROTATE.name)
+        self._kill(REENCRYPT, kills, self._took.get(REENCRYPT.name, _FIRST_SECONDS))
+        self.twin.take_data_key(self.killed)
+        self._run_twin(REENCRYPT)
+        self._compare(REENCRYPT.name)
         days = str(self._draw.choice(_PURGED_AFTER_DAYS))
         self._kill_alike(Command("retention purge", (days,), module="torture.purging"), kills)
         self._systems.advance(self._draw.randint(1, 5))

@@ -61,7 +61,7 @@ COMMANDS: Final = {
     "procedures": _Place("procedures", "Show procedures, their forms, and how much of them the hub fills."),
     "audit": _Place("audit", "Sign, archive and verify the access log."),
     "restore": _Place("restore", "Let the hub go on with a restored, copied or failed over database."),
-    "keys": _Place("keys", "List, rotate and retire the keys that encrypt stored values."),
+    "keys": _Place("keys", "List, rotate and retire the keys of stored values; re-encrypt these."),
     "retention": _Place("retention", "Show retention periods, purge expired data, and verify the proofs."),
     "consent": _Place("consents", "Record, show and withdraw citizens' consents."),
     "requests": _Place("requests", "List citizens' requests, and note the steps taken."),

@@ -73,7 +73,7 @@ def check(
             )
         with connection, connection.cursor() as cursor:
             key = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
-        with decrypting(settings.home):
+        with decrypting(settings.home, connection):
             checks = [
                 checked
                 for agreement in agreements

@@ -1,1 +1,1 @@
-"""Field encryption: AES-256-GCM values, the key ring, blind indexes and key rotation."""
+"""Field encryption: values under data keys, the ring that wraps these, blind indexes, rotation."""

@@ -47,5 +47,5 @@ def find_records(settings: Settings, connection: Connection, attribute: str, val
     table, column = indexed[attribute]
     statement = _FIND.format(table=sql.Identifier("record", table), attribute=sql.Identifier(column))
     with connection.cursor() as cursor:
-        cursor.execute(statement, (blind_indexes(load_ciphers(settings.home), attribute, value),))
+        cursor.execute(statement, (blind_indexes(load_ciphers(settings.home, connection), attribute, value),))
         return cursor.fetchall()

@@ -1,14 +1,14 @@
-"""Encryption at rest: AES-256-GCM under a key of the ring, bound to the place where the content is stored.
+"""Encryption at rest: AES-SIV (RFC 5297) under a data key, bound to the place where the content is stored.
 
-Nonces are synthetic: a key derives each from the content and its place. While one key is primary, equal
-content at one place gives equal ciphertext, so the database can tell what changed; at another place the
-ciphertext differs. Content is padded, so that its length reveals little.
+It is deterministic: while one data key encrypts, equal content at one place gives equal ciphertext, so the
+database can tell what changed; at another place the ciphertext differs. Content is padded, so that its
+length reveals little.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,34 +16,33 @@ from typing import Final
 
 import orjson
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
-from oncehub.encryption.key_ring import KeyRing, derived, load_key_ring
+from oncehub.encryption.data_keys import read_data_keys
+from oncehub.encryption.key_ring import derived, load_key_ring
 from oncehub.encryption.known_keys import known_ring
-from oncehub.errors import DecryptionFailed
-from oncehub.store.connection import Cursor
+from oncehub.errors import DecryptionFailed, KeyMissing, RunBusy
+from oncehub.store.connection import Connection, Cursor
 
-_NONCE_BYTES: Final = 12
 _BLOCK: Final = 16
 _LOCK: Final = "keys in use"
 _END: Final = b"\x80"
+_SIV_KEY_BYTES: Final = 64
+_FORMER_NONCE_BYTES: Final = 12
 
 
 class Cipher:
-    """Encrypts and decrypts with one key of the ring; each use has its own key, derived from that one."""
+    """Encrypts and decrypts with one data key; each use has its own key, derived from that one."""
 
     def __init__(self, key: bytes) -> None:
-        self._aead = AESGCM(derived(key, "encryption"))
-        self._nonce_key = derived(key, "nonce")
+        self._aead = AESSIV(derived(key, "encryption", _SIV_KEY_BYTES))
         self._digest_key = derived(key, "digest")
         self._index_key = derived(key, "blind index")
 
     def encrypt(self, content: bytes, place: Sequence[str]) -> bytes:
-        """Encrypt content that is stored at `place`; return the nonce followed by the ciphertext."""
-        bound_to = orjson.dumps(place)
+        """Encrypt content that is stored at `place`; return the synthetic IV followed by the ciphertext."""
         padded = content + _END + bytes(-(len(content) + 1) % _BLOCK)
-        nonce = hmac.digest(self._nonce_key, bound_to + padded, "sha256")[:_NONCE_BYTES]
-        return nonce + self._aead.encrypt(nonce, padded, bound_to)
+        return self._aead.encrypt(padded, [orjson.dumps(place)])
 
     def decrypt(self, encrypted: bytes, place: Sequence[str]) -> bytes:
         """Decrypt what `encrypt` returned for `place`.
@@ -52,15 +51,16 @@ class Cipher:
             DecryptionFailed: when it was encrypted for another place, or altered.
         """
         try:
-            padded = self._aead.decrypt(
-                encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], orjson.dumps(place)
-            )
-        except InvalidTag:
+            padded = self._opened(encrypted, orjson.dumps(place))
+        except (InvalidTag, ValueError):
             raise DecryptionFailed(
                 f"what is stored at {place[0]} cannot be decrypted there: it was altered, or belongs to "
                 "another record or attribute; restore it from a backup, or read it from its source once more"
             ) from None
         return padded[: padded.rindex(_END)]
+
+    def _opened(self, encrypted: bytes, bound_to: bytes) -> bytes:
+        return self._aead.decrypt(encrypted, [bound_to])
 
     def digest(self, content: bytes) -> bytes:
         """Return a digest that identifies content and reveals nothing without the key (HMAC-SHA-256)."""
@@ -71,43 +71,79 @@ class Cipher:
         return hmac.digest(self._index_key, content, "sha256")
 
 
+class FormerCipher(Cipher):
+    """Decrypts what earlier versions encrypted with AES-256-GCM under a key of the ring itself."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(key)
+        self._former_aead = AESGCM(derived(key, "encryption"))
+
+    def _opened(self, encrypted: bytes, bound_to: bytes) -> bytes:
+        nonce, ciphertext = encrypted[:_FORMER_NONCE_BYTES], encrypted[_FORMER_NONCE_BYTES:]
+        return self._former_aead.decrypt(nonce, ciphertext, bound_to)
+
+
 @lru_cache(maxsize=64)
-def _cipher(key: bytes) -> Cipher:
-    return Cipher(key)
+def _cipher(kind: type[Cipher], key: bytes) -> Cipher:
+    return kind(key)
 
 
 @dataclass(frozen=True)
 class Ciphers:
-    """The ciphers of a ring."""
+    """The ciphers of a hub by the id of their data key.
 
-    ring: KeyRing
+    Attributes:
+        primary_id: of the one that encrypts.
+    """
+
+    primary_id: str
+    by_id: Mapping[str, Cipher]
 
     @property
     def primary(self) -> Cipher:
         """The cipher that encrypts."""
-        return self.under(self.ring.primary)
+        return self.by_id[self.primary_id]
 
-    @property
-    def rotating(self) -> bool:
-        """Whether the database may hold content under a key other than the primary one."""
-        return len(self.ring.keys) > 1
-
-    def under(self, key_id: str) -> Cipher:
-        """Return the cipher of a key.
+    def under(self, key: str) -> Cipher:
+        """Return the cipher of a data key.
 
         Raises:
-            KeyMissing: when the ring does not hold the key.
+            KeyMissing: when the hub does not have it.
         """
-        return _cipher(self.ring.key(key_id))
+        if key not in self.by_id:
+            raise KeyMissing(
+                f"the data key {key}, which a value is encrypted under, is not in hub.data_key: the value is "
+                "another hub's, or the table was altered; restore it from a backup of the time of the value"
+            )
+        return self.by_id[key]
 
-    def others(self) -> list[Cipher]:
-        """Return the ciphers that only decrypt."""
-        return [_cipher(key) for key_id, key in self.ring.keys.items() if key_id != self.ring.primary]
+    def require_one_key(self) -> None:
+        """Check that equal values have equal ciphertext, for those who let the database compare.
+
+        Raises:
+            RunBusy: while values are re-encrypted under another data key.
+        """
+        if len(self.by_id) > 1:
+            raise RunBusy(
+                "the values of this hub are being re-encrypted under another data key: wait for that to end. "
+                "Where it was interrupted, or after an upgrade that asks for it, run: oncehub keys reencrypt"
+            )
 
 
-def load_ciphers(home: Path) -> Ciphers:
-    """Return the ciphers of the ring as it is now; see `load_key_ring`."""
-    return Ciphers(load_key_ring(home))
+def load_ciphers(home: Path, database: Connection) -> Ciphers:
+    """Return the ciphers as they are now, read in the connection's transaction.
+
+    Raises:
+        KeyMissing: when the ring or a key of it is not there.
+        ConfigError: see `load_key_ring`.
+    """
+    ring = load_key_ring(home)
+    with database.cursor() as cursor:
+        keys = read_data_keys(cursor)
+    return Ciphers(
+        keys[0].id,
+        {each.id: _cipher(Cipher if each.wrapped else FormerCipher, each.opened(ring)) for each in keys},
+    )
 
 
 def use_keys(cursor: Cursor, home: Path) -> Ciphers:
@@ -117,7 +153,8 @@ def use_keys(cursor: Cursor, home: Path) -> Ciphers:
         KeyMissing: when the ring lacks a key that the hub has used.
     """
     cursor.execute("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_LOCK,))
-    return Ciphers(known_ring(cursor, home))
+    known_ring(cursor, home)
+    return load_ciphers(home, cursor.connection)
 
 
 def wait_for_users(cursor: Cursor) -> None:

@@ -1,6 +1,6 @@
 """Encrypted values of sensitive attributes, bound to the attribute and to the record that states them.
 
-    encrypted:<key id>:<blind index, where the attribute has one>:<ciphertext, base64url>
+    encrypted:<data key id>:<blind index, where the attribute has one>:<ciphertext, base64url>
 
 A copy of a value (in a golden record, in a feed) must say which record states it, because the value can be
 decrypted with that record's key only.
@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from oncehub.config.entities import Entity, qualified
 from oncehub.encryption.cipher import Ciphers, load_ciphers
+from oncehub.store.connection import Connection
 
 PREFIX: Final = "encrypted:"
 
@@ -28,12 +29,14 @@ Record = tuple[str, str, str]
 class FieldDecryptor:
     """Decrypts the sensitive values of entities.
 
-    Attributes:
+    Args:
         home: the folder that holds the key ring.
+        database: whose values they are; its transaction is used when the first of them is met.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, database: Connection) -> None:
+        self._home = home
+        self._database = database
         self._ciphers: Ciphers | None = None
 
     def decrypted(self, attribute: str, record: Record, value: Any) -> Any:
@@ -45,13 +48,13 @@ class FieldDecryptor:
             value: as the database holds it.
 
         Raises:
-            KeyMissing: when the ring does not hold the key of the value.
+            KeyMissing: when the key of the value is not there.
             DecryptionFailed: when the value belongs to another record or attribute, or was altered.
         """
         if not is_encrypted(value):
             return value
-        if self._ciphers is None or key_of(value) not in self._ciphers.ring.keys:
-            self._ciphers = load_ciphers(self.home)
+        if self._ciphers is None or key_of(value) not in self._ciphers.by_id:
+            self._ciphers = load_ciphers(self._home, self._database)
         return decrypt_value(self._ciphers, attribute, record, value)
 
     def decrypted_all(
@@ -70,12 +73,12 @@ _decrypt_with: ContextVar[FieldDecryptor | None] = ContextVar("decrypt_with", de
 
 
 @contextmanager
-def decrypting(home: Path) -> Iterator[None]:
-    """Let `decrypted_here` decrypt inside the block, with the ring below `home`.
+def decrypting(home: Path, database: Connection) -> Iterator[None]:
+    """Let `decrypted_here` decrypt values of the database inside the block, with the ring below `home`.
 
     Enter it only where the values may be disclosed.
     """
-    token = _decrypt_with.set(FieldDecryptor(home))
+    token = _decrypt_with.set(FieldDecryptor(home, database))
     try:
         yield
     finally:
@@ -94,7 +97,7 @@ def is_encrypted(value: Any) -> bool:
 
 
 def key_of(encrypted: str) -> str:
-    """Return the id of the key that a value is encrypted with."""
+    """Return the id of the data key that a value is encrypted under."""
     return encrypted.split(":", 2)[1]
 
 
@@ -105,11 +108,11 @@ def record_of(provenance: Mapping[str, Mapping[str, Any]], attribute: str) -> Re
 
 
 def encrypt_value(ciphers: Ciphers, attribute: str, record: Record, value: str, *, indexed: bool) -> str:
-    """Return a value encrypted under the primary key, bound to the record that states it."""
-    index = _index(ciphers, ciphers.ring.primary, attribute, value) if indexed else ""
+    """Return a value encrypted under the primary data key, bound to the record that states it."""
+    index = _index(ciphers, ciphers.primary_id, attribute, value) if indexed else ""
     ciphertext = ciphers.primary.encrypt(value.encode(), [attribute, *record])
     written = base64.urlsafe_b64encode(ciphertext).decode("ascii")
-    return f"{PREFIX}{ciphers.ring.primary}:{index}:{written}"
+    return f"{PREFIX}{ciphers.primary_id}:{index}:{written}"
 
 
 def decrypt_value(ciphers: Ciphers, attribute: str, record: Record, encrypted: str) -> str:
@@ -119,16 +122,16 @@ def decrypt_value(ciphers: Ciphers, attribute: str, record: Record, encrypted: s
 
 
 def reencrypted(ciphers: Ciphers, attribute: str, record: Record, encrypted: str, *, indexed: bool) -> str:
-    """Return an encrypted value under the primary key; raises as `decrypt_value`."""
-    if key_of(encrypted) == ciphers.ring.primary:
+    """Return an encrypted value under the primary data key; raises as `decrypt_value`."""
+    if key_of(encrypted) == ciphers.primary_id:
         return encrypted
     value = decrypt_value(ciphers, attribute, record, encrypted)
     return encrypt_value(ciphers, attribute, record, value, indexed=indexed)
 
 
 def blind_indexes(ciphers: Ciphers, attribute: str, value: str) -> list[str]:
-    """Return the blind index of a value under each key of the ring."""
-    return [_index(ciphers, key_id, attribute, value) for key_id in ciphers.ring.keys]
+    """Return the blind index of a value under each data key."""
+    return [_index(ciphers, key_id, attribute, value) for key_id in ciphers.by_id]
 
 
 def sensitive_of(entity: Entity) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""The key ring: the keys of encrypted data. The primary key encrypts, the others only decrypt.
+"""The key ring: the keys that data keys are wrapped under. The primary key wraps, the others only open.
 
 The keys come from `ONCEHUB_KEY_DATA` (base64, separated by spaces, the primary key first), else from one
 file each below `home/keys/data`, where the file `primary` names the primary key. A key's id is derived from
@@ -34,7 +34,7 @@ class KeyRing:
     """Keys by id.
 
     Attributes:
-        primary: id of the key that encrypts.
+        primary: id of the key that wraps.
         place: the variable or folder that holds the ring, for messages.
     """
 
@@ -111,7 +111,7 @@ def add_primary(home: Path) -> KeyRing:
 
 
 def drop_key(home: Path, dropped: str) -> None:
-    """Remove a key from the ring for good; the caller ensures that no value is encrypted with it.
+    """Remove a key from the ring for good; the caller ensures that no data key needs it.
 
     Raises:
         ConfigError: when it is the primary key, or the ring is in the environment.
@@ -125,7 +125,7 @@ def drop_key(home: Path, dropped: str) -> None:
     if dropped == ring.primary:
         raise ConfigError(f"the key {dropped} is the primary key; first add another one: oncehub keys rotate")
     if os.environ.get(VARIABLE):
-        raise ConfigError(f"no value is encrypted with the key {dropped} any more: take it out of {VARIABLE}")
+        raise ConfigError(f"no data key needs the key {dropped} any more: take it out of {VARIABLE}")
     _file(_folder(home), dropped).unlink()
 
 

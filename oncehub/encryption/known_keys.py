@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+from oncehub.encryption.data_keys import ensure_data_key
 from oncehub.encryption.key_ring import KeyRing, create_key_ring, load_key_ring, ring_is_given, ring_place
 from oncehub.encryption.secrets import KEY_BYTES, create_key, given_key, key_place, symmetric_key
 from oncehub.errors import KeyMissing
@@ -75,7 +76,7 @@ def note_keys(cursor: Cursor, home: Path, *, make: bool, former: Sequence[bytes]
             create_key(use, home)
     present = given | set(unknown if make else ())
     if "data" in present:
-        known_ring(cursor, home)
+        ensure_data_key(cursor, known_ring(cursor, home))
     if "pseudonym" in present:
         known_key(cursor, "pseudonym", home, former=former)
     if "signing" in present:
@@ -130,7 +131,7 @@ def known_key(
 
 
 def forget_key(cursor: Cursor, key: bytes) -> None:
-    """Let a key of the ring go, which nothing is encrypted with any more."""
+    """Let a key of the ring go, which nothing needs any more."""
     cursor.execute("delete from hub.key where use = 'data' and fingerprint = %s", (fingerprint(key),))
 
 

@@ -78,7 +78,7 @@ class RejectedPayloads:
 
     def reencrypt(self, cursor: Cursor, ciphers: Ciphers, after: Any, size: int) -> Step | None:
         """Re-encrypt the next payloads."""
-        cursor.execute(_REJECTED, (after or 0, ciphers.ring.primary, size))
+        cursor.execute(_REJECTED, (after or 0, ciphers.primary_id, size))
         rows = cursor.fetchall()
         if not rows:
             return None
@@ -88,7 +88,7 @@ class RejectedPayloads:
             payload = ciphers.under(key_id).decrypt(bytes(encrypted), place)
             digest = ciphers.primary.digest(payload)
             new[source, stream, kind, digest] = (
-                *(rejected_id, digest, ciphers.ring.primary),
+                *(rejected_id, digest, ciphers.primary_id),
                 ciphers.primary.encrypt(payload, rejected_place(source, stream, digest)),
             )
         template = "(%s::bigint, %s::bytea, %s, %s::bytea)"
@@ -107,7 +107,7 @@ class SubmittedPayloads:
 
     def reencrypt(self, cursor: Cursor, ciphers: Ciphers, after: Any, size: int) -> Step | None:
         """Re-encrypt the next payloads."""
-        primary = ciphers.ring.primary
+        primary = ciphers.primary_id
         cursor.execute(_SUBMITTED, (after or 0, primary, size))
         rows = cursor.fetchall()
         if not rows:

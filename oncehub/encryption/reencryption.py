@@ -22,15 +22,14 @@ where starts_with(value, {prefix})
 group by 1
 """)
 
+# Rows that another transaction is writing wait for the next pass.
 _STALE: Final = sql.SQL("""
 select {key}, {values}, {origins} from {table}
 where {rows} and ({stale})
+order by {key}
+limit {size}
+for update skip locked
 """)
-
-# Skip rows that another transaction is writing until the next pass: they may be under the new key by then.
-_NEXT: Final = sql.SQL("order by {key} limit {size} for update skip locked")
-
-_ALL: Final = sql.SQL("for update")
 
 _NOT_UNDER: Final = sql.SQL("starts_with({value}, {prefix}) and not starts_with({value}, {primary})")
 
@@ -69,7 +68,7 @@ class EncryptedTable(Protocol):
         """Count the encrypted values by key id."""
 
     def reencrypt(self, cursor: Cursor, ciphers: Ciphers, after: Any, size: int) -> Step | None:
-        """Re-encrypt the values of the next rows under the primary key; None after the last row."""
+        """Re-encrypt the values of the next rows under the primary data key; None after the last row."""
 
 
 @dataclass(frozen=True)
@@ -99,46 +98,34 @@ class EncryptedFields:
 
     def reencrypt(self, cursor: Cursor, ciphers: Ciphers, after: Any, size: int) -> Step | None:
         """Re-encrypt the values of the next rows."""
-        following = _NEXT.format(key=_names(self.key), size=sql.Literal(size))
-        rows = self._reencrypt(cursor, ciphers, self._beyond(after), following)
-        if not rows:
-            return None
-        width = len(self.key)
-        values = sum(value is not None for row in rows for value in row[width:-1])
-        return Step(values, rows[-1][:width])
-
-    def reencrypt_rows(self, cursor: Cursor, ciphers: Ciphers, rows: sql.Composable) -> None:
-        """Re-encrypt the values of the rows that the condition `rows` selects, and wait for their writers."""
-        self._reencrypt(cursor, ciphers, rows, _ALL)
-
-    @property
-    def _table(self) -> sql.Identifier:
-        return sql.Identifier(*self.name.split("."))
-
-    def _reencrypt(
-        self, cursor: Cursor, ciphers: Ciphers, rows: sql.Composable, which: sql.Composable
-    ) -> list[tuple[Any, ...]]:
-        """Re-encrypt rows with a value under another key; return them as they were: key, values, origins."""
-        prefix, primary = sql.Literal(PREFIX), sql.Literal(f"{PREFIX}{ciphers.ring.primary}:")
+        prefix, primary = sql.Literal(PREFIX), sql.Literal(f"{PREFIX}{ciphers.primary_id}:")
         statement = _STALE.format(
             key=_names(self.key),
             values=_listed(self.values.values()),
             origins=self.origins,
             table=self._table,
-            rows=rows,
+            rows=self._beyond(after),
             stale=sql.SQL(" or ").join(
                 _NOT_UNDER.format(value=value, prefix=prefix, primary=primary)
                 for value in self.values.values()
             ),
+            size=sql.Literal(size),
         )
-        cursor.execute(statement + which)
-        stale = cursor.fetchall()
-        if stale:
-            self._write(cursor, [self._under_primary(ciphers, row) for row in stale])
-        return stale
+        cursor.execute(statement)
+        rows = cursor.fetchall()
+        if not rows:
+            return None
+        self._write(cursor, [self._under_primary(ciphers, row) for row in rows])
+        width = len(self.key)
+        values = sum(value is not None for row in rows for value in row[width:-1])
+        return Step(values, rows[-1][:width])
+
+    @property
+    def _table(self) -> sql.Identifier:
+        return sql.Identifier(*self.name.split("."))
 
     def _under_primary(self, ciphers: Ciphers, row: Sequence[Any]) -> list[Any]:
-        """Return a row's key, and its values under the primary key."""
+        """Return a row's key, and its values under the primary data key."""
         *stored, provenance = row
         width = len(self.key)
         indexed = sensitive_of(self.entity)

@@ -49,7 +49,7 @@ class Outbox:
                 token = str(uuid.uuid4())
                 place = submitted_place(*self._names, token)
                 encrypted = ciphers.primary.encrypt(orjson.dumps(record), place)
-                rows.append((*self._names, token, ciphers.ring.primary, encrypted))
+                rows.append((*self._names, token, ciphers.primary_id, encrypted))
             if rows:
                 execute_values(cursor, _SUBMIT, rows, template="(%s, %s, %s::uuid, %s, %s::bytea)")
 
@@ -72,7 +72,7 @@ class SubmittedRecords:
         """Yield the records that wait, in the order in which they came; an interrupted run starts again.
 
         Raises:
-            KeyMissing: when the ring does not hold the key of a record.
+            KeyMissing: when the key of a record is not there.
             DecryptionFailed: when a record was altered.
         """
         after, number = 0, 1

@@ -14,11 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from psycopg2 import sql
-
 from oncehub.encryption.cipher import use_keys
-from oncehub.encryption.field_values import sensitive_of
-from oncehub.encryption.reencryption import person_fields, record_fields
 from oncehub.errors import RunBusy
 from oncehub.logs import bound_contextvars
 from oncehub.reconcile.discrepancies.compare import find_differences
@@ -48,8 +44,6 @@ _log = logging.getLogger(__name__)
 MOST_SHARDS = 64
 """The most shards that people are divided into: as many workers can settle them at once."""
 
-_TOUCHED = sql.SQL("person_key in (select person_key from touched_person)")
-_LINKED = sql.SQL("(source, stream, source_key) in (select source, stream, source_key from linked)")
 
 # Temporary tables are large on the first run and need only this run's memory. `planner_hints` sets the memory
 # of a statement again when it knows how much there is to do.
@@ -320,7 +314,7 @@ def _settle(connection: Connection, rules: Rulebook, shard: Shard, run: int) -> 
         # For few people the planner might read through the range instead of looking each of them up.
         within = shard if hints.large else ALL_PEOPLE
         cursor.execute(statement(__name__, "linked"), within.keys)
-        _reencrypt(cursor, rules)
+        use_keys(cursor, rules.home).require_one_key()
         changes = update_golden_records(cursor, rules, within)
         close_corrected_requests(cursor)
         find_differences(cursor, rules, hints)
@@ -334,11 +328,3 @@ def _settle(connection: Connection, rules: Rulebook, shard: Shard, run: int) -> 
             closed=closed_now,
             seconds=time.monotonic() - began,
         )
-
-
-def _reencrypt(cursor: Cursor, rules: Rulebook) -> None:
-    """Encrypt these people's values under one key, so that equal values are equal to the database."""
-    ciphers = use_keys(cursor, rules.decryptor.home)
-    if sensitive_of(rules.person) and ciphers.rotating:
-        person_fields(rules.person).reencrypt_rows(cursor, ciphers, _TOUCHED)
-        record_fields(rules.person).reencrypt_rows(cursor, ciphers, _LINKED)

@@ -30,14 +30,19 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
     return running
 
 
-def test_a_key_is_listed_followed_by_another_and_retired(run: Callable[..., Any], settings: Settings) -> None:
+def test_a_key_is_listed_followed_by_another_and_retired_and_a_data_key_replaced(
+    run: Callable[..., Any], settings: Settings
+) -> None:
     former = load_key_ring(settings.home).primary
-    assert [(use["key"], use["primary"]) for use in run("keys", "list", "--json")] == [(former, True)]
-    assert run("keys", "rotate", "--json") == {}
+    [ring, data] = run("keys", "list", "--json")
+    assert (ring["key"], ring["wraps"], data["kind"]) == (former, [data["key"]], "data")
+    assert run("keys", "rotate", "--json") == {"data_keys": 1}
     primary = load_key_ring(settings.home).primary
-    assert [use["key"] for use in run("keys", "list", "--json")] == [primary, former]
+    assert [use["key"] for use in run("keys", "list", "--json")] == [primary, former, data["key"]]
     assert run("keys", "retire", former) == (0, f"the key {former} is removed\n")
-    assert [use["key"] for use in run("keys", "list", "--json")] == [primary]
+    assert run("keys", "reencrypt", "--json") == {}
+    [ring, replaced] = run("keys", "list", "--json")
+    assert (ring["key"], replaced["key"] != data["key"]) == (primary, True)
 
 
 def test_a_dry_run_purges_nothing_and_proofs_are_verified(

@@ -1,14 +1,20 @@
-"""Rotation of the primary key, over the payloads of rejected records."""
+"""Rotation of the ring and replacement of the data key, over the payloads of rejected records."""
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from dataclasses import dataclass
 
+import orjson
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from oncehub.encryption import rotation
-from oncehub.encryption.key_ring import load_key_ring
-from oncehub.encryption.rotation import keys_in_use, retire, rotate
+from oncehub.encryption.data_keys import ensure_data_key
+from oncehub.encryption.key_ring import derived, load_key_ring
+from oncehub.encryption.payloads import rejected_place
+from oncehub.encryption.rotation import keys_in_use, reencrypt, retire, rotate
 from oncehub.errors import ConfigError, KeyMissing, RunBusy
 from oncehub.intake.quarantine.rejected_records import Quarantine
 from oncehub.intake.quarantine.replay import list_rejected, show_rejected
@@ -32,9 +38,11 @@ class Kept:
         with self.database:
             Quarantine(self.settings, "tax", "registrations").keep(self.database, self.run_id, bad)
 
-    def shown(self) -> list[object]:
+    def shown(self) -> list[int]:
         listed = list_rejected(self.database)
-        return [show_rejected(self.settings, self.database, each.rejected_id).payload for each in listed]
+        return sorted(
+            show_rejected(self.settings, self.database, each.rejected_id).payload for each in listed
+        )
 
     def rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         with self.database, self.database.cursor() as cursor:
@@ -42,7 +50,11 @@ class Kept:
             return cursor.fetchall() if cursor.description else []
 
     def used(self) -> dict[str, int]:
-        return {use.key: sum(use.values.values()) for use in keys_in_use(self.settings, self.database)}
+        return {
+            use.key: sum(use.values.values())
+            for use in keys_in_use(self.settings, self.database)
+            if use.kind == "data"
+        }
 
 
 @pytest.fixture
@@ -58,61 +70,77 @@ def kept(settings: Settings, database: Connection) -> Kept:
     return made
 
 
-def test_everything_is_reencrypted_and_says_what_it_said(kept: Kept) -> None:
+def test_a_rotation_wraps_the_data_key_and_leaves_every_value(kept: Kept) -> None:
+    payloads = kept.rows("select * from intake.rejected")
     former = load_key_ring(kept.settings.home).primary
-    before = kept.shown()
-    assert rotate(kept.settings, database=kept.database) == {"intake.rejected": KEPT}
-    assert kept.used() == {load_key_ring(kept.settings.home).primary: KEPT, former: 0}
-    assert kept.shown() == before
+    assert rotate(kept.settings, database=kept.database) == 1
+    assert rotate(kept.settings, resume=True, database=kept.database) == 0
+    retire(kept.settings, former, kept.database)
+    assert kept.rows("select * from intake.rejected") == payloads
+    assert kept.shown() == list(range(KEPT))
 
 
-def test_a_killed_rotation_is_readable_at_once_and_resumed_where_it_stopped(
+def test_everything_is_reencrypted_and_says_what_it_said(kept: Kept) -> None:
+    [former] = kept.used()
+    assert reencrypt(kept.settings, kept.database) == {"intake.rejected": KEPT}
+    [(primary, values)] = kept.used().items()
+    assert (primary != former, values) == (True, KEPT)
+    assert kept.shown() == list(range(KEPT))
+
+
+def test_a_killed_reencryption_is_readable_at_once_and_resumed_where_it_stopped(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = kept.shown()
     monkeypatch.setattr(rotation, "_BATCH", 2)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rotate(kept.settings, database=kept.database, listener=killed)
+        reencrypt(kept.settings, kept.database, listener=killed)
     assert sorted(kept.used().values()) == [2, 3]
-    assert kept.shown() == before
-    assert rotate(kept.settings, resume=True, database=kept.database) == {"intake.rejected": 3}
-    assert rotate(kept.settings, resume=True, database=kept.database) == {}
-    assert kept.shown() == before
+    assert kept.shown() == list(range(KEPT))
+    assert reencrypt(kept.settings, kept.database) == {"intake.rejected": 3}
+    assert list(kept.used().values()) == [KEPT]
+    assert kept.shown() == list(range(KEPT))
 
 
-def test_a_record_that_came_again_meanwhile_is_kept_once(kept: Kept) -> None:
-    rotation.add_primary(kept.settings.home)
-    stored = kept.rows("select digest, key_id, payload from intake.rejected where rejected_id = 1")
-    kept.keep(b"0")
-    kept.rows(
-        "insert into intake.rejected (run_id, source, stream, source_key, kind, stage, reason, path, "
-        "digest, key_id, payload) "
-        "values (%s, 'tax', 'registrations', 'k', 'records', 'contract', 'r', 'p', %s, %s, %s)",
-        kept.run_id,
-        *stored[0],
-    )
-    assert kept.shown().count(0) == 2
-    rotate(kept.settings, resume=True, database=kept.database)
-    assert kept.shown().count(0) == 1
-
-
-def test_a_key_is_retired_only_once_nothing_is_encrypted_with_it(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    former = load_key_ring(kept.settings.home).primary
-    rotate(kept.settings, database=kept.database)
-    kept_back = load_key_ring(kept.settings.home)
+def test_payloads_that_an_earlier_version_encrypted_are_shown_and_reencrypted(kept: Kept) -> None:
+    """As it wrote them: AES-256-GCM under a key derived from the ring's, and no data key."""
+    ring = load_key_ring(kept.settings.home)
+    outer = ring.keys[ring.primary]
+    for number in range(KEPT):
+        payload = b"%d" % number
+        digest = hmac.digest(derived(outer, "digest"), payload, "sha256")
+        nonce, place = secrets.token_bytes(12), orjson.dumps(rejected_place("tax", "registrations", digest))
+        padded = payload + b"\x80" + bytes(14)
+        encrypted = nonce + AESGCM(derived(outer, "encryption")).encrypt(nonce, padded, place)
+        kept.rows(
+            "update intake.rejected set key_id = %s, digest = %s, payload = %s where rejected_id = %s",
+            *(ring.primary, digest, encrypted, number + 1),
+        )
+    kept.rows("update hub.data_key set id = %s, former = true, wrapped = null", ring.primary)
     with kept.database, kept.database.cursor() as cursor:
-        cursor.execute("update intake.rejected set key_id = %s where rejected_id = 1", (former,))
-    with pytest.raises(ConfigError, match=f"still encrypted with the key {former}: 1 in intake.rejected"):
+        ensure_data_key(cursor, ring)
+    assert kept.shown() == list(range(KEPT))
+    with pytest.raises(RunBusy, match="after an upgrade that asks for it, run: oncehub keys reencrypt"):
+        kept.keep(b"9")
+    rotate(kept.settings, database=kept.database)
+    with pytest.raises(ConfigError, match="first run: oncehub keys reencrypt"):
+        retire(kept.settings, ring.primary, kept.database)
+    assert reencrypt(kept.settings, kept.database) == {"intake.rejected": KEPT}
+    retire(kept.settings, ring.primary, kept.database)
+    assert kept.shown() == list(range(KEPT))
+
+
+def test_a_key_is_retired_only_once_no_data_key_needs_it(kept: Kept) -> None:
+    former = load_key_ring(kept.settings.home).primary
+    rotation.add_primary(kept.settings.home)
+    kept_back = load_key_ring(kept.settings.home)
+    with pytest.raises(ConfigError, match=rf"still needs the key {former}; first run: oncehub keys rotate"):
         retire(kept.settings, former, kept.database)
     assert load_key_ring(kept.settings.home) == kept_back
-    with kept.database, kept.database.cursor() as cursor:
-        cursor.execute("update intake.rejected set key_id = %s", (kept_back.primary,))
+    rotate(kept.settings, resume=True, database=kept.database)
     retire(kept.settings, former, kept.database)
     with pytest.raises(KeyMissing, match=f"no key {former} to retire"):
         retire(kept.settings, former, kept.database)
@@ -123,15 +151,23 @@ def test_a_missing_key_stops_the_rotation_and_loses_nothing(kept: Kept) -> None:
     former = load_key_ring(kept.settings.home).primary
     file = kept.settings.home / "keys" / "data" / f"{former}.key"
     kept_elsewhere = file.read_bytes()
-    before = kept.shown()
     rotation.add_primary(kept.settings.home)
     file.unlink()
     with pytest.raises(KeyMissing, match=former):
         rotate(kept.settings, resume=True, database=kept.database)
-    assert [use.in_ring for use in keys_in_use(kept.settings, kept.database)] == [True, False]
+    with pytest.raises(KeyMissing, match=former):
+        reencrypt(kept.settings, kept.database)
+    present = {use.key: use.present for use in keys_in_use(kept.settings, kept.database)}
+    assert [present[former], list(present.values()).count(False)] == [False, 2]
     file.write_bytes(kept_elsewhere)
     rotate(kept.settings, resume=True, database=kept.database)
-    assert kept.shown() == before
+    assert kept.shown() == list(range(KEPT))
+
+
+def test_a_data_key_that_was_altered_in_the_database_opens_nothing(kept: Kept) -> None:
+    kept.rows("update hub.data_key set wrapped = set_byte(wrapped, 3, get_byte(wrapped, 3) # 1)")
+    with pytest.raises(KeyMissing, match=r"was altered, and opens nothing"):
+        kept.shown()
 
 
 def test_two_do_not_rotate_at_once(kept: Kept) -> None:

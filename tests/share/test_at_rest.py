@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,10 +18,11 @@ from oncehub.config.entities import Entity, load_entities
 from oncehub.encryption import rotation
 from oncehub.encryption.blind_index import find_records
 from oncehub.encryption.cipher import use_keys
+from oncehub.encryption.data_keys import add_data_key
 from oncehub.encryption.field_values import decrypting
-from oncehub.encryption.key_ring import add_primary, create_key_ring, load_key_ring
-from oncehub.encryption.rotation import keys_in_use, retire, rotate
-from oncehub.errors import ConfigError, DecryptionFailed, KeyMissing
+from oncehub.encryption.key_ring import create_key_ring, load_key_ring
+from oncehub.encryption.rotation import keys_in_use, reencrypt, retire, rotate
+from oncehub.errors import ConfigError, DecryptionFailed, KeyMissing, RunBusy
 from oncehub.intake.landing.land import Landing
 from oncehub.intake.quarantine.rejected_records import Quarantine
 from oncehub.normalize.batch import Batch, Rejected
@@ -89,13 +90,13 @@ class Hub:
         )
 
     def believed(self, personal_id: str, home: Any = None) -> Any:
-        with self.database, decrypting(home or self.settings.home):
+        with self.database, decrypting(home or self.settings.home, self.database):
             search = {"person.personal_id": personal_id}
             found = find_person(self.database, self.agreement, search, ["person.religion"])
         return found and found.attributes["person.religion"].value
 
     def told(self) -> list[Any]:
-        with self.database, decrypting(self.settings.home):
+        with self.database, decrypting(self.settings.home, self.database):
             page = read_changes(self.database, self.agreement, Start(0, 100), PSEUDONYM_KEY)
         return [line["values"].get("person.religion") for line in page.lines]
 
@@ -207,20 +208,21 @@ def test_the_same_statement_again_changes_nothing_and_the_same_value_elsewhere_l
     assert an != binh
 
 
-def test_a_new_key_changes_no_golden_value_and_no_feed(lived: Hub) -> None:
-    add_primary(lived.settings.home)
-    changes = lived.rows("select count(*) from share.change")
-    # Stated anew under the new key, while everything else is still under the former one.
+def test_a_new_key_of_the_ring_touches_no_value(lived: Hub) -> None:
+    former, before = load_key_ring(lived.settings.home).primary, list(lived.dump())
+    assert rotate(lived.settings, database=lived.database) == 1
+    changed = {table for table, row in set(before) ^ set(lived.dump())}
+    assert changed == {"hub.data_key", "hub.key"}
+    retire(lived.settings, former, lived.database)
     lived.land("population", "citizens", "person", 3, an={**AN, "religion": NEW_FAITH, "blood_type": BLOOD})
     lived.step()
-    assert lived.rows("select count(*) from share.change") == changes
-    assert lived.believed("001184000001") == NEW_FAITH
+    test_what_is_encrypted_is_shown_where_it_may_be(lived)
 
 
-def test_everything_is_reencrypted_and_the_former_key_can_go(lived: Hub) -> None:
-    former = load_key_ring(lived.settings.home).primary
+def test_everything_is_reencrypted_and_changes_no_golden_value_and_no_feed(lived: Hub) -> None:
+    [former] = [use.key for use in keys_in_use(lived.settings, lived.database) if use.kind == "data"]
     told, before = lived.told(), lived.rows("select count(*) from share.change")
-    done = rotate(lived.settings, database=lived.database)
+    done = reencrypt(lived.settings, lived.database)
     assert done == {
         "intake.rejected": 1,
         "record.bank_account": 1,
@@ -229,8 +231,7 @@ def test_everything_is_reencrypted_and_the_former_key_can_go(lived: Hub) -> None
         "truth.person_version": 2,
         "share.feed_entry": 5,
     }
-    assert [use.key for use in keys_in_use(lived.settings, lived.database) if use.values] != [former]
-    retire(lived.settings, former, lived.database)
+    assert [row for _, row in lived.dump() if f"encrypted:{former}" in row] == []
     assert lived.told() == told
     assert lived.believed("001184000001") == NEW_FAITH
     lived.land("population", "citizens", "person", 4, an={**AN, "religion": NEW_FAITH, "blood_type": BLOOD})
@@ -239,7 +240,7 @@ def test_everything_is_reencrypted_and_the_former_key_can_go(lived: Hub) -> None
     test_what_is_encrypted_is_shown_where_it_may_be(lived)
 
 
-def test_a_rotation_killed_anywhere_leaves_everything_readable_and_goes_on(
+def test_a_reencryption_killed_anywhere_leaves_everything_readable_and_goes_on(
     lived: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rotation, "_BATCH", 1)
@@ -248,22 +249,59 @@ def test_a_rotation_killed_anywhere_leaves_everything_readable_and_goes_on(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    rotate_once: Callable[..., object] = rotate
-    resume = False
     while True:
         try:
-            rotate_once(lived.settings, resume=resume, database=lived.database, listener=killed)
+            reencrypt(lived.settings, lived.database, listener=killed)
         except KeyboardInterrupt:
             kills += 1
-            resume = True
             assert lived.told() == told
             assert lived.believed("001184000001") == NEW_FAITH
             continue
         break
     assert kills > 5
-    [primary, *others] = keys_in_use(lived.settings, lived.database)
-    assert primary.primary
-    assert [use.values for use in others] == [{}]
+    assert [use.values for use in keys_in_use(lived.settings, lived.database) if not use.primary] == []
+
+
+def test_who_lets_the_database_compare_waits_for_a_reencryption_to_end(
+    lived: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = lived.rows("select count(*) from share.change")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reencrypt(lived.settings, lived.database, listener=killed)
+    again = {**AN, "religion": NEW_FAITH, "blood_type": BLOOD}
+    feed = feeds_module.feed_sequence(lived.agreement, ["religion"], lived.settings.home)
+    for refused in (
+        lambda: lived.land("population", "citizens", "person", 3, an=again),
+        lambda: lived.quarantine("{}"),
+        lived.step,
+        lambda: feed.extend(lived.database),
+    ):
+        with pytest.raises(RunBusy, match="oncehub keys reencrypt"):
+            refused()
+    reencrypt(lived.settings, lived.database)
+    lived.land("population", "citizens", "person", 3, an=again)
+    lived.step()
+    assert lived.rows("select count(*) from share.change") == before
+
+
+def test_a_landing_that_began_with_the_former_key_is_waited_for(lived: Hub) -> None:
+    assert lived.settings.database_url
+    other = connect(lived.settings.database_url)
+    with ThreadPoolExecutor(1) as beside:
+        with other, other.cursor() as cursor:
+            use_keys(cursor, lived.settings.home)
+            encrypting = beside.submit(reencrypt, lived.settings)
+            while not lived.rows("select 1 from pg_locks where locktype = 'advisory' and not granted"):
+                assert not encrypting.done()
+            cursor.execute("update record.person set religion = blood_type where source_key = 'binh'")
+        encrypting.result()
+    other.close()
+    [data_key] = [use for use in keys_in_use(lived.settings, lived.database) if use.kind == "data"]
+    assert data_key.values["record.person"] == 2
 
 
 def test_a_missing_key_is_named_by_its_id_where_the_value_is_read(lived: Hub) -> None:
@@ -276,10 +314,10 @@ def test_a_missing_key_is_named_by_its_id_where_the_value_is_read(lived: Hub) ->
 
 def test_an_account_is_found_by_its_number_in_whatever_form_and_under_any_key(lived: Hub) -> None:
     lived.land("banking", "accounts", "bank_account", 1, a2={"account_number": "970-12"})
-    add_primary(lived.settings.home)
     lived.land("banking", "accounts", "bank_account", 1, a3={"account_number": "SENTINEL ACCOUNT 97011"})
     wanted = "bank_account.account_number", "sentinel-account-97011"
-    with lived.database:
+    with lived.database, lived.database.cursor() as cursor:
+        add_data_key(cursor, load_key_ring(lived.settings.home))
         found = find_records(lived.settings, lived.database, *wanted)
     assert found == [("banking", "accounts", "a1"), ("banking", "accounts", "a3")]
 
@@ -292,42 +330,3 @@ def test_nothing_is_found_by_an_attribute_whose_values_could_be_guessed(lived: H
 def test_a_feed_is_published_with_the_hubs_own_steps(lived: Hub, editable: Settings) -> None:
     report = publish(editable, "residence", lived.database)
     assert report.last_sequence >= 3
-
-
-def test_landing_and_believing_go_on_while_a_key_rotates(lived: Hub) -> None:
-    with ThreadPoolExecutor(1) as beside:
-        rotating = beside.submit(rotate, lived.settings)
-        for day in range(3, 9):
-            faith = (FAITH, NEW_FAITH)[day % 2]
-            stated = {**AN, "religion": faith, "blood_type": BLOOD}
-            lived.land("population", "citizens", "person", day, an=stated)
-            lived.step()
-        rotating.result()
-    rotate(lived.settings, resume=True, database=lived.database)
-    [primary, former] = keys_in_use(lived.settings, lived.database)
-    assert (primary.primary, former.values) == (True, {})
-    retire(lived.settings, former.key, lived.database)
-    assert lived.believed("001184000001") == FAITH
-    assert lived.told()[-1] == FAITH
-
-
-def test_a_key_is_not_retired_under_a_landing_that_began_with_it(lived: Hub) -> None:
-    assert lived.settings.database_url
-    former = load_key_ring(lived.settings.home).primary
-    rotate(lived.settings, database=lived.database)
-    other = connect(lived.settings.database_url)
-    with ThreadPoolExecutor(1) as beside:
-        with other, other.cursor() as cursor:
-            use_keys(cursor, lived.settings.home)
-            cursor.execute(
-                "update record.person set religion = replace(religion, split_part(religion, ':', 2), %s) "
-                "where source_key = 'an'",
-                (former,),
-            )
-            retiring = beside.submit(retire, lived.settings, former)
-            while not lived.rows("select 1 from pg_locks where locktype = 'advisory' and not granted"):
-                assert not retiring.done()
-        with pytest.raises(ConfigError, match=f"still encrypted with the key {former}: 1 in record.person"):
-            retiring.result()
-    other.close()
-    assert former in load_key_ring(lived.settings.home).keys

@@ -200,7 +200,7 @@ def audited_request(
         )
         try:
             require_in_force(agreement, today())
-            with decrypting(hub.home):
+            with decrypting(hub.home, connection):
                 yield request
         except Refusal as error:
             refusal = error

@@ -13,8 +13,6 @@ from psycopg2 import sql
 from oncehub.config.entities import Entity
 from oncehub.encryption.cipher import Ciphers, use_keys
 from oncehub.encryption.encrypted_frames import encrypted_frame
-from oncehub.encryption.field_values import sensitive_of
-from oncehub.encryption.reencryption import record_fields
 from oncehub.intake.landing import statements
 from oncehub.intake.landing.fingerprints import fingerprinted
 from oncehub.normalize.batch import Batch
@@ -82,7 +80,6 @@ class Landing:
         fresh, restated = self._split(stated)
         accepted = 0
         if restated.height:
-            self._reencrypt(restated, frames, ciphers)
             accepted += self._land_restated(restated, _only(frames, restated, of=stated))
         if fresh.height:
             accepted += self._land_fresh(fresh, _only(frames, fresh, of=stated))
@@ -104,7 +101,9 @@ class Landing:
 
     def _ciphers(self) -> Ciphers:
         with self._connection.cursor() as cursor:
-            return use_keys(cursor, self._home)
+            ciphers = use_keys(cursor, self._home)
+        ciphers.require_one_key()
+        return ciphers
 
     def _encrypted(self, frame: pl.DataFrame, entity: str, ciphers: Ciphers) -> pl.DataFrame:
         """Encrypt the sensitive attributes; under one key, a value unchanged has its ciphertext unchanged."""
@@ -148,17 +147,6 @@ class Landing:
             self._run(statements.create_stage(entity))
             self._run(statements.drop_unstated(entity))
         return self._count(statements.COUNT_TOUCHED)
-
-    def _reencrypt(self, restated: pl.DataFrame, frames: Iterable[str], ciphers: Ciphers) -> None:
-        """Bring the stored values of these records under the primary key, so that equals compare equal."""
-        sensitive = [entity for name in frames if sensitive_of(entity := self._entities[name])]
-        if not sensitive or not ciphers.rotating:
-            return
-        source, stream = (self._names[name] for name in _STREAM)
-        rows = statements.of_records(source, stream, restated["source_key"].to_list())
-        with self._connection.cursor() as cursor:
-            for entity in sensitive:
-                record_fields(entity).reencrypt_rows(cursor, ciphers, rows)
 
     def _not_made_by(self, frames: Mapping[str, pl.DataFrame]) -> list[Entity]:
         """Entities whose rows an earlier mapping made; looked up once, as this mapping adds none."""

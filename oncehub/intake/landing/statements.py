@@ -6,7 +6,6 @@ for every batch, and landing would slow down as the hub fills.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from psycopg2 import sql
@@ -62,13 +61,6 @@ def stage_of(entity: Entity) -> sql.Identifier:
 def table_of(entity: Entity) -> sql.Identifier:
     """Return the table of an entity's rows."""
     return sql.Identifier("record", entity.name)
-
-
-def of_records(source: str, stream: str, keys: Sequence[str]) -> sql.Composed:
-    """Build the condition that a row belongs to one of these records."""
-    return sql.SQL("(source, stream) = ({}, {}) and source_key = any ({})").format(
-        sql.Literal(source), sql.Literal(stream), sql.Literal(list(keys))
-    )
 
 
 def create_stage(entity: Entity) -> sql.Composed:

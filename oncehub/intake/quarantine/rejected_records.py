@@ -8,7 +8,7 @@ from typing import Literal
 
 from psycopg2.extras import execute_values
 
-from oncehub.encryption.cipher import Ciphers, load_ciphers, use_keys
+from oncehub.encryption.cipher import Ciphers, use_keys
 from oncehub.encryption.payloads import rejected_place
 from oncehub.errors import ContractBroken
 from oncehub.normalize.batch import Rejected
@@ -19,15 +19,6 @@ from oncehub.store.statements import statement
 _KEEP = statement(__name__, "keep")
 
 _ROW = "(%s::bigint, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s::bytea, %s, %s::bytea)"
-
-# A payload stored under another key has that key's digest.
-_ADOPT = """
-update intake.rejected
-set digest = new.digest, key_id = new.key_id, payload = new.payload
-from (values %%s) as new (former, digest, key_id, payload)
-where (rejected.source, rejected.stream, rejected.kind, rejected.digest)
-    = (%(source)s, %(stream)s, %(kind)s, new.former)
-"""
 
 Kind = Literal["records", "deletions"]
 """What a page lists, which a replay must know."""
@@ -47,53 +38,37 @@ class Quarantine:
         """Store rejected records within the caller's transaction, each once, after the good ones landed."""
         with connection.cursor() as cursor:
             ciphers = use_keys(cursor, self._home)
+        ciphers.require_one_key()
         once = {ciphers.primary.digest(each.payload): each for each in rejected}
         rows = [
             (
                 *(run_id, self._source, self._stream, _storable(each.source_key), kind),
                 *(each.stage, each.reason, each.path, each.stated_at),
-                *(digest, ciphers.ring.primary, self._encrypted(ciphers, each.payload, digest)),
+                *(digest, ciphers.primary_id, self._encrypted(ciphers, each.payload, digest)),
             )
             for digest, each in once.items()
         ]
         if rows:
-            self._adopt(connection, ciphers, [each.payload for each in once.values()], kind)
             with connection.cursor() as cursor:
                 execute_values(cursor, _KEEP, rows, template=_ROW)
 
-    def decrypt(self, key_id: str, digest: bytes, encrypted: bytes, ciphers: Ciphers | None = None) -> bytes:
+    def decrypt(self, key_id: str, digest: bytes, encrypted: bytes, ciphers: Ciphers) -> bytes:
         """Decrypt a stored payload of this stream.
 
         Args:
             key_id: id of its key.
             digest: stored with it.
             encrypted: the payload.
-            ciphers: of the ring, which is read again when they are not given.
+            ciphers: of the hub.
 
         Raises:
-            KeyMissing: when the ring does not hold the key.
+            KeyMissing: when the key is not there.
             DecryptionFailed: when the payload belongs to another record, or was altered.
         """
-        cipher = (ciphers or load_ciphers(self._home)).under(key_id)
-        return cipher.decrypt(encrypted, rejected_place(self._source, self._stream, digest))
+        return ciphers.under(key_id).decrypt(encrypted, rejected_place(self._source, self._stream, digest))
 
     def _encrypted(self, ciphers: Ciphers, payload: bytes, digest: bytes) -> bytes:
         return ciphers.primary.encrypt(payload, rejected_place(self._source, self._stream, digest))
-
-    def _adopt(self, connection: Connection, ciphers: Ciphers, payloads: Sequence[bytes], kind: Kind) -> None:
-        """Bring those of these payloads that are stored under another key under the primary key."""
-        rows = []
-        for payload in payloads:
-            digest = ciphers.primary.digest(payload)
-            encrypted = self._encrypted(ciphers, payload, digest)
-            rows += [
-                (other.digest(payload), digest, ciphers.ring.primary, encrypted) for other in ciphers.others()
-            ]
-        if rows:
-            with connection.cursor() as cursor:
-                names = {"source": self._source, "stream": self._stream, "kind": kind}
-                adopt = cursor.mogrify(_ADOPT, names).decode()
-                execute_values(cursor, adopt, rows, template="(%s::bytea, %s::bytea, %s, %s::bytea)")
 
 
 def refuse_excess(

@@ -148,15 +148,16 @@ def show_rejected(settings: Settings, store: Connection, rejected_id: int) -> Re
     """Decrypt one rejected record.
 
     Raises:
-        ConfigError: when there is none of this number, or its key is not in the ring.
+        ConfigError: when there is none of this number, or its key is not there.
     """
     with store, store.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_SHOW, (rejected_id,))
         row = cursor.fetchone()
+        ciphers = load_ciphers(settings.home, store)
     if row is None:
         raise ConfigError(f"there is no rejected record {rejected_id}; see: oncehub quarantine list --all")
     quarantine = Quarantine(settings, row["source"], row["stream"])
-    payload = _decrypted(quarantine, row)
+    payload = _decrypted(quarantine, row, ciphers)
     try:
         content = orjson.loads(payload)
     except orjson.JSONDecodeError:
@@ -257,7 +258,7 @@ class _Replay:
             rows = self._open(kind, after, ids, limit)
             if not rows:
                 return None
-            ciphers = load_ciphers(self._home)
+            ciphers = load_ciphers(self._home, self._store)
             payloads = {row["rejected_id"]: _decrypted(self._quarantine, row, ciphers) for row in rows}
             records = [parse_json(payload) for payload in payloads.values()]
             batch = self._normalizer.normalize(records, deletions=kind == "deletions")
@@ -298,7 +299,7 @@ class _Replay:
         return {"source": self._names[0], "stream": self._names[1]}
 
 
-def _decrypted(quarantine: Quarantine, row: dict[str, Any], ciphers: Ciphers | None = None) -> bytes:
+def _decrypted(quarantine: Quarantine, row: dict[str, Any], ciphers: Ciphers) -> bytes:
     """Take the encrypted payload out of a row, and decrypt it."""
     return quarantine.decrypt(row.pop("key_id"), bytes(row.pop("digest")), bytes(row.pop("payload")), ciphers)
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from psycopg2.extras import Json
@@ -22,7 +23,6 @@ from oncehub.config.rules import (
     SurvivorshipRule,
     SurvivorshipRules,
 )
-from oncehub.encryption.field_values import FieldDecryptor
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.store.connection import Cursor
@@ -49,14 +49,18 @@ _NOTE_SETTLING: Final = f"insert into truth.rules (digest) select null where %s 
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The rules of linking, comparison, survivorship and cases."""
+    """The rules of linking, comparison, survivorship and cases.
+
+    Attributes:
+        home: has the keys of the values that the rules are applied to.
+    """
 
     person: Entity
     matching: MatchingRules
     comparison: ComparisonRules
     survivorship: SurvivorshipRules
     cases: CaseRules
-    decryptor: FieldDecryptor
+    home: Path
 
     @property
     def digest(self) -> str:
@@ -133,7 +137,7 @@ def load_rulebook(settings: Settings) -> Rulebook:
         comparison=ComparisonRules.load(folder / "comparison.yaml"),
         survivorship=SurvivorshipRules.load(folder / "survivorship.yaml"),
         cases=CaseRules.load(folder / "cases.yaml"),
-        decryptor=FieldDecryptor(settings.home),
+        home=settings.home,
     )
     _check_attributes(rulebook)
     _check_types(rulebook)

@@ -167,7 +167,7 @@ def explain_people(
     """
     wanted = rules.named(attributes)
     at = at or datetime.now(UTC)
-    versions = versions_of(connection, people, rules.decryptor)
+    versions = versions_of(connection, people, rules.home)
     golden = {person: version for person, each in versions.items() if (version := valid_at(at, each))}
     if not golden:
         return {}

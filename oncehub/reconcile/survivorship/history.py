@@ -105,7 +105,7 @@ def history(
     wanted = rules.named(attributes)
     moment = believed_at or datetime.now(UTC)
     with opened(settings, database) as connection, connection:
-        ever = versions_of(connection, [person], rules.decryptor).get(person)
+        ever = versions_of(connection, [person], rules.home).get(person)
         if ever is None:
             raise ConfigError(
                 "no person of that key ever had a golden record; `oncehub link show` shows keys"

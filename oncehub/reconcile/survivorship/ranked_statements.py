@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.extras import Json, RealDictCursor
 
 from oncehub.config.entities import qualified
-from oncehub.encryption.field_values import is_encrypted
+from oncehub.encryption.field_values import FieldDecryptor, is_encrypted
 from oncehub.reconcile.rules.agreement import agreement
 from oncehub.reconcile.rules.columns import columns
 from oncehub.reconcile.rules.rulebook import Rulebook
@@ -125,13 +125,14 @@ def ranked_statements(
         "golden": [Json(each) for each in plain],
         "at": at,
     }
+    decryptor = FieldDecryptor(rules.home, connection)
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(ranking(rules, attributes), values)
         for row in cursor.fetchall():
             person, name = UUID(row.pop("person_key")), row.pop("attribute")
             record = tuple(row.pop(part) for part in ("source", "stream", "source_key"))
             if is_encrypted(row["value"]):
-                row["value"] = rules.decryptor.decrypted(qualified(name), record, row["value"])
+                row["value"] = decryptor.decrypted(qualified(name), record, row["value"])
                 same = golden[person].believed.get(name) == row["value"]
                 row["likeness"] = "same" if same else "different"
             found.setdefault((person, name), []).append(RankedStatement(record, **row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -98,15 +99,14 @@ class Belief(Valid):
     origin: Origin
 
 
-def versions_of(
-    database: Connection, people: Iterable[UUID], decryptor: FieldDecryptor | None
-) -> dict[UUID, list[Version]]:
+def versions_of(database: Connection, people: Iterable[UUID], home: Path | None) -> dict[UUID, list[Version]]:
     """Return the versions of each person, oldest first; a person without any is left out.
 
-    `decryptor` decrypts values; without it they stay encrypted. Between two versions the person had no golden
-    record, because the register did not have them.
+    Values are decrypted with the ring below `home`; without it they stay encrypted. Between two versions the
+    person had no golden record, because the register did not have them.
     """
     found: dict[UUID, list[Version]] = {}
+    decryptor = FieldDecryptor(home, database) if home else None
     with database.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_VERSIONS, {"people": [str(person) for person in people]})
         for row in cursor.fetchall():

@@ -130,7 +130,7 @@ def feed_sequence(agreement: Agreement, sensitive: Sequence[str], home: Path) ->
         below=_BELOW,
         waiting=_WAITING,
         values=feed_terms(agreement),
-        before_step=(lambda cursor: use_keys(cursor, home)) if sensitive else None,
+        before_step=(lambda cursor: use_keys(cursor, home).require_one_key()) if sensitive else None,
     )
 
 

@@ -27,7 +27,7 @@ def identity(
     admit: Callable[..., Any],
 ) -> Any:
     """The portal's client for identity papers, over two people whose faith is encrypted."""
-    ciphers = load_ciphers(editable.home)
+    ciphers = load_ciphers(editable.home, database)
     for number, faith in FAITHS.items():
         key = believe(personal_id=number, full_name=f"Người {number[-1]}", religion=faith)
         stored = encrypt_value(ciphers, "person.religion", ("population", "s", key), faith, indexed=False)
