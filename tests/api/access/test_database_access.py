@@ -30,6 +30,7 @@ audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action,
     feed, first_sequence, last_sequence, given, hidden_by, claimed_client, source, status, refusals,
     first_at, last_at, vouched_by)
 audit.oldest_unsigned()
+hub.data_key: select
 hub.history: select
 hub.key: insert (use, id, fingerprint)
 hub.key: select
