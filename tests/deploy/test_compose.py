@@ -28,6 +28,7 @@ LOGINS = {
     "api": {"oncehub_api"},
     "airflow-scheduler": {"oncehub", "oncehub_signing", "airflow"},
     "airflow-dag-processor": {"airflow"},
+    "airflow-triggerer": {"airflow"},
     "airflow-api-server": {"airflow"},
     "airflow-init": {"airflow"},
     "connections": {"airflow"},
@@ -76,7 +77,8 @@ def test_no_service_of_the_engine_sees_the_control_of_the_simulated_world(
         "connections",
     }
     reaching = {name for name, service in services.items() if "systems" in service.get("networks", ())}
-    assert reaching == {"stubs", "airflow-scheduler"}
+    # Tasks read the systems, and the API server tries their connections.
+    assert reaching == {"stubs", "airflow-scheduler", "airflow-api-server"}
 
 
 def test_the_profile_for_real_use_has_no_simulated_system(services: dict[str, dict[str, Any]]) -> None:
