@@ -51,6 +51,16 @@ begin
     end loop;
 end
 $$;
+-- What the API asks holds personal data: it shows neither to other sessions nor in the server's log.
+alter role oncehub_api set track_activities = off;
+alter role oncehub_api set log_statement = none;
+alter role oncehub_api set log_min_error_statement = panic;
+alter role oncehub_api set log_min_duration_statement = -1;
+alter role oncehub_api set log_min_duration_sample = -1;
+alter role oncehub_api set log_transaction_sample_rate = 0;
+alter role oncehub_api set log_parameter_max_length = 0;
+alter role oncehub_api set log_parameter_max_length_on_error = 0;
+alter role oncehub_api set log_error_verbosity = terse;
 -- The hub sets the passwords of its other logins (`oncehub init`), and lets the API become an agreement's role.
 grant oncehub_api, oncehub_signing to oncehub with admin option, inherit false, set false;
 

@@ -12,6 +12,7 @@ from oncehub.intake.landing.partitions import create_partitions
 from oncehub.reconcile.linking.units import load_units
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import admit_logins, encrypted_attributes, match_agreements
+from oncehub.share.access.rights import require_rights
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.store.connection import Cursor, connect, database_url
 from oncehub.store.history import begin_history, require_own
@@ -60,6 +61,7 @@ def initialise(
         applied = migrate(connection, completed_by=complete)
         with connection:
             require_own(connection)
+        require_rights(connection)
         return applied
     finally:
         connection.close()

@@ -19,7 +19,7 @@ from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, between_signings,
 from oncehub.audit.signing.checkpoints import write_checkpoints as sign_checkpoint
 from oncehub.audit.signing.keys import keys_to_trust, signing_key
 from oncehub.audit.signing.page_verification import page_findings
-from oncehub.audit.signing.verification import Verification, verify_database
+from oncehub.audit.signing.verification import Finding, Verification, verify_database
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import MOMENT, Json, PersonKey, ShowPersonalData, moment
 from oncehub.cli.output import show, show_one, write_json
@@ -30,7 +30,7 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.data_subjects.usage import Period, Usage, find_usages
 from oncehub.store.connection import Connection
-from oncehub.store.migrate import opened
+from oncehub.store.migrate import differing_routines, opened
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -107,7 +107,7 @@ def verify(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Verify every entry against its signed checkpoint; status 1 and the findings if any was changed."""
+    """Verify every entry against its checkpoint, and every routine; status 1 and findings if one differs."""
     settings = load_settings()
     if anchor and no_anchor:
         raise ConfigError("--anchor and --no-anchor contradict each other; give one of them")
@@ -123,6 +123,10 @@ def verify(
                 anchors = anchors_to_verify(path) if path else None
             outcome = verify_database(connection, trusted, anchors, made)
             outcome.findings.extend(page_findings(connection, _pseudonym_keys(settings, connection)))
+            outcome.findings.extend(
+                Finding("replaced", None, None, None, f"{name} is not what this version's files make")
+                for name in differing_routines(connection)
+            )
     _show(outcome, anchored=path is not None, as_json=as_json)
     if not outcome.genuine:
         raise typer.Exit(_TAMPERED)

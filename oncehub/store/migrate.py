@@ -43,20 +43,39 @@ $$
 # Every name is printed with its schema where no schema is searched.
 _DEFINITIONS = """
 set local search_path = '';
-select coalesce(string_agg(definition, ';' order by definition), '')
+select name, definition
 from (
-    select pg_get_functiondef(oid)
+    select 'function ' || oid::regprocedure, pg_get_functiondef(oid)
     from pg_proc where prokind <> 'a' and pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
     union all
-    select oid::regclass || ' as ' || pg_get_viewdef(oid)
+    select 'view ' || oid::regclass, pg_get_viewdef(oid)
     from pg_class where relkind = 'v' and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
     union all
-    select pg_get_triggerdef(t.oid)
+    select 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass,
+        pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
     from pg_trigger t join pg_class c on c.oid = t.tgrelid
     -- A partition has a copy of its table's triggers, and partitions come later.
     where not t.tgisinternal and t.tgparentid = 0
         and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
-) routine (definition)
+) routine (name, definition)
+order by definition
+"""
+
+# Which transaction has written each function, trigger and rule last, and how a file that makes it begins.
+_WRITTEN = """
+select 'function ' || oid::regprocedure,
+    'function ' || pronamespace::regnamespace || '.' || proname || '(', xmin::text
+from pg_proc
+where pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
+union all
+select 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass, 'trigger ' || t.tgname || ' ', t.xmin::text
+from pg_trigger t join pg_class c on c.oid = t.tgrelid
+where not t.tgisinternal and t.tgparentid = 0
+    and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
+union all
+select 'rule ' || r.rulename || ' on ' || c.oid::regclass, 'rule ' || r.rulename || ' ', r.xmin::text
+from pg_rewrite r join pg_class c on c.oid = r.ev_class
+where c.relkind in ('r', 'p') and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
 """
 _MIGRATIONS = "migrations/"
 _DEFINITIONS_NAME = "definitions of routines"
@@ -175,7 +194,7 @@ def _apply_expanding(cursor: Cursor, *, path: str, text: str) -> bool:
     cursor.execute(text)
     if path.endswith(_BATCHES) and cursor.rowcount > 0:
         return True
-    _record(cursor, path, text)
+    _record(cursor, path, _digest(text))
     return False
 
 
@@ -194,15 +213,46 @@ def _apply_missing(cursor: Cursor, scripts: Scripts) -> list[str]:
                 f"{path}: {error.diag.message_primary}, and this version did not create it; use an empty "
                 "database: set another ONCEHUB_DATABASE_URL, or without one another ONCEHUB_HOME"
             ) from None
-        _record(cursor, path, text)
+        _record(cursor, path, _digest(text))
     changed = _changed(ledger, scripts)
-    if missing or ledger.get(_DEFINITIONS_NAME) != _digest(_definitions(cursor, scripts)):
+    if missing or ledger.get(_DEFINITIONS_NAME) != _digest_of(_definitions(cursor, scripts)):
         changed = dict(scripts.repeatable)
     if changed:
         hold_back_readers(cursor)
         _apply_routines(cursor, changed)
-        _record(cursor, _DEFINITIONS_NAME, _definitions(cursor, scripts))
+        _record(cursor, _DEFINITIONS_NAME, _digest_of(_definitions(cursor, scripts)))
     return [*missing, *changed]
+
+
+def differing_routines(connection: Connection, scripts: Scripts | None = None) -> list[str]:
+    """Return the functions, views and triggers that differ from the files, such as `function share.f(text)`.
+
+    The files are applied in a transaction that is rolled back, and what stands before is compared with what
+    stands after: nothing in the database, which whoever replaces a routine could replace as well, counts.
+
+    Args:
+        connection: the owner's, to a database that lacks no file.
+        scripts: in place of the hub's own.
+
+    Raises:
+        StoreUnavailable: when others hold a lock too long.
+    """
+    scripts = scripts or hub_scripts()
+    differing: list[str] = []
+
+    def compare(cursor: Cursor) -> None:
+        standing, before = _definitions(cursor, scripts), _written(cursor, scripts)
+        cursor.execute("savepoint files")
+        _apply_routines(cursor, scripts.repeatable)
+        due, after = _definitions(cursor, scripts), _written(cursor, scripts)
+        cursor.execute("rollback to savepoint files")
+        once = "\n".join(scripts.once.values())
+        differing[:] = [name for name in due if standing.get(name) != due[name]]
+        # What no file makes was written by no file.
+        differing.extend(name for name, beginning, _ in before & after if beginning not in once)
+
+    change_schema(connection, compare)
+    return sorted(differing)
 
 
 def require_current(connection: Connection, scripts: Scripts | None = None) -> None:
@@ -263,21 +313,29 @@ def _apply_routines(cursor: Cursor, routines: Mapping[str, str]) -> None:
                 failures[path] = error
             else:
                 cursor.execute("release savepoint routine")
-                _record(cursor, path, text)
+                _record(cursor, path, _digest(text))
         if len(failures) == len(waiting):
             path, failure = next(iter(failures.items()))
             raise ConfigError(f"{path} needs what no SQL file creates: {failure.diag.message_primary}")
         waiting = {path: waiting[path] for path in failures}
 
 
-def _definitions(cursor: Cursor, scripts: Scripts) -> str:
+def _definitions(cursor: Cursor, scripts: Scripts) -> dict[str, str]:
     """Return what the database holds of the schemas that have routines: functions, views and triggers."""
     schemas = sorted({path.split("/")[1] for path in scripts.repeatable})
     cursor.execute(_DEFINITIONS, {"schemas": schemas})
-    row = cursor.fetchone()
-    assert row is not None
+    definitions = dict(cursor.fetchall())
     cursor.execute("set local search_path to default")
-    return str(row[0])
+    return definitions
+
+
+def _written(cursor: Cursor, scripts: Scripts) -> set[tuple[str, str, str]]:
+    cursor.execute(_WRITTEN, {"schemas": sorted({path.split("/")[1] for path in scripts.repeatable})})
+    return set(cursor.fetchall())
+
+
+def _digest_of(definitions: Mapping[str, str]) -> str:
+    return _digest(";".join(definitions.values()))
 
 
 def _ledger(cursor: Cursor) -> dict[str, str]:
@@ -285,11 +343,11 @@ def _ledger(cursor: Cursor) -> dict[str, str]:
     return dict(cursor.fetchall())
 
 
-def _record(cursor: Cursor, name: str, text: str) -> None:
+def _record(cursor: Cursor, name: str, digest: str) -> None:
     cursor.execute(
         "insert into public.oncehub_migration (name, digest) values (%s, %s) "
         "on conflict (name) do update set digest = excluded.digest, applied_at = now()",
-        (name, _digest(text)),
+        (name, digest),
     )
 
 

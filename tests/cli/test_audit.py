@@ -9,8 +9,10 @@ import pytest
 
 from oncehub.audit.log.entries import DisclosedLine, Entry, page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
+from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
+from oncehub.store.migrate import differing_routines
 
 from .conftest import Command
 
@@ -146,3 +148,30 @@ def test_verifying_names_a_page_in_which_others_stood(
     bent = oncehub("audit", "verify")
     assert bent.returncode == 1
     assert "changed: entry 1: the page that it gave out was about other people" in bent.stdout
+
+
+def test_verifying_names_a_routine_that_was_replaced(
+    oncehub: Command, settings: Settings, database: Connection
+) -> None:
+    with database, database.cursor() as cursor:
+        cursor.execute("select pg_get_functiondef('audit.usage_of'::regproc)")
+        ((genuine,),) = cursor.fetchall()
+        cursor.execute(
+            genuine.replace(
+                "select f.*\n    from found f\n    where",
+                "select f.* from found f where f.client_id <> 'spy' and",
+            )
+        )
+    differing = differing_routines(database)
+    assert [name.partition("(")[0] for name in differing] == ["function audit.usage_of"]
+    bent = oncehub("audit", "verify", "--no-anchor")
+    assert bent.returncode == 1
+    assert "replaced: function audit.usage_of(" in bent.stdout
+    initialise(settings)
+    with database, database.cursor() as cursor:
+        cursor.execute("create function public.quiet() returns trigger language plpgsql as 'begin end'")
+        cursor.execute(
+            "create trigger unseen before insert on audit.entry for each row execute function public.quiet()"
+        )
+        cursor.execute("create rule unheard as on insert to share.consent do instead nothing")
+    assert differing_routines(database) == ["rule unheard on share.consent", "trigger unseen on audit.entry"]

@@ -13,7 +13,9 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+from oncehub.api.core.hub import open_hub
 from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.errors import StoreOutdated
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import apply_agreements
@@ -89,4 +91,13 @@ def test_the_hub_lives_over_logins_that_are_no_superusers_and_cannot_reach_each_
     assert initialise(settings, make_keys=True)
     assert initialise(settings, make_keys=False) == []
     apply_agreements(settings)
+    open_hub(settings).database.close()
+    with (
+        closing(psycopg2.connect(server())) as administrator,
+        administrator,
+        administrator.cursor() as cursor,
+    ):
+        cursor.execute("alter role oncehub_api reset track_activities")
+    with pytest.raises(StoreOutdated, match=r"track_activities is on and must be off.*deploy/bootstrap\.sql"):
+        open_hub(settings)
     assert write_checkpoints(settings).lines == 0

@@ -31,6 +31,8 @@ from oncehub.share.access.database_access import (
     encrypted_attributes,
     require_database_access,
 )
+from oncehub.share.access.login_settings import require_hidden_statements
+from oncehub.share.access.rights import require_rights
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.agreements.submission_routing import Desk, load_desks
@@ -110,6 +112,8 @@ def open_hub(settings: Settings) -> Hub:
         with connection:
             require_own(connection)
         require_database_access(connection, agreements, encrypted_attributes(settings))
+        require_rights(connection)
+        require_hidden_statements(connection)
         with connection, connection.cursor() as cursor:
             known_ring(cursor, settings.home)
             key = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())

@@ -15,7 +15,9 @@ from oncehub.audit.signing.batches import FoundBatch, FoundLine, batches_in_data
 from oncehub.audit.signing.statements import NO_CHECKPOINT, NotGenuine, Statement, head, read_statement
 from oncehub.store.connection import Connection
 
-What = Literal["changed", "removed", "inserted", "reordered", "misdated", "forged", "cut off", "unanchored"]
+What = Literal[
+    "changed", "removed", "inserted", "reordered", "misdated", "forged", "cut off", "unanchored", "replaced"
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Finding:
     Attributes:
         what: `changed`, `removed`, `inserted`, `reordered` and `misdated` are about a line, or a part of an
             archive; `forged` about a checkpoint; `cut off` about a missing end; `unanchored` about
-            checkpoints that the anchors lack.
+            checkpoints that the anchors lack; `replaced` about a routine of the database.
         checkpoint: number of the checkpoint.
         position: place of the line in the checkpoint, from 1; None where the finding is about no line.
         entry_id: the line's number in the log, where it is known.

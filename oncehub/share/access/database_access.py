@@ -19,6 +19,8 @@ from oncehub.config.entities import load_entities
 from oncehub.encryption.field_values import sensitive_of
 from oncehub.errors import StoreOutdated
 from oncehub.settings import Settings
+from oncehub.share.access.login_settings import hide_statements
+from oncehub.share.access.rights import require_rights, restore_rights
 from oncehub.share.access.statements import access_statements
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.roles import API_ROLE, ROLE_PREFIX, SCHEMA_PREFIX, role_of, schema_of
@@ -70,7 +72,7 @@ def build_database_access(
         encrypted: attributes that are encrypted, see `encrypted_attributes`.
 
     Returns:
-        Names of the agreements whose access was built or removed.
+        Names of the agreements whose access was built or removed, and rights that were restored.
     """
     return change_schema(connection, lambda cursor: match_agreements(cursor, agreements, encrypted))
 
@@ -80,6 +82,7 @@ def match_agreements(
 ) -> list[str]:
     """Do as `build_database_access` in the transaction of a change of schema, see `change_schema`."""
     _close_to_public(cursor)
+    hide_statements(cursor)
     # Two hubs on one server wait for each other's roles: the same order prevents a deadlock.
     for name in sorted(agreements):
         _ensure_role(cursor, name)
@@ -92,7 +95,7 @@ def match_agreements(
             _build(cursor, agreements[name], encrypted)
         else:
             _drop_role(cursor, name)
-    return changed
+    return changed + restore_rights(cursor)
 
 
 def apply_agreements(settings: Settings) -> list[str]:
@@ -100,7 +103,8 @@ def apply_agreements(settings: Settings) -> list[str]:
 
     Raises:
         ConfigError: when an agreement is wrong.
-        StoreUnavailable, StoreOutdated: when the database cannot be used.
+        StoreUnavailable, StoreOutdated: when the database cannot be used, or has rights that are not due and
+            that the hub's login cannot take away.
     """
     agreements, encrypted = load_agreements(settings), encrypted_attributes(settings)
 
@@ -109,7 +113,9 @@ def apply_agreements(settings: Settings) -> list[str]:
         return match_agreements(cursor, agreements, encrypted)
 
     with opened(settings) as connection:
-        return change_schema(connection, change)
+        changed = change_schema(connection, change)
+        require_rights(connection)
+    return changed
 
 
 def admit_logins(cursor: Cursor, settings: Settings) -> None:

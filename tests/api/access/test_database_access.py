@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,53 +17,6 @@ from oncehub.store.connection import Connection, connect
 
 NUMBER = "001084000999"
 PORTAL = "portal-residence"
-
-# A new one is for whoever reviews what an attacker could do with it.
-RIGHTS = (
-    re.sub(
-        r"\n +",
-        " ",
-        """
-audit.entry: insert (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
-    attributes, refused, outcome, request_id, officer, case_id, decision_id, withheld, involvement,
-    feed, first_sequence, last_sequence, given, hidden_by, claimed_client, source, status, refusals,
-    first_at, last_at, vouched_by)
-audit.oldest_unsigned()
-hub.data_key: select
-hub.history: select
-hub.key: insert (use, id, fingerprint)
-hub.key: select
-hub.transaction_offset: select
-intake.submission: insert (source, stream, token, key_id, payload)
-public.oncehub_migration: select
-share.admitted()
-share.assertion: delete
-share.assertion: insert
-share.assertion: select
-share.client: select
-share.client_key: select (client_id, thumbprint, public_key, valid_from, valid_until, leaked_at)
-share.consumer_offset: insert (feed, kind, sequence, client_id)
-share.consumer_offset: select
-share.correction_feed: select
-share.feed: select
-share.lock_consents()
-share.notice: select (source, sequence, notice, attribute)
-share.notice_response: insert (source, notice, client_id, response, reason)
-share.notice_response: select
-share.prefill: insert (request_id, client_id, agreement, procedure, person, form_of, filled,
-    confirm, missing_items)
-share.request: insert (request_id, kind, party, person_key, agreement, consent_id, case_id,
-    received_at, answer_by, due_on)
-share.request_limit: select
-share.submission: insert (request_id, dossier, digest, kept)
-share.take_requests()
-share.token_key: insert (fingerprint)
-share.token_key: select (change_id, fingerprint, signs_since)
-""",
-    )
-    .strip()
-    .splitlines()
-)
 
 _RIGHTS = """
 select what from (
@@ -118,10 +70,6 @@ def _rows(connection: Connection, statement: str, *values: Any) -> list[tuple[An
     with connection, connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()
-
-
-def test_the_api_has_these_rights_and_no_others(database: Connection) -> None:
-    assert sorted(right for (right,) in _rows(database, _RIGHTS, "oncehub_api")) == sorted(RIGHTS)
 
 
 def test_an_agreements_role_may_call_functions_of_its_own_schema_only(
