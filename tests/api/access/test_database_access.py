@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg2.errors
@@ -11,9 +13,11 @@ import pytest
 from oncehub.api.database import api_login
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import apply_agreements
+from oncehub.share.access.rights import compare_rights
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.roles import role_of, schema_of
 from oncehub.store.connection import Connection, connect
+from oncehub.store.migrate import migrate
 
 NUMBER = "001084000999"
 PORTAL = "portal-residence"
@@ -126,3 +130,20 @@ def test_what_was_granted_by_hand_is_taken_away_and_a_second_time_changes_nothin
     granted = "select has_table_privilege(%s, 'truth.person', 'select')"
     assert _rows(database, granted, role_of(PORTAL)) == [(False,)]
     assert apply_agreements(settings) == []
+
+
+def test_the_sql_files_grant_the_rights_that_are_due_and_no_others(
+    settings: Settings, database: Connection
+) -> None:
+    name = f"bare_{uuid.uuid4().hex}"
+    database.autocommit = True
+    with database.cursor() as cursor:
+        cursor.execute(f"create database {name}")
+    with closing(connect(str(settings.database_url).replace(database.info.dbname, name))) as bare:
+        migrate(bare)
+        with bare, bare.cursor() as cursor:
+            differ = compare_rights(cursor)
+    with database.cursor() as cursor:
+        cursor.execute(f"drop database {name}")
+    assert [right for right in differ.beyond if not right.startswith("temporary on database")] == []
+    assert differ.lacking == ()
