@@ -31,7 +31,7 @@ from oncehub.intake.runs.cursor import advance, changes_of
 from oncehub.intake.runs.run import Counts, Run, RunReport
 from oncehub.intake.runs.start import Begin, begin_backfill, begin_live, definition_changed
 from oncehub.intake.runs.stream_locks import lock_for_landing, reader_of, stream_lock
-from oncehub.intake.submissions import SubmittedRecords
+from oncehub.intake.submissions import NOT_SUBMITTED, SubmittedRecords
 from oncehub.logs import bound_contextvars
 from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import Normalizer
@@ -80,6 +80,7 @@ class StreamSync:
         self._listener = listener
         self._size = size
         self._started_by = settings.started_by
+        self._not_submitted = 0
         self._quarantine = Quarantine(settings, *names)
         self._landing = Landing(store, *names, load_entities(settings.schemas), settings.home)
 
@@ -163,6 +164,8 @@ class StreamSync:
     def _land(self, run: Run, micro_batch: MicroBatch, batch: Batch) -> None:
         if batch.stop:
             raise ContractStopped(f"{self._name}: {batch.stop}")
+        # Somebody who writes into the queue must not hold up what agencies submit.
+        self._not_submitted += sum(each.reason == NOT_SUBMITTED for each in batch.rejected)
         try:
             self._land_batch(run, micro_batch, batch)
         except psycopg2.Error as error:
@@ -195,8 +198,8 @@ class StreamSync:
         before = run.report()
         refuse_excess(
             self._name,
-            before.read + batch.read,
-            before.quarantined + len(batch.rejected),
+            before.read + batch.read - self._not_submitted,
+            before.quarantined + len(batch.rejected) - self._not_submitted,
             batch.rejected,
             at_most=self._spec.quarantine.at_most,
             after=self._spec.quarantine.after,

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
 from psycopg2.extras import execute_values
 
+from oncehub.connect.formats.unreadable import Unreadable
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import ResumeToken
 from oncehub.connect.stream.window import Window
-from oncehub.encryption.cipher import use_keys
+from oncehub.encryption.cipher import Ciphers, use_keys
 from oncehub.encryption.payloads import submitted_place
+from oncehub.errors import DecryptionFailed
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened
 
+NOT_SUBMITTED: Final = "was not encrypted by the hub for this place in the queue"
+"""Why a row of the queue is rejected that only somebody with a database login can have written."""
+
 _PAGE: Final = 500
+_MOST_BYTES: Final = 1 << 20
 
 _SUBMIT = "insert into intake.submission (source, stream, token, key_id, payload) values %s"
 
 _NEXT_PAGE = """
-select number, token::text, key_id, payload from intake.submission
+select
+    number, token::text, left(key_id, 100), case when length(payload) <= %(most)s then payload end,
+    encode(sha256(payload), 'hex')
+from intake.submission
 where source = %(source)s and stream = %(stream)s and number > %(after)s
 order by number
 limit %(limit)s
@@ -71,9 +82,10 @@ class SubmittedRecords:
     ) -> Iterator[Page]:
         """Yield the records that wait, in the order in which they came; an interrupted run starts again.
 
+        A row that the hub has not written so, or that was altered or moved, is an `Unreadable`.
+
         Raises:
-            KeyMissing: when the key of a record is not there.
-            DecryptionFailed: when a record was altered.
+            KeyMissing: when a key that the hub has used is not there.
         """
         after, number = 0, 1
         with opened(self._settings) as connection:
@@ -96,13 +108,23 @@ class SubmittedRecords:
 
     def _after(self, connection: Connection, number: int) -> dict[int, Any]:
         source, stream = self._names
-        values = {"source": source, "stream": stream, "after": number, "limit": _PAGE}
+        values = {"source": source, "stream": stream, "after": number, "limit": _PAGE, "most": _MOST_BYTES}
         with connection, connection.cursor() as cursor:
             ciphers = use_keys(cursor, self._settings.home)
             cursor.execute(_NEXT_PAGE, values)
             return {
-                number: orjson.loads(
-                    ciphers.under(key_id).decrypt(bytes(payload), submitted_place(source, stream, token))
-                )
-                for number, token, key_id, payload in cursor.fetchall()
+                number: _opened(ciphers, key_id, payload, digest, (source, stream, token))
+                for number, token, key_id, payload, digest in cursor.fetchall()
             }
+
+
+def _opened(
+    ciphers: Ciphers, key_id: str, payload: memoryview | None, digest: str, place: tuple[str, str, str]
+) -> Any:
+    """Return the submitted record; what the hub did not encrypt is kept as it is, the too long by digest."""
+    if payload is not None and key_id in ciphers.by_id:
+        with suppress(DecryptionFailed):
+            return orjson.loads(ciphers.under(key_id).decrypt(bytes(payload), submitted_place(*place)))
+    stored = None if payload is None else base64.b64encode(payload).decode()
+    kept = {"key_id": key_id, "sha256": digest, "payload": stored}
+    return Unreadable(NOT_SUBMITTED, orjson.dumps(kept).decode())

@@ -15,8 +15,9 @@ from hypothesis import strategies as some
 
 from oncehub.config.catalogue import load_connector
 from oncehub.encryption.rotation import reencrypt
-from oncehub.errors import DecryptionFailed, KeyMissing, OncehubError
+from oncehub.errors import KeyMissing, OncehubError
 from oncehub.intake.micro_batches import Size
+from oncehub.intake.quarantine.replay import list_rejected, show_rejected
 from oncehub.intake.runs.run import RunReport
 from oncehub.intake.submissions import Outbox
 from oncehub.intake.sync import sync
@@ -176,17 +177,32 @@ def test_what_waits_is_reencrypted_under_a_new_data_key(
     assert land(settings).accepted == 2
 
 
-def test_a_payload_moved_to_another_row_does_not_open(
+def test_rows_that_the_hub_did_not_write_so_are_quarantined_and_hold_up_no_other(
     settings: Settings, submit: Callable[..., None], query: Query
 ) -> None:
-    submit(record("phone", PHONE), record("phone", OTHER_PHONE, number="001184000002"))
+    """As SQL with the API's login can add them: moved, of an unknown key, no ciphertext, too long to read."""
+    submit(record("phone", PHONE))
     query(
-        "update intake.submission set payload = "
-        "(select payload from intake.submission order by number limit 1)"
+        "insert into intake.submission (source, stream, token, key_id, payload) "
+        "select source, stream, gen_random_uuid(), key_id, payload from intake.submission union all "
+        "select source, stream, gen_random_uuid(), repeat('k', 9999), payload "
+        "from intake.submission union all "
+        "select source, stream, gen_random_uuid(), key_id, '' from intake.submission union all "
+        "select source, stream, gen_random_uuid(), key_id, repeat('x', 2000000)::bytea "
+        "from intake.submission union all "
+        "select 'portal', 'submissions', gen_random_uuid(), '', '' from generate_series(1, 300)"
     )
-    with pytest.raises(DecryptionFailed):
-        land(settings)
-    assert waiting(query) == 2
+    submit(record("phone", OTHER_PHONE, number="001184000002"))
+
+    report = land(settings)
+
+    assert (report.accepted, report.quarantined, waiting(query)) == (2, 304, 0)
+    rejected = query("select distinct reason from intake.rejected where source_key is null")
+    assert rejected == [("was not encrypted by the hub for this place in the queue",)]
+    assert settings.database_url is not None
+    with closing(connect(settings.database_url)) as store:
+        kept = [show_rejected(settings, store, each.rejected_id).payload for each in list_rejected(store)]
+    assert sum(each["payload"] is None for each in kept) == 1
 
 
 def test_the_api_may_add_to_what_waits_and_neither_read_nor_remove_it(
