@@ -14,6 +14,7 @@
 #              PEOPLE=20000, RECORDS=200000, SIZES="100000 1000000"
 # make torture     at least 300 kills at random of commands, API and server; then every table is compared with a hub
 #              that nobody killed; KILLS=300, SEED=1, PEOPLE=600
+# make sbom    list what the image installs, with licences, as CycloneDX: var/sbom.cdx.json
 # make lock    compile requirements.lock and requirements-dev.lock again after a change to pyproject.toml
 PYTHON ?= python3
 PEOPLE ?= 20000
@@ -31,7 +32,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit compose-test test-thorough types coverage lint docs bench torture lock install clean
+.PHONY: help demo test unit compose-test test-thorough types coverage lint docs bench torture sbom lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -111,6 +112,16 @@ torture: PEOPLE = 600
 torture: $(READY)
 	@$(BIN)/python -m torture --kills $(KILLS) --people $(PEOPLE) $(if $(SEED),--seed $(SEED))
 
+# The image's packages are installed once more, for the list is made of an environment that has nothing else.
+sbom: $(READY)
+	@rm -rf .cache/sbom && $(PYTHON) -m venv --without-pip .cache/sbom/image && $(PYTHON) -m venv --without-pip .cache/sbom/tool
+	@$(BIN)/uv pip install -q --python .cache/sbom/image/bin/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install -q --python .cache/sbom/tool/bin/python --require-hashes -r .ci/sbom.lock
+	@mkdir -p var
+	@.cache/sbom/tool/bin/cyclonedx-py environment .cache/sbom/image/bin/python --pyproject pyproject.toml \
+		--mc-type application --output-reproducible -o var/sbom.cdx.json
+	@echo "var/sbom.cdx.json: $$(grep -c '"purl"' var/sbom.cdx.json) components"
+
 # The versions that are locked stay unless pyproject.toml asks for others. requirements.lock is what runs the
 # hub with all its extras, in the versions of requirements-dev.lock, which are those that are tested.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url
@@ -119,6 +130,7 @@ lock: $(READY)
 	cp requirements-dev.lock requirements.lock
 	$(COMPILE) --extra image pyproject.toml -o requirements.lock
 	$(COMPILE) .ci/installer.in -o .ci/installer.lock
+	$(COMPILE) .ci/sbom.in -o .ci/sbom.lock
 	$(COMPILE) --no-deps benchmarks/datasets.in -o benchmarks/datasets.lock
 
 clean:
