@@ -16,7 +16,8 @@ from oncehub.airflow.schedule import one_at_a_time
 from oncehub.settings import load_settings
 
 
-@task
+# Where there are several workers, the one of this queue alone has the signing key.
+@task(queue="signing")
 def sign_entries() -> dict[str, Any]:
     """Sign the entries since the last checkpoint; the counts go to XCom."""
     from oncehub.airflow.failures import clear_failures

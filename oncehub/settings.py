@@ -49,6 +49,24 @@ class Settings:
         return self.root / "schemas"
 
 
+def secret(name: str) -> str | None:
+    """Return the setting `name`, or what is in the file that `<name>_FILE` names; None without either.
+
+    Raises:
+        ConfigError: when both are given, or the file cannot be read.
+    """
+    given, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if not path:
+        return given or None
+    if given:
+        raise ConfigError(f"{name} and {name}_FILE are both set; keep one of them")
+    try:
+        return Path(path).read_text("utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(f"{path}, which {name}_FILE names, cannot be read: {reason}") from None
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
@@ -68,9 +86,9 @@ def load_settings() -> Settings:
     return Settings(
         root=root,
         home=home,
-        database_url=os.environ.get("ONCEHUB_DATABASE_URL") or None,
-        api_database_url=os.environ.get("ONCEHUB_API_DATABASE_URL") or None,
-        signing_database_url=os.environ.get("ONCEHUB_SIGNING_DATABASE_URL") or None,
+        database_url=secret("ONCEHUB_DATABASE_URL"),
+        api_database_url=secret("ONCEHUB_API_DATABASE_URL"),
+        signing_database_url=secret("ONCEHUB_SIGNING_DATABASE_URL"),
         embedded=embedded == "on",
         started_by=_dag_run(),
     )

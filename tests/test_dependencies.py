@@ -16,8 +16,10 @@ OWN = {"oncehub", "stubs", "demo", "benchmarks", "torture", "tests", "dags"}
 
 # What no module imports, and why it is declared all the same.
 NOT_IMPORTED = {
+    "apache-airflow-providers-celery": "Airflow in the image gives tasks to workers with it",
     "apache-airflow-providers-fab": "Airflow in the image signs users in with it",
     "asyncpg": "Airflow opens its own PostgreSQL database with it",
+    "celery": "its provider works with versions before 5.7 only",
     "dlt": "a peer that benchmarks are run against, where it is installed",
     "httptools": "uvicorn parses HTTP with it, and the server's protocol builds on that",
     "import-linter": "a command of `make lint`",

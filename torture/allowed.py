@@ -175,6 +175,10 @@ TABLES: Final[dict[str, Instead]] = {
         """,
         "an interrupted purge has other batches: compared is what was purged but for tables that differ",
     ),
+    "audit.purge_signature": Instead(
+        "select count(*) >= 0 as signed from audit.purge_signature",
+        "one a batch, as above; `oncehub retention verify` checks that they fit the proofs",
+    ),
     "share.assertion": Instead(
         "select count(*) >= 0 as used from share.assertion", "a client that was cut off fetches another token"
     ),

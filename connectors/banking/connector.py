@@ -1,7 +1,7 @@
 """The bank's answers are taken only where their signature fits (`plugin: reader`).
 
 Each carries in `x-jws-signature` a detached JWS over its body as sent (RFC 7515 appendix F, RFC 7797). It is
-verified with the PEM file that `jws_public_key` in the connection's extra names.
+verified with `jws_public_key` in the connection's extra: PEM, or the path of a file of it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,13 @@ def _is_signed(body: bytes, signature: str, key: ECKey) -> bool:
 
 
 def _key(connection: Connection) -> ECKey:
+    given = str(connection.extra.get("jws_public_key"))
     try:
-        return ECKey.import_key(Path(str(connection.extra.get("jws_public_key"))).read_bytes())
+        return ECKey.import_key(
+            given if given.lstrip().startswith("-----BEGIN ") else Path(given).read_bytes()
+        )
     except (OSError, ValueError, JoseError):
         raise ConfigError(
-            "connection of banking: jws_public_key in extra must name a PEM file with the bank's public key"
+            "connection of banking: jws_public_key in extra must be the bank's public key as PEM, or the "
+            "path of a file of it"
         ) from None

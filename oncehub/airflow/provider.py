@@ -46,15 +46,22 @@ def _path(label: str, description: str) -> dict[str, Any]:
     return _text(label, f"{description}; a path on the machines that run tasks")
 
 
+def _pem(label: str, description: str) -> dict[str, Any]:
+    """Return a field of several lines: what stands in it, no machine that runs tasks needs as a file."""
+    field = _text(label, f"{description}; or the path of its file on the machines that run tasks")
+    field["schema"]["format"] = "multiline"
+    return field
+
+
 # They are stored in the connection's extra under these names (docs/guides/connectors.md).
 _FIELDS: Final = {
     "source": _text("Source", "Name of the connector, e.g. tax; the connection's id is oncehub_<source>"),
-    "ca": _path(
-        "Authority", "PEM file of the authority that signed the source's certificate, if none of the public"
+    "ca": _pem(
+        "Authority", "PEM of the authority that signed the source's certificate, if none of the public"
     ),
-    "client_certificate": _path("Client certificate", "PEM file, for mutual TLS"),
-    "client_key": _path("Key of the client certificate", "PEM file, for mutual TLS"),
-    "private_key": _path("Signing key", "PEM or JWK file that requests or assertions are signed with"),
+    "client_certificate": _pem("Client certificate", "PEM, for mutual TLS"),
+    "client_key": _pem("Key of the client certificate", "PEM, for mutual TLS"),
+    "private_key": _pem("Signing key", "PEM or JWK that requests or assertions are signed with"),
     "key_id": _text("Id of the signing key", "As the source knows it"),
     "folder": _path("Folder", "Of files that the source delivers"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -12,7 +13,8 @@ import typer
 
 from oncehub.anonymisation.anonymiser import masked_text
 from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
-from oncehub.audit.signing.anchors import anchor_path, anchors_to_verify
+from oncehub.audit.signing.anchor_service import keep_anchors
+from oncehub.audit.signing.anchors import anchor_place, anchors_to_verify, named_place
 from oncehub.audit.signing.archive_verification import verify_archives
 from oncehub.audit.signing.archives import export as export_archives
 from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, between_signings, unsigned_seconds
@@ -89,6 +91,25 @@ def keys() -> None:
     write_json({"keys": [signing_key(settings.home).public]})
 
 
+@app.command("keep-anchors")
+def keep(
+    file: Annotated[Path, typer.Argument(help="Of the anchors; only this process writes it.")],
+    host: Annotated[str, typer.Option(help="Address at which it answers.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port at which it answers.", min=0)] = 8790,
+) -> None:
+    """Keep the anchors for hubs elsewhere, which may read and append, and change nothing.
+
+    ONCEHUB_AUDIT_ANCHOR_TOKEN lets a caller append checkpoints and archives, ONCEHUB_AUDIT_ADOPTION_TOKEN
+    also adoptions. The hub is given the URL as ONCEHUB_AUDIT_ANCHOR, and one of the tokens.
+    """
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    with keep_anchors(file, host, port) as address:
+        sys.stdout.write(f"keeping anchors in {file}, at {address}\n")
+        sys.stdout.flush()
+        signal.sigwait(stops)
+
+
 @app.command("verify")
 def verify(
     archive: Annotated[
@@ -99,7 +120,8 @@ def verify(
         typer.Option(help="JWK set of the trusted signing keys; this hub's own key unless given."),
     ] = None,
     anchor: Annotated[
-        Path | None, typer.Option(help="File of anchored checkpoints; ONCEHUB_AUDIT_ANCHOR unless given.")
+        str | None,
+        typer.Option(help="File or URL of anchored checkpoints; ONCEHUB_AUDIT_ANCHOR unless given."),
     ] = None,
     no_anchor: Annotated[
         bool,
@@ -112,22 +134,24 @@ def verify(
     if anchor and no_anchor:
         raise ConfigError("--anchor and --no-anchor contradict each other; give one of them")
     trusted = keys_to_trust(settings.home, trust)
-    path = None if no_anchor else anchor or anchor_path(settings)
-    if path is None:
+    place = None
+    if not no_anchor:
+        place = named_place(anchor) if anchor else anchor_place(settings)
+    if place is None:
         sys.stderr.write(f"oncehub: {_WAIVED}\n")
     if archive:
-        outcome = verify_archives(archive, trusted, anchors_to_verify(path) if path else None)
+        outcome = verify_archives(archive, trusted, anchors_to_verify(place) if place else None)
     else:
         with opened(settings) as connection:
             with between_signings(connection) as made:
-                anchors = anchors_to_verify(path) if path else None
+                anchors = anchors_to_verify(place) if place else None
             outcome = verify_database(connection, trusted, anchors, made)
             outcome.findings.extend(page_findings(connection, _pseudonym_keys(settings, connection)))
             outcome.findings.extend(
                 Finding("replaced", None, None, None, f"{name} is not what this version's files make")
                 for name in differing_routines(connection)
             )
-    _show(outcome, anchored=path is not None, as_json=as_json)
+    _show(outcome, anchored=place is not None, as_json=as_json)
     if not outcome.genuine:
         raise typer.Exit(_TAMPERED)
 

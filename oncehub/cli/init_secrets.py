@@ -6,6 +6,7 @@ import base64
 import re
 import secrets
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,6 +20,7 @@ from oncehub.settings import load_settings
 
 _TEMPLATE: Final = ".env.example"
 _PROFILES: Final = "COMPOSE_PROFILES"
+_COMPOSE_FILE: Final = re.compile(r"^COMPOSE_FILE=.*\n", re.MULTILINE)
 _LINE: Final = re.compile(r"^([A-Z_]+)=(.*)$", re.MULTILINE)
 
 
@@ -29,12 +31,29 @@ class Profile(StrEnum):
     REAL = "real"
 
 
+class Executor(StrEnum):
+    """What runs the tasks."""
+
+    LOCAL = "local"
+    CELERY = "celery"
+
+
+_COMPOSE_FILES: Final[Mapping[Executor, str]] = {
+    Executor.LOCAL: "",
+    Executor.CELERY: "COMPOSE_FILE=docker-compose.yml:docker-compose.workers.yml\n",
+}
+"""The lines of `.env` that name the compose files; without one, compose takes the file that it knows."""
+
+
 def init_secrets(
     file: Annotated[
         str, typer.Argument(help="To make or complete; - reads stdin and writes stdout.")
     ] = ".env",
     profile: Annotated[
         Profile | None, typer.Option(help="With simulated systems, or real: without them.")
+    ] = None,
+    executor: Annotated[
+        Executor | None, typer.Option(help="Tasks run in the scheduler, or in workers (docs/scaling.md).")
     ] = None,
 ) -> None:
     """Make the file .env for docker compose, with random passwords and keys.
@@ -44,18 +63,20 @@ def init_secrets(
     """
     template = read_bounded(load_settings().root / _TEMPLATE).decode()
     if file == "-":
-        sys.stdout.write(completed(sys.stdin.read(), template, profile))
+        sys.stdout.write(completed(sys.stdin.read(), template, profile, executor))
         return
     path = Path(file)
     present = read_bounded(path).decode() if path.exists() else ""
     try:
-        write_whole(path, completed(present, template, profile).encode(), mode=0o600)
+        write_whole(path, completed(present, template, profile, executor).encode(), mode=0o600)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
     sys.stderr.write(f"{path}: {'completed' if present else 'made'}; keep a copy apart from the database's\n")
 
 
-def completed(present: str, template: str, profile: Profile | None = None) -> str:
+def completed(
+    present: str, template: str, profile: Profile | None = None, executor: Executor | None = None
+) -> str:
     """Return the text of `.env`: what is present, and values drawn for what it lacks of the template."""
     text = present if present.strip() else template
     missing = dict(_LINE.findall(template)).keys() - dict(_LINE.findall(text)).keys()
@@ -63,6 +84,8 @@ def completed(present: str, template: str, profile: Profile | None = None) -> st
     text = "\n".join([text.rstrip("\n"), *added]) + "\n"
     if profile:
         text = re.sub(rf"^{_PROFILES}=.*$", f"{_PROFILES}={profile}", text, flags=re.MULTILINE)
+    if executor:
+        text = _COMPOSE_FILE.sub("", text) + _COMPOSE_FILES[executor]
     return _LINE.sub(lambda line: line[0] if line[2].strip() else f"{line[1]}={_drawn(line[1])}", text)
 
 

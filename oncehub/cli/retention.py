@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from oncehub.audit.signing.keys import keys_to_trust
-from oncehub.audit.signing.purge_proofs import find_tampered_proof
+from oncehub.audit.signing.purge_proofs import find_tampered_proof, unsigned_proofs
 from oncehub.cli.options import Json
 from oncehub.cli.output import show, show_one
 from oncehub.settings import load_settings
@@ -34,7 +34,10 @@ def purge_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show how much is due.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Purge what is due, in batches with a signed proof each; an interrupted purge resumes next time."""
+    """Purge what is due, in batches with a proof each; an interrupted purge resumes next time.
+
+    The next checkpoint of the access log signs the proofs.
+    """
     if dry_run:
         status(as_json)
         return
@@ -52,6 +55,8 @@ def verify(
     trusted = keys_to_trust(settings.home, trust)
     with opened(settings) as connection, connection:
         tampered = find_tampered_proof(connection, trusted)
-    sys.stdout.write(f"{tampered}\n" if tampered else "all proofs are valid\n")
+        unsigned = unsigned_proofs(connection)
+    waiting = f"; {unsigned} are not signed yet" if unsigned else ""
+    sys.stdout.write(f"{tampered}\n" if tampered else f"all proofs are valid{waiting}\n")
     if tampered:
         raise typer.Exit(_TAMPERED)

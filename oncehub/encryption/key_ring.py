@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from oncehub.encryption.secrets import KEY_BYTES, create_secret_file, decode_key, encode_key, no_key
 from oncehub.errors import ConfigError, KeyMissing
 from oncehub.files import write_whole
+from oncehub.settings import secret
 
 VARIABLE: Final = "ONCEHUB_KEY_DATA"
 _PRIMARY: Final = "primary"
@@ -64,7 +65,7 @@ def load_key_ring(home: Path) -> KeyRing:
         KeyMissing: when there is none.
         ConfigError: when a key is malformed, or a file holds another key than its name says.
     """
-    if text := os.environ.get(VARIABLE):
+    if text := secret(VARIABLE):
         keys = [decode_key(each, VARIABLE) for each in text.split()]
         return KeyRing(key_id(keys[0]), {key_id(key): key for key in keys}, VARIABLE)
     if not ring_is_given(home):
@@ -89,7 +90,7 @@ def create_key_ring(home: Path) -> KeyRing:
 
 def ring_is_given(home: Path) -> bool:
     """Return whether there is a ring, in the environment or below `home`."""
-    return bool(os.environ.get(VARIABLE)) or (_folder(home) / _PRIMARY).exists()
+    return secret(VARIABLE) is not None or (_folder(home) / _PRIMARY).exists()
 
 
 def add_primary(home: Path) -> KeyRing:
@@ -98,7 +99,7 @@ def add_primary(home: Path) -> KeyRing:
     Raises:
         ConfigError: when the ring is in the environment, which only the operator can change.
     """
-    if os.environ.get(VARIABLE):
+    if secret(VARIABLE):
         raise ConfigError(
             f"the key ring is {VARIABLE}: put a new key in front (openssl rand -base64 {KEY_BYTES}), leave "
             "the others behind it, and run: oncehub keys rotate --resume"
@@ -124,7 +125,7 @@ def drop_key(home: Path, dropped: str) -> None:
         )
     if dropped == ring.primary:
         raise ConfigError(f"the key {dropped} is the primary key; first add another one: oncehub keys rotate")
-    if os.environ.get(VARIABLE):
+    if secret(VARIABLE):
         raise ConfigError(f"no data key needs the key {dropped} any more: take it out of {VARIABLE}")
     _file(_folder(home), dropped).unlink()
 

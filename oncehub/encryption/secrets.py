@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from oncehub.errors import ConfigError, KeyMissing
 from oncehub.files import create_whole
+from oncehub.settings import secret
 
 KEY_BYTES = 32
 
 
 def symmetric_key(name: str, home: Path) -> bytes:
     """Return the 32-byte key `name`: `ONCEHUB_KEY_<NAME>` (base64), else `home/keys/<name>.key`.
+
+    `ONCEHUB_KEY_<NAME>_FILE` may name a file that holds it instead.
 
     Raises:
         KeyMissing: when neither is there.
@@ -54,7 +56,7 @@ def given_key(name: str, home: Path) -> bytes | None:
         ConfigError: when the key is not 32 bytes of base64.
     """
     variable = f"ONCEHUB_KEY_{name.upper()}"
-    if text := os.environ.get(variable):
+    if text := secret(variable):
         return decode_key(text, variable)
     path = _file(name, home)
     return decode_key(path.read_text("ascii"), str(path)) if path.exists() else None

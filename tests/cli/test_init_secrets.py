@@ -56,3 +56,14 @@ def test_the_profile_is_changed_by_name_only(tmp_path: Path) -> None:
     assert values(run("-", "--profile", "simulated", stdin=made)) == values(made) | {
         "COMPOSE_PROFILES": "simulated"
     }
+
+
+def test_workers_are_added_and_taken_away_by_name(tmp_path: Path) -> None:
+    made = run("-")
+    with_workers = run("-", "--executor", "celery", stdin=made)
+    files = values(with_workers)["COMPOSE_FILE"].split(":")
+    assert all((ROOT / file).is_file() for file in files)
+    assert (
+        run("-", stdin=with_workers) == run("-", "--executor", "celery", stdin=with_workers) == with_workers
+    )
+    assert run("-", "--executor", "local", stdin=with_workers) == made

@@ -57,6 +57,8 @@ def test_a_dry_run_purges_nothing_and_proofs_are_verified(
     assert due["person_versions"] == 1
     assert run("retention", "status", "--json")[2]["due"] == 1
     assert run("retention", "purge", "--json")["removed"] == {"person_versions": 1}
+    assert run("retention", "verify") == (0, "all proofs are valid; 1 are not signed yet\n")
+    assert run("audit", "checkpoint", "--json")["proofs"] == 1
     assert run("retention", "verify") == (0, "all proofs are valid\n")
     with database, database.cursor() as cursor:
         cursor.execute("alter table audit.purge disable trigger purge_insert_only")

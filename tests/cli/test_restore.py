@@ -25,7 +25,7 @@ from psycopg2 import sql
 from oncehub.api.core.hub import open_hub
 from oncehub.audit.log.entries import Entry, write
 from oncehub.audit.signing import adoption
-from oncehub.audit.signing.anchors import anchor_path, read_anchors
+from oncehub.audit.signing.anchors import anchor_place, read_anchors
 from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.errors import OutOfSequence, StoreNotAdopted, StoreUnavailable
 from oncehub.settings import Settings
@@ -219,7 +219,7 @@ def test_an_adoption_that_is_killed_happens_whole_or_not_at_all(
     assert (stopped.returncode, "restore adopt" in stopped.stderr) == (1, True)
     assert json.loads(restored.oncehub(*ADOPT, "--json").stdout)["adopted"] is True
     assert restored.adopted() == 1
-    assert len(read_anchors(anchor_path(restored.after)).epochs) == 1
+    assert len(read_anchors(anchor_place(restored.after)).epochs) == 1
     assert restored.oncehub("audit", "checkpoint").returncode == 0
     assert restored.oncehub("audit", "verify").returncode == 0
 
@@ -255,14 +255,14 @@ def test_a_lost_or_foreign_file_of_anchors_stops_signing(
     oncehub: Command, settings: Settings, database: Connection, entry: Callable[..., Entry]
 ) -> None:
     _sign_two(settings, database, entry)
-    whole = anchor_path(settings).read_bytes()
-    anchor_path(settings).write_bytes(whole.replace(b'"head":"', b'"head":"0'))
+    whole = anchor_place(settings).read_bytes()
+    anchor_place(settings).write_bytes(whole.replace(b'"head":"', b'"head":"0'))
     assert "of another log" in oncehub("audit", "checkpoint").stderr
-    anchor_path(settings).unlink()
+    anchor_place(settings).unlink()
     stopped = oncehub("audit", "checkpoint")
     assert (stopped.returncode, "--anchor-anew" in stopped.stderr) == (2, True)
     assert oncehub("audit", "checkpoint", "--anchor-anew").returncode == 0
-    assert anchor_path(settings).read_bytes() == whole
+    assert anchor_place(settings).read_bytes() == whole
 
 
 class Lived:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from oncehub.config.connection import Connection, connection_from_environment
+from oncehub.encryption.key_ring import load_key_ring
 from oncehub.encryption.secrets import create_key, symmetric_key
 from oncehub.errors import ConfigError, KeyMissing
 from oncehub.settings import load_settings
@@ -44,6 +45,25 @@ def test_a_key_of_the_environment_wins_and_must_be_whole(
     monkeypatch.setenv("ONCEHUB_KEY_TOKEN", "c2hvcnQ=")
     with pytest.raises(ConfigError, match="ONCEHUB_KEY_TOKEN must hold 32 bytes"):
         symmetric_key("token", tmp_path)
+
+
+def test_a_secret_may_stand_in_a_file_that_a_setting_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(base64.b64encode(b"k" * 32) + b"\n")
+    for name in ("ONCEHUB_KEY_TOKEN", "ONCEHUB_KEY_DATA", "ONCEHUB_SIGNING_DATABASE_URL"):
+        monkeypatch.setenv(f"{name}_FILE", str(file))
+    assert symmetric_key("token", tmp_path) == b"k" * 32
+    ring = load_key_ring(tmp_path)
+    assert ring.keys[ring.primary] == b"k" * 32
+    assert load_settings().signing_database_url == file.read_text().strip()
+    monkeypatch.setenv("ONCEHUB_KEY_TOKEN", "c2hvcnQ=")
+    with pytest.raises(ConfigError, match="ONCEHUB_KEY_TOKEN and ONCEHUB_KEY_TOKEN_FILE are both set"):
+        symmetric_key("token", tmp_path)
+    file.unlink()
+    with pytest.raises(ConfigError, match="which ONCEHUB_KEY_DATA_FILE names, cannot be read: No such file"):
+        load_key_ring(tmp_path)
 
 
 def test_a_connection_comes_from_the_environment_and_never_shows_its_secret(

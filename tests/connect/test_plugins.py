@@ -259,7 +259,7 @@ def test_nothing_is_taken_from_the_bank_with_a_signature_that_does_not_fit(
 
 @pytest.mark.parametrize("extra", [{}, {"jws_public_key": "/no/such/file"}])
 def test_the_bank_is_not_read_without_its_key(extra: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="jws_public_key in extra must name a PEM file"):
+    with pytest.raises(ConfigError, match="jws_public_key in extra must be the bank's public key as PEM"):
         read_by_the_bank(BODY, {}, Connection("https://bank.example", extra=extra))
 
 

@@ -49,7 +49,7 @@ def _stopped(settings: Settings, database: Connection, key: str) -> None:
     before = sorted(path.name for path in keys.rglob("*"))
     ways = {
         "data": [lambda: _keep(settings, database), lambda: rotate(settings, database=database)],
-        "signing": [lambda: write_checkpoints(settings, database), lambda: purge(settings, database)],
+        "signing": [lambda: write_checkpoints(settings, database)],
         "pseudonym": [lambda: purge(settings, database)],
     }[key]
     if key != "signing":

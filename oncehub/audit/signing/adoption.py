@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from oncehub.audit.log.entries import Entry, write
-from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors, write_anchors
+from oncehub.audit.signing.anchors import AnchorPlace, Anchors, anchor_place, read_anchors, write_anchors
 from oncehub.audit.signing.checkpoints import SIGNING, anchor_after, last_checkpoint
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings
@@ -90,7 +89,7 @@ def adopt(settings: Settings, actor: str, reason: str) -> AdoptionReport:
         ConfigError: when the anchors cannot be read or written.
         StoreError: when the database cannot be used.
     """
-    path = anchor_path(settings)
+    place = anchor_place(settings)
     connection = connect(database_url(settings))
     try:
         with without_values("adopting the database"):
@@ -98,7 +97,7 @@ def adopt(settings: Settings, actor: str, reason: str) -> AdoptionReport:
             with locked(connection, SIGNING) as alone:
                 if not alone:
                     raise RunBusy("another process signs or adopts; try again in a minute")
-                return _adopt(connection, path, actor, reason)
+                return _adopt(connection, place, actor, reason)
     finally:
         connection.close()
 
@@ -109,7 +108,7 @@ def standing(settings: Settings) -> Standing:
     try:
         with without_values("examining the database"):
             require_current(connection)
-            return _standing(connection, read_anchors(anchor_path(settings)))
+            return _standing(connection, read_anchors(anchor_place(settings)))
     finally:
         connection.close()
 
@@ -121,8 +120,8 @@ def _standing(connection: Connection, anchors: Anchors) -> Standing:
     return Standing(history, checkpoint, max(anchors.heads, default=0), noted)
 
 
-def _adopt(connection: Connection, path: Path, actor: str, reason: str) -> AdoptionReport:
-    anchors = read_anchors(path)
+def _adopt(connection: Connection, place: AnchorPlace, actor: str, reason: str) -> AdoptionReport:
+    anchors = read_anchors(place)
     found = _standing(connection, anchors)
     epoch = found.history.epoch
     if found.lost is None:
@@ -131,8 +130,8 @@ def _adopt(connection: Connection, path: Path, actor: str, reason: str) -> Adopt
         with connection, connection.cursor() as cursor:
             epoch = continue_history(cursor, actor, reason)
             write(connection, _entry(found.history.epoch, epoch, actor, reason))
-    write_anchors(path, adopted={epoch: found.checkpoint})
-    anchor_after(connection, path, max(read_anchors(path).heads, default=0))
+    write_anchors(place, adopted={epoch: found.checkpoint})
+    anchor_after(connection, place, max(read_anchors(place).heads, default=0))
     lost = max(found.anchored - found.checkpoint, 0)
     return AdoptionReport(True, found.lost, epoch, found.checkpoint, lost)
 

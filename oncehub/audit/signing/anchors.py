@@ -10,12 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
+import requests
+from requests.auth import AuthBase
 
-from oncehub.errors import ConfigError
-from oncehub.settings import Settings
+from oncehub.errors import ConfigError, StoreUnavailable
+from oncehub.settings import Settings, secret
+
+PLACE: Final = "ONCEHUB_AUDIT_ANCHOR"
+TOKEN: Final = "ONCEHUB_AUDIT_ANCHOR_TOKEN"  # noqa: S105 - its name
+
+_TIMEOUT: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -42,84 +49,174 @@ class Anchors:
     epochs: set[str] = field(default_factory=set)
 
 
-def anchor_path(settings: Settings) -> Path:
-    """Return the file of heads: `ONCEHUB_AUDIT_ANCHOR`, best on another machine's disk, else below `home`."""
-    given = os.environ.get("ONCEHUB_AUDIT_ANCHOR")
-    return Path(given) if given else settings.home / "audit" / "heads.jsonl"
+@dataclass(frozen=True)
+class AnchorService:
+    """Another process that keeps the anchors and lets nobody change them: `oncehub audit keep-anchors`.
+
+    Attributes:
+        url: where it answers.
+        token: that lets the caller read and append.
+    """
+
+    url: str
+    token: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.url
+
+    def read(self) -> bytes:
+        """Return all lines."""
+        return self._ask("GET").content
+
+    def append(self, lines: bytes) -> None:
+        """Have whole lines appended, and flushed to its disk."""
+        self._ask("POST", lines)
+
+    def _ask(self, method: str, lines: bytes | None = None) -> requests.Response:
+        try:
+            response = requests.request(
+                method,
+                self.url,
+                data=lines,
+                auth=_Bearer(self.token),
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise StoreUnavailable(
+                f"{self.url}: the service that keeps the anchors does not answer ({type(error).__name__})"
+            ) from None
+        if response.status_code >= 500:
+            raise StoreUnavailable(f"{self.url}: answers {response.status_code}: {response.text.strip()}")
+        if not response.ok or response.is_redirect:
+            raise ConfigError(f"{self.url}: answers {response.status_code}: {response.text.strip()}")
+        return response
 
 
-def read_anchors(path: Path) -> Anchors:
+class _Bearer(AuthBase):
+    """Sets the header itself, so that no .netrc replaces it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+AnchorPlace = Path | AnchorService
+"""Where anchors are kept: a file, or a service."""
+
+
+def anchor_place(settings: Settings) -> AnchorPlace:
+    """Return where heads are anchored: `ONCEHUB_AUDIT_ANCHOR`, a file or a URL; else a file below `home`.
+
+    Raises:
+        ConfigError: when a URL is given and no token.
+    """
+    given = os.environ.get(PLACE)
+    return named_place(given) if given else settings.home / "audit" / "heads.jsonl"
+
+
+def named_place(given: str) -> AnchorPlace:
+    """Return the place that a path or URL names; for errors see `anchor_place`."""
+    if not given.startswith(("http://", "https://")):
+        return Path(given)
+    token = secret(TOKEN)
+    if not token:
+        raise ConfigError(f"{TOKEN} is not set: {given} lets nobody read or append without it")
+    return AnchorService(given, token)
+
+
+def read_anchors(place: AnchorPlace) -> Anchors:
     """Return what is anchored; nothing when there is no file.
 
     Raises:
-        ConfigError: when the file cannot be read, holds other content, or two heads for one checkpoint.
+        ConfigError: when the anchors cannot be read, hold other content, or two heads for one checkpoint.
+        StoreUnavailable: when the service that keeps them does not answer.
     """
     anchors = Anchors()
-    for place, text in enumerate(_whole_lines(path), 1):
+    lines = whole_lines(place) if isinstance(place, Path) else place.read().splitlines()
+    for number, text in enumerate(lines, 1):
         try:
-            _note(anchors, orjson.loads(text))
+            note_anchor(anchors, orjson.loads(text))
         except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"{path}:{place}: is no anchor of this log: {error}") from None
+            raise ConfigError(f"{place}:{number}: is no anchor of this log: {error}") from None
     return anchors
 
 
-def anchors_to_verify(path: Path) -> Anchors:
+def anchors_to_verify(place: AnchorPlace) -> Anchors:
     """Return what is anchored, which a verification depends on.
 
     Raises:
         ConfigError: when the file is missing, holds no head, or does not begin with the first checkpoint and
             go on without a gap; see also `read_anchors`.
     """
-    anchors = read_anchors(path)
-    if not path.exists() or not anchors.heads:
-        state = "holds no anchored checkpoint" if path.exists() else "there is no such file of anchors"
+    anchors = read_anchors(place)
+    if not anchors.heads:
+        absent = isinstance(place, Path) and not place.exists()
+        state = "there is no such file of anchors" if absent else "holds no anchored checkpoint"
         raise ConfigError(
-            f"{path}: {state}, so the removal of the latest entries would not be detected; name the file "
+            f"{place}: {state}, so the removal of the latest entries would not be detected; name the file "
             "with --anchor or ONCEHUB_AUDIT_ANCHOR, or verify without it: --no-anchor"
         )
     if gap := next((number for number in range(1, max(anchors.heads)) if number not in anchors.heads), 0):
         raise ConfigError(
-            f"{path}: lacks checkpoint {gap}, though it goes on to {max(anchors.heads)}: lines were removed "
+            f"{place}: lacks checkpoint {gap}, though it goes on to {max(anchors.heads)}: lines were removed "
             "from it; use a whole copy, or verify without it: --no-anchor"
         )
     return anchors
 
 
 def write_anchors(
-    path: Path,
+    place: AnchorPlace,
     heads: Mapping[int, str] | None = None,
     archives: Sequence[Archived] = (),
     adopted: Mapping[str, int] | None = None,
 ) -> None:
-    """Append to the file and flush it to disk; first cut off a last line that a kill left incomplete.
+    """Append to the anchors, which are flushed to disk.
 
     Args:
-        path: of the file.
+        place: of the anchors.
         heads: by the number of their checkpoint.
         archives: that were written.
         adopted: the last checkpoint that the database had as an epoch began, by the epoch.
 
     Raises:
-        ConfigError: when the file cannot be written.
+        ConfigError: when they cannot be written, or the service refuses them.
+        StoreUnavailable: when the service does not answer; it may have appended all the same.
     """
     content: list[dict[str, Any]] = [
         {"checkpoint": number, "adopted": epoch} for epoch, number in (adopted or {}).items()
     ]
     content += [{"checkpoint": number, "head": head} for number, head in sorted((heads or {}).items())]
     content += [{"checkpoint": each.checkpoint, "archive": each.archive} for each in archives]
+    lines = b"".join(orjson.dumps(each) + b"\n" for each in content)
+    if isinstance(place, Path):
+        append_lines(place, lines)
+    else:
+        place.append(lines)
+
+
+def append_lines(path: Path, lines: bytes) -> None:
+    """Append to the file and flush it to disk; first cut off a last line that a kill left incomplete.
+
+    Raises:
+        ConfigError: when the file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with path.open("ab", buffering=0) as file:
-            _append(file, b"".join(orjson.dumps(each) + b"\n" for each in content), path)
+            _append(file, lines, path)
     except OSError as error:
         raise ConfigError(
-            f"{path}: {error.strerror}; ONCEHUB_AUDIT_ANCHOR must name a file that the hub may append to"
+            f"{path}: {error.strerror}; {PLACE} must name a file that the hub may append to"
         ) from None
 
 
 def _append(file: FileIO, lines: bytes, path: Path) -> None:
     """Append all lines or none; cut off before what a kill left of a line."""
-    length = _length_of_whole_lines(path)
+    length = _length_ofwhole_lines(path)
     file.truncate(length)
     try:
         left = memoryview(lines)
@@ -131,7 +228,12 @@ def _append(file: FileIO, lines: bytes, path: Path) -> None:
         raise
 
 
-def _note(anchors: Anchors, content: Mapping[str, Any]) -> None:
+def note_anchor(anchors: Anchors, content: Mapping[str, Any]) -> None:
+    """Add the content of a line to what is anchored.
+
+    Raises:
+        ValueError, TypeError, KeyError: when it is no anchor, or gives an anchored checkpoint another head.
+    """
     number = int(content["checkpoint"])
     if "adopted" in content:
         anchors.epochs.add(str(content["adopted"]))
@@ -144,14 +246,15 @@ def _note(anchors: Anchors, content: Mapping[str, Any]) -> None:
         raise ValueError(f"checkpoint {number} has another head in an earlier line")
 
 
-def _whole_lines(path: Path) -> Iterable[bytes]:
+def whole_lines(path: Path) -> Iterable[bytes]:
+    """Return the lines of a file of anchors, without one that a kill left incomplete."""
     try:
-        return path.read_bytes()[: _length_of_whole_lines(path)].splitlines()
+        return path.read_bytes()[: _length_ofwhole_lines(path)].splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
 
 
-def _length_of_whole_lines(path: Path) -> int:
+def _length_ofwhole_lines(path: Path) -> int:
     return path.read_bytes().rfind(b"\n") + 1

@@ -21,7 +21,7 @@ import orjson
 from psycopg2.extras import RealDictCursor
 
 from oncehub.audit.log.hashing import line
-from oncehub.audit.signing.anchors import Archived, anchor_path, write_anchors
+from oncehub.audit.signing.anchors import AnchorPlace, Archived, anchor_place, write_anchors
 from oncehub.errors import ConfigError, RunBusy
 from oncehub.files import file_beside, keep
 from oncehub.settings import Settings
@@ -213,14 +213,14 @@ def export(settings: Settings, folder: Path, database: Connection | None = None)
             raise RunBusy("another process signs or exports the access log")
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return _export(connection, folder, anchor_path(settings))
+            return _export(connection, folder, anchor_place(settings))
         except OSError as error:
             raise ConfigError(
                 f"{folder}: {error.strerror}; name a folder that the hub may write to"
             ) from None
 
 
-def _export(connection: Connection, folder: Path, anchor: Path) -> ExportReport:
+def _export(connection: Connection, folder: Path, anchor: AnchorPlace) -> ExportReport:
     digest, before, last = _end(folder)
     if before:
         _require_same_log(connection, folder, before, last)

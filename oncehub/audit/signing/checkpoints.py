@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from psycopg2.extras import RealDictCursor
 
 from oncehub.audit.log.hashing import leaf_hash, line, moment, root_hash
-from oncehub.audit.signing.anchors import anchor_path, read_anchors, write_anchors
+from oncehub.audit.signing.anchors import AnchorPlace, anchor_place, read_anchors, write_anchors
 from oncehub.audit.signing.keys import SigningKey, signing_key
+from oncehub.audit.signing.purge_proofs import sign_proofs
 from oncehub.audit.signing.statements import NO_CHECKPOINT, Statement, head
 from oncehub.encryption.known_keys import known_key
 from oncehub.errors import ConfigError, RunBusy, StoreNotAdopted
@@ -70,6 +70,7 @@ class CheckpointReport:
         last: number of the newest checkpoint; 0 when there is none.
         head: its hash, as anchored.
         unsigned_seconds: age of the oldest line that still waits for an open transaction; 0 when none does.
+        proofs: of purges that were signed.
     """
 
     checkpoints: int
@@ -77,6 +78,7 @@ class CheckpointReport:
     last: int
     head: str
     unsigned_seconds: float
+    proofs: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def write_checkpoints(
 ) -> CheckpointReport:
     """Sign every line that no open transaction can precede, and anchor the heads; a repeat signs nothing.
 
+    Proofs of purges are signed, too: nothing else has the key.
+
     Each checkpoint is a transaction, and anchored before the next one; one that a kill left unanchored is
     anchored by the next signing.
 
@@ -117,7 +121,7 @@ def write_checkpoints(
         StoreNotAdopted: when the anchors are ahead of the database: it is in an earlier state.
         StoreError: when the database cannot be used.
     """
-    path = anchor_path(settings)
+    place = anchor_place(settings)
     with (
         without_values("signing the access log"),
         opened(_as_signer(settings), database) as connection,
@@ -128,18 +132,19 @@ def write_checkpoints(
         with connection, connection.cursor() as cursor:
             known_key(cursor, "signing", settings.home, replace=new_key)
         key = signing_key(settings.home)
-        heads = read_anchors(path).heads
+        heads = read_anchors(place).heads
         if not anchor_anew:
-            _require_anchored(connection, path, heads)
-        anchored = anchor_after(connection, path, max(heads, default=0))
+            _require_anchored(connection, place, heads)
+        anchored = anchor_after(connection, place, max(heads, default=0))
         signed: list[int] = []
         while lines := sign_batch(connection, key):
             signed.append(lines)
-            anchored = anchor_after(connection, path, anchored)
+            anchored = anchor_after(connection, place, anchored)
+        proofs = sign_proofs(connection, key)
         with connection:
             last = last_checkpoint(connection)
         return CheckpointReport(
-            len(signed), sum(signed), last.number, last.head, unsigned_seconds(connection)
+            len(signed), sum(signed), last.number, last.head, unsigned_seconds(connection), proofs
         )
 
 
@@ -222,32 +227,32 @@ def last_checkpoint(connection: Connection) -> LastCheckpoint:
     return LastCheckpoint(row[0], head(row[1]), row[2]) if row else LastCheckpoint(0, NO_CHECKPOINT, "0")
 
 
-def anchor_after(connection: Connection, path: Path, anchored: int) -> int:
+def anchor_after(connection: Connection, place: AnchorPlace, anchored: int) -> int:
     """Anchor the checkpoints above number `anchored`, the last that is anchored; return the last one now."""
     heads = _heads(connection, anchored)
     if heads:
-        write_anchors(path, heads)
+        write_anchors(place, heads)
     return max(heads, default=anchored)
 
 
-def _require_anchored(connection: Connection, path: Path, heads: Mapping[int, str]) -> None:
+def _require_anchored(connection: Connection, place: AnchorPlace, heads: Mapping[int, str]) -> None:
     """Check that the anchors end with the database's last checkpoint or, after a kill, the one before."""
     anchored = max(heads, default=0)
     made = _heads(connection, max(anchored - 1, 0))
     last = max(made, default=0)
     if anchored > last:
         raise StoreNotAdopted(
-            f"checkpoint {anchored} of the access log is anchored in {path}, and the database ends before "
+            f"checkpoint {anchored} of the access log is anchored in {place}, and the database ends before "
             f"it: it is in an earlier state, or not the hub's own; {REMEDY}"
         )
     if anchored and made[anchored] != heads[anchored]:
         raise ConfigError(
-            f"{path}: its checkpoint {anchored} is not that of the database: it is of another log, or the "
+            f"{place}: its checkpoint {anchored} is not that of the database: it is of another log, or the "
             "log was replaced; see `oncehub audit verify`, and name the right file with ONCEHUB_AUDIT_ANCHOR"
         )
     if last - anchored > 1:
         raise ConfigError(
-            f"{path}: lacks checkpoints {anchored + 1} to {last}, which were anchored: the file was lost, "
+            f"{place}: lacks checkpoints {anchored + 1} to {last}, which were anchored: the file was lost, "
             "shortened or is an earlier copy; put it back. If it cannot be, compare the log with its "
             "archives (oncehub audit verify --archive), then run: oncehub audit checkpoint --anchor-anew"
         )

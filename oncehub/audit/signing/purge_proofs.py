@@ -1,4 +1,7 @@
-"""Proof of what was purged: a signed statement a batch, each holding the hash of the one before it."""
+"""Proof of what was purged: a row a batch, and a signed statement, which holds the hash of the one before it.
+
+A purge writes the row in its own transaction. It is signed with the access log: who purges has no key.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from joserfc.jwk import OKPKey
+from psycopg2.extras import Json
 
 from oncehub.audit.signing.keys import SigningKey
 from oncehub.audit.signing.statements import NO_CHECKPOINT, NotGenuine, head, read_signed, sign
@@ -14,9 +18,22 @@ from oncehub.store.connection import Connection
 
 _TYPE: Final = "oncehub-purge"
 
-_LAST: Final = "select number, statement from audit.purge order by number desc limit 1"
-_WRITE: Final = "insert into audit.purge (number, kind, removed, statement) values (%s, %s, %s, %s)"
-_ALL: Final = "select number, kind, removed, statement from audit.purge order by number"
+_WRITE: Final = """
+insert into audit.purge (number, kind, removed, content)
+select coalesce(max(number), 0) + 1, %s, %s, %s from audit.purge
+"""
+
+_LAST: Final = "select number, statement from audit.purge_signature order by number desc limit 1"
+_UNSIGNED: Final = "select number, content from audit.purge where number > %s order by number limit %s"
+_SIGN: Final = "insert into audit.purge_signature (number, statement) values (%s, %s)"
+
+_ALL: Final = """
+select number, kind, removed, content, statement
+from audit.purge full join audit.purge_signature using (number)
+order by number
+"""
+
+_BATCH: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -46,37 +63,72 @@ class Purged:
     purged_at: str
 
 
-def write_proof(connection: Connection, purged: Purged, key: SigningKey) -> None:
+def write_proof(connection: Connection, purged: Purged) -> None:
     """Append a proof within the transaction that purges; only one purge may run at a time."""
     with connection.cursor() as cursor:
+        cursor.execute(_WRITE, (purged.kind, purged.removed, Json(asdict(purged))))
+
+
+def sign_proofs(connection: Connection, key: SigningKey) -> int:
+    """Sign all proofs that have no signature, in transactions of its own; return how many."""
+    signed = 0
+    while count := _sign_batch(connection, key):
+        signed += count
+    return signed
+
+
+def _sign_batch(connection: Connection, key: SigningKey) -> int:
+    with connection, connection.cursor() as cursor:
         cursor.execute(_LAST)
-        number, last = cursor.fetchone() or (0, None)
-        content = asdict(purged) | {"number": number + 1, "previous": head(last) if last else NO_CHECKPOINT}
-        statement = sign(content, _TYPE, key)
-        cursor.execute(_WRITE, (number + 1, purged.kind, purged.removed, statement))
+        last, statement = cursor.fetchone() or (0, None)
+        cursor.execute(_UNSIGNED, (last, _BATCH))
+        unsigned = cursor.fetchall()
+        for number, content in unsigned:
+            previous = head(statement) if statement else NO_CHECKPOINT
+            statement = sign(content | {"number": number, "previous": previous}, _TYPE, key)
+            cursor.execute(_SIGN, (number, statement))
+    return len(unsigned)
+
+
+def unsigned_proofs(connection: Connection) -> int:
+    """Count the proofs that the next signing of the access log will sign."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(*) from audit.purge natural left join audit.purge_signature where statement is null"
+        )
+        (count,) = cursor.fetchone() or (0,)
+    return int(count)
 
 
 def find_tampered_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -> str | None:
     """Return what is wrong with the first proof that was changed, removed or inserted; None when all hold.
 
+    What waits to be signed cannot be verified yet: `unsigned_proofs` counts it.
+
     Args:
-        connection: one that may read `audit.purge`.
+        connection: one that may read both tables.
         trusted: public keys by their thumbprint.
     """
-    previous = NO_CHECKPOINT
     with connection.cursor() as cursor:
         cursor.execute(_ALL)
-        for place, (number, kind, removed, statement) in enumerate(cursor.fetchall(), 1):
-            if number != place:
-                return f"proof {place} is gone"
-            try:
-                content = read_signed(statement, trusted)
-            except NotGenuine:
-                return f"proof {place} is not signed by a trusted key"
-            if content["previous"] != previous:
-                return f"proof {place} does not follow the one before it"
-            signed = (content["number"], content["kind"], content["removed"])
-            if signed != (number, kind, removed):
-                return f"proof {place} differs from the columns beside it"
-            previous = head(statement)
+        rows = cursor.fetchall()
+    signed = max((number for number, *_, statement in rows if statement), default=0)
+    previous = NO_CHECKPOINT
+    for place, (number, kind, removed, content, statement) in enumerate(rows, 1):
+        if number != place or content is None:
+            return f"proof {place} is gone"
+        if statement is None:
+            if place < signed:
+                return f"the signature of proof {place} is gone"
+            continue
+        try:
+            stated = read_signed(statement, trusted)
+        except NotGenuine:
+            return f"proof {place} is not signed by a trusted key"
+        if stated.pop("previous") != previous:
+            return f"proof {place} does not follow the one before it"
+        columns = {**content, "number": number, "kind": kind, "removed": removed}
+        if stated != columns or content["kind"] != kind or content["removed"] != removed:
+            return f"proof {place} differs from the columns beside it"
+        previous = head(statement)
     return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import ssl
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
@@ -19,6 +21,9 @@ from oncehub.config.connector import Connector
 from oncehub.connect.http.deadline_adapter import DeadlineAdapter
 from oncehub.errors import ConfigError
 
+PEM: Final = "-----BEGIN "
+"""How what is no path begins."""
+
 Transport = Callable[[BaseAdapter], BaseAdapter]
 """Wraps what carries the requests of a session, e.g. to record or replay them."""
 
@@ -28,8 +33,8 @@ def open_session(
 ) -> requests.Session:
     """Return a session for the connection's host.
 
-    The connection's extra may name `ca` (PEM file of trusted authorities), and with `mutual_tls` must name
-    `client_certificate` and `client_key`.
+    The connection's extra may have `ca` (trusted authorities), and with `mutual_tls` must have
+    `client_certificate` and `client_key`; each is PEM, or the path of a file of it.
 
     Raises:
         ConfigError: when the host is no http(s) address or a named file cannot serve.
@@ -88,14 +93,24 @@ def _on_this_machine(name: str) -> bool:
 
 
 def _file(connector: Connector, extra: Mapping[str, Any], name: str) -> str:
-    path = extra.get(name)
-    if not isinstance(path, str) or not path:
+    given = extra.get(name)
+    if not isinstance(given, str) or not given:
         raise ConfigError(
-            f"connection of {connector.source}: extra lacks {name}; give the path of a PEM file"
+            f"connection of {connector.source}: extra lacks {name}; give PEM, or the path of a file of it"
         )
+    path = _in_memory(given, name) if given.lstrip().startswith(PEM) else given
     if not Path(path).is_file():
         raise ConfigError(f"connection of {connector.source}: {name} in extra is no file that can be read")
     return path
+
+
+@cache
+def _in_memory(pem: str, name: str) -> str:
+    """Return the path of a file with this text that stands on no disk; OpenSSL reads keys from files only."""
+    number = os.memfd_create(name)
+    with os.fdopen(os.dup(number), "w") as file:
+        file.write(pem)
+    return f"/proc/self/fd/{number}"
 
 
 def _check_loadable(connector: Connector, session: requests.Session) -> None:

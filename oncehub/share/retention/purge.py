@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
-from oncehub.audit.signing.keys import SigningKey, signing_key
 from oncehub.audit.signing.purge_proofs import Purged, write_proof
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
@@ -121,7 +120,7 @@ def purge(
     Killed at any instant, it has purged whole batches, each with its proof in `audit.purge`.
 
     Args:
-        settings: name the rules, and the keys that proofs are signed with.
+        settings: name the rules, and the key that digests are made with.
         database: used instead of a connection of its own.
         now: the moment that horizons are counted from; by default the machine's time, if the database's is
             the same.
@@ -129,7 +128,7 @@ def purge(
 
     Raises:
         RunBusy: when another process purges.
-        ConfigError: when `retention.yaml` or the signing key is wrong.
+        ConfigError: when `retention.yaml` or the key is wrong.
         StoreError: when the database cannot be used, or its clock and the machine's differ.
     """
     rules = load_rules(settings, "retention", RetentionRules)
@@ -144,9 +143,8 @@ def purge(
             due = _purges(settings, connection)
             with connection.cursor() as cursor:
                 moment = now or _agreed_time(cursor)
-                known_key(cursor, "signing", settings.home)
                 digesting = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
-        purger = _Purger(rules, moment, signing_key(settings.home), digesting, size)
+        purger = _Purger(rules, moment, digesting, size)
         return purger.run(connection, due)
 
 
@@ -176,12 +174,9 @@ def _agreed_time(cursor: Cursor) -> datetime:
 
 
 class _Purger:
-    def __init__(
-        self, rules: RetentionRules, now: datetime, signing: SigningKey, digesting: bytes, size: int
-    ) -> None:
+    def __init__(self, rules: RetentionRules, now: datetime, digesting: bytes, size: int) -> None:
         self._rules = rules
         self._now = now
-        self._signing = signing
         self._digesting = digesting
         self._size = size
         self._run = str(uuid.uuid4())
@@ -213,7 +208,7 @@ class _Purger:
                     run=self._run,
                     purged_at=datetime.now(UTC).isoformat(),
                 )
-                write_proof(connection, purged, self._signing)
+                write_proof(connection, purged)
         return len(keys)
 
 

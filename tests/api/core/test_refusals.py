@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from joserfc.jwk import OKPKey
 
 from oncehub.api.core.refusals import NOT_REGISTERED, OTHERS, RefusalCounter
-from oncehub.audit.signing.anchors import anchor_path, read_anchors
+from oncehub.audit.signing.anchors import anchor_place, read_anchors
 from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.audit.signing.keys import keys_to_trust
 from oncehub.audit.signing.verification import verify_database
@@ -98,7 +98,7 @@ def test_the_lines_are_signed_and_verified_like_any_other(
 
     def findings() -> list[str]:
         found = verify_database(
-            database, keys_to_trust(settings.home, None), read_anchors(anchor_path(settings))
+            database, keys_to_trust(settings.home, None), read_anchors(anchor_place(settings))
         )
         return [each.what for each in found.findings]
 

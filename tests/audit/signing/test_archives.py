@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors
+from oncehub.audit.signing.anchors import Anchors, anchor_place, read_anchors
 from oncehub.audit.signing.archive_verification import verify_archives
 from oncehub.audit.signing.archives import export
 from oncehub.audit.signing.checkpoints import write_checkpoints
@@ -43,7 +43,7 @@ def folder(settings: Settings, database: Connection, signed_log: Fill, tmp_path:
 
 def verified(settings: Settings, folder: Path, anchors: Anchors | None = None) -> Verification:
     key = signing_key(settings.home)
-    return verify_archives(folder, {key.id: key.private}, anchors or read_anchors(anchor_path(settings)))
+    return verify_archives(folder, {key.id: key.private}, anchors or read_anchors(anchor_place(settings)))
 
 
 def archives(folder: Path) -> list[Path]:

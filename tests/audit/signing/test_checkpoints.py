@@ -9,7 +9,7 @@ import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from oncehub.audit.log.entries import write
-from oncehub.audit.signing.anchors import anchor_path, read_anchors, write_anchors
+from oncehub.audit.signing.anchors import anchor_place, read_anchors, write_anchors
 from oncehub.audit.signing.checkpoints import (
     LINES,
     sign_batch,
@@ -38,14 +38,14 @@ def test_what_is_logged_is_signed_once_chained_and_anchored(settings: Settings, 
     add_lines(database, 2)
     second = write_checkpoints(settings)
     assert (first.checkpoints, first.lines, second.checkpoints, second.lines, second.last) == (1, 3, 1, 2, 2)
-    assert write_checkpoints(settings) == second.__class__(0, 0, 2, second.head, 0.0)
+    assert write_checkpoints(settings) == second.__class__(0, 0, 2, second.head, 0.0, 0)
 
     (_, one), (_, two) = checkpoints(database)
     key = signing_key(settings.home)
     statements = [read_statement(text, {key.id: key.private}) for text in (one, two)]
     assert [each.previous for each in statements] == [NO_CHECKPOINT, head(one)]
     assert [each.lines for each in statements] == [3, 2]
-    assert read_anchors(anchor_path(settings)).heads == {1: head(one), 2: head(two)}
+    assert read_anchors(anchor_place(settings)).heads == {1: head(one), 2: head(two)}
 
 
 def test_a_line_of_an_open_transaction_is_signed_after_it_is_committed(
@@ -74,7 +74,7 @@ def test_a_transaction_that_was_rolled_back_leaves_no_gap_in_the_checkpoints(
     add_lines(database, 1)
     assert write_checkpoints(settings).lines == 1
     key = signing_key(settings.home)
-    assert verify_database(database, {key.id: key.private}, read_anchors(anchor_path(settings))).genuine
+    assert verify_database(database, {key.id: key.private}, read_anchors(anchor_place(settings))).genuine
 
 
 def test_a_batch_ends_between_transactions(settings: Settings, database: Connection) -> None:
@@ -95,13 +95,13 @@ def test_what_a_kill_left_unanchored_is_anchored_by_the_next_signing(
     key = signing_key(settings.home)
     add_lines(database, 1)
     sign_batch(database, key)
-    assert read_anchors(anchor_path(settings)).heads == {}
+    assert read_anchors(anchor_place(settings)).heads == {}
     assert write_checkpoints(settings).checkpoints == 0
-    assert list(read_anchors(anchor_path(settings)).heads) == [1]
+    assert list(read_anchors(anchor_place(settings)).heads) == [1]
 
 
 def test_half_a_line_in_the_anchor_is_written_again(settings: Settings, database: Connection) -> None:
-    path = anchor_path(settings)
+    path = anchor_place(settings)
     add_lines(database, 1)
     write_checkpoints(settings)
     whole = path.read_bytes()
@@ -181,6 +181,9 @@ def test_the_login_that_signs_reads_the_log_and_adds_checkpoints_and_no_more(
                 "audit.checkpoint INSERT",
                 "audit.checkpoint SELECT",
                 "audit.entry SELECT",
+                "audit.purge SELECT",
+                "audit.purge_signature INSERT",
+                "audit.purge_signature SELECT",
                 "hub.history SELECT",
                 "hub.key SELECT",
                 "public.oncehub_migration SELECT",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oncehub.audit.signing.anchors import anchor_path, read_anchors
+from oncehub.audit.signing.anchors import anchor_place, read_anchors
 from oncehub.audit.signing.archive_verification import verify_archives
 from oncehub.audit.signing.archives import export
 from oncehub.audit.signing.checkpoints import write_checkpoints
@@ -137,7 +137,7 @@ def test_each_of_five_hundred_random_tamperings_in_the_database_is_caught(
     signed_log(BATCHES, LINES)
     write_checkpoints(settings)
     key = signing_key(settings.home)
-    trusted, anchors = {key.id: key.private}, read_anchors(anchor_path(settings))
+    trusted, anchors = {key.id: key.private}, read_anchors(anchor_place(settings))
     bender = LogBender(owner, random.Random(1))
     missed = []
     for _ in range(TAMPERINGS):
@@ -192,7 +192,7 @@ def test_each_of_five_hundred_random_tamperings_in_the_archives_is_caught(
         write_checkpoints(settings)
         export(settings, folder)
     key = signing_key(settings.home)
-    trusted, anchors = {key.id: key.private}, read_anchors(anchor_path(settings))
+    trusted, anchors = {key.id: key.private}, read_anchors(anchor_place(settings))
     before = {path: path.read_bytes() for path in sorted(folder.glob("*.zip"))}
     assert verify_archives(folder, trusted, anchors).genuine
     chance = random.Random(1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from oncehub.audit.signing.anchors import Anchors, anchor_path, read_anchors
+from oncehub.audit.signing.anchors import Anchors, anchor_place, read_anchors
 from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.verification import Finding, Verification, verify_database
@@ -46,7 +46,7 @@ def bend(settings: Settings, database: Connection, signed_log: Fill, owner: Conn
 
 def verified(settings: Settings, database: Connection, anchors: Anchors | None = None) -> Verification:
     key = signing_key(settings.home)
-    return verify_database(database, {key.id: key.private}, anchors or read_anchors(anchor_path(settings)))
+    return verify_database(database, {key.id: key.private}, anchors or read_anchors(anchor_place(settings)))
 
 
 def waived(settings: Settings, database: Connection) -> Verification:
@@ -152,7 +152,7 @@ def test_a_log_signed_anew_after_it_was_bent_is_known_from_the_anchor(
 ) -> None:
     bend("delete from audit.checkpoint; update audit.entry set agency = 'G02' where entry_id = 6")
     add_lines(database, 1, first=300)
-    anchor_path(settings).rename(settings.home / "kept.jsonl")
+    anchor_place(settings).rename(settings.home / "kept.jsonl")
     write_checkpoints(settings)
     anew = verified(settings, database, read_anchors(settings.home / "kept.jsonl"))
     assert told(anew.findings[0])[:2] == ("forged", 1)

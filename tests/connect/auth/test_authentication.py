@@ -252,6 +252,17 @@ def with_extra(systems: Systems, **extra: object) -> Connection:
     return replace(connection, extra={**connection.extra, **extra})
 
 
+def test_certificates_and_keys_may_stand_in_the_connection_itself(systems: Systems, open_real: Open) -> None:
+    named = ("ca", "client_certificate", "client_key", "jws_public_key")
+    files = real_connection(systems, "banking").extra
+    content = {name: Path(files[name]).read_text("ascii") for name in named}
+    pages = open_real("banking", with_extra(systems, **content)).pages("accounts", ALL)
+    assert next(pages).records
+    foreign = content | {"client_key": content["client_key"].replace("\n", "\nx", 1)}
+    with pytest.raises(ConfigError, match="client_certificate and client_key in extra must be PEM"):
+        open_real("banking", with_extra(systems, **foreign))
+
+
 def test_a_system_whose_authority_is_not_known_is_not_trusted(systems: Systems, open_real: Open) -> None:
     connection = real_connection(systems, "banking")
     extra = {name: value for name, value in connection.extra.items() if name != "ca"}

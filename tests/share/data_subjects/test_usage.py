@@ -12,7 +12,7 @@ import pytest
 
 from oncehub.audit.log.entries import Action, DisclosedLine, Entry, page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym
-from oncehub.audit.signing.anchors import anchor_path, read_anchors
+from oncehub.audit.signing.anchors import anchor_place, read_anchors
 from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.page_verification import page_findings
@@ -112,7 +112,7 @@ def test_people_of_a_page_are_signed_with_it(
     write_checkpoints(settings, database)
     assert list(page_findings(database, [KEY, EARLIER])) == []
     key = signing_key(settings.home)
-    trusted, anchors = {key.id: key.private}, read_anchors(anchor_path(settings))
+    trusted, anchors = {key.id: key.private}, read_anchors(anchor_place(settings))
     assert verify_database(database, trusted, anchors).genuine
 
     with database, database.cursor() as cursor:

@@ -17,6 +17,7 @@ from hypothesis import settings as configured
 from joserfc import jws
 from psycopg2.extras import Json
 
+from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.purge_proofs import find_tampered_proof
 from oncehub.config.catalogue import load_rules
@@ -204,8 +205,10 @@ class Kept:
         return {kind: self.run(f"select count(*) from {what}")[0][0] for kind, what in counted.items()}
 
     def proofs(self) -> list[dict[str, Any]]:
-        rows = self.run("select statement from audit.purge order by number")
-        return [orjson.loads(jws.extract_compact(text.encode()).payload) for (text,) in rows]
+        return [content for (content,) in self.run("select content from audit.purge order by number")]
+
+    def signed(self) -> int:
+        return write_checkpoints(self.settings, self.database).proofs
 
     def bent(self) -> str | None:
         own = signing_key(self.settings.home)
@@ -261,7 +264,11 @@ def test_each_batch_leaves_a_proof_of_kind_rule_horizon_and_count_without_people
     assert first["horizon"] == (NOW - timedelta(days=1826.25)).isoformat()
     assert first["because"]
     assert SENTINEL not in json.dumps(kept.proofs())
-    assert kept.bent() is None
+    assert (kept.signed(), kept.signed(), kept.bent()) == (2, 0, None)
+    with kept.database, kept.database.cursor() as cursor:
+        cursor.execute("select statement from audit.purge_signature order by number")
+        statements = [jws.extract_compact(text.encode()).payload for (text,) in cursor.fetchall()]
+    assert [orjson.loads(each)["digest"] for each in statements] == [first["digest"], second["digest"]]
 
 
 @pytest.mark.parametrize(
@@ -270,9 +277,15 @@ def test_each_batch_leaves_a_proof_of_kind_rule_horizon_and_count_without_people
         ("update audit.purge set removed = 1 where number = 2", "proof 2 differs from the columns"),
         ("delete from audit.purge where number = 1", "proof 1 is gone"),
         ("delete from audit.purge where number = 2", "proof 2 is gone"),
-        ("update audit.purge set statement = 'a.b.c' where number = 3", "proof 3 is not signed"),
+        ("delete from audit.purge where number = 3", "proof 3 is gone"),
         (
-            "update audit.purge a set statement = b.statement, removed = b.removed from audit.purge b "
+            'update audit.purge set content = content || \'{"digest": ""}\' where number = 2',
+            "proof 2 differs",
+        ),
+        ("update audit.purge_signature set statement = 'a.b.c' where number = 3", "proof 3 is not signed"),
+        ("delete from audit.purge_signature where number = 2", "the signature of proof 2 is gone"),
+        (
+            "update audit.purge_signature a set statement = b.statement from audit.purge_signature b "
             "where a.number = 3 and b.number = 2",
             "proof 3 does not follow",
         ),
@@ -282,10 +295,12 @@ def test_a_proof_that_was_bent_past_the_database_is_named(kept: Kept, bend: str,
     for _ in range(6):
         kept.put("deleted_records", OLD)
     purge(kept.settings, kept.database, now=NOW, size=2)
+    assert kept.signed() == 3
     with pytest.raises(psycopg2.errors.RaiseException):
         kept.run(bend)
-    kept.run("alter table audit.purge disable trigger purge_insert_only")
+    kept.run("set session_replication_role = replica")
     kept.run(bend)
+    kept.run("reset session_replication_role")
     assert str(kept.bent()).startswith(told)
 
 
@@ -323,6 +338,7 @@ def test_a_purge_that_was_dated_ahead_of_the_clock_is_told_with_what_went(
 def test_proofs_of_another_hub_are_not_trusted(kept: Kept, tmp_path: Path) -> None:
     kept.put("deleted_records", OLD)
     purge(kept.settings, kept.database, now=NOW)
+    kept.signed()
     create_key("signing", tmp_path / "stranger")
     stranger = signing_key(tmp_path / "stranger")
     with kept.database:
@@ -360,6 +376,7 @@ def test_a_purge_killed_between_any_two_statements_has_a_proof_of_all_that_is_go
     assert sum(each["removed"] for each in kept.proofs()) - proven == gone
     purge(kept.settings, kept.database, now=NOW, size=size)
     assert (kept.left()["deleted_records"], kept.left()["person_versions"]) == (0, 0)
+    kept.signed()
     assert kept.bent() is None
 
 

@@ -20,6 +20,10 @@ create or replace trigger submission_never_changes before update on share.submis
 create or replace trigger purge_insert_only before update or delete or truncate on audit.purge
     for each statement execute function audit.refuse_change();
 
+create or replace trigger purge_signature_insert_only
+    before update or delete or truncate on audit.purge_signature
+    for each statement execute function audit.refuse_change();
+
 create or replace function audit.refuse_checkpoint_change() returns trigger
     language plpgsql as $$
 begin

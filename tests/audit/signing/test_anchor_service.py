@@ -1,0 +1,140 @@
+"""Anchors that another process keeps: whoever signs may append to them, and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from oncehub.audit.signing.adoption import standing
+from oncehub.audit.signing.anchor_service import ADOPTION_TOKEN, keep_anchors
+from oncehub.audit.signing.anchors import (
+    PLACE,
+    TOKEN,
+    AnchorPlace,
+    Archived,
+    anchor_place,
+    anchors_to_verify,
+    read_anchors,
+    write_anchors,
+)
+from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.audit.signing.keys import signing_key
+from oncehub.audit.signing.verification import verify_database
+from oncehub.errors import ConfigError, StoreUnavailable
+from oncehub.settings import Settings
+from oncehub.store.connection import Connection
+
+from ..conftest import add_lines
+
+SIGNER, OPERATOR = "s" * 16, "o" * 16
+
+
+@dataclass
+class Kept:
+    file: Path
+    url: str
+
+    def answer(self, method: str, token: str, lines: bytes | None = None) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {token}"}
+        response = requests.request(method, self.url, data=lines, headers=headers, timeout=10)
+        return response.status_code, response.text
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
+    monkeypatch.setenv(TOKEN, SIGNER)
+    monkeypatch.setenv(ADOPTION_TOKEN, OPERATOR)
+    file = tmp_path / "kept" / "heads.jsonl"
+    with keep_anchors(file, "127.0.0.1", 0) as url:
+        monkeypatch.setenv(PLACE, url)
+        yield Kept(file, url)
+
+
+@pytest.fixture
+def place(kept: Kept, settings: Settings) -> AnchorPlace:
+    return anchor_place(settings)
+
+
+def test_the_log_is_anchored_and_verified_over_the_network(
+    kept: Kept, place: AnchorPlace, settings: Settings, database: Connection
+) -> None:
+    for first in (0, 2):
+        add_lines(database, 2, first=first)
+        write_checkpoints(settings)
+    key = signing_key(settings.home)
+    anchors = anchors_to_verify(place)
+    assert list(anchors.heads) == [1, 2]
+    assert verify_database(database, {key.id: key.private}, anchors).anchored == 2
+    assert standing(settings).lost is None
+    assert read_anchors(kept.file) == anchors
+
+
+def test_who_signs_appends_and_changes_nothing(kept: Kept, place: AnchorPlace) -> None:
+    write_anchors(place, {1: "a", 2: "b"}, [Archived("mlog-1.zip", 2)])
+    before = kept.file.read_bytes()
+    for lines, status, said in (
+        (b'{"checkpoint":2,"head":"c"}\n', 409, "checkpoint 2 has another head"),
+        (b'{"checkpoint":3,"head":"c"}\n{"checkpoint":1,"head":"c"}\n', 409, "checkpoint 1 has another head"),
+        (b'{"checkpoint":4,"head":"d"}\n', 409, "checkpoint 4 leaves out those before it"),
+        (b'{"checkpoint":0,"adopted":"e"}\n', 403, ADOPTION_TOKEN),
+        (b'{"checkpoint":3}\n', 409, "head"),
+        (b'{"checkpoint":"x","head":"c"}\n', 409, "not appended"),
+        (b"[]\n", 409, "not appended"),
+        (b"nonsense\n", 409, "not appended"),
+        (b'{"checkpoint":3,"head":"c"}', 409, "the last line has no end"),
+    ):
+        answered, text = kept.answer("POST", SIGNER, lines)
+        assert (answered, said in text) == (status, True), text
+    for method in ("PUT", "DELETE", "PATCH"):
+        assert kept.answer(method, OPERATOR, b"")[0] == 501
+    for token in ("", "wrong"):
+        assert kept.answer("GET", token)[0] == 401
+        assert kept.answer("POST", token, b'{"checkpoint":3,"head":"c"}\n')[0] == 401
+    assert kept.file.read_bytes() == before
+    # What a lost answer has repeated is what is anchored.
+    assert kept.answer("POST", SIGNER, before)[0] == 204
+    assert anchors_to_verify(place).heads == {1: "a", 2: "b"}
+
+
+def test_an_operator_may_adopt_a_database_in_an_earlier_state(
+    kept: Kept, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_anchors(anchor_place(settings), {1: "a", 2: "b"})
+    with pytest.raises(ConfigError, match=f"answers 403: .*{ADOPTION_TOKEN}"):
+        write_anchors(anchor_place(settings), adopted={"e": 1})
+    monkeypatch.setenv(TOKEN, OPERATOR)
+    write_anchors(anchor_place(settings), adopted={"e": 1})
+    write_anchors(anchor_place(settings), {2: "c"})
+    assert read_anchors(kept.file).heads == {1: "a", 2: "c"}
+    # Whatever was anchored stays readable.
+    assert b'"head":"b"' in kept.file.read_bytes()
+
+
+def test_signing_says_that_the_keeper_is_away_or_refuses(
+    kept: Kept, settings: Settings, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_lines(database, 1)
+    monkeypatch.setenv(TOKEN, "another token than the keeper's")
+    with pytest.raises(ConfigError, match=f"{kept.url}: answers 401: give the token {TOKEN}"):
+        write_checkpoints(settings)
+    monkeypatch.delenv(TOKEN)
+    with pytest.raises(ConfigError, match=f"{TOKEN} is not set"):
+        write_checkpoints(settings)
+    monkeypatch.setenv(TOKEN, SIGNER)
+    monkeypatch.setenv(PLACE, "http://127.0.0.1:9")
+    with pytest.raises(StoreUnavailable, match=r"http://127\.0\.0\.1:9: the service .* does not answer"):
+        write_checkpoints(settings)
+
+
+@pytest.mark.parametrize("name", [TOKEN, ADOPTION_TOKEN])
+def test_no_anchors_are_kept_without_tokens(kept: Kept, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "short")
+    with (
+        pytest.raises(ConfigError, match=f"{name} must have 16 characters"),
+        keep_anchors(kept.file, "::1", 0),
+    ):
+        pass

@@ -1,0 +1,138 @@
+"""An installation of docker-compose.yml out of the files that git has, for tests with a real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("banking", "customs", "population", "portal", "tax")
+
+# No port of this machine is taken: an installation may run beside the test.
+OVERRIDE = (
+    "services: {api: {ports: !reset []}, airflow-api-server: {ports: !reset []}, proxy: {ports: !reset []}}"
+)
+
+# What a repeated read must leave as it is; the other tables count runs.
+ROWS = """
+select format('%I.%I', schemaname, relname), (xpath('//c/text()', query_to_xml(
+    format('select count(*) as c from %I.%I', schemaname, relname), false, true, '')))[1]
+from pg_stat_user_tables
+where schemaname in ('record', 'truth', 'share') and relname !~ '(^|_)run(_|$)'
+order by 1
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A copy of the checkout whose containers run."""
+
+    folder: Path
+    environment: dict[str, str]
+    said: list[str]
+
+    def run(self, *command: str, status: int = 0, given: str | None = None) -> str:
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=self.folder,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status, (
+            f"{command}: {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
+        return done.stdout + done.stderr
+
+    def compose(self, *arguments: str, status: int = 0, given: str | None = None) -> str:
+        return self.run("docker", "compose", *arguments, status=status, given=given)
+
+    def shell(self, *command: str, status: int = 0) -> str:
+        return self.compose("run", "--rm", "--no-deps", "--no-TTY", "shell", *command, status=status)
+
+    def query(self, statement: str, database: str) -> list[str]:
+        psql = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-d", database, "-Atc")
+        return self.compose("exec", "-T", "postgres", *psql, statement).splitlines()
+
+    def rows(self) -> list[str]:
+        found = self.query(ROWS, "oncehub")
+        assert len(found) > 10
+        return found
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        ids = self.compose("ps", "--all", "--quiet").split()
+        found = json.loads(self.run("docker", "inspect", *ids))
+        return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in found}
+
+    def unready(self) -> list[str]:
+        """Services that should stay up, and are not healthy."""
+        return [
+            name
+            for name, each in self.containers().items()
+            if each["HostConfig"]["RestartPolicy"]["Name"] == "always"
+            and each["State"].get("Health", {}).get("Status") != "healthy"
+        ]
+
+    def not_again(self, service: str, started_at: str) -> list[str]:
+        """The service, unless it has started since."""
+        state = self.containers()[service]["State"]
+        return [] if state["Running"] and state["StartedAt"] > started_at else [service]
+
+    def unfinished(self) -> list[str]:
+        """Runs of DAGs that have not ended well, and asset events of which the run has not begun."""
+        return self.query(
+            "select dag_id || ' ' || state from dag_run where state <> 'success' "
+            "union all select 'queued ' || target_dag_id from asset_dag_run_queue",
+            "airflow",
+        )
+
+
+def until(empty: Callable[[], list[str]], seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    while left := empty():
+        assert time.monotonic() < give_up, f"after {seconds:.0f} s: {left}"
+        time.sleep(0.5)
+
+
+@contextmanager
+def installed(folder: Path, project: str, *command: str, **environment: str) -> Iterator[Installation]:
+    """Bring up an installation in `folder` with the command and environment, and take it down at the end."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "override.yml").write_text(OVERRIDE, "utf-8")
+    given = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ONCEHUB_", "COMPOSE_"))
+    }
+    given |= {
+        "COMPOSE_PROJECT_NAME": project,
+        "COMPOSE_FILE": "docker-compose.yml:override.yml",
+        "ONCEHUB_SIMULATED_PEOPLE": "2000",
+        "ONCEHUB_DATABASE_BUFFERS": "128MB",
+    }
+    installation = Installation(folder, given | environment, [])
+    try:
+        installation.said.append(installation.run(*command))
+        yield installation
+    finally:
+        if (folder / ".env").exists():
+            installation.compose("--profile", "*", "down", "--volumes", "--timeout", "20")
+    left = installation.run("docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={project}")
+    assert left == ""
