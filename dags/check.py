@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
+from oncehub.airflow.pools import source_pool
 from oncehub.airflow.schedule import one_at_a_time
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connector import Connector
@@ -43,7 +44,9 @@ def check_dag(connector: Connector) -> None:
         schedule=None,
         tags=["oncehub", "check"],
         doc_md=__doc__,
-        **one_at_a_time(task=timedelta(minutes=10), run=timedelta(hours=1)),
+        **one_at_a_time(
+            task=timedelta(minutes=10), run=timedelta(hours=1), pool=source_pool(connector.source)
+        ),
     )
     def define() -> None:
         for stream in connector.streams:

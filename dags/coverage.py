@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from airflow.sdk import dag, task
 
+from oncehub.airflow.pools import DATABASE
 from oncehub.airflow.schedule import due, one_at_a_time
 from oncehub.settings import load_settings
 
@@ -31,7 +32,7 @@ def measure() -> dict[str, int]:
     schedule=due("0 6 * * *"),
     tags=["oncehub", "share"],
     doc_md=__doc__,
-    **one_at_a_time(task=timedelta(hours=2), run=timedelta(hours=4)),
+    **one_at_a_time(task=timedelta(hours=2), run=timedelta(hours=4), pool=DATABASE),
 )
 def coverage_dag() -> None:
     """Define the DAG."""

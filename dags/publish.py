@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from oncehub.airflow.assets import TRUTH
+from oncehub.airflow.pools import DATABASE
 from oncehub.airflow.schedule import one_at_a_time
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_folder
@@ -50,7 +51,7 @@ def publish_dag(agreement: Agreement, name: str, source: str | None) -> None:
         schedule=[TRUTH],
         tags=["oncehub", "feed"],
         doc_md=__doc__,
-        **one_at_a_time(task=timedelta(hours=2), run=timedelta(hours=6)),
+        **one_at_a_time(task=timedelta(hours=2), run=timedelta(hours=6), pool=DATABASE),
     )
     def define() -> None:
         if agreement.feed:

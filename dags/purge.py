@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
+from oncehub.airflow.pools import DATABASE
 from oncehub.airflow.schedule import due, one_at_a_time
 from oncehub.settings import load_settings
 
@@ -32,7 +33,7 @@ def purge_due() -> dict[str, Any]:
     schedule=due("30 4 * * *"),
     tags=["oncehub", "retention"],
     doc_md=__doc__,
-    **one_at_a_time(task=timedelta(hours=6), run=timedelta(hours=12)),
+    **one_at_a_time(task=timedelta(hours=6), run=timedelta(hours=12), pool=DATABASE),
 )
 def purge_dag() -> None:
     """Define the DAG."""

@@ -13,6 +13,8 @@ from typing import Any
 from airflow.sdk import AssetAny, dag, task
 
 from oncehub.airflow.assets import TRUTH, records
+from oncehub.airflow.notifier import told_after
+from oncehub.airflow.pools import DATABASE
 from oncehub.airflow.schedule import one_at_a_time
 from oncehub.config.catalogue import load_connectors
 from oncehub.settings import load_settings
@@ -74,7 +76,8 @@ def reconcile_dag() -> None:
         schedule=AssetAny(*landed),
         tags=["oncehub"],
         doc_md=__doc__,
-        **one_at_a_time(task=timedelta(hours=12), run=timedelta(hours=24)),
+        deadline=told_after(timedelta(hours=4)),
+        **one_at_a_time(task=timedelta(hours=12), run=timedelta(hours=24), pool=DATABASE),
     )
     def define() -> None:
         (

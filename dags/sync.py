@@ -13,6 +13,8 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from oncehub.airflow.assets import records
+from oncehub.airflow.notifier import told_after
+from oncehub.airflow.pools import source_pool
 from oncehub.airflow.schedule import due, one_at_a_time
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connector import Connector
@@ -70,7 +72,10 @@ def sync_dag(connector: Connector) -> None:
         },
         tags=["oncehub", "sync"],
         doc_md=__doc__,
-        **one_at_a_time(task=timedelta(hours=12), run=timedelta(hours=36)),
+        deadline=told_after(timedelta(hours=4)),
+        **one_at_a_time(
+            task=timedelta(hours=12), run=timedelta(hours=36), pool=source_pool(connector.source)
+        ),
     )
     def define() -> None:
         for stream in connector.landed:

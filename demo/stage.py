@@ -16,6 +16,7 @@ import requests
 from demo.agencies import Agencies, admit_agencies
 from demo.airflow.connection_file import airflow_connections
 from demo.airflow.processes import (
+    TASKS_AT_ONCE,
     Airflow,
     airflow_settings,
     finish_migration,
@@ -28,6 +29,7 @@ from demo.processes.database import start_database
 from demo.processes.loopback import HOST, Ports, loopback_session
 from demo.processes.processes import Component, Components
 from demo.progress import Progress
+from oncehub.airflow.pools import pools
 from oncehub.config.catalogue import load_connectors
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
@@ -156,6 +158,7 @@ def _await_services(stage: Stage, connections: Mapping[str, dict[str, Any]]) -> 
     client = stage.airflow_client
     _await(stage.components, "the hub's API", lambda: _answers(f"{stage.hub_url}/ready"))
     _await(stage.components, "Airflow's API server", lambda: client.dag_ids() is not None)
+    client.add_pools(pools(load_connectors(stage.settings).values(), database_slots=TASKS_AT_ONCE))
     client.add_connections(airflow_connections(connections))
     _await(stage.components, "Airflow's DAGs", lambda: _has_dags(client, stage.dag_ids))
 

@@ -16,11 +16,13 @@ from demo.processes.loopback import HOST
 from demo.processes.processes import Component, Components
 
 USER = "admin"
+TASKS_AT_ONCE = 2
 _MIGRATE_SECONDS = 180
 _SERVICES = {
     "airflow scheduler": ("scheduler", "--skip-serve-logs"),
     "airflow dag processor": ("dag-processor",),
     "airflow api server": ("api-server",),
+    "airflow triggerer": ("triggerer", "--skip-serve-logs"),
 }
 
 
@@ -53,7 +55,7 @@ def airflow_settings(folder: Path, dags: Path, database_url: str, port: int) -> 
             "DAGS_FOLDER": dags,
             "LOAD_EXAMPLES": False,
             "EXECUTOR": "LocalExecutor",
-            "PARALLELISM": 2,
+            "PARALLELISM": TASKS_AT_ONCE,
             "DAGS_ARE_PAUSED_AT_CREATION": False,
             "SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords,

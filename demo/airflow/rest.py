@@ -60,6 +60,11 @@ class AirflowClient:
         given = [{"connection_id": name, **connection} for name, connection in connections.items()]
         self._send("PATCH", "/connections", json={"actions": [{"action": "create", "entities": given}]})
 
+    def add_pools(self, named: Mapping[str, dict[str, Any]]) -> None:
+        """Add pools, by their names."""
+        given = [{"name": name, **pool} for name, pool in named.items()]
+        self._send("PATCH", "/pools", json={"actions": [{"action": "create", "entities": given}]})
+
     def trigger(self, dag_id: str) -> DagRun:
         """Start a DAG now."""
         return _dag_run(self._send("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None}))

@@ -1,12 +1,17 @@
-"""Notifies the addresses of `ONCEHUB_NOTIFY` that a task has failed for good."""
+"""Notifies the addresses of `ONCEHUB_NOTIFY` that a task has failed for good, or that a run is late."""
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
 from airflow.sdk.bases.notifier import BaseNotifier
 
 from oncehub.airflow.retries import TaskEnded
+from oncehub.clock import VIETNAM
+from oncehub.errors import OncehubError
 
 
 class TaskFailed(BaseNotifier):
@@ -25,3 +30,31 @@ class TaskFailed(BaseNotifier):
         run = f"Run {context['run_id']}, try {task.try_number}."
         text = f"{sentence}\n{run}\n{WHAT_TO_DO}"
         Notifier().send(f"oncehub task failed: {task.dag_id}.{task.task_id}", text)
+
+
+def told_after(late: timedelta) -> DeadlineAlert:
+    """Return the deadline of a DAG whose runs notify once, when they have not ended in time.
+
+    The triggerer notifies: the executor may be full of the tasks that are late.
+    """
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=late, callback=AsyncCallback(RunLate)
+    )
+
+
+class RunLate(BaseNotifier):
+    """The callback of a missed deadline: which run has not ended by when. It goes on."""
+
+    async def async_notify(self, context: Any) -> None:
+        """Send the notification.
+
+        Raises:
+            OncehubError: when no address took it; Airflow then shows that the callback has failed.
+        """
+        from oncehub.watch.notifier import WHAT_TO_DO, Notifier
+
+        run = context["dag_run"]
+        due = context["deadline"]["deadline_time"].astimezone(VIETNAM).isoformat(timespec="minutes")
+        text = f"Run {run['dag_run_id']} has not ended by {due}; it goes on.\n{WHAT_TO_DO}"
+        if not await asyncio.to_thread(Notifier().send, f"oncehub run late: {run['dag_id']}", text):
+            raise OncehubError("no address of ONCEHUB_NOTIFY took the notification")

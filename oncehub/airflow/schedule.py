@@ -29,7 +29,7 @@ def due(cron: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(cron, timezone=VIETNAM.key, interval=longest)
 
 
-def one_at_a_time(*, task: timedelta, run: timedelta) -> dict[str, Any]:
+def one_at_a_time(*, task: timedelta, run: timedelta, pool: str | None = None) -> dict[str, Any]:
     """Return the arguments that all DAGs have in common.
 
     A run continues at the cursor: missed runs need no catch-up, and a second run at once would only wait.
@@ -37,6 +37,7 @@ def one_at_a_time(*, task: timedelta, run: timedelta) -> dict[str, Any]:
     Args:
         task: how long a try of a task may take; it is then killed and tried again, and loses at most a batch.
         run: how long a run may take with all its tries, and all times for which a source has it postponed.
+        pool: of all tasks; None is Airflow's own.
     """
     return {
         "max_active_runs": 1,
@@ -50,5 +51,6 @@ def one_at_a_time(*, task: timedelta, run: timedelta) -> dict[str, Any]:
             "retry_delay": timedelta(minutes=1),
             "retry_policy": Retries(),
             "on_failure_callback": TaskFailed(),
+            **({"pool": pool} if pool else {}),
         },
     }

@@ -60,6 +60,7 @@ COMMANDS: Final = {
     "feeds": _Place("feeds", "Check that agencies have what was published to them."),
     "procedures": _Place("procedures", "Show procedures, their forms, and how much of them the hub fills."),
     "audit": _Place("audit", "Sign, archive and verify the access log."),
+    "airflow": _Place("airflow", "Print what an installation of Airflow is given."),
     "restore": _Place("restore", "Let the hub go on with a restored, copied or failed over database."),
     "keys": _Place("keys", "List, rotate and retire the keys of stored values; re-encrypt these."),
     "retention": _Place("retention", "Show retention periods, purge expired data, and verify the proofs."),

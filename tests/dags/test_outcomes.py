@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -20,6 +21,7 @@ from airflow.sdk import dag, task
 
 from oncehub.airflow import failures
 from oncehub.airflow.failures import clear_failures
+from oncehub.airflow.notifier import told_after
 from oncehub.airflow.schedule import one_at_a_time
 from oncehub.errors import AuthenticationError, ContractBroken, SourceUnavailable, Throttled
 
@@ -63,12 +65,22 @@ def failing():
     outage(), nonsense(), hopeless()
 
 
+@dag(schedule=None, deadline=told_after(timedelta(seconds=1)))
+def late():
+    @task
+    def land():
+        return None
+
+    land()
+
+
 postponing()
 failing()
+late()
 """
 
 _RUN = """
-import json, sys
+import asyncio, json, sys
 from airflow.utils.db import initdb
 initdb()
 from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
@@ -87,6 +99,27 @@ for name in ("postponing", "failing"):
         for instance in run.get_task_instances(session=session):
             outcomes[instance.task_id] = [instance.state, instance.try_number]
         outcomes["postponed"] = session.query(TaskReschedule).count()
+
+# As the API server starts a run, the scheduler finds its deadline missed, and the triggerer notifies.
+from airflow._shared.timezones.timezone import utcnow
+from airflow.models.deadline import Deadline
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.triggers.callback import CallbackTrigger
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+with create_session() as session:
+    SerializedDagModel.get_dag("late", session=session).create_dagrun(
+        run_id="night", run_after=utcnow(), run_type=DagRunType.MANUAL, state=DagRunState.QUEUED,
+        triggered_by=DagRunTriggeredByType.REST_API, session=session,
+    )
+    session.flush()
+    (deadline,) = session.query(Deadline)
+    deadline.handle_miss(session)
+    session.commit()
+    asked = CallbackTrigger(**deadline.callback.trigger.kwargs)
+    async def events():
+        return [event.payload["state"] async for event in asked.run()]
+    outcomes["callback"] = asyncio.run(events())
 print(json.dumps(outcomes))
 """
 
@@ -141,10 +174,18 @@ def test_a_failed_try_shows_one_sentence(ran: dict[str, Any]) -> None:
 
 
 def test_somebody_is_told_once_of_each_task_that_failed_for_good(ran: dict[str, Any]) -> None:
-    told = {each["title"]: each["message"].splitlines()[0] for each in ran["told"]}
-    assert told == {
-        "oncehub task failed: failing.outage": "tax: does not answer",
-        "oncehub task failed: failing.nonsense": "tax: answered a maintenance page",
-        "oncehub task failed: failing.hopeless": "tax: refused the credentials",
-    }
-    assert len(ran["told"]) == 3
+    told = [(each["title"], each["message"].splitlines()[0]) for each in ran["told"]]
+    assert sorted(each for each in told if "late" not in each[0]) == [
+        ("oncehub task failed: failing.hopeless", "tax: refused the credentials"),
+        ("oncehub task failed: failing.nonsense", "tax: answered a maintenance page"),
+        ("oncehub task failed: failing.outage", "tax: does not answer"),
+    ]
+
+
+def test_somebody_is_told_of_a_run_that_misses_its_deadline(ran: dict[str, Any]) -> None:
+    assert ran["callback"] == ["running", "success"]
+    (told,) = [each for each in ran["told"] if "late" in each["title"]]
+    assert told["title"] == "oncehub run late: late"
+    assert re.match(
+        r"Run night has not ended by 20\d\d-\d\d-\d\dT\d\d:\d\d\+07:00; it goes on\.", told["message"]
+    )

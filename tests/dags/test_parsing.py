@@ -47,6 +47,9 @@ print(json.dumps({
             ),
             "tells": sorted(asset.uri for task in dag.tasks for asset in task.outlets),
             "retries": [task.retries for task in dag.tasks],
+            "pools": sorted({task.pool for task in dag.tasks}),
+            "owned": all(task.owner == "oncehub" for task in dag.tasks),
+            "late": [each.interval.total_seconds() / 3600 for each in dag.deadline or ()],
             "policies": sorted({type(task.retry_policy).__name__ for task in dag.tasks}),
             "told": sorted({_kind(task.on_failure_callback) for task in dag.tasks}),
             "bounded": [bool(task.execution_timeout) for task in dag.tasks] + [bool(dag.dagrun_timeout)],
@@ -133,6 +136,7 @@ def test_runs_never_overlap_and_tasks_are_bounded_retried_told_and_explained(
         assert set(dag["retries"]) == ({0} if name.startswith("check_") else {4})
         assert (dag["policies"], dag["told"]) == (["Retries"], ["TaskFailed"])
         assert all(dag["bounded"])
+        assert dag["owned"]
         assert dag["explained"]
 
 
@@ -156,3 +160,27 @@ def test_a_wrong_connector_is_an_import_error_that_names_file_line_and_column(tm
     errors = read_dags(root, tmp_path / "airflow")["errors"]
 
     assert f"{connector}:{line}:1: shedule: is not known here; did you mean 'schedule'?" in errors["sync.py"]
+
+
+def test_every_task_has_a_pool_that_the_command_prints_and_signing_waits_for_none(
+    read: dict[str, Any],
+) -> None:
+    named = {pool for dag in read["dags"].values() for pool in dag["pools"]}
+    done = subprocess.run(
+        [sys.executable, "-m", "oncehub.cli", "airflow", "pools", "--database", "7"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    printed = json.loads(done.stdout)
+    assert named - {"default_pool"} == printed.keys()
+    assert [name for name, dag in read["dags"].items() if dag["pools"] == ["default_pool"]] == ["checkpoint"]
+    assert read["dags"]["sync_tax"]["pools"] == read["dags"]["check_tax"]["pools"] == ["oncehub_source_tax"]
+    assert printed["oncehub_source_tax"]["slots"] == 4
+    assert printed["oncehub_database"]["slots"] == 7
+
+
+def test_reads_and_reconciling_have_a_deadline(read: dict[str, Any]) -> None:
+    late = {name for name, dag in read["dags"].items() if dag["late"]}
+    assert late == {"reconcile", *(f"sync_{source}" for source in SOURCES)}
+    assert read["dags"]["reconcile"]["late"] == [4.0]
