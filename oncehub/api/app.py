@@ -36,6 +36,7 @@ from oncehub.api.v1 import (
 from oncehub.config.entities import Attribute
 from oncehub.errors import NotAuthenticated
 from oncehub.settings import Settings
+from oncehub.traces import flush
 
 _ROUTES = (
     token,
@@ -108,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await run_in_threadpool(hub.refusals.stop)
         hub.database.close()
+        await run_in_threadpool(flush)
 
     app = _application(
         hub.attributes,

@@ -19,6 +19,7 @@ from oncehub.store.connection import Connection, database_url, parts_of_url
 from oncehub.store.failures import describe, is_out_of_step, may_pass, why_not_connected
 from oncehub.store.history import require_own
 from oncehub.store.schema_change import READ
+from oncehub.traces import span
 
 # Queries in functions are planned once a session: planning a look-up costs as much as executing it.
 _OPTIONS = (
@@ -120,7 +121,7 @@ class Database:
             connection, row = self._begun(question)
             out_of_step = False
             try:
-                with _ended(connection):
+                with _ended(connection), span("database transaction", kind="client"):
                     yield connection, row
             except psycopg2.Error as error:
                 out_of_step = is_out_of_step(error)

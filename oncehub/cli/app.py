@@ -41,7 +41,11 @@ COMMANDS: Final = {
     "reconcile": _Place("reconcile", "Link new records to people, update golden records and discrepancies."),
     "publish": _Place("publish", "Publish changes to feeds and correction notices.", "publish"),
     "status": _Place("status", "Show the last run of every stream, and what is wrong (status 1).", "status"),
-    "runs": _Place("runs", "Show which landing came into which reconcile run and lines of feeds.", "runs"),
+    "runs": _Place(
+        "runs",
+        "Show which landing came into which reconcile run, and that into which lines of which feed.",
+        "runs",
+    ),
     "watch": _Place("watch", "Watch the hub until stopped, and tell people what needs them.", "watch"),
     "api": _Place("api", "Serve look-ups, prefilled forms and feeds over HTTP until stopped.", "api"),
     "connector": _Place("connector", "Write, check, test and document the connector of a source."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -31,6 +32,7 @@ from oncehub.intake.runs.backfill import window_asked
 from oncehub.intake.runs.cursor import changes_of
 from oncehub.intake.runs.run import RunReport
 from oncehub.intake.sync import sync as sync_source
+from oncehub.logs import FORM
 from oncehub.settings import load_settings
 
 _COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")
@@ -112,6 +114,8 @@ def _progress() -> Progress:
         TextColumn("{task.completed:,.0f} records"),
         _Speed(),
         TimeElapsedColumn(),
+        # Lines of JSON are for machines: nothing else stands between them.
+        disable=os.environ.get(FORM) == "json",
         console=Console(stderr=True),
     )
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -26,10 +27,11 @@ def watch(
     ] = False,
     host: Annotated[str, typer.Option(help="Address at which figures are served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port at which /metrics is served; 0 for none.", min=0)] = 9465,
+    every: Annotated[float, typer.Option(help="Seconds from look to look.", min=0.1, max=60)] = 60,
 ) -> None:
     """Watch the hub until stopped, and tell people what needs them.
 
-    It looks once a minute, and tells the addresses of ONCEHUB_NOTIFY what begins, lasts and ends.
+    It looks once a minute (--every), and tells the addresses of ONCEHUB_NOTIFY what begins, lasts and ends.
     """
     settings = load_settings()
     if once:
@@ -45,8 +47,7 @@ def watch(
     if notify_test:
         if not notifier.addresses:
             raise ConfigError(f"{ADDRESSES} is not set; write the addresses that notifications go to")
-        if not notifier.send("oncehub test", "Alarms of the hub are sent to this address."):
-            sys.stderr.write("oncehub: no address took the notification\n")
+        if notifier.send("oncehub test", "Alarms of the hub are sent to this address."):
             raise typer.Exit(1)
         sys.stdout.write(f"sent to {notifier.addresses}\n")
         return
@@ -62,7 +63,7 @@ def watch(
         sys.stdout.write(f"; figures at http://{host}:{port}/metrics\n" if port else "\n")
         sys.stdout.write("".join(f"not watched: {each}\n" for each in first.unwatched))
         sys.stdout.flush()
-        watchdog.run(stopped)
+        watchdog.run(stopped, timedelta(seconds=every))
 
 
 def _recipients(addresses: int) -> str:

@@ -32,12 +32,12 @@ from oncehub.intake.runs.run import Counts, Run, RunReport
 from oncehub.intake.runs.start import Begin, begin_backfill, begin_live, definition_changed
 from oncehub.intake.runs.stream_locks import lock_for_landing, reader_of, stream_lock
 from oncehub.intake.submissions import NOT_SUBMITTED, SubmittedRecords
-from oncehub.logs import bound_contextvars
 from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import Normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.failures import refuses_values, without_values
+from oncehub.traces import step
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class StreamSync:
             self._landing.prepare()
             run = begin(self._store)
             run.note_dag_run(self._started_by)
-        with bound_contextvars(source=run.source, stream=run.stream, run=run.name):
+        with step("land", source=run.source, stream=run.stream, run=run.name):
             return self._run(run)
 
     def _run(self, run: Run) -> tuple[Run, RunReport]:

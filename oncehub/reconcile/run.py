@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from oncehub.encryption.cipher import use_keys
 from oncehub.errors import RunBusy
-from oncehub.logs import bound_contextvars
 from oncehub.reconcile.discrepancies.compare import find_differences
 from oncehub.reconcile.discrepancies.lifecycle import settle_differences, settle_refusals
 from oncehub.reconcile.linking.identifiers import link_records
@@ -38,6 +38,7 @@ from oncehub.store.connection import Connection, Cursor, locked
 from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 from oncehub.store.statements import statement
+from oncehub.traces import step
 
 _log = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ def reconcile(settings: Settings, database: Connection | None = None) -> Reconci
     with (
         without_values("reconciling"),
         opened(settings, database) as connection,
-        _in_run(settings, connection) as run,
+        _in_run(settings, connection, "reconcile") as run,
     ):
         linked = _linked_alone(connection, rules, run)
         settled = list(_settled(settings, connection, rules, linked.pending, run))
@@ -207,7 +208,7 @@ def link_changes(settings: Settings, database: Connection | None = None) -> Link
     with (
         without_values("linking"),
         opened(settings, database) as connection,
-        _in_run(settings, connection) as run,
+        _in_run(settings, connection, "link") as run,
     ):
         return _linked_alone(connection, rules, run)
 
@@ -225,7 +226,7 @@ def settle_people(
     with (
         without_values("settling"),
         opened(settings, database) as connection,
-        _in_run(settings, connection) as run,
+        _in_run(settings, connection, "settle") as run,
     ):
         return _settle(connection, rules, shard, run)
 
@@ -239,7 +240,7 @@ def finish_run(settings: Settings, database: Connection | None = None) -> RunBal
     with (
         without_values("closing the run"),
         opened(settings, database) as connection,
-        _in_run(settings, connection),
+        _in_run(settings, connection, "finish"),
         connection,
         connection.cursor() as cursor,
     ):
@@ -254,12 +255,12 @@ def mark_all(database: Connection) -> int:
 
 
 @contextmanager
-def _in_run(settings: Settings, connection: Connection) -> Iterator[int]:
-    """Begin a run, or go on with the one that is open; log lines name it meanwhile."""
+def _in_run(settings: Settings, connection: Connection, name: str) -> Iterator[int]:
+    """Begin a run, or go on with the one that is open; log lines and traces name it meanwhile."""
     with connection, connection.cursor() as cursor:
         cursor.execute(_OPEN_RUN, (settings.started_by,))
         (run,) = cursor.fetchone() or (0,)
-    with bound_contextvars(run=f"reconcile-{run}"):
+    with step(name, run=f"reconcile-{run}"):
         yield run
 
 
@@ -300,7 +301,8 @@ def _settled(
     if len(shards) == 1:
         return [_settle(connection, rules, shards[0], run)]
     with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
-        return list(workers.map(lambda shard: settle_people(settings, shard), shards))
+        begun = [workers.submit(copy_context().run, settle_people, settings, shard) for shard in shards]
+        return [each.result() for each in begun]
 
 
 def _settle(connection: Connection, rules: Rulebook, shard: Shard, run: int) -> SettleReport:

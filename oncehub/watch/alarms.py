@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,16 @@ API_URL: Final = "ONCEHUB_API_URL"
 DISKS: Final = "ONCEHUB_WATCH_DISKS"
 
 _TIMEOUT: Final = 10.0
+
+# Looks that are due a minute apart come a little more or less than that apart.
+_JITTER: Final = timedelta(seconds=5)
+
+Clock = Callable[[], datetime]
+
+
+def present() -> datetime:
+    """Return the machine's time."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -59,12 +69,14 @@ class Watched:
         figures: of the database, when it can be read, and of the disks.
         alarms: what needs a person.
         unwatched: what was not looked at, and how to have it watched.
+        unknown: whether an alarm that lasted may still last, because what raises it could not be asked.
         repeat: how long after a notification the same alarm is sent again.
     """
 
     figures: tuple[Figure, ...]
     alarms: tuple[Alarm, ...]
     unwatched: tuple[str, ...]
+    unknown: Callable[[Alarm], bool]
     repeat: timedelta
 
 
@@ -74,11 +86,13 @@ class Lookout:
     Args:
         settings: of the hub.
         patient: whether what is wrong raises an alarm only after its time; else at the first look.
+        clock: the present.
     """
 
-    def __init__(self, settings: Settings, *, patient: bool = True) -> None:
+    def __init__(self, settings: Settings, *, patient: bool = True, clock: Clock = present) -> None:
         self._settings = settings
         self._patient = patient
+        self._clock = clock
         self._wrong_since: dict[str, datetime] = {}
 
     def look(self) -> Watched:
@@ -116,14 +130,48 @@ class Lookout:
             *_full(rules, disks),
         ]
         alarms = [*self._lasting(wrong), *by_age]
-        return Watched((*figures, *disks), tuple(alarms), tuple(unwatched), rules.repeat)
+        asked = {
+            name for name, known in (("figures", figures), ("airflow", _AIRFLOW_AWAY not in wrong)) if known
+        }
+        return Watched((*figures, *disks), tuple(alarms), tuple(unwatched), _unknown(asked), rules.repeat)
 
     def _lasting(self, wrong: Mapping[str, tuple[timedelta, Alarm]]) -> Iterator[Alarm]:
-        now = datetime.now(UTC)
+        now = self._clock()
         self._wrong_since = {key: self._wrong_since.get(key, now) for key in wrong}
         for key, (after, alarm) in wrong.items():
-            if not self._patient or now - self._wrong_since[key] >= after:
+            if not self._patient or now - self._wrong_since[key] >= after - _JITTER:
                 yield alarm
+
+
+_AIRFLOW_AWAY: Final = "airflow_unhealthy api-server"
+
+# What alarms are raised by; the others are by themselves.
+_RAISED_BY: Final = {
+    **dict.fromkeys(
+        (
+            "run_failing",
+            "run_stuck",
+            "stream_stale",
+            "reconcile_late",
+            "publish_late",
+            "log_unsigned",
+            "consumer_behind",
+            "quarantine_growing",
+        ),
+        "figures",
+    ),
+    "airflow_unhealthy": "airflow",
+}
+
+
+def _unknown(asked: Collection[str]) -> Callable[[Alarm], bool]:
+    """Tell of an alarm that is not raised whether that says nothing, as what raises it was not asked."""
+
+    def unknown(alarm: Alarm) -> bool:
+        raised_by = _RAISED_BY.get(alarm.name)
+        return raised_by is not None and raised_by not in asked
+
+    return unknown
 
 
 @dataclass(frozen=True)

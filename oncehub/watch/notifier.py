@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from oncehub.errors import ConfigError
@@ -40,10 +42,11 @@ class Notifier:
         """
         # Apprise logs the addresses that it cannot use.
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-        self._apprise = Apprise()
+        self._recipients: list[Apprise] = []
         given = (os.environ.get(ADDRESSES, "") if addresses is None else addresses).split()
         for place, address in enumerate(given, 1):
-            if not self._apprise.add(address):
+            self._recipients.append(Apprise())
+            if not self._recipients[-1].add(address):
                 raise ConfigError(
                     f"address {place} of {ADDRESSES} is not one that Apprise knows; write for instance "
                     "mailtos://user:password@smtp.example.vn?to=oncall@example.vn or jsons://host/path, "
@@ -51,19 +54,31 @@ class Notifier:
                 )
         self.addresses = len(given)
 
-    def send(self, title: str, text: str, *, is_over: bool = False) -> bool:
-        """Send to every address; return whether at least one took it, or there is none.
+    def send(
+        self, title: str, text: str, *, to: Collection[int] | None = None, is_over: bool = False
+    ) -> frozenset[int]:
+        """Send to addresses; return those that did not take it.
 
         Args:
             title: in one line.
             text: without a value of anybody's.
+            to: the places of addresses in the setting, from 0; all unless given.
             is_over: whether it says that an alarm has ended.
         """
-        if not self.addresses:
-            return True
+        asked = sorted(range(self.addresses) if to is None else to)
+        if not asked:
+            return frozenset()
         kind = NotifyType.SUCCESS if is_over else NotifyType.FAILURE
-        outcome = self._apprise.notify(body=text, title=title, notify_type=kind, timeout=_SECONDS)
-        taken = sum(map(bool, outcome))
-        if taken < self.addresses:
-            _log.error("%d of %d addresses took no notification", self.addresses - taken, self.addresses)
-        return taken > 0
+
+        def taken(place: int) -> bool:
+            return bool(
+                self._recipients[place].notify(body=text, title=title, notify_type=kind, timeout=_SECONDS)
+            )
+
+        with ThreadPoolExecutor(len(asked)) as threads:
+            refused = frozenset(
+                place for place, took in zip(asked, threads.map(taken, asked), strict=True) if not took
+            )
+        for place in sorted(refused):
+            _log.error("address %d of %s took no notification", place + 1, ADDRESSES)
+        return refused

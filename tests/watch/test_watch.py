@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from oncehub.config.catalogue import load_connector
-from oncehub.config.connection import Connection as SourceConnection
-from oncehub.connect.source import Source
-from oncehub.errors import ConfigError, OncehubError
-from oncehub.intake.sync import sync
+from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.watch.alarms import AIRFLOW_URL, API_URL, DISKS, Lookout
@@ -30,22 +25,15 @@ from oncehub.watch.notifier import Notifier
 from oncehub.watch.watchdog import Watchdog
 
 from ..connect.serving import Reply, Served, as_json
-
-AT_ONCE = """
-database_down: 0s
-run_failing: 0s
-stream_stale: 2h
-run_stuck: 0s
-reconcile_late: 0s
-publish_late: 0s
-log_unsigned: 0s
-consumer_behind: 0s
-quarantine_growing: 2
-airflow_unhealthy: 0s
-api_not_ready: 0s
-disk_full: 0.0001
-repeat: 6h
-"""
+from .incidents import (
+    AT_ONCE,
+    database_down,
+    execute,
+    nonsense,
+    run_stuck,
+    signing_stopped,
+    source_down,
+)
 
 
 @pytest.fixture
@@ -59,19 +47,6 @@ def hub(extendable: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     shutil.copytree(shipped, rules)
     (rules / "alarms.yaml").write_text(AT_ONCE, "utf-8")
     return extendable
-
-
-@pytest.fixture
-def served() -> Iterator[Callable[[Any], Served]]:
-    started: list[Served] = []
-
-    def start(answering: Any) -> Served:
-        started.append(Served(answering))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.stop()
 
 
 class Mailbox:
@@ -101,53 +76,6 @@ def mail() -> Iterator[tuple[str, Mailbox]]:
 def names(settings: Settings) -> set[str]:
     """The alarms of a look."""
     return {each.name for each in Lookout(settings, patient=False).look().alarms}
-
-
-def read_tax(settings: Settings, host: str) -> None:
-    """Try to read the tax register, without waiting between tries."""
-    connection = SourceConnection(host, login="a", password="b")
-    connector = load_connector(settings, "tax")
-    sync(settings, connector, connection, opener=lambda *given: Source(*given, pause=lambda _: None))
-
-
-def execute(database: Connection, statement: str) -> None:
-    with database, database.cursor() as cursor:
-        cursor.execute(statement)
-
-
-def source_down(settings: Settings, served: Any, database: Connection) -> Settings:
-    with pytest.raises(OncehubError):
-        read_tax(settings, "http://127.0.0.1:9")
-    return settings
-
-
-def nonsense(settings: Settings, served: Any, database: Connection) -> Settings:
-    with pytest.raises(OncehubError):
-        read_tax(settings, served(lambda _: Reply(body=b"<html>maintenance</html>")).host)
-    return settings
-
-
-def database_down(settings: Settings, served: Any, database: Connection) -> Settings:
-    return replace(settings, database_url="postgresql://hub:secret-word@127.0.0.1:9/hub")
-
-
-def signing_stopped(settings: Settings, served: Any, database: Connection) -> Settings:
-    execute(
-        database,
-        """
-        insert into audit.entry
-        (client_id, agency, agreement, purpose, legal_basis, action, attributes, refused, outcome, request_id)
-        values ('c', 'a', 'g', 'p', 'l', 'lookup', '{}', '{}', 'not_found', gen_random_uuid())
-        """,
-    )
-    return settings
-
-
-def run_stuck(settings: Settings, served: Any, database: Connection) -> Settings:
-    execute(
-        database, "insert into intake.run (source, stream, mode) values ('tax', 'registrations', 'changes')"
-    )
-    return settings
 
 
 INCIDENTS = {
@@ -210,12 +138,77 @@ def test_a_notification_that_nobody_took_is_sent_again(
     watchdog.look()
     failed = next(each.value for each in watchdog.figures if each.name == "notification_failures")
     assert failed > 0
-    assert "addresses took no notification" in caplog.text
+    assert "address 1 of ONCEHUB_NOTIFY took no notification" in caplog.text
     assert "secret-word" not in caplog.text
     hook.answering = lambda _: as_json({})
     hook.asked.clear()
     watchdog.look()
     assert "run_stuck" in str([json.loads(each.body)["title"] for each in hook.asked])
+
+
+def test_an_address_that_refused_is_tried_again_and_alone_and_hears_of_the_end_if_of_the_beginning(
+    hub: Settings, database: Connection, served: Callable[[Any], Served]
+) -> None:
+    good, bad = served(lambda _: as_json({})), served(lambda _: Reply(status=500))
+    addresses = " ".join(f"{each.host.replace('http', 'json')}/hook" for each in (good, bad))
+    run_stuck(hub, served, database)
+    watchdog = Watchdog(hub, Notifier(addresses))
+    title = "oncehub alarm: run_stuck tax.registrations"
+
+    def heard(hook: Served) -> list[str]:
+        return [json.loads(each.body)["title"] for each in hook.asked]
+
+    for _ in range(3):
+        watchdog.look()
+    assert (heard(good).count(title), heard(bad).count(title)) == (1, 3)
+    bad.answering = lambda _: as_json({})
+    watchdog.look()
+    watchdog.look()
+    assert (heard(good).count(title), heard(bad).count(title)) == (1, 4)
+
+    good.answering = lambda _: Reply(status=500)
+    execute(database, "update intake.run set state = 'succeeded', finished_at = now()")
+    watchdog.look()
+    good.answering = lambda _: as_json({})
+    watchdog.look()
+    watchdog.look()
+    over = title.replace("alarm", "over")
+    assert (heard(good).count(over), heard(bad).count(over)) == (2, 1)
+
+
+def test_what_cannot_be_looked_at_is_not_over(
+    hub: Settings, served: Callable[[Any], Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = served(lambda _: as_json({}))
+    airflow = served(lambda _: as_json({"scheduler": {"status": "unhealthy"}}))
+    monkeypatch.setenv(AIRFLOW_URL, airflow.host)
+    watchdog = Watchdog(hub, Notifier(f"{hook.host.replace('http', 'json')}/hook"))
+    watchdog.look()
+    airflow.answering = lambda _: Reply(status=503)
+    watchdog.look()
+    airflow.answering = lambda _: as_json({"scheduler": {"status": "healthy"}})
+    watchdog.look()
+    titles = [json.loads(each.body)["title"] for each in hook.asked]
+    assert titles == [
+        "oncehub alarm: airflow_unhealthy scheduler",
+        "oncehub alarm: airflow_unhealthy api-server",
+        "oncehub over: airflow_unhealthy scheduler",
+        "oncehub over: airflow_unhealthy api-server",
+    ]
+
+
+def test_a_watchdog_that_is_started_again_tells_once_more_what_lasts(
+    hub: Settings, database: Connection, served: Callable[[Any], Served]
+) -> None:
+    hook = served(lambda _: as_json({}))
+    run_stuck(hub, served, database)
+    for _ in range(2):
+        watchdog = Watchdog(hub, Notifier(f"{hook.host.replace('http', 'json')}/hook"))
+        watchdog.look()
+        watchdog.look()
+    assert [json.loads(each.body)["title"] for each in hook.asked].count(
+        "oncehub alarm: run_stuck tax.registrations"
+    ) == 2
 
 
 def test_a_watch_waits_as_long_as_the_rules_say(hub: Settings) -> None:

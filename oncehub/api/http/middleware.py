@@ -17,6 +17,7 @@ from oncehub.api.http.source import Networks, source_address
 from oncehub.api.http.strict_head import HeadRefused, require_strict_head
 from oncehub.api.http.strict_json import NotStrict, is_json, require_strict
 from oncehub.logs import bind_contextvars
+from oncehub.traces import span
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -76,16 +77,25 @@ class RequestMiddleware:
                 message = {**message, "body": b""}
             await send(message)
 
-        try:
-            await self._answer(inner, receive, framed_send)
-        except ClientDisconnect:
-            # Nobody is there to be answered.
-            status = 400
-        finally:
-            seconds = time.monotonic() - start
-            named, path = _method(method), _template(inner)
-            self._measured(named, path, status, seconds)
-            _log.info("%s %s %d %.0f ms", named, path, status, seconds * 1000)
+        parent = Headers(scope=scope).get("traceparent")
+        with span("request", {"oncehub.request_id": str(request_id)}, kind="server", parent=parent) as traced:
+            try:
+                await self._answer(inner, receive, framed_send)
+            except ClientDisconnect:
+                # Nobody is there to be answered.
+                status = 400
+            finally:
+                seconds = time.monotonic() - start
+                named, path = _method(method), _template(inner)
+                self._measured(named, path, status, seconds)
+                traced.update_name(f"{named} {path}")
+                for key, value in (
+                    ("http.request.method", named),
+                    ("http.route", path),
+                    ("http.response.status_code", status),
+                ):
+                    traced.set_attribute(key, value)
+                _log.info("%s %s %d %.0f ms", named, path, status, seconds * 1000)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -22,6 +22,7 @@ from oncehub.store.connection import Connection, locked
 from oncehub.store.failures import without_values
 from oncehub.store.history import REMEDY
 from oncehub.store.migrate import opened
+from oncehub.traces import step
 
 LINES: Final = 10_000
 """Lines in one checkpoint; the transaction of the last line is always completed."""
@@ -124,6 +125,7 @@ def write_checkpoints(
     place = anchor_place(settings)
     with (
         without_values("signing the access log"),
+        step("sign"),
         opened(_as_signer(settings), database) as connection,
         locked(connection, SIGNING) as alone,
     ):

@@ -18,6 +18,7 @@ from oncehub.connect.http.failures import HTTP_ERRORS, CredentialsRefused, TryAg
 from oncehub.connect.http.local_rate_limiter import Pause, RateLimiter
 from oncehub.connect.http.responses import Response, chunks_of, copied, taken
 from oncehub.connect.http.retry import check_status, with_retries
+from oncehub.traces import span
 
 Result = TypeVar("Result")
 
@@ -124,7 +125,8 @@ class Requester:
     ) -> Result:
         if self.authentication:
             self.authentication.prepare()
-        with self.rate_limiter.turn(self.pause):
+        told = {"http.request.method": request.method, "oncehub.request": what}
+        with self.rate_limiter.turn(self.pause), span("request a source", told, kind="client") as traced:
             prepared = self.session.prepare_request(request)
             if self.authentication:
                 self.authentication.sign(prepared)
@@ -135,6 +137,7 @@ class Requester:
                 with self.session.send(
                     prepared, stream=True, timeout=timeout, allow_redirects=False
                 ) as response:
+                    traced.set_attribute("http.response.status_code", response.status_code)
                     if response.status_code not in accept:
                         check_status(
                             response.status_code, response.headers, what, self.clock(), prepared.url or ""

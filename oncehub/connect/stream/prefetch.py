@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from threading import Event
 
 from oncehub.connect.page import Page
@@ -33,9 +34,9 @@ def prefetched(pages: Generator[Page], stop: Event) -> Iterator[Page]:
     """
     with closing(pages), ThreadPoolExecutor(max_workers=1, thread_name_prefix="oncehub-fetch") as thread:
         try:
-            coming = thread.submit(next, pages, None)
+            coming = _submitted(thread, pages)
             while (page := coming.result()) is not None:
-                coming = thread.submit(next, pages, None)
+                coming = _submitted(thread, pages)
                 yield page
         finally:
             stop.set()
@@ -50,11 +51,20 @@ def first_pages_ahead(
     """
     waiting: deque[tuple[Future[Page | None], Iterator[Page]]] = deque()
     for pages in listings:
-        waiting.append((pool.submit(next, pages, None), pages))
+        waiting.append((_submitted(pool, pages), pages))
         if len(waiting) > most:
             yield _joined(*waiting.popleft())
     while waiting:
         yield _joined(*waiting.popleft())
+
+
+def _submitted(pool: ThreadPoolExecutor, pages: Iterator[Page]) -> Future[Page | None]:
+    """Fetch the next page in a thread that logs, and is traced, as the run that reads."""
+    return pool.submit(copy_context().run, _next, pages)
+
+
+def _next(pages: Iterator[Page]) -> Page | None:
+    return next(pages, None)
 
 
 def _joined(first: Future[Page | None], rest: Iterator[Page]) -> Iterator[Page]:

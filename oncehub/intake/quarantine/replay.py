@@ -23,13 +23,13 @@ from oncehub.intake.quarantine.rejected_records import Kind, Quarantine
 from oncehub.intake.runs.run import Counts, Run
 from oncehub.intake.runs.start import begin_replay
 from oncehub.intake.runs.stream_locks import lock_for_landing, stream_lock
-from oncehub.logs import bound_contextvars
 from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import Normalizer, load_normalizer
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 from oncehub.store.failures import refuses_values, without_values
 from oncehub.store.migrate import opened
+from oncehub.traces import step
 
 _BATCH = 500
 """The most rejected records in one transaction."""
@@ -216,7 +216,7 @@ class _Replay:
             run = begin_replay(self._store, *self._names, definition=definition, now=datetime.now(UTC))
         total = ReplayReport()
         with (
-            bound_contextvars(source=run.source, stream=run.stream, run=run.name),
+            step("replay", source=run.source, stream=run.stream, run=run.name),
             run.failing(lambda _: False),
             without_values(f"replaying {self._name}"),
         ):

@@ -33,6 +33,7 @@ from oncehub.share.coverage.statement import (
 from oncehub.share.people.relatives import is_covered
 from oncehub.store.connection import Connection
 from oncehub.store.migrate import opened
+from oncehub.traces import step
 
 CONFIRM = "confirm"
 
@@ -131,7 +132,7 @@ def record_day(settings: Settings, database: Connection | None = None) -> list[C
 
     A second time the same day it replaces them.
     """
-    with opened(settings, database) as connection, connection:
+    with step("measure"), opened(settings, database) as connection, connection:
         measured = measure(settings, connection)
         with connection.cursor() as cursor:
             for each in measured:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from psycopg2 import sql
 
+from oncehub import traces
 from oncehub.audit.log.entries import DisclosedLine
 from oncehub.config.agreements import Agreement
 from oncehub.errors import RunBusy, StoreUnavailable
@@ -113,7 +114,7 @@ class Sequence:
         started_by = settings.started_by
         with (
             without_values(f"publishing {self.name}"),
-            bound_contextvars(feed=self.name),
+            traces.step("publish", feed=self.name),
             opened(settings, database) as connection,
         ):
             changes, last = self._extend_alone(connection, started_by)

@@ -25,6 +25,7 @@ from oncehub.share.retention.kinds import Purge, purges
 from oncehub.store.connection import Connection, Cursor, locked
 from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
+from oncehub.traces import step
 
 _log = logging.getLogger(__name__)
 
@@ -134,6 +135,7 @@ def purge(
     rules = load_rules(settings, "retention", RetentionRules)
     with (
         without_values("purging"),
+        step("purge"),
         opened(settings, database) as connection,
         locked(connection, "purge") as alone,
     ):
