@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk import AssetAny, dag, task
 
 from oncehub.airflow.assets import TRUTH, records
+from oncehub.airflow.links import BALANCE, CASES, linked
 from oncehub.airflow.notifier import told_after
 from oncehub.airflow.pools import DATABASE
 from oncehub.airflow.schedule import one_at_a_time
@@ -49,13 +50,16 @@ def settle(shard: dict[str, int]) -> dict[str, Any]:
 
 
 @task(outlets=[TRUTH])
-def finish(outlet_events: Any = None) -> dict[str, Any]:
-    """Close the run, and trigger the feeds' DAGs once."""
+def finish(outlet_events: Any = None, ti: Any = None) -> dict[str, Any]:
+    """Close the run, and trigger the feeds' DAGs once; the links Balance and Cases lead to what it left."""
     from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.reports import balance_report, cases_report, keep
     from oncehub.reconcile.run import finish_run
 
     with clear_failures():
-        balance = finish_run(load_settings())
+        settings = load_settings()
+        balance = finish_run(settings)
+        keep(ti, balance=balance_report(balance), cases=cases_report(settings))
     closed = {"run": balance.run_id, "adds_up": balance.adds_up}
     if outlet_events is not None:
         outlet_events[TRUTH].extra = closed
@@ -82,7 +86,7 @@ def reconcile_dag() -> None:
     def define() -> None:
         (
             settle.override(map_index_template=_SHARD, doc_md=settle.function.__doc__).expand(shard=link())
-            >> finish()
+            >> linked(finish(), BALANCE, CASES)
         )
 
     define()

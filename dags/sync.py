@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from oncehub.airflow.assets import records
+from oncehub.airflow.links import QUARANTINE, linked
 from oncehub.airflow.notifier import told_after
 from oncehub.airflow.pools import source_pool
 from oncehub.airflow.schedule import due, one_at_a_time
@@ -29,13 +30,19 @@ def land(
     source: str,
     stream: str,
     params: dict[str, Any] | None = None,
+    *,
     dag_run: Any = None,
     outlet_events: Any = None,
+    ti: Any = None,
 ) -> dict[str, int]:
-    """Land one stream, or a window of it with `since` and `until`; return the counts for XCom."""
+    """Land one stream, or a window of it with `since` and `until`; return the counts for XCom.
+
+    The link Quarantine leads to the reasons for which records of the stream wait.
+    """
     from oncehub.airflow.backfill import backfill_asked
     from oncehub.airflow.connections import airflow_connection
     from oncehub.airflow.failures import clear_failures
+    from oncehub.airflow.reports import keep, quarantine_report
     from oncehub.airflow.task_log import landed
     from oncehub.config.catalogue import load_connector
     from oncehub.intake.sync import sync
@@ -52,6 +59,7 @@ def land(
             full=bool(asked.get("full")),
             backfill=backfill_asked(connector, stream, asked, dag_run),
         )
+        keep(ti, quarantine=quarantine_report(settings, source, stream))
     counts = landed(runs)
     if outlet_events is not None:
         outlet_events[records(source, stream)].extra = counts
@@ -80,7 +88,8 @@ def sync_dag(connector: Connector) -> None:
     def define() -> None:
         for stream in connector.landed:
             outlet = records(connector.source, stream)
-            land.override(task_id=f"land_{stream}", outlets=[outlet])(connector.source, stream)
+            task = land.override(task_id=f"land_{stream}", outlets=[outlet])
+            linked(task(connector.source, stream), QUARANTINE)
 
     define()
 

@@ -163,7 +163,7 @@ def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]
 
 def _stay(stage: Stage, console: Console) -> None:
     console.print(f"\nAirflow:     {stage.airflow.url}  ({USER} / {stage.airflow.password})", highlight=False)
-    console.print(f"hub's API:   {stage.hub_url}/docs", highlight=False)
+    console.print(f"hub's API:   {stage.hub_url}/openapi.json", highlight=False)
     console.print(f"database:    {stage.settings.database_url}", highlight=False)
     console.print("Ctrl-C ends the demo.")
     with suppress(KeyboardInterrupt):

@@ -17,7 +17,7 @@ from oncehub.config.catalogue import load_connectors
 from oncehub.settings import load_settings
 
 _PASSWORD: Final = "ONCEHUB_AIRFLOW_ADMIN_PASSWORD"
-_WAIT_SECONDS: Final = 300
+_SAY_SECONDS: Final = 30
 _POLL_SECONDS: Final = 1.0
 
 
@@ -39,18 +39,18 @@ def main() -> None:
 
 
 def _await_dags(client: AirflowClient, wanted: set[str]) -> None:
-    """Wait until Airflow has read the DAG files.
+    """Wait until Airflow has read the DAG files, as long as this machine takes, and say so now and then.
 
     Raises:
-        DemoFailed: when it has not in time.
+        DemoFailed: when a file cannot be imported.
     """
-    give_up = time.monotonic() + _WAIT_SECONDS
-    while not wanted <= (client.dag_ids() or set()):
-        if time.monotonic() > give_up:
-            errors = "; ".join(client.import_errors()) or "see: docker compose logs airflow-dag-processor"
-            raise DemoFailed(
-                f"Airflow does not know {', '.join(sorted(wanted))} after {_WAIT_SECONDS} s: {errors}"
-            )
+    said = time.monotonic()
+    while not (known := client.dag_ids()) or not wanted <= known:
+        if known is not None and (errors := client.import_errors()):
+            raise DemoFailed(f"a DAG file cannot be imported: {errors[0]}")
+        if time.monotonic() - said > _SAY_SECONDS:
+            said = time.monotonic()
+            print("first run: waiting until airflow-dag-processor has read the DAG files", flush=True)
         time.sleep(_POLL_SECONDS)
 
 

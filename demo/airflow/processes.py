@@ -14,10 +14,10 @@ from cryptography.fernet import Fernet
 
 from demo.processes.loopback import HOST
 from demo.processes.processes import Component, Components
+from oncehub.clock import VIETNAM
 
 USER = "admin"
 TASKS_AT_ONCE = 2
-_MIGRATE_SECONDS = 180
 _SERVICES = {
     "airflow scheduler": ("scheduler", "--skip-serve-logs"),
     "airflow dag processor": ("dag-processor",),
@@ -62,6 +62,7 @@ def airflow_settings(folder: Path, dags: Path, database_url: str, port: int) -> 
             "EXECUTION_API_SERVER_URL": f"{url}/execution/",
             "FERNET_KEY": Fernet.generate_key().decode(),
             "TEST_CONNECTION": "Enabled",
+            "DEFAULT_TIMEZONE": VIETNAM.key,
         },
         "API": {"HOST": HOST, "PORT": port, "SECRET_KEY": secrets.token_hex(32)},
         # One secret everywhere: what the scheduler signs for a task, the API server verifies.
@@ -89,7 +90,7 @@ def finish_migration(components: Components, migration: Component) -> None:
     Raises:
         DemoFailed: when it failed.
     """
-    components.finish(migration, _MIGRATE_SECONDS)
+    components.finish(migration)
 
 
 def start_services(components: Components, airflow: Airflow, hub: Mapping[str, str]) -> None:

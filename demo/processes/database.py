@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
@@ -13,7 +14,6 @@ from oncehub.errors import StoreUnavailable
 from oncehub.store.server import start_embedded, stop_embedded
 
 DATABASES = ("oncehub", "airflow")
-_READY_SECONDS = 60
 _STOP_SECONDS = 15
 
 
@@ -28,8 +28,8 @@ def start_database(components: Components, folder: Path) -> dict[str, str]:
         "database", [sys.executable, "-m", "demo.processes.database", str(folder)], {}, grace=_STOP_SECONDS
     )
     try:
-        component.started.wait_until(ready.exists, _READY_SECONDS)
-    except (ChildProcessError, TimeoutError) as problem:
+        component.started.wait_until(ready.exists, math.inf)
+    except ChildProcessError as problem:
         raise DemoFailed(f"the database: {problem}; see {component.started.log}") from None
     return dict(zip(DATABASES, ready.read_text("utf-8").splitlines(), strict=True))
 

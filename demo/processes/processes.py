@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from stubs.processes import Started
 
 _LINES_SHOWN = 3
 _STOP_SECONDS = 20
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,15 @@ class Components:
         self._started.append(component)
         return component
 
-    def finish(self, component: Component, seconds: float) -> None:
-        """Wait until a component that runs once has ended.
+    def finish(self, component: Component) -> None:
+        """Wait until a component that runs once has ended, as long as this machine takes.
 
         Raises:
-            DemoFailed: when it failed or took too long.
+            DemoFailed: when it, or a component that it may need, has failed.
         """
-        try:
-            status = component.started.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise DemoFailed(
-                f"{component.name} did not finish in {seconds:g} s; {_end_of(component)}"
-            ) from None
+        while (status := component.started.process.poll()) is None:
+            self._require_alive([each for each in self._started if each is not component])
+            time.sleep(_POLL_SECONDS)
         self._started.remove(component)
         if status:
             raise DemoFailed(f"{component.name} failed with status {status}; {_end_of(component)}")
@@ -73,7 +71,11 @@ class Components:
         Raises:
             DemoFailed: naming the first that does not, with the end of its log.
         """
-        for component in self._started:
+        self._require_alive(self._started)
+
+    @staticmethod
+    def _require_alive(components: Sequence[Component]) -> None:
+        for component in components:
             status = component.started.process.poll()
             if status is not None:
                 raise DemoFailed(f"{component.name} died with status {status}; {_end_of(component)}")

@@ -45,7 +45,7 @@ def _filled(form: dict[str, Any]) -> Group:
     procedure = form["procedure"]
     table = Table()
     for column in ("item", "value", "source", "as of", "confidence", "check"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for item in form["items"].values():
         marks = [name for name in ("confirm", "disputed") if item.get(name)]
         table.add_row(
@@ -65,7 +65,7 @@ def _filled(form: dict[str, Any]) -> Group:
 def _missing(form: dict[str, Any]) -> Group:
     table = Table()
     for column in ("item", "reason"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for item in form["missing_items"].values():
         table.add_row(item["title"], _REASONS[item["reason"]])
     return titled(f"{form['procedure']['id']}: missing items", table)
@@ -105,7 +105,7 @@ def _access_log(story: Story) -> Group:
 def _sent_back(sent_back: SentBack) -> Group:
     table = Table()
     for column in ("item", "answer", "value", "by the hub"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for name, answer in sent_back.answers.items():
         value = answer.get("value")
         shown = "" if value is None else str(value)
@@ -116,7 +116,7 @@ def _sent_back(sent_back: SentBack) -> Group:
 def _next_form(sent_back: SentBack) -> Group:
     table = Table()
     for column in (ITEM, "value", "source", "as of"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for when, item in (("on this form", sent_back.before), ("on her next form", sent_back.after)):
         shown = []
         if item is not None:

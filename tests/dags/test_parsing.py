@@ -48,6 +48,7 @@ print(json.dumps({
             "tells": sorted(asset.uri for task in dag.tasks for asset in task.outlets),
             "retries": [task.retries for task in dag.tasks],
             "pools": sorted({task.pool for task in dag.tasks}),
+            "links": sorted({link.name for task in dag.tasks for link in task.operator_extra_links}),
             "owned": all(task.owner == "oncehub" for task in dag.tasks),
             "late": [each.interval.total_seconds() / 3600 for each in dag.deadline or ()],
             "policies": sorted({type(task.retry_policy).__name__ for task in dag.tasks}),
@@ -184,3 +185,8 @@ def test_reads_and_reconciling_have_a_deadline(read: dict[str, Any]) -> None:
     late = {name for name, dag in read["dags"].items() if dag["late"]}
     assert late == {"reconcile", *(f"sync_{source}" for source in SOURCES)}
     assert read["dags"]["reconcile"]["late"] == [4.0]
+
+
+def test_runs_lead_to_their_reports(read: dict[str, Any]) -> None:
+    assert read["dags"]["sync_tax"]["links"] == ["Quarantine"]
+    assert read["dags"]["reconcile"]["links"] == ["Balance", "Cases"]

@@ -11,8 +11,15 @@ import airflow
 import jsonschema
 import pytest
 from airflow.sdk import Connection
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from demo.airflow.connection_file import airflow_connections
+from oncehub.airflow.plugin import VietnamTime
 from oncehub.settings import Settings
 from stubs.client import Systems
 
@@ -40,6 +47,29 @@ def test_the_installed_package_is_a_provider_as_airflow_wants_it() -> None:
     jsonschema.validate(found.load()(), schema)
     assert found.dist is not None
     assert found.load()()["package-name"] == found.dist.metadata["name"]
+
+
+def test_pages_begin_with_vietnams_time_zone_and_other_answers_are_as_they_are() -> None:
+    page, other = "<html><head><title>x</title></head></html>", '{"a": "<head>"}'
+    app = Starlette(
+        routes=[
+            Route("/", lambda _: HTMLResponse(page)),
+            Route("/api", lambda _: Response(other, media_type="application/json")),
+        ],
+        middleware=[Middleware(VietnamTime), Middleware(GZipMiddleware, minimum_size=1)],
+    )
+    client = TestClient(app, headers={"accept": "text/html,*/*", "accept-encoding": "gzip"})
+    shown = client.get("/")
+    assert shown.text.startswith("<html><head><script>localStorage.getItem('timezone')||")
+    assert "JSON.stringify('Asia/Ho_Chi_Minh')" in shown.text
+    assert shown.text.endswith("</script><title>x</title></head></html>")
+    assert client.get("/api").text == other
+    assert client.get("/", headers={"accept": "application/json"}).text == page
+
+
+def test_airflow_finds_the_plugin_of_its_pages() -> None:
+    (found,) = entry_points(group="airflow.plugins").select(module="oncehub.airflow.plugin")
+    assert [each["middleware"] for each in found.load().fastapi_root_middlewares] == [VietnamTime]
 
 
 @pytest.mark.parametrize("source", ["banking", "customs", "population", "portal", "tax"])

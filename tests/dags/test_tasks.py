@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,24 @@ def test_landing_reconciling_and_publishing_hand_on_counts_only(
     assert settled["people_created"] == landed["accepted"] == published["changes"]
     assert corrections["feed"] == "corrections.tax"
     json.dumps([landed, part, settled, signed, published, corrections])
+
+
+@pytest.mark.usefixtures("connected")
+def test_reports_of_a_run_are_kept_with_its_task_and_hold_no_value(
+    dag_file: DagFile, database: Connection
+) -> None:
+    kept: dict[str, Any] = {}
+    task = SimpleNamespace(xcom_push=lambda key, value: kept.update({key: value}))
+    landed = dag_file("sync").land.function("tax", "registrations", ti=task)
+    dag_file("reconcile").link.function()
+    closed = dag_file("reconcile").finish.function(ti=task)
+
+    assert kept["quarantine"]["waiting"] == landed["quarantined"] > 0
+    assert sum(kept["quarantine"]["reasons"].values()) == landed["quarantined"]
+    assert kept["balance"]["adds_up"] is closed["adds_up"] is True
+    assert kept["balance"]["run"] == closed["run"]
+    assert set(kept["cases"]["open"]) <= {"probable", "wrong_person", "register_identity", "correction"}
+    assert not re.search(r"\d{9}", json.dumps(kept))
 
 
 def test_a_purge_hands_on_counts_only(dag_file: DagFile, database: Connection) -> None:

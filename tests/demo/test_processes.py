@@ -36,12 +36,12 @@ def test_a_dead_component_is_named_with_the_end_of_its_log(broken: tuple[Compone
 def test_a_step_that_fails_is_named(broken: tuple[Components, Component]) -> None:
     components, component = broken
     with pytest.raises(DemoFailed, match="tax office failed with status 3"):
-        components.finish(component, 10)
+        components.finish(component)
 
 
 def test_a_step_that_ends_well_is_watched_no_more(tmp_path: Path) -> None:
     components = Components(tmp_path / "log")
-    components.finish(components.start("migration", python(""), {}), 30)
+    components.finish(components.start("migration", python(""), {}))
     components.require_alive()
 
 

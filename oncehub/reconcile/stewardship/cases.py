@@ -29,6 +29,9 @@ HUB: Final = "truth"
 
 CaseVerdict = Literal["same", "different", "other", "approve", "reject"]
 
+_OPEN: Final = """
+select kind, count(*) from truth.case_file where closed_at is null group by kind order by kind
+"""
 _LIST: Final = """
 select
     case_id, kind, source, stream, opened_at, closed_at, closed_because, four_eyes, decision_id, approved_by
@@ -255,6 +258,13 @@ def list_cases(
     with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_seen_in(schema, _LIST), values)
         return [Case(**row) for row in cursor.fetchall()]
+
+
+def count_open_cases(connection: Connection) -> dict[str, int]:
+    """Count the open cases by kind."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_OPEN)
+        return dict(cursor.fetchall())
 
 
 def find_case(connection: Connection, case_id: int, schema: str = HUB) -> Case:
