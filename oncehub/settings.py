@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from oncehub.errors import ConfigError
+
+DEFAULT_AUDIT_ORIGIN: Final = "oncehub.local/access-log"
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Settings:
             with the role `oncehub_api` and no password.
         signing_database_url: libpq URL of the login that signs the access log
             (`ONCEHUB_SIGNING_DATABASE_URL`); None for `database_url`.
+        audit_origin: name of the access log in its checkpoints (`ONCEHUB_AUDIT_ORIGIN`), for good.
         embedded: whether a server of the hub's own may be started (`ONCEHUB_EMBEDDED`, `on` unless `off`).
         started_by: the DAG run of Airflow that this process works for, `<dag>/<run>`; None for a command.
     """
@@ -32,6 +36,7 @@ class Settings:
     signing_database_url: str | None = None
     embedded: bool = True
     started_by: str | None = None
+    audit_origin: str = DEFAULT_AUDIT_ORIGIN
 
     @property
     def connectors(self) -> Path:
@@ -83,6 +88,12 @@ def load_settings() -> Settings:
     embedded = os.environ.get("ONCEHUB_EMBEDDED") or "on"
     if embedded not in ("on", "off"):
         raise ConfigError("ONCEHUB_EMBEDDED must be on or off: whether a database server may be started")
+    origin = os.environ.get("ONCEHUB_AUDIT_ORIGIN") or DEFAULT_AUDIT_ORIGIN
+    if not origin.isprintable() or any(sign in "+ " for sign in origin):
+        raise ConfigError(
+            "ONCEHUB_AUDIT_ORIGIN must name the access log like hub.example.vn/access-log, without blanks "
+            "and plus signs"
+        )
     return Settings(
         root=root,
         home=home,
@@ -91,6 +102,7 @@ def load_settings() -> Settings:
         signing_database_url=secret("ONCEHUB_SIGNING_DATABASE_URL"),
         embedded=embedded == "on",
         started_by=_dag_run(),
+        audit_origin=origin,
     )
 
 

@@ -72,12 +72,12 @@ select
 from generate_series(1, %(lines)s) n
 """
 
-# The API reads the age of the oldest unsigned line; the signature and its leaves are not verified here.
+# The API reads the age of the oldest unsigned line; the tree is not verified here.
 _SIGNED: Final = """
-insert into audit.checkpoint (number, entries, leaves, statement, horizon, signed_at)
+insert into audit.checkpoint (number, size, commitments, note, horizon)
 select
-    coalesce(max(number), 0) + 1, array[1], sha256(''), 'none',
-    (select hub.transaction_horizon()), now()
+    coalesce(max(number), 0) + 1, coalesce(max(size), 0) + 1, sha256(''), 'none',
+    (select hub.transaction_horizon())
 from audit.checkpoint
 """
 

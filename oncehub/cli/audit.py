@@ -1,13 +1,15 @@
-"""`oncehub audit`: signs the access log, archives it, and detects tampering."""
+"""`oncehub audit`: signs the access log, publishes and proves it, and detects tampering."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -15,18 +17,25 @@ from oncehub.anonymisation.anonymiser import masked_text
 from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
 from oncehub.audit.signing.anchor_service import keep_anchors
 from oncehub.audit.signing.anchors import anchor_place, anchors_to_verify, named_place
-from oncehub.audit.signing.archive_verification import verify_archives
-from oncehub.audit.signing.archives import export as export_archives
+from oncehub.audit.signing.archive_verification import verify_archive
+from oncehub.audit.signing.attestations import attestors
 from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, between_signings, unsigned_seconds
 from oncehub.audit.signing.checkpoints import write_checkpoints as sign_checkpoint
-from oncehub.audit.signing.keys import keys_to_trust, signing_key
+from oncehub.audit.signing.export import export as export_log
+from oncehub.audit.signing.keys import keys_to_trust, raw_keys, signing_key
+from oncehub.audit.signing.line_proofs import line_proofs
 from oncehub.audit.signing.page_verification import page_findings
+from oncehub.audit.signing.stored import last_checkpoint
 from oncehub.audit.signing.verification import Finding, Verification, verify_database
+from oncehub.audit.tlog.notes import NotGenuine
+from oncehub.audit.tlog.proofs import Proof
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import MOMENT, Json, PersonKey, ShowPersonalData, moment
 from oncehub.cli.output import show, show_one, write_json
+from oncehub.cli.witness import witness
 from oncehub.encryption.known_keys import known_key
 from oncehub.errors import ConfigError
+from oncehub.files import read_bounded, write_whole
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
@@ -35,6 +44,7 @@ from oncehub.store.connection import Connection
 from oncehub.store.migrate import differing_routines, opened
 
 app = typer.Typer(no_args_is_help=True)
+app.command("witness")(witness)
 
 _TAMPERED = 1
 _SHOWN = 20
@@ -56,6 +66,8 @@ def checkpoint(
     """Sign the entries since the last checkpoint; the DAG `checkpoint` does it every five minutes."""
     report = sign_checkpoint(load_settings(), anchor_anew=anchor_anew, new_key=new_key)
     show_one(report, title="checkpoint", as_json=as_json)
+    for why in report.lacking:
+        sys.stderr.write(f"oncehub: checkpoint {report.last} is signed, and not attested by {why}\n")
 
 
 @app.command("status")
@@ -75,20 +87,53 @@ def status(as_json: Json = False) -> None:
 
 @app.command("export")
 def export(
-    folder: Annotated[Path, typer.Argument(help="Folder of the archives; the next export adds to them.")],
+    folder: Annotated[Path, typer.Argument(help="Folder that is published; the next export adds to it.")],
+    *,
+    with_lines: Annotated[
+        bool,
+        typer.Option("--with-lines", help="With the lines, for an auditor: such a folder is confidential."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the signed batches that the folder lacks as archives mlog-….zip."""
-    show_one(export_archives(load_settings(), folder), title="exported", as_json=as_json)
+    """Write what the folder lacks of the signed log, as files that others verify (C2SP tlog-tiles)."""
+    show_one(export_log(load_settings(), folder, with_lines=with_lines), title="exported", as_json=as_json)
 
 
 @app.command("keys")
-def keys() -> None:
+def keys(
+    note: Annotated[
+        bool, typer.Option("--note", help="As a witness and other software reads it: <name>+<id>+<key>.")
+    ] = False,
+) -> None:
     """Print the public signing key as a JWK set; the verifier keeps it, and its predecessors."""
     settings = load_settings()
-    with opened(settings) as connection, connection, connection.cursor() as cursor:
-        known_key(cursor, "signing", settings.home)
-    write_json({"keys": [signing_key(settings.home).public]})
+    with opened(settings) as connection, connection:
+        with connection.cursor() as cursor:
+            known_key(cursor, "signing", settings.home)
+        origin = last_checkpoint(connection).checkpoint.origin or settings.audit_origin
+    key = signing_key(settings.home)
+    if note:
+        sys.stdout.write(f"{key.named(origin).verifier}\n")
+    else:
+        write_json({"keys": [key.public]})
+
+
+@app.command("proof")
+def proof(
+    request: Annotated[UUID, typer.Argument(help="The request's id, which its answer names.")],
+    folder: Annotated[Path, typer.Option("--to", help="Folder for the proofs.")] = Path(),
+) -> None:
+    """Write a proof of each line about a request, for the agency or the citizen whom it is about.
+
+    A proof holds its line, and verifies without the hub: oncehub audit verify --proof FILE --trust keys.json.
+    """
+    for each in line_proofs(load_settings(), request):
+        path = folder / f"{request}-{each.index}.tlog-proof"
+        try:
+            write_whole(path, str(each).encode(), mode=0o600)
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}; name another folder with --to") from None
+        sys.stdout.write(f"{path}\n")
 
 
 @app.command("keep-anchors")
@@ -99,7 +144,7 @@ def keep(
 ) -> None:
     """Keep the anchors for hubs elsewhere, which may read and append, and change nothing.
 
-    ONCEHUB_AUDIT_ANCHOR_TOKEN lets a caller append checkpoints and archives, ONCEHUB_AUDIT_ADOPTION_TOKEN
+    ONCEHUB_AUDIT_ANCHOR_TOKEN lets a caller append checkpoints and exports, ONCEHUB_AUDIT_ADOPTION_TOKEN
     also adoptions. The hub is given the URL as ONCEHUB_AUDIT_ANCHOR, and one of the tokens.
     """
     stops = {signal.SIGTERM, signal.SIGINT}
@@ -112,9 +157,11 @@ def keep(
 
 @app.command("verify")
 def verify(
+    *,
     archive: Annotated[
-        Path | None, typer.Option(help="Folder of archives to verify instead of the database.")
+        Path | None, typer.Option(help="Exported folder to verify instead of the database.")
     ] = None,
+    proof: Annotated[Path | None, typer.Option(help="Proof of a line to verify, and nothing else.")] = None,
     trust: Annotated[
         Path | None,
         typer.Option(help="JWK set of the trusted signing keys; this hub's own key unless given."),
@@ -134,18 +181,22 @@ def verify(
     if anchor and no_anchor:
         raise ConfigError("--anchor and --no-anchor contradict each other; give one of them")
     trusted = keys_to_trust(settings.home, trust)
+    if proof:
+        _verify_proof(proof, raw_keys(trusted))
+        return
+    others = attestors()
     place = None
     if not no_anchor:
         place = named_place(anchor) if anchor else anchor_place(settings)
     if place is None:
         sys.stderr.write(f"oncehub: {_WAIVED}\n")
     if archive:
-        outcome = verify_archives(archive, trusted, anchors_to_verify(place) if place else None)
+        outcome = verify_archive(archive, trusted, anchors_to_verify(place) if place else None, others)
     else:
         with opened(settings) as connection:
             with between_signings(connection) as made:
                 anchors = anchors_to_verify(place) if place else None
-            outcome = verify_database(connection, trusted, anchors, made)
+            outcome = verify_database(connection, trusted, anchors, made, others)
             outcome.findings.extend(page_findings(connection, _pseudonym_keys(settings, connection)))
             outcome.findings.extend(
                 Finding("replaced", None, None, None, f"{name} is not what this version's files make")
@@ -201,6 +252,21 @@ def usage(
         sys.stdout.write(f"continue with --offset {offset + limit} --until {page.until.isoformat()}\n")
 
 
+def _verify_proof(path: Path, keys: Sequence[bytes]) -> None:
+    """Verify a proof and show its line, or end with status 1."""
+    try:
+        proof = Proof.parse(read_bounded(path).decode("utf-8", "replace"))
+        checkpoint = proof.verify(keys)
+    except NotGenuine as error:
+        sys.stdout.write(f"forged: {path}: it {error}\n")
+        raise typer.Exit(_TAMPERED) from None
+    sys.stdout.write(f"{proof.line.decode('utf-8', 'replace')}\n")
+    sys.stdout.write(
+        f"is line {proof.index + 1:,} of the log {checkpoint.origin}, of which {checkpoint.size:,} lines "
+        "were signed\n"
+    )
+
+
 def _masked(usage: Usage) -> Usage:
     """Mask the receivers: who received data tells something about the person, too."""
     return replace(
@@ -231,6 +297,11 @@ def _show(outcome: Verification, *, anchored: bool, as_json: bool) -> None:
         f"{outcome.checkpoints:,} checkpoints of {outcome.lines:,} entries, {outcome.anchored:,} anchored; "
         f"{outcome.waiting:,} entries are not signed yet\n"
     )
+    if outcome.attested or outcome.unknown:
+        sys.stdout.write(
+            f"{outcome.attested:,} cosignatures and time-stamps hold; {outcome.unknown:,} are by others than "
+            "those configured, and were not verified\n"
+        )
     for adoption in outcome.adoptions:
         sys.stdout.write(f"the database was adopted after a restore: {adoption}\n")
     for finding in outcome.findings[:_SHOWN]:
@@ -248,6 +319,8 @@ def _document(outcome: Verification) -> dict[str, Any]:
         "entries": outcome.lines,
         "unsigned": outcome.waiting,
         "anchored": outcome.anchored,
+        "attested": outcome.attested,
+        "attested_by_unknown": outcome.unknown,
         "adoptions": outcome.adoptions,
         "findings": [vars(finding) for finding in outcome.findings],
     }

@@ -9,6 +9,7 @@ import pytest
 
 from oncehub.audit.log.entries import DisclosedLine, Entry, page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
+from oncehub.audit.tlog.notes import Checkpoint, NoteKey
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
@@ -17,6 +18,9 @@ from oncehub.store.migrate import differing_routines
 from .conftest import Command
 
 SOMEBODY = "f" * 64
+
+_FOUR = Checkpoint("oncehub.local/access-log", 4, bytes(32)).sign(NoteKey.of("a", bytes(32)))
+ANCHOR_4 = json.dumps({"checkpoint": 4, "note": str(_FOUR)}).encode() + b"\n"
 
 
 def test_a_log_is_signed_archived_and_verified_and_alterations_are_named(
@@ -32,10 +36,21 @@ def test_a_log_is_signed_archived_and_verified_and_alterations_are_named(
     assert genuine.stdout.endswith("0 entries are not signed yet\nno tampering found\n")
 
     archives, trust = tmp_path / "archives", tmp_path / "keys.json"
-    assert json.loads(oncehub("audit", "export", str(archives), "--json").stdout)["checkpoints"] == 1
+    assert json.loads(oncehub("audit", "export", str(archives), "--with-lines", "--json").stdout)["size"] == 3
     trust.write_text(oncehub("audit", "keys").stdout, "utf-8")
     elsewhere = ("--archive", str(archives), "--trust", str(trust))
     assert oncehub("audit", "verify", *elsewhere).returncode == 0
+    request = str(entry().request_id)
+    (written, *_) = oncehub("audit", "proof", request, "--to", str(tmp_path)).stdout.splitlines()
+    proven = oncehub("audit", "verify", "--proof", written, "--trust", str(trust))
+    assert (proven.returncode, request in proven.stdout, "of which 3 lines were" in proven.stdout) == (
+        0,
+        True,
+        True,
+    )
+    Path(written).write_text(Path(written).read_text("utf-8").replace("index 0", "index 1"), "utf-8")
+    forged = oncehub("audit", "verify", "--proof", written, "--trust", str(trust))
+    assert (forged.returncode, "forged" in forged.stdout) == (1, True)
 
     with database, database.cursor() as cursor:
         cursor.execute("set local session_replication_role = replica")
@@ -52,12 +67,12 @@ def test_a_log_is_signed_archived_and_verified_and_alterations_are_named(
     [
         (lambda _: None, "there is no such file of anchors"),
         (lambda _: b"", "holds no anchored checkpoint"),
-        (lambda text: text[: text.index(b"\n") + 1], "the anchors lack checkpoints 2 to 3"),
+        (lambda text: text[: text.index(b"\n") + 1], "the anchors lack checkpoint"),
         (lambda text: text[:-1], "the anchors lack checkpoint 3"),
         (lambda text: text[text.index(b"\n") + 1 :], "lacks checkpoint 1, though it goes on to 3"),
-        (lambda text: text.replace(b'"head":"', b'"head":"0'), "is not the one that was anchored"),
+        (lambda text: text.replace(b"access-log\\n", b"access-log/2\\n"), "is not the one that was anchored"),
         (lambda text: text + b"nonsense\n", ":4: is no anchor of this log"),
-        (lambda text: text + b'{"checkpoint":4,"head":"0"}\n', "the checkpoints from here to 4 were made"),
+        (lambda text: text + ANCHOR_4, "the checkpoints from here to 4 were made"),
     ],
 )
 @pytest.mark.parametrize("archived", [False, True])

@@ -239,7 +239,8 @@ def test_a_database_in_an_earlier_state_on_its_own_server_is_known_from_the_anch
     with database, database.cursor() as cursor:
         cursor.execute("set local session_replication_role = replica")
         cursor.execute(
-            "delete from audit.checkpoint where number = 2; delete from audit.entry where entry_id = 2"
+            "delete from audit.checkpoint where number = 2; delete from audit.leaf where index = 1;"
+            "delete from audit.entry where entry_id = 2"
         )
     stopped = oncehub("audit", "checkpoint")
     assert (stopped.returncode, "earlier state" in stopped.stderr) == (1, True)
@@ -249,6 +250,16 @@ def test_a_database_in_an_earlier_state_on_its_own_server_is_known_from_the_anch
     assert oncehub(*ADOPT).returncode == 0
     assert json.loads(oncehub("audit", "checkpoint", "--json").stdout)["last"] == 2
     assert oncehub("audit", "verify").returncode == 0
+    # Under the name of before, another tree of as many lines was signed.
+    with database, database.cursor() as cursor:
+        cursor.execute("select note from audit.checkpoint order by number")
+        first, second = (note.partition("\n")[0] for (note,) in cursor.fetchall())
+    assert (first, second) == (settings.audit_origin, f"{first}/{read_history(database).epoch[:8]}")
+    assert second in oncehub("audit", "keys", "--note").stdout
+    with database:
+        write(database, entry(person="f" * 64))
+    assert oncehub("audit", "checkpoint").returncode == 0
+    assert oncehub("audit", "verify").returncode == 0
 
 
 def test_a_lost_or_foreign_file_of_anchors_stops_signing(
@@ -256,7 +267,7 @@ def test_a_lost_or_foreign_file_of_anchors_stops_signing(
 ) -> None:
     _sign_two(settings, database, entry)
     whole = anchor_place(settings).read_bytes()
-    anchor_place(settings).write_bytes(whole.replace(b'"head":"', b'"head":"0'))
+    anchor_place(settings).write_bytes(whole.replace(b"access-log\\n2", b"access-log\\n9"))
     assert "of another log" in oncehub("audit", "checkpoint").stderr
     anchor_place(settings).unlink()
     stopped = oncehub("audit", "checkpoint")

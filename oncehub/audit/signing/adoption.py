@@ -8,7 +8,8 @@ from typing import Final
 
 from oncehub.audit.log.entries import Entry, write
 from oncehub.audit.signing.anchors import AnchorPlace, Anchors, anchor_place, read_anchors, write_anchors
-from oncehub.audit.signing.checkpoints import SIGNING, anchor_after, last_checkpoint
+from oncehub.audit.signing.checkpoints import SIGNING, anchor_after
+from oncehub.audit.signing.stored import last_checkpoint
 from oncehub.errors import RunBusy
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect, database_url, locked

@@ -85,7 +85,7 @@ class _Keeper:
                 content = orjson.loads(line)
                 if "adopted" in content and not self._is(given, self._adopt):
                     raise PermissionError(f"an adoption needs the token {ADOPTION_TOKEN}")
-                if "head" in content and content["checkpoint"] > max(anchors.heads, default=0) + 1:
+                if "note" in content and content["checkpoint"] > max(anchors.heads, default=0) + 1:
                     raise ValueError(f"checkpoint {content['checkpoint']} leaves out those before it")
                 note_anchor(anchors, content)
             append_lines(self._file, lines)

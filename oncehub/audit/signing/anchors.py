@@ -6,7 +6,7 @@ Tampering with the database alone is detected by comparing it with the anchors.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -16,6 +16,7 @@ import orjson
 import requests
 from requests.auth import AuthBase
 
+from oncehub.audit.tlog.notes import Note
 from oncehub.errors import ConfigError, StoreUnavailable
 from oncehub.settings import Settings, secret
 
@@ -25,28 +26,22 @@ TOKEN: Final = "ONCEHUB_AUDIT_ANCHOR_TOKEN"  # noqa: S105 - its name
 _TIMEOUT: Final = 30.0
 
 
-@dataclass(frozen=True)
-class Archived:
-    """An archive that was written, and the last checkpoint in it."""
-
-    archive: str
-    checkpoint: int
-
-
-@dataclass(frozen=True)
+@dataclass
 class Anchors:
     """What is anchored.
 
     Attributes:
-        heads: the head of each checkpoint by its number.
-        archives: the archives that were written.
+        heads: the text of each checkpoint's note by its number.
+        exported: number of the last checkpoint that was exported; 0 before the first.
         epochs: of the database, each begun by an adoption (`oncehub restore adopt`); what was anchored beyond
-            the last checkpoint that the adopted database had is left out of `heads` and `archives`.
+            the last checkpoint that the adopted database had is left out of `heads`.
+        lost_in: the last of these epochs whose database lacked anchored checkpoints.
     """
 
     heads: dict[int, str] = field(default_factory=dict)
-    archives: list[Archived] = field(default_factory=list)
+    exported: int = 0
     epochs: set[str] = field(default_factory=set)
+    lost_in: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ def read_anchors(place: AnchorPlace) -> Anchors:
     """Return what is anchored; nothing when there is no file.
 
     Raises:
-        ConfigError: when the anchors cannot be read, hold other content, or two heads for one checkpoint.
+        ConfigError: when the anchors cannot be read, hold other content, or two notes for one checkpoint.
         StoreUnavailable: when the service that keeps them does not answer.
     """
     anchors = Anchors()
@@ -170,16 +165,16 @@ def anchors_to_verify(place: AnchorPlace) -> Anchors:
 
 def write_anchors(
     place: AnchorPlace,
-    heads: Mapping[int, str] | None = None,
-    archives: Sequence[Archived] = (),
+    notes: Mapping[int, str] | None = None,
+    exported: int = 0,
     adopted: Mapping[str, int] | None = None,
 ) -> None:
     """Append to the anchors, which are flushed to disk.
 
     Args:
         place: of the anchors.
-        heads: by the number of their checkpoint.
-        archives: that were written.
+        notes: signed checkpoints by their number.
+        exported: number of the last checkpoint that was exported.
         adopted: the last checkpoint that the database had as an epoch began, by the epoch.
 
     Raises:
@@ -189,8 +184,8 @@ def write_anchors(
     content: list[dict[str, Any]] = [
         {"checkpoint": number, "adopted": epoch} for epoch, number in (adopted or {}).items()
     ]
-    content += [{"checkpoint": number, "head": head} for number, head in sorted((heads or {}).items())]
-    content += [{"checkpoint": each.checkpoint, "archive": each.archive} for each in archives]
+    content += [{"checkpoint": number, "note": note} for number, note in sorted((notes or {}).items())]
+    content += [{"checkpoint": exported, "exported": True}] if exported else []
     lines = b"".join(orjson.dumps(each) + b"\n" for each in content)
     if isinstance(place, Path):
         append_lines(place, lines)
@@ -232,18 +227,27 @@ def note_anchor(anchors: Anchors, content: Mapping[str, Any]) -> None:
     """Add the content of a line to what is anchored.
 
     Raises:
-        ValueError, TypeError, KeyError: when it is no anchor, or gives an anchored checkpoint another head.
+        ValueError, TypeError, KeyError: when it is no anchor, or gives an anchored checkpoint another note.
     """
     number = int(content["checkpoint"])
     if "adopted" in content:
         anchors.epochs.add(str(content["adopted"]))
-        for later in [each for each in anchors.heads if each > number]:
+        lost = [each for each in anchors.heads if each > number]
+        for later in lost:
             del anchors.heads[later]
-        anchors.archives[:] = [each for each in anchors.archives if each.checkpoint <= number]
-    elif "archive" in content:
-        anchors.archives.append(Archived(str(content["archive"]), number))
-    elif anchors.heads.setdefault(number, str(content["head"])) != content["head"]:
-        raise ValueError(f"checkpoint {number} has another head in an earlier line")
+        anchors.lost_in = str(content["adopted"]) if lost else anchors.lost_in
+        anchors.exported = min(anchors.exported, number)
+    elif "exported" in content:
+        anchors.exported = max(anchors.exported, number)
+    elif "head" in content:
+        raise ValueError(
+            "it was written before the log became one tree; move the file away, keep it, and run: oncehub "
+            "audit checkpoint --anchor-anew"
+        )
+    else:
+        text = Note.parse(str(content["note"])).text
+        if anchors.heads.setdefault(number, text) != text:
+            raise ValueError(f"checkpoint {number} is another one in an earlier line")
 
 
 def whole_lines(path: Path) -> Iterable[bytes]:

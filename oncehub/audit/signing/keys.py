@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
+from oncehub.audit.tlog.notes import NoteKey
 from oncehub.encryption.secrets import symmetric_key
 from oncehub.errors import ConfigError
 from oncehub.files import MOST_KEY_BYTES, check_levels, read_bounded
@@ -29,6 +31,11 @@ class SigningKey:
 
     id: str
     private: OKPKey = field(repr=False)
+    seed: bytes = field(repr=False)
+
+    def named(self, origin: str) -> NoteKey:
+        """Return the key as it signs checkpoints of the log with that name."""
+        return NoteKey.of(origin, self.seed)
 
     @property
     def public(self) -> dict[str, Any]:
@@ -43,7 +50,7 @@ def signing_key(home: Path) -> SigningKey:
         Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     )
     key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": _base64url(public), "d": _base64url(seed)})
-    return SigningKey(key.thumbprint(), key)
+    return SigningKey(key.thumbprint(), key, seed)
 
 
 def trusted_keys(path: Path) -> dict[str, OKPKey]:
@@ -79,6 +86,12 @@ def keys_to_trust(home: Path, named: Path | None) -> dict[str, OKPKey]:
         return trusted_keys(named)
     own = signing_key(home)
     return {own.id: own.private}
+
+
+def raw_keys(trusted: Mapping[str, OKPKey]) -> list[bytes]:
+    """Return the 32 bytes of each trusted key."""
+    public = (str(key.as_dict(private=False)["x"]) for key in trusted.values())
+    return [base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) for text in public]
 
 
 def _base64url(content: bytes) -> str:

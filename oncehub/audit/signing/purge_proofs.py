@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Final
+from hashlib import sha256
+from typing import Any, Final
 
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from psycopg2.extras import Json
 
 from oncehub.audit.signing.keys import SigningKey
-from oncehub.audit.signing.statements import NO_CHECKPOINT, NotGenuine, head, read_signed, sign
+from oncehub.audit.tlog.notes import NotGenuine
 from oncehub.store.connection import Connection
 
 _TYPE: Final = "oncehub-purge"
+_ALGORITHM: Final = "Ed25519"
+_NO_PROOF: Final = "0" * 64
+"""`previous` of the first proof."""
 
 _WRITE: Final = """
 insert into audit.purge (number, kind, removed, content)
@@ -84,8 +91,8 @@ def _sign_batch(connection: Connection, key: SigningKey) -> int:
         cursor.execute(_UNSIGNED, (last, _BATCH))
         unsigned = cursor.fetchall()
         for number, content in unsigned:
-            previous = head(statement) if statement else NO_CHECKPOINT
-            statement = sign(content | {"number": number, "previous": previous}, _TYPE, key)
+            previous = _head(statement) if statement else _NO_PROOF
+            statement = _sign(content | {"number": number, "previous": previous}, key)
             cursor.execute(_SIGN, (number, statement))
     return len(unsigned)
 
@@ -113,7 +120,7 @@ def find_tampered_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -
         cursor.execute(_ALL)
         rows = cursor.fetchall()
     signed = max((number for number, *_, statement in rows if statement), default=0)
-    previous = NO_CHECKPOINT
+    previous = _NO_PROOF
     for place, (number, kind, removed, content, statement) in enumerate(rows, 1):
         if number != place or content is None:
             return f"proof {place} is gone"
@@ -122,7 +129,7 @@ def find_tampered_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -
                 return f"the signature of proof {place} is gone"
             continue
         try:
-            stated = read_signed(statement, trusted)
+            stated = _read(statement, trusted)
         except NotGenuine:
             return f"proof {place} is not signed by a trusted key"
         if stated.pop("previous") != previous:
@@ -130,5 +137,32 @@ def find_tampered_proof(connection: Connection, trusted: Mapping[str, OKPKey]) -
         columns = {**content, "number": number, "kind": kind, "removed": removed}
         if stated != columns or content["kind"] != kind or content["removed"] != removed:
             return f"proof {place} differs from the columns beside it"
-        previous = head(statement)
+        previous = _head(statement)
     return None
+
+
+def _sign(content: Mapping[str, Any], key: SigningKey) -> str:
+    """Return the content as a compact JWS (RFC 7515)."""
+    header = {"alg": _ALGORITHM, "kid": key.id, "typ": _TYPE}
+    payload = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return jws.serialize_compact(header, payload, key.private, algorithms=[_ALGORITHM])
+
+
+def _read(signed: str, trusted: Mapping[str, OKPKey]) -> Any:
+    """Verify a compact JWS and return its content.
+
+    Raises:
+        NotGenuine: when no trusted key signed it, or it holds no JSON.
+    """
+    try:
+        key = trusted[str(jws.extract_compact(signed.encode()).headers().get("kid"))]
+        return orjson.loads(jws.deserialize_compact(signed, key, algorithms=[_ALGORITHM]).payload)
+    except KeyError:
+        raise NotGenuine("is signed by a key that is not trusted") from None
+    except (JoseError, ValueError):
+        raise NotGenuine("does not bear its key's signature") from None
+
+
+def _head(signed: str) -> str:
+    """Return SHA-256, in hexadecimal, of a signed statement; the next proof holds it."""
+    return sha256(signed.encode()).hexdigest()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 import pytest
 import requests
 
@@ -15,7 +16,6 @@ from oncehub.audit.signing.anchors import (
     PLACE,
     TOKEN,
     AnchorPlace,
-    Archived,
     anchor_place,
     anchors_to_verify,
     read_anchors,
@@ -24,6 +24,7 @@ from oncehub.audit.signing.anchors import (
 from oncehub.audit.signing.checkpoints import write_checkpoints
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.verification import verify_database
+from oncehub.audit.tlog.notes import Checkpoint, NoteKey
 from oncehub.errors import ConfigError, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
@@ -31,6 +32,18 @@ from oncehub.store.connection import Connection
 from ..conftest import add_lines
 
 SIGNER, OPERATOR = "s" * 16, "o" * 16
+
+
+def note(origin: str) -> str:
+    return str(Checkpoint(origin, 1, bytes(32)).sign(NoteKey.of(origin, b"k" * 32)))
+
+
+def text(origin: str) -> str:
+    return Checkpoint(origin, 1, bytes(32)).text
+
+
+def line(number: int, origin: str) -> bytes:
+    return orjson.dumps({"checkpoint": number, "note": note(origin)}) + b"\n"
 
 
 @dataclass
@@ -74,44 +87,45 @@ def test_the_log_is_anchored_and_verified_over_the_network(
 
 
 def test_who_signs_appends_and_changes_nothing(kept: Kept, place: AnchorPlace) -> None:
-    write_anchors(place, {1: "a", 2: "b"}, [Archived("mlog-1.zip", 2)])
+    write_anchors(place, {1: note("a"), 2: note("b")}, exported=2)
     before = kept.file.read_bytes()
     for lines, status, said in (
-        (b'{"checkpoint":2,"head":"c"}\n', 409, "checkpoint 2 has another head"),
-        (b'{"checkpoint":3,"head":"c"}\n{"checkpoint":1,"head":"c"}\n', 409, "checkpoint 1 has another head"),
-        (b'{"checkpoint":4,"head":"d"}\n', 409, "checkpoint 4 leaves out those before it"),
+        (line(2, "c"), 409, "checkpoint 2 is another one"),
+        (line(3, "c") + line(1, "c"), 409, "checkpoint 1 is another one"),
+        (line(4, "d"), 409, "checkpoint 4 leaves out those before it"),
         (b'{"checkpoint":0,"adopted":"e"}\n', 403, ADOPTION_TOKEN),
-        (b'{"checkpoint":3}\n', 409, "head"),
-        (b'{"checkpoint":"x","head":"c"}\n', 409, "not appended"),
+        (b'{"checkpoint":3}\n', 409, "note"),
+        (b'{"checkpoint":3,"note":"c"}\n', 409, "is no signed note"),
+        (line(3, "c").replace(b":3", b':"x"'), 409, "not appended"),
         (b"[]\n", 409, "not appended"),
         (b"nonsense\n", 409, "not appended"),
-        (b'{"checkpoint":3,"head":"c"}', 409, "the last line has no end"),
+        (line(3, "c").rstrip(), 409, "the last line has no end"),
     ):
-        answered, text = kept.answer("POST", SIGNER, lines)
-        assert (answered, said in text) == (status, True), text
+        answered, why = kept.answer("POST", SIGNER, lines)
+        assert (answered, said in why) == (status, True), why
     for method in ("PUT", "DELETE", "PATCH"):
         assert kept.answer(method, OPERATOR, b"")[0] == 501
     for token in ("", "wrong"):
         assert kept.answer("GET", token)[0] == 401
-        assert kept.answer("POST", token, b'{"checkpoint":3,"head":"c"}\n')[0] == 401
+        assert kept.answer("POST", token, line(3, "c"))[0] == 401
     assert kept.file.read_bytes() == before
     # What a lost answer has repeated is what is anchored.
     assert kept.answer("POST", SIGNER, before)[0] == 204
-    assert anchors_to_verify(place).heads == {1: "a", 2: "b"}
+    assert anchors_to_verify(place).heads == {1: text("a"), 2: text("b")}
 
 
 def test_an_operator_may_adopt_a_database_in_an_earlier_state(
     kept: Kept, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_anchors(anchor_place(settings), {1: "a", 2: "b"})
+    write_anchors(anchor_place(settings), {1: note("a"), 2: note("b")})
     with pytest.raises(ConfigError, match=f"answers 403: .*{ADOPTION_TOKEN}"):
         write_anchors(anchor_place(settings), adopted={"e": 1})
     monkeypatch.setenv(TOKEN, OPERATOR)
     write_anchors(anchor_place(settings), adopted={"e": 1})
-    write_anchors(anchor_place(settings), {2: "c"})
-    assert read_anchors(kept.file).heads == {1: "a", 2: "c"}
+    write_anchors(anchor_place(settings), {2: note("c")})
+    assert read_anchors(kept.file).heads == {1: text("a"), 2: text("c")}
     # Whatever was anchored stays readable.
-    assert b'"head":"b"' in kept.file.read_bytes()
+    assert line(2, "b") in kept.file.read_bytes()
 
 
 def test_signing_says_that_the_keeper_is_away_or_refuses(

@@ -1,18 +1,18 @@
-"""A thousand random tamperings, half of them in the database and half in the archives: each is caught."""
+"""A thousand random tamperings, half of them in the database and half in exported files: each is caught."""
 
 from __future__ import annotations
 
 import random
-import zipfile
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from oncehub.audit.signing.anchors import anchor_place, read_anchors
-from oncehub.audit.signing.archive_verification import verify_archives
-from oncehub.audit.signing.archives import export
+from oncehub.audit.signing.archive_verification import verify_archive
 from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.audit.signing.export import export
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.verification import verify_database
 from oncehub.settings import Settings
@@ -22,6 +22,9 @@ Fill = Callable[[int, int], None]
 
 BATCHES, LINES = 6, 8
 TAMPERINGS = 500
+
+EARLIER = "44"
+"""A partial tile that a longer one has followed: a log may leave it out."""
 
 _LINE = (
     "transaction, client_id, agency, agreement, purpose, legal_basis, action, attributes, outcome, request_id"
@@ -38,19 +41,30 @@ class LogBender:
             set session_replication_role = replica;
             create table public.entry_before as table audit.entry;
             create table public.checkpoint_before as table audit.checkpoint;
+            create table public.leaf_before as table audit.leaf;
         """)
 
     def restore(self) -> None:
         self._run("""
-            truncate audit.entry, audit.checkpoint;
+            truncate audit.entry, audit.checkpoint, audit.leaf, audit.subtree, audit.attestation;
             insert into audit.entry overriding system value table public.entry_before;
             insert into audit.checkpoint table public.checkpoint_before;
+            insert into audit.leaf table public.leaf_before;
         """)
 
     def bend(self) -> str:
         """Bend something; return the statement that did."""
         way = self._chance.choice(
-            [self._change, self._change, self._remove, self._insert, self._swap, self._cut, self._checkpoint]
+            [
+                self._change,
+                self._change,
+                self._remove,
+                self._insert,
+                self._swap,
+                self._cut,
+                self._checkpoint,
+                self._leaf,
+            ]
         )
         statement = way()
         self._run(statement)
@@ -100,6 +114,7 @@ class LogBender:
         last = self._chance.randrange(BATCHES)
         return f"""
             delete from audit.entry where entry_id > {last * LINES};
+            delete from audit.leaf where entry_id > {last * LINES};
             delete from audit.checkpoint where number > {last};
         """
 
@@ -107,16 +122,35 @@ class LogBender:
         number = self._chance.randrange(1, BATCHES + 1)
         place = self._chance.randrange(1, LINES)
         change = self._chance.choice([
-            f"leaves = set_byte(leaves, {place}, (get_byte(leaves, {place}) + 1) % 256)",
-            f"entries[{place}:{place + 1}] = array[entries[{place + 1}], entries[{place}]]",
-            "statement = reverse(statement)",
-            f"statement = overlay(statement placing 'A' from 30) || '{place}'",
+            f"commitments = set_byte(commitments, {place}, (get_byte(commitments, {place}) + 1) % 256)",
+            "commitments = substr(commitments, 33) || substr(commitments, 1, 32)",
+            "commitments = substr(commitments, 33)",
+            "size = size + 1000",
+            "note = reverse(note)",
+            f"note = overlay(note placing 'A' from 30) || '{place}'",
+            "note = replace(note, chr(10) || size || chr(10), chr(10) || size + 1 || chr(10))",
             "horizon = (horizon::text::bigint - 1)::text::xid8",
-            f"statement = (select statement from audit.checkpoint where number = {number % BATCHES + 1})",
+            f"note = (select note from audit.checkpoint where number = {number % BATCHES + 1})",
         ])  # fmt: skip
         if self._chance.random() < 0.2:
             return f"delete from audit.checkpoint where number = {number}"
         return f"update audit.checkpoint set {change} where number = {number}"
+
+    def _leaf(self) -> str:
+        one, other = self._chance.sample(range(BATCHES * LINES), 2)
+        return self._chance.choice(
+            [
+                f"update audit.leaf set salt = sha256(salt) where index = {one}",
+                f"delete from audit.leaf where index = {one}",
+                f"insert into audit.leaf values ({1000 + one}, {1000 + one}, sha256(''))",
+                f"insert into audit.subtree values (1, {one}, sha256(''))",
+                f"""
+                update audit.leaf set entry_id = -entry_id where index in ({one}, {other});
+                update audit.leaf one set entry_id = -other.entry_id, salt = other.salt
+                from audit.leaf other where (one.index, other.index) in (({one}, {other}), ({other}, {one}));
+            """,
+            ]
+        )
 
     def _run(self, statement: str) -> None:
         with self._owner, self._owner.cursor() as cursor:
@@ -142,65 +176,72 @@ def test_each_of_five_hundred_random_tamperings_in_the_database_is_caught(
     missed = []
     for _ in range(TAMPERINGS):
         bender.restore()
-        assert verify_database(database, trusted, anchors).genuine
         statement = bender.bend()
         if verify_database(database, trusted, anchors).genuine:
             missed.append(statement)
     assert missed == []
+    bender.restore()
+    assert verify_database(database, trusted, anchors).genuine
 
 
-def bend_archive(path: Path, chance: random.Random) -> str:
-    """Change, remove, insert or reorder something in an archive, and zip it anew; return what was done."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    name = chance.choice(sorted(members))
-    content = members[name]
+def bend_file(folder: Path, path: Path, chance: random.Random) -> str:
+    """Change, remove, insert or reorder something in a file of an exported log; return what was done."""
+    content = path.read_bytes()
     lines = content.splitlines(keepends=True)
     place = chance.randrange(len(content))
-    way = chance.choice(["flip", "cut", "double", "drop", "swap", "leave out", "add"])
+    way = chance.choice(["flip", "flip", "cut", "double", "drop", "swap", "leave out", "add", "replace"])
     if way == "flip":
-        members[name] = (
+        content = (
             content[:place] + bytes([content[place] ^ (1 << chance.randrange(8))]) + content[place + 1 :]
         )
     elif way == "cut":
-        members[name] = content[:place]
+        content = content[:place]
     elif way == "double":
-        members[name] = b"".join(lines + lines[-1:])
+        content = b"".join(lines + lines[-1:])
     elif way == "drop":
         del lines[chance.randrange(len(lines))]
-        members[name] = b"".join(lines)
-    elif way == "swap" and len(lines) > 1:
-        one, other = chance.sample(range(len(lines)), 2)
+        content = b"".join(lines)
+    elif way == "swap" and len({*lines}) > 1:
+        one, other = chance.choice(
+            [(one, other) for one in range(len(lines)) for other in range(one) if lines[one] != lines[other]]
+        )
         lines[one], lines[other] = lines[other], lines[one]
-        members[name] = b"".join(lines)
-    elif way == "leave out":
-        del members[name]
+        content = b"".join(lines)
+    elif way == "replace" and (others := [each for each in files(folder) if each.read_bytes() != content]):
+        content = chance.choice(others).read_bytes()
+    elif way == "leave out" and path.name != EARLIER:
+        path.unlink()
+        return f"{way} {path}"
     else:
-        members[f"{name}.more"] = content
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, changed in members.items():
-            archive.writestr(member, changed)
-    return f"{way} {name} at {place}"
+        path.with_name(f"{path.name}.more").write_bytes(content)
+        return f"{way} {path}"
+    path.write_bytes(content)
+    return f"{way} {path} at {place}"
 
 
-def test_each_of_five_hundred_random_tamperings_in_the_archives_is_caught(
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_each_of_five_hundred_random_tamperings_in_exported_files_is_caught(
     settings: Settings, signed_log: Fill, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "archives"
-    for _ in range(2):
-        signed_log(BATCHES // 2, LINES)
-        write_checkpoints(settings)
-        export(settings, folder)
+    folder, whole = tmp_path / "log", tmp_path / "whole"
+    signed_log(1, 300)
+    export(settings, whole, with_lines=True)
+    signed_log(1, 10)
+    export(settings, whole, with_lines=True)
     key = signing_key(settings.home)
     trusted, anchors = {key.id: key.private}, read_anchors(anchor_place(settings))
-    before = {path: path.read_bytes() for path in sorted(folder.glob("*.zip"))}
-    assert verify_archives(folder, trusted, anchors).genuine
+    assert verify_archive(whole, trusted, anchors).genuine
     chance = random.Random(1)
     missed = []
     for _ in range(TAMPERINGS):
-        path = chance.choice(list(before))
-        done = bend_archive(path, chance)
-        if verify_archives(folder, trusted, anchors).genuine:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(whole, folder)
+        # Of the few files the checkpoint as often as all others.
+        path = chance.choice([folder / "checkpoint", chance.choice(files(folder))])
+        done = bend_file(folder, path, chance)
+        if verify_archive(folder, trusted, anchors).genuine:
             missed.append(done)
-        path.write_bytes(before[path])
     assert missed == []

@@ -102,8 +102,12 @@ def test_lines_whose_content_changed_places_are_named(bend: Bend) -> None:
 
 
 def test_a_checkpoints_lines_put_in_another_order_are_named(bend: Bend) -> None:
-    (only,) = bend("update audit.checkpoint set entries = array[5, 7, 6, 8] where number = 2")
-    assert told(only) == ("reordered", 2, 2, 7)
+    first, second = bend("""
+        update audit.leaf one set entry_id = -other.entry_id, salt = other.salt
+        from audit.leaf other where (one.index, other.index) in ((5, 6), (6, 5));
+        update audit.leaf set entry_id = -entry_id where entry_id < 0
+    """)
+    assert [told(first), told(second)] == [("reordered", 2, 2, 7), ("reordered", 2, 3, 6)]
 
 
 def test_a_line_slipped_in_below_the_checkpoints_is_named(bend: Bend) -> None:
@@ -141,7 +145,11 @@ def test_a_removed_checkpoint_is_named(bend: Bend) -> None:
 def test_an_end_that_was_cut_off_is_known_from_the_anchor(
     bend: Bend, settings: Settings, database: Connection
 ) -> None:
-    cut = "delete from audit.checkpoint where number = 3; delete from audit.entry where entry_id > 8"
+    cut = """
+        delete from audit.checkpoint where number = 3;
+        delete from audit.leaf where entry_id > 8;
+        delete from audit.entry where entry_id > 8
+    """
     (only,) = bend(cut)
     assert told(only)[:2] == ("cut off", 3)
     assert waived(settings, database).genuine
@@ -150,7 +158,10 @@ def test_an_end_that_was_cut_off_is_known_from_the_anchor(
 def test_a_log_signed_anew_after_it_was_bent_is_known_from_the_anchor(
     bend: Bend, settings: Settings, database: Connection
 ) -> None:
-    bend("delete from audit.checkpoint; update audit.entry set agency = 'G02' where entry_id = 6")
+    bend(
+        "delete from audit.checkpoint; delete from audit.leaf; "
+        "update audit.entry set agency = 'G02' where entry_id = 6"
+    )
     add_lines(database, 1, first=300)
     anchor_place(settings).rename(settings.home / "kept.jsonl")
     write_checkpoints(settings)
@@ -176,16 +187,52 @@ def test_a_checkpoint_by_another_key_is_named(
 @pytest.mark.parametrize(
     ("column", "what"),
     [
-        ("leaves = set_byte(leaves, 39, 255 - get_byte(leaves, 39))", "changed"),
-        ("statement = 'nonsense'", "forged"),
-        ("statement = statement || 'A'", "forged"),
+        ("commitments = set_byte(commitments, 39, 255 - get_byte(commitments, 39))", "changed"),
+        ("note = 'nonsense'", "forged"),
+        ("note = note || 'A'", "forged"),
+        ("note = note || '— a.example/b AAAAAAAA\n'", "forged"),
         ("horizon = '1'", "changed"),
-        ("statement = (select statement from audit.checkpoint where number = 1)", "forged"),
+        ("note = (select note from audit.checkpoint where number = 1)", "forged"),
+        ("size = size + 100", "changed"),
     ],
 )
 def test_a_bent_checkpoint_is_named(bend: Bend, column: str, what: str) -> None:
     first = bend(f"update audit.checkpoint set {column} where number = 2")[0]
     assert told(first)[:2] == (what, 2)
+
+
+def test_every_bent_line_is_named(bend: Bend) -> None:
+    found = bend("update audit.entry set agency = 'G02' where entry_id in (2, 5, 6, 12)")
+    assert [told(each) for each in found] == [
+        ("changed", 1, 2, 2), ("changed", 2, 1, 5), ("changed", 2, 2, 6), ("changed", 3, 4, 12)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("update audit.leaf set salt = sha256('') where index = 5", ("changed", 2, 2, 6)),
+        ("delete from audit.leaf where index = 5", ("removed", 2, 2, None)),
+        ("insert into audit.leaf values (40, 40, sha256(''))", ("inserted", None, 41, 40)),
+        ("insert into audit.subtree values (1, 0, sha256(''))", ("changed", None, None, None)),
+        ("insert into audit.attestation values (9, 'timestamp', 'me', '')", ("inserted", 9, None, None)),
+    ],
+)
+def test_what_is_bent_beside_the_checkpoints_is_named(
+    bend: Bend, statement: str, what: tuple[str, int | None, int | None, int | None]
+) -> None:
+    assert told(bend(statement)[0]) == what
+
+
+def test_a_bent_hash_above_the_entries_is_named(
+    settings: Settings, database: Connection, owner: Connection
+) -> None:
+    add_lines(database, 260)
+    write_checkpoints(settings)
+    with owner, owner.cursor() as cursor:
+        cursor.execute("update audit.subtree set hash = sha256('')")
+    (only,) = verified(settings, database).findings
+    assert "over the lines 1 to 256 is not that of the entries" in only.detail
 
 
 def test_the_report_on_a_badly_altered_log_is_limited(bend: Bend) -> None:

@@ -33,3 +33,12 @@ $$;
 
 create or replace trigger checkpoint_insert_only before update or delete or truncate on audit.checkpoint
     for each statement execute function audit.refuse_checkpoint_change();
+
+create or replace trigger leaf_insert_only before update or delete or truncate on audit.leaf
+    for each statement execute function audit.refuse_checkpoint_change();
+
+create or replace trigger subtree_insert_only before update or delete or truncate on audit.subtree
+    for each statement execute function audit.refuse_checkpoint_change();
+
+create or replace trigger attestation_insert_only before update or delete or truncate on audit.attestation
+    for each statement execute function audit.refuse_checkpoint_change();
