@@ -29,6 +29,18 @@ class Agency:
 
     agreement: Agreement
     client: HubClient
+    hub_url: str
+    client_id: str
+    key: Path
+
+    def of_citizen(self, number: str, prove: Callable[[str], str]) -> HubClient:
+        """Return a client through which a citizen acts; `prove` takes a nonce, and returns their ID token."""
+        return HubClient(
+            *(self.hub_url, self.client_id, self.key.read_bytes(), loopback_session()),
+            citizen=number,
+            agreement=self.agreement.name,
+            prove_citizen=prove,
+        )
 
     def changes(self, after: int) -> Iterator[dict[str, Any]]:
         """Read the agreement's feed to its present end."""
@@ -52,7 +64,7 @@ def admit_agencies(settings: Settings, database: Connection, keys: Path, hub_url
         key = keys / f"{name}.pem"
         add_client(database, client_id, name, new_client_key(key))
         client = HubClient(hub_url, client_id, key.read_bytes(), loopback_session())
-        agencies[name] = Agency(agreement, client)
+        agencies[name] = Agency(agreement, client, hub_url, client_id, key)
     return agencies
 
 

@@ -92,7 +92,13 @@ def raised(folder: Path, root: Path, *, people: int, ports: Ports, progress: Pro
     with Components(folder / "log") as components:
         with progress.step("starting the database"):
             urls = start_database(components, folder / "postgres")
-        settings = Settings(root=root, home=folder / "home", database_url=urls["oncehub"])
+        settings = Settings(
+            root=root,
+            home=folder / "home",
+            database_url=urls["oncehub"],
+            # The simulated portal's, whose keys are made as it starts.
+            identity_folder=folder / "systems" / "identity_providers",
+        )
         airflow = airflow_settings(folder / "airflow", root / "dags", urls["airflow"], ports.airflow)
         with progress.step(f"making {people:,} people and both databases"):
             migration = start_migration(components, airflow)
@@ -147,6 +153,7 @@ def _start_services(stage: Stage, ports: Ports) -> None:
         "ONCEHUB_ROOT": str(settings.root),
         "ONCEHUB_HOME": str(settings.home),
         "ONCEHUB_DATABASE_URL": str(settings.database_url),
+        "ONCEHUB_IDENTITY_PROVIDERS": str(settings.identity_providers),
     }
     command = [sys.executable, "-m", "oncehub.api", "--host", HOST, "--port", str(ports.hub)]
     stage.components.start("hub api", command, environment)

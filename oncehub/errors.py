@@ -26,6 +26,7 @@
     ├── LogUnsigned            the access log has been unsigned for too long: look-ups stop
     └── Refusal                a request under an agreement is refused; the access log records it
         ├── AccessDenied       the agreement does not allow the request
+        │   ├── EvidenceRefused    nothing proves the citizen or officer who acts: `check` names what failed
         │   └── NotAuthenticated   the caller did not prove its identity
         ├── TooManyRequests    the agreement's limit is reached (wait `retry_after` seconds)
         ├── PersonNotFound     no person, or more than one, fits the search
@@ -173,6 +174,18 @@ class AccessDenied(Refusal):
     def __init__(self, message: str, refused: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.refused = refused
+
+
+class EvidenceRefused(AccessDenied):
+    """Nothing proves the citizen or officer who acts.
+
+    Attributes:
+        check: the one that failed, such as `nonce`.
+    """
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(message)
+        self.check = check
 
 
 class NotAuthenticated(AccessDenied):

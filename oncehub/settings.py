@@ -25,6 +25,8 @@ class Settings:
         signing_database_url: libpq URL of the login that signs the access log
             (`ONCEHUB_SIGNING_DATABASE_URL`); None for `database_url`.
         audit_origin: name of the access log in its checkpoints (`ONCEHUB_AUDIT_ORIGIN`), for good.
+        identity_folder: folder of identity providers (`ONCEHUB_IDENTITY_PROVIDERS`); None for
+            `mappings/identity_providers` of the root.
         embedded: whether a server of the hub's own may be started (`ONCEHUB_EMBEDDED`, `on` unless `off`).
         started_by: the DAG run of Airflow that this process works for, `<dag>/<run>`; None for a command.
     """
@@ -35,8 +37,14 @@ class Settings:
     api_database_url: str | None = None
     signing_database_url: str | None = None
     embedded: bool = True
+    identity_folder: Path | None = None
     started_by: str | None = None
     audit_origin: str = DEFAULT_AUDIT_ORIGIN
+
+    @property
+    def identity_providers(self) -> Path:
+        """Folder of identity providers and their keys."""
+        return self.identity_folder or self.mappings / "identity_providers"
 
     @property
     def connectors(self) -> Path:
@@ -101,6 +109,9 @@ def load_settings() -> Settings:
         api_database_url=secret("ONCEHUB_API_DATABASE_URL"),
         signing_database_url=secret("ONCEHUB_SIGNING_DATABASE_URL"),
         embedded=embedded == "on",
+        identity_folder=Path(identity)
+        if (identity := os.environ.get("ONCEHUB_IDENTITY_PROVIDERS"))
+        else None,
         started_by=_dag_run(),
         audit_origin=origin,
     )

@@ -11,6 +11,8 @@ from stubs.processes import end_with
 from stubs.servers.applications import applications
 from stubs.servers.credentials import Credentials, connections
 from stubs.servers.hosted_world import SYSTEMS, HostedWorld
+from stubs.servers.identity import PATH as IDENTITY_PATH
+from stubs.servers.identity import IdentityProvider
 from stubs.servers.listening import HOST, PortInUseError, base_urls, bind_sockets, serve_all
 from stubs.servers.protocol.certificates import make_tls_files, write_private
 from stubs.servers.protocol.signed_responses import AnswerSigner
@@ -63,13 +65,17 @@ def serve(
     # Off this machine, the hub sends no credentials without TLS.
     tls_files = dict.fromkeys(MUTUAL_TLS if name == HOST else SYSTEMS, tls)
     urls = base_urls(sockets, tls=tls_files, host=name)
+    issuer = urls["portal"] + IDENTITY_PATH
+    kept = state / "identity-private.pem"
+    identity = IdentityProvider.kept_in(kept, issuer) if keep else IdentityProvider(issuer)
 
     def announce() -> None:
+        identity.describe(state / "identity_providers", "vneid")
         write_private(ready_files[0], orjson.dumps(connections(urls, credentials, tls, signer.public_key)))
         write_private(ready_files[1], orjson.dumps({"url": urls["control"], "token": credentials.control}))
         typer.echo(f"stubs: ready, {people} people, connections in {ready_files[0]}")
 
-    apps = applications(world, credentials, signer, calm=calm)
+    apps = applications(world, credentials, signer, identity, calm=calm)
     try:
         asyncio.run(serve_all(apps, sockets, tls_files, mutual=MUTUAL_TLS, when_ready=announce))
     except ExceptionGroup as problems:

@@ -129,6 +129,11 @@ class Systems:
         fault = {"system": system, "kind": kind, "count": count, "after": after, "status": status}
         self._send("POST", "/faults", {**fault, "retry_after": retry_after, "seconds": seconds})
 
+    def sign_in(self, number: str, nonce: str) -> str:
+        """Signs a citizen of the register in at the portal's identity provider; the ID token."""
+        answer: dict[str, str] = self._json("POST", "/identity", {"number": number, "nonce": nonce})
+        return answer["id_token"]
+
     def clear_faults(self) -> None:
         """Removes all planned faults."""
         self._send("DELETE", "/faults")

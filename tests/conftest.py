@@ -33,6 +33,7 @@ from oncehub.store.connection import Connection, connect
 from oncehub.store.history import begin_history
 from oncehub.store.server import start_embedded, stop_embedded
 from stubs.client import Systems
+from stubs.servers.identity import IdentityProvider
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "migrated"
@@ -65,6 +66,11 @@ search_by: [person.personal_id]
 limits: {per_second: 1000, per_day: 100000}
 valid: {from: 2026-01-01, until: 2999-12-31}
 """
+
+# Those that prove citizens and officers to a test's hub, with keys of this process.
+PROVIDERS = {
+    proves: IdentityProvider(f"https://{proves}.example", proves) for proves in ("citizens", "officers")
+}
 
 # A test's database is thrown away: it need not outlive a power cut, and its log need not be long.
 QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "max_wal_size = '512MB'")
@@ -294,7 +300,15 @@ def editable(settings: Settings, tmp_path: Path) -> Settings:
     for agreement in (root / "mappings" / "agreements").glob("*.yaml"):
         text = agreement.read_text("utf-8").replace("until: 2028-", "until: 2999-")
         agreement.write_text(text.replace("per_second: ", "per_second: 100"), "utf-8")
+    for provider in PROVIDERS.values():
+        provider.describe(root / "mappings" / "identity_providers", provider.proves, "G01", "G12", "H99")
     return replace(settings, root=root)
+
+
+@pytest.fixture
+def providers() -> dict[str, IdentityProvider]:
+    """The identity providers that prove `citizens` and `officers` to the hub of `editable`."""
+    return PROVIDERS
 
 
 @pytest.fixture

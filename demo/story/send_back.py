@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from demo.agencies import Agency, paced
@@ -52,10 +53,13 @@ def send_back(stage: Stage, agency: Agency, story: Story) -> SentBack:
     Raises:
         DemoFailed: when her next form does not show her value with source portal as of today.
     """
-    search = {"person.personal_id": _personal_id(story)}
+    number = _personal_id(story)
+    search = {"person.personal_id": number}
     form = paced(agency.client.prefill, CODE, search)
     answers = _answers(form)
-    taken = paced(agency.client.submit, CODE, form, search, answers, dossier="demo-1")
+    # She signs in for this submission: the portal's word alone is not enough.
+    hers = agency.of_citizen(number, partial(stage.systems.sign_in, number))
+    taken = paced(hers.submit, CODE, form, search, answers, dossier="demo-1")
     portal = load_connector(stage.settings, "portal")
     (report,) = sync(stage.settings, portal, None, streams=["submissions"], database=stage.database)
     reconcile(stage.settings, stage.database)

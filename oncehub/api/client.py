@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,12 +12,15 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, import_key
 
-from oncehub.api.http.oauth import ASSERTION_SECONDS, ASSERTION_TYPE, DEFAULT_ISSUER
+from oncehub.api.http.oauth import ASSERTION_SECONDS, ASSERTION_TYPE, DEFAULT_ISSUER, ID_TOKEN_TYPE
 from oncehub.errors import (
     AccessDenied,
     CaseNotFound,
+    ConsentNotFound,
+    ConsentRefused,
     CorrectionRefused,
     DecisionRefused,
+    EvidenceRefused,
     NotAuthenticated,
     OncehubError,
     OutOfSequence,
@@ -28,8 +31,12 @@ from oncehub.errors import (
     SubmissionRefused,
     TooManyRequests,
 )
+from oncehub.share.identity.nonce import Asked, officer_sign_in
 
 _RENEW_SECONDS = 30
+
+Prove = Callable[[str], str]
+"""Takes a nonce; returns an ID token in which an identity provider repeats it."""
 
 _PLAIN: dict[int, type[OncehubError]] = {401: NotAuthenticated, 404: PersonNotFound, 409: PersonNotLiving}
 
@@ -45,14 +52,19 @@ class HubClient:
         issuer: the hub's identifier (its `ONCEHUB_ISSUER`).
         timeout: seconds for one answer.
         officer: the person who acts through this client, asserted by the agency; cases need an officer.
-        citizen: personal number of the citizen whom the agency has authenticated and acts for; `usage`,
-            `correct` and `correction_requests` concern this citizen only.
+        citizen: personal number of the citizen who acts through this client; `usage`, `correct` and
+            `correction_requests` concern this citizen only.
+        agreement: name of the client's agreement; evidence needs it.
+        prove_citizen: takes a nonce, has the citizen's identity provider sign them in with it, and returns
+            the ID token; it is called for each request of a citizen. Without it, the citizen is only claimed.
+        prove_officer: likewise for the officer, for each token.
 
     All methods raise:
-        NotAuthenticated, AccessDenied (with `refused`), PersonNotFound, PersonNotLiving, TooManyRequests
-        (with `retry_after`), RequestRefused (an invalid request), SourceUnavailable; those
-        about feeds and notices also OutOfSequence, those about cases also CaseNotFound and
-        DecisionRefused, `correct` also CorrectionRefused.
+        NotAuthenticated, AccessDenied (with `refused`), EvidenceRefused (with `check`), PersonNotFound,
+        PersonNotLiving, TooManyRequests (with `retry_after`), RequestRefused (an invalid request),
+        SourceUnavailable; those about feeds and notices also OutOfSequence, those about cases also
+        CaseNotFound and DecisionRefused, `correct` also CorrectionRefused, those about consents also
+        ConsentNotFound and ConsentRefused.
     """
 
     def __init__(
@@ -66,6 +78,9 @@ class HubClient:
         timeout: float = 30,
         officer: str | None = None,
         citizen: str | None = None,
+        agreement: str | None = None,
+        prove_citizen: Prove | None = None,
+        prove_officer: Prove | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._client_id = client_id
@@ -75,6 +90,11 @@ class HubClient:
         self._timeout = timeout
         self._officer = officer
         self._citizen = citizen
+        if agreement is None and (prove_citizen or prove_officer):
+            raise ValueError("name the client's agreement: evidence is bound to it")
+        self._agreement = agreement or ""
+        self._prove_citizen = prove_citizen
+        self._prove_officer = prove_officer
         self._token = ""
         self._renew_at = 0.0
 
@@ -110,8 +130,27 @@ class HubClient:
         """
         body = {"request_id": form["request_id"], "search": dict(search), "dossier": dossier}
         body |= {"answers": {name: dict(answer) for name, answer in answers.items()}}
-        errors: dict[int, type[OncehubError]] = {409: SubmissionRefused}
-        return self._ask("POST", f"/v1/procedures/{code}/submissions", json=body, errors=errors)
+        path = f"/v1/procedures/{code}/submissions"
+        return self._of_citizen(path, body, errors={409: SubmissionRefused})
+
+    def consent(self, consent: Mapping[str, Any]) -> dict[str, Any]:
+        """Record the citizen's consent; returns `{consent, request_id}`.
+
+        Args:
+            consent: `{agreement, purpose, attributes, text, given_at, proof}`; see `/openapi.json`.
+        """
+        body = self._about_citizen() | dict(consent)
+        return self._of_citizen("/v1/consents", body, errors={409: ConsentRefused})
+
+    def withdraw(self, consent: str, withdrawn_at: str, proof: Mapping[str, str]) -> dict[str, Any]:
+        """Withdraw the citizen's consent; returns `{consent, withdrawn_at, answer_by, due_on}`."""
+        body = {"withdrawn_at": withdrawn_at, "proof": dict(proof)}
+        errors: dict[int, type[OncehubError]] = {404: ConsentNotFound, 409: ConsentRefused}
+        return self._of_citizen(f"/v1/consents/{uuid.UUID(consent)}/withdrawal", body, errors=errors)
+
+    def consents(self) -> list[dict[str, Any]]:
+        """List the citizen's consents, the oldest first."""
+        return list(self._of_citizen("/v1/consents/query", self._about_citizen())["consents"])
 
     def changes(
         self, feed: str, after: int = 0, limit: int = 500, *, epoch: str | None = None
@@ -182,21 +221,18 @@ class HubClient:
         Args:
             more: `period` (`from`, `until`), `offset`, `limit`.
         """
-        return self._ask("POST", "/v1/usage/find", json=self._about_citizen() | more)
+        return self._of_citizen("/v1/usage/find", self._about_citizen() | more)
 
     def correct(self, attribute: str, value: Any, reason: str, document: str | None = None) -> dict[str, Any]:
         """Request the correction of a value of the citizen; returns `{case, opened, request_id}`."""
         body = {"attribute": attribute, "value": value, "reason": reason, "document": document}
-        return self._ask(
-            "POST",
-            "/v1/persons/corrections",
-            json=self._about_citizen() | body,
-            errors={409: CorrectionRefused},
+        return self._of_citizen(
+            "/v1/persons/corrections", self._about_citizen() | body, errors={409: CorrectionRefused}
         )
 
     def correction_requests(self) -> list[dict[str, Any]]:
         """List the citizen's correction requests and their states, the latest first."""
-        answer = self._ask("POST", "/v1/persons/corrections/status", json=self._about_citizen())
+        answer = self._of_citizen("/v1/persons/corrections/status", self._about_citizen())
         return list(answer["requests"])
 
     def agreement(self) -> dict[str, Any]:
@@ -209,8 +245,8 @@ class HubClient:
             self._renew()
         return self._token
 
-    def assertion(self) -> str:
-        """Sign a fresh client assertion (RFC 7523)."""
+    def assertion(self, jti: str | None = None) -> str:
+        """Sign a fresh client assertion (RFC 7523), with a `jti` of its own unless one is given."""
         now = int(time.time())
         claims = {
             "iss": self._client_id,
@@ -218,7 +254,7 @@ class HubClient:
             "aud": self._issuer,
             "iat": now,
             "exp": now + ASSERTION_SECONDS // 5,
-            "jti": str(uuid.uuid4()),
+            "jti": jti or str(uuid.uuid4()),
         }
         if self._officer:
             claims["act"] = {"sub": self._officer}
@@ -233,6 +269,16 @@ class HubClient:
         headers = {"Authorization": f"Bearer {self.token()}"}
         return self._send(method, path, headers=headers, **arguments)
 
+    def _of_citizen(
+        self, path: str, body: Mapping[str, Any], errors: dict[int, type[OncehubError]] = _PLAIN
+    ) -> dict[str, Any]:
+        """Send a request in which a citizen acts, with evidence of who they are."""
+        sent = dict(body)
+        if self._prove_citizen:
+            asked = Asked(self._issuer, self._client_id, self._agreement, f"POST {path}", sent)
+            sent["evidence"] = self._prove_citizen(asked.nonce())
+        return self._ask("POST", path, json=sent, errors=errors)
+
     def _read(self, path: str, after: int, limit: int, epoch: str | None) -> dict[str, Any]:
         wanted = {"after": after, "limit": limit} | ({"epoch": epoch} if epoch else {})
         return self._ask("GET", path, params=wanted, errors={409: OutOfSequence})
@@ -241,11 +287,18 @@ class HubClient:
         return {"search": {"person.personal_id": self._citizen or ""}}
 
     def _renew(self) -> None:
+        jti = str(uuid.uuid4())
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": self.assertion(),
+            "client_assertion": self.assertion(jti),
         }
+        if self._prove_officer:
+            asked = officer_sign_in(self._issuer, self._client_id, self._agreement, jti)
+            form |= {
+                "actor_token": self._prove_officer(asked.nonce()),
+                "actor_token_type": ID_TOKEN_TYPE,
+            }
         answer = self._send("POST", "/v1/token", data=form)
         self._token = answer["access_token"]
         self._renew_at = time.monotonic() + answer["expires_in"] - _RENEW_SECONDS
@@ -286,6 +339,8 @@ def _error(
 ) -> Exception:
     detail = str(answer.get("detail") or answer.get("error_description") or response.reason)
     status = response.status_code
+    if status == 403 and "check" in answer:
+        return EvidenceRefused(str(answer["check"]), detail)
     if status == 403:
         return AccessDenied(detail, tuple(answer.get("refused", ())))
     if status == 429:

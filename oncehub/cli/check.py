@@ -18,7 +18,7 @@ from oncehub.errors import ConfigError
 from oncehub.normalize.stream_check import check_stream
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.settings import Settings, load_settings
-from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.agreements.catalogue import check_proofs, load_agreements
 from oncehub.share.people.labels import load_labels
 
 
@@ -63,6 +63,7 @@ def _faults(settings: Settings) -> list[str]:
             faults += _raised(check_stream, settings, connector, stream)
     faults += _raised(load_rulebook, settings)
     faults += _raised(load_agreements, settings)
+    faults += _raised(check_proofs, settings)
     faults += _raised(load_labels, settings)
     return faults
 

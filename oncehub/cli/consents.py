@@ -16,13 +16,14 @@ from oncehub.anonymisation.anonymiser import masked_text
 from oncehub.cli.files import read_file
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import Clerk, Json, Limit, ShowPersonalData
-from oncehub.cli.output import show, show_one
+from oncehub.cli.output import show, show_one, write_json
 from oncehub.config.catalogue import load_rules
 from oncehub.config.privacy import DeadlineRules
 from oncehub.settings import load_settings
 from oncehub.share.agreements.catalogue import find_agreement
 from oncehub.share.consent.consents import Channel, Proof, ShownText, record_consent, withdraw_consent
 from oncehub.share.consent.listing import RecordedConsent, find_consent, list_consents
+from oncehub.share.consent.verification import verify_consents
 from oncehub.store.migrate import opened
 
 app = typer.Typer(no_args_is_help=True)
@@ -94,7 +95,7 @@ def give(
             attribute,
             text=ShownText(text_version, digest),
             given_at=at or datetime.now(UTC),
-            proof=Proof(channel, reference, by, "oncehub"),
+            proof=Proof(channel, reference, by, "oncehub", "operator"),
         )
     sys.stdout.write(f"consent {consent}\n")
 
@@ -112,12 +113,39 @@ def withdraw(
             consent_id,
             [find_consent(connection, consent_id).agreement],
             withdrawn_at=at or datetime.now(UTC),
-            proof=Proof(channel, reference, by, "oncehub"),
+            proof=Proof(channel, reference, by, "oncehub", "operator"),
         )
     sys.stdout.write(
         f"withdrawn; {withdrawn.agreement} must answer the citizen by {withdrawn.due.answer_by} and comply "
         f"by {withdrawn.due.due_on}\nits feed is updated by the next `oncehub publish`\n"
     )
+
+
+@app.command("verify")
+def verify(
+    consent_id: Annotated[
+        UUID | None, typer.Argument(help="Id of one consent; all consents unless given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify the kept evidence of consents and withdrawals; status 1, and each one that fails."""
+    settings = load_settings()
+    with opened(settings) as connection:
+        if consent_id is not None:
+            find_consent(connection, consent_id)
+        outcome = verify_consents(settings, connection, consent_id)
+    if as_json:
+        write_json(vars(outcome))
+    else:
+        for each in outcome.findings:
+            sys.stderr.write(f"{each.consent_id} {each.act}: {each.check}: {each.detail}\n")
+        without = ", ".join(f"{count} {who}" for who, count in sorted(outcome.without_evidence.items()))
+        sys.stdout.write(
+            f"{outcome.verified} verified, {len(outcome.findings)} failed; without evidence, by who vouches: "
+            f"{without or 'none'}\n"
+        )
+    if outcome.findings:
+        raise typer.Exit(1)
 
 
 def _masked(consent: RecordedConsent) -> RecordedConsent:

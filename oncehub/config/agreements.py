@@ -43,6 +43,9 @@ class LegalBasis(Section):
         return self.since <= day and (self.until is None or day <= self.until)
 
 
+AgencyId = Annotated[str, StringConstraints(pattern=r"^([A-Z]\d{2}(\.\d{1,3})*|\d{10})$")]
+
+
 class Agency(Section):
     """An agency by its identifier (Quyết định 20/2020/QĐ-TTg), or an enterprise by its enterprise number.
 
@@ -52,7 +55,7 @@ class Agency(Section):
         kind: a `state` agency obtains data on a legal basis, a `private` party only with consent.
     """
 
-    id: Annotated[str, StringConstraints(pattern=r"^([A-Z]\d{2}(\.\d{1,3})*|\d{10})$")]
+    id: AgencyId
     name: str
     kind: Literal["state", "private"] = "private"
 
@@ -163,6 +166,22 @@ class CitizenView(Section):
     corrections: tuple[AttributeName, ...] = ()
 
 
+CitizenAction = Literal["consent", "correction_request", "submission", "usage"]
+"""What a citizen does through an agency's portal, as the access log names it."""
+
+
+class Citizens(Section):
+    """Actions of citizens for which no identity provider need prove them; all others need its evidence.
+
+    Attributes:
+        claimed: the client's word is enough.
+        at_counter: a proven officer may vouch for a citizen who is present without electronic identity.
+    """
+
+    claimed: tuple[CitizenAction, ...] = ()
+    at_counter: tuple[CitizenAction, ...] = ()
+
+
 class Agreement(Document):
     """The data that one agency may obtain, the purpose, the legal basis and the validity.
 
@@ -186,6 +205,9 @@ class Agreement(Document):
         hidden_from_citizen: the legal text that hides the agency's requests from citizens, and the days on
             which it does; absent where no text does.
         submissions: `source.stream`, which receives what citizens confirm and give on forms.
+        citizens: for which actions citizens need not be proven by an identity provider's evidence.
+        officers: `proven`: an officer acts only where an identity provider proves them; `claimed`: the
+            client's word is enough, and the access log says so.
     """
 
     name: AgreementName
@@ -210,6 +232,8 @@ class Agreement(Document):
     limits: RateLimits
     valid: Validity
     submissions: StreamName | None = None
+    citizens: Citizens = Citizens()
+    officers: Literal["claimed", "proven"] = "claimed"
     _places: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     @property
@@ -238,6 +262,17 @@ class Agreement(Document):
         """Return the legal text, if any, that hides the agency's requests from citizens on `day`."""
         basis = self.hidden_from_citizen
         return basis if basis and basis.in_force(day) else None
+
+    def citizen_actions(self) -> set[CitizenAction]:
+        """Return what citizens may do through the agency."""
+        view = self.citizen_view or CitizenView()
+        opened: dict[CitizenAction, bool] = {
+            "consent": bool(self.records_consent_for),
+            "correction_request": bool(view.corrections),
+            "submission": self.submissions is not None,
+            "usage": view.usage,
+        }
+        return {action for action, is_open in opened.items() if is_open}
 
     def noticed(self) -> tuple[AttributeName, ...]:
         """Return the attributes that correction notices may be about, with their value or without."""

@@ -11,6 +11,7 @@ import orjson
 from oncehub.config.agreements import Agreement
 from oncehub.config.connector import Connector
 from oncehub.config.documents import Document
+from oncehub.config.identity import IdentityProvider
 from oncehub.config.mapping import CodeList, StreamMapping
 from oncehub.config.operation import AlarmRules, RetentionRules
 from oncehub.config.privacy import DeadlineRules, RevealRules
@@ -36,6 +37,7 @@ DOCUMENTS: dict[str, tuple[type[Document], str]] = {
     "alarms": (AlarmRules, "mappings/rules/alarms.yaml"),
     "procedure": (Procedure, "mappings/procedures/*.yaml"),
     "agreement": (Agreement, "mappings/agreements/*.yaml"),
+    "identity_provider": (IdentityProvider, "mappings/identity_providers/*.yaml"),
 }
 """Kinds of configuration files by the name of their exported schema: the model, and which files it reads."""
 

@@ -1,6 +1,7 @@
-"""Encrypts whole stored records, rejected or submitted; single attributes: `encrypted_fields`.
+"""Encrypts what is stored whole: rejected and submitted records, and the evidence of consents.
 
-Each is bound to its stream: a rejected record by its own digest, a submitted one by its token.
+Each is bound to its place: a rejected record to its stream and digest, a submitted one to its stream and
+token, evidence to its consent. For single attributes see `field_values`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,22 @@ where old.number = new.number
 """
 
 
+_EVIDENCE: Final = """
+select consent_id::text, act, key_id, content
+from share.consent_evidence
+where (consent_id, act) > (%s::uuid, %s) and key_id <> %s
+order by consent_id, act
+limit %s
+for update
+"""
+
+_REENCRYPT_EVIDENCE: Final = """
+update share.consent_evidence as old set key_id = new.key_id, content = new.content
+from (values %s) as new (consent_id, act, key_id, content)
+where (old.consent_id, old.act) = (new.consent_id, new.act)
+"""
+
+
 def rejected_place(source: str, stream: str, digest: bytes) -> list[str]:
     """Return the place that the payload of a rejected record is bound to."""
     return ["intake.rejected", source, stream, digest.hex()]
@@ -65,6 +82,11 @@ def rejected_place(source: str, stream: str, digest: bytes) -> list[str]:
 def submitted_place(source: str, stream: str, token: str) -> list[str]:
     """Return the place that the payload of a submitted record is bound to."""
     return ["intake.submission", source, stream, token]
+
+
+def consent_evidence_place(consent_id: str, act: str) -> list[str]:
+    """Return the place that the evidence of a consent is bound to."""
+    return ["share.consent_evidence", consent_id, act]
 
 
 class RejectedPayloads:
@@ -119,6 +141,32 @@ class SubmittedPayloads:
             new.append((number, primary, ciphers.primary.encrypt(payload, place)))
         execute_values(cursor, _REENCRYPT_SUBMITTED, new, template="(%s::bigint, %s, %s::bytea)")
         return Step(len(rows), rows[-1][0])
+
+
+class ConsentEvidence:
+    """The table of the evidence of consents."""
+
+    name = "share.consent_evidence"
+
+    def count(self, cursor: Cursor) -> Counter[str]:
+        """Count the evidence by key id."""
+        return _by_key(cursor, "select key_id, count(*) from share.consent_evidence group by 1")
+
+    def reencrypt(self, cursor: Cursor, ciphers: Ciphers, after: Any, size: int) -> Step | None:
+        """Re-encrypt the next evidence."""
+        primary = ciphers.primary_id
+        consent, act = after or ("00000000-0000-0000-0000-000000000000", "")
+        cursor.execute(_EVIDENCE, (consent, act, primary, size))
+        rows = cursor.fetchall()
+        if not rows:
+            return None
+        new = []
+        for consent_id, of, key_id, encrypted in rows:
+            place = consent_evidence_place(consent_id, of)
+            content = ciphers.under(key_id).decrypt(bytes(encrypted), place)
+            new.append((consent_id, of, primary, ciphers.primary.encrypt(content, place)))
+        execute_values(cursor, _REENCRYPT_EVIDENCE, new, template="(%s::uuid, %s, %s, %s::bytea)")
+        return Step(len(rows), rows[-1][:2])
 
 
 def _by_key(cursor: Cursor, statement: str) -> Counter[str]:

@@ -13,7 +13,7 @@ from oncehub.encryption.data_keys import add_data_key, read_data_keys, wrap_anew
 from oncehub.encryption.field_values import sensitive_of
 from oncehub.encryption.key_ring import add_primary, drop_key, load_key_ring
 from oncehub.encryption.known_keys import forget_key, known_ring
-from oncehub.encryption.payloads import RejectedPayloads, SubmittedPayloads
+from oncehub.encryption.payloads import ConsentEvidence, RejectedPayloads, SubmittedPayloads
 from oncehub.encryption.reencryption import (
     EncryptedTable,
     feed_fields,
@@ -207,7 +207,8 @@ def _tables(settings: Settings) -> list[EncryptedTable]:
     entities = load_entities(settings.schemas)
     person = entities["person"]
     sensitive = [entity for entity in entities.values() if sensitive_of(entity)]
-    tables: list[EncryptedTable] = [SubmittedPayloads(), RejectedPayloads(), *map(record_fields, sensitive)]
+    tables: list[EncryptedTable] = [SubmittedPayloads(), RejectedPayloads(), ConsentEvidence()]
+    tables += map(record_fields, sensitive)
     if person in sensitive:
         tables += [person_fields(person), version_fields(person), feed_fields(person)]
     return tables

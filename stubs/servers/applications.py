@@ -12,6 +12,7 @@ from stubs.servers.credentials import Credentials
 from stubs.servers.customs import CustomsServer
 from stubs.servers.faults import FaultPlan, RequestLog, WatchedApp
 from stubs.servers.hosted_world import SYSTEMS, HostedWorld
+from stubs.servers.identity import IdentityProvider
 from stubs.servers.population import PopulationServer
 from stubs.servers.portal import PortalServer
 from stubs.servers.protocol.refusals import Refusal, answer_http_error, answer_refusal
@@ -23,11 +24,17 @@ _TOKEN_PATHS = (population.TOKEN_PATH, portal.TOKEN_PATH)
 
 
 def applications(
-    world: HostedWorld, credentials: Credentials, signer: AnswerSigner, *, calm: bool
+    world: HostedWorld,
+    credentials: Credentials,
+    signer: AnswerSigner,
+    identity: IdentityProvider,
+    *,
+    calm: bool,
 ) -> dict[str, ASGIApp]:
     """The ASGI applications by system, and `control`.
 
-    `signer` is the banks'; `calm` leaves out what systems do wrong by default.
+    `signer` is the banks', `identity` the portal's identity provider; `calm` leaves out what systems do wrong
+    by default.
     """
     issuers = {
         "population": TokenIssuer(*credentials.population),
@@ -35,7 +42,7 @@ def applications(
     }
     routes = {
         "population": PopulationServer(world, issuers["population"], calm=calm).routes(),
-        "portal": PortalServer(world, issuers["portal"]).routes(),
+        "portal": PortalServer(world, issuers["portal"]).routes() + identity.routes(),
         "tax": TaxServer(world, SignatureCheck(*credentials.tax)).routes(),
         "customs": CustomsServer(world, credentials.customs).routes(),
         "banking": BankingServer(world, signer, calm=calm).routes(),
@@ -46,7 +53,9 @@ def applications(
         system: WatchedApp(_application(routes[system]), plans[system], logs[system], exempt=_TOKEN_PATHS)
         for system in SYSTEMS
     }
-    apps["control"] = _application(ControlServer(world, credentials.control, plans, logs, issuers).routes())
+    apps["control"] = _application(
+        ControlServer(world, credentials.control, plans, logs, issuers, identity=identity).routes()
+    )
     return apps
 
 

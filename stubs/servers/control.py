@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from stubs.servers.faults import Fault, FaultPlan, RequestLog
 from stubs.servers.hosted_world import TRUTH_KINDS, HostedWorld
+from stubs.servers.identity import IdentityProvider
 from stubs.servers.protocol.refusals import Refusal, json_answer, unauthorised
 from stubs.servers.protocol.tokens import TokenIssuer
 
@@ -31,6 +32,13 @@ class _Correct(BaseModel):
     sources: list[Literal["portal", "tax", "customs", "banking"]] = Field(default=[])
 
 
+class _SignIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    number: str = Field(pattern="^[0-9]{12}$")
+    nonce: str = Field(min_length=1, max_length=100)
+
+
 class ControlServer:
     """Endpoints by which tests and the demo control the simulation; the engine never calls them."""
 
@@ -41,12 +49,15 @@ class ControlServer:
         plans: Mapping[str, FaultPlan],
         logs: Mapping[str, RequestLog],
         issuers: Mapping[str, TokenIssuer],
+        *,
+        identity: IdentityProvider,
     ) -> None:
         self._world = world
         self._token = token
         self._plans = plans
         self._logs = logs
         self._issuers = issuers
+        self._identity = identity
 
     def routes(self) -> list[Route]:
         """All control endpoints; each asks for the bearer token."""
@@ -59,6 +70,7 @@ class ControlServer:
             Route("/faults", self.add_fault, methods=["POST"]),
             Route("/faults", self.clear_faults, methods=["DELETE"]),
             Route("/tokens", self.expire_tokens, methods=["DELETE"]),
+            Route("/identity", self.sign_in, methods=["POST"]),
             Route("/requests", self.requests, methods=["GET"]),
         ]
 
@@ -123,6 +135,16 @@ class ControlServer:
         for issuer in self._issuers.values():
             issuer.expire_all()
         return Response(status_code=204)
+
+    async def sign_in(self, request: Request) -> Response:
+        """`{"number": ..., "nonce": ...}` signs a citizen of the register in; answers the ID token."""
+        self._check(request)
+        asked = _parsed(_SignIn, await request.body())
+        with self._world.reading():
+            numbers = self._world.stream("population", "citizens").live()["SoDinhDanh"]
+        if asked.number not in numbers:
+            raise Refusal(404, {"error": "not_found", "message": "nobody in the register has this number"})
+        return json_answer({"id_token": self._identity.id_token(asked.number, asked.nonce)})
 
     async def requests(self, request: Request) -> Response:
         """Counts of requests by system."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -26,7 +26,9 @@ from oncehub.api.server.serving import listening, server_config
 from oncehub.config.procedures import Item, Text
 from oncehub.settings import Settings
 from oncehub.share.clients.clients import add_client
+from oncehub.share.identity.nonce import Asked, officer_sign_in
 from oncehub.store.connection import Connection
+from stubs.servers.identity import IdentityProvider
 
 ISSUER = "urn:oncehub"
 _DESCRIBED: dict[frozenset[str], dict[str, Any]] = {}
@@ -39,6 +41,8 @@ class Agency:
 
     http: TestClient
     client_id: str
+    agreement: str = ""
+    providers: dict[str, IdentityProvider] = field(default_factory=dict)
     key: OKPKey | ECKey = field(default_factory=lambda: OKPKey.generate_key("Ed25519"))
     bearer: str | None = None
 
@@ -71,12 +75,30 @@ class Agency:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token()}"}
 
+    def nonce(self, path: str, body: Mapping[str, Any]) -> str:
+        return Asked(ISSUER, self.client_id, self.agreement, f"POST {path}", body).nonce()
+
+    def proving(self, number: str, path: str, body: dict[str, Any], **claims: Any) -> dict[str, Any]:
+        """The body with evidence that the citizen signed in for this request."""
+        evidence = self.providers["citizens"].id_token(number, self.nonce(path, body), **claims)
+        return body | {"evidence": evidence}
+
     def as_citizen(self, number: str, path: str, **body: Any) -> Response:
-        """Ask for a citizen whom the agency has authenticated, about themselves unless told otherwise."""
-        act = {"sub": number, "role": "citizen"}
-        token = self.ask_token(self.assertion(act=act)).json()["access_token"]
+        """Ask for a citizen whom their provider proves, about themselves unless told otherwise."""
         asked = {"search": {"person.personal_id": number}} | body
-        return self.http.post(path, json=asked, headers={"Authorization": f"Bearer {token}"})
+        return self.http.post(path, json=self.proving(number, path, asked), headers=self.headers())
+
+    def as_officer(self, name: str, *, proven: bool = False) -> dict[str, str]:
+        """Headers of a token that names an officer, who is proven by their provider or not."""
+        jti, form = str(uuid.uuid4()), {}
+        if proven:
+            nonce = officer_sign_in(ISSUER, self.client_id, self.agreement, jti).nonce()
+            form = {
+                "actor_token": self.providers["officers"].id_token(name, nonce),
+                "actor_token_type": "urn:ietf:params:oauth:token-type:id_token",
+            }
+        token = self.ask_token(self.assertion(act={"sub": name}, jti=jti), **form).json()["access_token"]
+        return {"Authorization": f"Bearer {token}"}
 
     def usage(self, number: str, **body: Any) -> Response:
         return self.as_citizen(number, "/v1/usage/find", **body)
@@ -165,11 +187,13 @@ def http(editable: Settings) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def admit(http: TestClient, database: Connection) -> Callable[..., Agency]:
+def admit(
+    http: TestClient, database: Connection, providers: dict[str, IdentityProvider]
+) -> Callable[..., Agency]:
     """Admit a client of an agreement: `admit("portal-residence")`."""
 
     def add(agreement: str, client_id: str | None = None, key: OKPKey | ECKey | None = None) -> Agency:
-        agency = Agency(http, client_id or f"client-of-{agreement}")
+        agency = Agency(http, client_id or f"client-of-{agreement}", agreement, providers)
         agency.key = key or agency.key
         add_client(database, agency.client_id, agreement, agency.key.as_dict(private=False))
         return agency

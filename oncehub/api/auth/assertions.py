@@ -73,6 +73,11 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
     return Caller(client_id, agreement, thumbprint, *actor(claims))
 
 
+def assertion_id(assertion: str) -> str:
+    """Return the `jti` of an assertion that was verified."""
+    return str(orjson.loads(jws.extract_compact(assertion.encode()).payload)["jti"])
+
+
 def _registered(connection: Connection, client_id: str) -> tuple[str, dict[str, PublicJwk]]:
     """Return the client's agreement, and its keys that are valid now by thumbprint."""
     with connection.cursor() as cursor:

@@ -66,8 +66,9 @@ class Caller:
         agreement: name of the client's agreement.
         key: thumbprint of its key.
         officer: of the agency, named in the signed assertion; None when it names none.
-        citizen: personal number of the citizen whom the agency has authenticated and acts for; None where it
-            acts for none.
+        citizen: personal number of the citizen for whom the agency says that it acts; None where it names
+            none.
+        officer_proven: whether an identity provider proved the officer when the token was issued.
     """
 
     client_id: str
@@ -75,6 +76,7 @@ class Caller:
     key: str
     officer: str | None = None
     citizen: str | None = None
+    officer_proven: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ def issue_token(key: bytes, caller: Caller, issuer: str) -> str:
     }
     if caller.officer:
         claims["act"] = {"sub": caller.officer}
+    if caller.officer_proven:
+        claims["officer_proven"] = True
     if caller.citizen:
         claims["act"] = {"sub": caller.citizen, "role": "citizen"}
     header = {"alg": "HS256", "typ": _TOKEN_TYPE}
@@ -171,7 +175,8 @@ class VerifiedTokens:
         if known is not None and known[1] - CLOCKS_APART_SECONDS <= time.time() < known[2]:
             return known[0]
         claims = self._claims(token)
-        caller = Caller(claims["sub"], claims["agreement"], claims["key"], *actor(claims))
+        proven = claims.get("officer_proven") is True
+        caller = Caller(claims["sub"], claims["agreement"], claims["key"], *actor(claims), proven)
         if len([*self._keys.accepted()]) == 1:
             if len(self._callers) >= _MOST_REMEMBERED:
                 self._callers.clear()
@@ -273,6 +278,19 @@ def check_pinned(caller: Caller, agreement: Agreement) -> None:
     """
     if not agreement.admits(caller.key):
         raise NotAuthenticated("the client's agreement lists its keys, and this key is not in the list")
+
+
+def check_officer(caller: Caller, agreement: Agreement) -> None:
+    """Check that an officer is proven where the agreement demands it.
+
+    Raises:
+        NotAuthenticated: when they are only named.
+    """
+    if agreement.officers == "proven" and caller.officer is not None and not caller.officer_proven:
+        raise NotAuthenticated(
+            "the agreement demands that officers are proven: ask for a token with actor_token, an ID token "
+            "of the officer"
+        )
 
 
 def actor(claims: Mapping[str, Any]) -> tuple[str | None, str | None]:

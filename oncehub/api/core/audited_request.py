@@ -12,7 +12,14 @@ import psycopg2
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from oncehub.api.auth.tokens import Caller, admission, check_admission, check_pinned, claimed_client
+from oncehub.api.auth.tokens import (
+    Caller,
+    admission,
+    check_admission,
+    check_officer,
+    check_pinned,
+    claimed_client,
+)
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.problems import answer_error
 from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, VouchedBy, write
@@ -58,6 +65,7 @@ async def _caller(
         raise
     request.state.caller = caller
     check_pinned(caller, hub.agreement(caller.agreement))
+    check_officer(caller, hub.agreement(caller.agreement))
     return caller
 
 
@@ -196,7 +204,7 @@ def audited_request(
             action,
             procedure,
             attributes=attributes,
-            vouched_by="client" if caller.officer or caller.citizen else None,
+            vouched_by=_vouching(caller),
         )
         try:
             require_in_force(agreement, today())
@@ -210,6 +218,13 @@ def audited_request(
     if refusal:
         refusal.logged = True
         raise refusal
+
+
+def _vouching(caller: Caller) -> VouchedBy | None:
+    """Return who vouches for the person that the token names; a citizen's evidence comes with the request."""
+    if caller.officer is None and caller.citizen is None:
+        return None
+    return "provider" if caller.officer_proven else "client"
 
 
 class _Involved(NamedTuple):

@@ -36,6 +36,7 @@ from oncehub.share.access.rights import require_rights
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.agreements.submission_routing import Desk, load_desks
+from oncehub.share.identity.providers import Providers, load_providers
 from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rules
 from oncehub.share.people.labels import Labels, load_labels
 from oncehub.store.connection import connect
@@ -59,6 +60,7 @@ class Hub:
         desks: the destination of submissions, by the name of the agreement.
         refusals: counts refused requests for the access log.
         metrics: counts and times requests for Prometheus.
+        identity_providers: those that prove citizens and officers.
     """
 
     issuer: str
@@ -80,6 +82,7 @@ class Hub:
     failures: FailureLimits
     refusals: RefusalCounter
     metrics: Metrics
+    identity_providers: Providers
 
     @cached_property
     def verified(self) -> VerifiedTokens:
@@ -141,6 +144,7 @@ def open_hub(settings: Settings) -> Hub:
         failures=FailureLimits(database, key),
         refusals=RefusalCounter(database.transaction),
         metrics=metrics,
+        identity_providers=load_providers(settings),
     )
 
 

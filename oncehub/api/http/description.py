@@ -72,9 +72,14 @@ class Problem(BaseModel):
 
 
 class DeniedProblem(Problem):
-    """A refusal by the agreement; `refused` names the attributes it does not cover, or is empty."""
+    """A refusal by the agreement; `refused` names the attributes it does not cover, or is empty.
+
+    `check` is there where nothing proves the citizen: the check that failed, such as `nonce`; `missing`
+    without evidence.
+    """
 
     refused: list[str] = Field(examples=[["person.religion"]])
+    check: str | None = Field(None, examples=["nonce"])
 
 
 class SequenceProblem(Problem):

@@ -14,3 +14,6 @@ ASSERTION_SECONDS: Final = 300
 
 TOKEN_SECONDS: Final = 600
 """The lifetime of an access token."""
+
+ID_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - the type, not a token
+"""Type of the actor token by which an identity provider proves an officer (RFC 8693 section 3)."""

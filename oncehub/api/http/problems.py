@@ -23,6 +23,7 @@ from oncehub.errors import (
     CorrectionRefused,
     DecisionRefused,
     DecryptionFailed,
+    EvidenceRefused,
     Fault,
     KeyMissing,
     LogUnsigned,
@@ -147,7 +148,8 @@ def _members(error: Exception) -> dict[str, Any]:
         case OutOfSequence():
             return {"last_sequence": error.last_sequence, "epoch": error.epoch}
         case AccessDenied() if not isinstance(error, NotAuthenticated):
-            return {"refused": list(error.refused)}
+            check = {"check": error.check} if isinstance(error, EvidenceRefused) else {}
+            return {"refused": list(error.refused), **check}
         case CorrectionRefused(case=int(case)):
             return {"case": case}
         case NotFetched():

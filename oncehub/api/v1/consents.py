@@ -10,16 +10,17 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
-from oncehub.api.core.hub import TheHub
+from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.core.vouching import EvidenceToken, TheBody, Vouched, vouched_citizen
 from oncehub.api.http.bodies import MOMENT, Answer, Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers
 from oncehub.api.http.terms import require_named, require_search_terms
 from oncehub.config.agreements import AgreementName
 from oncehub.errors import AccessDenied, ConsentRefused
 from oncehub.share.agreements.permissions import (
-    require_actor,
     require_consents,
     require_in_force,
+    require_own,
     require_search,
     today,
 )
@@ -31,6 +32,7 @@ from oncehub.share.consent.consents import (
     record_consent,
     withdraw_consent,
 )
+from oncehub.share.consent.evidence import Evidence
 from oncehub.share.people.lookup import Person
 
 router = APIRouter(prefix="/v1/consents", tags=["consents"])
@@ -67,6 +69,7 @@ class ConsentRequest(Body):
     text: ConsentText
     given_at: Annotated[AwareDatetime, MOMENT]
     proof: ConsentProof
+    evidence: EvidenceToken = None
 
 
 class ConsentAnswer(BaseModel):
@@ -80,6 +83,7 @@ class ConsentQuery(Body):
     """Whose consents to show."""
 
     search: SearchTerms
+    evidence: EvidenceToken = None
 
 
 class ConsentLine(Answer):
@@ -106,6 +110,7 @@ class WithdrawalRequest(Body):
 
     withdrawn_at: Annotated[AwareDatetime, MOMENT]
     proof: ConsentProof
+    evidence: EvidenceToken = None
 
 
 class WithdrawalAnswer(BaseModel):
@@ -119,7 +124,9 @@ class WithdrawalAnswer(BaseModel):
 
 
 @router.post("", status_code=201, operation_id="recordConsent", responses=answers(404, 409))
-def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentAnswer:
+def consent(
+    body: ConsentRequest, sent: TheBody, hub: TheHub, caller: TheCaller, request_id: RequestId
+) -> ConsentAnswer:
     """Record a citizen's consent; recording the same consent again returns the same id."""
     require_named(body.attributes, hub.attributes)
     require_search_terms(body.search, hub.attributes)
@@ -133,7 +140,8 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
             raise ConsentRefused(
                 f"the agreement {agreement.name} has another purpose than the one consented to"
             )
-        person = _citizen(request, body.search)
+        citizen = vouched_citizen(hub, request, sent, "/v1/consents")
+        person = _person(request, citizen, body.search)
         recorded = record_consent(
             request.connection,
             agreement,
@@ -141,7 +149,7 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
             body.attributes,
             text=ShownText(body.text.version, body.text.sha256),
             given_at=body.given_at,
-            proof=_proof(request, body.proof),
+            proof=_proof(hub, request, citizen, body.proof),
             under=request.agreement,
         )
         # The answer discloses no attribute.
@@ -150,30 +158,41 @@ def consent(body: ConsentRequest, hub: TheHub, caller: TheCaller, request_id: Re
 
 
 @router.post("/query", operation_id="listConsents", responses=answers(404))
-def query(body: ConsentQuery, hub: TheHub, caller: TheCaller, request_id: RequestId) -> ConsentsAnswer:
+def query(
+    body: ConsentQuery, sent: TheBody, hub: TheHub, caller: TheCaller, request_id: RequestId
+) -> ConsentsAnswer:
     """Show a citizen's consents to the agreements whose consents the caller records."""
     require_search_terms(body.search, hub.attributes)
     with audited_request(hub, caller, request_id, "consent") as request:
         own = require_consents(request.agreement)
-        person = _citizen(request, body.search)
+        citizen = vouched_citizen(hub, request, sent, "/v1/consents/query")
+        person = _person(request, citizen, body.search)
         found = consents_of(request.connection, request.agreement, person.key, own)
         return ConsentsAnswer.model_validate({"consents": found, "request_id": str(request_id)})
 
 
 @router.post("/{consent_id}/withdrawal", operation_id="withdrawConsent", responses=answers(409))
 def withdrawal(
-    consent_id: UUID, body: WithdrawalRequest, hub: TheHub, caller: TheCaller, request_id: RequestId
+    consent_id: UUID,
+    body: WithdrawalRequest,
+    sent: TheBody,
+    *,
+    hub: TheHub,
+    caller: TheCaller,
+    request_id: RequestId,
 ) -> WithdrawalAnswer:
     """Withdraw a consent: once this is answered, no request is answered on the basis of the consent."""
     with audited_request(hub, caller, request_id, "consent") as request:
+        own = require_consents(request.agreement)
+        citizen = vouched_citizen(hub, request, sent, f"/v1/consents/{consent_id}/withdrawal")
         withdrawn = withdraw_consent(
             request.connection,
             hub.deadlines,
             consent_id,
-            require_consents(request.agreement),
+            own,
             withdrawn_at=body.withdrawn_at,
-            proof=_proof(request, body.proof),
-            person_key=_acting_citizen(request),
+            proof=_proof(hub, request, citizen, body.proof),
+            person_key=_acting_citizen(request, citizen),
             under=request.agreement,
         )
         request.person_key = withdrawn.person_key
@@ -186,24 +205,27 @@ def withdrawal(
         )
 
 
-def _citizen(request: AuditedRequest, search: dict[str, str]) -> Person:
-    """Find the citizen for whom the portal or an officer acts; no value is read."""
+def _person(request: AuditedRequest, citizen: Vouched, search: dict[str, str]) -> Person:
+    """Find the citizen who acts; no value is read."""
     require_search(request.agreement, search)
-    require_actor(request.caller.citizen, request.caller.officer, search)
+    require_own(citizen.number, search)
     return request.find(search)
 
 
-def _acting_citizen(request: AuditedRequest) -> str | None:
-    """Return the key of the citizen who acts by themselves; None where an officer acts."""
-    citizen = request.caller.citizen
-    return _citizen(request, {"person.personal_id": citizen}).key if citizen else None
+def _acting_citizen(request: AuditedRequest, citizen: Vouched) -> str | None:
+    """Return the key of the citizen who acts by themselves; None where an officer vouches for them."""
+    number = citizen.number
+    return _person(request, citizen, {"person.personal_id": number}).key if number else None
 
 
-def _proof(request: AuditedRequest, proof: ConsentProof) -> Proof:
+def _proof(hub: Hub, request: AuditedRequest, citizen: Vouched, proof: ConsentProof) -> Proof:
     caller = request.caller
-    if (caller.officer if proof.channel == "counter" else caller.citizen) is None:
+    if (caller.officer if proof.channel == "counter" else citizen.number) is None:
         raise AccessDenied(
-            "name the person in the assertion's claim act: the citizen whom you have authenticated, with "
-            "role citizen; at a counter the officer"
+            "the channel is of another: at a counter the assertion's claim act names the officer; elsewhere "
+            "the citizen acts, whom their identity provider proves"
         )
-    return Proof(proof.channel, proof.reference, caller.officer, caller.client_id)
+    assert request.vouched_by is not None
+    evidence = citizen.evidence and Evidence(hub.home, *citizen.evidence)
+    recorded = (caller.officer, caller.client_id, request.vouched_by)
+    return Proof(proof.channel, proof.reference, *recorded, evidence)

@@ -13,13 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from oncehub.api.core.audited_request import AuditedRequest, RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import Hub, TheHub
+from oncehub.api.core.vouching import EvidenceToken, TheBody, vouched_citizen
 from oncehub.api.http.bodies import NAME, Body, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.procedures import Procedure
 from oncehub.errors import Fault, SubmissionInvalid, SubmissionRefused
-from oncehub.share.agreements.permissions import require_procedure, require_search, require_submissions, today
+from oncehub.share.agreements.permissions import (
+    require_own,
+    require_procedure,
+    require_search,
+    require_submissions,
+    today,
+)
 from oncehub.share.agreements.procedures import named
 from oncehub.share.agreements.submission_routing import Desk, Record
 from oncehub.share.forms.prefill import FormRequest
@@ -27,6 +34,7 @@ from oncehub.share.forms.submission_answers import Answer, Answers, Kind
 from oncehub.share.forms.submissions import (
     OpenForm,
     Opening,
+    Submitted,
     content_digest,
     find_open_form,
     require_open,
@@ -83,6 +91,7 @@ class SubmissionRequest(Body):
     search: SearchTerms
     dossier: DossierCode
     answers: Annotated[dict[str, GivenAnswer], Field(max_length=200)]
+    evidence: EvidenceToken = None
 
 
 class SubmissionAnswer(BaseModel):
@@ -110,6 +119,8 @@ _NO_FORM = Fault(("request_id",), "is not of a form that was filled for this cli
 def submit(
     code: Annotated[str, Path(pattern=NAME)],
     body: SubmissionRequest,
+    sent: TheBody,
+    *,
     hub: TheHub,
     caller: TheCaller,
     request_id: RequestId,
@@ -121,10 +132,12 @@ def submit(
         hub, caller, request_id, "submission", procedure=known.id if known else None
     ) as request:
         require_submissions(request.agreement)
+        citizen = vouched_citizen(hub, request, sent, f"/v1/procedures/{code}/submissions")
         opening = Opening(body.request_id, caller.client_id, request.agreement)
         form = find_open_form(request.connection, opening)
         procedure = require_procedure(request.agreement, known, code, form.day if form else today())
         require_search(request.agreement, body.search)
+        require_own(citizen.number, body.search)
         if form is None or form.procedure != procedure.id:
             raise SubmissionInvalid([_NO_FORM])
         returned = _Returned(hub, request, body, opening, procedure)
@@ -171,7 +184,8 @@ class _Returned:
         records = self._records(values | dict(stated.values()), items)
         self.request.attributes = tuple(sorted(records))
         kept = [name for name, attribute in items.items() if attribute in records]
-        if take(self.request.connection, self.opening, self.body.dossier, self._digest(), kept):
+        submitted = Submitted(self.body.dossier, self._digest(), tuple(kept), self.request.vouched_by)
+        if take(self.request.connection, self.opening, submitted):
             self._desk.submit(self.request.connection, list(records.values()))
 
     def answer(self, form: OpenForm) -> SubmissionAnswer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
@@ -9,19 +11,33 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from oncehub.api.auth.assertions import verify_assertion
-from oncehub.api.auth.tokens import Caller, check_pinned, claimed_client, issue_token
+from oncehub.api.auth.assertions import assertion_id, verify_assertion
+from oncehub.api.auth.tokens import Caller, check_officer, check_pinned, claimed_client, issue_token
 from oncehub.api.core.hub import Hub, TheHub
-from oncehub.api.http.oauth import ASSERTION_TYPE, TOKEN_SECONDS
-from oncehub.errors import NotAuthenticated
+from oncehub.api.http.oauth import ASSERTION_TYPE, ID_TOKEN_TYPE, TOKEN_SECONDS
+from oncehub.errors import EvidenceRefused, NotAuthenticated
+from oncehub.share.identity.evidence import Expected, use_up, verify_evidence
+from oncehub.share.identity.nonce import officer_sign_in
+from oncehub.store.connection import Connection
 
 _FORM = "application/x-www-form-urlencoded"
-_PARAMETERS = ("grant_type", "client_assertion_type", "client_assertion", "client_id")
+_PARAMETERS = (
+    "grant_type",
+    "client_assertion_type",
+    "client_assertion",
+    "client_id",
+    "actor_token",
+    "actor_token_type",
+)
 
 _ASSERTION = """
 A JWT signed by one of the client's keys (Ed25519 or ES256; header `kid`: the key's RFC 7638 thumbprint), used
 once. Claims: `iss` and `sub` the client's id, `aud` the hub's identifier and nothing else, `exp` at most five
 minutes ahead, `jti` a number used once; `act`, `{"sub": "…"}`, names the officer who acts through the client.
+"""
+_OFFICER_EVIDENCE = """
+An ID token by which an identity provider proves the officer whom the assertion names; its nonce is computed
+from the assertion's `jti`.
 """
 
 _REQUEST_BODY: dict[str, Any] = {
@@ -42,6 +58,11 @@ _REQUEST_BODY: dict[str, Any] = {
                     "client_id": {
                         "type": "string",
                         "description": "Where it is sent, the assertion's subject.",
+                    },
+                    "actor_token": {"type": "string", "maxLength": 16_384, "description": _OFFICER_EVIDENCE},
+                    "actor_token_type": {
+                        "const": ID_TOKEN_TYPE,
+                        "description": "Required with actor_token (RFC 8693 section 2.1).",
                     },
                 },
             }
@@ -121,6 +142,8 @@ def token(request: Request, hub: TheHub, form: Annotated[dict[str, Any], Depends
         raise TokenRefused(
             400, "invalid_request", f"send client_assertion_type={ASSERTION_TYPE} and client_assertion"
         )
+    if form.get("actor_token") and form.get("actor_token_type") != ID_TOKEN_TYPE:
+        raise TokenRefused(400, "invalid_request", f"send actor_token_type={ID_TOKEN_TYPE} with actor_token")
     request.state.claimed = claimed_client(form["client_assertion"])
     try:
         caller = _authenticated(hub, form)
@@ -138,7 +161,28 @@ def _authenticated(hub: Hub, form: dict[str, Any]) -> Caller:
     """Return the client that signed the assertion, which is used up."""
     with hub.database.transaction() as connection:
         caller = verify_assertion(connection, form["client_assertion"], hub.issuer)
-        check_pinned(caller, hub.agreement(caller.agreement))
+        agreement = hub.agreement(caller.agreement)
+        check_pinned(caller, agreement)
+        if form.get("actor_token"):
+            try:
+                caller = _proven_officer(hub, connection, caller, form)
+            except EvidenceRefused as error:
+                raise NotAuthenticated(f"the officer is not proven ({error.check}): {error}") from None
+        check_officer(caller, agreement)
     if form.get("client_id") not in (None, caller.client_id):
         raise NotAuthenticated("client_id is not the assertion's subject")
     return caller
+
+
+def _proven_officer(hub: Hub, connection: Connection, caller: Caller, form: dict[str, Any]) -> Caller:
+    """Return the caller with the officer whom the actor token proves; the actor token is used up."""
+    agreement = hub.agreement(caller.agreement)
+    asked = officer_sign_in(
+        hub.issuer, caller.client_id, agreement.name, assertion_id(form["client_assertion"])
+    )
+    expected = Expected("officers", agreement.agency.id, asked.nonce(), time.time())
+    proven = verify_evidence(hub.identity_providers, form["actor_token"], expected)
+    if proven.subject != caller.officer:
+        raise EvidenceRefused("subject", "it is of another than the assertion's claim act names")
+    use_up(connection, proven)
+    return replace(caller, officer_proven=True)

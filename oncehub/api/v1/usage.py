@@ -11,10 +11,17 @@ from pydantic.alias_generators import to_camel
 
 from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
 from oncehub.api.core.hub import TheHub
+from oncehub.api.core.vouching import EvidenceToken, TheBody, vouched_citizen
 from oncehub.api.http.bodies import MOMENT, WHOLE_NUMBER, SearchTerms
 from oncehub.api.http.description import answers
 from oncehub.api.http.terms import require_search_terms
-from oncehub.share.agreements.permissions import require_citizen, require_usage, today
+from oncehub.share.agreements.permissions import (
+    require_citizen_view,
+    require_own,
+    require_search,
+    require_usage,
+    today,
+)
 from oncehub.share.data_subjects.usage import Period, find_usages
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"])
@@ -43,12 +50,13 @@ class UsagePeriod(_Body):
 
 
 class UsageRequest(_Body):
-    """Which requests for the data of the citizen named in the token to list."""
+    """Which requests for the data of the citizen who asks to list."""
 
     search: SearchTerms
     period: UsagePeriod = UsagePeriod()
     offset: Annotated[int, Field(ge=0, le=100_000), WHOLE_NUMBER] = 0
     limit: Annotated[int, Field(ge=1, le=500), WHOLE_NUMBER] = 50
+    evidence: EvidenceToken = None
 
 
 class UsageLine(_Answer):
@@ -77,11 +85,16 @@ class UsageAnswer(_Answer):
 
 
 @router.post("/find", operation_id="findUsage", responses=answers(404))
-def find(body: UsageRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> UsageAnswer:
-    """Show the citizen named in the token who received their data; this request is itself a usage."""
+def find(
+    body: UsageRequest, sent: TheBody, hub: TheHub, caller: TheCaller, request_id: RequestId
+) -> UsageAnswer:
+    """Show a citizen, whom evidence proves, who received their data; this request is itself a usage."""
     require_search_terms(body.search, hub.attributes)
     with audited_request(hub, caller, request_id, "usage") as request:
-        require_usage(require_citizen(request.agreement, caller.citizen, body.search))
+        require_usage(require_citizen_view(request.agreement))
+        citizen = vouched_citizen(hub, request, sent, "/v1/usage/find")
+        require_search(request.agreement, body.search)
+        require_own(citizen.number, body.search)
         person = request.find(body.search)
         page = find_usages(
             request.connection,

@@ -17,6 +17,7 @@ from oncehub.share.agreements.checks import (
     consent_faults,
     everything_faults,
     overlap_faults,
+    proof_faults,
     purpose_faults,
     read_purposes,
     recorder_faults,
@@ -27,6 +28,7 @@ from oncehub.share.agreements.checks import (
 from oncehub.share.agreements.faults import at, listed, misnamed, raise_faults, repeated, unknown
 from oncehub.share.agreements.population import Catalogues, population_faults
 from oncehub.share.agreements.procedures import known_relations, load_procedures, shareable_attributes
+from oncehub.share.identity.providers import load_providers
 
 SEARCHABLE = ("person.national_id_9", "person.passport", "person.personal_id", "person.tax_code")
 """Attributes that a person may be looked for by: those that `truth.identifier` holds."""
@@ -59,6 +61,17 @@ def load_agreements(settings: Settings) -> dict[str, Agreement]:
     raise_faults([*faults, *recorder_faults(agreements), *overlap_faults(agreements)])
     raise_faults(list(stream_faults(settings, agreements)))
     return {agreement.name: agreement for agreement in agreements}
+
+
+def check_proofs(settings: Settings) -> None:
+    """Check the identity providers, and that the agreements' citizens and officers can be proven.
+
+    Raises:
+        ConfigError: one line per fault, with file, line and column.
+    """
+    providers = load_providers(settings)
+    agreements = load_folder(settings.mappings / "agreements", Agreement)
+    raise_faults([fault for agreement in agreements for fault in proof_faults(agreement, providers)])
 
 
 def find_agreement(settings: Settings, name: str) -> Agreement:

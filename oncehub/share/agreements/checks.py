@@ -18,7 +18,8 @@ from oncehub.config.entities import Attribute
 from oncehub.config.privacy import RevealRules
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings
-from oncehub.share.agreements.faults import at, listed, unknown
+from oncehub.share.agreements.faults import at, listed, repeated, unknown
+from oncehub.share.identity.providers import Providers, proves
 
 PREFIX = "dpv:"
 
@@ -118,6 +119,35 @@ def everything_faults(agreement: Agreement, known: Collection[str]) -> Iterator[
             "the purpose needs"
         )
 
+
+def proof_faults(agreement: Agreement, providers: Providers) -> Iterator[str]:
+    """Find what nobody can do for want of an identity provider, and exceptions for what nobody may do."""
+    opened, agency = agreement.citizen_actions(), agreement.agency.id
+    for key in ("claimed", "at_counter"):
+        for place, action, again in listed(agreement, ("citizens", key), getattr(agreement.citizens, key)):
+            if action not in opened:
+                yield f"{place}: citizens do not {_DONE[action]} under this agreement; remove it"
+            elif again:
+                yield repeated(place, action)
+    if opened - {*agreement.citizens.claimed} and not proves(providers, "citizens", agency):
+        yield (
+            f"{at(agreement, 'citizens')}: no identity provider proves citizens to {agency}; name its "
+            "client ids under audiences of one, or the actions under claimed"
+        )
+    demanded = agreement.officers == "proven" or agreement.citizens.at_counter
+    if demanded and not proves(providers, "officers", agency):
+        yield (
+            f"{at(agreement, 'officers')}: no identity provider proves officers of {agency}; name its "
+            "client ids under audiences of one"
+        )
+
+
+_DONE: dict[str, str] = {
+    "consent": "consent",
+    "correction_request": "request corrections",
+    "submission": "submit forms",
+    "usage": "see who had their data",
+}
 
 _NO_CONSENT_COVERS = ("papers", "relatives", "corrections", "cases", "citizen_view")
 """Keys of an agreement that disclose more than the attributes that a person has consented to."""

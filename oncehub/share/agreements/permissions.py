@@ -8,7 +8,7 @@ from datetime import date, datetime
 from oncehub.clock import VIETNAM
 from oncehub.config.agreements import Agreement, Cases, CitizenView, Corrections
 from oncehub.config.procedures import Procedure
-from oncehub.errors import AccessDenied
+from oncehub.errors import AccessDenied, EvidenceRefused
 from oncehub.share.agreements.procedures import had_code
 
 
@@ -116,37 +116,25 @@ def require_consents(agreement: Agreement, other: str | None = None) -> tuple[st
     return agreement.records_consent_for
 
 
-def require_citizen(agreement: Agreement, citizen: str | None, search: Mapping[str, str]) -> CitizenView:
-    """Return what the agreement opens to the citizen for whom the caller acts.
+def require_citizen_view(agreement: Agreement) -> CitizenView:
+    """Return what the agreement opens to citizens.
 
     Raises:
-        AccessDenied: when it opens nothing, no citizen is named, or the request is about another person.
+        AccessDenied: when it opens nothing.
     """
     if agreement.citizen_view is None:
         raise AccessDenied("the agreement does not open a view for citizens")
-    if citizen is None:
-        raise AccessDenied(
-            "this is for citizens only: name the one you have authenticated in the assertion's claim act, "
-            "with their personal number as sub and role citizen"
-        )
-    if search != {"person.personal_id": citizen}:
-        raise AccessDenied("a citizen sees their own data only")
     return agreement.citizen_view
 
 
-def require_actor(citizen: str | None, officer: str | None, search: Mapping[str, str]) -> None:
-    """Check that a citizen acts for themselves, or that an officer acts.
+def require_own(citizen: str | None, search: Mapping[str, str]) -> None:
+    """Check that a request is about the citizen who acts; None: a proven officer vouches for its person.
 
     Raises:
-        AccessDenied: when neither is named, or a citizen asks about another person.
+        EvidenceRefused: when it is about another person.
     """
-    if citizen is None and officer is None:
-        raise AccessDenied(
-            "name in the assertion's claim act who asks: the citizen whom you have authenticated, with role "
-            "citizen, or the officer"
-        )
     if citizen is not None and search != {"person.personal_id": citizen}:
-        raise AccessDenied("a citizen acts for themselves only")
+        raise EvidenceRefused("subject", "the request is about another person than the citizen who acts")
 
 
 def require_usage(view: CitizenView) -> None:

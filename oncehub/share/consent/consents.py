@@ -14,9 +14,11 @@ from typing import Any, Literal
 
 from psycopg2 import sql
 
+from oncehub.audit.log.entries import VouchedBy
 from oncehub.config.agreements import Agreement
 from oncehub.config.privacy import DeadlineRules
 from oncehub.errors import AccessDenied, ConsentNotFound, ConsentRefused
+from oncehub.share.consent.evidence import Evidence
 from oncehub.share.data_subjects.requests import Due, due, open_request
 from oncehub.share.roles import as_agreement, rows_as, schemas_for
 from oncehub.store.connection import Connection
@@ -28,9 +30,10 @@ _CLOCKS_APART = timedelta(minutes=5)
 
 _RECORD = """
 insert into {share}.consent (consent_id, person_key, agreement, agency, purpose, attributes, text_version,
-    text_digest, given_at, channel, reference, officer, recorded_by)
+    text_digest, given_at, channel, reference, officer, recorded_by, vouched_by)
 values (%(consent_id)s, %(person_key)s, %(agreement)s, %(agency)s, %(purpose)s, %(attributes)s,
-    %(text_version)s, %(text_digest)s, %(given_at)s, %(channel)s, %(reference)s, %(officer)s, %(recorded_by)s)
+    %(text_version)s, %(text_digest)s, %(given_at)s, %(channel)s, %(reference)s, %(officer)s, %(recorded_by)s,
+    %(vouched_by)s)
 on conflict do nothing
 """
 
@@ -42,8 +45,10 @@ from {share}.consent_proven_by(%(agreement)s, %(channel)s, %(reference)s)
 """
 
 _WITHDRAW = """
-insert into {share}.consent_withdrawal (consent_id, withdrawn_at, channel, reference, officer, recorded_by)
-values (%(consent_id)s, %(withdrawn_at)s, %(channel)s, %(reference)s, %(officer)s, %(recorded_by)s)
+insert into {share}.consent_withdrawal (consent_id, withdrawn_at, channel, reference, officer, recorded_by,
+    vouched_by)
+values (%(consent_id)s, %(withdrawn_at)s, %(channel)s, %(reference)s, %(officer)s, %(recorded_by)s,
+    %(vouched_by)s)
 on conflict do nothing
 """
 
@@ -63,12 +68,17 @@ class Proof:
         reference: of the transaction, or of the paper.
         officer: who recorded it; required at a counter.
         recorded_by: the client that recorded it.
+        vouched_by: who vouches for the citizen: see `oncehub.audit.log.entries.Entry`; `operator` where the
+            hub's operator recorded it.
+        evidence: by which an identity provider proved the citizen; it is kept.
     """
 
     channel: Channel
     reference: str
     officer: str | None
     recorded_by: str
+    vouched_by: VouchedBy | Literal["operator"]
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +169,8 @@ def record_consent(
     }
     values |= vars(proof)
     if _written(connection, under, _RECORD, values):
+        if proof.evidence:
+            proof.evidence.keep(connection, str(values["consent_id"]), "given")
         return str(values["consent_id"])
     known = rows_as(connection, under, _PROVEN, values)
     if not known or not known[0]["same"]:
@@ -207,6 +219,8 @@ def withdraw_consent(
         (current,) = rows_as(connection, under, _FIND, values)
         withdrawn_at = current["withdrawn_at"]
         return Withdrawn(person_key, agreement, withdrawn_at, due(rules, "withdrawal", withdrawn_at))
+    if proof.evidence:
+        proof.evidence.keep(connection, str(consent_id), "withdrawn")
     opened = open_request(
         connection,
         rules,
@@ -215,6 +229,7 @@ def withdraw_consent(
         withdrawn_at,
         agreement=agreement,
         consent_id=str(consent_id),
+        vouched_by=proof.vouched_by,
     )
     return Withdrawn(person_key, agreement, withdrawn_at, opened.due)
 

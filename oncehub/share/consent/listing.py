@@ -41,6 +41,7 @@ class RecordedConsent:
     reference: str
     officer: str | None
     recorded_by: str
+    vouched_by: str | None
     recorded_at: datetime
     withdrawn_at: datetime | None
     withdrawal_channel: Channel | None
@@ -51,7 +52,8 @@ class RecordedConsent:
 _LIST = """
 select
     c.consent_id::text, c.person_key::text, c.agreement, c.agency, c.purpose, c.attributes, c.text_version,
-    c.text_digest, c.given_at, c.channel, c.reference, c.officer, c.recorded_by, c.recorded_at,
+    c.text_digest, c.given_at, c.channel, c.reference, c.officer, c.recorded_by, c.vouched_by,
+    c.recorded_at,
     w.withdrawn_at, w.channel as withdrawal_channel, w.reference as withdrawal_reference,
     w.recorded_by as withdrawn_by
 from share.consent c left join share.consent_withdrawal w using (consent_id)

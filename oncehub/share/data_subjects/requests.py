@@ -11,6 +11,7 @@ from typing import Literal
 import psycopg2
 from psycopg2.extras import RealDictCursor
 
+from oncehub.audit.log.entries import VouchedBy
 from oncehub.clock import VIETNAM
 from oncehub.config.privacy import DeadlineRules, Holidays, RequestKind
 from oncehub.errors import RequestStepRefused
@@ -94,9 +95,9 @@ class CitizenRequest:
 
 _OPEN = """
 insert into share.request (request_id, kind, party, person_key, agreement, consent_id, case_id, received_at,
-    answer_by, due_on)
+    answer_by, due_on, vouched_by)
 values (%(request_id)s, %(kind)s, %(party)s, %(person_key)s, %(agreement)s, %(consent_id)s, %(case_id)s,
-    %(received_at)s, %(answer_by)s, %(due_on)s)
+    %(received_at)s, %(answer_by)s, %(due_on)s, %(vouched_by)s)
 """
 
 _LIST = """
@@ -127,6 +128,7 @@ def open_request(
     agreement: str | None = None,
     consent_id: str | None = None,
     case_id: int | None = None,
+    vouched_by: VouchedBy | Literal["operator"] | None = None,
 ) -> Opened:
     """Open a request within the caller's transaction.
 
@@ -140,6 +142,7 @@ def open_request(
         agreement: the one it concerns, if one.
         consent_id: the consent that is withdrawn.
         case_id: the case that a correction became.
+        vouched_by: who vouches for the person, where it was asked whether it is them.
     """
     dates = due(rules, kind, received_at, party)
     request_id = str(uuid.uuid4())
@@ -154,6 +157,7 @@ def open_request(
         "received_at": received_at,
         "answer_by": dates.answer_by,
         "due_on": dates.due_on,
+        "vouched_by": vouched_by,
     }
     with connection.cursor() as cursor:
         cursor.execute(_OPEN, values)

@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 from psycopg2.extras import Json
 
+from oncehub.audit.log.entries import VouchedBy
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.errors import SubmissionRefused
@@ -33,8 +34,8 @@ _FIND = "select * from {share}.opened_form(%(request)s::uuid, %(client)s, %(agre
 
 # Without a target for the conflict no right to read is needed.
 _SUBMIT = """
-insert into share.submission (request_id, dossier, digest, kept)
-values (%s::uuid, %s, %s, %s::text[])
+insert into share.submission (request_id, dossier, digest, kept, vouched_by)
+values (%s::uuid, %s, %s, %s::text[], %s)
 on conflict do nothing
 """
 
@@ -146,13 +147,35 @@ def find_open_form(connection: Connection, opening: Opening) -> OpenForm | None:
     )
 
 
-def take(connection: Connection, opening: Opening, dossier: str, digest: bytes, kept: list[str]) -> bool:
+@dataclass(frozen=True)
+class Submitted:
+    """What is recorded of answers that are taken.
+
+    Attributes:
+        digest: see `content_digest`.
+        kept: names of the items that the hub keeps an attribute for.
+        vouched_by: who vouches for the citizen: see `oncehub.audit.log.entries.Entry`.
+    """
+
+    dossier: str
+    digest: bytes
+    kept: tuple[str, ...]
+    vouched_by: VouchedBy | None
+
+
+def take(connection: Connection, opening: Opening, submitted: Submitted) -> bool:
     """Record, within the caller's transaction, that the form was answered; False when it was before.
 
     Of two that come at once the second waits for the first to commit.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_SUBMIT, (str(opening.request_id), dossier, digest, sorted(kept)))
+        cursor.execute(
+            _SUBMIT,
+            (
+                *(str(opening.request_id), submitted.dossier, submitted.digest),
+                *(sorted(submitted.kept), submitted.vouched_by),
+            ),
+        )
         return cursor.rowcount == 1
 
 

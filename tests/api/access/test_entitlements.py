@@ -152,7 +152,7 @@ def held(
                 ["person.full_name"],
                 text=ShownText("1", "a" * 64),
                 given_at=datetime.now(UTC),
-                proof=Proof("vneid", f"of {person}", None, "portal"),
+                proof=Proof("vneid", f"of {person}", None, "portal", "provider"),
             )
             write(database, entry(person=f"pseudonym of {person}"))
         return person

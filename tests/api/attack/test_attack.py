@@ -301,9 +301,11 @@ def test_the_form_of_another_client_is_as_none(admit: Callable[..., Any], secret
     other.lookup(secret.who, [secret.covered[0]])
 
     def submit(request_id: str) -> tuple[int, dict[str, Any], list[str]]:
+        path = f"/v1/procedures/{code}/submissions"
         body = {"request_id": request_id, "search": secret.who, "dossier": "D-1", "answers": {}}
+        body = other.proving(secret.who["person.personal_id"], path, body)
         with counting(hub) as noted:
-            answer = other.http.post(f"/v1/procedures/{code}/submissions", json=body, headers=other.headers())
+            answer = other.http.post(path, json=body, headers=other.headers())
         assert not {word for words in secret.words.values() for word in words if word in answer.text}
         return answer.status_code, {**answer.json(), "instance": ""}, noted
 

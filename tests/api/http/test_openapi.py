@@ -33,6 +33,9 @@ def http(editable: Settings) -> Iterator[TestClient]:
     text = re.sub(
         r"limits: .*", "limits: {per_second: 1000000, per_day: 1000000000}", path.read_text("utf-8")
     )
+    # No generated request holds evidence.
+    claimed = "{claimed: [consent, correction_request, submission, usage]}"
+    text = re.sub("citizens: .*", f"citizens: {claimed}", text)
     more = {"cases": "{kinds: [wrong_person], sources: [portal]}", "corrections": "{source: portal}"}
     for name, content in more.items():
         text += f"{name}: {content}\n" if f"\n{name}:" not in text else ""

@@ -290,11 +290,9 @@ def send_back(agency: Any, form: dict[str, Any], given: dict[str, Any]) -> Any:
     answers |= {name: {"kind": "none"} for name in form["missing_items"]}
     who = form["items"]["personal_id"]["value"]
     body = {"request_id": form["request_id"], "search": {"person.personal_id": who}, "dossier": "G01-1"}
-    return agency.http.post(
-        f"/v1/procedures/{CODE}/submissions",
-        json=body | {"answers": answers | {ITEM: given}},
-        headers=agency.headers(),
-    )
+    path = f"/v1/procedures/{CODE}/submissions"
+    body |= {"answers": answers | {ITEM: given}}
+    return agency.http.post(path, json=agency.proving(who, path, body), headers=agency.headers())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -214,11 +216,21 @@ def test_an_officer_decides_a_case_through_the_client(
 
 
 def test_a_portal_shows_a_citizen_who_had_their_data_and_takes_what_is_wrong(
-    client: HubClient, running: Running, believe: Callable[..., str], tmp_path: Path, web: requests.Session
+    client: HubClient,
+    running: Running,
+    believe: Callable[..., str],
+    tmp_path: Path,
+    web: requests.Session,
+    providers: dict[str, Any],
 ) -> None:
     believe(personal_id=ID, full_name="Nguyễn Thị An", phone="+84912345678")
     key = (tmp_path / "agency.pem").read_bytes()
-    citizen = HubClient(running.url, "portal", key, web, citizen=ID)
+    citizen = HubClient(
+        *(running.url, "portal", key, web),
+        citizen=ID,
+        agreement="portal-residence",
+        prove_citizen=partial(providers["citizens"].id_token, ID),
+    )
     client.lookup(WHO, ["person.full_name"])
     assert [use["receiverSystem"] for use in citizen.usage(limit=1)["usages"]] == ["portal"]
     made = citizen.correct("person.phone", "+84987654321", "số cũ đã trả lại")

@@ -17,7 +17,6 @@ ID = "001084000999"
 WHO = {"person.personal_id": ID}
 NOBODY = {"person.personal_id": "001084000111"}
 NAME = ["person.full_name"]
-CITIZEN = {"sub": ID, "role": "citizen"}
 DIGEST = "a" * 64
 
 
@@ -31,13 +30,16 @@ def bank(admit: Callable[..., Any]) -> Any:
     return admit("bank-accounts")
 
 
-def acting(agency: Any, act: dict[str, str]) -> dict[str, str]:
-    """Headers of a token that names who acts through the agency."""
-    token = agency.ask_token(agency.assertion(act=act)).json()["access_token"]
-    return {"Authorization": f"Bearer {token}"}
+def acting(agency: Any, path: str, body: dict[str, Any], citizen: str, officer: str | None = None) -> Any:
+    """Ask as a citizen whom their provider proves, or at a counter by an officer who is proven as well."""
+    if officer is not None:
+        return agency.http.post(path, json=body, headers=agency.as_officer(officer, proven=True))
+    return agency.http.post(path, json=agency.proving(citizen, path, body), headers=agency.headers())
 
 
-def consenting(agency: Any, attributes: list[str], act: dict[str, str] = CITIZEN, **changes: Any) -> Any:
+def consenting(
+    agency: Any, attributes: list[str], citizen: str = ID, officer: str | None = None, **changes: Any
+) -> Any:
     body = {
         "search": WHO,
         "agreement": "bank-accounts",
@@ -47,21 +49,19 @@ def consenting(agency: Any, attributes: list[str], act: dict[str, str] = CITIZEN
         "given_at": datetime.now(UTC).isoformat(),
         "proof": {"channel": "vneid", "reference": f"VNEID-{uuid.uuid4()}"},
     }
-    return agency.http.post("/v1/consents", json=body | changes, headers=acting(agency, act))
+    return acting(agency, "/v1/consents", body | changes, citizen, officer)
 
 
-def withdrawing(agency: Any, consent: str, act: dict[str, str] = CITIZEN, **changes: Any) -> Any:
+def withdrawing(agency: Any, consent: str, citizen: str = ID, **changes: Any) -> Any:
     body = {
         "withdrawn_at": datetime.now(UTC).isoformat(),
         "proof": {"channel": "vneid", "reference": f"VNEID-{uuid.uuid4()}"},
     }
-    return agency.http.post(
-        f"/v1/consents/{consent}/withdrawal", json=body | changes, headers=acting(agency, act)
-    )
+    return acting(agency, f"/v1/consents/{consent}/withdrawal", body | changes, citizen)
 
 
 def shown(agency: Any, search: dict[str, str] = WHO) -> Any:
-    return agency.http.post("/v1/consents/query", json={"search": search}, headers=acting(agency, CITIZEN))
+    return acting(agency, "/v1/consents/query", {"search": search}, ID)
 
 
 def told(answer: Any) -> tuple[Any, ...]:
@@ -139,15 +139,14 @@ def test_a_consent_names_every_attribute_and_the_purpose(portal: Any, an: str) -
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     assert consenting(portal, NAME, given_at=later).status_code == 409
     assert consenting(portal, NAME, proof={"channel": "vneid", "reference": ID}).status_code == 422
-    nobody = {"sub": "001084000111", "role": "citizen"}
-    assert consenting(portal, NAME, nobody, search=NOBODY).status_code == 404
+    assert consenting(portal, NAME, "001084000111", search=NOBODY).status_code == 404
 
 
 def test_a_citizen_acts_for_themselves_alone(
     portal: Any, an: str, believe: Callable[..., str], database: Connection
 ) -> None:
     believe(personal_id="001084000222", full_name="Lê Văn Bình")
-    other = {"sub": "001084000222", "role": "citizen"}
+    other = "001084000222"
     consent = consenting(portal, NAME).json()["consent"]
     assert consenting(portal, NAME, other).status_code == 403
     assert withdrawing(portal, consent, other).status_code == 404
@@ -162,11 +161,11 @@ def test_a_citizen_acts_for_themselves_alone(
 def test_at_a_counter_an_officer_takes_it_down(portal: Any, an: str, database: Connection) -> None:
     proof = {"channel": "counter", "reference": "H26.12-260603-0001"}
     assert consenting(portal, NAME, proof=proof).status_code == 403
-    assert consenting(portal, NAME, {"sub": "can-bo-7"}, proof=proof).status_code == 201
-    assert consenting(portal, NAME, {"sub": "can-bo-7"}).status_code == 403
+    assert consenting(portal, NAME, officer="can-bo-7", proof=proof).status_code == 201
+    assert consenting(portal, NAME, officer="can-bo-7").status_code == 403
     with database.cursor() as cursor:
-        cursor.execute("select officer, recorded_by from share.consent")
-        assert cursor.fetchone() == ("can-bo-7", portal.client_id)
+        cursor.execute("select officer, recorded_by, vouched_by from share.consent")
+        assert cursor.fetchone() == ("can-bo-7", portal.client_id, "officer")
 
 
 def test_only_who_records_for_an_agreement_records_shows_and_withdraws(

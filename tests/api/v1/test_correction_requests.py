@@ -264,13 +264,11 @@ def test_a_malformed_value_is_refused_without_being_repeated(portal: Any, an: st
 
 @pytest.mark.parametrize("text", [r"\ud800", r"A\u0000B"])
 def test_a_value_of_what_is_no_character_is_refused(portal: Any, an: str, text: str) -> None:
-    act = {"sub": AN, "role": "citizen"}
-    token = portal.ask_token(portal.assertion(act=act)).json()["access_token"]
     body = (
         f'{{"search": {{"person.personal_id": "{AN}"}}, "attribute": "person.full_name", "value": "{text}", '
         '"reason": "x"}'
     )
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    headers = portal.headers() | {"Content-Type": "application/json"}
     assert portal.http.post(PATH, content=body, headers=headers).status_code == 400
     assert states(portal) == []
 

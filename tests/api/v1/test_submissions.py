@@ -75,10 +75,10 @@ class Desk:
     def submit(self, form: dict[str, Any], answers: Answers, agency: Any = None, **more: Any) -> Any:
         agency = agency or self.agency
         body = {"request_id": form["request_id"], "search": WHO, "dossier": "G01-1", "answers": answers}
+        path = f"/v1/procedures/{more.pop('code', CODE)}/submissions"
+        number = (body | more)["search"].get("person.personal_id", ID)
         return agency.http.post(
-            f"/v1/procedures/{more.pop('code', CODE)}/submissions",
-            json=body | more,
-            headers=agency.headers(),
+            path, json=agency.proving(number, path, body | more), headers=agency.headers()
         )
 
     def night(self) -> None:

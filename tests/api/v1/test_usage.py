@@ -110,12 +110,12 @@ def test_a_citizen_reads_only_their_own_data(portal: Any, an: str, log: Any) -> 
 def test_without_a_citizen_who_is_named_nothing_is_shown(portal: Any, tax: Any, an: str) -> None:
     search = {"search": {"person.personal_id": AN}}
     by_itself = portal.http.post("/v1/usage/find", json=search, headers=portal.headers())
-    officer = portal.ask_token(portal.assertion(act={"sub": AN})).json()["access_token"]
-    by_officer = portal.http.post(
-        "/v1/usage/find", json=search, headers={"Authorization": f"Bearer {officer}"}
+    by_officer, by_proven = (
+        portal.http.post("/v1/usage/find", json=search, headers=portal.as_officer(AN, proven=proven))
+        for proven in (False, True)
     )
     no_view = tax.usage(AN)
-    for refused in (by_itself, by_officer, no_view):
+    for refused in (by_itself, by_officer, by_proven, no_view):
         assert refused.status_code == 403
         assert "usages" not in refused.text
 

@@ -17,7 +17,7 @@ from oncehub.config.entities import load_entities
 from oncehub.config.privacy import RevealRules
 from oncehub.errors import ConfigError
 from oncehub.settings import Settings, load_settings
-from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.agreements.catalogue import check_proofs, load_agreements
 from oncehub.share.agreements.checks import read_purposes
 from oncehub.share.agreements.population import Catalogues
 
@@ -279,3 +279,24 @@ def test_of_a_commune_that_was_split_nothing_counts_as_one_of_its_parts() -> Non
     parts = ("00008", "00025")
     assert split in CATALOGUES.places(Condition(commune=parts))
     assert not any(split in CATALOGUES.places(Condition(commune=(part,))) for part in parts)
+
+
+def test_what_nobody_can_prove_is_a_fault(editable: Settings) -> None:
+    check_proofs(editable)
+    path = editable.mappings / "agreements" / "portal-residence.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("citizens: {", "citizens: {claimed: [usage, usage], "), "utf-8")
+    essential = path.with_name("portal-essential.yaml")
+    essential.write_text(f"{essential.read_text('utf-8')}citizens: {{claimed: [usage]}}\n", "utf-8")
+    for name in ("citizens", "officers"):
+        provider = editable.mappings / "identity_providers" / f"{name}.yaml"
+        provider.write_text(provider.read_text("utf-8").replace("G01", "G03"), "utf-8")
+    with pytest.raises(ConfigError) as raised:
+        check_proofs(editable)
+    for fault in (
+        "citizens.claimed.1: 'usage' is repeated; keep one",
+        "citizens: no identity provider proves citizens to G01; name its client ids",
+        "officers: no identity provider proves officers of G01; name its client ids",
+        "citizens.claimed.0: citizens do not see who had their data under this agreement; remove it",
+    ):
+        assert fault in str(raised.value)

@@ -67,7 +67,7 @@ def an(believe: Callable[..., str]) -> str:
 
 
 def proof() -> Proof:
-    return Proof("vneid", f"V-{uuid.uuid4()}", None, "portal")
+    return Proof("vneid", f"V-{uuid.uuid4()}", None, "portal", "provider")
 
 
 def give(

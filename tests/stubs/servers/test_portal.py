@@ -1,8 +1,11 @@
 """The public service portal: offset pages over accounts and dossiers."""
 
+import jwt
 import polars as pl
 import pytest
 import requests
+
+from stubs.client import SystemsError
 
 STREAMS = ["accounts", "dossiers"]
 
@@ -50,3 +53,15 @@ def test_a_repeated_parameter_is_refused(reader):
 def test_a_token_of_the_population_database_is_no_token_here(reader):
     url = reader.connections["portal"]["host"] + "/api/v1/accounts"
     assert requests.get(url, headers=reader.bearer("population"), timeout=30).status_code == 401
+
+
+def test_its_identity_provider_proves_citizens_of_the_register_by_its_published_key(systems, expected):
+    number = expected.frame("population", "citizens").filter(~pl.col("_deleted"))["SoDinhDanh"][0]
+    token = systems.sign_in(number, "nonce")
+    issuer = systems.connections["portal"]["host"] + "/identity"
+    configured = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=30).json()
+    (key,) = requests.get(configured["jwks_uri"], timeout=30).json()["keys"]
+    claims = jwt.decode(token, jwt.PyJWK(key), algorithms=["ES256"], audience="dichvucong")
+    assert (claims["iss"], claims["sub"], claims["nonce"]) == (configured["issuer"], number, "nonce")
+    with pytest.raises(SystemsError, match="404"):
+        systems.sign_in("000000000000", "nonce")

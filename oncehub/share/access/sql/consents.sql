@@ -51,7 +51,7 @@ create view {schema}.consent as
 select
     consent_id, person_key, agreement, agency, purpose, attributes, text_version, text_digest,
     given_at, channel,
-    reference, officer, recorded_by
+    reference, officer, recorded_by, vouched_by
 from share.consent
 where agreement = any({recorded}) and person_key in (select person_key from {schema}.person)
 with check option;
@@ -59,7 +59,7 @@ comment on view {schema}.consent is
     'takes consents of those whom the agreement has, to agreements that it may record them for';
 
 create view {schema}.consent_withdrawal as
-select consent_id, withdrawn_at, channel, reference, officer, recorded_by
+select consent_id, withdrawn_at, channel, reference, officer, recorded_by, vouched_by
 from share.consent_withdrawal
 where consent_id in (select consent_id from share.consent where agreement = any({recorded}))
 with check option;

@@ -10,3 +10,7 @@ create or replace trigger consent_insert_only before update or delete or truncat
 create or replace trigger consent_withdrawal_insert_only
     before update or delete or truncate on share.consent_withdrawal
     for each statement execute function hub.refuse_change();
+
+create or replace trigger consent_evidence_insert_only
+    before update of consent_id, act, digest, recorded_at or delete or truncate on share.consent_evidence
+    for each statement execute function hub.refuse_change();

@@ -1,0 +1,1 @@
+"""Identity providers, and the evidence by which they prove citizens and officers."""
