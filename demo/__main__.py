@@ -164,7 +164,8 @@ def _run(stage: Stage, people: int, progress: Progress) -> tuple[Summary, Story]
 def _stay(stage: Stage, console: Console) -> None:
     console.print(f"\nAirflow:     {stage.airflow.url}  ({USER} / {stage.airflow.password})", highlight=False)
     console.print(f"hub's API:   {stage.hub_url}/openapi.json", highlight=False)
-    console.print(f"database:    {stage.settings.database_url}", highlight=False)
+    # No line is broken, so that each can be copied.
+    console.print(f"database:    {stage.settings.database_url}", highlight=False, soft_wrap=True)
     console.print("Ctrl-C ends the demo.")
     with suppress(KeyboardInterrupt):
         while True:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -116,7 +116,7 @@ def _figures(title: str, figures: Mapping[str, float]) -> Group:
     return _table(title, columns, [tuple(figures.values())])
 
 
-def titled(title: str, table: Table) -> Group:
+def titled(title: str, table: RenderableType) -> Group:
     """Put a title above a table; rich would wrap a title of its own at the table's width."""
     return Group(Text(f"\n{title}", style="bold"), table)
 

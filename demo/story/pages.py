@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from demo.results.summary import titled
 from demo.story.send_back import CODE, ITEM, SentBack
@@ -74,32 +75,38 @@ def _missing(form: dict[str, Any]) -> Group:
 def _feed_entry(entry: dict[str, Any], labels: Labels) -> Group:
     table = Table(show_header=False)
     table.add_column()
-    # Whole, so that it can be copied.
     table.add_column(overflow="fold")
     table.add_row("sequence", str(entry["sequence"]))
-    table.add_row("person (pseudonym)", entry["person"])
     table.add_row("kind", entry["kind"])
     for name in entry["changed"]:
         value = entry["values"][name]
         table.add_row(name, _text(value, labels.of(name, value)))
     table.add_row("as of", entry["as_of"])
-    return titled("the entry in the agency's feed", table)
+    # Above the table it fits into a line, and can be copied.
+    return Group(
+        Text("\nthe entry in the agency's feed, of the pseudonym", style="bold"), entry["person"], table
+    )
 
 
 def _access_log(story: Story) -> Group:
-    # One column a look-up: seven columns would not be legible in a terminal of 80 characters.
-    table = Table(show_header=False)
-    for _ in range(1 + len(story.access_log)):
-        table.add_column(overflow="fold")
     entries = [written.entry for written in story.access_log]
-    table.add_row("at (UTC)", *(written.at.strftime("%Y-%m-%d %H:%M:%S") for written in story.access_log))
-    table.add_row("agency", *(entry.agency for entry in entries))
-    table.add_row("purpose", *(entry.purpose for entry in entries))
-    table.add_row("legal basis", *(entry.legal_basis for entry in entries))
-    table.add_row("procedure", *(entry.procedure for entry in entries))
-    table.add_row("attributes", *(str(len(entry.attributes)) for entry in entries))
-    table.add_row("outcome", *(entry.outcome for entry in entries))
-    return titled("the access log of these look-ups", table)
+    shared = Table(show_header=False)
+    shared.add_column()
+    shared.add_column(overflow="fold")
+    for title, values in (
+        ("agency", {entry.agency for entry in entries}),
+        ("purpose", {entry.purpose for entry in entries}),
+        ("legal basis", {entry.legal_basis for entry in entries}),
+    ):
+        shared.add_row(title, "; ".join(sorted(values)))
+    table = Table()
+    for column in ("at (UTC)", "procedure", "attributes", "outcome"):
+        table.add_column(column)
+    for written in story.access_log:
+        entry = written.entry
+        at = written.at.strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(at, entry.procedure, str(len(entry.attributes)), entry.outcome)
+    return titled("the access log of these look-ups", Group(shared, table))
 
 
 def _sent_back(sent_back: SentBack) -> Group:

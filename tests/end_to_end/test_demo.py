@@ -68,7 +68,7 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         # A shell may hold settings of another hub and another Airflow: they must not reach the demo.
-        env={**os.environ, "COLUMNS": "200", "ONCEHUB_ISSUER": "urn:other", "_AIRFLOW__AS_LIBRARY": "1"},
+        env={**os.environ, "COLUMNS": "80", "ONCEHUB_ISSUER": "urn:other", "_AIRFLOW__AS_LIBRARY": "1"},
     )
 
 
@@ -219,6 +219,14 @@ def test_the_story_shows_forms_feed_entry_and_access_log(finished: Finished) -> 
     assert "the entry in the agency's feed" in story
     log = story.partition("the access log of these look-ups")[2].partition("the form that she submitted")[0]
     assert log.count("answered") == 3
+
+
+def test_tables_fit_a_terminal_of_80_columns_and_keys_can_be_copied(finished: Finished) -> None:
+    tables = [line for line in finished.output.splitlines() if line[:1] in "┏┃┡│└┌"]
+    assert max(map(len, tables)) <= 80
+    assert not [line for line in tables if "…" in line]
+    assert re.search(r"^[0-9a-f]{64}$", finished.output, re.MULTILINE)
+    assert '"people":' not in finished.output
 
 
 def test_no_log_holds_a_personal_number(finished: Finished) -> None:
