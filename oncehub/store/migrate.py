@@ -43,8 +43,7 @@ $$
 # Every name is printed with its schema where no schema is searched. A partition has a copy of its table's
 # triggers, and partitions come later.
 _DEFINITIONS = """
-set local search_path = '';
-select name, definition
+set local search_path = ''; select name, definition
 from (
     select 'function ' || oid::regprocedure, pg_get_functiondef(oid)
     from pg_proc where prokind <> 'a' and pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
