@@ -66,13 +66,14 @@ def serve(
     tls_files = dict.fromkeys(MUTUAL_TLS if name == HOST else SYSTEMS, tls)
     urls = base_urls(sockets, tls=tls_files, host=name)
     issuer = urls["portal"] + IDENTITY_PATH
-    kept = state / "identity-private.pem"
+    kept, providers = state / "identity-private.pem", state / "identity_providers"
     identity = IdentityProvider.kept_in(kept, issuer) if keep else IdentityProvider(issuer)
 
     def announce() -> None:
-        identity.describe(state / "identity_providers", "vneid")
+        identity.describe(providers, "vneid")
         write_private(ready_files[0], orjson.dumps(connections(urls, credentials, tls, signer.public_key)))
-        write_private(ready_files[1], orjson.dumps({"url": urls["control"], "token": credentials.control}))
+        control = {"url": urls["control"], "token": credentials.control}
+        write_private(ready_files[1], orjson.dumps(control | {"identity_providers": str(providers)}))
         typer.echo(f"stubs: ready, {people} people, connections in {ready_files[0]}")
 
     apps = applications(world, credentials, signer, identity, calm=calm)

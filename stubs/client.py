@@ -24,13 +24,15 @@ class SystemsError(RuntimeError):
 class Systems:
     """Five running systems over one world; a context manager that stops them on leaving.
 
-    The process ends with this one, whichever way this one ends.
+    The process ends with this one, whichever way this one ends. `identity_providers` is the folder of what a
+    hub needs to believe the portal's identity provider.
     """
 
     def __init__(self, started: Started, connections: Connections, control: dict[str, str]) -> None:
         self.connections = connections
         self._started = started
         self._url = control["url"]
+        self.identity_providers = Path(control["identity_providers"])
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {control['token']}"

@@ -8,7 +8,7 @@ ATTRIBUTES = ("--attribute", "person.full_name", "--attribute", "person.phone")
 PROOF = ("--by", "Lê Sentinel", "--channel", "counter")
 
 
-def test_a_consent_is_given_shown_masked_withdrawn_and_due(oncehub, believe, tmp_path):
+def test_a_consent_is_given_shown_masked_withdrawn_and_due(oncehub, believe, tmp_path, database):
     person = believe(personal_id="001084000999", full_name="Nguyễn Thị An")
     text = tmp_path / "consent.txt"
     text.write_text("Tôi đồng ý", "utf-8")
@@ -30,6 +30,20 @@ def test_a_consent_is_given_shown_masked_withdrawn_and_due(oncehub, believe, tmp
     assert json.loads(oncehub("consent", "list", "--json").stdout) == []
     (row,) = json.loads(oncehub("consent", "list", "--withdrawn", "--json").stdout)
     assert row["consent_id"] == consent
+
+    verified = oncehub("consent", "verify")
+    assert (
+        verified.returncode,
+        "0 failed; without evidence, by who vouches: 2 operator" in verified.stdout,
+    ) == (
+        0,
+        True,
+    )
+    with database, database.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("update share.consent set vouched_by = 'provider'")
+    verified = oncehub("consent", "verify", consent)
+    assert (verified.returncode, verified.stderr.partition(":")[0]) == (1, f"{consent} given")
 
     (request,) = json.loads(oncehub("requests", "due", "--within", "30", "--json").stdout)
     noted = ("requests", "note", request["request_id"])
