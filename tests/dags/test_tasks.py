@@ -19,6 +19,7 @@ from oncehub.airflow.retries import HOPELESS, TaskEnded
 from oncehub.airflow.schedule import due
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
+from oncehub.watch.trail import trail
 from stubs.client import Systems
 
 DagFile = Callable[[str], ModuleType]
@@ -212,6 +213,32 @@ def test_a_window_that_cannot_be_read_fails_at_once(dag_file: DagFile) -> None:
     window = {"since": "last week", "until": "2026-03-01"}
     with pytest.raises(TaskEnded, match="since is not a time"):
         dag_file("sync").land.function("population", "citizens", params=window)
+
+
+@pytest.mark.usefixtures("connected")
+def test_runs_know_the_dag_run_that_they_belong_to(
+    dag_file: DagFile, database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def within(dag: str) -> None:
+        # As Airflow sets them for each task.
+        monkeypatch.setenv("AIRFLOW_CTX_DAG_ID", dag)
+        monkeypatch.setenv("AIRFLOW_CTX_DAG_RUN_ID", "manual__1")
+
+    within("sync_population")
+    dag_file("sync").land.function("population", "citizens")
+    within("reconcile")
+    for shard in dag_file("reconcile").link.function():
+        dag_file("reconcile").settle.function(shard)
+    dag_file("reconcile").finish.function()
+    within("publish_residence")
+    dag_file("publish").publish.function("residence")
+    [way] = trail(database, "sync_population/manual__1")
+    assert (way["landed_by"], way["reconciled_by"], way["released_by"], way["feed"]) == (
+        "sync_population/manual__1",
+        "reconcile/manual__1",
+        "publish_residence/manual__1",
+        "residence",
+    )
 
 
 @pytest.mark.usefixtures("connected")
