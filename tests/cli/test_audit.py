@@ -9,7 +9,7 @@ import pytest
 
 from oncehub.audit.log.entries import DisclosedLine, Entry, page, write
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
-from oncehub.audit.tlog.notes import Checkpoint, NoteKey
+from oncehub.audit.tlog.notes import Checkpoint, Note, NoteKey, VerifierKey
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
@@ -190,3 +190,42 @@ def test_verifying_names_a_routine_that_was_replaced(
         )
         cursor.execute("create rule unheard as on insert to share.consent do instead nothing")
     assert differing_routines(database) == ["rule unheard on share.consent", "trigger unseen on audit.entry"]
+
+
+def test_another_party_witnesses_what_is_published_and_refuses_a_fork(
+    oncehub: Command, database: Connection, entry: Callable[..., Entry], tmp_path: Path
+) -> None:
+    witness = ("audit", "witness", "--state", str(tmp_path / "memory"), "--name", "ombudsman.example.vn/w")
+    no_key = oncehub(*witness, str(tmp_path / "log"))
+    assert (no_key.returncode, "--make-key" in no_key.stderr) == (2, True)
+    made = oncehub(*witness, "--make-key").stdout.strip()
+    assert VerifierKey.parse(made).name == "ombudsman.example.vn/w"
+    watching = (*witness, "--log", oncehub("audit", "keys", "--note").stdout.strip())
+    for folder in ("earlier", "log", "log"):
+        with database:
+            write(database, entry(person=SOMEBODY))
+        oncehub("audit", "checkpoint")
+        oncehub("audit", "export", str(tmp_path / folder))
+        cosigned = oncehub(*watching, str(tmp_path / folder))
+        note = Note.parse((tmp_path / folder / "checkpoint").read_text("utf-8") + cosigned.stdout)
+        assert (cosigned.returncode, note.signed_by([VerifierKey.parse(made)])) == (
+            0,
+            [VerifierKey.parse(made)],
+        )
+    rolled_back = oncehub(*watching, str(tmp_path / "earlier"))
+    assert (rolled_back.returncode, rolled_back.stdout, "rolled back" in rolled_back.stderr) == (1, "", True)
+    # Another history of the log, by its own key, with as many lines and with more.
+    with database, database.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("delete from audit.checkpoint; delete from audit.leaf")
+    for told in ("another tree of 3 lines", "was forked"):
+        signed = oncehub("audit", "checkpoint", ONCEHUB_AUDIT_ANCHOR=str(tmp_path / "forked.jsonl"))
+        assert signed.returncode == 0, signed.stderr
+        oncehub(
+            "audit", "export", str(tmp_path / "fork"), ONCEHUB_AUDIT_ANCHOR=str(tmp_path / "forked.jsonl")
+        )
+        forked = oncehub(*watching, str(tmp_path / "fork"))
+        assert (forked.returncode, forked.stdout, told in forked.stderr) == (1, "", True), forked.stderr
+        with database:
+            write(database, entry(person=SOMEBODY))
+    assert "has no checkpoint" in oncehub(*watching, str(tmp_path / "none")).stderr
