@@ -91,6 +91,7 @@ def distributions() -> Mapping[str, list[str]]:
 def package_of(module: str) -> str:
     """Return the package that has a module; of several those that stubs and tests may not shadow."""
     named = {
+        "aics_tlog": "aics-tlog",  # not installed on Python 3.11
         "airflow": "apache-airflow",
         "dlt": "dlt",
         "opentelemetry": "opentelemetry-sdk",

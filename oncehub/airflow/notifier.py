@@ -50,12 +50,12 @@ class RunLate(BaseNotifier):
         """Send the notification.
 
         Raises:
-            OncehubError: when no address took it; Airflow then shows that the callback has failed.
+            OncehubError: when an address did not take it; Airflow then shows that the callback has failed.
         """
         from oncehub.watch.notifier import WHAT_TO_DO, Notifier
 
         run = context["dag_run"]
         due = context["deadline"]["deadline_time"].astimezone(VIETNAM).isoformat(timespec="minutes")
         text = f"Run {run['dag_run_id']} has not ended by {due}; it goes on.\n{WHAT_TO_DO}"
-        if not await asyncio.to_thread(Notifier().send, f"oncehub run late: {run['dag_id']}", text):
-            raise OncehubError("no address of ONCEHUB_NOTIFY took the notification")
+        if await asyncio.to_thread(Notifier().send, f"oncehub run late: {run['dag_id']}", text):
+            raise OncehubError("not every address of ONCEHUB_NOTIFY took the notification")
