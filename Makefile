@@ -7,6 +7,8 @@
 # make lint    style, types, layering, configuration documents, links and names in the documentation
 # make compose-test    docker-compose.yml run for real: brought up, a cycle, every service killed and restarted, taken down;
 #              needs a Docker engine, and takes about 3 minutes
+# make night-test   a night with two workers: a source down, one sending nonsense, a worker killed, a database restarted;
+#              needs a Docker engine, and takes about 8 minutes
 # make types   what of lint depends on the version of Python: make types unit VENV=.cache/3.13 PYTHON=python3.13
 # make docs    build the documentation site into var/site
 # make bench   how fast records land, how a cycle's time follows the size of the change, what reconciling costs,
@@ -32,7 +34,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit compose-test test-thorough types coverage lint docs bench torture sbom lock install clean
+.PHONY: help demo test unit compose-test night-test test-thorough types coverage lint docs bench torture sbom lock install clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -71,10 +73,10 @@ test-thorough: $(READY)
 coverage: $(READY)
 	$(BIN)/python -m pytest --durations=10 $(PYTEST) --cov --cov-report=term
 
-compose-test: $(READY)
+compose-test night-test: $(READY)
 	@docker info >/dev/null 2>&1 || { \
 		echo "make: no Docker engine answers; start one (systemctl start docker), then run this again" >&2; exit 1; }
-	$(BIN)/python -m pytest --durations=10 -m compose tests/deploy
+	$(BIN)/python -m pytest --durations=10 -m $(@:-test=) tests/deploy
 
 # What of lint depends on the version of Python.
 types: $(READY)

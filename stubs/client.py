@@ -136,9 +136,9 @@ class Systems:
         answer: dict[str, str] = self._json("POST", "/identity", {"number": number, "nonce": nonce})
         return answer["id_token"]
 
-    def clear_faults(self) -> None:
-        """Removes all planned faults."""
-        self._send("DELETE", "/faults")
+    def clear_faults(self, system: str | None = None) -> None:
+        """Removes the planned faults of a system, or of all."""
+        self._send("DELETE", f"/faults?system={system}" if system else "/faults")
 
     def expire_tokens(self) -> None:
         """Makes every OAuth2 token expire now."""

@@ -134,7 +134,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if (
             isinstance(item, pytest.Function)
             and {"server_folder", "systems"}.isdisjoint(item.fixturenames)
-            and not any(item.get_closest_marker(name) for name in ("compose", *MARKED))
+            and not any(item.get_closest_marker(name) for name in ("compose", "night", *MARKED))
         ):
             item.add_marker("unit")
 

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 import orjson
 from psycopg2 import sql
 
-from oncehub.store.connection import Cursor
-from torture.allowed import TABLES, instead_of
-from torture.hub import Hub
+from oncehub.store.connection import Connection, Cursor
+from torture.allowed import TABLES, Instead, instead_of
 
 _COLUMNS: Final = """
 select n.nspname || '.' || c.relname, n.nspname, c.relname, array_agg(a.attname order by a.attnum),
@@ -55,8 +55,28 @@ class Difference:
         return f"{self.table}: {self.rows} rows differ, e.g. {'; '.join(self.examples)}"
 
 
-def differences(killed: Hub, twin: Hub, unanswered: frozenset[str]) -> Iterator[Difference]:
-    """Compare all tables; `unanswered` are requests whose line of the log only the killed hub has."""
+class Compared(Protocol):
+    """A hub whose tables are compared."""
+
+    def connect(self) -> Connection:
+        """Open a connection with the hub's own rights."""
+
+
+def differences(
+    killed: Compared,
+    twin: Compared,
+    unanswered: frozenset[str] = frozenset(),
+    more: Mapping[str, Instead] = MappingProxyType({}),
+) -> Iterator[Difference]:
+    """Compare all tables.
+
+    Args:
+        killed: the hub that is examined.
+        twin: the hub that shows what is right.
+        unanswered: requests whose line of the log only the killed hub has.
+        more: what is compared instead of further tables.
+    """
+    instead = {**TABLES, **more}
     with (
         closing(killed.connect()) as left,
         closing(twin.connect()) as right,
@@ -68,7 +88,8 @@ def differences(killed: Hub, twin: Hub, unanswered: frozenset[str]) -> Iterator[
             if name not in tables or name not in others:
                 yield Difference(name, 1, ("only one hub has the table",))
                 continue
-            rows = _rows(one, *tables[name], unanswered), _rows(other, *others[name], unanswered)
+            query = _query(*tables[name][:3], instead.get(name))
+            rows = _rows(one, query, unanswered), _rows(other, query, unanswered)
             if found := _difference(name, tables[name][3], *rows):
                 yield found
         for cursor in (one, other):
@@ -82,19 +103,19 @@ def _tables(cursor: Cursor) -> dict[str, tuple[str, str, list[str], list[str]]]:
     return {name: (schema, table, columns, key or columns) for name, schema, table, columns, key in cursor}
 
 
-def _rows(
-    cursor: Cursor, schema: str, table: str, columns: list[str], _: list[str], unanswered: frozenset[str]
-) -> Counter[str]:
-    name = f"{schema}.{table}"
-    if instead := TABLES.get(name):
-        query: sql.Composable = sql.SQL(instead.compared)
-    else:
-        query = sql.SQL("select {} from {} t").format(
-            sql.SQL(", ").join(_column(schema, table, column) for column in columns),
-            sql.Identifier(schema, table),
-        )
-        if name == "audit.entry":
-            query += sql.SQL(" where request_id::text <> all (%(unanswered)s)")
+def _query(schema: str, table: str, columns: list[str], instead: Instead | None) -> sql.Composable:
+    if instead:
+        return sql.SQL(instead.compared)
+    query: sql.Composable = sql.SQL("select {} from {} t").format(
+        sql.SQL(", ").join(_column(schema, table, column) for column in columns),
+        sql.Identifier(schema, table),
+    )
+    if (schema, table) == ("audit", "entry"):
+        query += sql.SQL(" where request_id::text <> all (%(unanswered)s)")
+    return query
+
+
+def _rows(cursor: Cursor, query: sql.Composable, unanswered: frozenset[str]) -> Counter[str]:
     cursor.execute(
         sql.SQL("select to_jsonb(r)::text from ({}) r").format(query), {"unanswered": sorted(unanswered)}
     )

@@ -123,10 +123,14 @@ class ControlServer:
         return Response(status_code=204)
 
     async def clear_faults(self, request: Request) -> Response:
-        """Removes all planned faults."""
+        """Removes the planned faults of the system `?system=…`, or of all."""
         self._check(request)
-        for plan in self._plans.values():
-            plan.clear()
+        system = request.query_params.get("system")
+        if system is not None and system not in self._plans:
+            raise Refusal(400, {"error": "invalid_parameter", "parameter": "system", "message": "not known"})
+        for name, plan in self._plans.items():
+            if system in (None, name):
+                plan.clear()
         return Response(status_code=204)
 
     async def expire_tokens(self, request: Request) -> Response:

@@ -46,6 +46,15 @@ def test_nonsense_is_html_with_status_200(reader, systems):
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
+def test_the_faults_of_one_system_are_removed_by_its_name(reader, systems):
+    systems.faults("tax", "nonsense")
+    systems.faults("customs", "nonsense")
+    systems.clear_faults("tax")
+    assert reader.tax_get().headers["Content-Type"].startswith("application/json")
+    with pytest.raises(SystemsError, match="system"):
+        systems.clear_faults("nobody")
+
+
 @pytest.mark.parametrize("system", ["tax", "banking"])
 def test_a_dropped_connection_gives_no_answer(reader, systems, system):
     systems.faults(system, "drop")

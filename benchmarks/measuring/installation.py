@@ -1,4 +1,4 @@
-"""An installation of docker-compose.yml out of the files that git has, for tests with a real engine."""
+"""An installation of docker-compose.yml out of the files that git has: a real engine runs it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Installation:
     said: list[str]
 
     def run(self, *command: str, status: int = 0, given: str | None = None) -> str:
+        """Run a command in the folder, which must end with that status; return what it prints."""
         done = subprocess.run(
             command,
             check=False,
@@ -55,21 +56,26 @@ class Installation:
         return done.stdout + done.stderr
 
     def compose(self, *arguments: str, status: int = 0, given: str | None = None) -> str:
+        """Run `docker compose`."""
         return self.run("docker", "compose", *arguments, status=status, given=given)
 
     def shell(self, *command: str, status: int = 0) -> str:
+        """Run a command in the operator's shell."""
         return self.compose("run", "--rm", "--no-deps", "--no-TTY", "shell", *command, status=status)
 
     def query(self, statement: str, database: str) -> list[str]:
+        """Run a query as the superuser; return the rows, with | between their columns."""
         psql = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-d", database, "-Atc")
         return self.compose("exec", "-T", "postgres", *psql, statement).splitlines()
 
     def rows(self) -> list[str]:
+        """Return how many rows each table has."""
         found = self.query(ROWS, "oncehub")
         assert len(found) > 10
         return found
 
     def containers(self) -> dict[str, dict[str, Any]]:
+        """Return the containers by service, as the engine describes them."""
         ids = self.compose("ps", "--all", "--quiet").split()
         found = json.loads(self.run("docker", "inspect", *ids))
         return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in found}
@@ -98,6 +104,7 @@ class Installation:
 
 
 def until(empty: Callable[[], list[str]], seconds: float) -> None:
+    """Wait until nothing is left; fail with what is, after so many seconds."""
     give_up = time.monotonic() + seconds
     while left := empty():
         assert time.monotonic() < give_up, f"after {seconds:.0f} s: {left}"
@@ -105,8 +112,18 @@ def until(empty: Callable[[], list[str]], seconds: float) -> None:
 
 
 @contextmanager
-def installed(folder: Path, project: str, *command: str, **environment: str) -> Iterator[Installation]:
-    """Bring up an installation in `folder` with the command and environment, and take it down at the end."""
+def installed(
+    folder: Path, project: str, *command: str, override: str = OVERRIDE, **environment: str
+) -> Iterator[Installation]:
+    """Bring up an installation in `folder` with the command and environment, and take it down at the end.
+
+    Args:
+        folder: empty.
+        project: names its containers.
+        command: that brings it up.
+        override: a compose file that the environment's `COMPOSE_FILE` may name as `override.yml`.
+        environment: of the command, and of compose.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         check=True,
@@ -117,7 +134,7 @@ def installed(folder: Path, project: str, *command: str, **environment: str) -> 
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    (folder / "override.yml").write_text(OVERRIDE, "utf-8")
+    (folder / "override.yml").write_text(override, "utf-8")
     given = {
         name: value for name, value in os.environ.items() if not name.startswith(("ONCEHUB_", "COMPOSE_"))
     }
