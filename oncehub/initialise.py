@@ -14,6 +14,7 @@ from oncehub.settings import Settings
 from oncehub.share.access.database_access import admit_logins, encrypted_attributes, match_agreements
 from oncehub.share.access.rights import require_rights
 from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.request_proofs import put_request_key
 from oncehub.store.connection import Cursor, connect, database_url
 from oncehub.store.history import begin_history, require_own
 from oncehub.store.migrate import migrate
@@ -54,6 +55,7 @@ def initialise(
         create_partitions(cursor, sources)
         load_units(cursor, settings.mappings)
         admit_logins(cursor, settings)
+        put_request_key(cursor, settings.home)
         match_agreements(cursor, entitled, encrypted)
 
     connection = connect(database_url(settings))

@@ -237,7 +237,7 @@ def data_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The keys that all hubs have, so that they encrypt the same values the same."""
     home = tmp_path_factory.mktemp("ring")
     create_key_ring(home)
-    for name in ("pseudonym", "signing", "token"):
+    for name in ("pseudonym", "signing", "token", "request"):
         create_key(name, home)
     return home / "keys"
 

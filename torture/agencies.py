@@ -45,7 +45,10 @@ select value from truth.identifier where scheme = 'personal_id' and current and 
 order by md5(value || %s) limit %s
 """
 
-_LOGGED: Final = "select request_id::text, count(*) from audit.entry group by request_id"
+# A request that was opened, and whose process was ended, has only the line of that.
+_LOGGED: Final = """
+select request_id::text, count(*) filter (where outcome <> 'opened') from audit.entry group by request_id
+"""
 
 _TARGETS: Final = (
     *(("API worker", kind) for kind in ("SIGKILL", "SIGTERM", "SIGSTOP")),

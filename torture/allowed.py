@@ -66,6 +66,7 @@ COLUMNS: Final[dict[str, Instead]] = {
         "share.client_key.valid_from",
         "share.client_key.valid_until",
         "share.token_key.signs_since",
+        "share.request_key.added_at",
         "share.consumer_offset.at",
         "audit.entry.at",
         "hub.history.begun_at",
@@ -147,6 +148,9 @@ TABLES: Final[dict[str, Instead]] = {
         group by source, stream
         """,
         "an interrupted read is another run and reads again: compared is what all runs since a purge changed",
+    ),
+    "share.asked": Instead(
+        "select 1 as proven where false", "requests of the last minutes, until they are old"
     ),
     "truth.run": Instead("select count(*) > 0 as closed from truth.run where closed_at is not null", _RUN),
     "truth.run_landing": Instead("select count(*) > 0 as taken_in from truth.run_landing", _RUN),

@@ -145,7 +145,7 @@ class Hub:
     def make_keys(self) -> None:
         """Make all keys of a new hub."""
         create_key_ring(self.home)
-        for name in ("signing", "pseudonym", "token"):
+        for name in ("signing", "pseudonym", "token", "request"):
             create_key(name, self.home)
 
     def copy_keys(self, other: Hub) -> None:

@@ -19,8 +19,8 @@ from oncehub.encryption.secrets import KEY_BYTES, create_key, given_key, key_pla
 from oncehub.errors import KeyMissing
 from oncehub.store.connection import Cursor
 
-Use = Literal["data", "pseudonym", "signing", "token"]
-_USES: Final[tuple[Use, ...]] = ("data", "pseudonym", "signing", "token")
+Use = Literal["data", "pseudonym", "signing", "token", "request"]
+_USES: Final[tuple[Use, ...]] = ("data", "pseudonym", "signing", "token", "request")
 
 _KNOWN: Final = "select id, fingerprint from hub.key where use = %s order by noted_at"
 
@@ -29,6 +29,7 @@ _ON_PURPOSE: Final[Mapping[Use, str]] = {
     "pseudonym": ". To change it on purpose, list the former one in ONCEHUB_KEYS_PSEUDONYM_RETIRED",
     "signing": ". To change it on purpose, run once: oncehub audit checkpoint --new-key",
     "token": "",
+    "request": "",
 }
 
 # Where another open transaction notes the same key, this one does not wait for it: should that be rolled
@@ -83,6 +84,8 @@ def note_keys(cursor: Cursor, home: Path, *, make: bool, former: Sequence[bytes]
         known_key(cursor, "signing", home)
     if "token" in present:
         known_key(cursor, "token", home, replace=True)
+    if "request" in present:
+        known_key(cursor, "request", home, replace=True)
 
 
 def known_ring(cursor: Cursor, home: Path) -> KeyRing:
@@ -103,7 +106,7 @@ def known_ring(cursor: Cursor, home: Path) -> KeyRing:
 
 def known_key(
     cursor: Cursor,
-    use: Literal["pseudonym", "signing", "token"],
+    use: Literal["pseudonym", "signing", "token", "request"],
     home: Path,
     *,
     former: Sequence[bytes] = (),

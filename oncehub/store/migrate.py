@@ -26,20 +26,6 @@ create table if not exists public.oncehub_migration (
 )
 """
 
-# The schemas of agreements depend on the tables; `oncehub.share.access.database_access` builds them anew in
-# the same transaction.
-_DROP_AGREEMENT_SCHEMAS = """
-do $$
-declare
-    schema text;
-begin
-    for schema in select nspname from pg_namespace where starts_with(nspname, 'agreement_') loop
-        execute format('drop schema %I cascade', schema);
-    end loop;
-end
-$$
-"""
-
 # Every name is printed with its schema where no schema is searched. A partition has a copy of its table's
 # triggers, and partitions come later.
 _DEFINITIONS = """
@@ -150,7 +136,7 @@ def migrate(
     Args:
         connection: the owner's.
         scripts: in place of the hub's own.
-        completed_by: what else belongs to the transaction, such as the schemas of agreements; it may run
+        completed_by: what else belongs to the transaction, such as the rights of agreements; it may run
             more than once.
 
     Raises:
@@ -203,7 +189,6 @@ def _apply_missing(cursor: Cursor, scripts: Scripts) -> list[str]:
     missing = _missing(ledger, scripts)
     if missing:
         hold_back_readers(cursor)
-        cursor.execute(_DROP_AGREEMENT_SCHEMAS)
     for path, text in missing.items():
         try:
             cursor.execute(text)

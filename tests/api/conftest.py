@@ -244,7 +244,7 @@ def log(database: Connection) -> Callable[[], list[tuple[Any, ...]]]:
         with database, database.cursor() as cursor:
             cursor.execute(
                 "select client_id, action, procedure, person, attributes, refused, outcome "
-                "from audit.entry where action <> 'refusals' order by entry_id"
+                "from audit.entry where action <> 'refusals' and outcome <> 'opened' order by entry_id"
             )
             return cursor.fetchall()
 

@@ -17,8 +17,9 @@ from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.delivery.consumer_offsets import note_page
 from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.consumer_snapshot import digest
-from oncehub.share.feeds.entries import publish, read_changes
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
+from tests.api.asking import read_changes
 
 from .conftest import Command
 

@@ -32,13 +32,14 @@ from oncehub.errors import OutOfSequence, StoreNotAdopted, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.delivery.gap_free_sequence import Start
-from oncehub.share.feeds.entries import publish, read_changes
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection, connect
 from oncehub.store.data_folder import DataFolder
 from oncehub.store.history import read_history
 from oncehub.store.server import start_embedded, stop_embedded
 from stubs.hostile.client import HostileSource
 from stubs.hostile.variant import Variant
+from tests.api.asking import read_changes
 
 from ..conformance.landuse import write_root
 from ..conftest import ROOT

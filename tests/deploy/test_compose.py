@@ -15,11 +15,17 @@ from demo.airflow.connection_file import convert
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
-    "init": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_SIGNING"},
-    "api": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_TOKEN", "ONCEHUB_KEY_TOKEN_OTHER"},
+    "init": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_SIGNING", "ONCEHUB_KEY_REQUEST"},
+    "api": {
+        *("ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_REQUEST"),
+        *("ONCEHUB_KEY_TOKEN", "ONCEHUB_KEY_TOKEN_OTHER"),
+    },
     # Purging digests the keys of what it removes under the key for pseudonyms.
     "airflow-scheduler": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_SIGNING"},
-    "shell": {"ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_SIGNING", "ONCEHUB_KEY_TOKEN"},
+    "shell": {
+        *("ONCEHUB_KEY_DATA", "ONCEHUB_KEY_PSEUDONYM", "ONCEHUB_KEY_SIGNING"),
+        *("ONCEHUB_KEY_REQUEST", "ONCEHUB_KEY_TOKEN"),
+    },
 }
 LOGINS = {
     "bootstrap": {"administration"},

@@ -103,7 +103,8 @@ def test_beside_a_server_of_its_own_a_new_hub_must_be_given_its_keys(
 ) -> None:
     shutil.rmtree(settings.home / "keys")
     _forget_all(database)
-    with pytest.raises(KeyMissing, match="ONCEHUB_KEY_DATA, ONCEHUB_KEY_PSEUDONYM, ONCEHUB_KEY_SIGNING: not"):
+    every = ", ".join(f"ONCEHUB_KEY_{use}" for use in ("DATA", "PSEUDONYM", "SIGNING", "REQUEST"))
+    with pytest.raises(KeyMissing, match=f"{every}: not"):
         initialise(settings)
     assert not (settings.home / "keys").exists()
     for way in (lambda: open_hub(settings), lambda: write_checkpoints(settings, database)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from oncehub.api.auth.tokens import (
 )
 from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.http.problems import answer_error
-from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, VouchedBy, write
+from oncehub.audit.log.entries import Action, Entry, Involvement, Outcome, Page, VouchedBy
 from oncehub.audit.log.pseudonyms import person_pseudonym
 from oncehub.config.agreements import Agreement, LegalBasis
 from oncehub.encryption.field_values import decrypting
@@ -36,10 +36,21 @@ from oncehub.errors import (
     StoreError,
     TooManyRequests,
 )
+from oncehub.share.access.entitlements import cited
 from oncehub.share.agreements.permissions import require_in_force, today
-from oncehub.share.forms.prefill import FormRequest, find_for_form, require_living
-from oncehub.share.people.lookup import Person, Withheld, WithheldBecause, find_person
+from oncehub.share.forms.prefill import FormRequest, question_for_form, require_living
+from oncehub.share.people.lookup import (
+    Asked,
+    Opened,
+    Person,
+    Question,
+    Withheld,
+    WithheldBecause,
+    look_up,
+    open_request,
+)
 from oncehub.share.people.relatives import LIFE_STATUS
+from oncehub.share.request_proofs import ProofKeys, write_proven
 from oncehub.store.connection import Connection
 
 _bearer = HTTPBearer(
@@ -113,6 +124,9 @@ class AuditedRequest:
         case_id: the requested case, and `decision_id` the decision made on it.
         withheld: why a person who was found is answered as not found.
         vouched_by: who vouches for the officer or citizen who acts, if one is named.
+        keys: prove the request to the database.
+        is_logged: the database has written what came of the request.
+        steps: how many questions were asked of the database.
     """
 
     connection: Connection
@@ -120,6 +134,7 @@ class AuditedRequest:
     agreement: Agreement
     request_id: UUID
     action: Action
+    keys: ProofKeys
     procedure: str | None = None
     person_key: str | None = None
     attributes: tuple[str, ...] = ()
@@ -131,6 +146,8 @@ class AuditedRequest:
     decision_id: int | None = None
     withheld: WithheldBecause | None = None
     vouched_by: VouchedBy | None = None
+    is_logged: bool = False
+    steps: int = 0
 
     def found(self, sought: Person | Withheld | None) -> Person:
         """Return the person that was found, and set them for the log.
@@ -144,23 +161,52 @@ class AuditedRequest:
         self.withheld = sought.why if sought else None
         raise PersonNotFound(nobody(self.agreement))
 
-    def find(self, search: Mapping[str, str]) -> Person:
-        """Find the person whom the request is about, without reading values; see `found`."""
-        wanted = self.agreement.attributes[:1]
-        return self.found(find_person(self.connection, self.agreement, search, wanted))
+    def look_up(self, search: Mapping[str, str], wanted: tuple[str, ...]) -> Person:
+        """Ask for one person, and be told; the database writes the line of the access log. See `found`."""
+        asked = self._asked(Question("lookup", search, wanted))
+        self.is_logged = True
+        return self.found(look_up(self.connection, self.agreement, asked))
 
-    def find_living(self, wanted: FormRequest, search: Mapping[str, str]) -> Person:
-        """Find the person whose form it is, with the attributes that it may use; see `found`.
+    def open(
+        self, *, case_id: int | None = None, feed: str | None = None, after: int = 0, lines: int | None = None
+    ) -> None:
+        """Open the request in the database, about a case or a page of a feed; begins a new transaction."""
+        self._open(Question(self.action, case_id=case_id, feed=feed, after=after, lines=lines))
+
+    def find(self, search: Mapping[str, str]) -> Person:
+        """Open the request about a person, without reading values; see `found`."""
+        opened = self._open(Question(self.action, search, self.agreement.attributes[:1]))
+        return self.found(opened.person)
+
+    def open_living(self, wanted: FormRequest, search: Mapping[str, str]) -> Opened:
+        """Open the request about the person whose form it is, with what the form may use; see `found`.
 
         Raises:
             PersonNotFound: as `found`.
             PersonNotLiving: when the person is deceased or missing in the golden record.
         """
-        person = self.found(find_for_form(self.connection, wanted, search))
+        opened = self._open(question_for_form(wanted, self.action, search))
+        person = self.found(opened.person)
         # A refusal discloses the life status, so the log must say so.
         self.attributes = (LIFE_STATUS,)
         require_living(person)
-        return person
+        return opened
+
+    def _open(self, question: Question) -> Opened:
+        self.steps += 1
+        return open_request(self.connection, self.agreement, self._asked(replace(question, step=self.steps)))
+
+    def _asked(self, question: Question) -> Asked:
+        hidden = self.agreement.hides(today())
+        stated = {
+            "client": self.caller.client_id,
+            "officer": self.caller.officer,
+            "procedure": self.procedure,
+            "legal_basis": cited(self.legal_basis or self.agreement.legal_basis),
+            "hidden_by": cited(hidden) if hidden else None,
+            "vouched_by": self.vouched_by,
+        }
+        return Asked(replace(question, stated=stated), self.request_id, self.keys)
 
 
 def nobody(agreement: Agreement) -> str:
@@ -202,6 +248,7 @@ def audited_request(
             agreement,
             request_id,
             action,
+            hub.proof_keys,
             procedure,
             attributes=attributes,
             vouched_by=_vouching(caller),
@@ -213,7 +260,8 @@ def audited_request(
         except Refusal as error:
             refusal = error
         entries = [_entry(hub, request, refusal, each) for each in _involved(request)]
-        write(connection, *entries, commit=True)
+        if not request.is_logged:
+            write_proven(connection, hub.proof_keys, *entries, commit=True)
     hub.metrics.note_outcome(agreement.name, action, entries[0].outcome)
     if refusal:
         refusal.logged = True
@@ -254,7 +302,7 @@ def _entry(hub: Hub, request: AuditedRequest, refusal: Refusal | None, involved:
         agency=agreement.agency.id,
         agreement=agreement.name,
         purpose=agreement.purpose,
-        legal_basis=_cited(request.legal_basis or agreement.legal_basis),
+        legal_basis=cited(request.legal_basis or agreement.legal_basis),
         action=request.action,
         procedure=request.procedure,
         person=involved.person_key and person_pseudonym(hub.pseudonym_key, involved.person_key),
@@ -267,14 +315,10 @@ def _entry(hub: Hub, request: AuditedRequest, refusal: Refusal | None, involved:
         decision_id=request.decision_id,
         involvement=involved.involvement,
         page=request.page,
-        hidden_by=_cited(hidden) if hidden else None,
+        hidden_by=cited(hidden) if hidden else None,
         withheld=request.withheld,
         vouched_by=request.vouched_by,
     )
-
-
-def _cited(basis: LegalBasis) -> str:
-    return f"{basis.text}, {basis.article}" if basis.article else basis.text
 
 
 def _outcome(refusal: Refusal | None) -> Outcome:

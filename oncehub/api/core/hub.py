@@ -24,6 +24,7 @@ from oncehub.config.entities import Attribute, Entity, load_entities
 from oncehub.config.privacy import DeadlineRules
 from oncehub.config.procedures import Procedure
 from oncehub.encryption.known_keys import known_key, known_ring
+from oncehub.encryption.secrets import symmetric_key
 from oncehub.errors import NotAuthenticated
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import (
@@ -39,6 +40,7 @@ from oncehub.share.agreements.submission_routing import Desk, load_desks
 from oncehub.share.identity.providers import Providers, load_providers
 from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rules
 from oncehub.share.people.labels import Labels, load_labels
+from oncehub.share.request_proofs import ProofKeys, require_proof_keys
 from oncehub.store.connection import connect
 from oncehub.store.failures import without_values
 from oncehub.store.history import require_own
@@ -75,6 +77,7 @@ class Hub:
     home: Path
     token_keys: TokenKeys
     pseudonym_key: bytes = field(repr=False)
+    proof_keys: ProofKeys
     retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
     checkpoints: CheckpointWatch
     desks: dict[str, Desk]
@@ -121,6 +124,8 @@ def open_hub(settings: Settings) -> Hub:
             known_ring(cursor, settings.home)
             key = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
         token_keys = load_token_keys(settings.home, connection)
+        proof_keys = ProofKeys(symmetric_key("request", settings.home), key)
+        require_proof_keys(connection, proof_keys)
     metrics = Metrics()
     database = Database(login, in_use=metrics.note_in_use)
     metrics.note_pool(database.size)
@@ -137,6 +142,7 @@ def open_hub(settings: Settings) -> Hub:
         home=settings.home,
         token_keys=token_keys,
         pseudonym_key=key,
+        proof_keys=proof_keys,
         retired_pseudonym_keys=retired_pseudonym_keys(),
         checkpoints=checkpoint_watch(),
         desks=load_desks(settings, agreements),
@@ -152,7 +158,7 @@ def _login(settings: Settings, agreements: dict[str, Agreement]) -> str:
     """Return the API's login; with the owner's login, first apply the agreements' rights."""
     if settings.api_database_url is None:
         with opened(settings) as connection:
-            build_database_access(connection, agreements, encrypted_attributes(settings))
+            build_database_access(connection, agreements, encrypted_attributes(settings), settings.home)
     return api_login(settings)
 
 

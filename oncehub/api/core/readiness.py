@@ -12,10 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from oncehub.api.auth.tokens import Caller, admission
 from oncehub.api.core.hub import Hub
-from oncehub.audit.log.entries import Entry, write
 from oncehub.config.agreements import Agreement
 from oncehub.errors import OncehubError
-from oncehub.share.people.lookup import find_person
+from oncehub.share.people.lookup import Asked, Question, try_look_up
 from oncehub.store.connection import Connection
 from oncehub.store.failures import describe
 
@@ -83,22 +82,5 @@ def look_up_nobody(hub: Hub) -> None:
 def _look_up(hub: Hub, connection: Connection, agreement: Agreement) -> None:
     hub.limits.left(connection, agreement, _NAME, alone=True)
     search = dict.fromkeys(agreement.search_by[:1], NOBODY)
-    find_person(connection, agreement, search, agreement.attributes[:1])
-    write(connection, _entry(agreement))
-
-
-def _entry(agreement: Agreement) -> Entry:
-    return Entry(
-        client_id=_NAME,
-        agency=agreement.agency.id,
-        agreement=agreement.name,
-        purpose=agreement.purpose,
-        legal_basis=agreement.legal_basis.text,
-        action="lookup",
-        procedure=None,
-        person=None,
-        attributes=agreement.attributes[:1],
-        refused=(),
-        outcome="not_found",
-        request_id=uuid.uuid4(),
-    )
+    question = Question("lookup", search, agreement.attributes[:1], stated={"client": _NAME})
+    try_look_up(connection, agreement, Asked(question, uuid.uuid4(), hub.proof_keys))

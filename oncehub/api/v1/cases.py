@@ -207,7 +207,6 @@ def cases(
     with _cases(hub, caller, request_id) as (request, own):
         found = list_agreement_cases(
             request.connection,
-            request.agreement,
             own,
             closed=wanted.closed,
             after=wanted.after,
@@ -251,7 +250,6 @@ def decision(
         request.appeared = (person,) if person else ()
         decided = decide_agreement_case(
             request.connection,
-            request.agreement,
             case_id,
             body.verdict,
             decided_by,
@@ -270,15 +268,17 @@ def _cases(
     """Open an audited request for the cases that the agreement covers; it must name an officer."""
     with audited_request(hub, caller, request_id, "case") as request:
         request.case_id = case_id
-        yield request, require_cases(request.agreement, caller.officer)
+        own = require_cases(request.agreement, caller.officer)
+        request.open(case_id=case_id)
+        yield request, own
 
 
 def _covered(request: AuditedRequest, own: Cases, case_id: int) -> CaseContent:
     """Read the content of a case; one that the agreement does not cover is answered as not found."""
-    found = find_agreement_case(request.connection, request.agreement, case_id)
+    found = find_agreement_case(request.connection, case_id)
     if found.kind not in own.kinds or (own.sources is not None and found.source not in own.sources):
         raise CaseNotFound(f"there is no case {case_id}")
-    content = read_agreement_case(request.connection, request.agreement, case_id)
+    content = read_agreement_case(request.connection, case_id)
     covered = request.agreement.attributes
     if found.kind == "correction_request" and qualified(content.evidence["attribute"]) not in covered:
         raise CaseNotFound(f"there is no case {case_id}")

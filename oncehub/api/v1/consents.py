@@ -185,6 +185,7 @@ def withdrawal(
     with audited_request(hub, caller, request_id, "consent") as request:
         own = require_consents(request.agreement)
         citizen = vouched_citizen(hub, request, sent, f"/v1/consents/{consent_id}/withdrawal")
+        request.open()
         withdrawn = withdraw_consent(
             request.connection,
             hub.deadlines,

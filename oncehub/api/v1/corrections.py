@@ -145,6 +145,7 @@ def corrections(
     """Read the correction notices about the agency's own source, on from a sequence."""
     with _corrections(hub, caller, request_id, "corrections") as (request, own):
         request.attributes = request.agreement.noticed()
+        request.open(feed=feed_name(own.source), after=wanted.after, lines=wanted.limit)
         page = read_notices(request.connection, request.agreement, wanted.start)
         request.page = logged_page(hub.pseudonym_key, feed_name(own.source), page.disclosed)
         note_read(request.connection, own, caller.client_id, wanted.after, page.next)
@@ -160,6 +161,7 @@ def acknowledgements(
         notices.NoticeResponse(given.notice, given.response, given.reason) for given in body.responses
     ]
     with _corrections(hub, caller, request_id, "acknowledgement") as (request, own):
+        request.open()
         reached = acknowledge(
             request.connection,
             request.agreement,

@@ -69,6 +69,7 @@ def changes(
     with audited_request(hub, caller, request_id, "feed") as request:
         request.attributes = request.agreement.attributes
         require_feed(request.agreement, feed)
+        request.open(feed=feed, after=wanted.after, lines=wanted.limit)
         page = read_changes(request.connection, request.agreement, wanted.start, hub.pseudonym_key)
         request.page = logged_page(hub.pseudonym_key, feed, page.disclosed)
         note_page(request.connection, feed, caller.client_id, wanted.after, page.next)

@@ -18,7 +18,6 @@ from oncehub.share.agreements.permissions import (
     require_purpose,
     require_search,
 )
-from oncehub.share.people.lookup import find_person
 
 router = APIRouter(prefix="/v1")
 
@@ -86,7 +85,7 @@ def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: Requ
         require_purpose(request.agreement, body.purpose)
         require_search(request.agreement, body.search)
         require_attributes(request.agreement, wanted)
-        person = request.found(find_person(request.connection, request.agreement, body.search, wanted))
+        person = request.look_up(body.search, wanted)
         values = {
             name: {
                 "value": believed.value,

@@ -138,8 +138,8 @@ def fill(
         procedure = require_procedure(request.agreement, known, code, day)
         require_search(request.agreement, body.search)
         wanted = FormRequest(procedure, day, request.agreement)
-        person = request.find_living(wanted, body.search)
-        form = prefill(request.connection, person, wanted, hub.confidence, hub.labels)
+        opened = request.open_living(wanted, body.search)
+        form = prefill(request.connection, opened, wanted, hub.confidence, hub.labels)
         request.attributes, request.relatives = form.released, form.relatives
         if request.agreement.submissions:
             opening = Opening(request_id, caller.client_id, request.agreement)

@@ -133,6 +133,7 @@ def submit(
     ) as request:
         require_submissions(request.agreement)
         citizen = vouched_citizen(hub, request, sent, f"/v1/procedures/{code}/submissions")
+        request.open()
         opening = Opening(body.request_id, caller.client_id, request.agreement)
         form = find_open_form(request.connection, opening)
         procedure = require_procedure(request.agreement, known, code, form.day if form else today())
@@ -162,7 +163,8 @@ class _Returned:
         """Find the person of the form, with the attributes that the form may contain."""
         request = self.request
         wanted = FormRequest(self.procedure, form.day, request.agreement)
-        found = request.find_living(wanted, self.body.search)
+        found = request.open_living(wanted, self.body.search).person
+        assert isinstance(found, Person)
         request.attributes = ()
         if form.person != person_pseudonym(self.hub.pseudonym_key, found.key):
             raise SubmissionInvalid([_NO_FORM])

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
 
+from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
 from oncehub.audit.log.hashing import leaf_hash, root_hash
@@ -75,7 +76,8 @@ Action = Literal[
     "correction_request",
     "adoption",
 ]
-Outcome = Literal["answered", "not_found", "refused"]
+Outcome = Literal["answered", "not_found", "refused", "opened"]
+"""`opened`: written before anything was told; another line of the request says what came of it."""
 Involvement = Literal["consulted", "appeared"]
 VouchedBy = Literal["client", "provider", "officer"]
 """Who vouches for the person who acts: see `Entry.vouched_by`."""
@@ -161,18 +163,12 @@ class WrittenEntry:
 
 
 _WRITE = """
-insert into audit.entry (client_id, agency, agreement, purpose, legal_basis, action, procedure, person,
-    attributes, refused, outcome, request_id, officer, case_id, decision_id, involvement, hidden_by, feed,
-    first_sequence, last_sequence, given, withheld, vouched_by)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::text[], %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s,
-    %s, %s, %s, %s)
+insert into audit.entry ({}) values ({})
 """
 
 _WRITE_REFUSALS = """
-insert into audit.entry (action, attributes, outcome, client_id, agreement, claimed_client, source, status,
-    refusals, first_at, last_at, request_id)
-values ('refusals', '{}', 'refused', %(client_id)s, %(agreement)s, %(claimed_client)s, %(source)s::inet,
-    %(status)s, %(count)s, %(first_at)s, %(last_at)s, %(request_id)s::uuid)
+select share.count_refusals(%(status)s::smallint, %(client_id)s, %(agreement)s, %(claimed_client)s,
+    %(source)s::inet, %(count)s, %(first_at)s, %(last_at)s, %(request_id)s::uuid)
 """
 
 _READ = """
@@ -181,19 +177,22 @@ select client_id, agency, agreement, purpose, legal_basis, action, procedure, pe
     last_sequence, given, withheld, vouched_by, entry_id, at
 from audit.entry
 where entry_id > %(after)s and (%(person)s::text is null or person = %(person)s) and action <> 'refusals'
+    and outcome <> 'opened'
 order by entry_id
 limit %(limit)s
 """
 
 
-def write(connection: Connection, *entries: Entry, commit: bool = False) -> None:
-    """Append the entries within the caller's transaction, which `commit` ends with the last of them."""
-    *earlier, last = entries
+def write(connection: Connection, *entries: Entry) -> None:
+    """Append the entries within the caller's transaction, with the owner's rights."""
     with connection.cursor() as cursor:
-        for entry in earlier:
-            cursor.execute(_WRITE, _columns(entry))
-        # One message to the server for both.
-        cursor.execute(_WRITE + (";commit" if commit else ""), _columns(last))
+        for entry in entries:
+            columns = columns_of(entry)
+            statement = sql.SQL(_WRITE).format(
+                sql.SQL(", ").join(map(sql.Identifier, columns)),
+                sql.SQL(", ").join(map(sql.Placeholder, columns)),
+            )
+            cursor.execute(statement, columns)
 
 
 def write_refusals(connection: Connection, refusals: Sequence[Refusals]) -> None:
@@ -203,35 +202,24 @@ def write_refusals(connection: Connection, refusals: Sequence[Refusals]) -> None
             cursor.execute(_WRITE_REFUSALS, vars(each) | {"request_id": str(each.request_id)})
 
 
-def _columns(entry: Entry) -> tuple[Any, ...]:
-    return (
-        entry.client_id,
-        entry.agency,
-        entry.agreement,
-        entry.purpose,
-        entry.legal_basis,
-        entry.action,
-        entry.procedure,
-        entry.person,
-        list(entry.attributes),
-        list(entry.refused),
-        entry.outcome,
-        str(entry.request_id),
-        entry.officer,
-        entry.case_id,
-        entry.decision_id,
-        entry.involvement,
-        entry.hidden_by,
-        *_page_columns(entry.page),
-        entry.withheld,
-        entry.vouched_by,
-    )
+def columns_of(entry: Entry) -> dict[str, Any]:
+    """Return an entry by column of `audit.entry`."""
+    columns = vars(entry) | {
+        "attributes": list(entry.attributes),
+        "refused": list(entry.refused),
+        "request_id": str(entry.request_id),
+    }
+    del columns["page"]
+    names = ("feed", "first_sequence", "last_sequence", "given")
+    return columns | dict(zip(names, _page_columns(entry.page), strict=True))
 
 
 def read_entries(
     connection: Connection, person: str | None = None, *, after: int = 0, limit: int = 1000
 ) -> list[WrittenEntry]:
     """Read answers and refusals under agreements above `after` in order of `entry_id`.
+
+    Lines of requests that were opened are left out: another line says what came of each.
 
     With `person` (a pseudonym) only what concerns them.
 

@@ -25,7 +25,7 @@ cross join lateral (
     where t.feed = e.feed and t.sequence between e.first_sequence and e.last_sequence
         and (t.attribute is null or t.attribute = any(e.attributes))
 ) t
-where e.first_sequence is not null and e.entry_id > %s
+where e.first_sequence is not null and e.given is not null and e.entry_id > %s
 order by e.entry_id
 limit 100
 """

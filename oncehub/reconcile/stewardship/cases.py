@@ -61,7 +61,7 @@ order by decision_id
 """
 
 _BELIEVED: Final = """
-select person_key::text, to_jsonb(p) as believed, provenance
+select person_key::text, believed, provenance
 from {people} p
 """
 
@@ -186,7 +186,8 @@ class CaseContent:
 
 _ALL_CONTENT: Final = sql.SQL("truth.case_content")
 _ALL_PEOPLE: Final = sql.SQL(
-    "(select person.* from truth.person, truth.case_content(%(case_id)s) c where person_key = any(c.named))"
+    "(select person_key, to_jsonb(person) as believed, provenance "
+    "from truth.person, truth.case_content(%(case_id)s) c where person_key = any(c.named))"
 )
 
 

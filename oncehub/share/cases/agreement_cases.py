@@ -1,14 +1,16 @@
-"""Cases that an agreement covers, read and decided as its role; all cases: `reconcile.stewardship.cases`.
+"""Cases that an agreement covers, read and decided by an open request; all: `reconcile.stewardship.cases`.
 
-Every connection is in a transaction, and may become the agreement's role.
+Every connection is in a transaction in which a request for the case is open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from psycopg2 import sql
+from psycopg2.extras import RealDictCursor
 
 from oncehub.config.agreements import Agreement, Cases
 from oncehub.config.entities import unqualified
@@ -25,47 +27,45 @@ from oncehub.reconcile.stewardship.cases import (
     open_case_file,
     read_content,
 )
-from oncehub.share.roles import as_agreement, schema_of
+from oncehub.share.roles import ENTITLED
 from oncehub.store.connection import Connection
+
+_CONTENT: Final = sql.Identifier(ENTITLED, "case_content")
+_PEOPLE: Final = sql.SQL("{}(%(case_id)s)").format(sql.Identifier(ENTITLED, "case_people"))
 
 
 def list_agreement_cases(
-    connection: Connection, agreement: Agreement, own: Cases, *, closed: bool, after: int, limit: int
+    connection: Connection, own: Cases, *, closed: bool, after: int, limit: int
 ) -> list[Case]:
     """Give the agreement's cases `own` by number, and nothing of what they are about; see `list_cases`."""
-    with as_agreement(connection, agreement):
-        return list_cases(
-            connection,
-            kinds=own.kinds,
-            sources=own.sources,
-            closed=closed,
-            after=after,
-            limit=limit,
-            schema=schema_of(agreement.name),
-        )
+    return list_cases(
+        connection,
+        kinds=own.kinds,
+        sources=own.sources,
+        closed=closed,
+        after=after,
+        limit=limit,
+        schema=ENTITLED,
+    )
 
 
-def find_agreement_case(connection: Connection, agreement: Agreement, case_id: int) -> Case:
+def find_agreement_case(connection: Connection, case_id: int) -> Case:
     """Give one case without what it is about.
 
     Raises:
         CaseNotFound: when the agreement has none of that number.
     """
-    with as_agreement(connection, agreement):
-        return find_case(connection, case_id, schema_of(agreement.name))
+    return find_case(connection, case_id, ENTITLED)
 
 
-def read_agreement_case(connection: Connection, agreement: Agreement, case_id: int) -> CaseContent:
+def read_agreement_case(connection: Connection, case_id: int) -> CaseContent:
     """Return what a case is about, as far as the agreement covers it.
 
     Raises:
         CaseNotFound: when the agreement has none of that number.
     """
-    schema = schema_of(agreement.name)
-    content = sql.Identifier(schema, "case_content")
-    people = sql.SQL("{}(%(case_id)s)").format(sql.Identifier(schema, "case_people"))
-    with as_agreement(connection, agreement) as cursor:
-        return read_content(cursor, case_id, content, people)
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        return read_content(cursor, case_id, _CONTENT, _PEOPLE)
 
 
 def open_agreement_case(
@@ -83,13 +83,11 @@ def open_agreement_case(
         CaseNotFound: when the agreement has none of that number.
     """
     attributes = [unqualified(name) for name in agreement.attributes]
-    with as_agreement(connection, agreement):
-        return open_case_file(connection, case_id, attributes, content, schema_of(agreement.name))
+    return open_case_file(connection, case_id, attributes, content, ENTITLED)
 
 
 def decide_agreement_case(
     connection: Connection,
-    agreement: Agreement,
     case_id: int,
     said: CaseVerdict,
     by: DecidedBy,
@@ -99,14 +97,13 @@ def decide_agreement_case(
     follows: int | None,
 ) -> Decision:
     """Decide a case of the agreement's; arguments and errors are those of `decide`."""
-    with as_agreement(connection, agreement):
-        return decide(
-            connection,
-            case_id,
-            said,
-            by,
-            person_key=person_key,
-            named=named,
-            follows=follows,
-            schema=schema_of(agreement.name),
-        )
+    return decide(
+        connection,
+        case_id,
+        said,
+        by,
+        person_key=person_key,
+        named=named,
+        follows=follows,
+        schema=ENTITLED,
+    )

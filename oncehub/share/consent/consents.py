@@ -20,7 +20,7 @@ from oncehub.config.privacy import DeadlineRules
 from oncehub.errors import AccessDenied, ConsentNotFound, ConsentRefused
 from oncehub.share.consent.evidence import Evidence
 from oncehub.share.data_subjects.requests import Due, due, open_request
-from oncehub.share.roles import as_agreement, rows_as, schemas_for
+from oncehub.share.roles import rows_as, schemas_for
 from oncehub.store.connection import Connection
 
 Channel = Literal["vneid", "portal", "counter"]
@@ -149,7 +149,7 @@ def record_consent(
         text: what the citizen was shown.
         given_at: when they consented, with time zone.
         proof: of it.
-        under: the agreement under which it is recorded, whose role the connection may become; None records
+        under: the agreement under which it is recorded, in whose open request it is; None records
             it with the hub's own rights.
 
     Raises:
@@ -240,7 +240,7 @@ def consents_of(
     """Give a person's consents to some agreements, withdrawn ones too, the first first.
 
     Args:
-        connection: one that may become the role of `under`, in a transaction.
+        connection: in a transaction in which a request about the person is open under it.
         under: the agreement under which that is asked.
         person_key: whose.
         agreements: names of those that `under` lets its clients record consents for.
@@ -256,7 +256,7 @@ def _written(
     connection: Connection, under: Agreement | None, statement: str, values: Mapping[str, Any]
 ) -> bool:
     """Insert a row; return False when it is there already."""
-    with as_agreement(connection, under) as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(sql.SQL(statement).format(**schemas_for(under)), values)
         return cursor.rowcount == 1
 

@@ -81,7 +81,7 @@ def read_notices(connection: Connection, agreement: Agreement, start: Start) -> 
     line says more.
 
     Args:
-        connection: one that may become the agreement's role.
+        connection: in a transaction in which a request for the page is open.
         agreement: one with corrections; values outside it are withheld.
         start: where the source reads on.
 

@@ -112,7 +112,7 @@ def request_correction(
         connection: in a transaction.
         person_key: of the person who asks, whom it is about.
         correction: its value has the attribute's form.
-        under: the agreement under which they ask, whose role the connection may become; None asks with the
+        under: the agreement under which they ask, in whose open request it is; None asks with the
             hub's own rights.
 
     Raises:

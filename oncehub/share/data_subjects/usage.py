@@ -120,7 +120,7 @@ def find_usages(
         offset: so many of the newest are left out.
         limit: at most so many.
         day: today, in Vietnam.
-        under: the agreement under which the citizen asks, whose role the connection may become; None asks
+        under: the agreement under which the citizen asks, in whose open request it is; None asks
             with the hub's own rights.
     """
     (asked,) = rows_as(connection, under, _ASKED, {"person": person_key, "until": period.until})

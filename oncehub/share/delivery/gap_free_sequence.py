@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg2 import sql
+from psycopg2.extras import RealDictCursor
 
 from oncehub import traces
 from oncehub.audit.log.entries import DisclosedLine
@@ -29,7 +30,7 @@ from oncehub.errors import RunBusy, StoreUnavailable
 from oncehub.logs import bound_contextvars
 from oncehub.settings import Settings
 from oncehub.share.delivery.consumer_offsets import Published, Statement, require_in_sequence
-from oncehub.share.roles import as_agreement, schemas_for
+from oncehub.share.roles import schemas_for
 from oncehub.store.connection import Connection, Cursor, locked
 from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
@@ -222,10 +223,10 @@ def read_page(
     *,
     start: Start,
 ) -> SequencePage:
-    """Read the lines from `start` on, with the rights of the agreement's role.
+    """Read the lines from `start` on, as far as the agreement entitles to them.
 
     Args:
-        connection: in a transaction; one that may become the agreement's role.
+        connection: in a transaction; on behalf of an agreement, one in which a request for the page is open.
         agreement: on whose behalf; None reads with the connection's own rights.
         published: the sequence.
         statement: one `select` of the schemas that `schemas_for` names, in order of `sequence`, with the
@@ -240,7 +241,7 @@ def read_page(
     """
     epoch = require_in_sequence(connection, published, start.after, start.epoch)
     asked = statement.format(**schemas_for(agreement))
-    with as_agreement(connection, agreement) as cursor:
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(asked, {**published.values, "after": start.after, "limit": start.limit + 1})
         rows = cursor.fetchall()
     found = [row for row in rows if row["sequence"] is not None]

@@ -148,7 +148,7 @@ def read_changes(connection: Connection, agreement: Agreement, start: Start, key
     inside `decrypting` only.
 
     Args:
-        connection: one that may become the agreement's role.
+        connection: in a transaction in which a request for the page is open.
         agreement: one with a feed.
         start: where the consumer reads on.
         key: the hub's key for pseudonyms.

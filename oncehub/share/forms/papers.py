@@ -61,7 +61,7 @@ def find_papers(
     """Return, by item, the latest earlier paper of the person that spares a new one, where it may be named.
 
     Args:
-        connection: one that may become the agreement's role, in a transaction.
+        connection: in a transaction in which a request about the person is open.
         agreement: on whose behalf.
         person_key: whose papers.
         fields: the items of the form.

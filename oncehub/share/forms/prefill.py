@@ -13,10 +13,10 @@ from oncehub.errors import PersonNotLiving
 from oncehub.share.forms.item_values import Known, Reason, members_of, relative_value_of, value_of
 from oncehub.share.forms.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
 from oncehub.share.people.confidence import Confidence, ConfidenceRules, Support, confidence, find_support
-from oncehub.share.people.household import Household, find_household
+from oncehub.share.people.household import Household, household_of, wanted_of_members
 from oncehub.share.people.labels import Label, Labels
-from oncehub.share.people.lookup import Person, Withheld, find_person
-from oncehub.share.people.relatives import LIFE_STATUS, find_relatives, is_covered, living, wanted_of
+from oncehub.share.people.lookup import Opened, Person, Question
+from oncehub.share.people.relatives import LIFE_STATUS, is_covered, living, wanted_of, wanted_of_relatives
 from oncehub.store.connection import Connection
 
 
@@ -106,13 +106,18 @@ class _Others:
     household: Household
 
 
-def find_for_form(
-    connection: Connection, request: FormRequest, search: Mapping[str, str]
-) -> Person | Withheld | None:
-    """Return the person with their life status and what the form may hold; see `find_person`."""
-    wanted = wanted_of(request.fields.values(), request.agreement)
-    attributes = sorted(wanted | {LIFE_STATUS})
-    return find_person(connection, request.agreement, search, attributes, partly=True)
+def question_for_form(request: FormRequest, action: str, search: Mapping[str, str]) -> Question:
+    """Ask for the person with their life status and what the form may hold, and for the others in it."""
+    items, agreement = request.fields.values(), request.agreement
+    others = action == "prefill"
+    return Question(
+        action,
+        search,
+        tuple(sorted(wanted_of(items, agreement) | {LIFE_STATUS})),
+        partly=True,
+        relatives=wanted_of_relatives(items, agreement) if others else None,
+        household=wanted_of_members(items, agreement) if others else None,
+    )
 
 
 def require_living(person: Person) -> None:
@@ -126,13 +131,24 @@ def require_living(person: Person) -> None:
 
 
 def prefill(
-    connection: Connection, person: Person, request: FormRequest, rules: ConfidenceRules, labels: Labels
+    connection: Connection, opened: Opened, request: FormRequest, rules: ConfidenceRules, labels: Labels
 ) -> FilledForm:
-    """Answer a form for a person that `find_for_form` found; only what the agreement covers."""
+    """Answer a form for the person whom a request is open about; only what the agreement covers.
+
+    Args:
+        connection: in the transaction in which the request is open.
+        opened: as `question_for_form` asked for, about somebody who was found.
+        request: which form.
+        rules: for the confidence in values.
+        labels: of coded values.
+    """
     fields, agreement = request.fields, request.agreement
+    person = opened.person
+    assert isinstance(person, Person)
+    relations = wanted_of_relatives(fields.values(), agreement)
     others = _Others(
-        find_relatives(connection, person, fields.values(), agreement),
-        find_household(connection, person, fields.values(), agreement),
+        {relation: opened.relatives.get(relation) for relation in relations},
+        household_of(opened, person, fields.values(), agreement),
     )
     kept = find_papers(connection, agreement, person.key, fields)
     known: dict[str, Known] = {}

@@ -106,7 +106,7 @@ def find_support(
     """Return what else is known of believed values, by the person's key and the qualified attribute.
 
     Args:
-        connection: one that may become the agreement's role, in a transaction.
+        connection: in a transaction in which a request about the person is open.
         agreement: on whose behalf; it covers these people and attributes.
         attributes: of which people: key -> qualified attributes.
         rules: they list the compared attributes; for others the number of agreeing sources is unknown.

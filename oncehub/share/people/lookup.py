@@ -1,19 +1,20 @@
-"""Looks up one person by identifiers, with the rights of an agreement's role."""
+"""Looks up one person by identifiers, on behalf of an agreement: asks the database, and is told."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from psycopg2 import sql
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import qualified, unqualified
 from oncehub.encryption.field_values import decrypted_here, is_encrypted, record_of
+from oncehub.errors import StoreError
 from oncehub.share.consent.consents import lock_consents
-from oncehub.share.roles import role_of, schema_of
+from oncehub.share.request_proofs import UNPROVEN, ProofKeys, Signed
 from oncehub.store.connection import Connection
+from oncehub.store.schema_change import READ
 
 WithheldBecause = Literal["population", "consent"]
 """Why a person who was found is withheld."""
@@ -72,32 +73,225 @@ class Withheld:
     why: WithheldBecause
 
 
-_MOST_COMPOSED = 1024
-_composed: dict[tuple[str, tuple[str, ...]], str] = {}
+_FIND: Final = """
+select key::text, consented, covered, given, provenance, disputed
+from share.look_up(%(under)s, %(schemes)s, %(stated)s, %(columns)s)
+"""
 
-# One message to the server and back. The function gives one row, always; when it is there, the role is left.
-_LOOK_UP = """
-set local role {role};
-select key::text, consented, (person).person_key is not null, (person).provenance,
-    (person).disputed_attributes, set_config('role', 'none', true), {columns}
-from {schema}.look_up(%s, %s)
+_TRY: Final = """
+select share.ask(%(message)s, %(code)s, %(pseudonyms)s), outcome
+from share.tell(%(at)s, %(request_id)s::uuid, %(code)s)
+"""
+
+# What is asked is committed before it is told. After a commit, the rest of a message is a transaction.
+_LOOK_UP: Final = f"""
+select share.ask(%(message)s, %(code)s, %(pseudonyms)s);
+commit;
+{READ};
+select outcome, key::text, given, provenance, disputed from share.tell(%(at)s, %(request_id)s::uuid, %(code)s)
+"""
+
+_OPEN: Final = f"""
+select share.ask(%(message)s, %(code)s, %(pseudonyms)s);
+commit;
+begin;
+{READ};
+select part, outcome, key::text, consented, given, provenance, disputed
+from share.open(%(at)s, %(request_id)s::uuid, %(step)s, %(code)s)
 """
 
 
-def _look_up(connection: Connection, agreement: str, columns: tuple[str, ...]) -> str:
-    """Compose the statement; those composed last are kept."""
-    known = _composed.get((agreement, columns))
-    if known is not None:
-        return known
-    statement = sql.SQL(_LOOK_UP).format(
-        role=sql.Identifier(role_of(agreement)),
-        schema=sql.Identifier(schema_of(agreement)),
-        columns=sql.SQL(", ").join(sql.SQL("(person).{}").format(sql.Identifier(name)) for name in columns),
+@dataclass(frozen=True)
+class Question:
+    """What a request asks the database for, and what the access log says of it beside.
+
+    Attributes:
+        action: as the log names it.
+        search: qualified attribute -> value, of those in `SEARCHABLE`; None where nobody is sought.
+        attributes: qualified names of the person's attributes.
+        partly: where a person has consented to some of the agreement's attributes, give them with those; the
+            others have no value, and are marked.
+        relatives: relation -> attributes of that relative.
+        household: attributes of the members of the person's household; None where they are not asked for.
+        case_id: the case that is read or decided.
+        feed: the sequence of which a page is read, `after` a line, of so many `lines`.
+        step: of several questions of one request, which.
+        stated: what else the line of the log holds: `client`, `officer`, `procedure` ...
+    """
+
+    action: str
+    search: Mapping[str, str] | None = None
+    attributes: tuple[str, ...] = ()
+    partly: bool = False
+    relatives: Mapping[str, Collection[str]] | None = None
+    household: Collection[str] | None = None
+    case_id: int | None = None
+    feed: str | None = None
+    after: int = 0
+    lines: int | None = None
+    step: int = 1
+    stated: Mapping[str, Any] = field(default_factory=dict)
+
+    def signed(self, keys: ProofKeys, agreement: str, request_id: UUID) -> Signed:
+        """Return the question as the database verifies it (`share.question`)."""
+        terms = [_identifier(name, value) for name, value in (self.search or {}).items()]
+        content = {
+            **self.stated,
+            "agreement": agreement,
+            "action": self.action,
+            "pseudonyms": keys.pseudonym_digest,
+            "attributes": self.attributes,
+            "step": self.step,
+        }
+        if self.search is not None:
+            content["schemes"] = [scheme for scheme, _ in terms]
+            content["stated"] = [value for _, value in terms]
+            content["partly"] = self.partly
+        if self.relatives is not None:
+            content["relations"] = {name: sorted(wanted) for name, wanted in self.relatives.items()}
+        if self.household is not None:
+            content["household"] = sorted(self.household)
+        if self.lines is not None:
+            content |= {"feed": self.feed, "after": self.after, "lines": self.lines}
+        if self.case_id is not None:
+            content["case_id"] = self.case_id
+        return keys.sign("request", request_id, content)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question of a request, by whose id it is good once, and the keys that prove it."""
+
+    question: Question
+    request_id: UUID
+    keys: ProofKeys
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is known of the people whom an open request is about.
+
+    Attributes:
+        person: who was sought.
+        relatives: by relation, those who were found.
+        members: of the household, where they may be told.
+        household: `known`, or why they are not told; None where it was not looked for.
+    """
+
+    person: Person | Withheld | None
+    relatives: Mapping[str, Person]
+    members: tuple[Person, ...]
+    household: str | None
+
+
+def look_up(connection: Connection, agreement: Agreement, asked: Asked) -> Person | Withheld | None:
+    """Ask for one person, with the line of the access log, commit, and return what the database tells.
+
+    A former personal number finds its person too, unless another person has it now. Answers must not
+    distinguish `Withheld` from None. Encrypted values are decrypted inside `decrypting` only.
+
+    Args:
+        connection: the API's, in a transaction, which is committed.
+        agreement: on whose behalf.
+        asked: about one person.
+
+    Raises:
+        StoreError: the database does not take the request as proven.
+    """
+    outcome, key, *told = _answers(connection, agreement, asked, _LOOK_UP)[0]
+    return _told(agreement, asked.question, _Row(outcome, key, asked.question.attributes, *told))
+
+
+def open_request(connection: Connection, agreement: Agreement, asked: Asked) -> Opened:
+    """Ask, with a line of the access log, commit, and open the request in a new transaction.
+
+    What stands in the schema `ENTITLED` then answers, about the people of the request.
+
+    Raises:
+        StoreError: the database does not take the request as proven.
+    """
+    rows = [(part, _Row(*row)) for part, *row in _answers(connection, agreement, asked, _OPEN)]
+    if not rows:
+        raise StoreError(UNPROVEN)
+    question, relations = asked.question, asked.question.relatives or {}
+    household = next((row.outcome for part, row in rows if part == "household"), None)
+    return Opened(
+        person=_told(agreement, question, rows[0][1]),
+        relatives={part: row.person(relations[part]) for part, row in rows if part in relations},
+        members=tuple(row.person(question.household or ()) for part, row in rows if part == _MEMBERS),
+        household=household,
     )
-    if len(_composed) >= _MOST_COMPOSED:
-        _composed.clear()
-    _composed[agreement, columns] = text = statement.as_string(connection)
-    return text
+
+
+def try_look_up(connection: Connection, agreement: Agreement, asked: Asked) -> None:
+    """Ask, in a transaction that the caller rolls back, for a client that is not registered.
+
+    Raises:
+        StoreError: the database does not take the request as proven.
+    """
+    if _answers(connection, agreement, asked, _TRY) != [("not entitled", None)]:
+        raise StoreError(UNPROVEN)
+
+
+_MEMBERS: Final = "household_members"
+
+
+class _Row(NamedTuple):
+    """A person, or what came of the question about them, as the database tells it."""
+
+    outcome: str | None
+    key: str | None
+    consented: Collection[str] | None
+    given: Mapping[str, Any] | None
+    provenance: Mapping[str, Any] | None
+    disputed: Collection[str] | None
+
+    def person(self, attributes: Collection[str], unconsented: Collection[str] = ()) -> Person:
+        """Return the person with the attributes, some of which they have not consented to."""
+        return Person(
+            self.key or "",
+            {
+                name: Believed(None, consented=False) if name in unconsented else self.believed(name)
+                for name in attributes
+            },
+        )
+
+    def believed(self, attribute: str) -> Believed:
+        column = unqualified(attribute)
+        return believed(column, (self.given or {}).get(column), self.provenance or {}, self.disputed or ())
+
+
+def _answers(
+    connection: Connection, agreement: Agreement, asked: Asked, statement: str
+) -> list[tuple[Any, ...]]:
+    signed = asked.question.signed(asked.keys, agreement.name, asked.request_id)
+    values = {
+        "message": signed.message,
+        "code": signed.code,
+        "at": signed.at,
+        "pseudonyms": asked.keys.pseudonym_blocks,
+        "request_id": str(asked.request_id),
+        "step": asked.question.step,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
+
+
+def _told(agreement: Agreement, question: Question, row: _Row) -> Person | Withheld | None:
+    match row.outcome:
+        case None:
+            raise StoreError(UNPROVEN)
+        case "consent" | "population" as why:
+            return Withheld(row.key or "", why)
+        case "found":
+            return row.person(question.attributes, _unconsented(agreement, row.consented))
+        case _:
+            return None
+
+
+def _unconsented(agreement: Agreement, consented: Collection[str] | None) -> set[str]:
+    return set(agreement.attributes) - set(consented or ()) if agreement.needs_consent else set()
 
 
 def find_person(
@@ -108,49 +302,36 @@ def find_person(
     *,
     partly: bool = False,
 ) -> Person | Withheld | None:
-    """Return the one person that every search term leads to, with `attributes`; None when there is not one.
-
-    A former personal number finds its person too, unless another person has it now. Answers must not
-    distinguish `Withheld` from None. Consent is read in the caller's transaction and cannot be withdrawn
-    before its end. The database reads with the rights of the agreement's
-    role (see `oncehub.share.access.database_access`); the caller's checks come first.
+    """Return what a look-up under the agreement gives, with the owner's rights and without a line of the log.
 
     Args:
-        connection: one that may become the agreement's role, in a transaction; encrypted values
-            are decrypted inside `decrypting` only.
+        connection: the owner's, in a transaction, at whose end consent may be withdrawn.
         agreement: on whose behalf.
-        search: qualified attribute -> value, of those in `agreements.SEARCHABLE`.
-        attributes: qualified names of the person's attributes; at least one.
-        partly: where a person has consented to some of the agreement's attributes, give them with those; the
-            others have no value, and are marked.
+        search: see `Question`.
+        attributes: see `Question`.
+        partly: see `Question`.
     """
     terms = [_identifier(name, value) for name, value in search.items()]
-    names = {name: unqualified(name) for name in attributes}
     if agreement.needs_consent:
         lock_consents(connection, agreement)
     with connection.cursor() as cursor:
         cursor.execute(
-            _look_up(connection, agreement.name, tuple(names.values())),
-            ([scheme for scheme, _ in terms], [value for _, value in terms]),
+            _FIND,
+            {
+                "under": agreement.name,
+                "schemes": [scheme for scheme, _ in terms],
+                "stated": [value for _, value in terms],
+                "columns": [unqualified(name) for name in attributes],
+            },
         )
-        key, names_consented, is_covered, provenance, disputed, _, *values = cursor.fetchone() or ()
+        key, consented, covered, *told = cursor.fetchone() or ()
     if key is None:
         return None
-    consented = set(names_consented)
-    if agreement.needs_consent and not (consented if partly else consented.issuperset(attributes)):
+    if agreement.needs_consent and not (consented if partly else set(consented).issuperset(attributes)):
         return Withheld(key, "consent")
-    if not is_covered:
+    if not covered:
         return Withheld(key, "population") if agreement.population else None
-    unconsented = set(agreement.attributes) - consented if agreement.needs_consent else set()
-    return Person(
-        key,
-        {
-            name: Believed(None, consented=False)
-            if name in unconsented
-            else believed(column, value, provenance, disputed)
-            for (name, column), value in zip(names.items(), values, strict=True)
-        },
-    )
+    return _Row("found", key, consented, *told).person(attributes, _unconsented(agreement, consented))
 
 
 def _identifier(attribute: str, value: str) -> tuple[str, str]:
@@ -163,7 +344,7 @@ def _identifier(attribute: str, value: str) -> tuple[str, str]:
 
 
 def believed(column: str, value: Any, provenance: Mapping[str, Any], disputed: Collection[str]) -> Believed:
-    """Return the believed value of one column of an agreement's view; see `access/sql/people.sql`."""
+    """Return the believed value of one column, as `share.look_at` gives it."""
     if value is None:
         return Believed(None)
     origin = provenance.get(column) or provenance.get("*", {})

@@ -1,18 +1,17 @@
-"""Finds a person's relatives, one step away, by the personal numbers in the person's believed data.
+"""Names a person's relatives, one step away, whom the personal numbers in the person's believed data lead to.
 
 Members of a household are found in `oncehub.share.people.household`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from psycopg2 import sql
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.procedures import Item, relationship_attribute
-from oncehub.share.people.lookup import Person, find_person
-from oncehub.store.connection import Connection
+from oncehub.share.people.lookup import Person
 
 LIFE_STATUS = "person.life_status"
 NOT_LIVING = ("deceased", "missing")
@@ -39,28 +38,17 @@ def is_covered(item: Item, agreement: Agreement) -> bool:
     return bool(item.fills) and set(item.fills) <= set(agreement.attributes)
 
 
-def find_relatives(
-    connection: Connection, person: Person, items: Iterable[Item], agreement: Agreement
-) -> dict[str, Person | None]:
+def wanted_of_relatives(items: Iterable[Item], agreement: Agreement) -> dict[str, set[str]]:
     """Return the relatives that covered items are about, by relation, with what those items need of them.
 
     A relative is not looked for where the relationship attribute has no value, or sources without authority
-    disagree on it.
-
-    Args:
-        connection: one that may read `truth`.
-        person: found with the relationship attributes; see `wanted_of`.
-        items: of the form.
-        agreement: on whose behalf.
+    disagree on it, nor found outside the agreement's population; see `share.relatives_under`.
     """
     wanted: dict[str, set[str]] = {}
     for item in items:
         if item.of and item.attribute and is_covered(item, agreement):
             wanted.setdefault(item.of, {LIFE_STATUS}).add(item.attribute)
-    return {
-        relation: _relative(connection, agreement, person, relation, attributes)
-        for relation, attributes in wanted.items()
-    }
+    return wanted
 
 
 def wanted_of(items: Iterable[Item], agreement: Agreement) -> set[str]:
@@ -71,15 +59,3 @@ def wanted_of(items: Iterable[Item], agreement: Agreement) -> set[str]:
         if is_covered(item, agreement)
         for name in ((relationship_attribute(item.of),) if item.of else item.fills)
     }
-
-
-def _relative(
-    connection: Connection, agreement: Agreement, person: Person, relation: str, attributes: set[str]
-) -> Person | None:
-    named = person.attributes[relationship_attribute(relation)]
-    number = named.value.get("personal_id") if isinstance(named.value, Mapping) and named.stands else None
-    if number is None:
-        return None
-    found = find_person(connection, agreement, {"person.personal_id": number}, sorted(attributes))
-    # A relative outside the agreement's population is withheld as if there were none.
-    return found if isinstance(found, Person) else None

@@ -1,15 +1,16 @@
-"""What an agreement's role is told by a person's key: what its agreement entitles to, of its people."""
+"""What an open request is told by a person's key: what its agreement entitles to, of its person."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2.errors
 import pytest
-from psycopg2 import sql
 
 from oncehub.api.database import api_login
 from oncehub.audit.log.entries import Entry, write
@@ -20,8 +21,11 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.population import Catalogues
 from oncehub.share.consent.consents import Proof, ShownText, record_consent
 from oncehub.share.data_subjects.correction_requests import Correction, request_correction
-from oncehub.share.roles import role_of, rows_as, schema_of
+from oncehub.share.people.lookup import Question
+from oncehub.share.request_proofs import ProofKeys
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection, connect
+from tests.api.asking import Asking, proof_keys
 
 IN_HANOI = {"unit": "00004", "edition": "2025-07-01", "detail": None}
 OUTSIDE = {"unit": "26734", "edition": "2025-07-01", "detail": None}
@@ -34,59 +38,6 @@ REACHES: dict[str, Any] = {
     "citizen_view": CitizenView(usage=True, corrections=("person.phone",)),
     "cases": Cases(kinds=("wrong_person", "correction_request"), sources=("portal",)),
 }
-
-ENTITLED: dict[str, Callable[[Agreement], Any]] = {
-    "look_up()": lambda _: True,
-    "household_members()": lambda each: "household_members" in each.relatives,
-    "agreeing_sources()": lambda each: each.procedures,
-    "disputed_by_owner()": lambda each: each.procedures,
-    "reusable_papers()": lambda each: each.procedures and each.papers,
-    "opened_form()": lambda each: each.submissions,
-    "consents_of()": lambda each: each.records_consent_for,
-    "consent_of()": lambda each: each.records_consent_for,
-    "consent_proven_by()": lambda each: each.records_consent_for,
-    "consent: insert": lambda each: each.records_consent_for,
-    "consent_withdrawal: insert": lambda each: each.records_consent_for,
-    "request_correction()": lambda each: each.citizen_view,
-    "requests_of()": lambda each: each.citizen_view,
-    "own_keys()": lambda each: each.citizen_view and each.citizen_view.usage,
-    "usage_of()": lambda each: each.citizen_view and each.citizen_view.usage,
-    "feed_lines()": lambda each: each.feed,
-    "notice: select": lambda each: each.corrections,
-    "correction_feed: select": lambda each: each.corrections,
-    "case_content()": lambda each: each.cases,
-    "case_people()": lambda each: each.cases,
-    "case_state: select": lambda each: each.cases,
-    "decision: select": lambda each: each.cases,
-    "decision: insert": lambda each: each.cases,
-}
-
-_RIGHTS = """
-select r.relname || ': ' || lower(a.privilege_type)
-from pg_class r, aclexplode(r.relacl) a
-where a.grantee = %(role)s::regrole and r.relnamespace = %(schema)s::regnamespace
-union
-select r.relname || ': ' || lower(a.privilege_type)
-from pg_class r join pg_attribute t on t.attrelid = r.oid, aclexplode(t.attacl) a
-where a.grantee = %(role)s::regrole and r.relnamespace = %(schema)s::regnamespace
-union
-select p.proname || '()'
-from pg_proc p, aclexplode(p.proacl) a
-where a.grantee = %(role)s::regrole and p.pronamespace = %(schema)s::regnamespace
-"""
-
-# What is reached through agreements' schemas, and by whom beside its owner.
-_ORIGINALS = """
-select original.oid::regprocedure::text, r.rolname
-from pg_proc original
-join pg_namespace n on n.oid = original.pronamespace and n.nspname in ('audit', 'share', 'truth')
-left join pg_roles r on not r.rolsuper and has_function_privilege(r.oid, original.oid, 'execute')
-where original.proname in (
-    select p.proname
-    from pg_proc p join pg_namespace of_agreement on of_agreement.oid = p.pronamespace
-    where starts_with(of_agreement.nspname, 'agreement_')
-)
-"""
 
 _STATE = """
 select record.attach_source('portal');
@@ -118,12 +69,49 @@ def reach(editable: Settings, database: Connection) -> Callable[..., Agreement]:
     return make
 
 
+@dataclass
+class Login:
+    """The API, which asks under agreements: by a request about one person, or about nobody."""
+
+    connection: Connection
+    owner: Connection
+    keys: ProofKeys
+
+    def ask(self, under: Agreement, statement: str, **named: Any) -> list[dict[str, Any]]:
+        """Return what a statement gives in a request about a person, by default the one that it names."""
+        values = self._open(under, **named)
+        with self.connection:
+            return rows_as(self.connection, under, statement, values)
+
+    def write(self, under: Agreement, statement: str, **named: Any) -> None:
+        """Run a statement that returns nothing in such a request."""
+        values = self._open(under, **named)
+        with self.connection, self.connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    def _open(
+        self, under: Agreement, *, about: str | None = None, action: str = "prefill", **values: Any
+    ) -> dict[str, Any]:
+        about = about or values.get("person")
+        with self.owner, self.owner.cursor() as cursor:
+            cursor.execute(
+                "insert into share.client (client_id, agreement) values (%(name)s, %(name)s) "
+                "on conflict do nothing",
+                {"name": under.name},
+            )
+            cursor.execute("select personal_id from truth.person where person_key = %s", (about,))
+            numbers = cursor.fetchall() or [("001084000000",)]
+        search = {"person.personal_id": numbers[0][0]} if about else None
+        attributes = under.attributes[:1] if about else ()
+        question = Question(action, search, attributes, partly=True, case_id=values.get("case"))
+        Asking(self.connection, self.keys, under.name).open(question)
+        return values
+
+
 @pytest.fixture
-def login(settings: Settings) -> Iterator[Connection]:
-    """A session of the API's login."""
-    connection = connect(api_login(settings))
-    yield connection
-    connection.close()
+def login(settings: Settings, database: Connection) -> Iterator[Login]:
+    with closing(connect(api_login(settings))) as connection:
+        yield Login(connection, database, proof_keys(settings))
 
 
 @pytest.fixture
@@ -160,58 +148,43 @@ def held(
     return hold
 
 
-def _asked(login: Connection, under: Agreement, statement: str, **values: Any) -> list[dict[str, Any]]:
-    with login:
-        return rows_as(login, under, statement, values)
-
-
-def _told(login: Connection, agreement: Agreement, person: str) -> dict[str, list[dict[str, Any]]]:
-    """All that an agreement's role gets by a person's key."""
-    statements = {
-        "papers": "select file from {share}.reusable_papers(%(person)s, '{{}}', '{{TP02}}', '{{1.004194}}')",
-        "sources": "select * from {share}.agreeing_sources(%(person)s, '{{full_name,phone,religion}}')",
-        "disputed": "select unnest({truth}.disputed_by_owner(%(person)s)) as name",
-        "consents": "select agreement from {share}.consents_of(%(person)s, '{{bank-accounts}}')",
-        "requests": "select attribute, claimed from {truth}.requests_of(%(person)s)",
-        "keys": "select unnest({truth}.own_keys(%(person)s))::text as key",
-        "usage": "select total from {audit}.usage_of(array[%(person)s]::uuid[],"
-        " array['pseudonym of ' || %(person)s], '-infinity', 'infinity', '{{}}', '{{}}', '{{}}', 0, 50)",
-        "correction": "select outcome from {truth}.request_correction("
+# What is told by a person's key, and to which action.
+BY_KEY = {
+    "papers": (
+        "prefill",
+        "select file from {share}.reusable_papers(%(person)s, '{{}}', '{{TP02}}', '{{1.004194}}')",
+    ),
+    "sources": (
+        "prefill",
+        "select * from {share}.agreeing_sources(%(person)s, '{{full_name,phone,religion}}')",
+    ),
+    "disputed": ("prefill", "select unnest({truth}.disputed_by_owner(%(person)s)) as name"),
+    "consents": ("consent", "select agreement from {share}.consents_of(%(person)s, '{{bank-accounts}}')"),
+    "requests": ("correction_request", "select attribute, claimed from {truth}.requests_of(%(person)s)"),
+    "keys": ("usage", "select unnest({truth}.own_keys(%(person)s))::text as key"),
+    "usage": (
+        "usage",
+        "select total from {audit}.usage_of(array[%(person)s]::uuid[], array['pseudonym of ' || %(person)s], "
+        "'-infinity', 'infinity', '{{}}', '{{}}', '{{}}', 0, 50)",
+    ),
+    "correction": (
+        "correction_request",
+        "select outcome from {truth}.request_correction("
         "%(person)s, 'phone', '\"other\"', 'changed', null, 5, 10, '1 day')",
+    ),
+}
+
+
+def _told(login: Login, under: Agreement, person: str, about: str | None = None) -> dict[str, Any]:
+    """All that requests about a person, by default the same one, are told by a person's key."""
+    return {
+        what: login.ask(under, statement, about=about or person, action=action, person=person)
+        for what, (action, statement) in BY_KEY.items()
     }
-    return {what: _asked(login, agreement, each, person=person) for what, each in statements.items()}
 
 
-def test_a_role_has_what_its_agreement_entitles_to_and_no_more(
-    editable: Settings, database: Connection, reach: Callable[..., Agreement]
-) -> None:
-    wide = reach("hanoi-one-stop", **REACHES)
-    for agreement in (load_agreements(editable) | {wide.name: wide}).values():
-        with database, database.cursor() as cursor:
-            names = {"role": f'"{role_of(agreement.name)}"', "schema": f'"{schema_of(agreement.name)}"'}
-            cursor.execute(_RIGHTS, names)
-            given = {right for (right,) in cursor.fetchall()}
-        assert given == {right for right, entitled in ENTITLED.items() if entitled(agreement)}, agreement.name
-
-
-def test_only_the_owner_calls_routines_of_a_schema(
-    database: Connection, reach: Callable[..., Agreement]
-) -> None:
-    reach("hanoi-one-stop", **REACHES)
-    with database, database.cursor() as cursor:
-        cursor.execute(_ORIGINALS)
-        found = cursor.fetchall()
-    names = {signature.partition("(")[0] for signature, _ in found}
-    assert names == {
-        *("audit.usage_of", "share.agreeing_sources", "share.consent_of", "share.consent_proven_by"),
-        *("share.consents_of", "share.opened_form", "share.reusable_papers", "truth.disputed_by_owner"),
-        *("truth.own_keys", "truth.request_correction", "truth.requests_of", "truth.case_content"),
-    }
-    assert [each for each in found if each[1] is not None] == []
-
-
-def test_a_role_reads_its_own_people_and_no_others(
-    reach: Callable[..., Agreement], login: Connection, held: Callable[..., str]
+def test_a_request_is_told_of_its_person_and_of_no_others(
+    reach: Callable[..., Agreement], login: Login, held: Callable[..., str]
 ) -> None:
     an, binh = held("001084000999", IN_HANOI), held("001084000888", OUTSIDE)
     city = reach("hanoi-one-stop", **REACHES)
@@ -230,45 +203,63 @@ def test_a_role_reads_its_own_people_and_no_others(
         "usage": [{"total": 1}],
         "correction": [{"outcome": "same"}],
     }
-    assert {what: told for what, told in _told(login, city, binh).items() if told} == {}
-    nobody = _told(login, city, str(uuid.UUID(int=9)))
-    assert {what: told for what, told in nobody.items() if told} == {}
+    for person, about in ((binh, binh), (binh, an), (str(uuid.UUID(int=9)), str(uuid.UUID(int=9)))):
+        told = _told(login, city, person, about)
+        assert {what: rows for what, rows in told.items() if rows} == {}
+    with login.connection:
+        none = [rows_as(login.connection, city, each, {"person": an}) for _, each in BY_KEY.values()]
+    assert [rows for rows in none if rows] == []
 
 
-def test_of_people_who_must_consent_a_role_reads_what_they_consent_to(
-    reach: Callable[..., Agreement], login: Connection, held: Callable[..., str]
+@pytest.mark.parametrize(
+    ("lacks", "untold"),
+    [
+        ({"papers": False}, {"papers"}),
+        ({"procedures": ()}, {"papers", "sources", "disputed"}),
+        ({"records_consent_for": ()}, {"consents"}),
+        ({"citizen_view": None}, {"requests", "keys", "usage", "correction"}),
+        ({"citizen_view": CitizenView(corrections=("person.phone",))}, {"keys", "usage"}),
+    ],
+)
+def test_what_the_agreement_does_not_entitle_to_is_not_told(
+    reach: Callable[..., Agreement],
+    login: Login,
+    held: Callable[..., str],
+    lacks: dict[str, Any],
+    untold: set[str],
 ) -> None:
-    an, binh = held("001084000999", IN_HANOI), held("001084000888", OUTSIDE)
+    an = held("001084000999", IN_HANOI)
+    city = reach("hanoi-one-stop", **REACHES | lacks)
+    assert {what for what, rows in _told(login, city, an).items() if not rows} == untold
+
+
+def test_of_people_who_must_consent_what_they_consent_to_is_told(
+    reach: Callable[..., Agreement], login: Login, held: Callable[..., str]
+) -> None:
+    an = held("001084000999", IN_HANOI)
     bank = reach("bank-accounts", procedures=("1.004222",))
     agreeing = "select attribute from {share}.agreeing_sources(%(person)s, '{{full_name,phone}}')"
     disputed = "select {truth}.disputed_by_owner(%(person)s) as names"
-    assert _asked(login, bank, agreeing, person=an) == [{"attribute": "full_name"}]
-    assert _asked(login, bank, disputed, person=an) == [{"names": []}]
-    with pytest.raises(psycopg2.errors.UndefinedFunction):
-        _asked(login, bank, "select * from {truth}.requests_of(%(person)s)", person=binh)
+    assert login.ask(bank, agreeing, person=an) == [{"attribute": "full_name"}]
+    assert login.ask(bank, disputed, person=an) == [{"names": []}]
 
 
-def test_no_role_asks_through_the_schema_of_another(
-    reach: Callable[..., Agreement], login: Connection
+def test_an_action_is_told_what_is_its_own(
+    reach: Callable[..., Agreement], login: Login, held: Callable[..., str]
 ) -> None:
+    an = held("001084000999", IN_HANOI)
     city = reach("hanoi-one-stop", **REACHES)
-    schema = sql.Identifier(schema_of(city.name))
-    for role in ("oncehub_api", role_of("portal-residence"), role_of("tax-registration")):
-        for call in (
-            "select * from {schema}.requests_of(%(person)s)",
-            "select * from {schema}.consents_of(%(person)s, '{{bank-accounts}}')",
-            "select {schema}.own_keys(%(person)s)",
-        ):
-            with login.cursor() as cursor:
-                if role != "oncehub_api":
-                    cursor.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
-                with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="schema"):
-                    cursor.execute(sql.SQL(call).format(schema=schema), {"person": str(uuid.UUID(int=9))})
-            login.rollback()
+    proven = "select 1 as one from {share}.consent_proven_by('bank-accounts', 'vneid', 'of ' || %(person)s)"
+    assert login.ask(city, proven, person=an, action="consent") == [{"one": 1}]
+    assert login.ask(city, proven, person=an, action="usage") == []
+    _, usage = BY_KEY["usage"]
+    assert login.ask(city, usage, person=an, action="prefill") == []
+    for of_others in ("select * from {share}.notice", "select * from {truth}.case_state"):
+        assert login.ask(city, of_others, about=an, action="prefill") == []
 
 
 def test_a_correction_is_asked_only_of_what_the_agreement_takes_requests_for(
-    reach: Callable[..., Agreement], login: Connection, held: Callable[..., str]
+    reach: Callable[..., Agreement], login: Login, held: Callable[..., str]
 ) -> None:
     an = held("001084000999", IN_HANOI)
     city = reach("hanoi-one-stop", **REACHES)
@@ -278,12 +269,13 @@ def test_a_correction_is_asked_only_of_what_the_agreement_takes_requests_for(
     )
     # Believed or not is not told either: it would make every value one that can be guessed.
     for attribute in ("full_name", "religion", "person_key"):
-        assert _asked(login, city, ask, person=an, attribute=attribute) == []
-    assert _asked(login, city, ask, person=an, attribute="phone") == [{"outcome": "another"}]
+        assert login.ask(city, ask, action="correction_request", person=an, attribute=attribute) == []
+    told = login.ask(city, ask, action="correction_request", person=an, attribute="phone")
+    assert told == [{"outcome": "another"}]
 
 
 def test_usage_is_of_one_person_and_the_people_merged_into_them(
-    reach: Callable[..., Agreement], login: Connection, held: Callable[..., str], database: Connection
+    reach: Callable[..., Agreement], login: Login, held: Callable[..., str], database: Connection
 ) -> None:
     an, binh = held("001084000999", IN_HANOI), held("001084000888", OUTSIDE)
     city = reach("hanoi-one-stop", **REACHES)
@@ -294,7 +286,7 @@ def test_usage_is_of_one_person_and_the_people_merged_into_them(
 
     def total(*keys: str) -> list[int]:
         pseudonyms = [f"pseudonym of {key}" for key in keys]
-        rows = _asked(login, city, use, keys=list(keys), pseudonyms=pseudonyms)
+        rows = login.ask(city, use, about=an, action="usage", keys=list(keys), pseudonyms=pseudonyms)
         return [row["total"] for row in rows]
 
     assert total(an) == [1]
@@ -329,62 +321,64 @@ def _insert(agreement: str, person: str) -> dict[str, Any]:
     }
 
 
-def _write(login: Connection, schema: str, role: str | None, table: str, values: dict[str, Any]) -> None:
-    statement = sql.SQL("insert into {} ({}) values ({})").format(
-        sql.Identifier(schema, table),
-        sql.SQL(", ").join(map(sql.Identifier, values)),
-        sql.SQL(", ").join(map(sql.Placeholder, values)),
-    )
-    with login, login.cursor() as cursor:
-        if role:
-            cursor.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
-        cursor.execute(statement, values)
+def _inserting(table: str, values: dict[str, Any]) -> str:
+    names = ", ".join(values)
+    given = ", ".join(f"%({name})s" for name in values)
+    return f"insert into {table} ({names}) values ({given}) returning 1 as one"
 
 
-def test_consents_are_recorded_of_own_people_to_agreements_that_may_be_recorded_for(
-    reach: Callable[..., Agreement], login: Connection, held: Callable[..., str], database: Connection
+def _write(database: Connection, table: str, values: dict[str, Any]) -> None:
+    with database, database.cursor() as cursor:
+        cursor.execute(_inserting(table, values), values)
+
+
+def test_consents_are_recorded_of_the_person_asked_about_to_agreements_that_may_be_recorded_for(
+    reach: Callable[..., Agreement], login: Login, held: Callable[..., str], database: Connection
 ) -> None:
     an, binh = held("001084000999", IN_HANOI), held("001084000888", OUTSIDE)
     city = reach("hanoi-one-stop", **REACHES)
-    role, schema = role_of(city.name), schema_of(city.name)
+
+    def record(values: dict[str, Any], action: str = "consent", about: str = an) -> None:
+        statement = _inserting("entitled.consent", values).replace(" returning 1 as one", "")
+        login.write(city, statement, about=about, action=action, **values)
+
     given = _insert("bank-accounts", an)
-    _write(login, schema, role, "consent", given)
-    for wrong in (_insert("bank-accounts", binh), _insert("tax-registration", an)):
+    record(given)
+    for wrong, action in (
+        (_insert("bank-accounts", binh), "consent"),
+        (_insert("tax-registration", an), "consent"),
+        (_insert("bank-accounts", an), "prefill"),
+    ):
         with pytest.raises(psycopg2.errors.WithCheckOptionViolation):
-            _write(login, schema, role, "consent", wrong)
+            record(wrong, action)
+        login.connection.rollback()
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            _write(login, "share", None, "consent", wrong)
-        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            _write(login, "share", role, "consent", wrong)
+            _write(login.connection, "share.consent", wrong)
     tax = _insert("tax-registration", an)
-    _write(database, "share", None, "consent", tax)
+    _write(database, "share.consent", tax)
     withdrawal = {"withdrawn_at": datetime.now(UTC), "channel": "vneid", "reference": "r", "recorded_by": "x"}
     own, others = ({"consent_id": each["consent_id"]} | withdrawal for each in (given, tax))
+    withdraw = _inserting("entitled.consent_withdrawal", own).replace(" returning 1 as one", "")
     with pytest.raises(psycopg2.errors.WithCheckOptionViolation):
-        _write(login, schema, role, "consent_withdrawal", others)
+        login.write(city, withdraw, action="consent", **others)
+    login.connection.rollback()
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        _write(login, "share", None, "consent_withdrawal", own)
-    _write(login, schema, role, "consent_withdrawal", own)
+        _write(login.connection, "share.consent_withdrawal", own)
+    login.write(city, withdraw, action="consent", **own)
     find = "select agreement from {share}.consent_of(%(id)s, '{{bank-accounts,tax-registration}}')"
-    assert _asked(login, city, find, id=given["consent_id"]) == [{"agreement": "bank-accounts"}]
-    assert _asked(login, city, find, id=tax["consent_id"]) == []
-    proven = "select 1 as one from {share}.consent_proven_by(%(agreement)s, 'vneid', %(reference)s)"
-    shown = [
-        _asked(login, city, proven, agreement=each["agreement"], reference=each["reference"])
-        for each in (given, tax)
-    ]
-    assert shown == [[{"one": 1}], []]
+    assert login.ask(city, find, action="consent", id=given["consent_id"]) == [{"agreement": "bank-accounts"}]
+    assert login.ask(city, find, action="consent", id=tax["consent_id"]) == []
     for table in ("consent", "consent_withdrawal"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            _asked(login, city, f"select * from {{share}}.{table}")
+            login.ask(city, f"select * from {{share}}.{table}", action="consent")
+        login.connection.rollback()
 
 
 def test_cases_are_seen_and_decided_as_far_as_the_agreement_has_them(
-    reach: Callable[..., Agreement], login: Connection, held: Callable[..., str], database: Connection
+    reach: Callable[..., Agreement], login: Login, held: Callable[..., str], database: Connection
 ) -> None:
     held("001084000999", IN_HANOI)
     city = reach("hanoi-one-stop", **REACHES)
-    role, schema = role_of(city.name), schema_of(city.name)
     with database, database.cursor() as cursor:
         # Requests are of the register's values unless another source is believed.
         cursor.execute("update truth.case_file set source = 'portal'")
@@ -394,62 +388,54 @@ def test_cases_are_seen_and_decided_as_far_as_the_agreement_has_them(
         )
         cursor.execute("select coalesce(evidence ->> 'attribute', source), case_id from truth.case_file")
         number = dict(cursor.fetchall())
-    listed = _asked(login, city, "select case_id from {truth}.case_state order by case_id")
+    listed = login.ask(city, "select case_id from {truth}.case_state order by case_id", action="case")
     assert [row["case_id"] for row in listed] == [number["phone"], number["religion"]]
+    content = "select evidence ->> 'attribute' as what from {truth}.case_content(%(case)s)"
+    for what, told in (("phone", [{"what": "phone"}]), ("religion", []), ("tax", [])):
+        assert login.ask(city, content, action="case", case=number[what]) == told
 
     def decision(what: str) -> dict[str, Any]:
         said = {"case_id": number[what], "verdict": "reject", "person_key": None, "follows": None}
         return said | {"reason": f"about {what}", "decided_by": "clerk"}
 
-    _write(login, schema, role, "decision", decision("phone"))
-    _write(database, "truth", None, "decision", decision("religion"))
-    _write(database, "truth", None, "decision", decision("tax") | {"verdict": "different"})
+    decide = _inserting("entitled.decision", decision("phone"))
+    login.write(city, decide, action="case", case=number["phone"], **decision("phone"))
+    for what, opened in (("religion", "religion"), ("religion", "phone"), ("tax", "tax")):
+        said = decision(what) | ({"verdict": "different"} if what == "tax" else {})
+        with pytest.raises(psycopg2.errors.WithCheckOptionViolation):
+            login.write(city, decide, action="case", case=number[opened], **said)
+        login.connection.rollback()
+    _write(database, "truth.decision", decision("religion"))
     reasons = "select reason from {truth}.decision"
-    assert _asked(login, city, reasons) == [{"reason": "about phone"}]
-    with database, database.cursor() as cursor:
-        cursor.execute("update truth.case_file set closed_at = null, closed_because = null")
-    again = decision("religion") | {"follows": None}
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        _write(login, "truth", None, "decision", again)
-    with database, database.cursor() as cursor:
-        cursor.execute("select decision_id from truth.decision where case_id = %s", (number["religion"],))
-        ((before,),) = cursor.fetchall()
-    with pytest.raises(psycopg2.errors.WithCheckOptionViolation):
-        _write(login, schema, role, "decision", again | {"follows": before})
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege), login, login.cursor() as cursor:
-        cursor.execute("select * from truth.case_state")
+    assert login.ask(city, reasons, action="case", case=number["phone"]) == [{"reason": "about phone"}]
+    assert login.ask(city, reasons, action="case", case=number["religion"]) == []
+    for hidden in ("select * from truth.case_state", "select * from truth.decision"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege), login.connection.cursor() as cursor:
+            cursor.execute(hidden)
+        login.connection.rollback()
 
 
 def test_a_form_is_of_the_agreement_under_which_it_was_filled(
-    editable: Settings, reach: Callable[..., Agreement], login: Connection, database: Connection
+    reach: Callable[..., Agreement], login: Login, database: Connection
 ) -> None:
     city = reach("hanoi-one-stop", **REACHES)
     with database, database.cursor() as cursor:
-        cursor.execute("insert into share.client (client_id, agreement) values ('one', %s)", (city.name,))
+        cursor.execute(
+            "insert into share.client (client_id, agreement) values (%s, %s)", (city.name, city.name)
+        )
         for number, agreement in enumerate((city.name, "portal-essential")):
             cursor.execute(
                 "insert into share.prefill (request_id, client_id, agreement, procedure, person, form_of, "
                 "filled, confirm, missing_items) "
-                "values (%s, 'one', %s, 'p', 'pseudonym', now(), '{}', '{}', '{}')",
-                (str(uuid.UUID(int=number)), agreement),
+                "values (%s, %s, %s, 'p', 'pseudonym', now(), '{}', '{}', '{}')",
+                (str(uuid.UUID(int=number)), city.name, agreement),
             )
-    find = "select person from {share}.opened_form(%(request)s::uuid, 'one', %(agreement)s)"
+    find = "select person from {share}.opened_form(%(request)s::uuid, %(client)s, %(agreement)s)"
 
-    def found(number: int, agreement: str) -> list[dict[str, Any]]:
-        return _asked(login, city, find, request=str(uuid.UUID(int=number)), agreement=agreement)
+    def found(number: int, agreement: str, action: str = "submission") -> list[dict[str, Any]]:
+        values = {"request": str(uuid.UUID(int=number)), "client": city.name, "agreement": agreement}
+        return login.ask(city, find, action=action, **values)
 
     assert found(0, city.name) == [{"person": "pseudonym"}]
     assert found(1, "portal-essential") == found(1, city.name) == found(0, "portal-essential") == []
-
-
-def test_whatever_a_role_is_given_it_is_left_with_the_answer(
-    reach: Callable[..., Agreement], login: Connection
-) -> None:
-    city = reach("hanoi-one-stop")
-    who = "select current_user::text as who from generate_series(1, %(rows)s)"
-    with login, login.cursor() as cursor:
-        assert rows_as(login, city, who, {"rows": 1}) == [{"who": role_of(city.name)}]
-        for rows in (0, 1, 2):
-            assert len(rows_as(login, city, who, {"rows": rows})) == rows
-            cursor.execute("select current_user")
-            assert cursor.fetchone() == ("oncehub_api",)
+    assert found(0, city.name, "prefill") == []

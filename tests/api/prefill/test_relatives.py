@@ -10,6 +10,8 @@ import pytest
 
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
+from oncehub.share.access.database_access import build_database_access, encrypted_attributes
+from oncehub.store.connection import Connection
 
 CHILD, FATHER, GRANDFATHER = "001210000011", "001080000022", "001050000033"
 WHO = {"person.personal_id": CHILD}
@@ -111,9 +113,16 @@ def test_each_person_consulted_has_a_line_of_the_log_with_what_left_of_them(
 
 
 def test_a_relative_who_is_the_person_has_one_line(
-    form: Any, believe: Callable[..., str], add_items: Callable[..., None], log: Any
+    form: Any,
+    believe: Callable[..., str],
+    add_items: Callable[..., None],
+    log: Any,
+    editable: Settings,
+    database: Connection,
 ) -> None:
     widen(form, relatives=("household_head",))
+    agreements = form.http.app.state.hub.agreements
+    build_database_access(database, agreements, encrypted_attributes(editable))
     add_items(CODE, head_birth_date={"of": "household_head", "attribute": "person.birth_date"})
     head = {"personal_id": CHILD, "full_name": "Trần Thị Con"}
     believe(personal_id=CHILD, full_name="Trần Thị Con", birth_date="1990-01-01", household_head=head)

@@ -84,7 +84,7 @@ def entries(database: Connection) -> Callable[[], list[dict[str, Any]]]:
         with database, database.cursor() as cursor:
             cursor.execute(
                 "select officer, case_id, decision_id, person, attributes, outcome, vouched_by "
-                "from audit.entry where action = 'case' order by entry_id"
+                "from audit.entry where action = 'case' and outcome <> 'opened' order by entry_id"
             )
             names = ("officer", "case_id", "decision_id", "person", "attributes", "outcome", "vouched_by")
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -201,7 +201,7 @@ def test_when_the_entry_cannot_be_written_no_answer_leaves(
 ) -> None:
     portal.token()
     with database, database.cursor() as cursor:
-        cursor.execute("revoke insert on audit.entry from oncehub_api")
+        cursor.execute("revoke execute on function share.ask from oncehub_api")
     answer = portal.lookup(WHO, ["person.full_name"])
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"

@@ -15,9 +15,10 @@ from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.publish_notices import publish_corrections
-from oncehub.share.corrections.read_notices import acknowledge, note_read, read_notices
+from oncehub.share.corrections.read_notices import acknowledge, note_read
 from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.store.connection import connect
+from tests.api.asking import read_notices
 
 from ..conftest import Hub
 

@@ -20,12 +20,12 @@ from oncehub.share.access.database_access import build_database_access, encrypte
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.population import Catalogues, population_condition
 from oncehub.share.corrections.publish_notices import notice_sequence
-from oncehub.share.corrections.read_notices import read_notices
 from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.check import FeedChecker
-from oncehub.share.feeds.entries import feed_sequence, read_changes
+from oncehub.share.feeds.entries import feed_sequence
 from oncehub.share.people.lookup import Person, Withheld, find_person
 from oncehub.store.connection import Connection
+from tests.api.asking import read_changes, read_notices
 
 KEY = b"k" * 32
 IN_HANOI = {"unit": "00004", "edition": "2025-07-01", "detail": None}

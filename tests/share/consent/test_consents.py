@@ -23,9 +23,19 @@ from oncehub.share.access.database_access import build_database_access, encrypte
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.consent.consents import Proof, ShownText, record_consent, withdraw_consent
 from oncehub.share.delivery.gap_free_sequence import Start
-from oncehub.share.feeds.entries import feed_sequence, read_changes
-from oncehub.share.people.lookup import Person, Withheld, find_person
+from oncehub.share.feeds.entries import feed_sequence
+from oncehub.share.people.lookup import (
+    Asked,
+    Person,
+    Question,
+    Withheld,
+    find_person,
+    look_up,
+    open_request,
+)
+from oncehub.share.request_proofs import ProofKeys
 from oncehub.store.connection import Connection, connect
+from tests.api.asking import proof_keys, read_changes
 
 RULES = load_rules(load_settings(), "deadlines", DeadlineRules)
 WHO = {"person.personal_id": "001084000999"}
@@ -105,6 +115,22 @@ def ask(connection: Connection, bank: Agreement, *attributes: str) -> Person | W
         return find_person(connection, bank, WHO, attributes)
 
 
+@pytest.fixture
+def keys(settings: Settings, bank: Agreement, residence: Agreement, database: Connection) -> ProofKeys:
+    """Of the API, which has clients of both agreements."""
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "insert into share.client (client_id, agreement) select name, name from unnest(%s) as name",
+            ([bank.name, residence.name],),
+        )
+    return proof_keys(settings)
+
+
+def asked(keys: ProofKeys, agreement: Agreement, action: str, *attributes: str) -> Asked:
+    search = WHO if attributes else None
+    return Asked(Question(action, search, attributes, stated={"client": agreement.name}), uuid.uuid4(), keys)
+
+
 def waiting(database: Connection) -> bool:
     with database, database.cursor() as cursor:
         cursor.execute("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
@@ -112,12 +138,13 @@ def waiting(database: Connection) -> bool:
 
 
 def test_a_withdrawal_waits_for_the_answer_it_would_overtake(
-    bank: Agreement, residence: Agreement, an: str, connected: Callable[..., Connection], database: Connection
+    bank: Agreement, an: str, connected: Callable[..., Connection], database: Connection, keys: ProofKeys
 ) -> None:
     consent = give(database, bank, an, NAME)
-    asking, withdrawing = connected(), connected()
-    assert isinstance(find_person(asking, bank, WHO, [NAME]), Person)
-    thread = threading.Thread(target=withdraw, args=(withdrawing, consent, residence))
+    asking = connected()
+    assert isinstance(open_request(asking, bank, asked(keys, bank, "prefill", NAME)).person, Person)
+    owner = connect(database.dsn)
+    thread = threading.Thread(target=withdraw, args=(owner, consent))
     thread.start()
     while not waiting(database):
         assert thread.is_alive()
@@ -127,11 +154,14 @@ def test_a_withdrawal_waits_for_the_answer_it_would_overtake(
     asking.commit()
     thread.join(timeout=30)
     assert not thread.is_alive()
-    assert ask(asking, bank, NAME) == Withheld(an, "consent")
+    owner.close()
+    withheld = look_up(asking, bank, asked(keys, bank, "lookup", NAME))
+    assert isinstance(withheld, Withheld)
+    assert withheld.why == "consent"
 
 
 def test_no_answer_begins_after_a_withdrawal_has_returned(
-    bank: Agreement, residence: Agreement, an: str, connected: Callable[..., Connection], database: Connection
+    bank: Agreement, an: str, connected: Callable[..., Connection], database: Connection, keys: ProofKeys
 ) -> None:
     answers: list[tuple[float, float, bool]] = []
     gaps: list[tuple[float, float]] = []
@@ -140,20 +170,22 @@ def test_no_answer_begins_after_a_withdrawal_has_returned(
     def keep_asking(connection: Connection) -> None:
         while not done.is_set():
             began = time.monotonic()
-            answered = isinstance(ask(connection, bank, NAME), Person)
+            with connection:
+                found = look_up(connection, bank, asked(keys, bank, "lookup", NAME))
+            answered = isinstance(found, Person)
             answers.append((began, time.monotonic(), answered))
 
     threads = [threading.Thread(target=keep_asking, args=(connected(),)) for _ in range(3)]
     for thread in threads:
         thread.start()
-    portal = connected()
+    portal = database
     for _ in range(12):
-        consent = give(portal, bank, an, NAME, under=residence)
+        consent = give(portal, bank, an, NAME)
         seen = len(answers)
         while len(answers) < seen + 6:
             assert any(thread.is_alive() for thread in threads)
             time.sleep(0.001)
-        withdraw(portal, consent, residence)
+        withdraw(portal, consent)
         began, seen = time.monotonic(), len(answers)
         while len(answers) < seen + 6:
             assert any(thread.is_alive() for thread in threads)

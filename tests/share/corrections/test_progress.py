@@ -13,9 +13,10 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.corrections.progress import SourceProgress, correction_progress
 from oncehub.share.corrections.publish_notices import publish_corrections
-from oncehub.share.corrections.read_notices import NoticeResponse, acknowledge, note_read, read_notices
+from oncehub.share.corrections.read_notices import NoticeResponse, acknowledge, note_read
 from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.store.connection import Connection
+from tests.api.asking import read_notices
 
 AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An"}
 CLIENT = "tax"

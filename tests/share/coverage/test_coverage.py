@@ -16,12 +16,13 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.coverage.measure import Coverage, answer_forms, history, measure, record_day
-from oncehub.share.forms.prefill import FormRequest, find_for_form, prefill
+from oncehub.share.forms.prefill import FormRequest, prefill
 from oncehub.share.people.confidence import load_confidence_rules
 from oncehub.share.people.labels import load_labels
 from oncehub.share.people.lookup import Person
 from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
+from tests.api.asking import open_form
 
 PEOPLE = 24
 TIES = ("father", "mother", "spouse", "household_head")
@@ -151,11 +152,11 @@ def by_prefill(
     """How `prefill` answers each item of somebody's form; None where no form is opened."""
     asked = FormRequest(procedure, day, agreement)
     with world.database:
-        person = find_for_form(world.database, asked, {"person.personal_id": who})
-        if not isinstance(person, Person) or not living(person):
+        opened = open_form(world.settings, world.database, asked, {"person.personal_id": who})
+        if not isinstance(opened.person, Person) or not living(opened.person):
             return None
         form = prefill(
-            world.database, person, asked, load_confidence_rules(world.settings), load_labels(world.settings)
+            world.database, opened, asked, load_confidence_rules(world.settings), load_labels(world.settings)
         )
     answers = {name: "confirm" if item.confirm else "filled" for name, item in form.items.items()}
     answers |= dict.fromkeys(form.papers, "paper")

@@ -25,9 +25,10 @@ from oncehub.share.delivery.consumer_offsets import note_page
 from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.check import FeedCheck, FeedChecker
 from oncehub.share.feeds.consumer_snapshot import digest
-from oncehub.share.feeds.entries import publish, read_changes
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
 from oncehub.store.history import continue_history
+from tests.api.asking import read_changes
 
 FEED, CLIENT, KEY = "residence", "portal", b"k" * 32
 

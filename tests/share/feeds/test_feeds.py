@@ -14,8 +14,9 @@ from oncehub.errors import ConfigError, RunBusy, StoreError, StoreUnavailable
 from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.delivery.gap_free_sequence import Start
-from oncehub.share.feeds.entries import publish, read_changes
+from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection, connect, locked
+from tests.api.asking import read_changes
 
 KEY = b"k" * 32
 AN = {"personal_id": "001084000999", "full_name": "Nguyễn Thị An", "sex": "female"}

@@ -17,13 +17,14 @@ from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.procedures import load_procedures
-from oncehub.share.forms.prefill import FormRequest, find_for_form, prefill
+from oncehub.share.forms.prefill import FormRequest, prefill
 from oncehub.share.forms.submission_answers import Answer, Answers
 from oncehub.share.forms.submissions import OpenForm
 from oncehub.share.people.confidence import load_confidence_rules
 from oncehub.share.people.labels import load_labels
 from oncehub.share.people.lookup import Person
 from oncehub.store.connection import Connection
+from tests.api.asking import open_form
 
 ROOT = Settings(root=Path(__file__).resolve().parents[3], home=Path("none"), database_url=None)
 HEAD, CHILD = "001184000001", "001184000002"
@@ -128,9 +129,9 @@ def test_the_forms_of_all_procedures_are_filled_with_labels(
         for code in () if agreement.needs_consent else agreement.procedures:
             asked = FormRequest(procedures[code], today(), agreement)
             with database:
-                found = find_for_form(database, asked, {"person.personal_id": CHILD})
-                assert isinstance(found, Person)
-                form = prefill(database, found, asked, rules, labels)
+                opened = open_form(settings, database, asked, {"person.personal_id": CHILD})
+                assert isinstance(opened.person, Person)
+                form = prefill(database, opened, asked, rules, labels)
             tried.add(code)
             for name, filled in form.items.items():
                 item = asked.fields[name]

@@ -29,11 +29,12 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.clients.clients import add_client, new_client_key
 from oncehub.share.delivery.consumer_offsets import note_page
 from oncehub.share.delivery.gap_free_sequence import Start
-from oncehub.share.feeds.entries import publish, read_changes
+from oncehub.share.feeds.entries import publish
 from oncehub.share.forms.submissions import LONGEST_OPEN
 from oncehub.share.retention import purge as purging
 from oncehub.share.retention.purge import purge, retention_status
 from oncehub.store.connection import Connection, connect, locked
+from tests.api.asking import read_changes
 
 NOW = datetime(2040, 1, 1, tzinfo=UTC)
 OLD, NEW = NOW - timedelta(days=3653), NOW - timedelta(days=1)

@@ -67,8 +67,6 @@ wording as (
         ) as right
     from given left join pg_namespace as n on n.oid = given.schema
     where given.grantee <> given.owner and given.grantee <> (select oid from owner)
-        -- An agreement's role has rights in its own schema.
-        and not coalesce(starts_with(n.nspname, 'agreement_'), false)
         and not exists (
             select from initial
             where (initial.classoid, initial.objoid, initial.grantee, initial.privilege_type)
@@ -89,7 +87,7 @@ wording as (
             else true
         end
     union all
-    -- Who may become whom. Each of an agreement's roles is the API's to become, and none's by inheritance.
+    -- Who may become whom.
     select format('%I to %I', granted.rolname, member.rolname)
     from pg_auth_members as m
     join pg_roles as granted on granted.oid = m.roleid
@@ -99,7 +97,6 @@ wording as (
             or not member.rolsuper
             and (m.roleid in (select oid from hub_login) or m.roleid = (select oid from owner))
         )
-        and not starts_with(granted.rolname, 'oncehub_agreement_')
     union all
     select format('%s %s', r.rolname, attribute.name)
     from pg_roles as r

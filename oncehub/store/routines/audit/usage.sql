@@ -23,13 +23,26 @@ page as (
         and int8range(e.first_sequence, e.last_sequence, '[]') @> t.sequence and e.feed = t.feed
         -- A notice about an attribute that had left the agreement was not sent.
         and (t.attribute is null or t.attribute = any(e.attributes))
-    where t.person_key = any(asked_keys)
+    where t.person_key = any(asked_keys) and (
+        e.outcome <> 'opened' or not exists (
+            select from audit.entry as final
+            where final.first_sequence is not null and final.feed = t.feed
+                and int8range(final.first_sequence, final.last_sequence, '[]') @> t.sequence
+                and final.request_id = e.request_id and final.outcome <> 'opened'
+        )
+    )
     group by e.entry_id
 ),
 found as (
     select e.*, e.attributes as released, coalesce(e.involvement, 'consulted') as involved
     from audit.entry e
     where e.person = any(asked_pseudonyms) and e.at >= asked_from and e.at < asked_until
+        -- A request that was opened has another line, unless its process was ended.
+        and (e.outcome <> 'opened' or not exists (
+            select from audit.entry as final
+            where final.person = e.person and final.at >= e.at and final.at < e.at + interval '10 minutes'
+                and final.request_id = e.request_id and final.outcome <> 'opened'
+        ))
     union all
     select e.*, coalesce(p.disclosed, e.attributes), 'appeared'
     from page p join audit.entry e using (entry_id)
@@ -40,11 +53,15 @@ visible as (
     from found f
     where (f.hidden_by is null or f.agreement = any(asked_shown))
         and not exists (select from hiding h where h.agreement = f.agreement and f.at >= h.since)
+        -- The request that asks has its line when it is answered.
+        and f.request_id not in (
+            select a.request_id from share.asked as a where a.opened_in = pg_current_xact_id_if_assigned()
+        )
 )
 select
     (select count(*) from visible), v.at, v.action, v.agency, v.client_id, v.agreement,
     v.purpose, v.legal_basis,
-    v.procedure, v.released, v.outcome, v.involved
+    v.procedure, v.released, case v.outcome when 'opened' then 'answered' else v.outcome end, v.involved
 from (select) always
 left join lateral (
     select * from visible order by at desc, entry_id desc offset asked_skip limit asked_limit

@@ -1,6 +1,6 @@
 -- PL/pgSQL, because its plans are cached; a function in SQL is planned at each look-up.
 create or replace function share.find_person_key(schemes text[], stated text[]) returns uuid
-    language plpgsql stable security definer set search_path = '' as $$
+    language plpgsql stable as $$
 declare
     led uuid[];
     found uuid[];
