@@ -1,5 +1,6 @@
 # One image for every service: the hub, its DAGs under Airflow, and the simulated systems.
-FROM python:3.13-slim
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE}
 
 WORKDIR /srv/oncehub
 COPY .ci/installer.lock requirements.lock ./

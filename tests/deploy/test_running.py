@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-import yaml
 
 from benchmarks.measuring.installation import SOURCES, Installation, installed, until
 
@@ -92,6 +91,16 @@ def test_the_shell_has_the_command_and_other_containers_start_no_database_of_the
         assert "ONCEHUB_DATABASE_URL is not set here" in refused
 
 
+def test_no_process_can_gain_rights_or_write_outside_of_memory_and_volumes(hub: Installation) -> None:
+    for name, each in hub.containers().items():
+        settings = each["HostConfig"]
+        assert (settings["CapDrop"], settings["SecurityOpt"]) == (["ALL"], ["no-new-privileges:true"]), name
+        assert settings["ReadonlyRootfs"] == (name != "postgres"), name
+    touch = ("exec", "-T", "--user", "root", "api", "touch", "/srv/oncehub/oncehub/errors.py")
+    refused = hub.compose(*touch, status=1)
+    assert "Read-only file system" in refused
+
+
 def test_no_service_makes_a_key_of_its_own(hub: Installation) -> None:
     hub.compose("exec", "-T", "airflow-scheduler", "airflow", "dags", "trigger", "purge")
     until(hub.unfinished, 60)
@@ -102,9 +111,7 @@ def test_no_service_makes_a_key_of_its_own(hub: Installation) -> None:
 
 
 def test_the_proxy_passes_on_what_agencies_ask_and_keeps_the_rest_inside(hub: Installation) -> None:
-    image = yaml.safe_load((hub.folder / "docker-compose.yml").read_text("utf-8"))["services"]["proxy"][
-        "image"
-    ]
+    image = json.loads(hub.compose("config", "--format", "json", "proxy"))["services"]["proxy"]["image"]
     if subprocess.run(["docker", "image", "inspect", image], check=False, capture_output=True).returncode:
         pytest.skip(f"{image} is not here, and an installation with simulated systems does not need it")
     hub.compose("up", "--detach", "--wait", "--no-deps", "proxy")
