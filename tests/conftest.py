@@ -326,7 +326,10 @@ def extendable(settings: Settings, tmp_path: Path) -> Settings:
         (root / folder).mkdir(parents=True)
         for path in (ROOT / folder).iterdir():
             (root / folder / path.name).symlink_to(path)
-    for name in ("mappings/rules", "mappings/agreements", "mappings/procedures", "schemas/canonical"):
+    for name in (
+        *(f"mappings/{each}" for each in ("rules", "agreements", "identity_providers", "procedures")),
+        "schemas/canonical",
+    ):
         (root / name).symlink_to(ROOT / name)
     return replace(settings, root=root)
 
