@@ -56,6 +56,8 @@ ON_THE_WAY = {
     "share.release": "select distinct feed from share.release",
     # Of the API, which stands before the night's database only.
     "audit.entry": "select from audit.entry where action <> 'refusals'",
+    "share.asked": "select count(*) >= 0 as asked from share.asked",
+    "share.request_key": "select count(*) >= 0 as made from share.request_key",
     "share.request_limit": "select count(*) >= 0 as counted from share.request_limit",
     "share.token_key": "select count(*) >= 0 as made from share.token_key",
     "truth.discrepancy": """
