@@ -21,7 +21,7 @@ OVERRIDE = (
     "services: {api: {ports: !reset []}, airflow-api-server: {ports: !reset []}, proxy: {ports: !reset []}}"
 )
 
-# What a repeated read must leave as it is; the other tables count runs, or what is asked at a start of the API.
+# What a repeated read must leave as it is; other tables count runs, or what each start of the API asks.
 ROWS = """
 select format('%I.%I', schemaname, relname), (xpath('//c/text()', query_to_xml(
     format('select count(*) as c from %I.%I', schemaname, relname), false, true, '')))[1]
