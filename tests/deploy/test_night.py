@@ -282,7 +282,7 @@ def reference(hub: Installation) -> tuple[Database, Database]:
     )
     settings = {
         "ONCEHUB_DATABASE_URL": f"postgresql://oncehub:{password}@postgres/reference",
-        "ONCEHUB_KEY_SIGNING": secret(hub, "ONCEHUB_KEY_SIGNING"),
+        **{name: secret(hub, name) for name in ("ONCEHUB_KEY_SIGNING", "ONCEHUB_KEY_REQUEST")},
     }
     for connection in connections.values():
         extra = json.loads(connection["extra"])
