@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Annotated, Literal, Self
+from datetime import timedelta
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
-from oncehub.config.agreements import AgencyId, AgreementName
-from oncehub.config.documents import Document, Section
+from oncehub.config.agreements import AgencyId, AgreementName, Validity
+from oncehub.config.documents import Document
 from oncehub.config.quantities import Duration
 
 LONGEST_ACCEPTED = timedelta(days=1)
@@ -17,7 +17,7 @@ LONGEST_ACCEPTED = timedelta(days=1)
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 
 
-class ProviderKeys(Section):
+class ProviderKeys(Validity):
     """A set of public keys of a provider, and the first and last day on which it signs with them.
 
     Attributes:
@@ -25,14 +25,6 @@ class ProviderKeys(Section):
     """
 
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-    since: date = Field(alias="from")
-    until: date
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.until < self.since:
-            raise ValueError("until lies before from")
-        return self
 
 
 class IdentityProvider(Document):

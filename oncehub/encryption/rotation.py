@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -108,12 +109,7 @@ def rotate(settings: Settings, *, resume: bool = False, database: Connection | N
         RunBusy: when another process rotates or re-encrypts.
         StoreError: the database cannot be used.
     """
-    with (
-        opened(settings, database) as connection,
-        without_values("rotating keys"),
-        locked(connection, _LOCK) as got,
-    ):
-        _require(got)
+    with _alone(settings, database, "rotating keys") as connection:
         with connection, connection.cursor() as cursor:
             known_ring(cursor, settings.home)
         if not resume:
@@ -137,12 +133,7 @@ def reencrypt(
         RunBusy: when another process rotates or re-encrypts.
         StoreError: the database cannot be used.
     """
-    with (
-        opened(settings, database) as connection,
-        without_values("re-encrypting values"),
-        locked(connection, _LOCK) as got,
-    ):
-        _require(got)
+    with _alone(settings, database, "re-encrypting values") as connection:
         with connection, connection.cursor() as cursor:
             ring = known_ring(cursor, settings.home)
             cursor.execute(_FORMER)
@@ -169,8 +160,7 @@ def retire(settings: Settings, key: str, database: Connection | None = None) -> 
         KeyMissing: when the ring does not hold it.
         RunBusy: when another process rotates or re-encrypts.
     """
-    with opened(settings, database) as connection, locked(connection, _LOCK) as got:
-        _require(got)
+    with _alone(settings, database, "retiring a key") as connection:
         with connection, connection.cursor() as cursor:
             ring = load_key_ring(settings.home)
             left = [each for each in read_data_keys(cursor) if each.wrapped_under == key]
@@ -185,9 +175,17 @@ def retire(settings: Settings, key: str, database: Connection | None = None) -> 
         drop_key(settings.home, key)
 
 
-def _require(got: bool) -> None:
-    if not got:
-        raise RunBusy("another process rotates keys or re-encrypts values; try again when it has ended")
+@contextmanager
+def _alone(settings: Settings, database: Connection | None, doing: str) -> Iterator[Connection]:
+    """Give a connection on which no other process changes keys meanwhile; `doing` is for messages."""
+    with (
+        opened(settings, database) as connection,
+        without_values(doing),
+        locked(connection, _LOCK) as got,
+    ):
+        if not got:
+            raise RunBusy("another process rotates keys or re-encrypts values; try again when it has ended")
+        yield connection
 
 
 def _drop_former(cursor: Cursor, tables: Sequence[EncryptedTable]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,7 +16,7 @@ from oncehub.share.corrections import read_notices as notices
 from oncehub.share.delivery.gap_free_sequence import SequencePage, Start
 from oncehub.share.feeds import entries
 from oncehub.share.forms.prefill import FormRequest, question_for_form
-from oncehub.share.people.lookup import Asked, Opened, Question, open_request
+from oncehub.share.people.lookup import Asked, Opened, Person, Question, Withheld, open_request
 from oncehub.share.request_proofs import ProofKeys, Signed, padded_blocks
 from oncehub.store.connection import Connection
 
@@ -89,7 +89,25 @@ def read_notices(connection: Connection, agreement: Agreement, start: Start) -> 
     return notices.read_notices(connection, agreement, start)
 
 
+def find_person(
+    connection: Connection,
+    agreement: Agreement,
+    search: Mapping[str, str],
+    attributes: Collection[str],
+    *,
+    partly: bool = False,
+) -> Person | Withheld | None:
+    """Open a request about a person in a transaction of the owner's connection, as for a form."""
+    question = Question("prefill", search, tuple(attributes), partly=partly)
+    return _open(connection, agreement, question).person
+
+
 def _open_page(connection: Connection, agreement: Agreement, action: str, feed: str, start: Start) -> None:
+    _open(connection, agreement, Question(action, feed=feed, after=start.after, lines=start.limit))
+
+
+def _open(connection: Connection, agreement: Agreement, question: Question) -> Opened:
+    """Open a request for a client and by keys that it makes where there are none."""
     keys = ProofKeys(os.urandom(32), os.urandom(32))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -100,6 +118,5 @@ def _open_page(connection: Connection, agreement: Agreement, action: str, feed: 
         cursor.execute("select client_id from share.client where agreement = %s limit 1", (agreement.name,))
         ((client,),) = cursor.fetchall()
         cursor.execute("insert into share.request_key (blocks) values (%s)", (padded_blocks(keys.request),))
-    stated = {"client": client}
-    question = Question(action, feed=feed, after=start.after, lines=start.limit, stated=stated)
-    open_request(connection, agreement, Asked(question, uuid4(), keys))
+    stated = replace(question, stated={"client": client})
+    return open_request(connection, agreement, Asked(stated, uuid4(), keys))

@@ -35,9 +35,8 @@ from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds import entries as feeds_module
 from oncehub.share.feeds.entries import publish
-from oncehub.share.people.lookup import find_person
 from oncehub.store.connection import Connection, connect
-from tests.api.asking import read_changes
+from tests.api.asking import find_person, read_changes
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FAITH, NEW_FAITH, OTHER_FAITH = "Sentinel-Faith-Ngọc", "Sentinel-Faith-Vàng", "Sentinel-Faith-Bạc"

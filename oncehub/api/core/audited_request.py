@@ -1,4 +1,4 @@
-"""A request and its caller: every outcome is logged in the transaction that answers the request."""
+"""A request and its caller: nothing is read without a line of the log, and every outcome is logged."""
 
 from __future__ import annotations
 
@@ -259,10 +259,11 @@ def audited_request(
                 yield request
         except Refusal as error:
             refusal = error
-        entries = [_entry(hub, request, refusal, each) for each in _involved(request)]
+        outcome: Outcome = "refused" if request.withheld else _outcome(refusal)
         if not request.is_logged:
+            entries = [_entry(hub, request, refusal, outcome, each) for each in _involved(request)]
             write_proven(connection, hub.proof_keys, *entries, commit=True)
-    hub.metrics.note_outcome(agreement.name, action, entries[0].outcome)
+    hub.metrics.note_outcome(agreement.name, action, outcome)
     if refusal:
         refusal.logged = True
         raise refusal
@@ -294,7 +295,9 @@ def _involved(request: AuditedRequest) -> Iterator[_Involved]:
         yield _Involved(key, "appeared", released)
 
 
-def _entry(hub: Hub, request: AuditedRequest, refusal: Refusal | None, involved: _Involved) -> Entry:
+def _entry(
+    hub: Hub, request: AuditedRequest, refusal: Refusal | None, outcome: Outcome, involved: _Involved
+) -> Entry:
     agreement = request.agreement
     hidden = agreement.hides(today())
     return Entry(
@@ -308,7 +311,7 @@ def _entry(hub: Hub, request: AuditedRequest, refusal: Refusal | None, involved:
         person=involved.person_key and person_pseudonym(hub.pseudonym_key, involved.person_key),
         attributes=involved.attributes,
         refused=refusal.refused if isinstance(refusal, AccessDenied) else (),
-        outcome="refused" if request.withheld else _outcome(refusal),
+        outcome=outcome,
         request_id=request.request_id,
         officer=request.caller.officer,
         case_id=request.case_id,

@@ -76,7 +76,6 @@ class Hub:
     database: Database
     home: Path
     token_keys: TokenKeys
-    pseudonym_key: bytes = field(repr=False)
     proof_keys: ProofKeys
     retired_pseudonym_keys: tuple[bytes, ...] = field(repr=False)
     checkpoints: CheckpointWatch
@@ -86,6 +85,11 @@ class Hub:
     refusals: RefusalCounter
     metrics: Metrics
     identity_providers: Providers
+
+    @property
+    def pseudonym_key(self) -> bytes:
+        """Names people in the access log, in feeds and in cases."""
+        return self.proof_keys.pseudonym
 
     @cached_property
     def verified(self) -> VerifiedTokens:
@@ -141,7 +145,6 @@ def open_hub(settings: Settings) -> Hub:
         database=database,
         home=settings.home,
         token_keys=token_keys,
-        pseudonym_key=key,
         proof_keys=proof_keys,
         retired_pseudonym_keys=retired_pseudonym_keys(),
         checkpoints=checkpoint_watch(),

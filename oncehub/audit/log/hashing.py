@@ -43,6 +43,11 @@ def leaf_hash(line: bytes) -> bytes:
     return sha256(b"\x00" + line).digest()
 
 
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of two neighbouring subtrees."""
+    return sha256(b"\x01" + left + right).digest()
+
+
 def root_hash(leaves: Sequence[bytes]) -> bytes:
     """Return the hash of the tree over at least one leaf hash.
 
@@ -56,9 +61,6 @@ def root_hash(leaves: Sequence[bytes]) -> bytes:
         raise ValueError("a tree has at least one leaf")
     level = list(leaves)
     while len(level) > 1:
-        paired = [
-            sha256(b"\x01" + left + right).digest()
-            for left, right in zip(level[::2], level[1::2], strict=False)
-        ]
+        paired = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
         level = paired + level[len(paired) * 2 :]
     return level[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Protocol
 
-from oncehub.audit.log.hashing import HASH_BYTES, root_hash
+from oncehub.audit.log.hashing import HASH_BYTES, node_hash, root_hash
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
@@ -96,11 +96,6 @@ class Edge:
             completed.append((height, each))
         self._subtrees.append((height, each))
         return completed
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """Return the hash of two neighbouring subtrees."""
-    return sha256(b"\x01" + left + right).digest()
 
 
 def tree_root(hashes: Hashes, size: int) -> bytes:

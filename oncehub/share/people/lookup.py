@@ -11,7 +11,6 @@ from oncehub.config.agreements import Agreement
 from oncehub.config.entities import qualified, unqualified
 from oncehub.encryption.field_values import decrypted_here, is_encrypted, record_of
 from oncehub.errors import StoreError
-from oncehub.share.consent.consents import lock_consents
 from oncehub.share.request_proofs import UNPROVEN, ProofKeys, Signed
 from oncehub.store.connection import Connection
 from oncehub.store.schema_change import READ
@@ -72,11 +71,6 @@ class Withheld:
     key: str
     why: WithheldBecause
 
-
-_FIND: Final = """
-select key::text, consented, covered, given, provenance, disputed
-from share.look_up(%(under)s, %(schemes)s, %(stated)s, %(columns)s)
-"""
 
 _TRY: Final = """
 select share.ask(%(message)s, %(code)s, %(pseudonyms)s), outcome
@@ -292,46 +286,6 @@ def _told(agreement: Agreement, question: Question, row: _Row) -> Person | Withh
 
 def _unconsented(agreement: Agreement, consented: Collection[str] | None) -> set[str]:
     return set(agreement.attributes) - set(consented or ()) if agreement.needs_consent else set()
-
-
-def find_person(
-    connection: Connection,
-    agreement: Agreement,
-    search: Mapping[str, str],
-    attributes: Collection[str],
-    *,
-    partly: bool = False,
-) -> Person | Withheld | None:
-    """Return what a look-up under the agreement gives, with the owner's rights and without a line of the log.
-
-    Args:
-        connection: the owner's, in a transaction, at whose end consent may be withdrawn.
-        agreement: on whose behalf.
-        search: see `Question`.
-        attributes: see `Question`.
-        partly: see `Question`.
-    """
-    terms = [_identifier(name, value) for name, value in search.items()]
-    if agreement.needs_consent:
-        lock_consents(connection, agreement)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _FIND,
-            {
-                "under": agreement.name,
-                "schemes": [scheme for scheme, _ in terms],
-                "stated": [value for _, value in terms],
-                "columns": [unqualified(name) for name in attributes],
-            },
-        )
-        key, consented, covered, *told = cursor.fetchone() or ()
-    if key is None:
-        return None
-    if agreement.needs_consent and not (consented if partly else set(consented).issuperset(attributes)):
-        return Withheld(key, "consent")
-    if not covered:
-        return Withheld(key, "population") if agreement.population else None
-    return _Row("found", key, consented, *told).person(attributes, _unconsented(agreement, consented))
 
 
 def _identifier(attribute: str, value: str) -> tuple[str, str]:

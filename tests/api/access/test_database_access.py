@@ -31,7 +31,7 @@ FORBIDDEN = [
     "select * from truth.requests_of(gen_random_uuid())",
     "select * from share.reusable_papers(gen_random_uuid(), '{}', '{}', '{}')",
     "select * from audit.usage_of('{}', '{}', now(), now(), '{}', '{}', '{}', 0, 1)",
-    "select * from share.look_up('portal-residence', '{personal_id}', '{1}', '{full_name}')",
+    "select * from share.look_at(null, gen_random_uuid(), '{full_name}')",
     "select * from share.entitlement",
     "select * from share.request_key",
     "select * from share.asked",

@@ -12,8 +12,8 @@ from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.survivorship.explain import explain
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.forms.prefill import require_living
-from oncehub.share.people.lookup import find_person
 from oncehub.share.people.relatives import LIFE_STATUS
+from tests.api.asking import find_person
 
 ID, OTHER_ID = "001184000001", "001184000002"
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "sex": "female", "life_status": "alive"}

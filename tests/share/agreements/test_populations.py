@@ -23,9 +23,9 @@ from oncehub.share.corrections.publish_notices import notice_sequence
 from oncehub.share.delivery.gap_free_sequence import Start
 from oncehub.share.feeds.check import FeedChecker
 from oncehub.share.feeds.entries import feed_sequence
-from oncehub.share.people.lookup import Person, Withheld, find_person
+from oncehub.share.people.lookup import Person, Withheld
 from oncehub.store.connection import Connection
-from tests.api.asking import read_changes, read_notices
+from tests.api.asking import find_person, read_changes, read_notices
 
 KEY = b"k" * 32
 IN_HANOI = {"unit": "00004", "edition": "2025-07-01", "detail": None}

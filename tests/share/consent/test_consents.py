@@ -29,13 +29,12 @@ from oncehub.share.people.lookup import (
     Person,
     Question,
     Withheld,
-    find_person,
     look_up,
     open_request,
 )
 from oncehub.share.request_proofs import ProofKeys
 from oncehub.store.connection import Connection, connect
-from tests.api.asking import proof_keys, read_changes
+from tests.api.asking import find_person, proof_keys, read_changes
 
 RULES = load_rules(load_settings(), "deadlines", DeadlineRules)
 WHO = {"person.personal_id": "001084000999"}

@@ -77,26 +77,21 @@ begin
         return;
     end if;
     if not e.by_consent and wanted <@ e.columns then
-        -- Most look-ups; what follows gives the same.
+        -- Most look-ups; the other branch gives the same.
         given := (select jsonb_object_agg(name, share.value_of(held, name)) from unnest(wanted) as name);
-        provenance := truth.origins(held.provenance, wanted, e.encrypted);
-        disputed := array(
-            select distinct discrepancy.attribute
-            from truth.discrepancy
-            where discrepancy.person_key = asked and discrepancy.kind = 'conflict'
-                and discrepancy.closed_at is null and discrepancy.attribute = any(wanted)
+        readable := wanted;
+    else
+        given := (
+            select jsonb_object_agg(name, case
+                -- The life status decides whether a form is filled, with consent or without.
+                when name = any(readable) or not 'person.' || name = any(e.attributes)
+                    then share.value_of(held, name)
+            end)
+            from unnest(wanted) as name
+            where name = any(e.columns)
         );
-        return;
+        readable := array(select name from unnest(readable) as name where name = any(wanted));
     end if;
-    given := (
-        select jsonb_object_agg(name, case
-            -- The life status decides whether a form is filled, with consent or without.
-            when name = any(readable) or not 'person.' || name = any(e.attributes) then share.value_of(held, name)
-        end)
-        from unnest(wanted) as name
-        where name = any(e.columns)
-    );
-    readable := array(select name from unnest(readable) as name where name = any(wanted));
     provenance := truth.origins(held.provenance, readable, e.encrypted);
     disputed := array(
         select distinct discrepancy.attribute
@@ -109,28 +104,6 @@ $$;
 comment on function share.look_at is
     'what an agreement entitles to of a person: whether it covers them, the wanted columns, their provenance and which are disputed; consented: the attributes, where consent is needed';
 revoke execute on function share.look_at from public;
-
-create or replace function share.look_up(
-    under text, asked_schemes text[], stated text[], wanted text[],
-    out key uuid, out consented text[], out covered boolean, out given jsonb, out provenance jsonb,
-    out disputed text[]
-)
-    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    e share.entitlement;
-begin
-    select * into strict e from share.entitlement as known where known.agreement = under;
-    if not asked_schemes <@ e.schemes then
-        raise insufficient_privilege using message = 'the agreement does not allow this search';
-    end if;
-    key := share.find_person_key(asked_schemes, stated);
-    select seen.consented, seen.covered, seen.given, seen.provenance, seen.disputed
-    into consented, covered, given, provenance, disputed
-    from share.look_at(e, coalesce(key, '00000000-0000-0000-0000-000000000000'), wanted) as seen;
-end
-$$;
-comment on function share.look_up is 'what a look-up under an agreement gives, for the owner; the API asks and is told';
-revoke execute on function share.look_up from public;
 
 -- The people with the same head of household as a person. If one of them is outside the agreement's
 -- population, or they are too many to be a household, only that reason is returned.
