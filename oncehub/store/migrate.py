@@ -212,7 +212,7 @@ def differing_routines(connection: Connection, scripts: Scripts | None = None) -
     """Return the functions, views and triggers that differ from the files, such as `function share.f(text)`.
 
     The files are applied in a transaction that is rolled back, and what stands before is compared with what
-    stands after: nothing in the database, which whoever replaces a routine could replace as well, counts.
+    stands after: nothing in the database counts, which the same attacker could replace as well.
 
     Args:
         connection: the owner's, to a database that lacks no file.

@@ -1,6 +1,6 @@
 """Keeps the anchors in a process of its own, whose callers may append to them and change nothing.
 
-Whoever holds the hub's keys and its database can write another history. This process runs where they hold
+An attacker with the hub's keys and its database can write another history. This process runs where they have
 nothing, and refuses what contradicts an anchor.
 """
 

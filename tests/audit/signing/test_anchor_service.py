@@ -1,4 +1,4 @@
-"""Anchors that another process keeps: whoever signs may append to them, and change nothing."""
+"""Anchors that another process keeps: the signer may append to them, and change nothing."""
 
 from __future__ import annotations
 
