@@ -36,7 +36,8 @@ class IdentityProvider(Document):
         proves: citizens, by personal number, or officers of the agencies in `audiences`.
         audiences: the client ids at the provider, `aud` of its ID tokens, of each agency that may present
             them.
-        acr: the levels of authentication that are enough, as the claim `acr` has them.
+        acr: the levels of authentication that are enough, as the claim `acr` has them; `any` where the
+            provider has one level, and states none.
         subject: the claim that holds the personal number, or the officer.
         accepted_for: how long after `iat` an ID token is accepted.
         authenticated_within: the longest time since the person signed in (`auth_time`); any where absent.
@@ -50,7 +51,7 @@ class IdentityProvider(Document):
     audiences: Annotated[
         dict[AgencyId, Annotated[tuple[_Text, ...], Field(min_length=1)]], Field(min_length=1)
     ]
-    acr: Annotated[tuple[_Text, ...], Field(min_length=1)]
+    acr: Annotated[tuple[_Text, ...], Field(min_length=1)] | Literal["any"]
     subject: _Text = "sub"
     accepted_for: Annotated[Duration, Field(le=LONGEST_ACCEPTED)] = timedelta(minutes=10)
     authenticated_within: Duration | None = None

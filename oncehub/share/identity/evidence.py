@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -25,8 +25,20 @@ LEEWAY_SECONDS: Final = 30
 _CLOCKS_APART_SECONDS: Final = 60
 """How far the clocks of the hub's servers, and its database's, may differ."""
 
+
+class _Registry(jws.JWSRegistry):
+    """Reads headers as RFC 7515 has them: parameters that are not known are ignored, and may be long.
+
+    Providers put certificates and names of their own there. `_parsed` refuses critical ones.
+    """
+
+    max_header_length = 12_288
+    max_signature_length = 2_048
+
+
 _MALFORMED: Final = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 _LONGEST: Final = 16_384
+_DOTS_OF_ENCRYPTED: Final = 4
 _SUBJECTS: Final = {"citizens": re.compile("[0-9]{12}"), "officers": re.compile(r"\S(.{0,98}\S)?")}
 
 Who = Literal["citizens", "officers"]
@@ -77,8 +89,13 @@ def verify_evidence(providers: Providers, evidence: str, expected: Expected) -> 
     claims = _signed_claims(provider, evidence, header, expected.moment)
     _check_audience(provider, claims, expected.agency)
     refused_from = _check_times(provider, claims, expected.moment)
-    if claims.get("acr") not in provider.document.acr:
-        raise EvidenceRefused("acr", "the evidence has no level of authentication (acr) that is accepted")
+    accepted = provider.document.acr
+    if accepted != "any" and claims.get("acr") not in accepted:
+        raise EvidenceRefused(
+            "acr",
+            "the evidence has no level of authentication (acr) that is accepted; ask the provider for one by "
+            "acr_values",
+        )
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
         raise EvidenceRefused("nonce", "the evidence's nonce is not of this request: it was made for another")
@@ -108,10 +125,16 @@ def use_up(connection: Connection, proven: Proven) -> None:
 
 def _parsed(evidence: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the header and the claims, without any proof."""
+    if evidence.count(".") == _DOTS_OF_ENCRYPTED:
+        raise EvidenceRefused(
+            "form",
+            "the evidence is encrypted (a JWE of five parts); decrypt it and send the ID token inside, or "
+            "have the provider encrypt none for this client",
+        )
     try:
         if len(evidence) > _LONGEST:
             raise ValueError
-        parsed = jws.extract_compact(evidence.encode("ascii"))
+        parsed = jws.extract_compact(evidence.encode("ascii"), registry=_registry())
         header, claims = parsed.headers(), orjson.loads(parsed.payload)
         if not isinstance(claims, dict) or "crit" in header or "b64" in header:
             raise ValueError
@@ -143,7 +166,7 @@ def _signed_claims(
     The key is one that was configured, never one from the header, and says itself which algorithms it has.
     """
     algorithm = header.get("alg")
-    named = [key for key in provider.keys if "kid" not in header or key.kid == header["kid"]]
+    named = [key for key in provider.keys if "kid" not in header or key.kid in (None, header["kid"])]
     fitting = [key for key in named if algorithm in key.algorithms]
     if named and not fitting:
         raise EvidenceRefused("algorithm", "the evidence is signed by an algorithm that is not accepted")
@@ -159,9 +182,13 @@ def _signed_claims(
     raise EvidenceRefused("signature", "no key of the provider signed the evidence")
 
 
+def _registry(algorithms: Collection[str] = ()) -> jws.JWSRegistry:
+    return _Registry(algorithms=algorithms, strict_check_header=False)
+
+
 def _verified(key: SigningKey, evidence: str) -> dict[str, Any] | None:
     try:
-        verified = jws.deserialize_compact(evidence, key.key, algorithms=list(key.algorithms))
+        verified = jws.deserialize_compact(evidence, key.key, registry=_registry(key.algorithms))
         claims = orjson.loads(verified.payload)
     except _MALFORMED:
         return None
@@ -201,7 +228,8 @@ def _check_times(provider: Provider, claims: Mapping[str, Any], moment: float) -
 def _time(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise EvidenceRefused(name, f"the evidence's {name} is missing, or is no time")
+        remedy = "; ask the provider for it by max_age" if name == "auth_time" else ""
+        raise EvidenceRefused(name, f"the evidence's {name} is missing, or is no time{remedy}")
     return float(value)
 
 
