@@ -12,6 +12,7 @@ from oncehub.config.access import Auth, Limits, UrlPath
 from oncehub.config.documents import Document, Section
 from oncehub.config.quantities import Duration, Written
 from oncehub.config.reading import Pages, Place, Read, RecordPath, SinglePage
+from oncehub.config.syntax.templates import OF_REQUESTS
 
 Name = Annotated[
     str,
@@ -39,14 +40,14 @@ class TimeChanges(Section):
     """How to ask for what changed by the time of statement, sent in the form of `updated`.
 
     Attributes:
-        since: parameter of the lower bound (inclusive).
+        since: parameter of the lower bound (inclusive); left out where `read` names {since}.
         until: parameter of the upper bound (exclusive), where the source knows one.
         overlap: how far below the cursor each window starts, for rows that commit late.
         skew: how far below the present each window ends.
     """
 
     kind: Literal["time"] = "time"
-    since: str
+    since: str | None = None
     until: str | None = None
     overlap: Duration = timedelta(hours=1)
     skew: Duration = timedelta(minutes=5)
@@ -64,7 +65,7 @@ class SequenceChanges(Section):
 
     kind: Literal["sequence"]
     field: RecordPath
-    since: str
+    since: str | None = None
     until: str | None = None
     overlap: Annotated[int, Field(ge=0)] = 1000
 
@@ -104,19 +105,19 @@ class Snapshot(Section):
 
 
 class FlagDeletes(Section):
-    """A deleted record arrives whole, with a field that marks it."""
+    """A deleted record arrives whole, with a field that marks it; without `equals`, any value does."""
 
     kind: Literal["flag"]
     field: RecordPath
-    equals: str | bool | int
+    equals: str | bool | int | None = None
 
 
 class TombstoneDeletes(Section):
-    """A deleted record arrives among the others as its key and a marker only."""
+    """A deleted record arrives among the others as its key and a marker only; see `FlagDeletes`."""
 
     kind: Literal["tombstone"]
     field: RecordPath
-    equals: str | bool | int
+    equals: str | bool | int | None = None
 
 
 class TombstoneStream(Section):
@@ -275,9 +276,10 @@ class Stream(_Records):
 
     def _check_parent(self) -> None:
         named = set(re.findall(r"\{(\w+)\}", self.read.path or "")) - {"name"}
-        for value in self.read.query.values():
-            named |= set(re.findall(r"\{(\w+)\}", value))
+        named |= self.read.placeholders - OF_REQUESTS
         known = set(self.parent.take) if self.parent else set()
+        if taken := sorted(known & OF_REQUESTS):
+            raise ValueError(f"parent.take.{taken[0]}: {{{taken[0]}}} stands for something else; rename it")
         if stray := sorted(named - known):
             raise ValueError(f"nothing stands for {{{stray[0]}}}; name it in parent.take")
         if self.parent and (self.snapshot or self.read.in_files or isinstance(self.deletes, TombstoneStream)):

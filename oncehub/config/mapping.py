@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootMod
 
 from oncehub.config.documents import Document, Section
 from oncehub.config.entities import Entity
-from oncehub.config.reading import RecordPath
+from oncehub.config.reading import DottedPath, RecordPath
 
 Transform = str | dict[str, Any]
 """A transform's name, or `{name: arguments}` with one value or a list."""
@@ -19,9 +19,9 @@ Transform = str | dict[str, Any]
 class Pick(Section):
     """Choose one object of a list: the first whose `where` equals `equals`; take its field `take`."""
 
-    where: RecordPath
+    where: DottedPath
     equals: str
-    take: RecordPath
+    take: DottedPath
 
 
 class Condition(Section):
@@ -101,7 +101,7 @@ class EntityMapping(Section):
     """
 
     when: Condition | None = None
-    each: RecordPath | None = None
+    each: DottedPath | None = None
     partial: bool = False
     attributes: Annotated[dict[str, FieldRule], Field(min_length=1)]
 

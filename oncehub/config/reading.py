@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from oncehub.config.access import HeaderName, UrlPath
 from oncehub.config.documents import Section
 from oncehub.config.quantities import Written
+from oncehub.config.syntax.paths import JsonPathOrDotted
+from oncehub.config.syntax.templates import Joined, Template, names_in
 
-RecordPath = Annotated[str, Written(r"^[^.\s]+(\.[^.\s]+)*$", "write a dotted path such as data.items")]
-"""Dotted path into a record or a page, e.g. `data.items`."""
+DottedPath = Annotated[str, Written(r"^[^.\s]+(\.[^.\s]+)*$", "write a dotted path such as data.items")]
+"""Dotted path into a record, e.g. `data.items`."""
+
+RecordPath = Annotated[str, JsonPathOrDotted()]
+"""Path into a record or a page: dotted, e.g. `data.items`, or JSONPath where it begins with `$`."""
 
 ElementPath = Annotated[
     str, Written(r"^[^/\s]+(/[^/\s]+)*$", "write a path of elements below the root such as DanhSach/Nguoi")
@@ -66,16 +71,22 @@ class _Location(Section):
     `path` alone: pages over HTTP. `path` with `{name}`, and `listing`: files over HTTP. `folder`: a drop.
 
     Attributes:
-        query: parameters that every request carries.
+        query: parameters that every request carries; a list repeats one. For placeholders in `query` and
+            `body` see `oncehub.config.syntax.templates`.
         headers: headers that every request carries; never credentials.
+        body: makes requests POST: an object is sent as JSON, a text as XML.
+        errors: path at which a response of any status says what failed, e.g. `errors` or `Body.Fault`; what
+            stands there ends the read.
         compression: of the response or file itself; a Content-Encoding is undone anyway.
     """
 
     path: UrlPath | None = None
     listing: FileListing | None = None
     folder: Folder | None = None
-    query: dict[str, str] = Field(default_factory=dict)
+    query: dict[str, Template | tuple[Template, ...] | Joined] = Field(default_factory=dict)
     headers: dict[HeaderName, str] = Field(default_factory=dict)
+    body: dict[str, Any] | str | None = None
+    errors: RecordPath | None = None
     compression: Literal["none", "gzip"] = "none"
 
     @model_validator(mode="after")
@@ -86,6 +97,8 @@ class _Location(Section):
             raise ValueError("path needs {name}, which stands for a file of the listing")
         if self.folder and (self.listing or self.query or self.headers):
             raise ValueError("a folder takes no listing, query or headers")
+        if self.in_files and (self.body is not None or self.errors is not None):
+            raise ValueError("files take no body or errors")
         if secret := sorted(_SECRET_HEADERS & {name.lower() for name in self.headers}):
             raise ValueError(f"the header {secret[0]} is a credential; it belongs to auth and the connection")
         return self
@@ -95,9 +108,32 @@ class _Location(Section):
         """Whether the records lie in files instead of pages."""
         return self.listing is not None or self.folder is not None
 
+    @property
+    def placeholders(self) -> set[str]:
+        """The names that stand for something in `query` and `body`."""
+        return names_in([*self.query.values(), self.body])
+
+
+class Include(Section):
+    """Objects that a page lists beside its records, joined to the records that name them.
+
+    A record that names none has none; one that the page lacks is an error.
+
+    Attributes:
+        among: path of the list in the page, e.g. `included`.
+        by: path in such an object -> path in the record, e.g. `{type: home.data.type, id: home.data.id}`.
+        many: whether a record has a list of them; its paths are JSONPath then, and find one value for each.
+    """
+
+    among: RecordPath
+    by: Annotated[dict[RecordPath, RecordPath], Field(min_length=1)]
+    many: bool = False
+
 
 class Json(_Location):
     """JSON; `records` is the path to the list of records, left out where the body is that list.
+
+    `include` adds to each record, under a name of its own, what the page lists beside its records.
 
     A list that is null or not there counts as empty only where the page declares a total or count of 0. A
     number that 64 bits do not hold to its last digit is read as its text.
@@ -105,6 +141,7 @@ class Json(_Location):
 
     format: Literal["json"]
     records: RecordPath | None = None
+    include: dict[str, Include] = Field(default_factory=dict)
 
 
 class JsonLines(_Location):
@@ -141,7 +178,7 @@ class Xml(_Location):
     format: Literal["xml"]
     records: ElementPath
     namespaces: dict[str, str] = Field(default_factory=dict)
-    lists: tuple[RecordPath, ...] = ()
+    lists: tuple[DottedPath, ...] = ()
     """Fields that are lists even where only one element stands there, and empty ones where none does."""
 
 
@@ -149,9 +186,9 @@ Read = Annotated[Json | JsonLines | Csv | Xml, Field(discriminator="format")]
 
 
 class PageSize(Section):
-    """The parameter that says how many records a page holds."""
+    """The parameter that says how many records a page holds; without one, `read` names {size}."""
 
-    parameter: str
+    parameter: str | None = None
     value: Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -172,18 +209,18 @@ class _Declared(Section):
 
 
 class NumberPages(_Declared):
-    """Pages by number, beginning with `first`."""
+    """Pages by number, beginning with `first`; without `parameter`, `read` names {page}."""
 
     kind: Literal["number"]
-    parameter: str
+    parameter: str | None = None
     first: Literal[0, 1] = 1
 
 
 class OffsetPages(_Declared):
-    """Pages by offset from 0."""
+    """Pages by offset from 0; without `parameter`, `read` names {offset}."""
 
     kind: Literal["offset"]
-    parameter: str
+    parameter: str | None = None
 
 
 class _Linked(_Declared):
@@ -200,10 +237,13 @@ class _Linked(_Declared):
 
 
 class CursorPages(_Linked):
-    """Pages by an opaque token at `next`; absent, null or empty on the last page."""
+    """Pages by an opaque token at `next`; absent, null or empty on the last page.
+
+    It may be a list or an object, as of `search_after`; without `parameter`, `read` names {cursor}.
+    """
 
     kind: Literal["cursor"]
-    parameter: str
+    parameter: str | None = None
     next: Place
 
 

@@ -19,6 +19,8 @@ from oncehub.config.reading import (
     Read,
     Xml,
 )
+from oncehub.config.syntax.paths import is_json_path
+from oncehub.config.syntax.templates import OF_REQUESTS
 from oncehub.errors import ConfigError
 
 Keys = tuple[str, ...]
@@ -34,6 +36,7 @@ def check_connector(connector: Connector) -> None:
         faults = [
             *_faults(place.read, place.pages, own_reader=connector.plugin == "reader"),
             *_parameter_faults(place, _changes_of(connector, keys)),
+            *_placeholder_faults(place, _changes_of(connector, keys)),
         ]
         for under, complaint in faults:
             raise ConfigError(f"{connector.where(*keys, *under)}: {complaint}")
@@ -79,7 +82,11 @@ def _faults(read: Read, pages: Pages, *, own_reader: bool) -> Iterator[tuple[tup
 def _shape_faults(read: Json | Xml, pages: Pages) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield paths that no page can have: within a list, or within what another path finds a value at."""
     listed = None if read.records is None else read.records.replace("/", ".")
-    values = {name: place for name, place in _places(pages) if isinstance(place, str)}
+    values = {
+        name: place
+        for name, place in _places(pages)
+        if isinstance(place, str) and not is_json_path(place) and not is_json_path(listed or "")
+    }
     for name, place in values.items():
         if listed is None:
             yield ("pages", name), f"the body is the list of records, so that `{place}` leads nowhere in it"
@@ -114,6 +121,38 @@ def _parameter_faults(
             yield keys, f"the parameter {parameter} is also {taken[parameter]}; one of them would be lost"
         if parameter is not None:
             taken[parameter] = ".".join(keys)
+
+
+_OF_PAGES = {"number": "page", "offset": "offset", "cursor": "cursor"}
+"""By kind of pages, the placeholder that stands for a page's place."""
+
+
+def _placeholder_faults(
+    place: Stream | Snapshot | TombstoneStream, changes: Changes | None
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield placeholders for which nothing ever stands, and what no request would say."""
+    named, pages = place.read.placeholders, place.pages
+    windowed = changes is not None and not isinstance(place, Snapshot)
+    known = {"since", "until"} if windowed else set()
+    if pages.size:
+        known.add("size")
+        if pages.size.parameter is None and "size" not in named:
+            yield ("pages", "size"), "no request says it; write parameter, or {size} in read"
+    if own := _OF_PAGES.get(pages.kind):
+        known.add(own)
+        if getattr(pages, "parameter", None) is None and own not in named:
+            yield ("pages", "kind"), f"no request says which page; write parameter, or {{{own}}} in read"
+    if stray := sorted((named & OF_REQUESTS) - known):
+        yield ("read",), f"nothing stands for {{{stray[0]}}}; {_ORIGINS[stray[0]]}"
+    if windowed and changes and changes.since is None and "since" not in named:
+        yield ("read",), "no request asks for changes; write {since} in it, or the parameter in changes.since"
+
+
+_ORIGINS = {
+    **dict.fromkeys(("since", "until"), "it needs changes"),
+    "size": "it needs pages.size",
+    **{name: f"it needs pages of kind {kind}" for kind, name in _OF_PAGES.items()},
+}
 
 
 def _changes_of(connector: Connector, keys: Keys) -> Changes | None:

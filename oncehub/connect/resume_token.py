@@ -63,6 +63,7 @@ class PagePosition:
         read: records before it.
         total: of the whole listing, as far as declared.
         token: cursor or address of the page.
+        token_is_json: whether the cursor is no text, and the token is how JSON writes it.
         query: parameters of the page, from the connector's own paginator.
         loop: notices pages that lead in a circle.
         offset: set where pages are asked for by number or offset.
@@ -76,6 +77,7 @@ class PagePosition:
     query: dict[str, str] | None = None
     loop: LoopCheck | None = None
     offset: OffsetPosition = OffsetPosition()
+    token_is_json: bool = False
 
 
 @dataclass(frozen=True)

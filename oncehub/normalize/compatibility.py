@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from oncehub.config.syntax.paths import steps_of
 from oncehub.errors import ConfigError
 from oncehub.normalize.contract.contract import Contract, Node
 from oncehub.normalize.definition import Definition
@@ -75,9 +76,11 @@ def _compiler(definition: Definition) -> MappingCompiler:
 def _reached(contract: Contract, path: str) -> Node | None:
     """Return the schema at a path, which continues in the items of a list."""
     node = contract.resolve(contract.schema)
-    for name in path.split("."):
+    for name in steps_of(path):
         while "array" in contract.kinds(node):
             node = contract.items(node)
+        if not isinstance(name, str):
+            continue
         if name not in node.get("properties", {}):
             return None
         node = contract.resolve(node["properties"][name])

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from oncehub.config.syntax.paths import is_json_path
+from oncehub.connect.formats.paths import as_one
 from oncehub.normalize.checks import ROW
 from oncehub.normalize.contract.contract import Contract, Node, UnknownPath
 
@@ -23,17 +25,30 @@ _Tree = dict[str, "_Tree"]
 def frame_schema(contract: Contract, paths: Iterable[str]) -> dict[str, pl.DataType]:
     """Return the columns of the fields at `paths`; nothing else of a record is read.
 
-    A path through a list continues in the list's items.
+    A dotted path through a list continues in the list's items; a JSONPath is a column of its own.
 
     Raises:
         UnknownPath: for a path the contract does not describe, or a field of several types.
     """
     tree: _Tree = {}
+    columns: dict[str, pl.DataType] = {}
     for path in paths:
+        if is_json_path(path):
+            columns[path] = _data_type(contract, contract.at(path), {}, path)
+            continue
         branch = tree
         for name in path.split("."):
             branch = branch.setdefault(name, {})
-    return {name: _data_type(contract, contract.at(name), part, name) for name, part in tree.items()}
+    named = {name: _data_type(contract, contract.at(name), part, name) for name, part in tree.items()}
+    return named | columns
+
+
+def with_columns_of_paths(records: Sequence[Any], schema: Iterable[str]) -> Sequence[Any]:
+    """Return the records with what stands at the JSONPaths of a frame's schema, as fields of these names."""
+    paths = [path for path in schema if is_json_path(path)]
+    if not paths:
+        return records
+    return [{**record, **{path: as_one(record, path) for path in paths}} for record in records]
 
 
 def build_frame(records: bytes, rows: Sequence[int], schema: dict[str, pl.DataType]) -> pl.DataFrame:
@@ -47,7 +62,7 @@ def build_frame(records: bytes, rows: Sequence[int], schema: dict[str, pl.DataTy
 
 def field(path: str, start: pl.Expr | None = None) -> pl.Expr:
     """Return the expression of the field at a dotted path, from the record or from `start`."""
-    name, *inner = path.split(".")
+    name, *inner = [path] if is_json_path(path) else path.split(".")
     value = pl.col(name) if start is None else start.struct.field(name)
     for name in inner:
         value = value.struct.field(name)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from oncehub.config.connector import Updated
+from oncehub.connect.formats.paths import as_one
 from oncehub.normalize.checks import KEY_BYTES, ROW, Check
 from oncehub.normalize.contract.agreed_type import ABSENT, in_agreed_type
 from oncehub.normalize.frame import field, present
@@ -80,15 +81,14 @@ class KeyAndTime:
 
 
 def highest(records: Iterable[Any], path: str) -> int | None:
-    """Return the largest readable number at a dotted path."""
+    """Return the largest readable number at a path."""
     numbers = (in_agreed_type(_scalar(record, path), {"integer"}) for record in records)
     return max((number for number in numbers if number is not ABSENT), default=None)
 
 
 def _scalar(record: Any, path: str) -> str | None:
     """Return the value at a path as a frame would hold it as text."""
-    for name in path.split("."):
-        record = record.get(name) if isinstance(record, dict) else None
+    record = as_one(record, path)
     if isinstance(record, float) and record.is_integer():
         return str(int(record))
     return str(record) if isinstance(record, str | int) and not isinstance(record, bool) else None

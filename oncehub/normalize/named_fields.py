@@ -26,6 +26,7 @@ _KINDS_OF: Final[dict[type, tuple[str, ...]]] = {
     bool: ("boolean",),
     int: ("integer", "number"),
     str: ("string",),
+    type(None): ("array", "boolean", "integer", "number", "object", "string"),
 }
 _NUMBERED: Final = ("unix", "unix_ms")
 
@@ -95,7 +96,7 @@ def _named(connector: Connector, name: str) -> Iterator[_Named]:
         yield _Named((*here, "changes", "field"), stream.changes.field, ("integer", "string"), "a sequence")
     if isinstance(stream.deletes, FlagDeletes | TombstoneDeletes):
         value = stream.deletes.equals
-        kinds, says = _KINDS_OF[type(value)], f"what equals {value!r}"
+        kinds, says = _KINDS_OF[type(value)], f"what equals {value!r}" if value is not None else "a mark"
         yield _Named((*here, "deletes", "field"), stream.deletes.field, kinds, says, always=False)
     for taken in stream.parent.take if stream.parent else ():
         keys = (*here, "parent", "take", taken)

@@ -8,7 +8,6 @@ from itertools import compress
 from operator import not_
 from typing import Any, Final
 
-import jsonschema_rs
 import orjson
 import polars as pl
 
@@ -22,13 +21,14 @@ from oncehub.config.connector import (
     TombstoneStream,
 )
 from oncehub.config.connector import Contract as Modes
+from oncehub.connect.formats import is_marked
 from oncehub.normalize.batch import Batch, Statements, assembled
 from oncehub.normalize.checks import Fault, faults
-from oncehub.normalize.contract.contract import Contract, equals, of_kinds, only
+from oncehub.normalize.contract.contract import Contract, of_kinds, only
 from oncehub.normalize.contract.differences import DriftNotes
 from oncehub.normalize.contract.gate import ContractGate, Passage
 from oncehub.normalize.definition import Definition, load_definition
-from oncehub.normalize.frame import build_frame, frame_schema
+from oncehub.normalize.frame import build_frame, frame_schema, with_columns_of_paths
 from oncehub.normalize.key_and_time import KeyAndTime, highest
 from oncehub.normalize.mapping.compiled import EntityMaker, MappingCompiler
 from oncehub.normalize.named_fields import KEY_KINDS, time_kinds
@@ -43,15 +43,14 @@ class DeleteMarks:
 
     def __init__(self, deletes: FlagDeletes | TombstoneDeletes | None) -> None:
         """Prepare; without `deletes` no record is marked."""
-        self._mark = (
-            jsonschema_rs.Draft202012Validator(equals(deletes.field, deletes.equals)) if deletes else None
-        )
+        self._deletes = deletes
 
     def part(self, records: Sequence[Any], places: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
         """Return those of `places` whose records are not marked, and those whose are."""
-        if self._mark is None:
+        deletes = self._deletes
+        if deletes is None:
             return places, ()
-        marked = [self._mark.is_valid(records[place]) for place in places]
+        marked = [is_marked(records[place], deletes.field, deletes.equals) for place in places]
         if not any(marked):
             return places, ()
         return list(compress(places, map(not_, marked))), list(compress(places, marked))
@@ -148,7 +147,7 @@ class Normalizer:
         part = self._parted_tombstones if deletions else self._parted
         parted = part(records, places, notes)
         # Polars reads JSON text several times faster than nested Python objects.
-        text = orjson.dumps(parted.live.readable(records))
+        text = orjson.dumps(with_columns_of_paths(parted.live.readable(records), self._schema))
         stated = self._statement.read(build_frame(text, parted.live.sound, self._schema))
         erased = parted.statement.read_raw(parted.gone.readable(records), parted.gone.sound)
         found = [*unreadable, *parted.live.faults, *parted.gone.faults]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oncehub.config.reading import InHeader, Pages, Place
+from oncehub.config.syntax.paths import leads_to_one, steps_of
+from oncehub.connect.formats.paths import all_at, at
 from oncehub.connect.formats.unreadable import Unreadable, is_text
 from oncehub.errors import ContractBroken
 
@@ -53,13 +55,19 @@ class Content:
         """Tell whether a place is there and empty, instead of leading nowhere as a mistaken path does."""
         if isinstance(place, InHeader):
             return self.headers.get(place.header) == ""
+        if not leads_to_one(place):
+            return any(value in (None, "") for value in all_at(self.body, place))
         content = self.body
-        for name in place.split("."):
-            if content in (None, {}) and content is not self.body:
+        for step in steps_of(place):
+            if content in (None, {}, []) and content is not self.body:
                 return True
-            if not isinstance(content, dict) or name not in content:
-                return False
-            content = content[name]
+            match content, step:
+                case dict(), str() if step in content:
+                    content = content[step]
+                case list(), int() if -len(content) <= step < len(content):
+                    content = content[step]
+                case _:
+                    return False
         return content in (None, "")
 
     def count(self, place: Place) -> int | None:
@@ -106,17 +114,6 @@ class Content:
             if more is None:
                 raise self.lacks("true or false", pages.more)
         return replace(self, total=total, more=more)
-
-
-def at(content: Any, path: str) -> Any:
-    """Return what stands at a dotted path, or what is unreadable on it; None where it leads nowhere."""
-    for name in path.split("."):
-        if isinstance(content, Unreadable):
-            return content
-        if not isinstance(content, dict):
-            return None
-        content = content.get(name)
-    return content
 
 
 def lists_in(body: Any, depth: int = 3) -> list[str]:

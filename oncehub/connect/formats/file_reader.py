@@ -8,9 +8,10 @@ from typing import Any, BinaryIO, cast
 
 from oncehub.config.access import Limits
 from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
-from oncehub.connect.formats.content import at, shown
+from oncehub.connect.formats.content import shown
 from oncehub.connect.formats.csv import csv_records
 from oncehub.connect.formats.json import json_line_records, parse_json
+from oncehub.connect.formats.paths import at
 from oncehub.connect.formats.unpacking import Bounded, Unpacked
 from oncehub.connect.formats.unreadable import Unreadable
 from oncehub.connect.formats.xml import xml_records

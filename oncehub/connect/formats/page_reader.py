@@ -7,16 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from oncehub.config.reading import Csv, Json, JsonLines, Pages, Read, Xml
-from oncehub.connect.formats.content import Content, at, lists_in, shown
+from oncehub.config.reading import Csv, Include, Json, JsonLines, Pages, Read, Xml
+from oncehub.config.syntax.paths import is_json_path, leads_to_one
+from oncehub.connect.formats.content import Content, lists_in, shown
 from oncehub.connect.formats.file_reader import records_in
 from oncehub.connect.formats.json import parse_json
+from oncehub.connect.formats.paths import all_at, at, getter, listed_by
+from oncehub.connect.formats.reported import reported
 from oncehub.connect.formats.unpacking import unzipped
 from oncehub.connect.formats.unreadable import Unreadable
 from oncehub.connect.formats.xml import XmlDocument
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.responses import Response
-from oncehub.errors import ContractBroken
+from oncehub.errors import ContractBroken, RequestRefused
 from oncehub.exhaustion import require_memory
 
 ReadPlugin = Callable[[bytes, Mapping[str, str]], Any]
@@ -69,6 +72,7 @@ class PageReader:
         Raises:
             TryAgain: when the body is cut, broken in its own syntax, or a page for people.
             ContractBroken: when it is otherwise not as the connector says.
+            RequestRefused: when it reports an error at `read.errors`.
         """
         body = response.body
         if self.read.compression == "gzip" and not _HTML.match(body):
@@ -89,16 +93,44 @@ class PageReader:
             case Xml() as read:
                 return self._xml(read, body, empty)
 
+    def failure(self, response: Response, what: str) -> str | None:
+        """Return what a response of another status than 200 reports at `read.errors`, if anything."""
+        try:
+            match self.read:
+                case Json():
+                    body = parse_json(response.body)
+                case Xml() as read:
+                    document = XmlDocument(read, what, keep=True)
+                    document.feed(response.body, last=True)
+                    body = document.body
+                case _:
+                    return None
+        except (TryAgain, ContractBroken):
+            return None
+        return self._reported(body)
+
+    def _reported(self, body: Any) -> str | None:
+        found = at(body, self.read.errors) if self.read.errors else None
+        return reported(found) if found not in (None, "", [], {}) else None
+
+    def _refuse_errors(self, content: Content) -> None:
+        if told := self._reported(content.body):
+            raise RequestRefused(f"{content.what}: the source reports: {told}")
+
     def _listed(self, content: Content) -> Content:
         """Find the records in parsed content."""
+        self._refuse_errors(content)
         path = getattr(self.read, "records", None)
-        records = at(content.body, path.replace("/", ".")) if path else content.body
+        records = _records_at(content.body, path.replace("/", ".")) if path else content.body
         if records is None and self._declares_nothing(content):
             return content
         if isinstance(records, Unreadable):
             raise ContractBroken(f"{content.what}: on the way to {shown(path)}, it {records.reason}")
         if not isinstance(records, list):
             raise ContractBroken(f"{content.what}: holds no list at {shown(path)}{_elsewhere(content.body)}")
+        include = self.read.include if isinstance(self.read, Json) else {}
+        for name, each in include.items():
+            records = _including(name, each, records, content)
         return replace(content, records=records)
 
     def _lines(self, read: JsonLines | Csv, body: bytes, empty: Content) -> Content:
@@ -110,6 +142,7 @@ class PageReader:
         document = XmlDocument(read, empty.what, keep=True)
         document.feed(body, last=True)
         content = replace(empty, records=document.records, body=document.body)
+        self._refuse_errors(content)
         if not document.listed and not self._declares_nothing(content):
             within = read.records.rpartition("/")[0]
             hint = _elsewhere(document.body).replace(".", "/")
@@ -119,3 +152,48 @@ class PageReader:
     def _declares_nothing(self, content: Content) -> bool:
         places = (self.pages.total, self.pages.count)
         return any(place is not None and content.count(place) == 0 for place in places)
+
+
+def _records_at(body: Any, path: str) -> Any:
+    """Return the list at a path, or the list of what a JSONPath selects; None where there is neither.
+
+    What lacks the last names of a JSONPath stays in the list as None: it must not get lost.
+    """
+    if not is_json_path(path) or leads_to_one(path):
+        return at(body, path)
+    within, items, rest = listed_by(path)
+    if (found := at(body, within)) is None or isinstance(found, Unreadable):
+        return found
+    return list(map(getter(rest), all_at(body, items)))
+
+
+def _including(name: str, include: Include, records: list[Any], content: Content) -> list[Any]:
+    """Return the records, each with the objects that it names.
+
+    Raises:
+        ContractBroken: when the page lacks one.
+    """
+    others = at(content.body, include.among)
+    paths = list(map(getter, include.by))
+    known = {
+        tuple(str(get(other)) for get in paths): other
+        for other in (others if isinstance(others, list) else ())
+    }
+
+    def named(record: Any) -> Any:
+        found = [all_at(record, path) for path in include.by.values()]
+        if not any(found):
+            return [] if include.many else None
+        keys = list(zip(*(map(str, values) for values in found), strict=False))
+        if len({len(values) for values in found}) > 1 or not all(key in known for key in keys):
+            raise ContractBroken(
+                f"{content.what}: a record names an object for `{name}` that the page does not hold at"
+                f" {shown(include.among)}; ask the source to include it"
+            )
+        return [known[key] for key in keys] if include.many else known[keys[0]]
+
+    joined = ((record, named(record)) for record in records)
+    return [
+        record if there is None or not isinstance(record, dict) else {**record, name: there}
+        for record, there in joined
+    ]

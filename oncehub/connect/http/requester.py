@@ -18,9 +18,12 @@ from oncehub.connect.http.failures import HTTP_ERRORS, CredentialsRefused, TryAg
 from oncehub.connect.http.local_rate_limiter import Pause, RateLimiter
 from oncehub.connect.http.responses import Response, chunks_of, copied, taken
 from oncehub.connect.http.retry import check_status, with_retries
+from oncehub.errors import RequestRefused
 from oncehub.traces import span
 
 Result = TypeVar("Result")
+
+_SAY_WHAT_TO_DO = {401, 403, 408, 429, 503}
 
 
 class Authentication(ABC):
@@ -65,6 +68,7 @@ class Requester:
         read: Callable[[Response], Result],
         *,
         accept: Collection[int] = (200,),
+        explain: Callable[[Response], str | None] | None = None,
     ) -> Result:
         """Send a request until `read` accepts a response; `what` names it in errors and logs.
 
@@ -73,12 +77,14 @@ class Requester:
             what: e.g. `tax.registrations: page 4`; no values.
             read: makes the result, or raises `TryAgain`; gets responses whose status is in `accept`.
             accept: statuses that `read` can use.
+            explain: reads what another response reports, which then ends the tries. It is not asked where the
+                status itself says what to do: 401, 403, 408, 429, 503.
 
         Raises:
             SourceUnavailable: none of `limits.attempts` tries gave a whole response.
             Throttled: asked to wait longer than `limits.longest_wait`.
             AuthenticationError: 401, 403 or TLS refused.
-            RequestRefused: any other status.
+            RequestRefused: any other status, and a failure that `explain` can read.
             ContractBroken: the response is larger than `limits.page_bytes`.
         """
         most, seconds = self.limits.page_bytes, self.limits.timeout.total_seconds()
@@ -86,7 +92,7 @@ class Requester:
         def take(response: requests.Response) -> Response:
             return taken(response, what, most=most, seconds=seconds)
 
-        return self._retried(what, lambda: read(self._exchange(request, what, accept, take)))
+        return self._retried(what, lambda: read(self._exchange(request, what, accept, take, explain)))
 
     def download(self, request: requests.Request, what: str, into: BinaryIO, sha256: str) -> None:
         """Copy a body into a file until it is the one expected; each try begins with an empty file.
@@ -122,6 +128,7 @@ class Requester:
         what: str,
         accept: Collection[int],
         take: Callable[[requests.Response], Result],
+        explain: Callable[[Result], str | None] | None = None,
     ) -> Result:
         if self.authentication:
             self.authentication.prepare()
@@ -138,10 +145,12 @@ class Requester:
                     prepared, stream=True, timeout=timeout, allow_redirects=False
                 ) as response:
                     traced.set_attribute("http.response.status_code", response.status_code)
-                    if response.status_code not in accept:
-                        check_status(
-                            response.status_code, response.headers, what, self.clock(), prepared.url or ""
-                        )
+                    status = response.status_code
+                    if status not in accept:
+                        asked = explain if status not in _SAY_WHAT_TO_DO else None
+                        if asked and (failure := asked(take(response))):
+                            raise RequestRefused(f"{what}: answered {status}; the source reports: {failure}")
+                        check_status(status, response.headers, what, self.clock(), prepared.url or "")
                     return take(response)
             except CredentialsRefused as refused:
                 refused.renewable = bool(self.authentication and self.authentication.renew(prepared))

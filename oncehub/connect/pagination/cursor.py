@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+import orjson
 import requests
 
 from oncehub.config.reading import (
@@ -59,11 +60,11 @@ class _ByToken(Paginator):
         place = "the header Link" if isinstance(pages, LinkPages) else shown(pages.next)
         smaller = self._listing.sized(count - 1)
         if smaller is not None:
-            fewer = fetch(smaller.url())
+            fewer = fetch(smaller.request())
             if self._names_next_or_none(smaller, fewer):
                 return
             if len(fewer.records) < count:
-                again = fetch(self._listing.url())
+                again = fetch(self._listing.request())
                 if len(again.records) < _SOME or self._names_next_or_none(self._listing, again):
                     return
                 if len(again.records) < count:
@@ -100,17 +101,30 @@ class CursorPaginator(_ByToken):
         super().__init__(listing)
         self._pages = pages
 
-    def url(self, position: PagePosition) -> str:
+    def request(self, position: PagePosition) -> requests.Request:
         """The page of the position's token."""
-        token = position.token
-        return self._listing.url(None if token is None else {self._pages.parameter: token})
+        token: Any = position.token
+        if token is not None and position.token_is_json:
+            token = orjson.loads(token)
+        return self._listing.request(None if token is None else {"cursor": token})
 
     def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The token at the connector's `next`; none, null or empty ends the read."""
         token = page.value(self._pages.next)
-        if token is not None and (not isinstance(token, str | int) or isinstance(token, bool)):
+        if (
+            isinstance(token, bool)
+            or not isinstance(token, str | int | list | dict | None)
+            or token in ([], {})
+        ):
             raise page.lacks("token", self._pages.next)
-        return _behind(position, page, None if token is None else str(token))
+        if token is None or isinstance(token, str):
+            return _behind(position, page, token)
+        try:
+            text = orjson.dumps(token).decode()
+        except orjson.JSONEncodeError:
+            raise page.lacks("token that JSON can hold", self._pages.next) from None
+        following = _behind(position, page, text)
+        return None if following is None else replace(following, token_is_json=True)
 
     def _names_none(self, page: Content) -> bool:
         return page.states_nothing(self._pages.next)
@@ -127,9 +141,10 @@ class LinkPaginator(_ByToken):
         base = urlsplit(listing.host)
         self._base = f"{base.scheme}://{base.netloc}"
 
-    def url(self, position: PagePosition) -> str:
+    def request(self, position: PagePosition) -> requests.Request:
         """The position's address."""
-        return self._listing.url() if position.token is None else self._base + position.token
+        token = position.token
+        return self._listing.request() if token is None else self._listing.at(self._base + token)
 
     def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The address's path and query, on the same host: credentials go nowhere else."""
@@ -137,7 +152,7 @@ class LinkPaginator(_ByToken):
         if not given:
             return _behind(position, page, None)
         try:
-            address = urljoin(self.url(position), given)
+            address = urljoin(self.request(position).url, given)
             origin = _origin(address)
         except ValueError:
             raise ContractBroken(f"{page.what}: its next link is no address") from None
@@ -173,14 +188,19 @@ class PluginPaginator(_ByToken):
         super().__init__(listing)
         self._next_page = next_page
 
-    def url(self, position: PagePosition) -> str:
+    def request(self, position: PagePosition) -> requests.Request:
         """The page of the position's parameters."""
-        return self._listing.url(position.query)
+        return self._listing.request(parameters=position.query)
 
     def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The parameters that the plugin gives; None ends the read."""
         view = PageView(
-            page.records, page.body, page.headers, self.url(position), position.number, position.query or {}
+            page.records,
+            page.body,
+            page.headers,
+            self.request(position).url,
+            position.number,
+            position.query or {},
         )
         query = self._next_page(view)
         following = _behind(position, page, None if query is None else urlencode(sorted(query.items())))

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 from urllib.parse import quote, urlencode
 
+import orjson
+import requests
+
+from oncehub.config.connector import Updated
 from oncehub.config.reading import Pages, Read
+from oncehub.config.syntax.templates import ABSENT, as_text, filled, filled_xml
 from oncehub.connect.formats import Content
 from oncehub.connect.resume_token import PagePosition
+from oncehub.connect.stream.window import Window, rendered_time
 from oncehub.errors import ContractBroken
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -27,7 +35,9 @@ class Listing:
         read: where pages are, and the records in them.
         pages: how to get from one to the next.
         parameters: query of the selection.
-        values: replace the placeholders of `read`.
+        values: of a parent; they replace their placeholders in `read`.
+        window: replaces {since} and {until}, in the form of `updated` unless they have their own.
+        updated: the form of times.
         may_be_gone: whether 404 and 410 mean that there is nothing to list any more.
         whole: whether a record that it lacks counts as deleted.
     """
@@ -38,6 +48,8 @@ class Listing:
     pages: Pages
     parameters: Mapping[str, str]
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    window: Window = Window(None, None)  # noqa: RUF009 - frozen
+    updated: Updated | None = None
     may_be_gone: bool = False
     whole: bool = False
 
@@ -46,9 +58,36 @@ class Listing:
         """Path of its pages, with placeholders where they stand."""
         return self.read.path or ""
 
-    def url(self, parameters: Mapping[str, str] | None = None) -> str:
-        """Address of a page: the selection, its size and `parameters`."""
-        return self.host + self._path_and_query(parameters or {})
+    def request(
+        self, place: Mapping[str, Any] | None = None, parameters: Mapping[str, str] | None = None
+    ) -> requests.Request:
+        """Return the request for a page: the selection, its size, and where the page is.
+
+        Args:
+            place: its `page`, `offset` or `cursor`; None for the first page by cursor.
+            parameters: of the query, beside those.
+        """
+        own, query = dict(place or {}), dict(parameters or {})
+        parameter = getattr(self.pages, "parameter", None)
+        if own and parameter is not None:
+            query |= dict.fromkeys([parameter], *map(as_text, own.values()))
+        return self.at(self.host + self._path_and_query(own, query), own)
+
+    def at(self, url: str, own: Mapping[str, Any] | None = None) -> requests.Request:
+        """Return the request for a page at an address, with the body of the selection."""
+        headers = dict(self.read.headers)
+        match self.read.body:
+            case None:
+                return requests.Request("GET", url, headers=headers)
+            case str() as template:
+                body = filled_xml(template, self._lookup(own or {})).encode()
+                kind = "text/xml; charset=utf-8"
+            case template:
+                content = filled(template, self._lookup(own or {}))
+                body, kind = orjson.dumps({} if content is ABSENT else content), "application/json"
+        if not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = kind
+        return requests.Request("POST", url, headers=headers, data=body)
 
     def is_filled_by(self, page: Content) -> bool:
         """Whether a page holds as many records as were asked for."""
@@ -66,25 +105,42 @@ class Listing:
 
         It is a digest, for what is selected may be a key of a record.
         """
-        text = f"{self.pages.kind} {self._path_and_query({})}"
+        body = self.request().data
+        text = f"{self.pages.kind} {self._path_and_query({}, {})}{body or ''}"
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
-    def _path_and_query(self, parameters: Mapping[str, str]) -> str:
+    def _path_and_query(self, own: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
         path = _PLACEHOLDER.sub(lambda name: quote(self.values[name[1]], safe=""), self.read.path or "")
-        query = {
-            name: _PLACEHOLDER.sub(lambda name: self.values[name[1]], value)
-            for name, value in self.read.query.items()
-        }
-        query |= self.parameters
-        if self.pages.size is not None:
+        query = {name: list(each) for name, each in self._query(own)} | dict(self.parameters)
+        if self.pages.size is not None and self.pages.size.parameter is not None:
             query[self.pages.size.parameter] = str(self.pages.size.value)
         # A space as %20, which signatures and logs read in one way only.
-        text = urlencode(query | dict(parameters), quote_via=quote)
+        text = urlencode(query | dict(parameters), quote_via=quote, doseq=True)
         return path + (f"?{text}" if text else "")
 
+    def _query(self, own: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+        for name, template in self.read.query.items():
+            value = filled(template, self._lookup(own))
+            if value is not ABSENT:
+                yield name, [as_text(each) for each in (value if isinstance(template, tuple) else [value])]
 
-Fetch = Callable[[str], Content]
-"""Fetches the page at an address."""
+    def _lookup(self, own: Mapping[str, Any]) -> Callable[[str, str | None], Any]:
+        size = {} if self.pages.size is None else {"size": self.pages.size.value}
+        known = {"since": self.window.since, "until": self.window.until, **self.values, **size, **own}
+
+        def value(name: str, form: str | None) -> Any:
+            found = known.get(name)
+            if not isinstance(found, datetime):
+                return ABSENT if found is None else found
+            assert self.updated is not None
+            form_of = {"format": form or self.updated.format}
+            return rendered_time(found, self.updated.model_copy(update=form_of))
+
+        return value
+
+
+Fetch = Callable[[requests.Request], Content]
+"""Fetches the page that a request asks for."""
 
 
 class Paginator(ABC):
@@ -93,9 +149,9 @@ class Paginator(ABC):
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
 
-    def url(self, position: PagePosition) -> str:  # noqa: ARG002
-        """Address of the page at `position`."""
-        return self._listing.url()
+    def request(self, position: PagePosition) -> requests.Request:  # noqa: ARG002
+        """Return the request for the page at `position`."""
+        return self._listing.request()
 
     def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:  # noqa: ARG002
         """The position of an earlier process as of now; None when the pages before it have changed."""

@@ -7,6 +7,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import requests
+
 from oncehub.config.reading import NumberPages, OffsetPages
 from oncehub.connect.formats import Content
 from oncehub.connect.pagination.listing import Fetch, Listing, Paginator, check_total
@@ -30,21 +32,20 @@ class OffsetPaginator(Paginator):
 
     def __init__(self, listing: Listing, pages: NumberPages | OffsetPages) -> None:
         super().__init__(listing)
-        self._parameter = pages.parameter
         self._first = pages.first if isinstance(pages, NumberPages) else 0
         self._numbered = isinstance(pages, NumberPages)
 
-    def url(self, position: PagePosition) -> str:
+    def request(self, position: PagePosition) -> requests.Request:
         """The page at the position's offset, counted from 0."""
-        return self._url(position.offset.at)
+        return self._request(position.offset.at)
 
-    def _url(self, at: int) -> str:
-        return self._listing.url({self._parameter: str(self._first + at)})
+    def _request(self, at: int) -> requests.Request:
+        return self._listing.request({"page" if self._numbered else "offset": self._first + at})
 
     def rejoined(self, position: PagePosition, fetch: Fetch) -> PagePosition | None:
         """The position with the total of now, if the page before it has not changed."""
         offset = position.offset
-        page = None if offset.before_at is None else fetch(self._url(offset.before_at))
+        page = None if offset.before_at is None else fetch(self._request(offset.before_at))
         if page is None or _digest(page) != offset.before_digest:
             return None
         return position if page.total is None else replace(position, total=page.total)
@@ -81,7 +82,7 @@ class OffsetPaginator(Paginator):
 
     def prove_end(self, page: Content, fetch: Fetch) -> None:
         """Ask for the next page: a total that counts only the records of one page hides those after it."""
-        behind = fetch(self._url(1 if self._numbered else len(page.records)))
+        behind = fetch(self._request(1 if self._numbered else len(page.records)))
         if behind.records and (behind.total or 0) <= (page.total or 0):
             raise ContractBroken(
                 f"{page.what}: declares {page.total} records in all, but more follow on the next page; check"

@@ -88,18 +88,18 @@ def listing_pages(  # noqa: PLR0917 - what every reading needs
         SourceError: see `Requester.send`.
     """
 
-    def fetched(url: str, number: int) -> Content:
-        return _fetched(requester, reader, listing, url, number)
+    def fetched(request: requests.Request, number: int) -> Content:
+        return _fetched(requester, reader, listing, request, number)
 
     position = PagePosition(listing.selection())
     if resume is not None:
         before = resume.number - 1
         if resume.selection == position.selection:
-            position = paginator.rejoined(resume, lambda url: fetched(url, before)) or position
+            position = paginator.rejoined(resume, lambda request: fetched(request, before)) or position
         if position.number == 1:
             logger.info("%s: changed since it was last read; starting anew", listing.name)
     while True:
-        page = fetched(paginator.url(position), position.number)
+        page = fetched(paginator.request(position), position.number)
         following = paginator.after(position, page)
         logger.debug("%s: %d records", page.what, len(page.records))
         if following is None:
@@ -114,7 +114,9 @@ def listing_pages(  # noqa: PLR0917 - what every reading needs
         position = following
 
 
-def _fetched(requester: Requester, reader: PageReader, listing: Listing, url: str, number: int) -> Content:
+def _fetched(
+    requester: Requester, reader: PageReader, listing: Listing, request: requests.Request, number: int
+) -> Content:
     what = f"{listing.name}: page {number}"
     gone = {404, 410} if listing.may_be_gone and number == 1 else set()
 
@@ -123,5 +125,5 @@ def _fetched(requester: Requester, reader: PageReader, listing: Listing, url: st
             raise Gone
         return reader.page(response, what).declared(listing.pages)
 
-    request = requests.Request("GET", url, headers=dict(listing.read.headers))
-    return requester.send(request, what, read, accept={200} | gone)
+    explain = partial(reader.failure, what=what) if listing.read.errors else None
+    return requester.send(request, what, read, accept={200} | gone, explain=explain)

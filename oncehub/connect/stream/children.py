@@ -18,7 +18,8 @@ from oncehub.config.connector import (
     Stream,
     TombstoneDeletes,
 )
-from oncehub.connect.formats import SLICE_BYTES, at
+from oncehub.connect.formats import SLICE_BYTES, is_marked
+from oncehub.connect.formats.paths import as_one
 from oncehub.connect.formats.unreadable import is_text
 from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
@@ -98,17 +99,18 @@ class ChildReader:
         position = resume.children if resume else None
         gathered = _Gathered(position.number if position else 1)
         watermark: int | None = None
+        asked = window if self._parent.of == "changed" else Window(None, None)
         # The token that the current page of parents was read from.
         before = replace(resume, children=None) if resume and resume.stream else None
-        asked = window if self._parent.of == "changed" else Window(None, None)
-        parameters = self._parameters(window)
+        window = Window(None, None) if self._parent.of == "changed" else window
+        parameters = window_parameters(window, self._name, self._spec)
         for parents in self._parents.pages(asked, before):
             if parents.number == 1 and before is not None:
                 before, position, gathered.number = None, None, 1
             watermark = _higher(watermark, self._highest(parents))
             families = self._families(parents)
             begin, child_page = _taken_up(families, position)
-            listed = self._listed(families, parents.number, parameters, begin, child_page)
+            listed = self._listed(families, parents.number, (window, parameters), begin, child_page)
             for records, size, index, following in self._children(families, begin, listed, pool):
                 gathered.add(records, size)
                 if gathered.is_full():
@@ -122,16 +124,23 @@ class ChildReader:
         self,
         families: list[Family],
         number: int,
-        parameters: dict[str, str],
+        selected: tuple[Window, dict[str, str]],
         begin: int,
         child_page: PagePosition | None,
     ) -> Iterator[Iterator[Page]]:
         """Yield each family's children, unread; those of the first from `child_page` on."""
         host, spec = self._source.connection.host, self._spec
+        window, parameters = selected
         for index in range(begin, len(families)):
             name = f"{self._name} of parent {index + 1} on page {number}"
             values = {key: str(value) for key, value in families[index].items()}
-            listing = Listing(name, host, spec.read, spec.pages, parameters, values, may_be_gone=True)
+            listing = Listing(
+                name,
+                *(host, spec.read, spec.pages, parameters, values),
+                window=window,
+                updated=spec.updated,
+                may_be_gone=True,
+            )
             yield self._alive(listing, child_page if index == begin else None)
 
     def _children(
@@ -156,9 +165,6 @@ class ChildReader:
                 self._gone += 1
                 yield [], 0, index + 1, None
 
-    def _parameters(self, window: Window) -> dict[str, str]:
-        return {} if self._parent.of == "changed" else window_parameters(window, self._name, self._spec)
-
     def _alive(self, listing: Listing, child_page: PagePosition | None) -> Iterator[Page]:
         try:
             yield from self._source.pages(listing, child_page)
@@ -170,7 +176,7 @@ class ChildReader:
         for record in parents.records:
             if _deleted(record, self._parents.spec):
                 continue
-            family = {name: at(record, path) for name, path in self._parent.take.items()}
+            family = {name: as_one(record, path) for name, path in self._parent.take.items()}
             if all(_can_be_asked_with(value) for value in family.values()):
                 families.append(family)
             elif isinstance(self._spec.deletes, AbsenceDeletes):
@@ -220,10 +226,9 @@ def _adopted(record: Any, family: Family) -> Any:
 
 def _deleted(record: Any, spec: Stream) -> bool:
     deletes = spec.deletes
-    if not isinstance(deletes, FlagDeletes | TombstoneDeletes):
-        return False
-    value = at(record, deletes.field)
-    return type(value) is type(deletes.equals) and bool(value == deletes.equals)
+    return isinstance(deletes, FlagDeletes | TombstoneDeletes) and is_marked(
+        record, deletes.field, deletes.equals
+    )
 
 
 def _can_be_asked_with(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from oncehub.config.connector import SequenceChanges, Stream, Updated
-from oncehub.connect.formats import at
+from oncehub.connect.formats import getter
 from oncehub.connect.stream.window import Bound
 
 
@@ -17,15 +17,14 @@ def latest(records: Iterable[Any], stream: Stream, most: Bound) -> Bound:
 
     None when no record has one. Records beyond `most` changed while they were read, or a clock is wrong.
     """
-    stated = (_mark(record, stream) for record in records)
+    by_sequence = isinstance(stream.changes, SequenceChanges)
+    get = getter(
+        stream.changes.field if isinstance(stream.changes, SequenceChanges) else stream.updated.field
+    )
+    values = map(get, records)
+    stated = map(_number, values) if by_sequence else (stated_time(each, stream.updated) for each in values)
     within = (mark for mark in stated if mark is not None and (most is None or mark <= most))  # type: ignore[operator]
     return max(within, default=None)
-
-
-def _mark(record: Any, stream: Stream) -> Bound:
-    if isinstance(stream.changes, SequenceChanges):
-        return _number(at(record, stream.changes.field))
-    return stated_time(at(record, stream.updated.field), stream.updated)
 
 
 def _number(value: Any) -> int | None:

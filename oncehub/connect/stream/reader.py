@@ -134,11 +134,23 @@ class StreamReader:
             return Listing(
                 f"{self.name} snapshot", host, snapshot.read, snapshot.pages, {}, whole=self._whole
             )
-        parameters = window_parameters(Window(position.since, position.until), self.name, self.spec)
+        window, updated = Window(position.since, position.until), self.spec.updated
+        parameters = window_parameters(window, self.name, self.spec)
         if position.phase == "deletions":
             deletes = cast(TombstoneStream, self.spec.deletes)
-            return Listing(f"{self.name} deletions", host, deletes.read, deletes.pages, parameters)
-        return Listing(self.name, host, self.spec.read, self.spec.pages, parameters, whole=self._whole)
+            return Listing(
+                f"{self.name} deletions",
+                *(host, deletes.read, deletes.pages, parameters),
+                window=window,
+                updated=updated,
+            )
+        return Listing(
+            self.name,
+            *(host, self.spec.read, self.spec.pages, parameters),
+            window=window,
+            updated=updated,
+            whole=self._whole,
+        )
 
     @property
     def _whole(self) -> bool:

@@ -11,10 +11,12 @@ from typing import Any
 import jsonschema_rs
 
 from oncehub.config.entities import read_schema
+from oncehub.config.syntax.paths import steps_of
 from oncehub.errors import ConfigError
 
 Node = dict[str, Any]
 
+ITEM_SIGN = "[]"
 _DEFINITION = "#/$defs/"
 _MOST_SCHEMAS = 50_000
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -66,7 +68,12 @@ class Contract:
         """
         node = self.resolve(self.schema if start is None else start)
         done: list[str] = []
-        for name in path.split("."):
+        for name in steps_of(path):
+            if not isinstance(name, str):
+                node = self._item(node, done, path)
+                done.append(ITEM_SIGN)
+                yield False, node
+                continue
             properties = node.get("properties", {})
             if name not in properties:
                 raise UnknownPath(_advice(done, name, properties, self.kinds(node)))
@@ -74,6 +81,11 @@ class Contract:
             node = self.resolve(properties[name])
             done.append(name)
             yield required, node
+
+    def _item(self, node: Node, done: list[str], path: str) -> Node:
+        if "array" not in self.kinds(node):
+            raise UnknownPath(f"{'.'.join(done) or path} is no list in the contract; name one of its fields")
+        return self.items(node)
 
     def assures(self, path: str, start: Node | None = None) -> bool:
         """Tell whether every record has a value at a dotted path: all fields on it are never null."""
@@ -166,23 +178,21 @@ def of_kinds(kinds: Mapping[str, tuple[str, ...]]) -> Contract:
     return Contract(schema)
 
 
-def equals(path: str, value: str | bool | int) -> Node:
-    """Build a schema that only an object with this value at `path` meets."""
-    node: Node = {"const": value}
-    for name in reversed(path.split(".")):
-        node = {"type": "object", "required": [name], "properties": {name: node}}
-    return {"$schema": _DIALECT, **node}
-
-
 def _require(node: Node, path: str, part: Node) -> None:
-    *outer, last = path.split(".")
+    """Require the fields on a path, as far as no list lies on it."""
+    *outer, last = steps_of(path)
     for name in outer:
+        if not isinstance(name, str):
+            return
         node = _required(node, name, {"type": "object"})
-    _required(node, last, part)
+    if isinstance(last, str):
+        _required(node, last, part)
 
 
 def _required(node: Node, name: str, part: Node) -> Node:
-    node.setdefault("required", []).append(name)
+    required = node.setdefault("required", [])
+    if name not in required:
+        required.append(name)
     found: Node = node.setdefault("properties", {}).setdefault(name, part)
     return found
 

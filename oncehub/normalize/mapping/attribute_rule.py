@@ -11,6 +11,7 @@ import polars as pl
 
 from oncehub.config.entities import Attribute, Entity
 from oncehub.config.mapping import Coding, FieldRule
+from oncehub.config.syntax.paths import is_json_path
 from oncehub.normalize.checks import Check
 from oncehub.normalize.contract.contract import Contract, Node, UnknownPath
 from oncehub.normalize.frame import element_type, field, frame_schema, present
@@ -48,7 +49,7 @@ class Scope:
         start, prefix, outer = None, "", None
         if self.each:
             element = self.contract.items(self.contract.at(self.each))
-            if path.split(".", maxsplit=1)[0] in element.get("properties", {}):
+            if not is_json_path(path) and path.split(".", maxsplit=1)[0] in element.get("properties", {}):
                 start, prefix, outer = pl.col(ELEMENT), f"{self.each}.", element
         node = self.contract.at(path, outer)
         self.used.add(prefix + path)
