@@ -43,6 +43,12 @@ class Basic(Section):
     kind: Literal["basic"]
 
 
+class UsernameToken(Section):
+    """WS-Security UsernameToken with a password digest, in a SOAP envelope; login and password as `basic`."""
+
+    kind: Literal["username_token"]
+
+
 class Bearer(Section):
     """A fixed bearer token (RFC 6750), the connection's password."""
 
@@ -105,7 +111,8 @@ class MutualTls(Section):
 
 
 Auth = Annotated[
-    NoAuth | ApiKey | Basic | Bearer | OAuth2 | Hmac | HttpSignature | MutualTls, Field(discriminator="kind")
+    NoAuth | ApiKey | Basic | Bearer | OAuth2 | Hmac | HttpSignature | MutualTls | UsernameToken,
+    Field(discriminator="kind"),
 ]
 
 

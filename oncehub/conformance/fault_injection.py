@@ -15,7 +15,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
-from oncehub.conformance.recorder import Adapter, RequestKey, response_of
+from oncehub.conformance.recorder import Adapter, RequestKey, asks_for_token, response_of
 
 Answering = Callable[[requests.PreparedRequest], requests.Response]
 Spoil = Callable[[requests.PreparedRequest, Answering], requests.Response]
@@ -64,7 +64,7 @@ class FaultyAdapter(Adapter):
         def rightly(request: requests.PreparedRequest) -> requests.Response:
             return self.inner.send(request, **how)
 
-        if request.method != "GET" or not self._is_due(RequestKey.of(request)):
+        if asks_for_token(request) or not self._is_due(RequestKey.of(request)):
             return rightly(request)
         return self._spoil(request, rightly)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,12 +30,14 @@ class Unmatched(RequestRefused):
 class RequestKey:
     """What two requests for the same thing have in common.
 
-    Bodies do not count: only requests for tokens have one, and it is never the same.
+    The body of a request for a token does not count, nor credentials in that of another: they are never the
+    same.
     """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...]
+    body: str = ""
 
     @classmethod
     def of(cls, request: requests.PreparedRequest, without: str | None = None) -> RequestKey:
@@ -44,12 +48,27 @@ class RequestKey:
             request.method or "",
             parts.path,
             tuple(sorted((name, value) for name, value in query if name != without)),
+            "" if asks_for_token(request) else _digest(request.body),
         )
 
     def described(self) -> str:
         """Name it without its values."""
         names = "&".join(name for name, _ in self.query)
         return f"{self.method} {self.path}" + (f" ?{names}" if names else "")
+
+
+def asks_for_token(request: requests.PreparedRequest) -> bool:
+    """Tell a request for a token, which is a form, from one for a page."""
+    return request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _digest(body: bytes | str | None) -> str:
+    if not body:
+        return ""
+    content = body.encode() if isinstance(body, str) else body
+    return hashlib.sha256(
+        re.sub(rb"<wsse:Security\b.*?</wsse:Security>", b"", content, flags=re.DOTALL)
+    ).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from oncehub.config.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes, TombstoneStream
-from oncehub.connect.formats import at
+from oncehub.config.syntax.paths import leads_to_one, steps_of
+from oncehub.conformance.verdict import NotShown
 from oncehub.connect.page import Page
 from oncehub.normalize.key_and_time import KeyAndTime, highest
 from oncehub.normalize.normalizer import DeleteMarks
@@ -65,7 +66,7 @@ def _number(spec: Stream, record: Any) -> int | None:
 def with_value(record: Any, path: str, value: Any) -> Any:
     """A copy of a record with another value at a dotted path; objects on the way are made."""
     changed = copy.deepcopy(record)
-    *above, last = path.split(".")
+    *above, last = _names(path)
     inner = changed
     for name in above:
         if not isinstance(inner.get(name), dict):
@@ -78,11 +79,20 @@ def with_value(record: Any, path: str, value: Any) -> Any:
 def without_value(record: Any, path: str) -> Any:
     """A copy of a record without the field at a dotted path."""
     changed = copy.deepcopy(record)
-    *above, last = path.split(".")
-    inner = at(changed, ".".join(above)) if above else changed
+    *above, last = _names(path)
+    inner = changed
+    for name in above:
+        inner = inner.get(name) if isinstance(inner, dict) else None
     if isinstance(inner, dict):
         inner.pop(last, None)
     return changed
+
+
+def _names(path: str) -> list[str]:
+    names = [step for step in steps_of(path) if isinstance(step, str)] if leads_to_one(path) else []
+    if not names or len(names) < len(steps_of(path)):
+        raise NotShown(f"{path} leads through a list, which the suite does not change")
+    return names
 
 
 def differing_fields(one: Any, other: Any) -> set[str]:

@@ -133,7 +133,7 @@ def _placeholder_faults(
     """Yield placeholders for which nothing ever stands, and what no request would say."""
     named, pages = place.read.placeholders, place.pages
     windowed = changes is not None and not isinstance(place, Snapshot)
-    known = {"since", "until"} if windowed else set()
+    known = {"uuid", *(("since", "until") if windowed else ())}
     if pages.size:
         known.add("size")
         if pages.size.parameter is None and "size" not in named:

@@ -95,7 +95,7 @@ def _data_type(contract: Contract, node: Node, wanted: _Tree, path: str) -> pl.D
             return pl.Struct(
                 {
                     name: _data_type(
-                        contract, contract.at(name, node), wanted.get(name, {}), f"{path}.{name}"
+                        contract, contract.field(name, node), wanted.get(name, {}), f"{path}.{name}"
                     )
                     for name in names
                 }

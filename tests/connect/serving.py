@@ -22,6 +22,8 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str]
     body: str
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Of the query, in their order: a parameter may be repeated."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ class Served:
         length = int(handler.headers.get("Content-Length", 0))
         parts = urlsplit(handler.path)
         body = handler.rfile.read(length).decode()
-        query = dict(parse_qsl(parts.query))
-        asked = Asked(handler.command, parts.path, query, dict(handler.headers), body)
+        pairs = tuple(parse_qsl(parts.query))
+        asked = Asked(handler.command, parts.path, dict(pairs), dict(handler.headers), body, pairs)
         self.asked.append(asked)
         reply = self.answering(asked)
         self.released.wait(reply.wait)

@@ -60,6 +60,14 @@ def leads_to_one(path: str) -> bool:
         return False
 
 
+def path_of_field(name: str) -> str:
+    """Return the path to a field of this name: a JSONPath where the name is no step of a dotted path."""
+    if _DOTTED.fullmatch(name) and "." not in name and not is_json_path(name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$['{escaped}']"
+
+
 def _step(path: str, segment: Any) -> Step:
     if not isinstance(segment, JSONPathChildSegment) or len(segment.selectors) != 1:
         raise ValueError(f"{path} may lead anywhere; name each field, without .. and lists of names")

@@ -1,10 +1,10 @@
 """Templates of requests: values of a query and bodies, with placeholders for what a page is asked by.
 
 `{since}`, `{until}` (with the form of a time where it is not that of `updated`: `{since:%Y-%m-%d}`,
-`{since:unix}`), `{size}`, `{page}`, `{offset}`, `{cursor}`, and the names of `parent.take`. What nothing
-stands for is left out, such as `{cursor}` on the first page: a parameter, a member of a JSON body, an element
-of an XML body. A text that is one placeholder takes a value as it is, also a number or a list. A text with
-other braces, such as a GraphQL document, is sent as it stands.
+`{since:unix}`), `{size}`, `{page}`, `{offset}`, `{cursor}`, `{uuid}` (of the request, the same when it is
+repeated), and the names of `parent.take`. What nothing stands for is left out, as `{cursor}` is on the first
+page: a parameter, a member of a JSON body, an element of an XML body. A text that is one placeholder takes a
+value as it is, also a number or a list. A text with other braces, such as a GraphQL document, stays as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field
 
 from oncehub.config.documents import Section
 
-OF_REQUESTS: Final = frozenset({"since", "until", "size", "page", "offset", "cursor"})
+OF_REQUESTS: Final = frozenset({"since", "until", "size", "page", "offset", "cursor", "uuid"})
 """Names that stand for what a page is asked by."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]{0,30})(?::([^{}]+))?\}")
@@ -67,7 +67,7 @@ def filled(template: Any, value: Lookup) -> Any:
         case str():
             return _text(template, value)
         case Joined():
-            parts = [part for part in filled(template.of, value) or () if part is not ABSENT]
+            parts = [part for each in template.of if (part := filled(each, value)) is not ABSENT]
             return template.join.join(map(as_text, parts)) if parts else ABSENT
         case dict():
             made = {name: filled(inner, value) for name, inner in template.items()}

@@ -41,7 +41,7 @@ def until(subject: Subject) -> str:
     """Asked up to a moment, the source gives nothing stated at it or later, and with the rest everything."""
     known, moments = _shown(subject)
     changes = subject.spec.changes
-    if changes is None or changes.until is None:
+    if changes is None or (changes.until is None and "until" not in subject.spec.read.placeholders):
         raise NotShown("the source knows no upper bound; if it can, name its parameter in `changes.until`")
     for moment in moments:
         window = Window(_first(subject, known), moment)

@@ -48,9 +48,10 @@ def _after(subject: Subject, gone: Stated, living: list[Stated]) -> ReplayedPage
         case None:
             raise NotShown("the connector says nothing of deletions; if the source deletes, write `deletes`")
         case FlagDeletes(field=field, equals=value):
-            return single_page([with_value(gone.content, field, value)])
+            return single_page([with_value(gone.content, field, True if value is None else value)])
         case TombstoneDeletes(field=field, equals=value):
-            return single_page([with_value(_tombstone(spec, gone, spec.key, spec.updated), field, value)])
+            mark = True if value is None else value
+            return single_page([with_value(_tombstone(spec, gone, spec.key, spec.updated), field, mark)])
         case TombstoneStream(key=key, updated=updated):
             tombstone = _tombstone(spec, gone, key or spec.key, updated or spec.updated)
             return single_page([tombstone], kind="deletions")

@@ -19,10 +19,13 @@ from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.config.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read
 from oncehub.config.reading import Place as Stated
+from oncehub.config.syntax.paths import is_json_path
+from oncehub.config.syntax.templates import names_in
 from oncehub.conformance.recorder import Interactions, RecordedResponse, RequestKey
 from oncehub.conformance.recording.fitting import Fitting
 from oncehub.conformance.recording.places import Place, places_of
 from oncehub.conformance.recording.writing import written
+from oncehub.connect.checks import places
 from oncehub.connect.formats import Content, PageReader, at, record_slices
 from oncehub.connect.http.responses import Response
 from oncehub.connect.pagination.cursor import next_link
@@ -76,6 +79,7 @@ class _Redaction:
     sums: dict[str, str] = field(default_factory=dict)
 
     def of(self, interactions: Interactions) -> Interactions:
+        self._check_recordable()
         parts = load_plugin(self.connector)
         known = places_of(self.connector)
         # Only tokens are posted for, and a recording asks for none.
@@ -90,6 +94,24 @@ class _Redaction:
             if asked := self._asked(each):
                 result.keep(asked, self._written(each))
         return result
+
+    def _check_recordable(self) -> None:
+        """Refuse what cannot be written again with other values."""
+        for keys, place in places(self.connector):
+            stated = (
+                place.pages.total,
+                place.pages.count,
+                place.pages.more,
+                getattr(place.pages, "next", None),
+            )
+            paths = [getattr(place.read, "records", None), *stated]
+            if place.read.body is not None or any(
+                isinstance(each, str) and is_json_path(each) for each in paths
+            ):
+                raise ConfigError(
+                    f"{self.connector.where(*keys)}: a stream with a body, or with records and pages at"
+                    " JSONPaths, cannot be recorded; test the source itself, without --record"
+                )
 
     def _taken_apart(
         self, asked: RequestKey, answer: RecordedResponse, known: list[Place], parts: Plugins
@@ -178,7 +200,7 @@ class _Redaction:
         """A value of the query; what a parent or a part of the connector's own put there is replaced."""
         if isinstance(place.pages, CursorPages) and name == place.pages.parameter:
             return self.tokens[value]
-        if "{" in place.read.query.get(name, "") or self.connector.plugin == "paginator":
+        if names_in(place.read.query.get(name)) or self.connector.plugin == "paginator":
             return self.substitutes.known(value) or value
         return value
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from oncehub.config.access import ApiKey, Auth, Basic, Bearer, Hmac, HttpSignature, OAuth2
+from oncehub.config.access import ApiKey, Auth, Basic, Bearer, Hmac, HttpSignature, OAuth2, UsernameToken
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
 from oncehub.connect.auth.oauth import (
@@ -25,6 +25,7 @@ from oncehub.connect.auth.static_credentials import (
     bearer,
     without_parameter,
 )
+from oncehub.connect.auth.username_token import UsernameTokens
 from oncehub.connect.http.requester import Authentication, Requester
 from oncehub.errors import ConfigError
 
@@ -50,6 +51,9 @@ def authentication_of(
     match connector.auth:
         case ApiKey() | Basic() | Bearer() as stated:
             return _fixed(stated, source, connection)
+        case UsernameToken():
+            login = _login(source, connection, "user name")
+            return UsernameTokens(login, _password(source, connection, "password"), source)
         case Hmac() as headers:
             key_id = _login(source, connection, "key id", _FIT_FOR_HEADER)
             return SignedRequests(headers, key_id, _password(source, connection, "signing secret"))

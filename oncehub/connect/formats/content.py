@@ -29,6 +29,7 @@ class Content:
         total: count declared for the whole selection, where the connector says where it stands.
         more: whether the page declares that another one follows, likewise.
         size: bytes of the response, unpacked; its many small values count for what they take in memory.
+        selected_of: of how many items on the page the records were selected; None where they are all.
     """
 
     what: str
@@ -38,6 +39,12 @@ class Content:
     total: int | None = None
     more: bool | None = None
     size: int = 0
+    selected_of: int | None = None
+
+    @property
+    def listed(self) -> int:
+        """How many items the page lists, by which pages are counted."""
+        return len(self.records) if self.selected_of is None else self.selected_of
 
     def value(self, place: Place) -> Any:
         """Return what stands at a path of the body or in a header, None where there is nothing.
@@ -106,8 +113,8 @@ class Content:
                 records than it counts itself.
         """
         total = None if pages.total is None else self.promised_count(pages.total)
-        if pages.count is not None and (count := self.promised_count(pages.count)) > len(self.records):
-            raise ContractBroken(f"{self.what}: counts {count} records but holds {len(self.records)}")
+        if pages.count is not None and (count := self.promised_count(pages.count)) > self.listed:
+            raise ContractBroken(f"{self.what}: counts {count} records but holds {self.listed}")
         more = None
         if pages.more is not None:
             more = _TRUTHS.get(str(self.value(pages.more)).lower())

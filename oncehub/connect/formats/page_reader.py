@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from oncehub.config.reading import Csv, Include, Json, JsonLines, Pages, Read, Xml
-from oncehub.config.syntax.paths import is_json_path, leads_to_one
+from oncehub.config.syntax.paths import is_json_path, leads_to_one, query_of
 from oncehub.connect.formats.content import Content, lists_in, shown
 from oncehub.connect.formats.file_reader import records_in
 from oncehub.connect.formats.json import parse_json
@@ -110,7 +110,8 @@ class PageReader:
         return self._reported(body)
 
     def _reported(self, body: Any) -> str | None:
-        found = at(body, self.read.errors) if self.read.errors else None
+        path = self.read.errors
+        found = None if path is None else at(body, path) if leads_to_one(path) else all_at(body, path)
         return reported(found) if found not in (None, "", [], {}) else None
 
     def _refuse_errors(self, content: Content) -> None:
@@ -131,7 +132,7 @@ class PageReader:
         include = self.read.include if isinstance(self.read, Json) else {}
         for name, each in include.items():
             records = _including(name, each, records, content)
-        return replace(content, records=records)
+        return replace(content, records=records, selected_of=_listed_beside(content.body, path))
 
     def _lines(self, read: JsonLines | Csv, body: bytes, empty: Content) -> Content:
         if not body and self._declares_nothing(empty):
@@ -165,6 +166,17 @@ def _records_at(body: Any, path: str) -> Any:
     if (found := at(body, within)) is None or isinstance(found, Unreadable):
         return found
     return list(map(getter(rest), all_at(body, items)))
+
+
+def _listed_beside(body: Any, path: str | None) -> int | None:
+    """Return how many items the one list has that a JSONPath selects from."""
+    if path is None or not is_json_path(path) or leads_to_one(path):
+        return None
+    within, items, _ = listed_by(path)
+    listed = at(body, within)
+    if not isinstance(listed, list) or len(query_of(items).segments) != len(query_of(within).segments) + 1:
+        return None
+    return len(listed)
 
 
 def _including(name: str, include: Include, records: list[Any], content: Content) -> list[Any]:

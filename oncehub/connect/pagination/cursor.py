@@ -44,7 +44,7 @@ class _ByToken(Paginator):
 
         A place that leads nowhere looks like the end of every listing.
         """
-        count = len(page.records)
+        count = page.listed
         counted = page.total is not None and page.total >= count and not self._listing.is_filled_by(page)
         declared = counted or page.more is not None or self._names_none(page)
         return declared or position.token is not None or count < _SOME
@@ -54,7 +54,7 @@ class _ByToken(Paginator):
 
         It need not be where a record has left meanwhile, which another look at the first page shows.
         """
-        pages, count = self._listing.pages, len(page.records)
+        pages, count = self._listing.pages, page.listed
         if isinstance(pages, SinglePage | NumberPages | OffsetPages) or pages.end == "absent":
             return
         place = "the header Link" if isinstance(pages, LinkPages) else shown(pages.next)
@@ -63,11 +63,11 @@ class _ByToken(Paginator):
             fewer = fetch(smaller.request())
             if self._names_next_or_none(smaller, fewer):
                 return
-            if len(fewer.records) < count:
+            if fewer.listed < count:
                 again = fetch(self._listing.request())
-                if len(again.records) < _SOME or self._names_next_or_none(self._listing, again):
+                if again.listed < _SOME or self._names_next_or_none(self._listing, again):
                     return
-                if len(again.records) < count:
+                if again.listed < count:
                     self.prove_end(again, fetch)
                     return
                 raise ContractBroken(
@@ -217,7 +217,7 @@ def _behind(position: PagePosition, page: Content, token: str | None) -> PagePos
     Raises:
         ContractBroken: when there is none though more is promised, or it leads back to a page already read.
     """
-    read = position.read + len(page.records)
+    read = position.read + page.listed
     # What joined behind the reader is in the latest total, what left before it in the first.
     totals = [total for total in (position.total, page.total) if total is not None]
     least = min(totals, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -91,7 +92,7 @@ class Listing:
 
     def is_filled_by(self, page: Content) -> bool:
         """Whether a page holds as many records as were asked for."""
-        return self.pages.size is not None and len(page.records) >= self.pages.size.value
+        return self.pages.size is not None and page.listed >= self.pages.size.value
 
     def sized(self, records: int) -> Listing | None:
         """The same listing with so many records on a page; None where the source decides."""
@@ -127,6 +128,11 @@ class Listing:
     def _lookup(self, own: Mapping[str, Any]) -> Callable[[str, str | None], Any]:
         size = {} if self.pages.size is None else {"size": self.pages.size.value}
         known = {"since": self.window.since, "until": self.window.until, **self.values, **size, **own}
+        told = [
+            name + str(each.timestamp() if isinstance(each, datetime) else each)
+            for name, each in known.items()
+        ]
+        known["uuid"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name} {sorted(told)}"))
 
         def value(name: str, form: str | None) -> Any:
             found = known.get(name)

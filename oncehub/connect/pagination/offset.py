@@ -52,7 +52,7 @@ class OffsetPaginator(Paginator):
 
     def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The next offset, or one further back when the total has shrunk."""
-        offset, total, count = position.offset, page.total, len(page.records)
+        offset, total, count = position.offset, page.total, page.listed
         at, read = offset.at, position.read + count
         if at and total is not None and position.total is not None and position.total > total:
             return self._stepped_back(position, page.what, position.total - total, total)
@@ -77,13 +77,13 @@ class OffsetPaginator(Paginator):
 
     def shows_end(self, position: PagePosition, page: Content) -> bool:
         """Whether a total that just fills the first page is not the only sign."""
-        filled = self._listing.is_filled_by(page) and page.total == len(page.records)
+        filled = self._listing.is_filled_by(page) and page.total == page.listed
         return bool(position.offset.at or page.more is not None or not filled)
 
     def prove_end(self, page: Content, fetch: Fetch) -> None:
         """Ask for the next page: a total that counts only the records of one page hides those after it."""
-        behind = fetch(self._request(1 if self._numbered else len(page.records)))
-        if behind.records and (behind.total or 0) <= (page.total or 0):
+        behind = fetch(self._request(1 if self._numbered else page.listed))
+        if behind.listed and (behind.total or 0) <= (page.total or 0):
             raise ContractBroken(
                 f"{page.what}: declares {page.total} records in all, but more follow on the next page; check"
                 " `total` in its connector.yaml"
@@ -94,18 +94,18 @@ class OffsetPaginator(Paginator):
             return not page.more
         # A total that shrank once may fall below what is there, so it no longer ends the listing.
         if page.total is not None and position.offset.furthest is None:
-            read = position.read + len(page.records)
+            read = position.read + page.listed
             # A full page beyond the total shows that the total is untrue, so more may follow.
-            return not page.records or (
+            return not page.listed or (
                 read >= page.total and not (read > page.total and self._listing.is_filled_by(page))
             )
-        return not page.records
+        return not page.listed
 
     def _check_progress(self, position: PagePosition, page: Content) -> None:
         """Refuse a page that comes again: a source that ignores the offset would give it for ever."""
         grown = (page.total or 0) - (position.total or 0)
-        again = position.offset.before_digest == _digest(page) and grown < max(1, len(page.records))
-        if again or not (page.records or self._numbered):
+        again = position.offset.before_digest == _digest(page) and grown < max(1, page.listed)
+        if again or not (page.listed or self._numbered):
             raise ContractBroken(f"{page.what}: is the same as the page before it")
 
     def _stepped_back(self, position: PagePosition, what: str, gone: int, total: int) -> PagePosition:
@@ -133,4 +133,4 @@ class OffsetPaginator(Paginator):
 def _digest(page: Content) -> str:
     """Identify a page by its first and last record; a digest, for records hold personal data."""
     ends: list[Any] = [page.records[0], page.records[-1]] if page.records else []
-    return hashlib.blake2b(repr((len(page.records), ends)).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(repr((page.listed, ends)).encode(), digest_size=16).hexdigest()

@@ -41,7 +41,7 @@ class SinglePagePaginator(Paginator):
         """None: no page follows."""
         if page.more:
             raise ContractBroken(f"{page.what}: says that more follows, but its `pages` are of kind none")
-        check_total(page.what, page.total, position.read + len(page.records))
+        check_total(page.what, page.total, position.read + page.listed)
         return None
 
 

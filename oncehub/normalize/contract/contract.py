@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from oncehub.config.entities import read_schema
-from oncehub.config.syntax.paths import steps_of
+from oncehub.config.syntax.paths import path_of_field, steps_of
 from oncehub.errors import ConfigError
 
 Node = dict[str, Any]
@@ -81,6 +81,10 @@ class Contract:
             node = self.resolve(properties[name])
             done.append(name)
             yield required, node
+
+    def field(self, name: str, node: Node) -> Node:
+        """Return the schema of a field of an object by its name, which may be no step of a dotted path."""
+        return self.at(path_of_field(name), node)
 
     def _item(self, node: Node, done: list[str], path: str) -> Node:
         if "array" not in self.kinds(node):

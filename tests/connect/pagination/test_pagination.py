@@ -440,4 +440,5 @@ def test_a_next_page_is_asked_of_a_host_that_is_an_address_of_ipv6() -> None:
     host = "https://[2001:db8::1]:8443"
     listing = Listing("s.t", host, Json(format="json", path="/items"), LinkPages(kind="link"), {})
     paginator = LinkPaginator(listing, None, strip=str)
-    assert paginator.url(PagePosition("selection", read=1, token="/items?from=2")) == f"{host}/items?from=2"
+    asked = paginator.request(PagePosition("selection", read=1, token="/items?from=2"))
+    assert asked.url == f"{host}/items?from=2"
