@@ -55,6 +55,12 @@ class Bearer(Section):
     kind: Literal["bearer"]
 
 
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+]
+"""RFC 7518, RFC 8037 and RFC 9864."""
+
+
 class OAuth2(Section):
     """OAuth 2.0 client credentials (RFC 6749 section 4.4); the connection's login is the client id.
 
@@ -64,6 +70,7 @@ class OAuth2(Section):
         client_auth: how the client proves itself, by the names of RFC 8414; the secret is the connection's
             password, the private key the file named by `private_key` in its extra (RFC 7523).
         audience: `aud` of a private_key_jwt; the token endpoint's address unless given.
+        algorithm: `alg` of a private_key_jwt; that of the JWK, or by the kind of key, unless given.
     """
 
     kind: Literal["oauth2"]
@@ -75,6 +82,13 @@ class OAuth2(Section):
         "client_secret_basic"
     )
     audience: str | None = None
+    algorithm: Algorithm | None = None
+
+    @model_validator(mode="after")
+    def _only_of_keys(self) -> OAuth2:
+        if self.algorithm and self.client_auth != "private_key_jwt":
+            raise ValueError("algorithm belongs to client_auth: private_key_jwt; remove it")
+        return self
 
 
 class Hmac(Section):

@@ -113,7 +113,7 @@ def _client(stated: OAuth2, source: str, connection: Connection, url: str) -> Au
         key = private_key_of(source, connection)
         key_id = connection.extra.get("key_id")
         try:
-            return private_key_jwt(client_id, key, key_id, stated.audience or url)
+            return private_key_jwt(client_id, key, key_id, stated.audience or url, stated.algorithm)
         except ConfigError as error:
             raise ConfigError(f"connection of {source}: {error}") from None
     secret = _password(source, connection, "client secret")

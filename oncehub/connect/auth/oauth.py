@@ -21,6 +21,7 @@ from joserfc.jwk import ECKey, OKPKey
 from oncehub.connect.auth.private_keys import PrivateKey
 from oncehub.connect.auth.static_credentials import KeyInHeader, basic
 from oncehub.connect.formats.json import parse_strictly
+from oncehub.connect.formats.reported import reported
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.http.requester import Authentication, Requester
 from oncehub.connect.http.responses import Response
@@ -39,7 +40,7 @@ _TOKEN_ERRORS = {
     "unsupported_grant_type",
     "invalid_scope",
 }
-"""RFC 6749 section 5.2; nothing else of an error response is reported."""
+"""RFC 6749 section 5.2."""
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 section 2.2."""
@@ -143,8 +144,12 @@ def _token_error(response: Response) -> str:
         content = parse_strictly(response.body)
     except TryAgain:
         return ""
-    error = content.get("error") if isinstance(content, dict) else None
-    return f" ({error})" if error in _TOKEN_ERRORS else ""
+    if not isinstance(content, dict):
+        return ""
+    said = [each for each in [content.get("error")] if each in _TOKEN_ERRORS]
+    if isinstance(description := content.get("error_description"), str):
+        said.append(reported(description))
+    return f" ({': '.join(said)})" if said else ""
 
 
 def client_secret_basic(client_id: str, secret: str) -> KeyInHeader:
@@ -157,7 +162,9 @@ def client_secret_post(client_id: str, secret: str) -> InForm:
     return InForm(lambda: {"client_id": client_id, "client_secret": secret})
 
 
-def private_key_jwt(client_id: str, key: PrivateKey, key_id: str | None, audience: str) -> InForm:
+def private_key_jwt(
+    client_id: str, key: PrivateKey, key_id: str | None, audience: str, algorithm: str | None = None
+) -> InForm:
     """Return what sends a new signed assertion with every request (RFC 7523 section 3).
 
     Args:
@@ -165,11 +172,12 @@ def private_key_jwt(client_id: str, key: PrivateKey, key_id: str | None, audienc
         key: a JWK's `alg` decides on the algorithm; without one the kind of key does.
         key_id: `kid`; that of the JWK unless given.
         audience: the token endpoint, or what the source calls itself.
+        algorithm: `alg`, before that of the JWK.
 
     Raises:
         ConfigError: when the key cannot sign by its algorithm.
     """
-    header = {"alg": _algorithm(key), "typ": "JWT"}
+    header = {"alg": algorithm or _algorithm(key), "typ": "JWT"}
     if kid := key_id or key.kid:
         header["kid"] = kid
 
@@ -190,7 +198,8 @@ def private_key_jwt(client_id: str, key: PrivateKey, key_id: str | None, audienc
         assertion()
     except (JoseError, ValueError):
         raise ConfigError(
-            f"the private key cannot sign by {header['alg']}; its kind, or the JWK's alg, does not fit"
+            f"the private key cannot sign by {header['alg']}; its kind, the JWK's alg, or"
+            " auth.algorithm does not fit"
         ) from None
     return InForm(assertion)
 
