@@ -54,6 +54,9 @@ _PENDING = "select count(*) from truth.pending"
 
 _OPEN_RUN = "select truth.open_run(%s)"
 
+# Of a source that lands for the first time: they are built once, instead of entry by entry.
+_INDEX_SOURCES = "set local maintenance_work_mem = '256MB'; select record.index_sources()"
+
 _IN_RUN = "insert into truth.run_transaction (run_id) values (%s)"
 
 _LANDINGS = "select landing from truth.run_landing where run_id = %s order by landing"
@@ -268,6 +271,8 @@ def _linked_alone(connection: Connection, rules: Rulebook, run: int) -> LinkRepo
     with locked(connection, "reconcile") as alone:
         if not alone:
             raise RunBusy("another process is reconciling; its run covers what has landed until it began")
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_INDEX_SOURCES)
         with connection, connection.cursor() as cursor:
             return _link(cursor, rules, run)
 

@@ -16,14 +16,14 @@ from oncehub.store.migrate import hub_scripts, migrate, opened, read_scripts, re
 from tests.store.catalogue import snapshot
 
 HOUSEKEEPING = {
-    *("source", "stream", "source_key", "name_key", "former_names", "stated_at", "received_at", "deleted_at"),
+    *("source", "stream", "source_key", "former_names", "stated_at", "received_at", "deleted_at"),
 }
 KEY_AS_IT_WAS_NOT = """
 create or replace function truth.person_key(source text, stream text, source_key text) returns uuid
     language sql immutable strict parallel safe
     return '00000000-0000-0000-0000-000000000000'::uuid;
 """
-TRUTH_HOUSEKEEPING = {"person_key", "name_key", "provenance", "believed_from"}
+TRUTH_HOUSEKEEPING = {"person_key", "provenance", "believed_from"}
 
 
 def columns(database: Connection, schema: str, table: str) -> dict[str, str]:

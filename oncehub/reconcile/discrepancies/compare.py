@@ -7,7 +7,7 @@ from typing import Final
 from psycopg2 import sql
 
 from oncehub.config.rules import ComparisonRule
-from oncehub.reconcile.rules.agreement import agreement, catalogues, folded, folded_agreement
+from oncehub.reconcile.rules.agreement import agreement, catalogues
 from oncehub.reconcile.rules.planner_hints import PlannerHints
 from oncehub.reconcile.rules.rulebook import Rulebook
 from oncehub.store.connection import Cursor
@@ -35,7 +35,7 @@ _COMPARED = sql.SQL("{kind} as {kind_name}, s.{attribute} as {stated_name}, p.{a
 _KIND = sql.SQL("""case
     when p.{attribute} is null then null
     when s.{attribute} is null then case when s.source = any({required_of}) then 'missing' end
-    when {stated} = {believed} or {agrees} then case when {other_form} then 'form' end
+    when s.{attribute} = p.{attribute} or {agrees} then case when {other_form} then 'form' end
     when {impossible} then 'invalid'
     else {differs}
 end""")
@@ -138,18 +138,15 @@ def _columns(name: str) -> dict[str, sql.Identifier]:
 
 
 def _kind(name: str, rule: ComparisonRule) -> sql.Composed:
-    raw = {"stated": sql.Identifier("s", name), "believed": sql.Identifier("p", name)}
-    stated, believed = _comparable("s", name, rule), _comparable("p", name, rule)
+    values = {"stated": sql.Identifier("s", name), "believed": sql.Identifier("p", name)}
     other_form = _IN_ANOTHER_FORM[rule.compare] if rule.form else "false"
     impossible = _IMPOSSIBLE[rule.valid] if rule.valid else "false"
     return _KIND.format(
         attribute=sql.Identifier(name),
         required_of=sql.Literal(list(rule.required_of)),
-        stated=stated,
-        believed=believed,
-        agrees=folded_agreement(rule, stated, believed),
-        other_form=sql.SQL(other_form).format(**raw, **catalogues(raw["stated"], raw["believed"])),
-        impossible=sql.SQL(impossible).format(stated=raw["stated"]),
+        agrees=agreement(rule, values["stated"], values["believed"]),
+        other_form=sql.SQL(other_form).format(**values, **catalogues(values["stated"], values["believed"])),
+        impossible=sql.SQL(impossible).format(stated=values["stated"]),
         differs=_differs(name, rule),
     )
 
@@ -166,13 +163,6 @@ def _differs(name: str, rule: ComparisonRule) -> sql.Composable:
 def _difference(name: str) -> sql.Composed:
     as_of = _AS_OF.format(provenance=sql.Identifier("provenance"), name=sql.Literal(name))
     return _DIFFERENCE.format(name=sql.Literal(name), as_of=as_of, **_columns(name))
-
-
-def _comparable(table: str, name: str, rule: ComparisonRule) -> sql.Composable:
-    """Return the value as it is compared; the folded `full_name` is stored as `name_key`."""
-    if rule.compare == "name" and name == "full_name":
-        return sql.Identifier(table, "name_key")
-    return folded(rule, sql.Identifier(table, name))
 
 
 def _agrees_in_json(

@@ -50,14 +50,14 @@ select (select count(*) from stating)
 
 _STATING = sql.SQL("""
 create temporary table stating on commit drop as
-select source, stream, source_key, stated_at, name_key, full_name, birth_date, sex, {identifiers}, 0 as entry
+select source, stream, source_key, stated_at, full_name, birth_date, sex, {identifiers}, 0 as entry
 from record.person limit 0;
 """)
 
 _READ_STATEMENTS = sql.SQL("""
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, r.sex, {identifiers},
+select source, stream, source_key, r.stated_at, r.full_name, r.birth_date, r.sex, {identifiers},
     entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> {register};
@@ -69,9 +69,11 @@ insert into affected select * from drawn;
 
 # Most records agree with the register in everything they state, and need no function.
 _DIFFERS = sql.SQL("""not case
-        when s.name_key = {table}.name_key and truth.same_partial_date(s.birth_date, {table}.birth_date)
-            and (s.sex <> {table}.sex) is not true
-            then true
+        when (
+            s.full_name = {table}.full_name or text.fold_name(s.full_name) = text.fold_name({table}.full_name)
+        )
+            and truth.same_partial_date(s.birth_date, {table}.birth_date)
+            and (s.sex <> {table}.sex) is not true then true
         else exists (
             select from unnest(
                 {table}.full_name || array_remove({table}.other_name || {table}.former_names, null)

@@ -21,7 +21,7 @@ from oncehub.store.connection import Cursor
 Columns = dict[str, sql.Composable]
 
 _KEYS: Final[dict[BlockingKey, str]] = {
-    "name_key": "{name_key}",
+    "name_key": "replace({folded}, ' ', '')",
     "name_parts": "{parts}",
     "first_part": "split_part({folded}, ' ', 1)",
     "last_part": "split_part({folded}, ' ', -1)",
@@ -32,7 +32,7 @@ _KEYS: Final[dict[BlockingKey, str]] = {
     "phone": "{phone}",
     "tax_code": "text.identifying('tax_code', {tax_code})",
 }
-_COLUMNS: Final = ("name_key", "full_name", "birth_date", "sex", "permanent_address", "phone", "tax_code")
+_COLUMNS: Final = ("full_name", "birth_date", "sex", "permanent_address", "phone", "tax_code")
 
 # Transported as one text; none of their values has a comma.
 _LISTS: Final = {"commune": "{}_present", "shared": "{}"}
@@ -195,17 +195,26 @@ def _stated(attribute: str, evidence: Evidence) -> Columns:
     if evidence == "name":
         return {
             attribute: sql.SQL("lower({})").format(stated),
-            f"{attribute}_key": _folded(attribute, sql.SQL("r.name_key"), "text.fold_name({})"),
-            f"{attribute}_parts": _folded(attribute, sql.SQL("f.parts"), "text.fold_parts({})"),
+            f"{attribute}_key": _folded(attribute),
+            f"{attribute}_parts": _parts(attribute),
         }
     if evidence == "commune":
         return {attribute: _catalogued(stated), f"{attribute}_present": _present(stated)}
     return {attribute: identifying(attribute) if evidence == "shared" else stated}
 
 
-def _folded(attribute: str, of_name: sql.Composable, folded: str) -> sql.Composable:
+def _folded(attribute: str) -> sql.Composable:
     """Return the folded attribute; the full name is folded already."""
-    return of_name if attribute == "full_name" else sql.SQL(folded).format(sql.Identifier("r", attribute))
+    if attribute == "full_name":
+        return sql.SQL("replace(f.folded, ' ', '')")
+    return sql.SQL("text.fold_name({})").format(sql.Identifier("r", attribute))
+
+
+def _parts(attribute: str) -> sql.Composable:
+    """Return the folded words of an attribute; those of the full name are folded already."""
+    if attribute == "full_name":
+        return sql.SQL("f.parts")
+    return sql.SQL("text.fold_parts({})").format(sql.Identifier("r", attribute))
 
 
 def _shared(rules: ModelRules) -> sql.Composable:

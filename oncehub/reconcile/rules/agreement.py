@@ -14,7 +14,7 @@ _AGREE: Final = {
     "exact": sql.SQL("{stated} = {other}"),
     "identifier": sql.SQL("{stated} = {other}"),
     "folded": sql.SQL("({stated} = {other} or text.fold({stated}) = text.fold({other}))"),
-    "name": sql.SQL("{stated} = {other}"),
+    "name": sql.SQL("({stated} = {other} or text.fold_name({stated}) = text.fold_name({other}))"),
     "partial_date": sql.SQL("truth.same_partial_date({stated}, {other})"),
     "life_status": sql.SQL("({stated} <> 'alive' or {other} <> 'deceased')"),
     "address": statement(__name__, "same_address"),
@@ -23,17 +23,7 @@ _AGREE: Final = {
 
 def agreement(rule: ComparisonRule, stated: sql.Composable, other: sql.Composable) -> sql.Composed:
     """Return the condition that two values are equal but for their form; neither may be null."""
-    return folded_agreement(rule, folded(rule, stated), folded(rule, other))
-
-
-def folded_agreement(rule: ComparisonRule, stated: sql.Composable, other: sql.Composable) -> sql.Composed:
-    """Return the same condition for values that `folded` has been applied to."""
     return _AGREE[rule.compare].format(stated=stated, other=other, **catalogues(stated, other))
-
-
-def folded(rule: ComparisonRule, value: sql.Composable) -> sql.Composable:
-    """Return a name without case, accents and spaces; any other value as it is."""
-    return sql.SQL("text.fold_name({})").format(value) if rule.compare == "name" else value
 
 
 def catalogues(stated: sql.Composable, other: sql.Composable) -> dict[str, sql.Composed]:

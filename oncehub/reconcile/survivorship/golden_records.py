@@ -77,7 +77,6 @@ def golden_table(rules: Rulebook) -> sql.Composed:
     return statement(__name__, "golden").format(
         winners=sql.Composed(_winner(name, rule) for name, rule in contested.items()),
         values=selected({name: _value(rules, name) for name in rules.attributes}),
-        name_key=_name_key(rules),
         register_origin=_origin("f", "authority", sql.SQL("null::boolean")),
         origins=sql.Composed(
             sql.SQL(",\n    {}, {}").format(
@@ -148,9 +147,3 @@ def _winning(name: str) -> str:
 
 def _value(rules: Rulebook, name: str) -> sql.Identifier:
     return sql.Identifier("f", name) if rules.founded(name) else sql.Identifier(_winning(name), "value")
-
-
-def _name_key(rules: Rulebook) -> sql.Composable:
-    if rules.founded("full_name"):
-        return sql.SQL("f.name_key")
-    return sql.SQL("text.fold_name({})").format(_value(rules, "full_name"))

@@ -16,7 +16,7 @@ from oncehub.reconcile.rules.columns import columns
 from oncehub.reconcile.rules.rulebook import Rulebook
 
 _STATEMENTS = sql.SQL("""
-select k.person_key, source, stream, source_key, r.stated_at, r.name_key, {doubtful} as doubtful, {attributes}
+select k.person_key, source, stream, source_key, r.stated_at, {doubtful} as doubtful, {attributes}
 from linked k join record.person r using (source, stream, source_key)
 where r.deleted_at is null
 """)
@@ -43,7 +43,7 @@ def statements(rules: Rulebook, attributes: Iterable[str]) -> sql.Composed:
     """Return a query of what the records in `linked` state; `doubtful` is about the record as a whole.
 
     It reads `linked` (person_key, source, stream, source_key, method). Its columns are person_key, source,
-    stream, source_key, stated_at, name_key, doubtful, and the attributes.
+    stream, source_key, stated_at, doubtful, and the attributes.
     """
     doubts = [*doubts_of(rules).values()] or [sql.SQL("false")]
     return _STATEMENTS.format(doubtful=sql.SQL(" or ").join(doubts), attributes=columns(attributes, of="r"))

@@ -22,7 +22,7 @@ where person_key = any(%(people)s::uuid[])
 union all
 select
     person_key::text, believed_from, null,
-    jsonb_strip_nulls(to_jsonb(p) - array['person_key', 'name_key', 'provenance', 'believed_from']),
+    jsonb_strip_nulls(to_jsonb(p) - array['person_key', 'provenance', 'believed_from']),
     provenance
 from truth.person p
 where person_key = any(%(people)s::uuid[])

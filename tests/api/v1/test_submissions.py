@@ -88,7 +88,7 @@ class Desk:
     def stated(self) -> dict[str, Any]:
         """What the stream states of the citizen, attribute by attribute."""
         rows = self.run(
-            "select jsonb_strip_nulls(to_jsonb(r) - '{personal_id,name_key}'::text[]) from record.person r "
+            "select jsonb_strip_nulls(to_jsonb(r) - '{personal_id}'::text[]) from record.person r "
             "where stream = 'submissions'"
         )
         kept = set(load_entities(self.settings.schemas)["person"].attributes)

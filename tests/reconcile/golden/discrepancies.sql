@@ -4,35 +4,35 @@ with compared as (
     select s.person_key, s.source, s.stream, s.source_key, s.stated_at, p.provenance, case
     when p."personal_id" is null then null
     when s."personal_id" is null then case when s.source = any(ARRAY['portal','tax','customs','banking']) then 'missing' end
-    when "s"."personal_id" = "p"."personal_id" or "s"."personal_id" = "p"."personal_id" then case when false then 'form' end
+    when s."personal_id" = p."personal_id" or "s"."personal_id" = "p"."personal_id" then case when false then 'form' end
     when truth.doubtful_personal_id(s.personal_id, p.birth_date, p.sex) then 'invalid'
     else 'conflict'
 end as "kind_personal_id", s."personal_id" as "stated_personal_id", p."personal_id" as "believed_personal_id",
         case
     when p."full_name" is null then null
     when s."full_name" is null then case when s.source = any('{}') then 'missing' end
-    when "s"."name_key" = "p"."name_key" or "s"."name_key" = "p"."name_key" then case when false then 'form' end
+    when s."full_name" = p."full_name" or ("s"."full_name" = "p"."full_name" or text.fold_name("s"."full_name") = text.fold_name("p"."full_name")) then case when false then 'form' end
     when false then 'invalid'
     else 'conflict'
 end as "kind_full_name", s."full_name" as "stated_full_name", p."full_name" as "believed_full_name",
         case
     when p."birth_date" is null then null
     when s."birth_date" is null then case when s.source = any('{}') then 'missing' end
-    when "s"."birth_date" = "p"."birth_date" or truth.same_partial_date("s"."birth_date", "p"."birth_date") then case when length("s"."birth_date") < length("p"."birth_date") then 'form' end
+    when s."birth_date" = p."birth_date" or truth.same_partial_date("s"."birth_date", "p"."birth_date") then case when length("s"."birth_date") < length("p"."birth_date") then 'form' end
     when (left("s"."birth_date", 4)::int not between date_part('year', s.stated_at) - 130 and date_part('year', s.stated_at)) then 'invalid'
     else 'conflict'
 end as "kind_birth_date", s."birth_date" as "stated_birth_date", p."birth_date" as "believed_birth_date",
         case
     when p."sex" is null then null
     when s."sex" is null then case when s.source = any('{}') then 'missing' end
-    when "s"."sex" = "p"."sex" or "s"."sex" = "p"."sex" then case when false then 'form' end
+    when s."sex" = p."sex" or "s"."sex" = "p"."sex" then case when false then 'form' end
     when false then 'invalid'
     else 'conflict'
 end as "kind_sex", s."sex" as "stated_sex", p."sex" as "believed_sex",
         case
     when p."permanent_address" is null then null
     when s."permanent_address" is null then case when s.source = any('{}') then 'missing' end
-    when "s"."permanent_address" = "p"."permanent_address" or -- Whether two addresses agree: each commune code is read in the catalogue in force on the day that the
+    when s."permanent_address" = p."permanent_address" or -- Whether two addresses agree: each commune code is read in the catalogue in force on the day that the
 -- address names (`edition`). A commune of the earlier catalogue equals the later commune that it became; one
 -- that was split equals each of them (Nghị quyết 202/2025/QH15). A part that one side leaves out is no
 -- difference, nor is a missing `edition`: such a code may stand in either catalogue.
@@ -67,21 +67,21 @@ end as "kind_permanent_address", s."permanent_address" as "stated_permanent_addr
         case
     when p."phone" is null then null
     when s."phone" is null then case when s.source = any('{}') then 'missing' end
-    when "s"."phone" = "p"."phone" or "s"."phone" = "p"."phone" then case when false then 'form' end
+    when s."phone" = p."phone" or "s"."phone" = "p"."phone" then case when false then 'form' end
     when false then 'invalid'
     else case when s.stated_at < (truth.origin("p"."provenance", 'phone') ->> 'as_of')::timestamptz then 'stale' else 'conflict' end
 end as "kind_phone", s."phone" as "stated_phone", p."phone" as "believed_phone",
         case
     when p."email" is null then null
     when s."email" is null then case when s.source = any('{}') then 'missing' end
-    when "s"."email" = "p"."email" or ("s"."email" = "p"."email" or text.fold("s"."email") = text.fold("p"."email")) then case when false then 'form' end
+    when s."email" = p."email" or ("s"."email" = "p"."email" or text.fold("s"."email") = text.fold("p"."email")) then case when false then 'form' end
     when false then 'invalid'
     else case when s.stated_at < (truth.origin("p"."provenance", 'email') ->> 'as_of')::timestamptz then 'stale' else 'conflict' end
 end as "kind_email", s."email" as "stated_email", p."email" as "believed_email",
         case
     when p."life_status" is null then null
     when s."life_status" is null then case when s.source = any('{}') then 'missing' end
-    when "s"."life_status" = "p"."life_status" or ("s"."life_status" <> 'alive' or "p"."life_status" <> 'deceased') then case when false then 'form' end
+    when s."life_status" = p."life_status" or ("s"."life_status" <> 'alive' or "p"."life_status" <> 'deceased') then case when false then 'form' end
     when false then 'invalid'
     else 'deceased'
 end as "kind_life_status", s."life_status" as "stated_life_status", p."life_status" as "believed_life_status"
@@ -228,12 +228,12 @@ update found f
 set kind = 'stale'
 from truth.person_version v
 where f.attribute = 'full_name' and f.kind = 'conflict' and v.person_key = f.person_key
-    and v.believed ? 'full_name' and text.fold_name((f.source_value #>> '{}')) = text.fold_name((v.believed #>> ARRAY['full_name']));
+    and v.believed ? 'full_name' and ((f.source_value #>> '{}') = (v.believed #>> ARRAY['full_name']) or text.fold_name((f.source_value #>> '{}')) = text.fold_name((v.believed #>> ARRAY['full_name'])));
 
 update found f
 set kind = 'stale'
 from truth.discrepancy d
-where f.attribute = 'full_name' and f.kind = 'conflict' and text.fold_name((f.source_value #>> '{}')) = text.fold_name((d.source_value #>> '{}'))
+where f.attribute = 'full_name' and f.kind = 'conflict' and ((f.source_value #>> '{}') = (d.source_value #>> '{}') or text.fold_name((f.source_value #>> '{}')) = text.fold_name((d.source_value #>> '{}')))
     and d.closed_at is null and d.kind = 'stale'
     and (d.person_key, d.attribute, d.source, d.stream, d.source_key)
         = (f.person_key, f.attribute, f.source, f.stream, f.source_key);

@@ -16,7 +16,7 @@ golden as materialized (
     ) value
 ),
 statement as materialized (
-select k.person_key, source, stream, source_key, r.stated_at, r.name_key, k.method = any(ARRAY['national_id_9','tax_code','passport','model']) or truth.doubtful_personal_id(
+select k.person_key, source, stream, source_key, r.stated_at, k.method = any(ARRAY['national_id_9','tax_code','passport','model']) or truth.doubtful_personal_id(
     coalesce(r.personal_id, case when length(r.tax_code) = 12 then r.tax_code end), r.birth_date, r.sex
 ) as doubtful, "r"."full_name", "r"."phone"
 from linked k join record.person r using (source, stream, source_key)
@@ -34,7 +34,7 @@ ranked as (
     select
         s.person_key::text, 'full_name' as attribute, source, stream, source_key, stated_at,
         jsonb_strip_nulls(to_jsonb("s"."full_name")) as value, null::float8 as score,
-        case when jsonb_strip_nulls(to_jsonb("s"."full_name")) = to_jsonb(b."full_name") then 'same' when text.fold_name("s"."full_name") = text.fold_name("b"."full_name") then 'form' else 'different' end
+        case when jsonb_strip_nulls(to_jsonb("s"."full_name")) = to_jsonb(b."full_name") then 'same' when ("s"."full_name" = "b"."full_name" or text.fold_name("s"."full_name") = text.fold_name("b"."full_name")) then 'form' else 'different' end
             as likeness,
         case when (source = any(ARRAY['population']) and linked_by <> 'merged') then row_number() over (
             partition by s.person_key, (source = any(ARRAY['population']) and linked_by <> 'merged') order by stated_at desc, array_position(ARRAY['population'], source), stream, source_key

@@ -1,12 +1,12 @@
 select count(*) from "dirty_record";
 
 create temporary table stating on commit drop as
-select source, stream, source_key, stated_at, name_key, full_name, birth_date, sex, "personal_id", "tax_code", "national_id_9", "passport", 0 as entry
+select source, stream, source_key, stated_at, full_name, birth_date, sex, "personal_id", "tax_code", "national_id_9", "passport", 0 as entry
 from record.person limit 0;
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
+select source, stream, source_key, r.stated_at, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
     entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
@@ -81,7 +81,7 @@ where v.scheme = 'national_id_9' and r.source <> 'population' and r.deleted_at i
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
+select source, stream, source_key, r.stated_at, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
     entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
@@ -99,9 +99,11 @@ select
     s.source, s.stream, s.source_key, i.person_key, 'personal_id', 'personal_id', i.value,
     s.birth_date is not null,
     b.person_key is not null or not case
-        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and (s.sex <> "f".sex) is not true
-            then true
+        when (
+            s.full_name = "f".full_name or text.fold_name(s.full_name) = text.fold_name("f".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and (s.sex <> "f".sex) is not true then true
         else exists (
             select from unnest(
                 "f".full_name || array_remove("f".other_name || "f".former_names, null)
@@ -116,9 +118,11 @@ select
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
-        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and (s.sex <> "g".sex) is not true
-            then true
+        when (
+            s.full_name = "g".full_name or text.fold_name(s.full_name) = text.fold_name("g".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and (s.sex <> "g".sex) is not true then true
         else exists (
             select from unnest(
                 "g".full_name || array_remove("g".other_name || "g".former_names, null)
@@ -162,9 +166,11 @@ select
     s.source, s.stream, s.source_key, i.person_key, 'former_personal_id', 'personal_id', i.value,
     s.birth_date is not null,
     b.person_key is not null or not case
-        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and (s.sex <> "f".sex) is not true
-            then true
+        when (
+            s.full_name = "f".full_name or text.fold_name(s.full_name) = text.fold_name("f".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and (s.sex <> "f".sex) is not true then true
         else exists (
             select from unnest(
                 "f".full_name || array_remove("f".other_name || "f".former_names, null)
@@ -179,9 +185,11 @@ select
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
-        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and (s.sex <> "g".sex) is not true
-            then true
+        when (
+            s.full_name = "g".full_name or text.fold_name(s.full_name) = text.fold_name("g".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and (s.sex <> "g".sex) is not true then true
         else exists (
             select from unnest(
                 "g".full_name || array_remove("g".other_name || "g".former_names, null)
@@ -230,9 +238,11 @@ select
     s.source, s.stream, s.source_key, i.person_key, 'personal_id_as_tax_code', 'tax_code', i.value,
     s.birth_date is not null,
     b.person_key is not null or not case
-        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and (s.sex <> "f".sex) is not true
-            then true
+        when (
+            s.full_name = "f".full_name or text.fold_name(s.full_name) = text.fold_name("f".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and (s.sex <> "f".sex) is not true then true
         else exists (
             select from unnest(
                 "f".full_name || array_remove("f".other_name || "f".former_names, null)
@@ -247,9 +257,11 @@ select
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
-        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and (s.sex <> "g".sex) is not true
-            then true
+        when (
+            s.full_name = "g".full_name or text.fold_name(s.full_name) = text.fold_name("g".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and (s.sex <> "g".sex) is not true then true
         else exists (
             select from unnest(
                 "g".full_name || array_remove("g".other_name || "g".former_names, null)
@@ -298,9 +310,11 @@ select
     s.source, s.stream, s.source_key, i.person_key, 'national_id_9', 'national_id_9', i.value,
     s.birth_date is not null,
     b.person_key is not null or not case
-        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and (s.sex <> "f".sex) is not true
-            then true
+        when (
+            s.full_name = "f".full_name or text.fold_name(s.full_name) = text.fold_name("f".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and (s.sex <> "f".sex) is not true then true
         else exists (
             select from unnest(
                 "f".full_name || array_remove("f".other_name || "f".former_names, null)
@@ -315,9 +329,11 @@ select
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
-        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and (s.sex <> "g".sex) is not true
-            then true
+        when (
+            s.full_name = "g".full_name or text.fold_name(s.full_name) = text.fold_name("g".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and (s.sex <> "g".sex) is not true then true
         else exists (
             select from unnest(
                 "g".full_name || array_remove("g".other_name || "g".former_names, null)
@@ -431,7 +447,7 @@ where v.scheme = 'passport' and r.source <> 'population' and r.deleted_at is nul
 
 analyze drawn;
 insert into stating
-select source, stream, source_key, r.stated_at, r.name_key, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
+select source, stream, source_key, r.stated_at, r.full_name, r.birth_date, r.sex, "r"."personal_id", "r"."tax_code", "r"."national_id_9", "r"."passport",
     entry
 from drawn join record.person r using (source, stream, source_key)
 where r.deleted_at is null and r.source <> 'population';
@@ -449,9 +465,11 @@ select
     s.source, s.stream, s.source_key, i.person_key, 'tax_code', 'tax_code', i.value,
     s.birth_date is not null,
     b.person_key is not null or not case
-        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and (s.sex <> "f".sex) is not true
-            then true
+        when (
+            s.full_name = "f".full_name or text.fold_name(s.full_name) = text.fold_name("f".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and (s.sex <> "f".sex) is not true then true
         else exists (
             select from unnest(
                 "f".full_name || array_remove("f".other_name || "f".former_names, null)
@@ -466,9 +484,11 @@ select
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
-        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and (s.sex <> "g".sex) is not true
-            then true
+        when (
+            s.full_name = "g".full_name or text.fold_name(s.full_name) = text.fold_name("g".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and (s.sex <> "g".sex) is not true then true
         else exists (
             select from unnest(
                 "g".full_name || array_remove("g".other_name || "g".former_names, null)
@@ -517,9 +537,11 @@ select
     s.source, s.stream, s.source_key, i.person_key, 'passport', 'passport', i.value,
     s.birth_date is not null,
     b.person_key is not null or not case
-        when s.name_key = "f".name_key and truth.same_partial_date(s.birth_date, "f".birth_date)
-            and (s.sex <> "f".sex) is not true
-            then true
+        when (
+            s.full_name = "f".full_name or text.fold_name(s.full_name) = text.fold_name("f".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "f".birth_date)
+            and (s.sex <> "f".sex) is not true then true
         else exists (
             select from unnest(
                 "f".full_name || array_remove("f".other_name || "f".former_names, null)
@@ -534,9 +556,11 @@ select
             on g.source = 'population'
             and (g.source, g.stream, g.source_key) = (o.source, o.stream, o.source_key)
         where o.person_key = i.person_key and o.method = 'merged' and not not case
-        when s.name_key = "g".name_key and truth.same_partial_date(s.birth_date, "g".birth_date)
-            and (s.sex <> "g".sex) is not true
-            then true
+        when (
+            s.full_name = "g".full_name or text.fold_name(s.full_name) = text.fold_name("g".full_name)
+        )
+            and truth.same_partial_date(s.birth_date, "g".birth_date)
+            and (s.sex <> "g".sex) is not true then true
         else exists (
             select from unnest(
                 "g".full_name || array_remove("g".other_name || "g".former_names, null)

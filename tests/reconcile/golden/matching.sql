@@ -1,6 +1,6 @@
 create temporary table record_feature on commit drop as
 select j.id, coalesce("r"."permanent_address" ->> 'edition', '2025-07-01') < '2025-07-01' as former, lower("r"."full_name") as "full_name",
-    r.name_key as "full_name_key",
+    replace(f.folded, ' ', '') as "full_name_key",
     f.parts as "full_name_parts",
     "r"."birth_date" as "birth_date",
     "r"."sex" as "sex",
@@ -153,7 +153,7 @@ left join truth.link k
 
 create temporary table person_feature on commit drop as 
 select r.person_key, r.own, lower("r"."full_name") as "full_name",
-    r.name_key as "full_name_key",
+    replace(f.folded, ' ', '') as "full_name_key",
     f.parts as "full_name_parts",
     "r"."birth_date" as "birth_date",
     "r"."sex" as "sex",

@@ -1,6 +1,6 @@
 create temporary table statement on commit drop as
 
-select k.person_key, source, stream, source_key, r.stated_at, r.name_key, k.method = any(ARRAY['national_id_9','tax_code','passport','model']) or truth.doubtful_personal_id(
+select k.person_key, source, stream, source_key, r.stated_at, k.method = any(ARRAY['national_id_9','tax_code','passport','model']) or truth.doubtful_personal_id(
     coalesce(r.personal_id, case when length(r.tax_code) = 12 then r.tax_code end), r.birth_date, r.sex
 ) as doubtful, "r"."personal_id", "r"."full_name", "r"."birth_date", "r"."sex", "r"."permanent_address", "r"."phone", "r"."email", "r"."life_status", "r"."tax_code", "r"."passport"
 from linked k join record.person r using (source, stream, source_key)
@@ -81,7 +81,7 @@ select
     "f"."life_status" as "life_status",
     "f"."death_date" as "death_date",
     "winner_phone"."value" as "phone",
-    "winner_email"."value" as "email", f.name_key as name_key,
+    "winner_email"."value" as "email",
     jsonb_strip_nulls(jsonb_build_object('*', case when "f".source is not null then jsonb_build_object('source', "f".source, 'stream', "f".stream, 'source_key', "f".source_key, 'as_of', "f".stated_at, 'rule', 'authority', 'doubtful', null::boolean) end,
     'tax_code', case when "winner_tax_code".source is not null then jsonb_build_object('source', "winner_tax_code".source, 'stream', "winner_tax_code".stream, 'source_key', "winner_tax_code".source_key, 'as_of', "winner_tax_code".stated_at, 'rule', 'authority', 'doubtful', nullif("winner_tax_code"."doubtful", false)) end,
     'passport', case when "winner_passport".source is not null then jsonb_build_object('source', "winner_passport".source, 'stream', "winner_passport".stream, 'source_key', "winner_passport".source_key, 'as_of', "winner_passport".stated_at, 'rule', 'authority', 'doubtful', nullif("winner_passport"."doubtful", false)) end,
@@ -186,7 +186,7 @@ insert into truth.person_version (person_key, believed_from, believed_until, bel
 select
     o.person_key, o.believed_from, greatest(now(), o.believed_from + interval '1 microsecond'),
     jsonb_strip_nulls(
-        to_jsonb(o) - array['person_key', 'name_key', 'provenance', 'believed_from']
+        to_jsonb(o) - array['person_key', 'provenance', 'believed_from']
     ),
     o.provenance
 from golden_change s join truth.person o using (person_key)

@@ -62,8 +62,8 @@ def test_names_weigh_by_their_frequency_in_the_register(filled, trained):
     borne = dict(frequencies.iter_rows())
     with filled.database, filled.database.cursor() as cursor:
         cursor.execute(
-            "select name_key, count(*) from record.person where source = 'population' and deleted_at is null "
-            "group by 1 having count(*) > 1"
+            "select text.fold_name(full_name), count(*) from record.person "
+            "where source = 'population' and deleted_at is null group by 1 having count(*) > 1"
         )
         counted = dict(cursor.fetchall())
     people = model_of(filled.database, trained).people

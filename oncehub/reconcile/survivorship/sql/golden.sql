@@ -6,7 +6,7 @@ with founder as (
     select person_key, stream, source_key from linked where method = 'register'
 ){winners}
 select
-    k.person_key, {values}, {name_key} as name_key,
+    k.person_key, {values},
     jsonb_strip_nulls(jsonb_build_object('*', {register_origin}{origins})) as provenance
 from founder k
 join record.person f

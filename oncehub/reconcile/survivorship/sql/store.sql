@@ -3,7 +3,7 @@ insert into truth.person_version (person_key, believed_from, believed_until, bel
 select
     o.person_key, o.believed_from, greatest(now(), o.believed_from + interval '1 microsecond'),
     jsonb_strip_nulls(
-        to_jsonb(o) - array['person_key', 'name_key', 'provenance', 'believed_from']
+        to_jsonb(o) - array['person_key', 'provenance', 'believed_from']
     ),
     o.provenance
 from golden_change s join truth.person o using (person_key)
