@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "person": _Place("person", "Explain golden records, and merge, unmerge or split people."),
     "agreements": _Place("agreements", "Apply the agreements' rights to the database."),
     "client": _Place("clients", "Register the agencies' API clients and their keys."),
+    "identity": _Place("identity", "List, pin and end the keys of identity providers."),
     "discrepancies": _Place("discrepancies", "List discrepancies between sources and golden records."),
     "corrections": _Place("corrections", "Show how sources keep up with their correction notices."),
     "feeds": _Place("feeds", "Check that agencies have what was published to them."),

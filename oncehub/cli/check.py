@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import typer
 
 from oncehub.cli.options import Check, Json
 from oncehub.cli.output import write_json
+from oncehub.clock import VIETNAM
 from oncehub.config.catalogue import config_files, load_connectors, stale_config_schemas, write_config_schemas
 from oncehub.config.entities import load_entities
 from oncehub.connect.checks import check_connector
@@ -19,6 +21,7 @@ from oncehub.normalize.stream_check import check_stream
 from oncehub.reconcile.rules.rulebook import load_rulebook
 from oncehub.settings import Settings, load_settings
 from oncehub.share.agreements.catalogue import check_proofs, load_agreements
+from oncehub.share.identity.providers import lacking_keys, load_providers
 from oncehub.share.people.labels import load_labels
 
 
@@ -26,11 +29,14 @@ def check(as_json: Json = False) -> None:
     """Check every configuration file, and that everything it names exists."""
     settings = load_settings()
     faults = _faults(settings)
+    today = datetime.now(VIETNAM).date()
+    notes = [] if faults else list(lacking_keys(load_providers(settings), today))
     files = sum(1 for _ in config_files(settings))
     if as_json:
-        write_json({"files": files, "faults": faults})
+        write_json({"files": files, "faults": faults, "notes": notes})
     elif not faults:
         sys.stdout.write(f"{files} files checked, no faults\n")
+        sys.stderr.write("".join(f"note: {each}\n" for each in notes))
     else:
         sys.stderr.write("\n".join(faults) + "\n")
     if faults:

@@ -144,6 +144,11 @@ def verify(
             f"{outcome.verified} verified, {len(outcome.findings)} failed; without evidence, by who vouches: "
             f"{without or 'none'}\n"
         )
+        for thumbprint, count in sorted(outcome.by_kept_keys.items()):
+            sys.stdout.write(
+                f"{count} of them by a key that is not configured any more, as kept with the evidence: "
+                f"{thumbprint}\n"
+            )
     if outcome.findings:
         raise typer.Exit(1)
 

@@ -37,7 +37,7 @@ from oncehub.share.access.rights import require_rights
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.agreements.submission_routing import Desk, load_desks
-from oncehub.share.identity.providers import Providers, load_providers
+from oncehub.share.identity.providers import ProvidersInForce
 from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rules
 from oncehub.share.people.labels import Labels, load_labels
 from oncehub.share.request_proofs import ProofKeys, require_proof_keys
@@ -84,7 +84,7 @@ class Hub:
     failures: FailureLimits
     refusals: RefusalCounter
     metrics: Metrics
-    identity_providers: Providers
+    identity_providers: ProvidersInForce
 
     @property
     def pseudonym_key(self) -> bytes:
@@ -153,7 +153,7 @@ def open_hub(settings: Settings) -> Hub:
         failures=FailureLimits(database, key),
         refusals=RefusalCounter(database.transaction),
         metrics=metrics,
-        identity_providers=load_providers(settings),
+        identity_providers=ProvidersInForce(settings),
     )
 
 

@@ -101,7 +101,7 @@ def _proven(hub: Hub, request: AuditedRequest, sent: Sent, path: str) -> Vouched
     asked = Asked(hub.issuer, caller.client_id, request.agreement.name, f"POST {path}", sent.body)
     expected = Expected("citizens", request.agreement.agency.id, asked.nonce(), time.time())
     token = str(sent.evidence)
-    proven = verify_evidence(hub.identity_providers, token, expected)
+    proven = verify_evidence(hub.identity_providers.current(), token, expected)
     if caller.citizen not in (None, proven.subject):
         raise EvidenceRefused("subject", "the evidence is of another citizen than the token names")
     use_up(request.connection, proven)

@@ -181,7 +181,7 @@ def _proven_officer(hub: Hub, connection: Connection, caller: Caller, form: dict
         hub.issuer, caller.client_id, agreement.name, assertion_id(form["client_assertion"])
     )
     expected = Expected("officers", agreement.agency.id, asked.nonce(), time.time())
-    proven = verify_evidence(hub.identity_providers, form["actor_token"], expected)
+    proven = verify_evidence(hub.identity_providers.current(), form["actor_token"], expected)
     if proven.subject != caller.officer:
         raise EvidenceRefused("subject", "it is of another than the assertion's claim act names")
     use_up(connection, proven)

@@ -1,4 +1,8 @@
-"""Verifies the kept evidence of consents by the identity providers' keys of its day, without the portal."""
+"""Verifies the kept evidence of consents by the rules and keys of its day, without the portal.
+
+A key that is configured is judged by the days that the configuration gives it now, so that one that leaked
+can be ended. One that is not configured any more is the one that was kept with the evidence, and counted.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,14 @@ import orjson
 from psycopg2.extras import RealDictCursor
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from oncehub.config.agreements import Agreement
 from oncehub.encryption.cipher import Ciphers, load_ciphers
 from oncehub.encryption.payloads import consent_evidence_place
 from oncehub.errors import DecryptionFailed, EvidenceRefused
 from oncehub.settings import Settings
-from oncehub.share.agreements.catalogue import load_agreements
+from oncehub.share.consent.evidence import Judged
 from oncehub.share.identity.evidence import Expected, Proven, verify_evidence
 from oncehub.share.identity.nonce import Asked
-from oncehub.share.identity.providers import Providers, load_providers
+from oncehub.share.identity.providers import Provider, Providers, load_providers
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement
 
@@ -60,10 +63,12 @@ class Verification:
 
     Attributes:
         verified: consents and withdrawals that their evidence proves.
+        by_kept_keys: how many of them by a key that is not configured any more, by its thumbprint.
         without_evidence: those that were recorded without, by who vouched for the citizen.
     """
 
     verified: int = 0
+    by_kept_keys: Counter[str] = field(default_factory=Counter)
     without_evidence: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
 
@@ -74,29 +79,30 @@ def verify_consents(
     """Verify the evidence of all consents and withdrawals, or of one consent.
 
     Args:
-        settings: with the key ring, the identity providers and the agreements.
+        settings: with the key ring and the identity providers.
         connection: one with the hub's own rights.
         consent_id: of the one consent.
 
     Raises:
-        ConfigError: when a provider or an agreement is wrong.
+        ConfigError: when a provider is wrong.
         KeyMissing: when the ring does not hold the key of kept evidence.
     """
     with connection:
         ciphers = load_ciphers(settings.home, connection)
-    checking = _Checking(connection, ciphers, load_providers(settings), load_agreements(settings))
+    checking = _Checking(connection, ciphers, load_providers(settings))
     outcome = Verification()
     for row in _rows(connection, consent_id):
         if row["content"] is None and row["vouched_by"] != "provider":
             outcome.without_evidence[row["vouched_by"] or "unknown"] += 1
             continue
         try:
-            checking.check(row)
+            kept_key = checking.check(row)
         except EvidenceRefused as refused:
             finding = Finding(row["consent_id"], row["act"], refused.check, str(refused))
             outcome.findings.append(finding)
         else:
             outcome.verified += 1
+            outcome.by_kept_keys.update([kept_key] if kept_key else [])
     return outcome
 
 
@@ -115,22 +121,19 @@ class _Checking:
     connection: Connection
     ciphers: Ciphers
     providers: Providers
-    agreements: dict[str, Agreement]
 
-    def check(self, row: Mapping[str, Any]) -> None:
-        """Check one row.
+    def check(self, row: Mapping[str, Any]) -> str | None:
+        """Check one row; return the key's thumbprint where it is not configured any more.
 
         Raises:
             EvidenceRefused: naming the check that failed.
         """
-        token, asked = self._kept(row)
-        agreement = self.agreements.get(asked.agreement)
-        if agreement is None:
-            raise EvidenceRefused(
-                "agreement", f"there is no agreement {asked.agreement} any more; restore its file to verify"
-            )
-        expected = Expected("citizens", agreement.agency.id, asked.nonce(), row["recorded_at"].timestamp())
-        proven = verify_evidence(self.providers, token, expected)
+        token, asked, judged = self._kept(row)
+        configured = self.providers.get(judged.terms.issuer)
+        key = configured and configured.key(judged.key.thumbprint)
+        providers = {judged.terms.issuer: Provider(judged.terms, (key or judged.key,))}
+        expected = Expected("citizens", judged.agency, asked.nonce(), row["recorded_at"].timestamp())
+        proven = verify_evidence(providers, token, expected)
         if proven.digest != bytes(row["digest"]):
             raise EvidenceRefused("digest", "the digest is of other evidence")
         if wrong := sorted(_differences(row, asked, proven)):
@@ -140,8 +143,9 @@ class _Checking:
             (same,) = cursor.fetchone() or (False,)
         if not same:
             raise EvidenceRefused("person", "the number that it proves does not lead to the person recorded")
+        return None if key else judged.key.thumbprint
 
-    def _kept(self, row: Mapping[str, Any]) -> tuple[str, Asked]:
+    def _kept(self, row: Mapping[str, Any]) -> tuple[str, Asked, Judged]:
         if row["content"] is None:
             raise EvidenceRefused("missing", "an identity provider is said to vouch, and no evidence is kept")
         place = consent_evidence_place(row["consent_id"], row["act"])
@@ -150,7 +154,7 @@ class _Checking:
         except DecryptionFailed as error:
             raise EvidenceRefused("encryption", str(error)) from None
         kept = orjson.loads(content)
-        return kept["evidence"], Asked(**kept["asked"])
+        return kept["evidence"], Asked(**kept["asked"]), Judged.read(kept["judged_by"])
 
 
 def _differences(row: Mapping[str, Any], asked: Asked, proven: Proven) -> Iterator[str]:

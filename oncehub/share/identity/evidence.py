@@ -14,7 +14,7 @@ import orjson
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from oncehub.config.identity import LONGEST_ACCEPTED
+from oncehub.config.identity import LONGEST_ACCEPTED, IdentityProvider
 from oncehub.errors import EvidenceRefused
 from oncehub.share.identity.providers import Provider, Providers, SigningKey
 from oncehub.store.connection import Connection
@@ -70,12 +70,18 @@ class Proven:
         digest: SHA-256 of what the provider signed.
         refused_from: when it would be refused for its age whatever the configuration says, in seconds since
             1970.
+        agency: id of the agency to which it was issued.
+        terms: the provider's document by which it was judged.
+        key: the one that signed it.
     """
 
     subject: str
     issuer: str
     digest: bytes
     refused_from: float
+    agency: str
+    terms: IdentityProvider
+    key: SigningKey
 
 
 def verify_evidence(providers: Providers, evidence: str, expected: Expected) -> Proven:
@@ -86,7 +92,7 @@ def verify_evidence(providers: Providers, evidence: str, expected: Expected) -> 
     """
     header, signed = _parsed(evidence)
     provider = _provider(providers, signed, expected.proves)
-    claims = _signed_claims(provider, evidence, header, expected.moment)
+    key, claims = _signed_claims(provider, evidence, header, expected.moment)
     _check_audience(provider, claims, expected.agency)
     refused_from = _check_times(provider, claims, expected.moment)
     accepted = provider.document.acr
@@ -105,7 +111,8 @@ def verify_evidence(providers: Providers, evidence: str, expected: Expected) -> 
             "subject", "the evidence names no person: its claim is missing, or has another form"
         )
     digest = hashlib.sha256(evidence.rpartition(".")[0].encode()).digest()
-    return Proven(subject, provider.document.issuer, digest, refused_from)
+    terms = provider.document
+    return Proven(subject, terms.issuer, digest, refused_from, expected.agency, terms, key)
 
 
 def use_up(connection: Connection, proven: Proven) -> None:
@@ -160,8 +167,8 @@ def _provider(providers: Providers, claims: Mapping[str, Any], proves: Who) -> P
 
 def _signed_claims(
     provider: Provider, evidence: str, header: Mapping[str, Any], moment: float
-) -> dict[str, Any]:
-    """Return the claims, once a key of the provider is found to have signed them.
+) -> tuple[SigningKey, dict[str, Any]]:
+    """Return the key of the provider that signed the evidence, and the claims.
 
     The key is one that was configured, never one from the header, and says itself which algorithms it has.
     """
@@ -178,7 +185,7 @@ def _signed_claims(
             raise EvidenceRefused(
                 "key", "the provider's key that signed the evidence is not valid on this day"
             )
-        return claims
+        return key, claims
     raise EvidenceRefused("signature", "no key of the provider signed the evidence")
 
 

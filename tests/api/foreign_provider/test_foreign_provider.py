@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from oncehub.errors import EvidenceRefused
+from oncehub.errors import ConfigError, EvidenceRefused
 from oncehub.settings import Settings
 from oncehub.share.consent.verification import verify_consents
 from oncehub.share.identity.evidence import Expected, verify_evidence
+from oncehub.share.identity.pinning import end, find_provider, pin, published_keys
 from oncehub.share.identity.providers import Providers, load_providers
 from oncehub.store.connection import Connection
 from tests.api.foreign_provider.running import ForeignProvider, client, foreign_provider
@@ -35,6 +36,7 @@ FORM = "1.004222"
 RSA = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
 EC = ECKey.generate_key("P-256", {"kid": "ec", "use": "sig"})
 ED = OKPKey.generate_key("Ed25519", {"kid": "ed", "use": "sig"})
+SUCCESSOR = RSAKey.generate_key(2048, {"kid": "successor", "use": "sig"})
 STRANGER = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
 PORTAL = RSAKey.generate_key(2048, {"kid": "portal", "use": "enc", "alg": "RSA-OAEP-256"})
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
@@ -172,6 +174,80 @@ def test_a_provider_at_a_path_that_states_no_level_and_names_no_key(tmp_path: Pa
         (tmp_path / "citizens.json").write_text(json.dumps(published), "utf-8")
         without = load_providers(Settings(Path("/"), Path("/"), None, identity_folder=tmp_path))
         assert subject_of(without, token) == AN
+
+
+def test_its_keys_are_pinned_changed_and_ended_while_the_hub_serves(
+    editable: Settings,
+    database: Connection,
+    believe: Callable[..., str],
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    believe(personal_id=AN, full_name="Nguyễn Thị An")
+    document = editable.mappings / "identity_providers" / "citizens.yaml"
+
+    def pinned(key: RSAKey) -> None:
+        provider = find_provider(editable, "citizens")
+        assert [(each.thumbprint, each.days) for each in published_keys(provider, None)] == [
+            (key.thumbprint(), None)
+        ]
+        days = (date(2026, 1, 1), date(2999, 12, 31))
+        pin(editable, "citizens", key.thumbprint(), days, None)
+        assert published_keys(find_provider(editable, "citizens"), None)[0].days == days
+        with pytest.raises(ConfigError, match="pinned already"):
+            pin(editable, "citizens", key.thumbprint(), days, None)
+
+    def consenting() -> tuple[int, str | None]:
+        body = {
+            "agreement": "bank-accounts",
+            "purpose": "dpv:IdentityVerification",
+            "attributes": ["person.full_name"],
+            "text": {"version": "2026-01", "sha256": "a" * 64},
+            "given_at": datetime.now(UTC).isoformat(),
+            "proof": {"channel": "vneid", "reference": f"REF-{uuid.uuid4()}"},
+        }
+        answer = portal.as_citizen(AN, "/v1/consents", **body)
+        return answer.status_code, answer.json().get("check")
+
+    with foreign_provider(jwks(RSA), client("portal")) as foreign:
+        text = DOCUMENT.format(issuer=foreign.issuer, clients="portal").partition("keys:")[0]
+        document.write_text(f"# Of others.\n{text}keys: []  # none yet\n", "utf-8")
+        portal = request.getfixturevalue("portal")
+        assert "all citizens at G01 are refused" in caplog.text
+        portal.providers = {"citizens": foreign}
+        assert consenting() == (403, "signature")
+        with pytest.raises(ConfigError, match=f"publishes: {RSA.thumbprint()}"):
+            pin(editable, "citizens", EC.thumbprint(), (date.min, date.max), None)
+        pinned(RSA)
+        assert consenting() == (201, None)
+        assert document.read_text("utf-8").startswith("# Of others.\n")
+    port = int(foreign.issuer.rpartition(":")[2])
+    with foreign_provider(jwks(SUCCESSOR), client("portal"), port=port):
+        assert consenting() == (403, "signature")
+        pinned(SUCCESSOR)
+        assert consenting() == (201, None)
+    # A document that is being written wrongly stops nobody, and is told.
+    right = document.read_text("utf-8")
+    document.write_text(right.replace("proves:", "prove:"), "utf-8")
+    with foreign_provider(jwks(SUCCESSOR), client("portal"), port=port):
+        assert consenting() == (201, None)
+    assert "identity providers stay as they were" in caplog.text
+    document.write_text(right, "utf-8")
+    # The first key leaked: what it signed since is named, and it proves nobody any more.
+    end(editable, "citizens", RSA.thumbprint(), date(2026, 1, 2))
+    outcome = verify_consents(editable, database)
+    assert (outcome.verified, [each.check for each in outcome.findings]) == (2, ["key"])
+    with foreign_provider(jwks(RSA), client("portal"), port=port):
+        assert consenting() == (403, "key")
+
+
+def test_a_document_whose_issuer_differs_by_a_slash_is_told_before_every_citizen_is_refused(
+    foreign: ForeignProvider, tmp_path: Path
+) -> None:
+    providers = trust(tmp_path, foreign, issuer=f"{foreign.issuer}/")
+    (provider,) = providers.values()
+    with pytest.raises(ConfigError, match=f"write issuer: {foreign.issuer}$"):
+        published_keys(provider, None)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from joserfc.jwk import import_key
 
 from oncehub.encryption.rotation import reencrypt
 from oncehub.settings import Settings
@@ -128,7 +129,7 @@ def test_evidence_of_one_consent_proves_no_other(
     )
 
 
-def test_a_key_that_was_valid_then_verifies_and_another_does_not(
+def test_a_key_is_judged_by_its_days_and_once_it_is_gone_by_those_that_were_kept(
     consents: list[str], editable: Settings, database: Connection, providers: dict[str, IdentityProvider]
 ) -> None:
     folder = editable.mappings / "identity_providers"
@@ -141,7 +142,24 @@ def test_a_key_that_was_valid_then_verifies_and_another_does_not(
     assert {check for _, _, check in failed(verify_consents(editable, database))} == {"key"}
     stranger = IdentityProvider(providers["citizens"].issuer, other_kid=providers["citizens"].kid)
     stranger.describe(folder, "citizens", "G01")
-    assert {check for _, _, check in failed(verify_consents(editable, database))} == {"signature"}
+    # Its successor changes nothing; the verification says by which key it went.
+    outcome = verify_consents(editable, database)
+    assert (outcome.verified, outcome.findings) == (4, [])
+    thumbprint = import_key(providers["citizens"].key_set()["keys"][0]).thumbprint()
+    assert outcome.by_kept_keys == Counter({thumbprint: 4})
+
+
+def test_evidence_is_verified_years_later_under_other_rules_and_agreements(
+    consents: list[str], editable: Settings, database: Connection
+) -> None:
+    document = editable.mappings / "identity_providers" / "citizens.yaml"
+    text = document.read_text("utf-8").replace('acr: ["2"]', 'acr: ["3"]\naccepted_for: 1s\nsubject: number')
+    document.write_text(text.replace("dichvucong", "another"), "utf-8")
+    (editable.mappings / "agreements" / "portal-residence.yaml").unlink()
+    assert verify_consents(editable, database).verified == 4
+    document.unlink()
+    outcome = verify_consents(editable, database)
+    assert (outcome.verified, outcome.by_kept_keys.total(), outcome.findings) == (4, 4, [])
 
 
 def test_the_same_consent_once_more_keeps_the_first_evidence(
