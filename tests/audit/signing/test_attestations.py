@@ -1,4 +1,4 @@
-"""What others attest: a real witness (litewitness) and a real authority (openssl ts), on loopback."""
+"""What others attest: real witnesses and a real authority (openssl ts), on loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -34,6 +35,9 @@ from oncehub.store.connection import Connection
 from ..conftest import add_lines
 
 NAME = "ombudsman.example.vn/witness"
+
+# Debian builds Go's programs so that they know no route that has a method otherwise.
+ROUTING = {**os.environ, "GODEBUG": "httpmuxgo121=0"}
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,7 @@ def litewitness(folder: Path, key: VerifierKey, seen: Checkpoint) -> Iterator[Ru
         named = ("litewitness", "-db", database, "-name", NAME, "-listen", address)
         watching = subprocess.Popen(
             [*named, "-ssh-agent", agent, "-key", key_hash],
-            # Debian builds it so that it knows no route that has a method otherwise.
-            env={**os.environ, "GODEBUG": "httpmuxgo121=0"},
+            env=ROUTING,
             stdout=subprocess.DEVNULL,
             stderr=(folder / "log").open("wb"),
         )
@@ -130,6 +133,33 @@ def litewitness(folder: Path, key: VerifierKey, seen: Checkpoint) -> Iterator[Ru
             if process:
                 process.terminate()
                 process.wait(timeout=30)
+
+
+@contextmanager
+def sigsum_witness(folder: Path, log: VerifierKey) -> Iterator[RunningWitness]:
+    """Run the witness of the Sigsum project, which cosigns one log and remembers it in a file."""
+    folder.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
+    written = b"".join(len(part).to_bytes(4) + part for part in (b"ssh-ed25519", log.public))
+    (folder / "log.pub").write_text(f"ssh-ed25519 {base64.b64encode(written).decode()} log\n", "utf-8")
+    port = free_port()
+    named = (
+        "--signing-key",
+        folder / "key",
+        "--log-key",
+        folder / "log.pub",
+        "--state-file",
+        folder / "state",
+    )
+    watching = subprocess.Popen(["sigsum-witness", *named, f"127.0.0.1:{port}"], env=ROUTING)
+    try:
+        wait_for(port, watching)
+        public = base64.b64decode((folder / "key.pub").read_text("utf-8").split()[1])[-32:]
+        name = f"sigsum.org/v1/witness/{sha256(public).hexdigest()}"
+        yield RunningWitness(f"http://127.0.0.1:{port}", VerifierKey(name, public, COSIGNATURE))
+    finally:
+        watching.terminate()
+        watching.wait(timeout=30)
 
 
 @contextmanager
@@ -189,6 +219,43 @@ def test_a_witness_cosigns_what_continues_and_refuses_a_fork(
     assert "it has cosigned another tree, of 303 entries; this one has 4" in rolled_back
 
 
+def needs(package: str, *commands: str) -> None:
+    """Skip where software of others is missing, and say so; `.ci/run` installs it."""
+    if not all(map(shutil.which, commands)):
+        why = f"{commands[0]} is not installed: NO WITNESS OF OTHERS IS ASKED (apt-get install {package})"
+        warnings.warn(why, stacklevel=1)
+        pytest.skip(why)
+
+
+def test_the_witness_of_another_project_cosigns_our_log_and_refuses_its_fork(
+    settings: Settings, database: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs("sigsum-go", "sigsum-witness", "ssh-keygen")
+    public = signing_key(settings.home).named(settings.audit_origin).verifier.public
+    # It cosigns logs whose name is made of their key.
+    settings = replace(settings, audit_origin=f"sigsum.org/v1/tree/{sha256(public).hexdigest()}")
+    key = signing_key(settings.home).named(settings.audit_origin).verifier
+    with sigsum_witness(tmp_path / "witness", key) as running:
+        monkeypatch.setenv("ONCEHUB_AUDIT_WITNESSES", f"{running.key} {running.url}")
+        for lines, first in ((3, 0), (300, 3)):
+            report = signed(settings, database, lines, first)
+            assert (report.attested, report.lacking) == (1, [])
+        outcome = verified(settings, database)
+        assert (outcome.findings, outcome.attested, outcome.unknown) == ([], 2, 0)
+        export(settings, tmp_path / "log")
+        note = Note.parse((tmp_path / "log" / "checkpoint").read_bytes())
+        assert [each.name for each in note.signed_by([running.key])] == [running.key.name]
+        own = signing_key(settings.home)
+        anchors = read_anchors(anchor_place(settings))
+        published = verify_archive(tmp_path / "log", {own.id: own.private}, anchors, attestors())
+        assert (published.findings, published.attested) == ([], 1)
+        for lines in (400, 300, 1):
+            put_back(database, 1, 3)
+            anchor_place(settings).unlink()
+            (refused,) = signed(settings, database, lines, 1000 * lines).lacking
+            assert refused.startswith(str(running.key)), refused
+
+
 def test_the_witness_of_another_project_verifies_our_proofs_and_refuses_our_fork(
     settings: Settings,
     database: Connection,
@@ -196,10 +263,7 @@ def test_the_witness_of_another_project_verifies_our_proofs_and_refuses_our_fork
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not all(map(shutil.which, ("litewitness", "witnessctl", "ssh-agent"))):
-        why = "litewitness is not installed: NO WITNESS OF OTHERS IS ASKED (apt-get install litetlog)"
-        warnings.warn(why, stacklevel=1)
-        pytest.skip(why)
+    needs("litetlog", "litewitness", "witnessctl", "ssh-agent")
     signed(settings, database, 3, 0)
     note = Note.parse(read_note(database))
     with litewitness(tmp_path / "witness", log_key, Checkpoint.parse(note.text)) as running:

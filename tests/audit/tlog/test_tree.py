@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +35,7 @@ from oncehub.audit.tlog.tree import (
     is_included,
     tree_root,
 )
+from oncehub.audit.tlog.witness import Witness
 from oncehub.files import write_whole
 
 if sys.version_info >= (3, 12):
@@ -195,6 +197,23 @@ def test_software_of_others_verifies_a_log_in_files(
 @needs_others
 def test_software_of_others_verifies_a_log_of_three_levels(tmp_path: Path) -> None:
     verify_by_others(tmp_path, 65_600, 65_537, 40_000)
+
+
+@needs_others
+def test_software_of_others_verifies_what_our_witness_cosigns(tmp_path: Path) -> None:
+    own = Witness(tmp_path, WITNESS, {KEY.verifier.name: [KEY.verifier]})
+    for old, size in ((0, 200), (200, 600)):
+        checkpoint = Checkpoint(KEY.verifier.name, size, tree_root(KEPT, size))
+        proof = "".join(f"{b64encode(each).decode()}\n" for each in consistency_proof(KEPT, old, size))
+        signed = checkpoint.sign(KEY)
+        answer = own.add_checkpoint(f"old {old}\n{proof}\n{signed}".encode())
+        assert answer.status == 200
+        theirs, note = others.checkpoint.checkpoint_from_note(f"{signed}{answer.text}".encode())
+        keys = others.parse_vkey(str(KEY.verifier)), others.parse_vkey(str(WITNESS.verifier))
+        assert others.verify_checkpoint(note, keys[0], [keys[1]], quorum=1).ok
+        assert (theirs.size, theirs.root) == (size, checkpoint.root)
+    stranger = NoteKey.of(WITNESS.verifier.name, b"x" * 32, COSIGNATURE).verifier
+    assert not others.verify_checkpoint(note, keys[0], [others.parse_vkey(str(stranger))], quorum=1).ok
 
 
 @needs_others
