@@ -21,7 +21,7 @@ from oncehub.share.request_proofs import ProofKeys, Signed, padded_blocks
 from oncehub.store.connection import Connection
 
 ASK = "select share.ask(%s, %s, %s)"
-OPEN = "select part, key::text, given from share.open(%s, %s::uuid, %s, %s)"
+OPEN = "select part, key::text, given from share.open(%s, %s::uuid, %s, %s, null)"
 
 
 def proof_keys(settings: Settings) -> ProofKeys:

@@ -186,10 +186,10 @@ class AuditedRequest:
             PersonNotLiving: when the person is deceased or missing in the golden record.
         """
         opened = self._open(question_for_form(wanted, self.action, search))
-        person = self.found(opened.person)
+        self.found(opened.person)
         # A refusal discloses the life status, so the log must say so.
         self.attributes = (LIFE_STATUS,)
-        require_living(person)
+        require_living(opened)
         return opened
 
     def _open(self, question: Question) -> Opened:

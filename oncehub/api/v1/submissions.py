@@ -41,7 +41,7 @@ from oncehub.share.forms.submissions import (
     require_unchanged,
     take,
 )
-from oncehub.share.people.lookup import Person
+from oncehub.share.people.lookup import Opened, Person
 
 router = APIRouter(prefix="/v1", tags=["procedures"])
 
@@ -142,9 +142,9 @@ def submit(
         if form is None or form.procedure != procedure.id:
             raise SubmissionInvalid([_NO_FORM])
         returned = _Returned(hub, request, body, opening, procedure)
-        person = returned.person(form)
+        opened = returned.opened(form)
         if form.taken is None:
-            returned.take(form, person)
+            returned.take(form, opened)
             form = find_open_form(request.connection, opening) or form
         return returned.answer(form)
 
@@ -159,24 +159,33 @@ class _Returned:
     opening: Opening
     procedure: Procedure
 
-    def person(self, form: OpenForm) -> Person:
-        """Find the person of the form, with the attributes that the form may contain."""
+    def opened(self, form: OpenForm) -> Opened:
+        """Find the person of the form, who is a `Person`, with the attributes that the form may contain."""
         request = self.request
         wanted = FormRequest(self.procedure, form.day, request.agreement)
-        found = request.open_living(wanted, self.body.search).person
-        assert isinstance(found, Person)
+        opened = request.open_living(wanted, self.body.search)
+        assert isinstance(opened.person, Person)
         request.attributes = ()
-        if form.person != person_pseudonym(self.hub.pseudonym_key, found.key):
+        if form.person != person_pseudonym(self.hub.pseudonym_key, opened.person.key):
             raise SubmissionInvalid([_NO_FORM])
-        return found
+        return opened
 
-    def take(self, form: OpenForm, person: Person) -> None:
+    def take(self, form: OpenForm, opened: Opened) -> None:
         """Check the answers, queue the kept ones for landing, and mark the form as answered."""
         require_open(form)
+        person, items_on = opened.person, self.procedure.items_on(form.day)
+        assert isinstance(person, Person)
         given = {name: Answer(answer.kind, answer.value) for name, answer in self.body.answers.items()}
         consented = {name for name, believed in person.attributes.items() if believed.consented}
         covered = consented & set(self.request.agreement.attributes)
-        given_back = Answers(form, self.procedure.items_on(form.day), covered, self.hub.person, given)
+        given_back = Answers(
+            form,
+            items_on,
+            covered=covered,
+            person=self.hub.person,
+            given=given,
+            most_members=opened.most_members,
+        )
         given_back.require_fitting()
         confirmed, stated = given_back.confirmed(), given_back.stated()
         items = confirmed | {name: attribute for name, (attribute, _) in stated.items()}

@@ -12,6 +12,7 @@ from psycopg2.extras import Json
 
 from oncehub.config.agreements import Agreement, LegalBasis
 from oncehub.config.entities import unqualified
+from oncehub.share.agreements.population import population_codes
 from oncehub.share.people.relatives import LIFE_STATUS
 from oncehub.store.connection import Cursor
 from oncehub.store.schema_change import hold_back_readers
@@ -49,7 +50,7 @@ def entitlement(agreement: Agreement, encrypted: Collection[str]) -> dict[str, A
         "columns": columns,
         "encrypted": [name for name in columns if name in encrypted],
         "schemes": sorted(schemes | followed),
-        "population": _population(agreement),
+        "population": population_codes(agreement) or None,
         "by_consent": agreement.needs_consent,
         "forms": bool(agreement.procedures),
         "papers": agreement.papers,
@@ -93,19 +94,6 @@ def match_entitlements(
             values,
         )
     return differing
-
-
-def _population(agreement: Agreement) -> dict[str, dict[str, bool]] | None:
-    """Return the codes of each condition, as `share.covers` reads them; None where there is no condition.
-
-    A condition that the loader has not placed is fulfilled by no commune.
-    """
-    return {
-        unqualified(name): dict.fromkeys(
-            condition.one_of if condition.one_of is not None else agreement.places.get(name, ()), True
-        )
-        for name, condition in agreement.population.items()
-    } or None
 
 
 def _listed(names: Collection[str] | None) -> list[str] | None:

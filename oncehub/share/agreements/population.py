@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,33 +15,37 @@ from oncehub.config.administrative_units import FORMER_EDITION, REFORM, Administ
 from oncehub.config.agreements import Agreement, Condition
 from oncehub.config.entities import Attribute, unqualified
 from oncehub.share.agreements.faults import at
-from oncehub.store.statements import text_array
+
+
+def population_codes(agreement: Agreement) -> dict[str, dict[str, bool]]:
+    """Return the codes that fulfil each condition of the population, as `share.covers` reads them, by column.
+
+    A condition that the loader has not placed is fulfilled by no commune.
+    """
+    return {
+        unqualified(name): dict.fromkeys(
+            condition.one_of if condition.one_of is not None else agreement.places.get(name, ()), True
+        )
+        for name, condition in agreement.population.items()
+    }
 
 
 def population_condition(agreement: Agreement, person: str = "person") -> sql.Composable:
-    """Build the condition that a row of `truth.person` fulfils when the agreement's population has them.
+    """Build `share.covers` of a row of `truth.person` as conditions that the planner sees through.
 
-    It is true or false, never null, holds no placeholder and refers to nothing but the row's columns, so
-    that it serves as a row policy too. A missing value fulfils no condition.
+    It is true or false, never null, and holds no placeholder.
 
     Args:
         agreement: as `load_agreements` gives it.
         person: name that `truth.person` has in the statement.
     """
-    parts = [_fulfilled(agreement, name, person) for name in agreement.population]
-    if not parts:
-        return sql.SQL("true")
-    return sql.SQL("coalesce({}, false)").format(sql.SQL(" and ").join(parts))
-
-
-def _fulfilled(agreement: Agreement, name: str, person: str) -> sql.Composable:
-    column = sql.Identifier(person, unqualified(name))
-    codes = agreement.population[name].one_of
-    if codes is not None:
-        return sql.SQL("{} = any({})").format(column, text_array(codes))
-    # A condition that the loader has not placed is fulfilled by no commune.
-    place = sql.SQL("({0} ->> 'edition') || '/' || ({0} ->> 'unit')").format(column)
-    return sql.SQL("{} = any({})").format(place, text_array(agreement.places.get(name, ())))
+    parts = [
+        sql.SQL("share.fulfils({}::jsonb, share.value_of({}, {}))").format(
+            sql.Literal(json.dumps(codes)), sql.Identifier(person), sql.Literal(column)
+        )
+        for column, codes in population_codes(agreement).items()
+    ]
+    return sql.SQL(" and ").join(parts) if parts else sql.SQL("true")
 
 
 @dataclass(frozen=True)

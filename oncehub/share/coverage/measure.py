@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from psycopg2 import sql
@@ -199,7 +199,7 @@ def answer_forms(
     forms = {code: each.items_on(day) for code, each in procedures.items() if each.form_on(day)}
     questions = questions_of(forms.values(), agreement)
     population = {name: population_of(agreement, name) for name in people_in(questions)}
-    values = {"now": datetime.now(UTC), "sample": sample}
+    values = {"sample": sample}
     with database.cursor() as cursor:
         cursor.execute(count_statement(population["person"], restriction), values)
         ((people,),) = cursor.fetchall()

@@ -1,7 +1,8 @@
-"""The statement that answers forms of many people at once, by the rules by which `prefill` answers one."""
+"""The statement that answers forms of many people at once, by the functions that answer one: `share.open`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,19 +13,17 @@ from psycopg2 import sql
 from oncehub.config.entities import unqualified
 from oncehub.config.procedures import Item, Paper
 from oncehub.share.coverage.conditions import (
-    FILLED,
     HEAD,
     JOIN_HOUSEHOLD,
     MEMBER,
     HouseholdQuestion,
     household_answer,
     household_part,
-    stands,
-    too_old,
+    unfound_status,
+    value_status,
 )
-from oncehub.share.forms.papers import codes_of
-from oncehub.share.people.relatives import living_condition
-from oncehub.store.statements import statement, text_array
+from oncehub.share.forms.papers import wanted_papers
+from oncehub.store.statements import statement
 
 PAPER: Final = "paper"
 
@@ -33,7 +32,7 @@ _ANSWERS = statement(__name__, "answers")
 _COUNT = sql.SQL("""
 select count(*) from (
     select from truth.person as person
-    where {living} and {population} and {restriction}
+    where share.is_living(person.life_status) and {population} and {restriction}
     limit %(sample)s
 ) as counted
 """)
@@ -50,11 +49,11 @@ _PAPERS = statement(__name__, "papers")
 
 _JOIN_PAPERS = sql.SQL("left join kept on kept.person_key = person.person_key")
 
-_OWN = sql.SQL("""
-when {person}.{attribute} is null then 'not_known'
-when not {stands} then 'conflicting'
-when {too_old} then 'too_old'
-else {filled}
+_RELATIVE_ANSWER = sql.SQL("""
+case
+    when {relative}.person_key is null then {unfound}
+    else share.relative_status({even_if_deceased}, {relative}.life_status, {status})
+end
 """)
 
 
@@ -94,7 +93,7 @@ def answers_statement(
 ) -> sql.Composed:
     """Build the statement that counts, of every question by its place, people by answer.
 
-    Placeholders: `now`, the present, and `sample`, how many people at most (null: all).
+    The placeholder `sample` is how many people at most (null: all).
 
     Args:
         questions: at least one.
@@ -106,7 +105,6 @@ def answers_statement(
     papers = {number: each for number, each in numbered if isinstance(each, PaperQuestion)}
     households = {number: each for number, each in numbered if isinstance(each, HouseholdQuestion)}
     return _ANSWERS.format(
-        living=living_condition("person"),
         population=population["person"],
         restriction=restriction,
         tables=sql.SQL("").join(
@@ -135,7 +133,7 @@ def answers_statement(
 
 def count_statement(population: sql.Composable, restriction: sql.Composable) -> sql.Composed:
     """Build the statement that counts the people for whom a form may be opened."""
-    return _COUNT.format(living=living_condition("person"), population=population, restriction=restriction)
+    return _COUNT.format(population=population, restriction=restriction)
 
 
 def people_in(questions: Iterable[Question]) -> list[str]:
@@ -153,7 +151,7 @@ def _tables(
     for relation in sorted({*relations, *([HEAD] * bool(households))}):
         yield (
             _found(relation),
-            _RELATIVE.format(tie=sql.Identifier(relation), stands=stands("person", "conflict", relation)),
+            _RELATIVE.format(tie=sql.Identifier(relation), name=sql.Literal(relation)),
         )
     if households:
         yield sql.Identifier("household"), household_part(households, _found(HEAD), population[MEMBER])
@@ -171,29 +169,14 @@ def _found(relation: str) -> sql.Identifier:
 
 
 def _papers(asked: Mapping[int, PaperQuestion]) -> sql.Composed:
-    codes = codes_of([paper for question in asked.values() for paper in question.papers])
+    wanted = wanted_papers({number: (each.papers, each.max_age) for number, each in asked.items()})
     return _PAPERS.format(
         kept=sql.SQL(", ").join(
-            sql.SQL("bool_or({}) as {}").format(_spares(question), _kept(number))
-            for number, question in asked.items()
+            sql.SQL("bool_or(paper.place = {}) as {}").format(sql.Literal(number), _kept(number))
+            for number in asked
         ),
-        **{name: text_array(values) for name, values in codes.items()},
+        wanted=sql.Literal(json.dumps(wanted)),
     )
-
-
-def _spares(question: PaperQuestion) -> sql.Composed:
-    any_of = sql.SQL(" or ").join(
-        sql.SQL("coalesce(paper.result = {}, false)").format(sql.Literal(paper.result))
-        if paper.result
-        else sql.SQL("coalesce(paper.component = {} and paper.procedure_code = any({}), false)").format(
-            sql.Literal(paper.component), text_array(paper.procedures)
-        )
-        for paper in question.papers
-    )
-    if question.max_age is None:
-        return sql.SQL("({})").format(any_of)
-    young = sql.SQL("coalesce(%(now)s - paper.decided_at <= {}, false)").format(sql.Literal(question.max_age))
-    return sql.SQL("({}) and {}").format(any_of, young)
 
 
 def _kept(number: int) -> sql.Identifier:
@@ -205,27 +188,18 @@ def _answer(question: Question, number: int) -> sql.Composed:
         return sql.SQL("case when kept.{} then {} else 'citizen_provides' end").format(
             _kept(number), sql.Literal(PAPER)
         )
+    return sql.SQL("({})::text").format(_status(question, number))
+
+
+def _status(question: ValueQuestion | HouseholdQuestion, number: int) -> sql.Composed:
     if isinstance(question, HouseholdQuestion):
         return household_answer(question, number)
     if question.of is None:
-        return sql.SQL("case {} end").format(_own("person", "conflict", question))
+        return value_status("person", "conflict", question.attribute, question.max_age)
     relative = f"its_{question.of}"
-    nobody = sql.SQL(
-        "when {}.person_key is null then case when {} then 'relative_unknown' else 'conflicting' end"
-    ).format(sql.Identifier(relative), stands("person", "conflict", question.of))
-    gone = sql.SQL("when not {} then 'relative_not_living'").format(living_condition(relative))
-    return sql.SQL("case {} {} {} end").format(
-        nobody,
-        sql.SQL("") if question.even_if_deceased else gone,
-        _own(relative, f"conflict_{question.of}", question),
-    )
-
-
-def _own(person: str, conflict: str, question: ValueQuestion) -> sql.Composed:
-    return _OWN.format(
-        person=sql.Identifier(person),
-        attribute=sql.Identifier(question.attribute),
-        stands=stands(person, conflict, question.attribute),
-        too_old=too_old(person, question.attribute, question.max_age),
-        filled=sql.Literal(FILLED),
+    return _RELATIVE_ANSWER.format(
+        relative=sql.Identifier(relative),
+        unfound=unfound_status(question.of),
+        even_if_deceased=sql.Literal(question.even_if_deceased),
+        status=value_status(relative, f"conflict_{question.of}", question.attribute, question.max_age),
     )

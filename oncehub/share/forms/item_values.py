@@ -1,17 +1,15 @@
-"""Decides for each item of a form which golden value fills it, or why it is missing."""
+"""What fills an item of a form, or why it is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, get_args
 
 from oncehub.config.entities import unqualified
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item, relationship_attribute
-from oncehub.share.people.household import Household
 from oncehub.share.people.lookup import Believed, Person
-from oncehub.share.people.relatives import living
 
 Reason = Literal[
     "citizen_provides",
@@ -27,6 +25,11 @@ Reason = Literal[
 """Why an item is missing: the citizen always gives it; the hub has no value; sources disagree; the value was
 stated too long ago; it is outside the agreement; the citizen has not consented; the relative is not known;
 the relative is not recorded as living; the household has more members than are listed."""
+
+
+def reason(status: str) -> Reason:
+    """Return a status of `share.item_status` that fills no item as the reason that it is."""
+    return next(each for each in get_args(Reason) if each == status)
 
 
 @dataclass(frozen=True)
@@ -57,51 +60,21 @@ class Known:
         return min(known, key=datetime.fromisoformat) if len(known) == len(moments) else None
 
 
-def value_of(item: Item, person: Person, attribute: str) -> Known | Reason:
-    """Return what is known for an item with one attribute, of the person or of a relative."""
-    part = Part(person.key, attribute, person.attributes[attribute])
-    return _why_asked((part,), item.max_age) or Known(part.believed.value, (part,))
+def value_of(person: Person, attribute: str) -> Known:
+    """Return what fills an item with one attribute, of the person or of a relative."""
+    believed = person.attributes[attribute]
+    return Known(believed.value, (Part(person.key, attribute, believed),))
 
 
-def relative_value_of(item: Item, attribute: str, named: Believed, relative: Person | None) -> Known | Reason:
-    """Return what is known for an item about a relative; `relative` is None when none is found."""
-    if relative is None:
-        return "relative_unknown" if named.stands else "conflicting"
-    if not item.even_if_deceased and not living(relative):
-        return "relative_not_living"
-    return value_of(item, relative, attribute)
-
-
-def members_of(item: Item, person: Person, household: Household) -> Known | Reason:
-    """Return what is known for an item that lists a household, sorted by the listed values."""
-    if household.why:
-        return household.why
+def members_of(item: Item, person: Person, members: Collection[Person]) -> Known:
+    """Return what fills an item that lists a household, sorted by the listed values."""
     head = relationship_attribute(HOUSEHOLD_MEMBERS)
     parts = [Part(person.key, head, person.attributes[head])]
     parts += [
         Part(member.key, name, member.attributes[name])
-        for member in household.members
+        for member in members
         for name in (head, *item.attributes)
     ]
-    if reason := _why_asked(parts, item.max_age):
-        return reason
-    listed = [[member.attributes[name].value for name in item.attributes] for member in household.members]
+    listed = [[member.attributes[name].value for name in item.attributes] for member in members]
     names = [unqualified(name) for name in item.attributes]
     return Known([dict(zip(names, values, strict=True)) for values in sorted(listed)], tuple(parts))
-
-
-def _why_asked(parts: Collection[Part], max_age: timedelta | None) -> Reason | None:
-    believed = [part.believed for part in parts]
-    if not all(each.consented for each in believed):
-        return "needs_consent"
-    if any(each.value is None for each in believed):
-        return "not_known"
-    if not all(each.stands for each in believed):
-        return "conflicting"
-    if max_age and any(each.as_of is None or _age(each.as_of) > max_age for each in believed):
-        return "too_old"
-    return None
-
-
-def _age(as_of: str) -> timedelta:
-    return datetime.now(UTC) - datetime.fromisoformat(as_of)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from psycopg2.extras import Json
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.procedures import Item, Paper
@@ -16,9 +18,9 @@ PAPER_ATTRIBUTES = ("document.file_id", "dossier.code")
 """What an answer discloses by referring to a paper, as the log names it."""
 
 _FIND: Final = """
-select dossier, procedure_code, component, result, file, decided_at
-from {share}.reusable_papers(%(person)s, %(results)s, %(components)s, %(procedures)s)
-order by decided_at desc nulls last, dossier, file
+select distinct on (place) place, dossier, procedure_code, component, result, file, decided_at
+from {share}.reusable_papers(%(person)s, %(wanted)s)
+order by place, decided_at desc nulls last, dossier, file
 """
 
 
@@ -40,20 +42,6 @@ class KeptPaper:
     procedure_code: str
     decided_at: datetime | None
 
-    def spares(self, item: Item) -> bool:
-        """Whether the item names the paper, and the paper is young enough."""
-        return any(self._is(paper) for paper in item.replaced_by) and not self._too_old(item)
-
-    def _is(self, paper: Paper) -> bool:
-        if paper.result:
-            return paper.result == self.result
-        return paper.component == self.component and self.procedure_code in paper.procedures
-
-    def _too_old(self, item: Item) -> bool:
-        if item.max_age is None:
-            return False
-        return self.decided_at is None or datetime.now(UTC) - self.decided_at > item.max_age
-
 
 def find_papers(
     connection: Connection, agreement: Agreement, person_key: str, fields: Mapping[str, Item]
@@ -66,22 +54,25 @@ def find_papers(
         person_key: whose papers.
         fields: the items of the form.
     """
-    wanted = [paper for item in fields.values() for paper in item.replaced_by]
+    names = list(fields)
+    wanted = wanted_papers(
+        {place: (fields[name].replaced_by, fields[name].max_age) for place, name in enumerate(names)}
+    )
     if not wanted or not agreement.papers:
         return {}
-    values = {"person": person_key, **codes_of(wanted)}
-    kept = [KeptPaper(**row) for row in rows_as(connection, agreement, _FIND, values)]
-    found = {
-        name: next((paper for paper in kept if paper.spares(item)), None) for name, item in fields.items()
-    }
-    return {name: paper for name, paper in found.items() if paper}
+    rows = rows_as(connection, agreement, _FIND, {"person": person_key, "wanted": Json(wanted)})
+    return {names[row.pop("place")]: KeptPaper(**row) for row in rows}
 
 
-def codes_of(wanted: Collection[Paper]) -> dict[str, list[str]]:
-    """Return what `share.reusable_papers` is asked for: results, and components, each with its procedure."""
-    components = [(paper.component, code) for paper in wanted if paper.component for code in paper.procedures]
-    return {
-        "results": [paper.result for paper in wanted if paper.result],
-        "components": [component for component, _ in components],
-        "procedures": [code for _, code in components],
-    }
+def wanted_papers(items: Mapping[int, tuple[Collection[Paper], timedelta | None]]) -> list[dict[str, Any]]:
+    """Return what `share.reusable_papers` is asked for: the papers and greatest age of items, by place."""
+    return [
+        {"place": place, **paper.model_dump(), "max_age": as_interval(max_age)}
+        for place, (papers, max_age) in items.items()
+        for paper in papers
+    ]
+
+
+def as_interval(age: timedelta | None) -> str | None:
+    """Return an age as PostgreSQL reads it in JSON."""
+    return None if age is None else f"{age.total_seconds()} seconds"

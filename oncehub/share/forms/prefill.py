@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from oncehub.config.agreements import Agreement
+from oncehub.config.entities import unqualified
 from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item, Procedure, relationship_attribute
 from oncehub.errors import PersonNotLiving
-from oncehub.share.forms.item_values import Known, Reason, members_of, relative_value_of, value_of
-from oncehub.share.forms.papers import PAPER_ATTRIBUTES, KeptPaper, find_papers
+from oncehub.share.forms.item_values import Known, Reason, members_of, reason, value_of
+from oncehub.share.forms.papers import PAPER_ATTRIBUTES, KeptPaper, as_interval, find_papers
 from oncehub.share.people.confidence import Confidence, ConfidenceRules, Support, confidence, find_support
-from oncehub.share.people.household import Household, household_of, wanted_of_members
 from oncehub.share.people.labels import Label, Labels
 from oncehub.share.people.lookup import Opened, Person, Question
-from oncehub.share.people.relatives import LIFE_STATUS, is_covered, living, wanted_of, wanted_of_relatives
+from oncehub.share.people.relatives import (
+    LIFE_STATUS,
+    is_covered,
+    wanted_of,
+    wanted_of_members,
+    wanted_of_relatives,
+)
 from oncehub.store.connection import Connection
 
 
@@ -98,14 +104,6 @@ class FilledForm:
     relatives: dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class _Others:
-    """The people of a form beside the person."""
-
-    relatives: Mapping[str, Person | None]
-    household: Household
-
-
 def question_for_form(request: FormRequest, action: str, search: Mapping[str, str]) -> Question:
     """Ask for the person with their life status and what the form may hold, and for the others in it."""
     items, agreement = request.fields.values(), request.agreement
@@ -117,16 +115,35 @@ def question_for_form(request: FormRequest, action: str, search: Mapping[str, st
         partly=True,
         relatives=wanted_of_relatives(items, agreement) if others else None,
         household=wanted_of_members(items, agreement) if others else None,
+        items=_asked(_covered(request).values() if others else ()),
     )
 
 
-def require_living(person: Person) -> None:
+def _covered(request: FormRequest) -> dict[str, Item]:
+    return {name: item for name, item in request.fields.items() if is_covered(item, request.agreement)}
+
+
+def _asked(items: Iterable[Item]) -> list[dict[str, Any]]:
+    """Return items as `share.open` reads them."""
+    return [
+        {
+            "place": place,
+            "of": item.of,
+            "attributes": [unqualified(name) for name in item.fills],
+            "even_if_deceased": item.even_if_deceased,
+            "max_age": as_interval(item.max_age),
+        }
+        for place, item in enumerate(items)
+    ]
+
+
+def require_living(opened: Opened) -> None:
     """Check that a form may be opened for the person.
 
     Raises:
         PersonNotLiving: when the person is believed deceased or missing.
     """
-    if not living(person):
+    if not opened.is_living:
         raise PersonNotLiving("the register does not hold this person as living; no form can be filled")
 
 
@@ -145,21 +162,17 @@ def prefill(
     fields, agreement = request.fields, request.agreement
     person = opened.person
     assert isinstance(person, Person)
-    relations = wanted_of_relatives(fields.values(), agreement)
-    others = _Others(
-        {relation: opened.relatives.get(relation) for relation in relations},
-        household_of(opened, person, fields.values(), agreement),
-    )
+    statuses = dict(zip(_covered(request), opened.statuses, strict=True))
     kept = find_papers(connection, agreement, person.key, fields)
     known: dict[str, Known] = {}
     missing: dict[str, MissingItem] = {}
     for name, item in fields.items():
-        answer = _answer(item, person, others, agreement)
-        if isinstance(answer, Known):
-            known[name] = answer
+        status = statuses.get(name, "not_allowed" if item.fills else "citizen_provides")
+        if status == "filled":
+            known[name] = _known(item, person, opened)
         elif name not in kept:
-            missing[name] = MissingItem(item.title.vi, answer, item.ask.vi if item.ask else None)
-    disclosed = _disclosed(fields, known, missing, person, others)
+            missing[name] = MissingItem(item.title.vi, reason(status), item.ask.vi if item.ask else None)
+    disclosed = _disclosed(fields, known, missing, person, opened)
     disclosed[person.key] |= set(PAPER_ATTRIBUTES) if kept else set()
     left = {key: tuple(sorted(attributes)) for key, attributes in disclosed.items()}
     return FilledForm(
@@ -172,17 +185,10 @@ def prefill(
     )
 
 
-def _answer(item: Item, person: Person, others: _Others, agreement: Agreement) -> Known | Reason:
-    if not item.fills:
-        return "citizen_provides"
-    if not is_covered(item, agreement):
-        return "not_allowed"
+def _known(item: Item, person: Person, opened: Opened) -> Known:
     if item.attribute is None:
-        return members_of(item, person, others.household)
-    if item.of:
-        named = person.attributes[relationship_attribute(item.of)]
-        return relative_value_of(item, item.attribute, named, others.relatives[item.of])
-    return value_of(item, person, item.attribute)
+        return members_of(item, person, opened.members)
+    return value_of(opened.relatives[item.of] if item.of else person, item.attribute)
 
 
 def _filled(
@@ -230,24 +236,23 @@ def _disclosed(
     known: Mapping[str, Known],
     missing: Mapping[str, MissingItem],
     person: Person,
-    others: _Others,
+    opened: Opened,
 ) -> dict[str, set[str]]:
     """Return the attributes that leave the hub, by key of the person and of each relative.
 
     The reason `relative_not_living` discloses the life status.
     """
     disclosed: dict[str, set[str]] = {person.key: set()}
-    for relation, relative in others.relatives.items():
-        if relative:
-            disclosed[person.key].add(relationship_attribute(relation))
-            disclosed.setdefault(relative.key, set())
-    if others.household.is_found:
+    for relation, relative in opened.relatives.items():
+        disclosed[person.key].add(relationship_attribute(relation))
+        disclosed.setdefault(relative.key, set())
+    if opened.head_found:
         disclosed[person.key].add(relationship_attribute(HOUSEHOLD_MEMBERS))
-        disclosed |= {member.key: disclosed.get(member.key, set()) for member in others.household.members}
+        disclosed |= {member.key: disclosed.get(member.key, set()) for member in opened.members}
     for part in (part for each in known.values() for part in each.parts):
         disclosed[part.person_key].add(part.attribute)
     for name, answer in missing.items():
-        relative = others.relatives.get(fields[name].of or "")
-        if relative and answer.reason == "relative_not_living":
-            disclosed[relative.key].add(LIFE_STATUS)
+        named = opened.relatives.get(fields[name].of or "")
+        if named and answer.reason == "relative_not_living":
+            disclosed[named.key].add(LIFE_STATUS)
     return disclosed

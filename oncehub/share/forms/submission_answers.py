@@ -12,7 +12,6 @@ from oncehub.config.entities import Entity, unqualified
 from oncehub.config.procedures import Item
 from oncehub.errors import Fault, SubmissionInvalid
 from oncehub.share.forms.submissions import OpenForm
-from oncehub.share.people.household import MOST_MEMBERS
 
 LONGEST_TEXT: Final = 500
 """Letters of one text; the canonical schema bounds none."""
@@ -46,21 +45,25 @@ class Answers:
         covered: qualified attributes of the person that the agreement covers, and the person's consent.
         person: the canonical entity.
         given: answers by item.
+        most_members: how many people a list may have.
     """
 
     def __init__(
         self,
         form: OpenForm,
         items: Mapping[str, Item],
+        *,
         covered: Collection[str],
         person: Entity,
         given: Mapping[str, Answer],
+        most_members: int,
     ) -> None:
         self._form = form
         self._items = items
         self._covered = covered
         self._person = person
         self._given = given
+        self._most_members = most_members
 
     def require_fitting(self) -> None:
         """Check that everything that was to be confirmed or asked is answered, nothing else, and well.
@@ -136,8 +139,10 @@ class Answers:
             yield from self._unlike_schema(place, unqualified(item.attribute), answer.value)
 
     def _unfit_members(self, place: tuple[str, ...], item: Item, value: Any) -> Iterator[Fault]:
-        if not isinstance(value, list) or not 1 <= len(value) <= MOST_MEMBERS:
-            yield Fault(place, f"is no list of 1 to {MOST_MEMBERS} people; where there is nobody, say none")
+        if not isinstance(value, list) or not 1 <= len(value) <= self._most_members:
+            yield Fault(
+                place, f"is no list of 1 to {self._most_members} people; where there is nobody, say none"
+            )
             return
         names = [unqualified(name) for name in item.attributes]
         for number, member in enumerate(value):

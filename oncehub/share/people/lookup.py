@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
+
+from psycopg2.extras import Json
 
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import qualified, unqualified
@@ -40,11 +42,6 @@ class Believed:
     doubtful: bool = False
     disputed: bool = False
     consented: bool = True
-
-    @property
-    def stands(self) -> bool:
-        """Whether the value prevails: it is undisputed, or an authority states it."""
-        return not self.disputed or self.rule == "authority"
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ commit;
 begin;
 {READ};
 select part, outcome, key::text, consented, given, provenance, disputed
-from share.open(%(at)s, %(request_id)s::uuid, %(step)s, %(code)s)
+from share.open(%(at)s, %(request_id)s::uuid, %(step)s, %(code)s, %(items)s)
 """
 
 
@@ -107,6 +104,7 @@ class Question:
             others have no value, and are marked.
         relatives: relation -> attributes of that relative.
         household: attributes of the members of the person's household; None where they are not asked for.
+        items: those of a form that are to be answered, see `share.open`; None where no form is opened.
         case_id: the case that is read or decided.
         feed: the sequence of which a page is read, `after` a line, of so many `lines`.
         step: of several questions of one request, which.
@@ -119,6 +117,7 @@ class Question:
     partly: bool = False
     relatives: Mapping[str, Collection[str]] | None = None
     household: Collection[str] | None = None
+    items: Sequence[Mapping[str, Any]] | None = None
     case_id: int | None = None
     feed: str | None = None
     after: int = 0
@@ -169,13 +168,19 @@ class Opened:
         person: who was sought.
         relatives: by relation, those who were found.
         members: of the household, where they may be told.
-        household: `known`, or why they are not told; None where it was not looked for.
+        head_found: whether a head of the household was found; an answer about the household discloses that.
+        is_living: whether the person is not believed deceased or missing; told where a form is opened.
+        statuses: how each item of the form is answered, as `share.item_status` names it.
+        most_members: of a household, beside the person; 0 where no form is opened.
     """
 
     person: Person | Withheld | None
     relatives: Mapping[str, Person]
     members: tuple[Person, ...]
-    household: str | None
+    head_found: bool
+    is_living: bool
+    statuses: Sequence[str]
+    most_members: int
 
 
 def look_up(connection: Connection, agreement: Agreement, asked: Asked) -> Person | Withheld | None:
@@ -208,12 +213,17 @@ def open_request(connection: Connection, agreement: Agreement, asked: Asked) -> 
     if not rows:
         raise StoreError(UNPROVEN)
     question, relations = asked.question, asked.question.relatives or {}
-    household = next((row.outcome for part, row in rows if part == "household"), None)
+    of_part = {part: row for part, row in rows if part != _MEMBERS}
+    household, form = of_part.get("household"), of_part.get("form")
+    answered = (form.given if form else None) or {}
     return Opened(
-        person=_told(agreement, question, rows[0][1]),
+        person=_told(agreement, question, of_part["person"]),
         relatives={part: row.person(relations[part]) for part, row in rows if part in relations},
         members=tuple(row.person(question.household or ()) for part, row in rows if part == _MEMBERS),
-        household=household,
+        head_found=household is not None and household.outcome != "relative_unknown",
+        is_living=form is not None and form.outcome == "living",
+        statuses=answered.get("statuses") or (),
+        most_members=answered.get("most_members", 0),
     )
 
 
@@ -266,6 +276,7 @@ def _answers(
         "pseudonyms": asked.keys.pseudonym_blocks,
         "request_id": str(asked.request_id),
         "step": asked.question.step,
+        "items": None if asked.question.items is None else Json(asked.question.items),
     }
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

@@ -1,32 +1,17 @@
-"""Names a person's relatives, one step away, whom the personal numbers in the person's believed data lead to.
+"""Names a person's relatives and household, whom the personal numbers in the person's believed data lead to.
 
-Members of a household are found in `oncehub.share.people.household`.
+The database finds them, one step away: `share.relatives_under`, `share.household_under`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from psycopg2 import sql
+from typing import Final
 
 from oncehub.config.agreements import Agreement
-from oncehub.config.procedures import Item, relationship_attribute
-from oncehub.share.people.lookup import Person
+from oncehub.config.procedures import HOUSEHOLD_MEMBERS, Item, relationship_attribute
 
-LIFE_STATUS = "person.life_status"
-NOT_LIVING = ("deceased", "missing")
-
-
-def living(person: Person) -> bool:
-    """Whether the person, found with their life status, is not believed deceased or missing."""
-    return person.attributes[LIFE_STATUS].value not in NOT_LIVING
-
-
-def living_condition(person: str) -> sql.Composed:
-    """Build the condition that a row of `truth.person`, of that name, fulfils when they are `living`."""
-    return sql.SQL("coalesce({}.life_status not in {}, true)").format(
-        sql.Identifier(person), sql.Literal(NOT_LIVING)
-    )
+LIFE_STATUS: Final = "person.life_status"
 
 
 def is_covered(item: Item, agreement: Agreement) -> bool:
@@ -42,7 +27,7 @@ def wanted_of_relatives(items: Iterable[Item], agreement: Agreement) -> dict[str
     """Return the relatives that covered items are about, by relation, with what those items need of them.
 
     A relative is not looked for where the relationship attribute has no value, or sources without authority
-    disagree on it, nor found outside the agreement's population; see `share.relatives_under`.
+    disagree on it, nor found outside the agreement's population.
     """
     wanted: dict[str, set[str]] = {}
     for item in items:
@@ -59,3 +44,11 @@ def wanted_of(items: Iterable[Item], agreement: Agreement) -> set[str]:
         if is_covered(item, agreement)
         for name in ((relationship_attribute(item.of),) if item.of else item.fills)
     }
+
+
+def wanted_of_members(items: Iterable[Item], agreement: Agreement) -> set[str] | None:
+    """Return what items that list a household need of each member; None where no covered item lists it."""
+    listing = [item for item in items if item.of == HOUSEHOLD_MEMBERS and is_covered(item, agreement)]
+    if not listing:
+        return None
+    return {relationship_attribute(HOUSEHOLD_MEMBERS)}.union(*(item.fills for item in listing))

@@ -29,7 +29,7 @@ FORBIDDEN = [
     "select * from truth.decision",
     "select truth.own_keys(gen_random_uuid())",
     "select * from truth.requests_of(gen_random_uuid())",
-    "select * from share.reusable_papers(gen_random_uuid(), '{}', '{}', '{}')",
+    "select * from share.reusable_papers(gen_random_uuid(), '[]')",
     "select * from audit.usage_of('{}', '{}', now(), now(), '{}', '{}', '{}', 0, 1)",
     "select * from share.look_at(null, gen_random_uuid(), '{full_name}')",
     "select * from share.entitlement",

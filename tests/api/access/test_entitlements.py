@@ -152,7 +152,8 @@ def held(
 BY_KEY = {
     "papers": (
         "prefill",
-        "select file from {share}.reusable_papers(%(person)s, '{{}}', '{{TP02}}', '{{1.004194}}')",
+        "select file from {share}.reusable_papers(%(person)s, "
+        '\'[{{"place": 0, "component": "TP02", "procedures": ["1.004194"]}}]\')',
     ),
     "sources": (
         "prefill",

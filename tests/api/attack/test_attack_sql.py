@@ -155,7 +155,7 @@ def test_what_is_forged_tells_nothing_and_leaves_a_line(
         "select * from entitled.agreeing_sources(%s, array['full_name'])",
         "select * from entitled.consents_of(%s, array['bank-accounts'])",
         "select * from entitled.requests_of(%s)",
-        "select * from entitled.reusable_papers(%s, '{}', '{}', '{}')",
+        "select * from entitled.reusable_papers(%s, '[]')",
         "select unnest(entitled.own_keys(%s))",
     ):
         assert rows(attacker, statement, key) == [], statement

@@ -10,12 +10,12 @@ import pytest
 
 from oncehub.audit.log.pseudonyms import person_pseudonym, pseudonym_key
 from oncehub.settings import Settings
-from oncehub.share.people.household import MOST_MEMBERS
 from oncehub.store.connection import Connection
 
 IDENTITY, CODE, ITEM = "portal-identity", "dvctt-02", "household_members"
 HEAD, WIFE, SON, LODGER = "001060000011", "001162000022", "001090000033", "001095000044"
 HEAD_THEN = "001060000099"
+MOST_MEMBERS = 50
 LISTED = ["person.full_name", "person.household_head", "person.personal_id", "person.relation_to_head"]
 HERE = {"unit": "00004", "edition": "2025-07-01", "detail": None}
 

@@ -11,9 +11,10 @@ from oncehub.reconcile.linking.merges import merge_people
 from oncehub.reconcile.linking.overrides import DecidedBy
 from oncehub.reconcile.survivorship.explain import explain
 from oncehub.share.agreements.catalogue import load_agreements
-from oncehub.share.forms.prefill import require_living
-from oncehub.share.people.relatives import LIFE_STATUS
-from tests.api.asking import find_person
+from oncehub.share.agreements.permissions import today
+from oncehub.share.agreements.procedures import load_procedures
+from oncehub.share.forms.prefill import FormRequest, require_living
+from tests.api.asking import open_form
 
 ID, OTHER_ID = "001184000001", "001184000002"
 ANH = {"full_name": "Nguyễn Thị Ánh", "birth_date": "1984-05-07", "sex": "female", "life_status": "alive"}
@@ -33,7 +34,8 @@ def _number(key="B1"):
 def _found(hub, number):
     with hub.database:
         agreement = load_agreements(hub.settings)["portal-residence"]
-        return find_person(hub.database, agreement, {"person.personal_id": number}, [LIFE_STATUS])
+        form = FormRequest(load_procedures(hub.settings)["1.004222"], today(), agreement)
+        return open_form(hub.settings, hub.database, form, {"person.personal_id": number})
 
 
 def _closed(hub):
@@ -63,7 +65,7 @@ def test_an_account_under_a_cancelled_number_is_reported_though_it_leads_to_no_p
     )
     assert told == {"person_key": person, "source_value": ID, "golden_value": None}
     assert [kind for kind, _ in hub.changes()] == ["created", "removed"]
-    assert _found(hub, ID) is None
+    assert _found(hub, ID).person is None
 
 
 def test_a_cancelled_number_that_comes_later_is_reported_too_and_again_by_a_full_run(hub):
@@ -133,7 +135,7 @@ def test_of_two_records_of_one_person_the_survivors_alone_has_a_say(hub, survivo
     assert (name.value, name.origin.source_key) == (ANH["full_name"], "CD1")
     lost = {each.source_key: each.lost for each in name.candidates}
     assert lost == {"CD1": None, "CD2": "no_say", "B1": "no_say", "B2": "no_say"}
-    assert [_found(hub, number).key for number in (ID, OTHER_ID)] == [str(survivor)] * 2
+    assert [_found(hub, number).person.key for number in (ID, OTHER_ID)] == [str(survivor)] * 2
 
 
 def test_the_number_of_a_removed_duplicate_is_reported_under_the_survivors_key(hub, survivor):

@@ -20,7 +20,6 @@ from oncehub.share.forms.prefill import FormRequest, prefill
 from oncehub.share.people.confidence import load_confidence_rules
 from oncehub.share.people.labels import load_labels
 from oncehub.share.people.lookup import Person
-from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
 from tests.api.asking import open_form
 
@@ -153,7 +152,7 @@ def by_prefill(
     asked = FormRequest(procedure, day, agreement)
     with world.database:
         opened = open_form(world.settings, world.database, asked, {"person.personal_id": who})
-        if not isinstance(opened.person, Person) or not living(opened.person):
+        if not isinstance(opened.person, Person) or not opened.is_living:
             return None
         form = prefill(
             world.database, opened, asked, load_confidence_rules(world.settings), load_labels(world.settings)

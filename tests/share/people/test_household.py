@@ -22,14 +22,13 @@ from oncehub.share.agreements.procedures import load_procedures
 from oncehub.share.coverage.measure import answer_forms
 from oncehub.share.forms.prefill import FormRequest, prefill
 from oncehub.share.people.confidence import Confidence, load_confidence_rules
-from oncehub.share.people.household import MOST_MEMBERS
 from oncehub.share.people.labels import load_labels
 from oncehub.share.people.lookup import Person
-from oncehub.share.people.relatives import living
 from oncehub.store.connection import Connection
 from tests.api.asking import open_form
 
 PEOPLE, HEADS, CROWD = 60, 16, 900
+MOST_MEMBERS = 50
 HERE = {"unit": "00004", "edition": "2025-07-01", "detail": "1 Phố Mẫu"}
 ELSEWHERE = {"unit": "26740", "edition": "2025-07-01", "detail": None}
 
@@ -154,7 +153,7 @@ def test_the_less_sure_of_two_is_so_by_grade_then_weight_then_sources() -> None:
 def by_prefill(settings: Settings, database: Connection, asked: FormRequest, who: str) -> list[str] | None:
     """How `prefill` answers the items of somebody's form, in their order; None where no form is opened."""
     opened = open_form(settings, database, asked, {"person.personal_id": who})
-    if not isinstance(opened.person, Person) or not living(opened.person):
+    if not isinstance(opened.person, Person) or not opened.is_living:
         return None
     form = prefill(database, opened, asked, load_confidence_rules(settings), load_labels(settings))
     answers = {name: "confirm" if item.confirm else "filled" for name, item in form.items.items()}

@@ -167,7 +167,7 @@ def test_a_form_is_answered_with_the_value_and_not_with_its_label(settings: Sett
         items, covered = procedure.items_on(today()), ("person.relation_to_head",)
         person = load_entities(settings.schemas)["person"]
         given = {"relation_to_head": Answer("corrected", value)}
-        return Answers(form, items, covered, person, given)
+        return Answers(form, items, covered=covered, person=person, given=given, most_members=50)
 
     answered("child").require_fitting()
     with pytest.raises(SubmissionInvalid):

@@ -6,7 +6,7 @@ with conflict as materialized (
 ),
 person as materialized (
     select * from truth.person as person
-    where {living} and {population} and {restriction}
+    where share.is_living(person.life_status) and {population} and {restriction}
     order by person_key
     limit %(sample)s
 )

@@ -45,13 +45,11 @@ comment on function entitled.case_sources is 'the sources that these cases are a
 
 create or replace function entitled.open_case() returns bigint
     language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-    select case_file.case_id
+    select a.case_id
     from share.asked as a
     join share.entitlement as e using (agreement)
-    join truth.case_file as case_file on case_file.case_id = a.case_id
     where a.opened_in = pg_current_xact_id_if_assigned() and a.action = 'case'
-        and case_file.kind = any(e.kinds) and (e.sources is null or case_file.source = any(e.sources))
-        and (case_file.kind <> 'correction_request' or case_file.evidence ->> 'attribute' = any(e.columns))
+        and exists (select from share.case_under(e, a.case_id))
     limit 1
 $$;
 comment on function entitled.open_case is 'the case that was asked for, if the agreement has it';

@@ -39,10 +39,9 @@ $$;
 comment on function entitled.disputed_by_owner is
     'of which of these attributes somebody whom the agreement has says that they are wrong';
 
-create or replace function entitled.reusable_papers(
-    asked_person uuid, results text[], components text[], component_procedures text[]
-) returns table (
-    dossier text, procedure_code text, component text, result text, file text, decided_at timestamptz
+create or replace function entitled.reusable_papers(asked_person uuid, wanted jsonb) returns table (
+    place integer, dossier text, procedure_code text, component text, result text, file text,
+    decided_at timestamptz
 )
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -51,7 +50,7 @@ begin
     if e.forms and e.papers then
         return query
         select paper.*
-        from share.reusable_papers(asked_person, results, components, component_procedures) as paper;
+        from share.reusable_papers(asked_person, wanted) as paper;
     end if;
 end
 $$;

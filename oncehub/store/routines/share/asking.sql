@@ -264,11 +264,6 @@ $$;
 comment on function share.case_under is 'a case that an agreement has, with what its record states of what it covers';
 revoke execute on function share.case_under from public;
 
-create or replace function share.stands(attribute text, provenance jsonb, disputed text[]) returns boolean
-    language sql immutable parallel safe
-    return attribute <> all(disputed) or truth.origin(provenance, attribute) ->> 'rule' = 'authority';
-comment on function share.stands is 'whether a golden value prevails: it is undisputed, or an authority states it';
-
 create or replace function share.relatives_under(
     e share.entitlement, relations jsonb, given jsonb, provenance jsonb, disputed text[]
 ) returns jsonb
@@ -288,7 +283,8 @@ begin
             then given -> relation ->> 'personal_id'
         end;
         continue when number is null;
-        key := share.find_person_key('{personal_id}', array[number]);
+        select led.person_key into key
+        from truth.leading_number as led where led.personal_id = text.identifying('personal_id', number);
         continue when key is null;
         select * into seen from share.look_at(e, key, '{}');
         if seen.covered and (not e.by_consent or seen.consented @> attributes) then
@@ -349,11 +345,13 @@ comment on function share.tell is
 revoke execute on function share.tell from public;
 grant execute on function share.tell to oncehub_api;
 
-create or replace function share.open(asked_at bigint, asked_request uuid, asked_step integer, by_code bytea)
+create or replace function share.open(
+    asked_at bigint, asked_request uuid, asked_step integer, by_code bytea, items jsonb
+)
 returns table (
     part text, outcome text, key uuid, consented text[], given jsonb, provenance jsonb, disputed text[]
 )
-    language plpgsql volatile strict security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
     a share.asked;
@@ -375,25 +373,72 @@ begin
     where known.at between asked_at - 60000000 and asked_at and known.request_id = asked_request
         and known.step between 1 and asked_step and known.outcome in ('found', 'open');
     return query
-    select
-        each.part, a.outcome, each.person, seen.consented, seen.given, seen.provenance, seen.disputed
-    from (
-        select 'person' as part, a.person as person, a.columns as columns
-        union all
-        select relative.key, (relative.value ->> 'person')::uuid, array(
-            select jsonb_array_elements_text(relative.value -> 'columns')
-        )
-        from jsonb_each(a.relatives) as relative
-        union all
-        select 'household_members', member, a.of_members from unnest(a.members) as member
-    ) as each
-    left join lateral share.look_at(e, each.person, each.columns) as seen on a.outcome = 'found'
+    with told as materialized (
+        select
+            each.part, a.outcome, each.person, seen.consented, seen.given, seen.provenance, seen.disputed
+        from (
+            select 'person' as part, a.person as person, a.columns as columns
+            union all
+            select relative.key, (relative.value ->> 'person')::uuid, array(
+                select jsonb_array_elements_text(relative.value -> 'columns')
+            )
+            from jsonb_each(a.relatives) as relative
+            union all
+            select 'household_members', member, a.of_members from unnest(a.members) as member
+        ) as each
+        left join lateral share.look_at(e, each.person, each.columns) as seen on a.outcome = 'found'
+    )
+    select * from told
     union all
-    select 'household', a.household, null, null, null, null, null where a.household is not null;
+    select 'household', a.household, null, null, null, null, null where a.household is not null
+    union all
+    select
+        'form', case when share.is_living(person.given ->> 'life_status') then 'living' end, null, null,
+        jsonb_build_object('most_members', share.most_members(), 'statuses', (select jsonb_agg(case
+            when item.of = 'household_members' then case
+                when a.household = 'known' then (
+                    select min(share.value_status(
+                        true, part.given ->> name is not null, name, part.provenance, part.disputed, item.max_age
+                    ))
+                    from told as part
+                    cross join lateral unnest('{household_head}' || case
+                        when part.part = 'household_members' then item.attributes
+                    end) as name
+                    where part.part in ('person', 'household_members')
+                )
+                when a.household in ('too_many', 'not_allowed') then a.household::share.item_status
+                else share.unfound_status(
+                    person.given ->> 'household_head' is not null, 'household_head', person.provenance,
+                    person.disputed
+                )
+            end
+            when item.of is null then share.value_status(
+                not e.by_consent or 'person.' || item.attributes[1] = any(person.consented),
+                person.given ->> item.attributes[1] is not null, item.attributes[1], person.provenance,
+                person.disputed, item.max_age
+            )
+            when relative.part is null then share.unfound_status(
+                person.given ->> item.of is not null, item.of, person.provenance, person.disputed
+            )
+            else share.relative_status(
+                item.even_if_deceased, relative.given ->> 'life_status',
+                share.value_status(
+                    true, relative.given ->> item.attributes[1] is not null, item.attributes[1],
+                    relative.provenance, relative.disputed, item.max_age
+                )
+            )
+        end order by item.place)
+        from jsonb_to_recordset(items) as item (
+            place integer, of text, attributes text[], even_if_deceased boolean, max_age interval
+        )
+        left join told as relative on relative.part = item.of and item.of <> 'household_members')),
+        null, null
+    from told as person
+    where person.part = 'person' and a.outcome = 'found' and items is not null;
 end
 $$;
 comment on function share.open is
-    'opens a request that share.ask decided in another transaction: what stands in the schema entitled then answers to this transaction, about the people in it; gives what is known of them; no row: nothing was asked so';
+    'opens a request that share.ask decided in another transaction: what stands in the schema entitled then answers to this transaction, about the people in it; gives what is known of them, and how that answers the items of a form; no row: nothing was asked so';
 revoke execute on function share.open from public;
 grant execute on function share.open to oncehub_api;
 

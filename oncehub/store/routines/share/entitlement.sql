@@ -38,17 +38,11 @@ comment on function share.value_of is 'one attribute of a golden record, by the 
 
 create or replace function share.covers(population jsonb, person truth.person) returns boolean
     language sql stable parallel safe as $$
-    select coalesce(bool_and(coalesce(
-        condition.value ? case jsonb_typeof(held.value)
-            when 'object' then (held.value ->> 'edition') || '/' || (held.value ->> 'unit')
-            else held.value #>> '{}'
-        end, false
-    )), true)
+    select coalesce(bool_and(share.fulfils(condition.value, share.value_of(person, condition.key))), true)
     from jsonb_each(population) as condition
-    cross join lateral (select share.value_of(person, condition.key)) as held (value)
 $$;
 comment on function share.covers is
-    'whether a row of truth.person fulfils every condition of share.entitlement.population; a missing value fulfils none';
+    'whether a row of truth.person fulfils every condition of share.entitlement.population';
 
 -- PL/pgSQL, because its plans are cached. A person is read by a variable, so that one partition is.
 create or replace function share.look_at(
@@ -112,7 +106,6 @@ create or replace function share.household_under(
 )
     language plpgsql stable as $$
 declare
-    most constant integer := 50;
     head uuid;
 begin
     select led.person_key into head from truth.leading_number as led where led.personal_id = head_number;
@@ -121,17 +114,17 @@ begin
         from truth.leading_number as led
         join truth.person as member on member.household_head ->> 'personal_id' = led.personal_id
         where led.person_key = head and member.person_key <> asked
-            and coalesce(member.life_status not in ('deceased', 'missing'), true)
-        limit most + 1
+            and share.is_living(member.life_status)
+        limit share.most_members() + 1
     );
-    why := case
-        when head is null then 'relative_unknown'
-        when cardinality(members) > most then 'too_many'
-        when exists (
+    why := case when head is null then 'relative_unknown' else share.household_status(
+        cardinality(members),
+        exists (
             select from unnest(members) as member
             where not (select seen.covered from share.look_at(e, member, '{}') as seen)
-        ) then 'not_allowed'
-    end;
+        ),
+        null
+    )::text end;
     if why is not null then
         members := '{}';
     end if;

@@ -6,83 +6,48 @@ with conflict as materialized (
 ),
 person as materialized (
     select * from truth.person as person
-    where coalesce("person".life_status not in ('deceased', 'missing'), true) and true and true
+    where share.is_living(person.life_status) and true and true
     order by person_key
     limit %(sample)s
 )
 , "found_household_head" as materialized (
--- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
-select person_key, min(relative::text)::uuid as relative
-from (
-    select
-        person.person_key, identifier.person_key as relative, identifier.current,
-        bool_or(identifier.current) over same_number as held_now,
-        bool_or(identifier.contested) over same_number as contested
-    from person
-    left join conflict using (person_key)
-    join truth.identifier as identifier
-        on identifier.scheme = 'personal_id'
-        and identifier.value = text.identifying('personal_id', person."household_head" ->> 'personal_id')
-    where (
-    "person"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
-)
-    window same_number as (partition by person.person_key)
-) as claim
-where not contested and (current or not held_now)
-group by person_key
-having count(*) = 1
+select person.person_key, led.person_key as relative
+from person
+left join conflict using (person_key)
+join truth.leading_number as led
+    on led.personal_id = text.identifying('personal_id', person."household_head" ->> 'personal_id')
+where share.stands('household_head', person.provenance, conflict.attributes)
 )
 , "found_spouse" as materialized (
--- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
-select person_key, min(relative::text)::uuid as relative
-from (
-    select
-        person.person_key, identifier.person_key as relative, identifier.current,
-        bool_or(identifier.current) over same_number as held_now,
-        bool_or(identifier.contested) over same_number as contested
-    from person
-    left join conflict using (person_key)
-    join truth.identifier as identifier
-        on identifier.scheme = 'personal_id'
-        and identifier.value = text.identifying('personal_id', person."spouse" ->> 'personal_id')
-    where (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-)
-    window same_number as (partition by person.person_key)
-) as claim
-where not contested and (current or not held_now)
-group by person_key
-having count(*) = 1
+select person.person_key, led.person_key as relative
+from person
+left join conflict using (person_key)
+join truth.leading_number as led
+    on led.personal_id = text.identifying('personal_id', person."spouse" ->> 'personal_id')
+where share.stands('spouse', person.provenance, conflict.attributes)
 )
 , "household" as materialized (
 -- Every head that is found has a row, even without other members. The planner cannot estimate the number of
 -- heads, so conflicts are looked up by index: a join may read all conflicts for each head.
-select heads.person_key, count(member.person_key) as members, bool_or(not true) filter (where member.person_key is not null) as "outside", bool_or("member"."full_name" is null or "member"."personal_id" is null or "member"."relation_to_head" is null) filter (where member.person_key is not null) as "unknown_31", bool_or(not (
-    "member"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict_member".attributes, '{}'))
-    or coalesce(truth.origin("member".provenance, 'household_head') ->> 'rule' = 'authority', false)
-) or not (
-    "member"."full_name" is null
-    or 'full_name' <> all (coalesce("conflict_member".attributes, '{}'))
-    or coalesce(truth.origin("member".provenance, 'full_name') ->> 'rule' = 'authority', false)
-) or not (
-    "member"."personal_id" is null
-    or 'personal_id' <> all (coalesce("conflict_member".attributes, '{}'))
-    or coalesce(truth.origin("member".provenance, 'personal_id') ->> 'rule' = 'authority', false)
-) or not (
-    "member"."relation_to_head" is null
-    or 'relation_to_head' <> all (coalesce("conflict_member".attributes, '{}'))
-    or coalesce(truth.origin("member".provenance, 'relation_to_head') ->> 'rule' = 'authority', false)
-)) filter (where member.person_key is not null) as "conflicting_31", bool_or(false or false or false or false) filter (where member.person_key is not null) as "old_31"
+select heads.person_key, count(member.person_key) as members,
+    bool_or(not true) filter (where member.person_key is not null) as outside, min(least(
+share.value_status(
+    true, "member"."household_head" is not null, 'household_head', "member".provenance, "conflict_member".attributes, NULL
+), 
+share.value_status(
+    true, "member"."full_name" is not null, 'full_name', "member".provenance, "conflict_member".attributes, NULL
+), 
+share.value_status(
+    true, "member"."personal_id" is not null, 'personal_id', "member".provenance, "conflict_member".attributes, NULL
+), 
+share.value_status(
+    true, "member"."relation_to_head" is not null, 'relation_to_head', "member".provenance, "conflict_member".attributes, NULL
+))) filter (where member.person_key is not null) as "status_31"
 from "found_household_head" as heads
 left join truth.leading_number as led on led.person_key = heads.relative
 left join truth.person as member
     on member.household_head ->> 'personal_id' = led.personal_id
-    and member.person_key <> heads.person_key and coalesce("member".life_status not in ('deceased', 'missing'), true)
+    and member.person_key <> heads.person_key and share.is_living(member.life_status)
 left join lateral (
     select array_agg(discrepancy.attribute) as attributes
     from truth.discrepancy
@@ -92,10 +57,9 @@ left join lateral (
 group by heads.person_key
 )
 , "kept" as materialized (
-select person.person_key, bool_or((coalesce(paper.component = 'TP02' and paper.procedure_code = any('{"1.004222","1.004194"}'::text[]), false))) as "kept_16", bool_or((coalesce(paper.result = 'KQ.G15.000894', false))) as "kept_29"
+select person.person_key, bool_or(paper.place = 16) as "kept_16", bool_or(paper.place = 29) as "kept_29"
 from person
-cross join lateral
-    share.reusable_papers(person.person_key, '{"KQ.G15.000894"}'::text[], '{"TP02","TP02"}'::text[], '{"1.004222","1.004194"}'::text[]) as paper
+cross join lateral share.reusable_papers(person.person_key, '[{"place": 16, "result": null, "component": "TP02", "procedures": ["1.004222", "1.004194"], "max_age": null}, {"place": 29, "result": "KQ.G15.000894", "component": null, "procedures": [], "max_age": null}]'::jsonb) as paper
 group by person.person_key
 )
 
@@ -111,332 +75,148 @@ left join "found_spouse" on "found_spouse".person_key = person.person_key
 left join truth.person as "its_spouse" on "its_spouse".person_key = "found_spouse".relative and true
 left join conflict as "conflict_spouse" on "conflict_spouse".person_key = "its_spouse".person_key
 
-cross join lateral (values (0, case 
-when "person"."full_name" is null then 'not_known'
-when not (
-    "person"."full_name" is null
-    or 'full_name' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'full_name') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (1, case 
-when "person"."personal_id" is null then 'not_known'
-when not (
-    "person"."personal_id" is null
-    or 'personal_id' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'personal_id') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (2, case 
-when "person"."birth_date" is null then 'not_known'
-when not (
-    "person"."birth_date" is null
-    or 'birth_date' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'birth_date') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (3, case 
-when "person"."sex" is null then 'not_known'
-when not (
-    "person"."sex" is null
-    or 'sex' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'sex') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (4, case 
-when "person"."ethnicity" is null then 'not_known'
-when not (
-    "person"."ethnicity" is null
-    or 'ethnicity' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'ethnicity') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (5, case 
-when "person"."nationality" is null then 'not_known'
-when not (
-    "person"."nationality" is null
-    or 'nationality' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'nationality') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (6, case 
-when "person"."permanent_address" is null then 'not_known'
-when not (
-    "person"."permanent_address" is null
-    or 'permanent_address' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'permanent_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (7, case 
-when "person"."id_card" is null then 'not_known'
-when not (
-    "person"."id_card" is null
-    or 'id_card' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'id_card') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (8, case 
-when "person"."marital_status" is null then 'not_known'
-when not (
-    "person"."marital_status" is null
-    or 'marital_status' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'marital_status') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (9, case 
-when "person"."current_address" is null then 'not_known'
-when not (
-    "person"."current_address" is null
-    or 'current_address' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'current_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (10, case 
-when "person"."phone" is null then 'not_known'
-when not (
-    "person"."phone" is null
-    or 'phone' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'phone') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when 
-coalesce(%(now)s - (truth.origin("person".provenance, 'phone') ->> 'as_of')::timestamptz > '1826 days 21600.000000 seconds'::interval, true)
- then 'too_old'
-else 'filled'
- end), (11, case 
-when "person"."tax_code" is null then 'not_known'
-when not (
-    "person"."tax_code" is null
-    or 'tax_code' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'tax_code') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (12, case 
-when "person"."email" is null then 'not_known'
-when not (
-    "person"."email" is null
-    or 'email' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'email') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when 
-coalesce(%(now)s - (truth.origin("person".provenance, 'email') ->> 'as_of')::timestamptz > '1826 days 21600.000000 seconds'::interval, true)
- then 'too_old'
-else 'filled'
- end), (13, case 
-when "person"."household_head" is null then 'not_known'
-when not (
-    "person"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (14, case 
-when "person"."relation_to_head" is null then 'not_known'
-when not (
-    "person"."relation_to_head" is null
-    or 'relation_to_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'relation_to_head') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (15, case 
-when "person"."temporary_address" is null then 'not_known'
-when not (
-    "person"."temporary_address" is null
-    or 'temporary_address' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'temporary_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (16, case when kept."kept_16" then 'paper' else 'citizen_provides' end), (17, case 
-when "person"."father" is null then 'not_known'
-when not (
-    "person"."father" is null
-    or 'father' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'father') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (18, case 
-when "person"."mother" is null then 'not_known'
-when not (
-    "person"."mother" is null
-    or 'mother' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'mother') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (19, case 
-when "person"."spouse" is null then 'not_known'
-when not (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (20, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end when not coalesce("its_spouse".life_status not in ('deceased', 'missing'), true) then 'relative_not_living' 
-when "its_spouse"."permanent_address" is null then 'not_known'
-when not (
-    "its_spouse"."permanent_address" is null
-    or 'permanent_address' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'permanent_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (21, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end when not coalesce("its_spouse".life_status not in ('deceased', 'missing'), true) then 'relative_not_living' 
-when "its_spouse"."phone" is null then 'not_known'
-when not (
-    "its_spouse"."phone" is null
-    or 'phone' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'phone') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when 
-coalesce(%(now)s - (truth.origin("its_spouse".provenance, 'phone') ->> 'as_of')::timestamptz > '1826 days 21600.000000 seconds'::interval, true)
- then 'too_old'
-else 'filled'
- end), (22, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end  
-when "its_spouse"."birth_date" is null then 'not_known'
-when not (
-    "its_spouse"."birth_date" is null
-    or 'birth_date' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'birth_date') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (23, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end  
-when "its_spouse"."ethnicity" is null then 'not_known'
-when not (
-    "its_spouse"."ethnicity" is null
-    or 'ethnicity' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'ethnicity') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (24, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end  
-when "its_spouse"."nationality" is null then 'not_known'
-when not (
-    "its_spouse"."nationality" is null
-    or 'nationality' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'nationality') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (25, case when "its_household_head".person_key is null then case when (
-    "person"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end when not coalesce("its_household_head".life_status not in ('deceased', 'missing'), true) then 'relative_not_living' 
-when "its_household_head"."full_name" is null then 'not_known'
-when not (
-    "its_household_head"."full_name" is null
-    or 'full_name' <> all (coalesce("conflict_household_head".attributes, '{}'))
-    or coalesce(truth.origin("its_household_head".provenance, 'full_name') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (26, case when "its_household_head".person_key is null then case when (
-    "person"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end when not coalesce("its_household_head".life_status not in ('deceased', 'missing'), true) then 'relative_not_living' 
-when "its_household_head"."personal_id" is null then 'not_known'
-when not (
-    "its_household_head"."personal_id" is null
-    or 'personal_id' <> all (coalesce("conflict_household_head".attributes, '{}'))
-    or coalesce(truth.origin("its_household_head".provenance, 'personal_id') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (27, case when "its_household_head".person_key is null then case when (
-    "person"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end when not coalesce("its_household_head".life_status not in ('deceased', 'missing'), true) then 'relative_not_living' 
-when "its_household_head"."permanent_address" is null then 'not_known'
-when not (
-    "its_household_head"."permanent_address" is null
-    or 'permanent_address' <> all (coalesce("conflict_household_head".attributes, '{}'))
-    or coalesce(truth.origin("its_household_head".provenance, 'permanent_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (28, case 
-when "person"."hometown" is null then 'not_known'
-when not (
-    "person"."hometown" is null
-    or 'hometown' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'hometown') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (29, case when kept."kept_29" then 'paper' else 'citizen_provides' end), (30, case when "its_household_head".person_key is null then case when (
-    "person"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end when not coalesce("its_household_head".life_status not in ('deceased', 'missing'), true) then 'relative_not_living' 
-when "its_household_head"."birth_date" is null then 'not_known'
-when not (
-    "its_household_head"."birth_date" is null
-    or 'birth_date' <> all (coalesce("conflict_household_head".attributes, '{}'))
-    or coalesce(truth.origin("its_household_head".provenance, 'birth_date') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (31, 
+cross join lateral (values (0, (
+share.value_status(
+    true, "person"."full_name" is not null, 'full_name', "person".provenance, "conflict".attributes, NULL
+))::text), (1, (
+share.value_status(
+    true, "person"."personal_id" is not null, 'personal_id', "person".provenance, "conflict".attributes, NULL
+))::text), (2, (
+share.value_status(
+    true, "person"."birth_date" is not null, 'birth_date', "person".provenance, "conflict".attributes, NULL
+))::text), (3, (
+share.value_status(
+    true, "person"."sex" is not null, 'sex', "person".provenance, "conflict".attributes, NULL
+))::text), (4, (
+share.value_status(
+    true, "person"."ethnicity" is not null, 'ethnicity', "person".provenance, "conflict".attributes, NULL
+))::text), (5, (
+share.value_status(
+    true, "person"."nationality" is not null, 'nationality', "person".provenance, "conflict".attributes, NULL
+))::text), (6, (
+share.value_status(
+    true, "person"."permanent_address" is not null, 'permanent_address', "person".provenance, "conflict".attributes, NULL
+))::text), (7, (
+share.value_status(
+    true, "person"."id_card" is not null, 'id_card', "person".provenance, "conflict".attributes, NULL
+))::text), (8, (
+share.value_status(
+    true, "person"."marital_status" is not null, 'marital_status', "person".provenance, "conflict".attributes, NULL
+))::text), (9, (
+share.value_status(
+    true, "person"."current_address" is not null, 'current_address', "person".provenance, "conflict".attributes, NULL
+))::text), (10, (
+share.value_status(
+    true, "person"."phone" is not null, 'phone', "person".provenance, "conflict".attributes, '1826 days 21600.000000 seconds'::interval
+))::text), (11, (
+share.value_status(
+    true, "person"."tax_code" is not null, 'tax_code', "person".provenance, "conflict".attributes, NULL
+))::text), (12, (
+share.value_status(
+    true, "person"."email" is not null, 'email', "person".provenance, "conflict".attributes, '1826 days 21600.000000 seconds'::interval
+))::text), (13, (
+share.value_status(
+    true, "person"."household_head" is not null, 'household_head', "person".provenance, "conflict".attributes, NULL
+))::text), (14, (
+share.value_status(
+    true, "person"."relation_to_head" is not null, 'relation_to_head', "person".provenance, "conflict".attributes, NULL
+))::text), (15, (
+share.value_status(
+    true, "person"."temporary_address" is not null, 'temporary_address', "person".provenance, "conflict".attributes, NULL
+))::text), (16, case when kept."kept_16" then 'paper' else 'citizen_provides' end), (17, (
+share.value_status(
+    true, "person"."father" is not null, 'father', "person".provenance, "conflict".attributes, NULL
+))::text), (18, (
+share.value_status(
+    true, "person"."mother" is not null, 'mother', "person".provenance, "conflict".attributes, NULL
+))::text), (19, (
+share.value_status(
+    true, "person"."spouse" is not null, 'spouse', "person".provenance, "conflict".attributes, NULL
+))::text), (20, (
 case
-    when household.person_key is null
-    then case when (
-    "person"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end
-    when household.members > 50 then 'too_many'
-    when household.outside then 'not_allowed'
-    when household."unknown_31" then 'not_known'
-    when household."conflicting_31" then 'conflicting'
-    when false or household."old_31" then 'too_old'
-    else 'filled'
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(false, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."permanent_address" is not null, 'permanent_address', "its_spouse".provenance, "conflict_spouse".attributes, NULL
+))
 end
-), (32, case 
-when "person"."birth_place" is null then 'not_known'
-when not (
-    "person"."birth_place" is null
-    or 'birth_place' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'birth_place') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end)) as question (number, answer)
+)::text), (21, (
+case
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(false, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."phone" is not null, 'phone', "its_spouse".provenance, "conflict_spouse".attributes, '1826 days 21600.000000 seconds'::interval
+))
+end
+)::text), (22, (
+case
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(true, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."birth_date" is not null, 'birth_date', "its_spouse".provenance, "conflict_spouse".attributes, NULL
+))
+end
+)::text), (23, (
+case
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(true, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."ethnicity" is not null, 'ethnicity', "its_spouse".provenance, "conflict_spouse".attributes, NULL
+))
+end
+)::text), (24, (
+case
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(true, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."nationality" is not null, 'nationality', "its_spouse".provenance, "conflict_spouse".attributes, NULL
+))
+end
+)::text), (25, (
+case
+    when "its_household_head".person_key is null then share.unfound_status(person."household_head" is not null, 'household_head', person.provenance, conflict.attributes)
+    else share.relative_status(false, "its_household_head".life_status, 
+share.value_status(
+    true, "its_household_head"."full_name" is not null, 'full_name', "its_household_head".provenance, "conflict_household_head".attributes, NULL
+))
+end
+)::text), (26, (
+case
+    when "its_household_head".person_key is null then share.unfound_status(person."household_head" is not null, 'household_head', person.provenance, conflict.attributes)
+    else share.relative_status(false, "its_household_head".life_status, 
+share.value_status(
+    true, "its_household_head"."personal_id" is not null, 'personal_id', "its_household_head".provenance, "conflict_household_head".attributes, NULL
+))
+end
+)::text), (27, (
+case
+    when "its_household_head".person_key is null then share.unfound_status(person."household_head" is not null, 'household_head', person.provenance, conflict.attributes)
+    else share.relative_status(false, "its_household_head".life_status, 
+share.value_status(
+    true, "its_household_head"."permanent_address" is not null, 'permanent_address', "its_household_head".provenance, "conflict_household_head".attributes, NULL
+))
+end
+)::text), (28, (
+share.value_status(
+    true, "person"."hometown" is not null, 'hometown', "person".provenance, "conflict".attributes, NULL
+))::text), (29, case when kept."kept_29" then 'paper' else 'citizen_provides' end), (30, (
+case
+    when "its_household_head".person_key is null then share.unfound_status(person."household_head" is not null, 'household_head', person.provenance, conflict.attributes)
+    else share.relative_status(false, "its_household_head".life_status, 
+share.value_status(
+    true, "its_household_head"."birth_date" is not null, 'birth_date', "its_household_head".provenance, "conflict_household_head".attributes, NULL
+))
+end
+)::text), (31, (
+case
+    when household.person_key is null then share.unfound_status(person."household_head" is not null, 'household_head', person.provenance, conflict.attributes)
+    else share.household_status(household.members, household.outside, least(
+share.value_status(
+    true, "person"."household_head" is not null, 'household_head', "person".provenance, "conflict".attributes, NULL
+), household."status_31"))
+end
+)::text), (32, (
+share.value_status(
+    true, "person"."birth_place" is not null, 'birth_place', "person".provenance, "conflict".attributes, NULL
+))::text)) as question (number, answer)
 group by 1, 2

@@ -6,87 +6,38 @@ with conflict as materialized (
 ),
 person as materialized (
     select * from truth.person as person
-    where coalesce("person".life_status not in ('deceased', 'missing'), true) and true and true
+    where share.is_living(person.life_status) and true and true
     order by person_key
     limit %(sample)s
 )
 , "found_father" as materialized (
--- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
-select person_key, min(relative::text)::uuid as relative
-from (
-    select
-        person.person_key, identifier.person_key as relative, identifier.current,
-        bool_or(identifier.current) over same_number as held_now,
-        bool_or(identifier.contested) over same_number as contested
-    from person
-    left join conflict using (person_key)
-    join truth.identifier as identifier
-        on identifier.scheme = 'personal_id'
-        and identifier.value = text.identifying('personal_id', person."father" ->> 'personal_id')
-    where (
-    "person"."father" is null
-    or 'father' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'father') ->> 'rule' = 'authority', false)
-)
-    window same_number as (partition by person.person_key)
-) as claim
-where not contested and (current or not held_now)
-group by person_key
-having count(*) = 1
+select person.person_key, led.person_key as relative
+from person
+left join conflict using (person_key)
+join truth.leading_number as led
+    on led.personal_id = text.identifying('personal_id', person."father" ->> 'personal_id')
+where share.stands('father', person.provenance, conflict.attributes)
 )
 , "found_mother" as materialized (
--- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
-select person_key, min(relative::text)::uuid as relative
-from (
-    select
-        person.person_key, identifier.person_key as relative, identifier.current,
-        bool_or(identifier.current) over same_number as held_now,
-        bool_or(identifier.contested) over same_number as contested
-    from person
-    left join conflict using (person_key)
-    join truth.identifier as identifier
-        on identifier.scheme = 'personal_id'
-        and identifier.value = text.identifying('personal_id', person."mother" ->> 'personal_id')
-    where (
-    "person"."mother" is null
-    or 'mother' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'mother') ->> 'rule' = 'authority', false)
-)
-    window same_number as (partition by person.person_key)
-) as claim
-where not contested and (current or not held_now)
-group by person_key
-having count(*) = 1
+select person.person_key, led.person_key as relative
+from person
+left join conflict using (person_key)
+join truth.leading_number as led
+    on led.personal_id = text.identifying('personal_id', person."mother" ->> 'personal_id')
+where share.stands('mother', person.provenance, conflict.attributes)
 )
 , "found_spouse" as materialized (
--- The person to whom a personal number leads, by the rule by which a search term leads to one: see `lookup`.
-select person_key, min(relative::text)::uuid as relative
-from (
-    select
-        person.person_key, identifier.person_key as relative, identifier.current,
-        bool_or(identifier.current) over same_number as held_now,
-        bool_or(identifier.contested) over same_number as contested
-    from person
-    left join conflict using (person_key)
-    join truth.identifier as identifier
-        on identifier.scheme = 'personal_id'
-        and identifier.value = text.identifying('personal_id', person."spouse" ->> 'personal_id')
-    where (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-)
-    window same_number as (partition by person.person_key)
-) as claim
-where not contested and (current or not held_now)
-group by person_key
-having count(*) = 1
+select person.person_key, led.person_key as relative
+from person
+left join conflict using (person_key)
+join truth.leading_number as led
+    on led.personal_id = text.identifying('personal_id', person."spouse" ->> 'personal_id')
+where share.stands('spouse', person.provenance, conflict.attributes)
 )
 , "kept" as materialized (
-select person.person_key, bool_or((coalesce(paper.component = 'TP02' and paper.procedure_code = any('{"1.004222","1.004194"}'::text[]), false))) as "kept_10", bool_or((coalesce(paper.result = 'KQ.G15.000894', false))) as "kept_20"
+select person.person_key, bool_or(paper.place = 10) as "kept_10", bool_or(paper.place = 20) as "kept_20"
 from person
-cross join lateral
-    share.reusable_papers(person.person_key, '{"KQ.G15.000894"}'::text[], '{"TP02","TP02"}'::text[], '{"1.004222","1.004194"}'::text[]) as paper
+cross join lateral share.reusable_papers(person.person_key, '[{"place": 10, "result": null, "component": "TP02", "procedures": ["1.004222", "1.004194"], "max_age": null}, {"place": 20, "result": "KQ.G15.000894", "component": null, "procedures": [], "max_age": null}]'::jsonb) as paper
 group by person.person_key
 )
 
@@ -106,267 +57,113 @@ left join "found_spouse" on "found_spouse".person_key = person.person_key
 left join truth.person as "its_spouse" on "its_spouse".person_key = "found_spouse".relative and true
 left join conflict as "conflict_spouse" on "conflict_spouse".person_key = "its_spouse".person_key
 
-cross join lateral (values (0, case 
-when "person"."full_name" is null then 'not_known'
-when not (
-    "person"."full_name" is null
-    or 'full_name' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'full_name') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (1, case 
-when "person"."birth_date" is null then 'not_known'
-when not (
-    "person"."birth_date" is null
-    or 'birth_date' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'birth_date') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (2, case 
-when "person"."sex" is null then 'not_known'
-when not (
-    "person"."sex" is null
-    or 'sex' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'sex') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (3, case 
-when "person"."personal_id" is null then 'not_known'
-when not (
-    "person"."personal_id" is null
-    or 'personal_id' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'personal_id') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (4, case 
-when "person"."phone" is null then 'not_known'
-when not (
-    "person"."phone" is null
-    or 'phone' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'phone') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when 
-coalesce(%(now)s - (truth.origin("person".provenance, 'phone') ->> 'as_of')::timestamptz > '1826 days 21600.000000 seconds'::interval, true)
- then 'too_old'
-else 'filled'
- end), (5, case 
-when "person"."email" is null then 'not_known'
-when not (
-    "person"."email" is null
-    or 'email' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'email') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when 
-coalesce(%(now)s - (truth.origin("person".provenance, 'email') ->> 'as_of')::timestamptz > '1826 days 21600.000000 seconds'::interval, true)
- then 'too_old'
-else 'filled'
- end), (6, case 
-when "person"."household_head" is null then 'not_known'
-when not (
-    "person"."household_head" is null
-    or 'household_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'household_head') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (7, case 
-when "person"."relation_to_head" is null then 'not_known'
-when not (
-    "person"."relation_to_head" is null
-    or 'relation_to_head' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'relation_to_head') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (8, case 
-when "person"."permanent_address" is null then 'not_known'
-when not (
-    "person"."permanent_address" is null
-    or 'permanent_address' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'permanent_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (9, case 
-when "person"."current_address" is null then 'not_known'
-when not (
-    "person"."current_address" is null
-    or 'current_address' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'current_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (10, case when kept."kept_10" then 'paper' else 'citizen_provides' end), (11, case 
-when "person"."id_card" is null then 'not_known'
-when not (
-    "person"."id_card" is null
-    or 'id_card' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'id_card') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (12, case 
-when "person"."ethnicity" is null then 'not_known'
-when not (
-    "person"."ethnicity" is null
-    or 'ethnicity' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'ethnicity') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (13, case 
-when "person"."nationality" is null then 'not_known'
-when not (
-    "person"."nationality" is null
-    or 'nationality' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'nationality') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (14, case 
-when "person"."spouse" is null then 'not_known'
-when not (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (15, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end  
-when "its_spouse"."birth_date" is null then 'not_known'
-when not (
-    "its_spouse"."birth_date" is null
-    or 'birth_date' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'birth_date') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (16, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end  
-when "its_spouse"."ethnicity" is null then 'not_known'
-when not (
-    "its_spouse"."ethnicity" is null
-    or 'ethnicity' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'ethnicity') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (17, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end  
-when "its_spouse"."nationality" is null then 'not_known'
-when not (
-    "its_spouse"."nationality" is null
-    or 'nationality' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'nationality') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (18, case when "its_spouse".person_key is null then case when (
-    "person"."spouse" is null
-    or 'spouse' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'spouse') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end when not coalesce("its_spouse".life_status not in ('deceased', 'missing'), true) then 'relative_not_living' 
-when "its_spouse"."permanent_address" is null then 'not_known'
-when not (
-    "its_spouse"."permanent_address" is null
-    or 'permanent_address' <> all (coalesce("conflict_spouse".attributes, '{}'))
-    or coalesce(truth.origin("its_spouse".provenance, 'permanent_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (19, case 
-when "person"."hometown" is null then 'not_known'
-when not (
-    "person"."hometown" is null
-    or 'hometown' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'hometown') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (20, case when kept."kept_20" then 'paper' else 'citizen_provides' end), (21, case 
-when "person"."other_name" is null then 'not_known'
-when not (
-    "person"."other_name" is null
-    or 'other_name' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'other_name') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (22, case 
-when "person"."birth_place" is null then 'not_known'
-when not (
-    "person"."birth_place" is null
-    or 'birth_place' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'birth_place') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (23, case 
-when "person"."temporary_address" is null then 'not_known'
-when not (
-    "person"."temporary_address" is null
-    or 'temporary_address' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'temporary_address') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (24, case 
-when "person"."father" is null then 'not_known'
-when not (
-    "person"."father" is null
-    or 'father' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'father') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (25, case when "its_father".person_key is null then case when (
-    "person"."father" is null
-    or 'father' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'father') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end  
-when "its_father"."birth_date" is null then 'not_known'
-when not (
-    "its_father"."birth_date" is null
-    or 'birth_date' <> all (coalesce("conflict_father".attributes, '{}'))
-    or coalesce(truth.origin("its_father".provenance, 'birth_date') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (26, case 
-when "person"."mother" is null then 'not_known'
-when not (
-    "person"."mother" is null
-    or 'mother' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'mother') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end), (27, case when "its_mother".person_key is null then case when (
-    "person"."mother" is null
-    or 'mother' <> all (coalesce("conflict".attributes, '{}'))
-    or coalesce(truth.origin("person".provenance, 'mother') ->> 'rule' = 'authority', false)
-) then 'relative_unknown' else 'conflicting' end  
-when "its_mother"."birth_date" is null then 'not_known'
-when not (
-    "its_mother"."birth_date" is null
-    or 'birth_date' <> all (coalesce("conflict_mother".attributes, '{}'))
-    or coalesce(truth.origin("its_mother".provenance, 'birth_date') ->> 'rule' = 'authority', false)
-) then 'conflicting'
-when false then 'too_old'
-else 'filled'
- end)) as question (number, answer)
+cross join lateral (values (0, (
+share.value_status(
+    true, "person"."full_name" is not null, 'full_name', "person".provenance, "conflict".attributes, NULL
+))::text), (1, (
+share.value_status(
+    true, "person"."birth_date" is not null, 'birth_date', "person".provenance, "conflict".attributes, NULL
+))::text), (2, (
+share.value_status(
+    true, "person"."sex" is not null, 'sex', "person".provenance, "conflict".attributes, NULL
+))::text), (3, (
+share.value_status(
+    true, "person"."personal_id" is not null, 'personal_id', "person".provenance, "conflict".attributes, NULL
+))::text), (4, (
+share.value_status(
+    true, "person"."phone" is not null, 'phone', "person".provenance, "conflict".attributes, '1826 days 21600.000000 seconds'::interval
+))::text), (5, (
+share.value_status(
+    true, "person"."email" is not null, 'email', "person".provenance, "conflict".attributes, '1826 days 21600.000000 seconds'::interval
+))::text), (6, (
+share.value_status(
+    true, "person"."household_head" is not null, 'household_head', "person".provenance, "conflict".attributes, NULL
+))::text), (7, (
+share.value_status(
+    true, "person"."relation_to_head" is not null, 'relation_to_head', "person".provenance, "conflict".attributes, NULL
+))::text), (8, (
+share.value_status(
+    true, "person"."permanent_address" is not null, 'permanent_address', "person".provenance, "conflict".attributes, NULL
+))::text), (9, (
+share.value_status(
+    true, "person"."current_address" is not null, 'current_address', "person".provenance, "conflict".attributes, NULL
+))::text), (10, case when kept."kept_10" then 'paper' else 'citizen_provides' end), (11, (
+share.value_status(
+    true, "person"."id_card" is not null, 'id_card', "person".provenance, "conflict".attributes, NULL
+))::text), (12, (
+share.value_status(
+    true, "person"."ethnicity" is not null, 'ethnicity', "person".provenance, "conflict".attributes, NULL
+))::text), (13, (
+share.value_status(
+    true, "person"."nationality" is not null, 'nationality', "person".provenance, "conflict".attributes, NULL
+))::text), (14, (
+share.value_status(
+    true, "person"."spouse" is not null, 'spouse', "person".provenance, "conflict".attributes, NULL
+))::text), (15, (
+case
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(true, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."birth_date" is not null, 'birth_date', "its_spouse".provenance, "conflict_spouse".attributes, NULL
+))
+end
+)::text), (16, (
+case
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(true, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."ethnicity" is not null, 'ethnicity', "its_spouse".provenance, "conflict_spouse".attributes, NULL
+))
+end
+)::text), (17, (
+case
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(true, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."nationality" is not null, 'nationality', "its_spouse".provenance, "conflict_spouse".attributes, NULL
+))
+end
+)::text), (18, (
+case
+    when "its_spouse".person_key is null then share.unfound_status(person."spouse" is not null, 'spouse', person.provenance, conflict.attributes)
+    else share.relative_status(false, "its_spouse".life_status, 
+share.value_status(
+    true, "its_spouse"."permanent_address" is not null, 'permanent_address', "its_spouse".provenance, "conflict_spouse".attributes, NULL
+))
+end
+)::text), (19, (
+share.value_status(
+    true, "person"."hometown" is not null, 'hometown', "person".provenance, "conflict".attributes, NULL
+))::text), (20, case when kept."kept_20" then 'paper' else 'citizen_provides' end), (21, (
+share.value_status(
+    true, "person"."other_name" is not null, 'other_name', "person".provenance, "conflict".attributes, NULL
+))::text), (22, (
+share.value_status(
+    true, "person"."birth_place" is not null, 'birth_place', "person".provenance, "conflict".attributes, NULL
+))::text), (23, (
+share.value_status(
+    true, "person"."temporary_address" is not null, 'temporary_address', "person".provenance, "conflict".attributes, NULL
+))::text), (24, (
+share.value_status(
+    true, "person"."father" is not null, 'father', "person".provenance, "conflict".attributes, NULL
+))::text), (25, (
+case
+    when "its_father".person_key is null then share.unfound_status(person."father" is not null, 'father', person.provenance, conflict.attributes)
+    else share.relative_status(true, "its_father".life_status, 
+share.value_status(
+    true, "its_father"."birth_date" is not null, 'birth_date', "its_father".provenance, "conflict_father".attributes, NULL
+))
+end
+)::text), (26, (
+share.value_status(
+    true, "person"."mother" is not null, 'mother', "person".provenance, "conflict".attributes, NULL
+))::text), (27, (
+case
+    when "its_mother".person_key is null then share.unfound_status(person."mother" is not null, 'mother', person.provenance, conflict.attributes)
+    else share.relative_status(true, "its_mother".life_status, 
+share.value_status(
+    true, "its_mother"."birth_date" is not null, 'birth_date', "its_mother".provenance, "conflict_mother".attributes, NULL
+))
+end
+)::text)) as question (number, answer)
 group by 1, 2
