@@ -82,10 +82,14 @@ def _check_name(name: str, draft: Draft) -> None:
     try:
         Connector.model_validate(content | {"streams": streams})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        advice = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"no connector can be written for {name!r}: {place}: {advice}") from None
+        raise ConfigError(f"no connector can be written for {name!r}: {first_fault(error)}") from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the place of a connector's first fault, and what to write instead."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _files(settings: Settings, name: str, draft: Draft) -> Iterator[tuple[Path, bytes]]:

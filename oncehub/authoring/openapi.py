@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from pydantic import ValidationError
 
-from oncehub.authoring.draft import DELETIONS_ASKED, Draft, StreamDraft
-from oncehub.authoring.parameters import asked_changes, asked_pages, fixed_query
+from oncehub.authoring.draft import DELETIONS_ASKED, Draft, StreamDraft, first_fault
+from oncehub.authoring.parameters import asked_changes, asked_pages, fixed_headers, fixed_query, kinds_of
 from oncehub.authoring.proposal import plain_name
+from oncehub.config.connector import Connector
 from oncehub.config.documents import parse_yaml
+from oncehub.config.syntax.paths import path_through
+from oncehub.connect.checks import check_connector
 from oncehub.errors import ConfigError
 from oncehub.files import check_levels, read_bounded
 from oncehub.normalize.contract.contract import Node
@@ -198,18 +202,36 @@ def draft_from_openapi(path: Path) -> Draft:
     streams: dict[str, StreamDraft] = {}
     left: list[str] = []
     for url, operation in description.listings():
+        name = _name(url, streams)
         draft = _stream(description, url, operation, streams)
         if draft is None:
-            left.append(url)
+            left.append(f"not a list of records: GET {url}")
+        elif fault := _fault({**streams, name: draft}, name):
+            left.append(f"left out: GET {url}: {fault}")
         else:
-            streams[_name(url, streams)] = draft
+            streams[name] = draft
     if not streams:
         raise ConfigError(f"{path}: no GET returns a list of objects; begin with a template instead")
     notes = [f"From {path.name}. A remark marks what was guessed; `oncehub connector check` tries it."]
     notes += [f"auth: {remark}"] if remark else []
-    notes += [f"not a list of records: GET {url}" for url in left]
+    notes += left
     notes.append(DELETIONS_ASKED)
     return Draft(description.title, auth, streams, notes)
+
+
+def _fault(streams: dict[str, StreamDraft], name: str) -> str | None:
+    """Return why the last of some streams cannot stand in a connector, if it cannot."""
+    settings = {stream: each.settings for stream, each in streams.items()}
+    needed = {name, settings[name].get("parent", {}).get("stream")}
+    content = {"source": "described", "title": "-", "schedule": "0 3 * * *", "auth": {"kind": "none"}}
+    chosen = {stream: each for stream, each in settings.items() if stream in needed}
+    try:
+        check_connector(Connector.model_validate(content | {"streams": chosen}))
+    except ValidationError as error:
+        return first_fault(error)
+    except ConfigError as error:
+        return str(error).splitlines()[0].partition(": ")[2]
+    return None
 
 
 def _content(path: Path) -> Node:
@@ -234,11 +256,14 @@ def _stream(
     records, item = found
     contract = {"$schema": "https://json-schema.org/draft/2020-12/schema", **description.plain(item)}
     parameters = [description.follow(each) for each in description.sequence(operation, "parameters")]
-    queries = {
-        str(each["name"]): {**each, "schema": description.follow(each.get("schema", {}))}
-        for each in parameters
-        if each.get("in") == "query" and "name" in each
-    }
+    queries, headers = (
+        {
+            str(each["name"]): {**each, "schema": description.follow(each.get("schema", {}))}
+            for each in parameters
+            if each.get("in") == place and "name" in each
+        }
+        for place in ("query", "header")
+    )
     read: dict[str, Any] = {"format": form, "path": description.base_path() + url}
     read |= {"records": records} if records else {}
     notes: dict[str, str] = {}
@@ -246,7 +271,7 @@ def _stream(
     settings: dict[str, Any] = {"read": read, "pages": pages}
     settings |= _identity(contract, re.findall(r"\{([^}]+)\}", url), notes)
     settings |= asked_changes(queries, notes)
-    read |= fixed_query(queries, settings)
+    read |= fixed_query(queries, settings) | fixed_headers(headers)
     settings |= _parent(description.base_path() + url, read, contract, streams, notes)
     return StreamDraft(settings, contract, notes)
 
@@ -279,16 +304,23 @@ def _records(description: Description, answer: Node, depth: int = 0) -> tuple[st
 
 def _identity(contract: Node, of_parent: list[str], notes: dict[str, str]) -> dict[str, Any]:
     """Return `key` and `updated`, guessed by names and types; a parent's key is not a child's."""
-    fields: dict[str, Node] = contract.get("properties", {})
-    own = [name for name in contract.get("required", fields) if name not in of_parent]
+    everything: dict[str, Node] = contract.get("properties", {})
+    lists = {"object", "array"}
+    fields = {name: part for name, part in everything.items() if not kinds_of(part) & lists} or everything
+    own = [name for name in contract.get("required", fields) if name not in of_parent and name in fields]
     keys = sorted(own or fields, key=lambda name: _rank(name, _KEY_NAMES))
     times = [name for name, part in fields.items() if part.get("format") == "date-time"]
-    dated = sorted(times or fields, key=lambda name: _rank(name, _TIME_NAMES))
+    texts = [name for name, part in fields.items() if "string" in kinds_of(part)]
+    dated = sorted(times or texts or fields, key=lambda name: _rank(name, _TIME_NAMES))
     notes["key"] = "guessed: the fields that together name a record"
     notes["updated"] = "guessed: when the source stated the record"
     return {
-        "key": keys[:1] or ["id"],
-        "updated": {"field": (dated or ["updatedAt"])[0], "format": "iso8601", "zone": "Asia/Ho_Chi_Minh"},
+        "key": [path_through(name) for name in keys[:1]] or ["id"],
+        "updated": {
+            "field": path_through((dated or ["updatedAt"])[0]),
+            "format": "iso8601",
+            "zone": "Asia/Ho_Chi_Minh",
+        },
     }
 
 
@@ -312,14 +344,16 @@ def _parent(
     taken = {re.sub(r"\W", "_", name).lower(): name for name in names}
     for plain, name in taken.items():
         read["path"] = str(read["path"]).replace(f"{{{name}}}", f"{{{plain}}}")
+    fields = streams[parent].contract.get("properties", {}) if parent else {}
     key = streams[parent].settings["key"][0] if parent else "id"
     contract.setdefault("properties", {})["parent"] = {
         "type": "object",
         "required": list(taken),
         "properties": {plain: {"type": ["string", "integer"]} for plain in taken},
     }
+    take = {plain: path_through(name) if name in fields else key for plain, name in taken.items()}
     notes["parent"] = "guessed: the stream and field whose value stands in the path"
-    return {"parent": {"stream": parent or "parents", "take": dict.fromkeys(taken, key)}}
+    return {"parent": {"stream": parent or "parents", "take": take}}
 
 
 def _name(url: str, taken: dict[str, StreamDraft]) -> str:

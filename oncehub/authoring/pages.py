@@ -18,6 +18,7 @@ from oncehub.config.entities import load_entities
 from oncehub.config.mapping import FieldRule, StreamMapping
 from oncehub.config.quantities import in_words
 from oncehub.config.reading import Folder, Read
+from oncehub.config.syntax.paths import first_name
 from oncehub.normalize.contract.contract import Contract, load_contract
 from oncehub.settings import Settings
 
@@ -37,8 +38,8 @@ def connector_page(settings: Settings, connector: Connector) -> str:
         f"At most {in_words(connector.limits.requests)} and {connector.limits.concurrency} at a time; a"
         f" request times out after {in_words(connector.limits.timeout)}.",
     ]
-    if connector.plugin:
-        lines.append(f"`connector.py` replaces its {connector.plugin}.")
+    if connector.plugins:
+        lines.append(f"`connector.py` replaces its {' and '.join(connector.plugins)}.")
     for name, stream in connector.landed.items():
         lines += ["", f"## {name}", "", *_stream(settings, connector, name, stream)]
     return "\n".join(lines) + "\n"
@@ -67,6 +68,7 @@ def _auth(connector: Connector) -> str:
         "hmac": "a signature of every request (HMAC-SHA256)",
         "http_signature": "a signature of every request (RFC 9421)",
         "mutual_tls": "a client certificate",
+        "username_token": "a WS-Security UsernameToken in every envelope",
     }
     return words[connector.auth.kind]
 
@@ -154,7 +156,7 @@ def _deletes(stream: Stream) -> str:
         case TombstoneStream(read=read):
             return f"listed apart, from {_read(read)}"
         case flagged:
-            return f"`{flagged.field}` = `{flagged.equals}`"
+            return f"`{flagged.field}` " + ("is there" if flagged.equals is None else f"= `{flagged.equals}`")
 
 
 def _fields(names: tuple[str, ...]) -> str:
@@ -187,7 +189,7 @@ def _unread(contract: Contract, mapping: StreamMapping, stream: Stream | Submitt
         for rule in mapped.attributes.values():
             paths = rule.join or ((rule.source,) if isinstance(rule.source, str) else rule.source or ())
             read |= {*paths} | ({rule.if_present} if rule.if_present else set())
-    roots = {path.partition(".")[0] for path in read if path}
+    roots = {first_name(path) for path in read if path}
     left = [name for name in contract.schema.get("properties", {}) if name not in roots]
     if left:
         yield f"\nNot read: {_fields(tuple(left))}."

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from oncehub.authoring.proposal import plain_name
+from oncehub.config.reading import SECRET_HEADERS
 from oncehub.normalize.contract.contract import Node
 
 Queries = dict[str, Node]
@@ -40,7 +41,17 @@ _UNTIL: Final = (
 )
 _NEXT: Final = ("next", "nexttoken", "nextcursor", "nextpagetoken", "tieptheo", "cursor", "continuationtoken")
 _NEXT_URL: Final = ("next", "nexturl", "nextlink", "nexthref")
-_TOTAL: Final = ("total", "totalcount", "totalitems", "totalrecords", "tong", "tongso", "count")
+_TOTAL: Final = (
+    "total",
+    "totalcount",
+    "totalitems",
+    "totalrecords",
+    "totalentries",
+    "totalelements",
+    "tong",
+    "tongso",
+    "count",
+)
 _LARGEST: Final = 1000
 
 
@@ -87,6 +98,16 @@ def fixed_query(queries: Queries, settings: dict[str, Any]) -> dict[str, Any]:
     return {"query": needed} if needed else {}
 
 
+def fixed_headers(headers: Queries) -> dict[str, Any]:
+    """Return `headers` of the required parameters that are headers, but for credentials."""
+    needed = {
+        name: str(_example(each))
+        for name, each in headers.items()
+        if each.get("required") and name.lower() not in SECRET_HEADERS
+    }
+    return {"headers": needed} if needed else {}
+
+
 def _kind(queries: Queries, answer: Node) -> dict[str, Any]:
     if (cursor := _named(queries, _CURSOR)) and (after := _place(answer, _NEXT, "string")):
         return {"kind": "cursor", "parameter": cursor, "next": after}
@@ -117,7 +138,7 @@ def _place(answer: Node, hints: tuple[str, ...], kind: str) -> str | None:
     found = {
         plain_name(path.rpartition(".")[2]): path
         for path, part in reversed(list(_fields(answer)))
-        if kind in _kinds(part)
+        if kind in kinds_of(part)
     }
     return next((found[hint] for hint in hints if hint in found), None)
 
@@ -129,6 +150,7 @@ def _fields(node: Node, path: str = "", depth: int = 0) -> Iterator[tuple[str, N
             yield from _fields(part, f"{path}{name}.", depth + 1)
 
 
-def _kinds(part: Node) -> set[str]:
+def kinds_of(part: Node) -> set[str]:
+    """Return the JSON types that a schema states."""
     stated = part.get("type", [])
     return {stated} if isinstance(stated, str) else set(stated)

@@ -14,6 +14,7 @@ import yaml
 from oncehub.authoring.trial import Trial
 from oncehub.config.entities import load_entities, qualified
 from oncehub.config.mapping import FieldRule, StreamMapping, Transform
+from oncehub.config.syntax.paths import path_through, steps_of
 from oncehub.normalize.contract.contract import Contract, Node
 from oncehub.normalize.mapping import code_lists
 from oncehub.settings import Settings
@@ -84,7 +85,7 @@ class Namesakes:
 
     def proposals(self, path: str, values: Sequence[Any]) -> Iterator[Proposal]:
         """Yield the targets of fields of this name in other mappings, with rules fitted to the values."""
-        parts = path.split(".")
+        parts = [step for step in steps_of(path) if isinstance(step, str)]
         for depth in range(len(parts), 0, -1):
             for target, rule in self._rules.get(plain_name(".".join(parts[-depth:])), ()):
                 yield self._suited(path, target, rule, values)
@@ -223,14 +224,14 @@ def stated_fields(contract: Contract, records: Sequence[Any]) -> Iterator[tuple[
         if len(kinds) != 1 or kinds == {"array"}:
             continue
         stated = [_at(record, path) for record in records]
-        yield ".".join(path), [value for value in stated if value not in (None, "")]
+        yield path_through(*path), [value for value in stated if value not in (None, "")]
 
 
 def list_fields(contract: Contract) -> Iterator[str]:
     """Yield the path of every list of the contract that is not inside another."""
     for path, kinds in _leaves(contract, contract.schema, ()):
         if kinds == {"array"}:
-            yield ".".join(path)
+            yield path_through(*path)
 
 
 def _leaves(

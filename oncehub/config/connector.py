@@ -288,13 +288,16 @@ class Stream(_Records):
             raise ValueError("children of changed parents are read whole; remove changes, or write of: all")
 
 
+Plugin = Literal["paginator", "signer", "reader"]
+
+
 class Connector(Document):
     """How to read one source.
 
     Attributes:
         source: its name; equals the folder's name.
         schedule: cron expression, Vietnam time.
-        plugin: the one step of reading that `connector.py` beside this file replaces.
+        plugin: the step of reading, or the list of steps, that `connector.py` beside this file replaces.
         streams: what is read.
         submitted: streams whose records are submitted, e.g. the answers of a form.
     """
@@ -306,9 +309,14 @@ class Connector(Document):
     ]
     auth: Auth
     limits: Limits = Limits()
-    plugin: Literal["paginator", "signer", "reader"] | None = None
+    plugin: Plugin | Annotated[tuple[Plugin, ...], Field(min_length=1)] | None = None
     streams: Annotated[dict[Name, Stream], Field(min_length=1)]
     submitted: dict[Name, Submitted] = Field(default_factory=dict)
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """All steps that `connector.py` replaces."""
+        return (self.plugin,) if isinstance(self.plugin, str) else self.plugin or ()
 
     @property
     def landed(self) -> dict[str, Stream | Submitted]:

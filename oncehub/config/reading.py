@@ -23,7 +23,7 @@ ElementPath = Annotated[
 ]
 """Path of XML elements below the root, e.g. `DanhSach/Nguoi`; a prefix is one of `namespaces`."""
 
-_SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization"}
+SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization"}
 
 
 class InHeader(Section):
@@ -99,7 +99,7 @@ class _Location(Section):
             raise ValueError("a folder takes no listing, query or headers")
         if self.in_files and (self.body is not None or self.errors is not None):
             raise ValueError("files take no body or errors")
-        if secret := sorted(_SECRET_HEADERS & {name.lower() for name in self.headers}):
+        if secret := sorted(SECRET_HEADERS & {name.lower() for name in self.headers}):
             raise ValueError(f"the header {secret[0]} is a credential; it belongs to auth and the connection")
         return self
 

@@ -34,7 +34,7 @@ def check_connector(connector: Connector) -> None:
     """
     for keys, place in places(connector):
         faults = [
-            *_faults(place.read, place.pages, own_reader=connector.plugin == "reader"),
+            *_faults(place.read, place.pages, own_reader="reader" in connector.plugins),
             *_parameter_faults(place, _changes_of(connector, keys)),
             *_placeholder_faults(place, _changes_of(connector, keys)),
         ]

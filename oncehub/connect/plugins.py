@@ -1,4 +1,4 @@
-"""Plugins: the one step of reading a source that `connector.py` beside its `connector.yaml` may replace.
+"""Plugins: the steps of reading a source that `connector.py` beside its `connector.yaml` may replace.
 
 | `plugin:` | function in `connector.py` | replaces |
 | --- | --- | --- |
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -86,15 +86,14 @@ class Plugins:
 
 
 def load_plugin(connector: Connector) -> Plugins:
-    """Load the plugin that a connector names.
+    """Load the plugins that a connector names.
 
     Raises:
         ConfigError: when `connector.py` and `plugin` do not fit each other: one is without the other, the
-            file cannot be loaded, or it defines another function than its plugin's.
+            file cannot be loaded, or it defines other functions than its plugins'.
     """
     path = connector.path.parent / FILE
-    plugin = connector.plugin
-    if plugin is None:
+    if not connector.plugins:
         if path.is_file():
             place = connector.where("source")
             raise ConfigError(
@@ -103,16 +102,17 @@ def load_plugin(connector: Connector) -> Plugins:
         return Plugins()
     if not path.is_file():
         raise ConfigError(f"{connector.where('plugin')}: {FILE} is not there; write it, or remove plugin")
-    name, arguments = _FUNCTIONS[plugin]
-    function = _only_function(_loaded(path, connector.source), path, plugin, name, arguments)
-    guarded = partial(_called, f"{connector.source}: its own {plugin}", function)
-    match plugin:
-        case "signer":
-            return Plugins(sign=guarded)
-        case "paginator":
-            return Plugins(next_page=partial(_checked_next_page, connector.source, guarded))
-        case "reader":
-            return Plugins(reader=guarded)
+    functions = _functions(_loaded(path, connector.source), path, connector.plugins)
+    guarded = {
+        plugin: partial(_called, f"{connector.source}: its own {plugin}", function)
+        for plugin, function in functions.items()
+    }
+    pager = guarded.get("paginator")
+    return Plugins(
+        sign=guarded.get("signer"),
+        next_page=None if pager is None else partial(_checked_next_page, connector.source, pager),
+        reader=guarded.get("reader"),
+    )
 
 
 def _loaded(path: Path, source: str) -> ModuleType:
@@ -128,25 +128,29 @@ def _loaded(path: Path, source: str) -> ModuleType:
     return module
 
 
-def _only_function(
-    module: ModuleType, path: Path, plugin: str, name: str, arguments: int
-) -> Callable[..., Any]:
+def _functions(module: ModuleType, path: Path, plugins: Collection[str]) -> dict[str, Callable[..., Any]]:
+    """Return the functions of a file, by kind of plugin; it has those of the plugins named, and no others."""
+    wanted = {plugin: _FUNCTIONS[plugin] for plugin in plugins}
     public = [
         each
         for each, function in vars(module).items()
         if inspect.isfunction(function) and function.__module__ == module.__name__ and each[0] != "_"
     ]
-    if public != [name]:
+    names = [name for name, _ in wanted.values()]
+    if sorted(public) != sorted(names):
         raise ConfigError(
-            f"{path}: plugin: {plugin} needs the function {name} and no other;"
+            f"{path}: plugin: {', '.join(wanted)} needs the function {' and '.join(names)} and no other;"
             f" here {'is ' + ', '.join(public) if public else 'is none'}; begin the names of others with _"
         )
-    function = cast(Callable[..., Any], getattr(module, name))
-    try:
-        inspect.signature(function).bind(*range(arguments))
-    except TypeError:
-        raise ConfigError(f"{path}: {name} must take {arguments} arguments") from None
-    return function
+    functions = {
+        plugin: cast(Callable[..., Any], getattr(module, name)) for plugin, (name, _) in wanted.items()
+    }
+    for plugin, (name, arguments) in wanted.items():
+        try:
+            inspect.signature(functions[plugin]).bind(*range(arguments))
+        except TypeError:
+            raise ConfigError(f"{path}: {name} must take {arguments} arguments") from None
+    return functions
 
 
 def _called(what: str, function: Callable[..., Any], *arguments: Any) -> Any:

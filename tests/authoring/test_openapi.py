@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import site
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from oncehub.authoring.draft import template, write_draft
 from oncehub.authoring.openapi import draft_from_openapi
 from oncehub.config.catalogue import load_connector
+from oncehub.connect.checks import check_connector
 from oncehub.errors import ConfigError
 from oncehub.normalize.normalizer import load_normalizer
 from oncehub.settings import Settings
@@ -242,4 +244,39 @@ def test_names_in_a_description_that_break_lines_add_nothing_to_the_files(
         line for path in files if path.suffix == ".yaml" for line in path.read_text().splitlines()
     ]
     assert not [line for line in written_lines if line.startswith(("auth: {kind: none}", "evil"))]
-    assert [line for line in written_lines if line.startswith("# not mapped: x evil")]
+    assert [line for line in written_lines if r"x\nevil" in line]
+
+
+SHIPPED = {
+    "airflow/api_fastapi/core_api/openapi/v2-rest-api-generated.yaml": ("dags", 30),
+    "airflow/api_fastapi/core_api/openapi/_private_ui.yaml": ("dags", 8),
+    "airflow/providers/fab/auth_manager/api_fastapi/openapi/v2-fab-auth-manager-generated.yaml": ("users", 3),
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_description_that_others_ship_becomes_a_connector_that_loads(
+    name: str, extendable: Settings
+) -> None:
+    stream, least = SHIPPED[name]
+    [path] = [each for folder in site.getsitepackages() if (each := Path(folder) / name).exists()]
+    draft = draft_from_openapi(path)
+    write_draft(extendable, "shipped", draft)
+    connector = load_connector(extendable, "shipped")
+    check_connector(connector)
+    assert len(connector.streams) >= least
+    assert connector.streams[stream].pages.total == "total_entries"
+    assert all("GET /" in note for note in draft.notes if note.startswith(("left out", "not a list")))
+
+
+def test_a_stream_that_cannot_be_read_is_left_out_with_a_remark_and_headers_are_found(tmp_path: Path) -> None:
+    told = description()
+    listing = told["paths"]["/holders"]["get"]
+    told["paths"]["/zones/{zone}/holders"] = {"get": {"responses": listing["responses"]}}
+    header = {"name": "X-Agency", "in": "header", "required": True, "schema": {"default": "hub"}}
+    secret = {"name": "Authorization", "in": "header", "required": True}
+    listing["parameters"] += [header, secret]
+    draft = draft_from_openapi(written(tmp_path / "api.json", told))
+    assert draft.streams["holders"].settings["read"]["headers"] == {"X-Agency": "hub"}
+    [note] = [each for each in draft.notes if each.startswith("left out: GET /zones/{zone}/holders: ")]
+    assert "must be another stream of this source" in note

@@ -46,7 +46,7 @@ def read(body, headers, connection):
 def with_plugin(connector_of: Make, tmp_path: Path) -> Make:
     """Makes a connector with a `connector.py` beside it."""
 
-    def make(plugin: str | None, text: str | None, stream: dict[str, Any] | None = None) -> Connector:
+    def make(plugin: Any, text: str | None, stream: dict[str, Any] | None = None) -> Connector:
         if text is not None:
             (tmp_path / "connector.py").write_text(text, "utf-8")
         return connector_of(stream, **({} if plugin is None else {"plugin": plugin}))
@@ -271,3 +271,14 @@ def test_a_key_that_is_not_the_banks_lets_nothing_in(
     wrong = Connection(real.host, extra={**real.extra, "jws_public_key": own})
     with pytest.raises(ContractBroken, match="x-jws-signature"):
         list(open_real("banking", wrong).pages("accounts", ALL))
+
+
+def test_several_steps_may_be_replaced(with_plugin: Make, serve: Serve, open_served: Open) -> None:
+    served = serve(lambda asked: Reply(body=b"1\n2", headers={"X-Total": "2"}))
+    connector = with_plugin(
+        ["signer", "reader"], SIGNER + READER, {"pages": {"kind": "none", "total": "total"}}
+    )
+    assert records(open_served(connector, served.host, password="1234")) == [{"id": 1}, {"id": 2}]
+    assert served.asked[0].headers["X-Sum"] == "1234"
+    with pytest.raises(ConfigError, match="signer, reader needs the function sign and read and no other"):
+        load_plugin(with_plugin(["signer", "reader"], SIGNER))

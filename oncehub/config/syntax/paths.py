@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,6 +53,14 @@ def steps_of(path: str) -> tuple[Step, ...]:
     return tuple(_step(path, segment) for segment in query_of(path).segments)
 
 
+def first_name(path: str) -> Step:
+    """Return the name of the field where a path begins; None where it may begin at any."""
+    try:
+        return next(iter(steps_of(path)), None)
+    except ValueError:
+        return None
+
+
 def leads_to_one(path: str) -> bool:
     """Tell whether a path finds one value at most."""
     try:
@@ -60,12 +69,16 @@ def leads_to_one(path: str) -> bool:
         return False
 
 
-def path_of_field(name: str) -> str:
-    """Return the path to a field of this name: a JSONPath where the name is no step of a dotted path."""
-    if _DOTTED.fullmatch(name) and "." not in name and not is_json_path(name):
-        return name
-    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
-    return f"$['{escaped}']"
+def path_through(*names: str) -> str:
+    """Return the path through fields of these names: a JSONPath where one is no step of a dotted path."""
+    if all(_DOTTED.fullmatch(name) and "." not in name for name in names) and not is_json_path(names[0]):
+        return ".".join(names)
+    return "$" + "".join(map(_bracketed, names))
+
+
+def _bracketed(name: str) -> str:
+    plain = re.fullmatch(r"[^'\"\\\x00-\x1f]*", name)
+    return f"['{name}']" if plain else f"[{json.dumps(name, ensure_ascii=False)}]"
 
 
 def _step(path: str, segment: Any) -> Step:

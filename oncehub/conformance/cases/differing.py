@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from oncehub.config.connector import FlagDeletes, SequenceChanges, Stream, TombstoneDeletes
-from oncehub.config.syntax.paths import path_of_field
+from oncehub.config.syntax.paths import path_through
 from oncehub.conformance.readers import ReplayedPages
 from oncehub.conformance.records import with_value, without_value
 from oncehub.conformance.subject import Landed, Subject
@@ -109,9 +109,9 @@ def _field(subject: Subject, *, required: bool) -> str:
     asked = set(contract.schema.get("required", ()))
     fields: Iterable[str] = contract.schema.get("properties", {})
     living = [each.content for each in subject.known().latest.values() if each.lives][:_CHANGED]
-    for field in map(path_of_field, fields):
+    for field in map(path_through, fields):
         types = contract.types(contract.at(field))
-        fits = (field in set(map(path_of_field, asked))) is required and types and "object" not in types
+        fits = (field in set(map(path_through, asked))) is required and types and "object" not in types
         stated = required or all(at(record, field) is not None for record in living)
         if fits and stated and field not in _own_fields(subject.spec):
             return field

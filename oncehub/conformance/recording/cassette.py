@@ -84,7 +84,12 @@ def cassette_path(connector: Connector) -> Path:
 def recorded_connector(connector: Connector) -> Connector:
     """The connector as it reads a recording: no credentials, and answers as its own reader gave them."""
     changed: dict[str, Any] = {"auth": NoAuth(kind="none")}
-    if connector.plugin == "paginator":
+    if "paginator" in connector.plugins:
+        if len(connector.plugins) > 1:
+            place = connector.where("plugin")
+            raise ConfigError(
+                f"{place}: a paginator beside other parts cannot be recorded; test the source itself"
+            )
         return connector.model_copy(update=changed)
     recorded = connector.model_copy(update=changed | {"plugin": None})
     # Beside the file that it names lies no connector.py, which would have to be stated.

@@ -200,7 +200,7 @@ class _Redaction:
         """A value of the query; what a parent or a part of the connector's own put there is replaced."""
         if isinstance(place.pages, CursorPages) and name == place.pages.parameter:
             return self.tokens[value]
-        if names_in(place.read.query.get(name)) or self.connector.plugin == "paginator":
+        if names_in(place.read.query.get(name)) or "paginator" in self.connector.plugins:
             return self.substitutes.known(value) or value
         return value
 
@@ -221,7 +221,7 @@ class _Redaction:
 
     def _form(self, place: Place) -> Read:
         """How the answer is written: what a part of the connector's own reads is written as JSON."""
-        if self.connector.plugin != "reader" or place.read.format == "json":
+        if "reader" not in self.connector.plugins or place.read.format == "json":
             return place.read
         raise ConfigError(f"{self.connector.path}: plugin: reader can be recorded where read.format is json")
 

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from oncehub.config.entities import read_schema
-from oncehub.config.syntax.paths import path_of_field, steps_of
+from oncehub.config.syntax.paths import path_through, steps_of
 from oncehub.errors import ConfigError
 
 Node = dict[str, Any]
@@ -33,7 +33,9 @@ class Contract:
     schema: Node
 
     def resolve(self, node: Node) -> Node:
-        """Follow a `$ref`."""
+        """Follow a `$ref`; a schema that is true or false states nothing of what is in it."""
+        if isinstance(node, bool):
+            return {}
         while reference := node.get("$ref"):
             node = self.schema["$defs"][definition(reference)]
         return node
@@ -84,7 +86,7 @@ class Contract:
 
     def field(self, name: str, node: Node) -> Node:
         """Return the schema of a field of an object by its name, which may be no step of a dotted path."""
-        return self.at(path_of_field(name), node)
+        return self.at(path_through(name), node)
 
     def _item(self, node: Node, done: list[str], path: str) -> Node:
         if "array" not in self.kinds(node):

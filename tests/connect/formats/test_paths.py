@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oncehub.config.reading import Json, NextUrlPages
-from oncehub.config.syntax.paths import path_of_field
+from oncehub.config.syntax.paths import path_through
 from oncehub.connect.formats import Content, PageReader
 from oncehub.connect.formats.paths import all_at, as_one, at
 from oncehub.connect.formats.reported import reported
@@ -48,7 +48,7 @@ def test_several_texts_are_all_found_and_joined() -> None:
 
 @pytest.mark.parametrize("name", ["@odata.etag", "it's", "a b", "$type", "plain", 'x"y', "back\\slash"])
 def test_a_field_of_any_name_has_a_path(name: str) -> None:
-    assert at({name: 1}, path_of_field(name)) == 1
+    assert at({name: 1}, path_through(name)) == 1
 
 
 def page(body: bytes, **read: Any) -> Content:
