@@ -25,7 +25,7 @@ set log_min_error_statement = panic;
 
 create temporary table login (name text, attributes text, variable text, password text);
 insert into login values
-    -- It makes the roles of agreements, and owns whatever is in the hub's database.
+    -- It owns everything in the hub's database.
     ('oncehub', 'createrole', 'ONCEHUB_DATABASE_PASSWORD', :'hub'),
     ('oncehub_api', 'noinherit', 'ONCEHUB_API_DATABASE_PASSWORD', :'api'),
     ('oncehub_signing', 'noinherit', 'ONCEHUB_SIGNING_DATABASE_PASSWORD', :'signing'),
@@ -61,8 +61,15 @@ alter role oncehub_api set log_transaction_sample_rate = 0;
 alter role oncehub_api set log_parameter_max_length = 0;
 alter role oncehub_api set log_parameter_max_length_on_error = 0;
 alter role oncehub_api set log_error_verbosity = terse;
--- The hub sets the passwords of its other logins (`oncehub init`), and lets the API become an agreement's role.
-grant oncehub_api, oncehub_signing to oncehub with admin option, inherit false, set false;
+-- A session of the API keeps no lock for longer, and all of them together leave connections to others.
+alter role oncehub_api set transaction_timeout = '30s';
+select format('alter role oncehub_api connection limit %s', current_setting('max_connections')::integer * 3 / 5)
+where (select rolconnlimit from pg_roles where rolname = 'oncehub_api') = -1
+\gexec
+-- The hub sets the passwords of its other logins (`oncehub init`), and ends transactions of the API that last too
+-- long, which only a role with the API's rights may.
+grant oncehub_signing to oncehub with admin option, inherit false, set false;
+grant oncehub_api to oncehub with admin option, inherit true, set false;
 
 -- Texts are compared byte by byte (docs/decisions/0002-text-folding-in-the-database.md).
 select format(
@@ -75,6 +82,19 @@ revoke connect, temporary on database oncehub, airflow from public;
 grant connect on database oncehub to oncehub_api, oncehub_signing;
 
 \connect oncehub
+-- With these any login could hold up others: by locks of any key, large objects, messages to all sessions or to the
+-- log of changes, snapshots that others keep, and signals to sessions of the same login.
+select format('revoke execute on function %s from public; grant execute on function %1$s to oncehub', oid::regprocedure)
+from pg_proc
+where pronamespace = 'pg_catalog'::regnamespace and (
+    proname ~ '^(pg_(try_)?advisory_|lo_|lo(read|write)$)'
+    or proname in (
+        'pg_cancel_backend', 'pg_export_snapshot', 'pg_logical_emit_message', 'pg_notify', 'pg_terminate_backend'
+    )
+)
+\gexec
+grant execute on function pg_try_advisory_lock(bigint), pg_try_advisory_xact_lock(bigint), pg_advisory_unlock(bigint)
+    to oncehub_signing;
 -- By these the hub notices that it works on a copy of its database. Some administrators revoke them from everybody.
 grant execute on function pg_control_system(), pg_current_wal_lsn(), pg_walfile_name(pg_lsn)
     to oncehub, oncehub_api, oncehub_signing;

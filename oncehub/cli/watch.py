@@ -32,6 +32,7 @@ def watch(
     """Watch the hub until stopped, and tell people what needs them.
 
     It looks once a minute (--every), and tells the addresses of ONCEHUB_NOTIFY what begins, lasts and ends.
+    It also ends transactions of the API's login that last longer than 30 seconds.
     """
     settings = load_settings()
     if once:
@@ -39,7 +40,9 @@ def watch(
 
         raise typer.Exit(report_alarms(settings))
     with needs_extra("watch"):
+        from oncehub.store.overlong import OverlongTransactions
         from oncehub.watch.exporter import serve_figures
+        from oncehub.watch.guard import guarding
         from oncehub.watch.notifier import ADDRESSES, Notifier
         from oncehub.watch.watchdog import Watchdog
 
@@ -58,7 +61,7 @@ def watch(
     watchdog = Watchdog(settings, notifier)
     first = watchdog.look()
     serving = serve_figures(host, port, lambda: watchdog.figures) if port else nullcontext()
-    with serving:
+    with serving, guarding(settings, OverlongTransactions()):
         sys.stdout.write(f"watching; {_recipients(notifier.addresses)}")
         sys.stdout.write(f"; figures at http://{host}:{port}/metrics\n" if port else "\n")
         sys.stdout.write("".join(f"not watched: {each}\n" for each in first.unwatched))

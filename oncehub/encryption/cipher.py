@@ -20,11 +20,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from oncehub.encryption.data_keys import read_data_keys
 from oncehub.encryption.key_ring import derived, load_key_ring
-from oncehub.encryption.known_keys import known_ring
+from oncehub.encryption.known_keys import required_ring
 from oncehub.errors import DecryptionFailed, KeyMissing, RunBusy
 from oncehub.store.connection import Connection, Cursor
 
 _BLOCK: Final = 16
+# The lock of `hub.use_keys`.
 _LOCK: Final = "keys in use"
 _END: Final = b"\x80"
 _SIV_KEY_BYTES: Final = 64
@@ -152,8 +153,8 @@ def use_keys(cursor: Cursor, home: Path) -> Ciphers:
     Raises:
         KeyMissing: when the ring lacks a key that the hub has used.
     """
-    cursor.execute("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_LOCK,))
-    known_ring(cursor, home)
+    cursor.execute("select hub.use_keys()")
+    required_ring(cursor, home)
     return load_ciphers(home, cursor.connection)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -37,7 +37,8 @@ _ON_PURPOSE: Final[Mapping[Use, str]] = {
 _NOTE: Final = """
 insert into hub.key (use, id, fingerprint)
 select %(use)s, %(id)s, %(fingerprint)s
-where pg_try_advisory_xact_lock(hashtextextended('oncehub key ' || %(fingerprint)s, 0))
+where not exists (select from hub.key where use = %(use)s and fingerprint = %(fingerprint)s)
+    and pg_try_advisory_xact_lock(hashtextextended('oncehub key ' || %(fingerprint)s, 0))
 on conflict do nothing
 """
 
@@ -92,16 +93,24 @@ def known_ring(cursor: Cursor, home: Path) -> KeyRing:
     """Return the key ring; note its primary key in the transaction.
 
     Raises:
+        KeyMissing, ConfigError: see `required_ring`.
+    """
+    ring = required_ring(cursor, home)
+    _note(cursor, "data", ring.primary, ring.keys[ring.primary])
+    return ring
+
+
+def required_ring(cursor: Cursor, home: Path) -> KeyRing:
+    """Return the key ring, once it has all keys of it that the database knows.
+
+    Raises:
         KeyMissing: when there is none, or it lacks a key that the database knows.
         ConfigError: see `load_key_ring`.
     """
     ring = load_key_ring(home) if ring_is_given(home) else None
     given = {ring.primary: ring.keys[ring.primary], **ring.keys} if ring else {}
-    place = ring.place if ring else ring_place(home)
-    known = _require(cursor, "data", given, place)
-    ring = ring or load_key_ring(home)
-    _note(cursor, "data", ring.primary, ring.keys[ring.primary], known)
-    return ring
+    _require(cursor, "data", given, ring.place if ring else ring_place(home))
+    return ring or load_key_ring(home)
 
 
 def known_key(
@@ -125,12 +134,27 @@ def known_key(
         KeyMissing: when it is not given, or is another one than the database knows.
         ConfigError: when it is malformed.
     """
-    given = [key for key in (given_key(use, home), *former) if key]
-    present = {_short(key): key for key in given}
-    known = [] if replace else _require(cursor, use, present, key_place(use, home))
-    key = symmetric_key(use, home)
-    _note(cursor, use, _short(key), key, known)
+    key = symmetric_key(use, home) if replace else required_key(cursor, use, home, former=former)
+    _note(cursor, use, _short(key), key)
     return key
+
+
+def required_key(
+    cursor: Cursor,
+    use: Literal["pseudonym", "signing", "token", "request"],
+    home: Path,
+    *,
+    former: Sequence[bytes] = (),
+) -> bytes:
+    """Return a key, once it or a former one of its use is what the database knows; see `known_key`.
+
+    Raises:
+        KeyMissing: when it is not given, or is another one than the database knows.
+        ConfigError: when it is malformed.
+    """
+    given = [key for key in (given_key(use, home), *former) if key]
+    _require(cursor, use, {_short(key): key for key in given}, key_place(use, home))
+    return symmetric_key(use, home)
 
 
 def forget_key(cursor: Cursor, key: bytes) -> None:
@@ -143,8 +167,8 @@ def fingerprint(key: bytes) -> str:
     return hmac.digest(key, b"oncehub key fingerprint", hashlib.sha256).hex()
 
 
-def _require(cursor: Cursor, use: Use, given: Mapping[str, bytes], place: str) -> Collection[str]:
-    """Check that all known keys of a use are given, or of signing one; return their fingerprints."""
+def _require(cursor: Cursor, use: Use, given: Mapping[str, bytes], place: str) -> None:
+    """Check that all known keys of a use are given, or of signing one."""
     cursor.execute(_KNOWN, (use,))
     known: dict[str, str] = {each: name for name, each in cursor.fetchall()}
     missing = known.keys() - {fingerprint(key) for key in given.values()}
@@ -156,12 +180,10 @@ def _require(cursor: Cursor, use: Use, given: Mapping[str, bytes], place: str) -
             "keys are another hub's. Put it back from your copy; nothing is lost, and no new key was made "
             f"(docs/operations/encryption-and-retention.md){_ON_PURPOSE[use]}"
         )
-    return known.keys()
 
 
-def _note(cursor: Cursor, use: Use, name: str, key: bytes, known: Collection[str]) -> None:
-    if fingerprint(key) not in known:
-        cursor.execute(_NOTE, {"use": use, "id": name, "fingerprint": fingerprint(key)})
+def _note(cursor: Cursor, use: Use, name: str, key: bytes) -> None:
+    cursor.execute(_NOTE, {"use": use, "id": name, "fingerprint": fingerprint(key)})
 
 
 def _short(key: bytes) -> str:

@@ -10,9 +10,9 @@ from psycopg2.extras import RealDictCursor
 
 from oncehub.config.agreements import Agreement
 from oncehub.store.connection import Connection
+from oncehub.store.overlong import API_ROLE
 
-API_ROLE = "oncehub_api"
-"""The API's login: it reads no person, and calls functions that answer to proven requests."""
+__all__ = ["API_ROLE", "ENTITLED", "rows_as", "schemas_for"]
 
 ENTITLED = "entitled"
 """The schema of what a request that is open may read and write; see `store/routines/entitled/`."""

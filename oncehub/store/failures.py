@@ -130,6 +130,6 @@ def why_not_connected(error: psycopg2.OperationalError) -> str:
     """
     message = str(error)
     if said := re.search(r"FATAL:\s+(.+)", message):
-        busy = re.search("too many clients|connection slots", said[1])
+        busy = re.search("too many (clients|connections)|connection slots", said[1])
         return f"{said[1]}; end other sessions or raise max_connections" if busy else said[1]
     return next((reason for sign, reason in _REASONS.items() if sign in message), "no connection")

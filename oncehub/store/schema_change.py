@@ -15,12 +15,13 @@ import psycopg2.errors
 
 from oncehub.errors import StoreUnavailable
 from oncehub.store.connection import Connection, Cursor
+from oncehub.store.overlong import OverlongTransactions
 
 T = TypeVar("T")
 
 _READERS: Final = "hashtextextended('oncehub readers', 0)"
 
-READ: Final = f"select pg_advisory_xact_lock_shared({_READERS})"
+READ: Final = "select hub.begin_reading()"
 """The statement that begins each transaction of the API: a change of schema is before it or after it."""
 
 LONGEST_WAIT_SECONDS: Final = 120.0
@@ -63,6 +64,7 @@ def change_schema(connection: Connection, change: Callable[[Cursor], T]) -> T:
         StoreUnavailable: another session holds a lock for `LONGEST_WAIT_SECONDS`; the message names sessions.
     """
     give_up = time.monotonic() + LONGEST_WAIT_SECONDS
+    overlong = OverlongTransactions()
     beside_another_hub = 0
     while True:
         try:
@@ -75,6 +77,7 @@ def change_schema(connection: Connection, change: Callable[[Cursor], T]) -> T:
                     "others use what is to be changed in the database, and nothing was changed; the oldest "
                     f"transactions: {_others(connection)}. Wait for them or stop them, then run it again"
                 ) from None
+            overlong.end(connection)
         except _OTHER_HUB:
             beside_another_hub += 1
             if beside_another_hub == _ATTEMPTS_BESIDE_ANOTHER_HUB:

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg2
@@ -19,6 +20,8 @@ from oncehub.errors import StoreOutdated
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.share.access.database_access import apply_agreements
+from oncehub.store.connection import connect
+from oncehub.store.overlong import OverlongTransactions
 from oncehub.store.server import start_embedded, stop_embedded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +95,12 @@ def test_the_hub_lives_over_logins_that_are_no_superusers_and_cannot_reach_each_
     assert initialise(settings, make_keys=False) == []
     apply_agreements(settings)
     open_hub(settings).database.close()
+    with (
+        closing(connect(str(settings.api_database_url))) as attacker,
+        closing(connect(str(settings.database_url))) as own,
+    ):
+        attacker.cursor().execute("set transaction_timeout = 0")
+        assert OverlongTransactions(timedelta(0)).end(own) == 1
     with (
         closing(psycopg2.connect(server())) as administrator,
         administrator,

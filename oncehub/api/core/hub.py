@@ -23,7 +23,7 @@ from oncehub.config.catalogue import load_rules
 from oncehub.config.entities import Attribute, Entity, load_entities
 from oncehub.config.privacy import DeadlineRules
 from oncehub.config.procedures import Procedure
-from oncehub.encryption.known_keys import known_key, known_ring
+from oncehub.encryption.known_keys import required_key, required_ring
 from oncehub.encryption.secrets import symmetric_key
 from oncehub.errors import NotAuthenticated
 from oncehub.settings import Settings
@@ -32,7 +32,7 @@ from oncehub.share.access.database_access import (
     encrypted_attributes,
     require_database_access,
 )
-from oncehub.share.access.login_settings import require_hidden_statements
+from oncehub.share.access.login_settings import require_login_settings
 from oncehub.share.access.rights import require_rights
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.procedures import load_procedures
@@ -123,10 +123,10 @@ def open_hub(settings: Settings) -> Hub:
             require_own(connection)
         require_database_access(connection, agreements, encrypted_attributes(settings))
         require_rights(connection)
-        require_hidden_statements(connection)
+        require_login_settings(connection)
         with connection, connection.cursor() as cursor:
-            known_ring(cursor, settings.home)
-            key = known_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
+            required_ring(cursor, settings.home)
+            key = required_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
         token_keys = load_token_keys(settings.home, connection)
         proof_keys = ProofKeys(symmetric_key("request", settings.home), key)
         require_proof_keys(connection, proof_keys)

@@ -19,7 +19,7 @@ from oncehub.encryption.field_values import sensitive_of
 from oncehub.errors import StoreOutdated
 from oncehub.settings import Settings
 from oncehub.share.access.entitlements import entitlement, match_entitlements
-from oncehub.share.access.login_settings import hide_statements
+from oncehub.share.access.login_settings import settle_login
 from oncehub.share.access.rights import require_rights, restore_rights
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.request_proofs import put_request_key
@@ -66,7 +66,7 @@ def match_agreements(
 ) -> list[str]:
     """Do as `build_database_access` in the transaction of a change of schema, see `change_schema`."""
     _close_to_public(cursor)
-    hide_statements(cursor)
+    settle_login(cursor)
     return match_entitlements(cursor, agreements, encrypted) + restore_rights(cursor)
 
 

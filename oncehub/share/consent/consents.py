@@ -117,15 +117,6 @@ def consent_terms(agreement: Agreement) -> dict[str, str]:
     return {"agreement": agreement.name, "agency": agreement.agency.id, "purpose": agreement.purpose}
 
 
-def lock_consents(connection: Connection, agreement: Agreement) -> None:
-    """Lock consents to an agreement against withdrawal until the caller's transaction ends.
-
-    What the transaction reads of them after this is what holds when it answers.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("select share.lock_consents(%s)", (agreement.name,))
-
-
 def record_consent(
     connection: Connection,
     agreement: Agreement,

@@ -19,7 +19,7 @@ from oncehub.settings import Settings
 from oncehub.share.agreements.catalogue import load_agreements
 from oncehub.share.agreements.permissions import today
 from oncehub.share.agreements.population import population_condition
-from oncehub.share.consent.consents import consent_terms, lock_consents
+from oncehub.share.consent.consents import consent_terms
 from oncehub.share.delivery import gap_free_sequence as delivery
 from oncehub.share.delivery.consumer_offsets import Published
 from oncehub.share.delivery.gap_free_sequence import (
@@ -157,8 +157,6 @@ def read_changes(connection: Connection, agreement: Agreement, start: Start, key
         OutOfSequence: when the consumer cannot have the lines up to `start`.
     """
     feed = agreement.feed or ""
-    if agreement.needs_consent:
-        lock_consents(connection, agreement)
 
     def line(row: Mapping[str, Any]) -> dict[str, Any]:
         cut = decrypted_line(within(row["line"], set(row["names"]) & set(agreement.attributes)))

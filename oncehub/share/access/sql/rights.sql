@@ -1,5 +1,6 @@
 -- What roles other than the owners may do in this database, as `grant` words it: a row each. What everybody
--- has of a server's own objects since it was made is left out, and functions that lend nobody's rights.
+-- has of a server's own objects since it was made is left out, but for functions with which any login could
+-- hold up others; and so are functions that lend nobody's rights.
 with hub_login as (
     select oid, rolname from pg_roles where rolname in ('oncehub_api', 'oncehub_signing')
 ),
@@ -38,6 +39,19 @@ object as (
     select 'pg_parameter_acl'::regclass, p.oid, null, 10, p.paracl, format('parameter %I', p.parname)
     from pg_parameter_acl as p
 ),
+-- By locks of any key, large objects, messages to all sessions and to the log of changes, snapshots that
+-- others keep, and signals to sessions of the same login.
+holding as (
+    select p.oid
+    from pg_proc as p
+    where p.pronamespace = 'pg_catalog'::regnamespace and (
+            p.proname ~ '^(pg_(try_)?advisory_|lo_|lo(read|write)$)'
+            or p.proname in (
+                'pg_cancel_backend', 'pg_export_snapshot', 'pg_logical_emit_message', 'pg_notify',
+                'pg_terminate_backend'
+            )
+        )
+),
 given as (
     select
         object.class, object.oid, object.schema, object.owner, object.name, a.grantee, a.privilege_type,
@@ -67,12 +81,17 @@ wording as (
         ) as right
     from given left join pg_namespace as n on n.oid = given.schema
     where given.grantee <> given.owner and given.grantee <> (select oid from owner)
-        and not exists (
-            select from initial
-            where (initial.classoid, initial.objoid, initial.grantee, initial.privilege_type)
-                = (given.class, given.oid, given.grantee, given.privilege_type)
+        and (
+            given.class = 'pg_proc'::regclass and given.oid in (select oid from holding)
+            or not exists (
+                select from initial
+                where (initial.classoid, initial.objoid, initial.grantee, initial.privilege_type)
+                    = (given.class, given.oid, given.grantee, given.privilege_type)
+            )
         )
         and case
+            when given.class = 'pg_proc'::regclass and given.oid in (select oid from holding)
+                then given.grantee = 0 or given.grantee in (select oid from hub_login)
             when n.nspname = 'information_schema' or given.class = 'pg_parameter_acl'::regclass
                 then given.grantee in (select oid from hub_login)
             when given.grantee = 0 and given.class = 'pg_proc'::regclass

@@ -3,7 +3,7 @@ create or replace function share.lock_consents(asked_agreement text) returns voi
     return pg_advisory_xact_lock_shared(hashtextextended('consent ' || asked_agreement, 0));
 comment on function share.lock_consents is
     'locks an agreement''s consents before an answer that depends on them: a withdrawal waits for the answer, or the answer sees it';
-grant execute on function share.lock_consents to oncehub_api;
+revoke execute on function share.lock_consents from public;
 
 create or replace function share.publish_consent() returns trigger
     language plpgsql security definer set search_path = '' as $$
