@@ -16,6 +16,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("banking", "customs", "population", "portal", "tax")
 
+MOST_SECONDS = 900.0
+"""In which a command ends, such as the one that builds the image and brings all up."""
+
 # No port of this machine is taken: an installation may run beside the test.
 OVERRIDE = (
     "services: {api: {ports: !reset []}, airflow-api-server: {ports: !reset []}, proxy: {ports: !reset []}}"
@@ -30,6 +33,19 @@ where schemaname in ('record', 'truth', 'share') and relname !~ '(^|_)run(_|$)' 
 order by 1
 """
 
+# Steers the simulated systems by their control, which nothing outside of their network reaches.
+_CONTROL = """
+import json, sys, urllib.request
+control = json.load(open("/srv/state/systems/control.json"))
+answers = []
+for method, path, body in json.load(sys.stdin):
+    headers = {"Authorization": "Bearer " + control["token"], "Content-Type": "application/json"}
+    asked = urllib.request.Request(control["url"] + path, json.dumps(body).encode(), headers, method=method)
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        answers.append(json.loads(answer.read() or b"null"))
+print(json.dumps(answers))
+"""
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -39,34 +55,56 @@ class Installation:
     environment: dict[str, str]
     said: list[str]
 
-    def run(self, *command: str, status: int = 0, given: str | None = None) -> str:
-        """Run a command in the folder, which must end with that status; return what it prints."""
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=self.folder,
-            env=self.environment,
-            input=given,
-            capture_output=True,
-            text=True,
-        )
+    def run(
+        self, *command: str, status: int = 0, given: str | None = None, seconds: float = MOST_SECONDS
+    ) -> str:
+        """Run a command in the folder, which must end in time with that status; return what it prints."""
+        try:
+            done = subprocess.run(
+                command,
+                check=False,
+                cwd=self.folder,
+                env=self.environment,
+                input=given,
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired as over:
+            said = b"".join(each or b"" for each in (over.stdout, over.stderr)).decode(errors="replace")
+            raise AssertionError(f"{command}: has not ended after {seconds:.0f} s\n{said[-3000:]}") from None
         assert done.returncode == status, (
             f"{command}: {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         )
         return done.stdout + done.stderr
 
-    def compose(self, *arguments: str, status: int = 0, given: str | None = None) -> str:
+    def compose(
+        self, *arguments: str, status: int = 0, given: str | None = None, seconds: float = MOST_SECONDS
+    ) -> str:
         """Run `docker compose`."""
-        return self.run("docker", "compose", *arguments, status=status, given=given)
+        return self.run("docker", "compose", *arguments, status=status, given=given, seconds=seconds)
 
-    def shell(self, *command: str, status: int = 0) -> str:
+    def shell(self, *command: str, status: int = 0, given: str | None = None) -> str:
         """Run a command in the operator's shell."""
-        return self.compose("run", "--rm", "--no-deps", "--no-TTY", "shell", *command, status=status)
+        shell = ("run", "--rm", "--no-deps", "--no-TTY", "shell")
+        return self.compose(*shell, *command, status=status, given=given)
 
     def query(self, statement: str, database: str) -> list[str]:
         """Run a query as the superuser; return the rows, with | between their columns."""
         psql = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-d", database, "-Atc")
         return self.compose("exec", "-T", "postgres", *psql, statement).splitlines()
+
+    def control(self, *requests: tuple[str, str, dict[str, Any]]) -> list[Any]:
+        """Send requests (method, path, body) to the control of the simulated systems; return the answers."""
+        said = self.compose("exec", "-T", "stubs", "python", "-c", _CONTROL, given=json.dumps(requests))
+        answers: list[Any] = json.loads(said.splitlines()[-1])
+        return answers
+
+    def address(self, service: str) -> str:
+        """Return the address of a service in the installation's own network."""
+        networks = self.containers()[service]["NetworkSettings"]["Networks"]
+        address: str = networks[f"{self.environment['COMPOSE_PROJECT_NAME']}_default"]["IPAddress"]
+        return address
 
     def rows(self) -> list[str]:
         """Return how many rows each table has."""
