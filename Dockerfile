@@ -10,6 +10,7 @@ RUN pip install --no-cache-dir --require-hashes -r installer.lock \
 # Volumes take the owner of the folder that they are mounted on.
 RUN useradd --create-home --uid 1000 oncehub \
     && mkdir -p /srv/state/hub /srv/state/anchor /srv/state/airflow/logs /srv/state/systems/tls \
+        /srv/state/systems/identity_providers /srv/state/identity_providers \
     && chown -R oncehub /srv/state
 
 COPY connectors connectors

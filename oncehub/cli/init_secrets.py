@@ -6,7 +6,6 @@ import base64
 import re
 import secrets
 import sys
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,7 +19,7 @@ from oncehub.settings import load_settings
 
 _TEMPLATE: Final = ".env.example"
 _PROFILES: Final = "COMPOSE_PROFILES"
-_COMPOSE_FILE: Final = re.compile(r"^COMPOSE_FILE=.*\n", re.MULTILINE)
+_COMPOSE_FILES: Final = "COMPOSE_FILE"
 _LINE: Final = re.compile(r"^([A-Z_]+)=(.*)$", re.MULTILINE)
 
 
@@ -38,11 +37,9 @@ class Executor(StrEnum):
     CELERY = "celery"
 
 
-_COMPOSE_FILES: Final[Mapping[Executor, str]] = {
-    Executor.LOCAL: "",
-    Executor.CELERY: "COMPOSE_FILE=docker-compose.yml:docker-compose.workers.yml\n",
-}
-"""The lines of `.env` that name the compose files; without one, compose takes the file that it knows."""
+_HUB: Final = "docker-compose.yml"
+_WORKERS: Final = "docker-compose.workers.yml"
+_SIMULATED: Final = "docker-compose.simulated.yml"
 
 
 def init_secrets(
@@ -84,9 +81,25 @@ def completed(
     text = "\n".join([text.rstrip("\n"), *added]) + "\n"
     if profile:
         text = re.sub(rf"^{_PROFILES}=.*$", f"{_PROFILES}={profile}", text, flags=re.MULTILINE)
-    if executor:
-        text = _COMPOSE_FILE.sub("", text) + _COMPOSE_FILES[executor]
+    text = _with_files(text, executor)
     return _LINE.sub(lambda line: line[0] if line[2].strip() else f"{line[1]}={_drawn(line[1])}", text)
+
+
+def _with_files(text: str, executor: Executor | None) -> str:
+    """Name the compose files that the profile and the executor need, and keep others that are named.
+
+    Where the hub's own is all, none is named: compose then also takes a `docker-compose.override.yml`.
+    """
+    values = dict(_LINE.findall(text))
+    named = [file for file in values[_COMPOSE_FILES].strip().split(":") if file] or [_HUB]
+    wanted = {
+        _WORKERS: executor is Executor.CELERY if executor else _WORKERS in named,
+        _SIMULATED: Profile.SIMULATED in values[_PROFILES].strip().split(","),
+    }
+    files = [_HUB, *(file for file, is_wanted in wanted.items() if is_wanted)]
+    files += [file for file in named if file not in (_HUB, *wanted)]
+    line = f"{_COMPOSE_FILES}={':'.join(files)}\n" if files != [_HUB] else ""
+    return re.sub(rf"^{_COMPOSE_FILES}=.*\n", line, text, flags=re.MULTILINE)
 
 
 def _drawn(name: str) -> str:

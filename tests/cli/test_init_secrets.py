@@ -54,8 +54,26 @@ def test_the_profile_is_changed_by_name_only(tmp_path: Path) -> None:
     assert values(made)["COMPOSE_PROFILES"] == "real"
     assert run("-", stdin=made) == made
     assert values(run("-", "--profile", "simulated", stdin=made)) == values(made) | {
-        "COMPOSE_PROFILES": "simulated"
+        "COMPOSE_PROFILES": "simulated",
+        "COMPOSE_FILE": "docker-compose.yml:docker-compose.simulated.yml",
     }
+
+
+def test_what_is_trusted_with_simulated_systems_goes_with_their_profile(tmp_path: Path) -> None:
+    made = run("-")
+    files = values(made)["COMPOSE_FILE"].split(":")
+    assert all((ROOT / file).is_file() for file in files)
+    # Also where the profile is written by hand; and an installation of a version without the line gets it.
+    by_hand = made.replace("COMPOSE_PROFILES=simulated", "COMPOSE_PROFILES=real")
+    assert "COMPOSE_FILE" not in values(run("-", stdin=by_hand))
+    former = re.sub(r"^COMPOSE_FILE=.*\n", "", made, flags=re.MULTILINE)
+    assert values(run("-", stdin=former)) == values(made)
+    assert values(run("-", "--profile", "real", "--executor", "celery", stdin=former))["COMPOSE_FILE"] == (
+        "docker-compose.yml:docker-compose.workers.yml"
+    )
+    # Files of the operator's stay.
+    own = re.sub(r"^(COMPOSE_FILE=.*)$", r"\1:own.yml", by_hand, flags=re.MULTILINE)
+    assert values(run("-", stdin=own))["COMPOSE_FILE"] == "docker-compose.yml:own.yml"
 
 
 def test_workers_are_added_and_taken_away_by_name(tmp_path: Path) -> None:

@@ -192,6 +192,36 @@ def test_no_service_of_the_engine_sees_the_control_of_the_simulated_world(
     assert reaching == {"stubs", "airflow-scheduler", "airflow-api-server"}
 
 
+def test_the_simulated_provider_is_trusted_by_the_api_alone_and_by_a_file_that_needs_the_systems(
+    services: Services,
+) -> None:
+    assert [name for name, service in services.items() if "identity-providers" in sources(service)] == [
+        "stubs"
+    ]
+    assert not [name for name, service in services.items() if "PROVIDERS" in str(service.get("environment"))]
+    [(name, trusting)] = read("docker-compose.simulated.yml")["services"].items()
+    assert name == "api"
+    folder = trusting["environment"]["ONCEHUB_IDENTITY_PROVIDERS"]
+    assert trusting["volumes"] == [f"identity-providers:{folder}:ro"]
+    # A service of another profile: compose refuses the file without that profile.
+    assert trusting["depends_on"].keys() == {"stubs"} <= SIMULATED
+
+
+def test_what_signs_and_what_verifies_know_witnesses_and_the_time_stamping_authority(
+    with_workers: Services,
+) -> None:
+    attested = {
+        name: service
+        for name, service in with_workers.items()
+        if "ONCEHUB_AUDIT_WITNESSES" in service.get("environment", {})
+    }
+    assert {"shell", "worker-signing"} <= attested.keys()
+    for name, service in attested.items():
+        [roots] = [each["target"] for each in service["configs"] if each["source"] == "timestamp-roots"]
+        assert "ONCEHUB_TIMESTAMP_URL" in service["environment"], name
+        assert service["environment"]["ONCEHUB_TIMESTAMP_ROOTS"] == f"${{ONCEHUB_TIMESTAMP_ROOTS:+{roots}}}"
+
+
 def test_the_profile_for_real_use_has_no_simulated_system(services: Services) -> None:
     assert {
         name for name, service in services.items() if "simulated" in service.get("profiles", ())

@@ -11,20 +11,53 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from benchmarks.measuring.installation import SOURCES, Installation, installed, until
+from demo.processes.loopback import loopback_session
+from oncehub.api.client import HubClient
+from oncehub.errors import EvidenceRefused
+from oncehub.share.clients.clients import new_client_key
+from tests.audit.signing import time_authority
 
 pytestmark = pytest.mark.compose
 
 PROJECT = "oncehub-compose-test"
+AUTHORITY = f"{PROJECT}-authority"
+
+# Two adults of whom the register and the portal know enough for a form.
+CITIZENS = """
+select personal_id from truth.person
+where life_status = 'alive' and personal_id is not null and phone is not null
+    and birth_date < to_char(now() - interval '18 years', 'YYYY-MM-DD')
+order by person_key limit 2
+"""
+FORM = "1.004222"
+
+LISTENS = f"import socket; socket.create_connection(('{AUTHORITY}', 3161), 5).close()"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a time-stamping authority."""
+    folder = tmp_path_factory.mktemp("authority")
+    time_authority.make_authority(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Installation]:
     """An installation that `deploy/up` brought up, with 2,000 people."""
-    with installed(tmp_path_factory.mktemp("checkout"), PROJECT, "deploy/up") as installation:
+    with installed(
+        tmp_path_factory.mktemp("checkout"),
+        PROJECT,
+        "deploy/up",
+        COMPOSE_FILE="docker-compose.yml:docker-compose.simulated.yml:override.yml",
+        ONCEHUB_TIMESTAMP_URL=f"http://{AUTHORITY}:3161",
+        ONCEHUB_TIMESTAMP_ROOTS=str(authority / "root.pem"),
+    ) as installation:
         yield installation
 
 
@@ -68,6 +101,21 @@ def test_an_error_of_airflows_database_shows_no_secret(hub: Installation) -> Non
     assert "l0gin" not in said.stdout + said.stderr
 
 
+def test_airflows_first_user_has_the_password_of_env_and_no_command_line_shows_it(hub: Installation) -> None:
+    lines = (hub.folder / ".env").read_text("utf-8").splitlines()
+    password = dict(line.split("=", 1) for line in lines if "=" in line)["ONCEHUB_AIRFLOW_ADMIN_PASSWORD"]
+    command = hub.containers()["airflow-init"]["Config"]["Cmd"]
+    assert any("airflow users create" in part for part in command)
+    assert not [part for part in command if password in part or re.search(r" (-p|--password)\b", part)]
+    for given, status in ((password, 201), ("another", 401)):
+        answer = loopback_session().post(
+            f"http://{hub.address('airflow-api-server')}:8080/auth/token",
+            json={"username": "admin", "password": given},
+            timeout=30,
+        )
+        assert answer.status_code == status
+
+
 def test_no_login_that_serves_is_a_superuser(hub: Installation) -> None:
     logins = hub.query(
         "select distinct usename, usesuper from pg_stat_activity natural join pg_user "
@@ -99,6 +147,103 @@ def test_no_process_can_gain_rights_or_write_outside_of_memory_and_volumes(hub: 
     touch = ("exec", "-T", "--user", "root", "api", "touch", "/srv/oncehub/oncehub/errors.py")
     refused = hub.compose(*touch, status=1)
     assert "Read-only file system" in refused
+
+
+def test_a_citizen_whom_the_simulated_portals_provider_proves_fills_a_form(
+    hub: Installation, tmp_path: Path
+) -> None:
+    number, other = hub.query(CITIZENS, "oncehub")
+    jwk = json.dumps(new_client_key(tmp_path / "portal.pem"))
+    add = ("oncehub", "client", "add", "portal", "--agreement", "portal-residence")
+    hub.shell(*add, "--public-key", "/dev/stdin", given=jwk)
+
+    def sign_in(citizen: str, nonce: str) -> str:
+        [answer] = hub.control(("POST", "/identity", {"number": citizen, "nonce": nonce}))
+        return str(answer["id_token"])
+
+    def portal(citizen: str | None) -> HubClient:
+        """The portal, for the first citizen; somebody signs in for what it asks."""
+        return HubClient(
+            f"http://{hub.address('api')}:8000",
+            "portal",
+            (tmp_path / "portal.pem").read_bytes(),
+            loopback_session(),
+            citizen=number,
+            agreement="portal-residence",
+            prove_citizen=partial(sign_in, citizen) if citizen else None,
+        )
+
+    hers, search = portal(number), {"person.personal_id": number}
+    form = hers.prefill(FORM, search)
+    phone = form["items"]["phone"]["value"]
+    corrected = f"{phone[:-1]}{(int(phone[-1]) + 1) % 10}"
+    answers = {name: {"kind": "confirmed"} for name, item in form["items"].items() if item["confirm"]}
+    answers |= {name: {"kind": "none"} for name in form["missing_items"]}
+    answers |= {"phone": {"kind": "corrected", "value": corrected}}
+    for citizen, check in ((None, "missing"), (other, "subject")):
+        with pytest.raises(EvidenceRefused) as refused:
+            portal(citizen).submit(FORM, form, search, answers, dossier="D-1")
+        assert refused.value.check == check
+    assert "phone" in hers.submit(FORM, form, search, answers, dossier="D-1")["kept"]
+
+    # What she entered lands as any record of the portal, and her next form shows it.
+    hub.compose("exec", "-T", "airflow-scheduler", "airflow", "dags", "trigger", "sync_portal")
+    until(hub.unfinished, 180)
+    shown = hers.prefill(FORM, search)["items"]["phone"]
+    assert (shown["value"], shown["source"]) == (corrected, "portal")
+    assert hers.usage()["totalUsages"] >= 3
+    assert hub.query(
+        "select distinct vouched_by from audit.entry where action = 'submission' and outcome <> 'refused'",
+        "oncehub",
+    ) == ["provider"]
+
+
+def test_the_simulated_provider_is_trusted_with_the_simulated_systems_only(hub: Installation) -> None:
+    def api(profile: str) -> dict[str, str]:
+        """The environment of the API with an .env as deploy/up makes it."""
+        made = ("docker", "run", "--rm", "oncehub", "oncehub", "init-secrets", "-", "--profile", profile)
+        file = hub.folder / "made.env"
+        file.write_text(hub.run(*made), "utf-8")
+        compose = ("env", "-u", "COMPOSE_FILE", "docker", "compose", "--env-file", str(file))
+        described = json.loads(hub.run(*compose, "config", "--format", "json"))
+        found: dict[str, str] = described["services"]["api"]["environment"]
+        return found
+
+    assert "ONCEHUB_IDENTITY_PROVIDERS" in api("simulated")
+    assert "ONCEHUB_IDENTITY_PROVIDERS" not in api("real")
+    # The profile changed by hand.
+    refused = hub.run("env", "COMPOSE_PROFILES=real", "docker", "compose", "config", status=15)
+    assert 'service "api" depends on undefined service "stubs"' in refused
+    trusted = hub.compose("exec", "-T", "api", "ls", "/srv/state/identity_providers").split()
+    assert trusted == ["vneid.json", "vneid.yaml"]
+
+
+def test_checkpoints_are_stamped_by_the_authority_that_the_operator_names(
+    hub: Installation, authority: Path
+) -> None:
+    program = Path(time_authority.__file__)
+    mounts = ("--volume", f"{authority}:{authority}", "--volume", f"{program}:/authority.py:ro")
+    started = ("run", "--detach", "--rm", "--init", "--user", "root", "--name", AUTHORITY)
+    serve = ("python", "/authority.py", str(authority), "0.0.0.0", "3161")
+    hub.run("docker", *started, "--network", f"{PROJECT}_default", *mounts, "oncehub", *serve)
+    try:
+        until(lambda: listening(hub), 30)
+        hub.compose("exec", "-T", "airflow-scheduler", "airflow", "dags", "trigger", "checkpoint")
+        until(hub.unfinished, 60)
+    finally:
+        hub.run("docker", "rm", "--force", AUTHORITY)
+    stamped = hub.query("select by from audit.attestation where kind = 'timestamp'", "oncehub")
+    assert stamped
+    assert set(stamped) == {f"http://{AUTHORITY}:3161"}
+    verified = hub.shell("oncehub", "audit", "verify")
+    assert "no tampering found" in verified
+    assert f"{len(stamped)} cosignatures and time-stamps hold; 0 are by others" in verified
+
+
+def listening(hub: Installation) -> list[str]:
+    tried = ["docker", "compose", "exec", "-T", "airflow-scheduler", "python", "-c", LISTENS]
+    done = subprocess.run(tried, check=False, cwd=hub.folder, env=hub.environment, capture_output=True)
+    return [AUTHORITY] if done.returncode else []
 
 
 def test_no_service_makes_a_key_of_its_own(hub: Installation) -> None:
@@ -141,12 +286,13 @@ def test_after_a_restart_of_every_service_the_sources_are_read_and_nothing_is_la
 ) -> None:
     before = hub.rows()
     hub.compose("restart")
+    [restarted] = hub.query("select now()", "airflow")
     until(hub.unready, 120)
     for dag in ("sync_population", "sync_banking"):
         hub.compose("exec", "-T", "airflow-scheduler", "airflow", "dags", "trigger", dag)
     until(hub.unfinished, 120)
     read = hub.query(
-        "select dag_id from dag_run where dag_id like 'sync%' group by 1 having count(*) = 2", "airflow"
+        f"select dag_id from dag_run where dag_id like 'sync%' and start_date > '{restarted}'", "airflow"
     )
     assert sorted(read) == ["sync_banking", "sync_population"]
     assert hub.rows() == before

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -33,6 +32,7 @@ from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
 from ..conftest import add_lines
+from .time_authority import authority_server, make_authority
 
 NAME = "ombudsman.example.vn/witness"
 
@@ -342,40 +342,11 @@ def test_an_answer_that_is_no_cosignature_is_refused(tmp_path: Path) -> None:
             submit(other, note, 0, lambda _: [])
 
 
-OPENSSL = """
-[ tsa ]
-default_tsa = own
-[ own ]
-serial = {folder}/serial
-crypto_device = builtin
-signer_cert = {folder}/tsa.pem
-signer_key = {folder}/tsa.key
-signer_digest = sha256
-default_policy = 1.2.3.4.1
-digests = sha256, sha512
-ess_cert_id_alg = sha256
-[ extensions ]
-extendedKeyUsage = critical, timeStamping
-"""
-
-
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A time-stamping authority's folder: its root, its certificate and its key."""
     folder = tmp_path_factory.mktemp("authority")
-    (folder / "openssl.cnf").write_text(OPENSSL.format(folder=folder), "utf-8")
-    (folder / "serial").write_text("01\n", "utf-8")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=folder)
-
-    new = ("req", "-newkey", "rsa:2048", "-nodes", "-subj")
-    openssl(*new, "/CN=root", "-x509", "-days", "2", "-keyout", "root.key", "-out", "root.pem")
-    openssl(*new, "/CN=tsa", "-keyout", "tsa.key", "-out", "tsa.csr")
-    openssl(
-        *("x509", "-req", "-in", "tsa.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial"),
-        *("-days", "2", "-extfile", "openssl.cnf", "-extensions", "extensions", "-out", "tsa.pem"),
-    )
+    make_authority(folder)
     return folder
 
 
@@ -383,29 +354,7 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def authority(certified: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """`openssl ts` behind HTTP."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            (certified / "query").write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = [
-                "openssl",
-                "ts",
-                "-reply",
-                "-config",
-                "openssl.cnf",
-                "-queryfile",
-                "query",
-                "-out",
-                "reply",
-            ]
-            subprocess.run(reply, check=True, capture_output=True, cwd=certified)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write((certified / "reply").read_bytes())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with authority_server(certified) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
