@@ -12,6 +12,7 @@ from oncehub.config.connector import (
     Stream,
     Submitted,
     TimeChanges,
+    TokenChanges,
     TombstoneStream,
 )
 from oncehub.config.entities import load_entities
@@ -142,6 +143,9 @@ def _changes(stream: Stream) -> str:
             text = f"requested by time, {in_words(overlap)} below the cursor, up to {in_words(skew)} ago"
         case SequenceChanges(field=field, overlap=overlap):
             text = f"requested by the number in `{field}`, {overlap} below the highest seen"
+        case TokenChanges(next=place):
+            where = place if isinstance(place, str) else place.header
+            return f"requested from the token at `{where}` of the last page read"
         case _:
             return "everything is read each time"
     return text + ("; everything is read from " + _read(stream.snapshot.read) if stream.snapshot else "")

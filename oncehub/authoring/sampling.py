@@ -122,7 +122,7 @@ def _since(spec: Stream, batch: Batch) -> Window | None:
     if isinstance(spec.changes, SequenceChanges):
         return None if batch.high_sequence is None else Window(batch.high_sequence, None)
     now = datetime.now(UTC)
-    if spec.changes is None or batch.high_mark is None or batch.high_mark >= now:
+    if not isinstance(spec.changes, TimeChanges) or batch.high_mark is None or batch.high_mark >= now:
         return None
     return Window(batch.high_mark, now)
 

@@ -19,7 +19,7 @@ _COLUMNS = ("stream", "state", "started_at", "read", "quarantined", "cursor")
 _LAST_RUNS = """
 select distinct on (source, stream)
     source, stream, mode, state, started_at, read, accepted, unchanged, quarantined, deleted,
-    position, sequence, error
+    position, sequence, intake.cursor.token is not null as by_token, error
 from intake.run left join intake.cursor using (source, stream)
 order by source, stream, run_id desc
 """
@@ -64,6 +64,8 @@ def _error_line(row: dict[str, Any]) -> str:
 
 
 def _with_cursor(row: dict[str, Any]) -> dict[str, Any]:
-    """Show the stream's cursor, a time or a number, as one field."""
+    """Show the stream's cursor, a time or a number, as one field; of a token only that there is one."""
     position, sequence = row.pop("position"), row.pop("sequence")
+    if row.pop("by_token"):
+        return row | {"cursor": "token"}
     return row | {"cursor": sequence if position is None else position}

@@ -70,13 +70,28 @@ class SequenceChanges(Section):
     overlap: Annotated[int, Field(ge=0)] = 1000
 
 
+class TokenChanges(Section):
+    """How to ask for what changed since a token that the last page of each read names, as OData's delta link.
+
+    Attributes:
+        next: where the last page names it: an address of the same host, or with `parameter` a token.
+        parameter: the query parameter that carries the token.
+    """
+
+    kind: Literal["token"]
+    next: Place
+    parameter: str | None = None
+
+
 def _kind_of_changes(value: Any) -> str:
     kind = value.get("kind", "time") if isinstance(value, dict) else getattr(value, "kind", "time")
     return str(kind)
 
 
 Changes = Annotated[
-    Annotated[TimeChanges, Tag("time")] | Annotated[SequenceChanges, Tag("sequence")],
+    Annotated[TimeChanges, Tag("time")]
+    | Annotated[SequenceChanges, Tag("sequence")]
+    | Annotated[TokenChanges, Tag("token")],
     Discriminator(_kind_of_changes),
 ]
 
@@ -113,11 +128,16 @@ class FlagDeletes(Section):
 
 
 class TombstoneDeletes(Section):
-    """A deleted record arrives among the others as its key and a marker only; see `FlagDeletes`."""
+    """A deleted record arrives among the others as its key and a marker only; see `FlagDeletes`.
+
+    Attributes:
+        stated: `record`: it says when, as others do; `received`: it counts as stated when it is read.
+    """
 
     kind: Literal["tombstone"]
     field: RecordPath
     equals: str | bool | int | None = None
+    stated: Literal["record", "received"] = "record"
 
 
 class TombstoneStream(Section):
@@ -253,6 +273,10 @@ class Stream(_Records):
             raise ValueError(
                 "deletion by absence needs a full snapshot; remove changes, give snapshot, or choose flag"
             )
+        if isinstance(self.changes, TokenChanges) and (
+            self.snapshot or self.parent or isinstance(self.deletes, TombstoneStream)
+        ):
+            raise ValueError("changes by token take no snapshot, parent or deletes of kind stream")
         self._check_snapshot()
         self._check_parent()
         return self
@@ -344,6 +368,10 @@ class Connector(Document):
                     f"streams.{name}.parent.stream: {stream.parent.stream!r} must be another stream of this"
                     " source without a parent of its own"
                 )
-            if stream.parent.of == "changed" and parent.changes is None:
-                raise ValueError(f"streams.{name}.parent.of: its parent knows no changes; write of: all")
+            if stream.parent.of == "changed" and (
+                parent.changes is None or isinstance(parent.changes, TokenChanges)
+            ):
+                raise ValueError(
+                    f"streams.{name}.parent.of: its parent knows no changes by time or number; write of: all"
+                )
         return self

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from oncehub.anonymisation.non_personal_fields import configuration_words, recordable_fields
-from oncehub.config.connector import Connector, SequenceChanges, Stream, TimeChanges
+from oncehub.config.connector import Changes, Connector, Stream, TimeChanges
 from oncehub.conformance.fault_injection import FaultyAdapter, Spoil
 from oncehub.conformance.hub import Contents, Hub
 from oncehub.conformance.reach import Reach
@@ -123,7 +123,7 @@ class Subject:
         return f"{self.connector.source}.{self.stream}"
 
     @property
-    def changes(self) -> TimeChanges | SequenceChanges | None:
+    def changes(self) -> Changes | None:
         """The stream's `changes`."""
         return changes_of(self.connector, self.stream)
 

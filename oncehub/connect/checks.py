@@ -6,7 +6,17 @@ import codecs
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from oncehub.config.connector import Changes, Connector, Snapshot, Stream, TombstoneStream, Updated
+from oncehub.config.connector import (
+    Changes,
+    Connector,
+    SequenceChanges,
+    Snapshot,
+    Stream,
+    TimeChanges,
+    TokenChanges,
+    TombstoneStream,
+    Updated,
+)
 from oncehub.config.reading import (
     Csv,
     CursorPages,
@@ -114,7 +124,9 @@ def _parameter_faults(
         ("pages", "parameter"): getattr(place.pages, "parameter", None),
         ("pages", "size", "parameter"): place.pages.size.parameter if place.pages.size else None,
     }
-    if changes is not None and not isinstance(place, Snapshot):
+    if isinstance(changes, TokenChanges):
+        named |= {("changes", "parameter"): changes.parameter}
+    elif changes is not None and not isinstance(place, Snapshot):
         named |= {("changes", "since"): changes.since, ("changes", "until"): changes.until}
     for keys, parameter in named.items():
         if parameter in taken:
@@ -132,7 +144,7 @@ def _placeholder_faults(
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield placeholders for which nothing ever stands, and what no request would say."""
     named, pages = place.read.placeholders, place.pages
-    windowed = changes is not None and not isinstance(place, Snapshot)
+    windowed = isinstance(changes, TimeChanges | SequenceChanges) and not isinstance(place, Snapshot)
     known = {"uuid", *(("since", "until") if windowed else ())}
     if pages.size:
         known.add("size")
@@ -144,7 +156,7 @@ def _placeholder_faults(
             yield ("pages", "kind"), f"no request says which page; write parameter, or {{{own}}} in read"
     if stray := sorted((named & OF_REQUESTS) - known):
         yield ("read",), f"nothing stands for {{{stray[0]}}}; {_ORIGINS[stray[0]]}"
-    if windowed and changes and changes.since is None and "since" not in named:
+    if windowed and getattr(changes, "since", None) is None and "since" not in named:
         yield ("read",), "no request asks for changes; write {since} in it, or the parameter in changes.since"
 
 

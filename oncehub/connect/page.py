@@ -24,6 +24,7 @@ class Page:
             on pages of a snapshot the sequence before it began; on pages of children of changed parents the
             highest sequence among the parents asked so far.
         of_snapshot: whether it lists the stream's `snapshot`, not what changed.
+        token: on the last page, from which to ask for later changes, where the stream's changes are so.
         size: see `Content.size`; 0 where it is little.
     """
 
@@ -35,3 +36,4 @@ class Page:
     watermark: int | None = None
     of_snapshot: bool = False
     size: int = 0
+    token: str | None = None

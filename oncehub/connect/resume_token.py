@@ -106,6 +106,7 @@ class StreamPosition:
         phase_records: of this phase so far.
         high_water_mark: latest time or sequence that the snapshot shows, as far as it counts.
         watermark: the sequence before the snapshot began.
+        token: from which changes are asked for.
     """
 
     phase: Phase
@@ -116,6 +117,7 @@ class StreamPosition:
     phase_records: int = 0
     high_water_mark: Bound = None
     watermark: int | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True)

@@ -263,6 +263,7 @@ def _high_marks(micro_batch: MicroBatch, batch: Batch) -> HighMarks:
         high_sequence=high_sequence,
         shown_until=batch.high_mark if micro_batch.last.of_snapshot else None,
         restarted=micro_batch.first.number == 1,
+        token=micro_batch.last.token,
     )
 
 
@@ -277,6 +278,8 @@ def _ended(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
 
 
 def _bounds(run: Run) -> str:
+    if run.window.token is not None:
+        return "what changed since the last run"
     if run.window.since is None:
         return "everything"
     until = "now" if run.window.until is None else run.window.until

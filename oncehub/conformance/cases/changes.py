@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from oncehub.config.connector import SequenceChanges, TimeChanges
+from oncehub.config.connector import SequenceChanges, TimeChanges, TokenChanges
 from oncehub.conformance.readers import LimitedReader, ReplayedPages
 from oncehub.conformance.records import Stated
 from oncehub.conformance.subject import Read, Subject
@@ -41,7 +41,9 @@ def until(subject: Subject) -> str:
     """Asked up to a moment, the source gives nothing stated at it or later, and with the rest everything."""
     known, moments = _shown(subject)
     changes = subject.spec.changes
-    if changes is None or (changes.until is None and "until" not in subject.spec.read.placeholders):
+    if not isinstance(changes, TimeChanges | SequenceChanges) or (
+        changes.until is None and "until" not in subject.spec.read.placeholders
+    ):
         raise NotShown("the source knows no upper bound; if it can, name its parameter in `changes.until`")
     for moment in moments:
         window = Window(_first(subject, known), moment)
@@ -82,6 +84,8 @@ def _shown(subject: Subject) -> tuple[Read, list[Any]]:
     known = subject.known()
     if subject.spec.changes is None:
         raise NotShown("the connector cannot ask for what changed; if the source can tell, write `changes`")
+    if isinstance(subject.spec.changes, TokenChanges):
+        raise NotShown("changes are listed from a token, not from a moment or number")
     moments = _chosen(subject, known)
     if not moments:
         raise NotShown("no record says when it was stated")
@@ -216,7 +220,7 @@ def _marks(subject: Subject, known: Read) -> dict[str, Any]:
 
 def _pair(subject: Subject, marks: dict[str, Any]) -> tuple[Any, set[str]]:
     """The newest place with others shortly before it, and the keys of those."""
-    overlap: Any = subject.spec.changes and subject.spec.changes.overlap
+    overlap: Any = getattr(subject.spec.changes, "overlap", None)
     for newest in sorted(set(marks.values()), reverse=True):
         late = [key for key, mark in marks.items() if newest - overlap < mark < newest]
         if late:

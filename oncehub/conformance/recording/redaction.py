@@ -16,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from oncehub.anonymisation.non_personal_fields import recordable_fields
 from oncehub.anonymisation.substitutes import Substitutes, substituted
 from oncehub.config.connection import Connection
-from oncehub.config.connector import Connector
+from oncehub.config.connector import Connector, SequenceChanges, TimeChanges, TokenChanges
 from oncehub.config.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read
 from oncehub.config.reading import Place as Stated
 from oncehub.config.syntax.paths import is_json_path
@@ -105,12 +105,15 @@ class _Redaction:
                 getattr(place.pages, "next", None),
             )
             paths = [getattr(place.read, "records", None), *stated]
-            if place.read.body is not None or any(
-                isinstance(each, str) and is_json_path(each) for each in paths
+            by_token = isinstance(self.connector.streams[keys[1]].changes, TokenChanges)
+            if (
+                by_token
+                or place.read.body is not None
+                or any(isinstance(each, str) and is_json_path(each) for each in paths)
             ):
                 raise ConfigError(
-                    f"{self.connector.where(*keys)}: a stream with a body, or with records and pages at"
-                    " JSONPaths, cannot be recorded; test the source itself, without --record"
+                    f"{self.connector.where(*keys)}: a stream with a body, with changes by token, or"
+                    " with records and pages at JSONPaths, cannot be recorded; test the source itself"
                 )
 
     def _taken_apart(
@@ -186,7 +189,7 @@ class _Redaction:
         """What the connector itself puts into the query of a first page."""
         changes, size = self.connector.streams[place.stream].changes, place.pages.size
         own = {*place.read.query, size.parameter if size else None}
-        own |= {changes.since, changes.until} if changes else set()
+        own |= {changes.since, changes.until} if isinstance(changes, TimeChanges | SequenceChanges) else set()
         return {name for name in own if name}
 
     def _path(self, held: _Held) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from oncehub.config.syntax.paths import Step, is_json_path, leads_to_one, query_of, steps_of
+from oncehub.config.syntax.paths import Step, is_json_path, leads_to_one, path_through, query_of, steps_of
 from oncehub.connect.formats.unreadable import Unreadable
 
 Get = Callable[[Any], Any]
@@ -94,3 +94,13 @@ def is_marked(record: Any, path: str, equals: str | bool | int | None) -> bool:
     if equals is None:
         return value is not None
     return isinstance(value, bool) == isinstance(equals, bool) and bool(value == equals)
+
+
+def with_field(record: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy of a record with a value at a path through objects, which are made where they lack."""
+    name, *inner = (step for step in steps_of(path) if isinstance(step, str))
+    if not inner:
+        return {**record, name: value}
+    within = record.get(name)
+    made = with_field(within if isinstance(within, dict) else {}, path_through(*inner), value)
+    return {**record, name: made}

@@ -46,8 +46,14 @@ class _ByToken(Paginator):
         """
         count = page.listed
         counted = page.total is not None and page.total >= count and not self._listing.is_filled_by(page)
-        declared = counted or page.more is not None or self._names_none(page)
-        return declared or position.token is not None or count < _SOME
+        changes = self._listing.changes
+        declared = (
+            counted
+            or (changes and page.value(changes.next))
+            or page.more is not None
+            or self._names_none(page)
+        )
+        return bool(declared) or position.token is not None or count < _SOME
 
     def prove_end(self, page: Content, fetch: Fetch) -> None:
         """Ask for one record less than `page` holds: only then must the next page be named.
@@ -137,7 +143,6 @@ class LinkPaginator(_ByToken):
         super().__init__(listing)
         self._pages = pages
         self._strip = strip
-        self._origin = _origin(listing.host)
         base = urlsplit(listing.host)
         self._base = f"{base.scheme}://{base.netloc}"
 
@@ -151,15 +156,8 @@ class LinkPaginator(_ByToken):
         given = self._given(page)
         if not given:
             return _behind(position, page, None)
-        try:
-            address = urljoin(self.request(position).url, given)
-            origin = _origin(address)
-        except ValueError:
-            raise ContractBroken(f"{page.what}: its next link is no address") from None
-        if origin != self._origin:
-            raise ContractBroken(f"{page.what}: its next link leads to another host than the connection's")
-        parts = urlsplit(self._strip(address))
-        return _behind(position, page, f"{parts.path}?{parts.query}")
+        address = same_origin(self._listing.host, self.request(position).url, given, page.what)
+        return _behind(position, page, path_and_query(self._strip(address)))
 
     def _names_none(self, page: Content) -> bool:
         return "Link" in page.headers if self._pages is None else page.states_nothing(self._pages.next)
@@ -249,6 +247,28 @@ def checked_loop(check: LoopCheck | None, token: str) -> LoopCheck | None:
     if steps == check.until:
         return LoopCheck(digest, until=2 * steps)
     return replace(check, steps=steps)
+
+
+def same_origin(host: str, asked: str, given: str, what: str) -> str:
+    """Return the address that a page names, whole.
+
+    Raises:
+        ContractBroken: when it is none, or leads to another host than the connection's.
+    """
+    try:
+        address = urljoin(asked, given)
+        origin = _origin(address)
+    except ValueError:
+        raise ContractBroken(f"{what}: its next link is no address") from None
+    if origin != _origin(host):
+        raise ContractBroken(f"{what}: its next link leads to another host than the connection's")
+    return address
+
+
+def path_and_query(address: str) -> str:
+    """Return what is stored of an address."""
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}"
 
 
 def _origin(url: str) -> tuple[Any, Any, Any]:

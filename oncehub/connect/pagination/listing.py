@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 import requests
 
-from oncehub.config.connector import Updated
+from oncehub.config.connector import TokenChanges, Updated
 from oncehub.config.reading import Pages, Read
 from oncehub.config.syntax.templates import ABSENT, as_text, filled, filled_xml
 from oncehub.connect.formats import Content
@@ -39,6 +39,7 @@ class Listing:
         values: of a parent; they replace their placeholders in `read`.
         window: replaces {since} and {until}, in the form of `updated` unless they have their own.
         updated: the form of times.
+        changes: of a listing whose last page names a token, or address, of later changes.
         may_be_gone: whether 404 and 410 mean that there is nothing to list any more.
         whole: whether a record that it lacks counts as deleted.
     """
@@ -51,6 +52,7 @@ class Listing:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     window: Window = Window(None, None)  # noqa: RUF009 - frozen
     updated: Updated | None = None
+    changes: TokenChanges | None = None
     may_be_gone: bool = False
     whole: bool = False
 
@@ -69,6 +71,9 @@ class Listing:
             parameters: of the query, beside those.
         """
         own, query = dict(place or {}), dict(parameters or {})
+        if self.changes and self.changes.parameter is None and self.window.token and not (own or query):
+            base = urlsplit(self.host)
+            return self.at(f"{base.scheme}://{base.netloc}{self.window.token}", own)
         parameter = getattr(self.pages, "parameter", None)
         if own and parameter is not None:
             query |= dict.fromkeys([parameter], *map(as_text, own.values()))
@@ -107,7 +112,7 @@ class Listing:
         It is a digest, for what is selected may be a key of a record.
         """
         body = self.request().data
-        text = f"{self.pages.kind} {self._path_and_query({}, {})}{body or ''}"
+        text = f"{self.pages.kind} {self._path_and_query({}, {})}{body or ''}{self.window.token or ''}"
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     def _path_and_query(self, own: Mapping[str, Any], parameters: Mapping[str, str]) -> str:

@@ -20,12 +20,19 @@ from oncehub.connect.formats import Content, PageReader
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.responses import Response
 from oncehub.connect.page import Page
-from oncehub.connect.pagination.cursor import CursorPaginator, LinkPaginator, PluginPaginator, Strip
+from oncehub.connect.pagination.cursor import (
+    CursorPaginator,
+    LinkPaginator,
+    PluginPaginator,
+    Strip,
+    path_and_query,
+    same_origin,
+)
 from oncehub.connect.pagination.listing import Listing, Paginator, check_total
 from oncehub.connect.pagination.offset import OffsetPaginator
 from oncehub.connect.plugins import NextPage
 from oncehub.connect.resume_token import PagePosition, ResumeToken
-from oncehub.errors import ContractBroken
+from oncehub.errors import ContractBroken, RequestRefused
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +113,8 @@ def listing_pages(  # noqa: PLR0917 - what every reading needs
             if listing.path not in proven and not paginator.shows_end(position, page):
                 paginator.prove_end(page, partial(fetched, number=position.number + 1))
                 proven.add(listing.path)
-            yield Page(page.records, None, position.number, page.total, size=page.size)
+            token = _token_of_changes(listing, page, paginator.request(position).url)
+            yield Page(page.records, None, position.number, page.total, size=page.size, token=token)
             return
         proven.add(listing.path)
         following = replace(following, number=position.number + 1)
@@ -114,13 +122,35 @@ def listing_pages(  # noqa: PLR0917 - what every reading needs
         position = following
 
 
+def _token_of_changes(listing: Listing, page: Content, asked: str) -> str | None:
+    """Return from which to ask for later changes, as the last page names it.
+
+    Raises:
+        ContractBroken: when it names nothing, or another host.
+    """
+    if listing.changes is None:
+        return None
+    given = page.value(listing.changes.next)
+    if not isinstance(given, str) or not given:
+        raise page.lacks("place to ask for later changes", listing.changes.next)
+    if listing.changes.parameter is not None:
+        return given
+    return path_and_query(same_origin(listing.host, asked, given, page.what))
+
+
 def _fetched(
     requester: Requester, reader: PageReader, listing: Listing, request: requests.Request, number: int
 ) -> Content:
     what = f"{listing.name}: page {number}"
     gone = {404, 410} if listing.may_be_gone and number == 1 else set()
+    gone |= {410} if listing.window.token is not None else set()
 
     def read(response: Response) -> Content:
+        if response.status in gone and listing.window.token is not None:
+            raise RequestRefused(
+                f"{what}: answered 410: it lists changes from that token no more; run: oncehub sync"
+                f" {listing.name} --full"
+            )
         if response.status in gone:
             raise Gone
         return reader.page(response, what).declared(listing.pages)

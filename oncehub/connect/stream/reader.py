@@ -14,13 +14,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from oncehub.config.connector import AbsenceDeletes, SequenceChanges, TimeChanges, TombstoneStream
+from oncehub.config.connector import (
+    AbsenceDeletes,
+    SequenceChanges,
+    TimeChanges,
+    TokenChanges,
+    TombstoneDeletes,
+    TombstoneStream,
+)
+from oncehub.connect.formats import is_marked
+from oncehub.connect.formats.paths import with_field
 from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.resume_token import ResumeToken, StreamPosition
 from oncehub.connect.stream.high_water_mark import latest
 from oncehub.connect.stream.listing_reader import ListingReader
-from oncehub.connect.stream.window import Bound, Window, window_parameters
+from oncehub.connect.stream.window import Bound, Window, rendered_time, window_parameters
 
 Clock = Callable[[], datetime]
 
@@ -75,7 +84,7 @@ class StreamReader:
         if until is None and isinstance(changes, TimeChanges) and (snapshot or self._to_the_present(window)):
             until = self._clock() - changes.skew
         if snapshot is None or window.since is not None:
-            return StreamPosition("records", window.since, until)
+            return StreamPosition("records", window.since, until, token=window.token)
         place = snapshot.watermark
         watermark = None if place is None else self._source.watermark(self.name, place)
         return StreamPosition("snapshot", None, until, watermark=watermark)
@@ -134,7 +143,8 @@ class StreamReader:
             return Listing(
                 f"{self.name} snapshot", host, snapshot.read, snapshot.pages, {}, whole=self._whole
             )
-        window, updated = Window(position.since, position.until), self.spec.updated
+        window = Window(position.since, position.until, position.token)
+        updated, changes = self.spec.updated, self.spec.changes
         parameters = window_parameters(window, self.name, self.spec)
         if position.phase == "deletions":
             deletes = cast(TombstoneStream, self.spec.deletes)
@@ -150,7 +160,17 @@ class StreamReader:
             window=window,
             updated=updated,
             whole=self._whole,
+            changes=changes if isinstance(changes, TokenChanges) else None,
         )
+
+    def _dated(self, record: Any) -> Any:
+        """Give a record that states only its deletion the present time."""
+        deletes, updated = self.spec.deletes, self.spec.updated
+        assert isinstance(deletes, TombstoneDeletes)
+        if not isinstance(record, dict) or not is_marked(record, deletes.field, deletes.equals):
+            return record
+        text = rendered_time(self._clock(), updated)
+        return with_field(record, updated.field, int(text) if updated.format in {"unix", "unix_ms"} else text)
 
     @property
     def _whole(self) -> bool:
@@ -164,6 +184,8 @@ class StreamReader:
             "total": None if page.total is None else position.records + page.total,
             "kind": "deletions" if position.phase == "deletions" else "records",
         }
+        if isinstance(self.spec.deletes, TombstoneDeletes) and self.spec.deletes.stated == "received":
+            changed["records"] = [self._dated(record) for record in page.records]
         if position.phase == "snapshot":
             changed |= {"watermark": position.watermark, "of_snapshot": True}
         return replace(page, **changed)

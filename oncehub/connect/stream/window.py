@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from oncehub.config.connector import SequenceChanges, Stream, Updated
+from oncehub.config.connector import SequenceChanges, Stream, TokenChanges, Updated
 from oncehub.errors import ConfigError
 
 Bound = datetime | int | None
@@ -19,11 +19,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Window:
     """Records stated from `since` (inclusive) until `until` (exclusive), by time or by sequence.
 
-    `since` None means a full read; `until` None, whatever the source has.
+    `since` None means a full read; `until` None, whatever the source has. With `token`, what changed since
+    the source gave it.
     """
 
     since: Bound
     until: Bound
+    token: str | None = None
 
     def __post_init__(self) -> None:
         for bound in (self.since, self.until):
@@ -48,6 +50,10 @@ def window_parameters(window: Window, name: str, stream: Stream) -> dict[str, st
         if window.since is not None:
             raise ConfigError(f"{name}: has no `changes`; read it in full")
         return {}
+    if isinstance(changes, TokenChanges):
+        if (window.since, window.until) != (None, None):
+            raise ConfigError(f"{name}: knows its changes by token; no time or number bounds its window")
+        return {changes.parameter: window.token} if changes.parameter and window.token is not None else {}
     parameters = {changes.since: window.since, changes.until: window.until}
     by_sequence = isinstance(changes, SequenceChanges)
     if any(bound is not None and isinstance(bound, int) != by_sequence for bound in parameters.values()):

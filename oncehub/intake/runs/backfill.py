@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from oncehub.clock import VIETNAM
-from oncehub.config.connector import Connector, SequenceChanges, TimeChanges
+from oncehub.config.connector import Connector, SequenceChanges, TimeChanges, TokenChanges
 from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError
 from oncehub.intake.runs.cursor import changes_of
@@ -41,6 +41,10 @@ def check_backfill(connector: Connector, stream: str, window: Window) -> None:
     changes = changes_of(connector, stream)
     if changes is None:
         raise ConfigError(f"{name} lists no changes, so it cannot be read by a window; read it in full")
+    if isinstance(changes, TokenChanges):
+        raise ConfigError(
+            f"{name} lists its changes from a token, so it cannot be read by a window; read it in full"
+        )
     since, until = window.since, window.until
     if since is None or until is None:
         raise ConfigError(f"{name}: a backfill needs both bounds: give since and until")

@@ -17,12 +17,12 @@ from oncehub.connect.resume_token import ResumeToken
 
 SAVE_CHECKPOINT = """
 insert into intake.checkpoint
-    (source, stream, reader, run_id, page, high_mark, high_sequence, shown_until)
+    (source, stream, reader, run_id, page, high_mark, high_sequence, shown_until, token)
 values
     (%(source)s, %(stream)s, %(reader)s, %(run_id)s, %(page)s, %(high_mark)s, %(high_sequence)s,
-     %(shown_until)s)
+     %(shown_until)s, %(token)s)
 on conflict (source, stream, reader) do update
-set run_id = excluded.run_id, page = excluded.page, saved_at = now(),
+set run_id = excluded.run_id, page = excluded.page, saved_at = now(), token = excluded.token,
     high_mark = greatest(checkpoint.high_mark, excluded.high_mark),
     high_sequence = greatest(checkpoint.high_sequence, excluded.high_sequence),
     shown_until = case when %(restarted)s then excluded.shown_until
@@ -43,12 +43,14 @@ class HighMarks:
         high_sequence: largest sequence number, for a cursor by sequence.
         shown_until: latest time of statement, of pages of a snapshot.
         restarted: whether the micro-batch restarts the read.
+        token: of the last page, from which to ask for later changes.
     """
 
     high_mark: datetime | None
     high_sequence: int | None
     shown_until: datetime | None
     restarted: bool
+    token: str | None = None
 
 
 def checkpoint_values(page: ResumeToken | None, marks: HighMarks) -> dict[str, Any]:

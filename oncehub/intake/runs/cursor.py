@@ -9,33 +9,36 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from oncehub.config.connector import Connector, SequenceChanges, TimeChanges
+from oncehub.config.connector import Changes, Connector, SequenceChanges, TimeChanges, TokenChanges
 from oncehub.connect.stream.window import Bound, Window
 from oncehub.intake.runs.stream_locks import Mode
 from oncehub.store.connection import Connection
 
-_POSITION = "select position, sequence from intake.cursor where source = %(source)s and stream = %(stream)s"
+_POSITION = """
+select position, sequence, token from intake.cursor where source = %(source)s and stream = %(stream)s
+"""
 
 _MARKS = """
-select high_mark, high_sequence from intake.checkpoint
+select high_mark, high_sequence, token from intake.checkpoint
 where source = %(source)s and stream = %(stream)s and reader = 'live'
 """
 
 # The cursor never moves back, unless the stream counts in another way, or restarted its count and was read
 # in full.
 _ADVANCE = """
-insert into intake.cursor (source, stream, position, sequence)
-values (%(source)s, %(stream)s, %(position)s, %(sequence)s)
+insert into intake.cursor (source, stream, position, sequence, token)
+values (%(source)s, %(stream)s, %(position)s, %(sequence)s, %(token)s)
 on conflict (source, stream) do update
-set position = excluded.position, sequence = excluded.sequence, advanced_at = now()
+set position = excluded.position, sequence = excluded.sequence, token = excluded.token, advanced_at = now()
 where excluded.position > cursor.position
    or excluded.sequence > cursor.sequence
    or (excluded.sequence < cursor.sequence and %(everything)s)
    or (excluded.position is null) <> (cursor.position is null)
+   or excluded.token is distinct from cursor.token
 """
 
 
-def changes_of(connector: Connector, stream: str) -> TimeChanges | SequenceChanges | None:
+def changes_of(connector: Connector, stream: str) -> Changes | None:
     """Return how a stream lists its changes; children of changed parents follow their parent."""
     spec = connector.landed[stream]
     if spec.parent and spec.parent.of == "changed":
@@ -59,11 +62,15 @@ def live_window(
         return "changes", Window(since, max(since, until))
     if isinstance(changes, SequenceChanges) and isinstance(position, int):
         return "changes", Window(max(0, position - changes.overlap), None)
+    if isinstance(changes, TokenChanges) and isinstance(position, str):
+        return "changes", Window(None, None, position)
     return "full", Window(None, None)
 
 
-def asks_as(changes: TimeChanges | SequenceChanges | None, window: Window) -> bool:
+def asks_as(changes: Changes | None, window: Window) -> bool:
     """Tell whether a window of an earlier run still fits how the stream lists its changes."""
+    if window.token is not None:
+        return isinstance(changes, TokenChanges)
     bounds = [bound for bound in (window.since, window.until) if bound is not None]
     if isinstance(changes, TimeChanges):
         return bool(bounds) and all(isinstance(bound, datetime) for bound in bounds)
@@ -79,15 +86,19 @@ def advance(connection: Connection, connector: Connector, stream: str, *, mode: 
         **_names(connector.source, stream),
         "position": position if isinstance(position, datetime) else None,
         "sequence": position if isinstance(position, int) else None,
+        "token": position if isinstance(position, str) else None,
         "everything": mode == "full",
     }
     with connection.cursor() as cursor:
         cursor.execute(_ADVANCE, values)
 
 
-def _complete_until(connection: Connection, connector: Connector, stream: str, window: Window) -> Bound:
+def _complete_until(connection: Connection, connector: Connector, stream: str, window: Window) -> Bound | str:
     changes = changes_of(connector, stream)
-    high_mark, high_sequence = _row(connection, _MARKS, connector.source, stream) or (None, None)
+    high_mark, high_sequence, token = _row(connection, _MARKS, connector.source, stream) or (None, None, None)
+    if isinstance(changes, TokenChanges):
+        last: str | None = token
+        return last
     if isinstance(changes, SequenceChanges):
         sequence: int | None = high_sequence
         return sequence
@@ -103,10 +114,9 @@ def _complete_until(connection: Connection, connector: Connector, stream: str, w
     return min(high_mark, window.until)
 
 
-def _position(connection: Connection, source: str, stream: str) -> Bound:
-    position, sequence = _row(connection, _POSITION, source, stream) or (None, None)
-    bound: Bound = position if position is not None else sequence
-    return bound
+def _position(connection: Connection, source: str, stream: str) -> Bound | str:
+    row = _row(connection, _POSITION, source, stream) or ()
+    return next((each for each in row if each is not None), None)
 
 
 def _row(connection: Connection, statement: str, source: str, stream: str) -> tuple[Any, ...] | None:

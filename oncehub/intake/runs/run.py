@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from psycopg2.extras import RealDictCursor
 
-from oncehub.config.connector import SequenceChanges, TimeChanges
+from oncehub.config.connector import Changes, SequenceChanges, TimeChanges, TokenChanges
 from oncehub.connect.resume_token import ResumeToken
 from oncehub.connect.stream.window import Window
 from oncehub.errors import OncehubError, StoreUnavailable
@@ -144,7 +144,7 @@ class Run:
         if dag_run:
             self._run(_NOTE_DAG_RUN, dag_run=dag_run)
 
-    def needs_successor(self, changes: TimeChanges | SequenceChanges | None, now: datetime) -> bool:
+    def needs_successor(self, changes: Changes | None, now: datetime) -> bool:
         """Tell whether the run started so long ago that another run must read the changes since.
 
         A full snapshot that another process had read to its end may have been replaced by a newer one.
@@ -154,7 +154,7 @@ class Run:
                 return self.all_landed
             case TimeChanges():
                 return now - self.started_at > changes.overlap
-            case SequenceChanges():
+            case SequenceChanges() | TokenChanges():
                 return self.taken_over
 
     def count(self, counts: Counts) -> RunReport:

@@ -16,7 +16,7 @@ from oncehub.store.connection import Connection
 _UNFINISHED = """
 select run.run_id, run.mode, run.started_at,
        run.window_from, run.window_until, run.sequence_from, run.sequence_until,
-       checkpoint.run_id is not null as begun, checkpoint.page, run.definition
+       run.token_from, checkpoint.run_id is not null as begun, checkpoint.page, run.definition
 from intake.run left join intake.checkpoint using (run_id)
 where run.source = %(source)s and run.stream = %(stream)s and run.reader = %(reader)s
   and (run.state = 'running' or run.state = 'failed' and checkpoint.run_id is not null)
@@ -30,10 +30,11 @@ update intake.run set state = 'running', finished_at = null, error = null where 
 
 _OPEN = """
 insert into intake.run
-    (source, stream, mode, window_from, window_until, sequence_from, sequence_until, started_at, definition)
+    (source, stream, mode, window_from, window_until, sequence_from, sequence_until, token_from, started_at,
+     definition)
 values
     (%(source)s, %(stream)s, %(mode)s, %(window_from)s, %(window_until)s,
-     %(sequence_from)s, %(sequence_until)s, %(now)s, %(definition)s)
+     %(sequence_from)s, %(sequence_until)s, %(token_from)s, %(now)s, %(definition)s)
 returning run_id
 """
 
@@ -117,7 +118,7 @@ def _unfinished(connection: Connection, source: str, stream: str, reader: Reader
     if row is None:
         return None
     run_id, mode, started_at, window_from, window_until, sequence_from, sequence_until, *rest = row
-    begun, page, definition = rest
+    token, begun, page, definition = rest
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_OVER, {"run_id": run_id})
     since = window_from if window_from is not None else sequence_from
@@ -128,7 +129,7 @@ def _unfinished(connection: Connection, source: str, stream: str, reader: Reader
         source,
         stream,
         mode,
-        Window(since, until),
+        Window(since, until, token),
         started_at,
         definition,
         resume=page,
@@ -154,7 +155,7 @@ def _opened(
 
 
 def _bounds(window: Window) -> dict[str, Any]:
-    bounds: dict[str, Any] = {}
+    bounds: dict[str, Any] = {"token_from": window.token}
     for end, bound in (("from", window.since), ("until", window.until)):
         bounds[f"sequence_{end}"] = bound if isinstance(bound, int) else None
         bounds[f"window_{end}"] = bound if isinstance(bound, datetime) else None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 
 from ...connect.serving import Asked, Reply, as_json
-from .people import People, Person, iso, moment
+from .people import People, Person, iso, living, moment
 
 
 class OData:
@@ -45,6 +45,37 @@ class OData:
             "Modified": iso(person.modified),
             "State": "Deleted" if person.deleted else "Active",
         }
+
+
+class ODataDelta(OData):
+    """The same with delta links: https://docs.oasis-open.org/odata/odata-json-format/v4.01 section 15."""
+
+    def __call__(self, asked: Asked) -> Reply:
+        query = asked.query
+        token = query.get("$deltatoken")
+        if "odata.track-changes" not in asked.headers["Prefer"] or token in getattr(self, "expired", ()):
+            return Reply(410, b'{"error": {"code": "Gone", "message": "start again"}}')
+        found = self.people.changed(moment(token))
+        if token is None:
+            found = living(found)
+        begin = int(query.pop("$skiptoken", 0))
+        body: dict[str, Any] = {"@odata.context": f"{self.host}/odata/$metadata#People/$delta"}
+        body["value"] = [self._entity(each) for each in found[begin : begin + 4]]
+        if begin + 4 < len(found):
+            body["@odata.nextLink"] = (
+                f"{self.host}/odata/People?{urlencode(query | {'$skiptoken': begin + 4})}"
+            )
+        else:
+            body["@odata.deltaLink"] = f"{self.host}/odata/People?{urlencode({'$deltatoken': self.token()})}"
+        return as_json(body)
+
+    def token(self) -> str:
+        return iso(self.people.now + timedelta(seconds=1))
+
+    def _entity(self, person: Person) -> dict[str, Any]:
+        if person.deleted:
+            return {"@removed": {"reason": "deleted"}, "ID": person.number}
+        return self._person(person)
 
 
 class Elasticsearch:
