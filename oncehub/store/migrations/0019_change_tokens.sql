@@ -1,4 +1,4 @@
--- A stream whose changes are listed from a token, such as OData's delta link, which the last page of a read names.
+-- A stream may list its changes from a token that the last page of a read names, such as a delta link.
 alter table intake.cursor add column token text;
 alter table intake.checkpoint add column token text;
 alter table intake.run add column token_from text;
