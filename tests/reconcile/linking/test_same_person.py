@@ -51,6 +51,9 @@ SAME = [
     Pair(TOAN, "Nguyễn Văn Taon | 1955 |"),
     Pair(TOAN, "Ngyuễn Văn Toàn | |"),
     Pair(TOAN, "Ngyuễn Van Toan | |"),
+    # ... in a family name that has the letters of the given name, and another mark
+    Pair("Nguyễn Hữu Nguyên | 2002-11-23 | m", "Nguyn Hữu Nguyên | |"),
+    Pair("Lê Thị Lệ | 1977-07-17 | f", "Lêe Thị Lệ | |"),
     Pair("Hoàng Văn Dũng | 1969-04-14 | m", "Hoàng Văn Dủng | |"),
     Pair("Hoàng Văn Hưng | 1969-04-14 | m", "Hoàng Văn Hùng | 1969-04-14 | m"),
     Pair(LAN, "Lê Thị Lna | |"),

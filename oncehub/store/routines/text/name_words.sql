@@ -36,8 +36,10 @@ create or replace function text.marks(name text, folded_word text) returns text
     return (
         select string_agg(distinct mark[1], '' order by mark[1])
         from (
-            select word from regexp_split_to_table(name, '\s+') word
+            -- The given name stands behind a family name that folds alike: of Nguyễn Hữu Nguyên the last.
+            select word from regexp_split_to_table(name, '\s+') with ordinality each (word, place)
             where text.fold(word) = folded_word
+            order by place desc
             limit 1
         ) named
         cross join regexp_matches(
@@ -46,7 +48,7 @@ create or replace function text.marks(name text, folded_word text) returns text
         ) mark
     );
 comment on function text.marks is
-    'the marks of a word in a name, wherever they stand in it; null without any; the stroke of đ is one';
+    'the marks of a word in a name, of the last one that folds so, wherever they stand in it; null without any; the stroke of đ is one';
 
 create or replace function text.is_syllable(folded_word text) returns boolean
     language sql immutable strict parallel safe
