@@ -54,6 +54,7 @@ SAME = [
     # ... in a family name that has the letters of the given name, and another mark
     Pair("Nguyễn Hữu Nguyên | 2002-11-23 | m", "Nguyn Hữu Nguyên | |"),
     Pair("Lê Thị Lệ | 1977-07-17 | f", "Lêe Thị Lệ | |"),
+    Pair("Nông Bá Nghĩa | 1977-07-17 | m", "Nng Bá Nghĩa | |"),
     Pair("Hoàng Văn Dũng | 1969-04-14 | m", "Hoàng Văn Dủng | |"),
     Pair("Hoàng Văn Hưng | 1969-04-14 | m", "Hoàng Văn Hùng | 1969-04-14 | m"),
     Pair(LAN, "Lê Thị Lna | |"),

@@ -54,7 +54,7 @@ create or replace function text.is_syllable(folded_word text) returns boolean
     language sql immutable strict parallel safe
     return folded_word ~ (
         '^(ngh|ng|nh|gh|gi|g|kh|k|ch|c|th|tr|t|ph|p|qu|b|d|h|l|m|n|r|s|v|x)?'
-        '(a[iouy]?|eo?|eu|i|ieu?|iu|o[aio]?|oa[iouy]|oeo?|u|ua[iuy]?|ueu?|ui|uo[iu]?|uu|uy[aeu]?|y|yeu?)'
+        '(a[iouy]?|eo?|eu|i|ia|ieu?|iu|o[aio]?|oa[iouy]|oeo?|u|ua[iuy]?|ueu?|ui|uo[iu]?|uu|uy[aeu]?|y|yeu?)'
         '(ch|c|m|ng|nh|n|p|t)?$'
     );
 comment on function text.is_syllable is 'a folded word may be a Vietnamese syllable';
