@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -31,7 +30,7 @@ from oncehub.audit.tlog.notes import NotGenuine
 from oncehub.audit.tlog.proofs import Proof
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import MOMENT, Json, PersonKey, ShowPersonalData, moment
-from oncehub.cli.output import show, show_one, write_json
+from oncehub.cli.output import show, show_one, until_stopped, write_json
 from oncehub.cli.witness import witness
 from oncehub.encryption.known_keys import known_key
 from oncehub.errors import ConfigError
@@ -48,6 +47,7 @@ app.command("witness")(witness)
 
 _TAMPERED = 1
 _SHOWN = 20
+_DIGITS = 19
 _WAIVED = "the anchors were waived (--no-anchor): a removed or replaced end of the log is not detected"
 
 _USAGE = ("logtime", "action", "receiver_code", "receiver_name", "receiver_system", "involvement", "outcome")
@@ -120,15 +120,21 @@ def keys(
 
 @app.command("proof")
 def proof(
-    request: Annotated[UUID, typer.Argument(help="The request's id, which its answer names.")],
+    line: Annotated[
+        str,
+        typer.Argument(
+            help="The request's id, which its answer names; or logIndex of the usage, of one line."
+        ),
+    ],
     folder: Annotated[Path, typer.Option("--to", help="Folder for the proofs.")] = Path(),
 ) -> None:
-    """Write a proof of each line about a request, for the agency or the citizen whom it is about.
+    """Write a proof of each line of a request, or of one line, for the agency or citizen whom it is about.
 
     A proof holds its line, and verifies without the hub: oncehub audit verify --proof FILE --trust keys.json.
     """
-    for each in line_proofs(load_settings(), request):
-        path = folder / f"{request}-{each.index}.tlog-proof"
+    of = _line(line)
+    for each in line_proofs(load_settings(), of):
+        path = folder / f"{line if isinstance(of, UUID) else 'line'}-{each.index}.tlog-proof"
         try:
             write_whole(path, str(each).encode(), mode=0o600)
         except OSError as error:
@@ -147,12 +153,8 @@ def keep(
     ONCEHUB_AUDIT_ANCHOR_TOKEN lets a caller append checkpoints and exports, ONCEHUB_AUDIT_ADOPTION_TOKEN
     also adoptions. The hub is given the URL as ONCEHUB_AUDIT_ANCHOR, and one of the tokens.
     """
-    stops = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     with keep_anchors(file, host, port) as address:
-        sys.stdout.write(f"keeping anchors in {file}, at {address}\n")
-        sys.stdout.flush()
-        signal.sigwait(stops)
+        until_stopped(f"keeping anchors in {file}, at {address}")
 
 
 @app.command("verify")
@@ -250,6 +252,16 @@ def usage(
     show(page.usages, title=f"{page.total:,} usages", columns=_USAGE)
     if offset + limit < page.total:
         sys.stdout.write(f"continue with --offset {offset + limit} --until {page.until.isoformat()}\n")
+
+
+def _line(text: str) -> UUID | int:
+    """Read which line is to be proven."""
+    try:
+        return int(text) if text.isdecimal() and len(text) < _DIGITS else UUID(text)
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is no request's id and no logIndex; copy either from the answer"
+        ) from None
 
 
 def _verify_proof(path: Path, keys: Sequence[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -95,3 +96,12 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return "-" if value is None else str(value)
+
+
+def until_stopped(told: str) -> None:
+    """Print what the process does from now on, and wait in its main thread until it is told to stop."""
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    sys.stdout.write(f"{told}\n")
+    sys.stdout.flush()
+    signal.sigwait(stops)

@@ -60,7 +60,11 @@ class UsageRequest(_Body):
 
 
 class UsageLine(_Answer):
-    """One usage: `consulted` if it was about the citizen, `appeared` if about something else."""
+    """One usage: `consulted` if it was about the citizen, `appeared` if about something else.
+
+    `log` and `logIndex` say where the line is in the signed access log, by which the citizen asks the hub's
+    operator for a proof of it; null until it is signed, some minutes later.
+    """
 
     logtime: datetime
     action: str
@@ -73,6 +77,8 @@ class UsageLine(_Answer):
     legal_basis: str
     procedure: str | None
     attributes: list[str]
+    log: str | None
+    log_index: int | None
 
 
 class UsageAnswer(_Answer):

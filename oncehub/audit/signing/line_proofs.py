@@ -22,8 +22,14 @@ from oncehub.store.migrate import opened
 _LINES: Final = """
 select leaf.index as leaf_index, leaf.salt as leaf_salt, entry.*
 from audit.entry left join audit.leaf using (entry_id)
-where request_id = %(request)s::uuid
+where request_id = %(of)s::uuid
 order by entry.entry_id
+"""
+
+_LINE: Final = """
+select leaf.index as leaf_index, leaf.salt as leaf_salt, entry.*
+from audit.leaf join audit.entry using (entry_id)
+where leaf.index = %(of)s
 """
 
 # The newest one, but that it is witnessed is worth more.
@@ -41,19 +47,30 @@ limit 1
 """
 
 
-def line_proofs(settings: Settings, request: UUID, database: Connection | None = None) -> list[Proof]:
-    """Return a proof for each line of a request, in their order.
+def line_proofs(settings: Settings, of: UUID | int, database: Connection | None = None) -> list[Proof]:
+    """Return a proof for each line of a request, in their order, or for the one line at a place of the log.
+
+    Args:
+        settings: name the database.
+        of: the request's id; or the line's place, counted from 0, as the usage names it.
+        database: used instead of a connection of its own.
 
     Raises:
-        ConfigError: when the log has no line of it, or it waits to be signed.
+        ConfigError: when the log has no such line, or it waits to be signed.
         StoreError: when the database cannot be used, or was altered.
     """
     with without_values("proving a line"), opened(settings, database) as connection, connection:
         with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(_LINES, {"request": str(request)})
+            cursor.execute(
+                _LINE if isinstance(of, int) else _LINES, {"of": of if isinstance(of, int) else str(of)}
+            )
             rows = [dict(row) for row in cursor.fetchall()]
+        if not rows and isinstance(of, int):
+            raise ConfigError(
+                f"the signed access log has no line at {of}; the usage names its place, from 0 on"
+            )
         if not rows:
-            raise ConfigError(f"the access log has no line of the request {request}; the answer names its id")
+            raise ConfigError(f"the access log has no line of the request {of}; the answer names its id")
         if any(row["leaf_index"] is None for row in rows):
             raise ConfigError(
                 "the line waits for its checkpoint; try again in five minutes, or run: oncehub audit "

@@ -65,6 +65,8 @@ class Usage:
         receiver_system: its client.
         attributes: what was given out; of a refused question, what was asked for.
         involvement: they were asked about (`consulted`), or `appeared` in an answer about something else.
+        log: name of the log in whose tree the line is, and `log_index` its place there, counted from 0, by
+            which its proof is asked for; None until it is signed.
     """
 
     logtime: datetime
@@ -78,6 +80,8 @@ class Usage:
     legal_basis: str
     procedure: str | None
     attributes: tuple[str, ...]
+    log: str | None
+    log_index: int | None
 
 
 @dataclass(frozen=True)
@@ -164,4 +168,6 @@ def _usage(row: Mapping[str, Any], names: Mapping[str, str]) -> Usage:
         legal_basis=row["legal_basis"],
         procedure=row["procedure"],
         attributes=tuple(row["attributes"]),
+        log=row["log"],
+        log_index=row["log_index"],
     )

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from fastapi.testclient import TestClient
 
 from oncehub.api.app import create_app
+from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.audit.signing.keys import raw_keys, signing_key
+from oncehub.audit.signing.line_proofs import line_proofs
+from oncehub.audit.tlog.proofs import Proof, commitment
+from oncehub.errors import ConfigError
 from oncehub.settings import Settings
 from oncehub.share.corrections.publish_notices import publish_corrections
 from oncehub.share.feeds.entries import publish
 from oncehub.store.connection import Connection
+
+if sys.version_info >= (3, 12):
+    import aics_tlog as others
 
 AN, BINH = "001084000999", "001090000002"
 AN_IS = {"personal_id": AN, "full_name": "Nguyễn Thị An", "phone": "+84912345678"}
@@ -90,8 +100,35 @@ def test_a_citizen_sees_who_had_their_data_the_newest_first(portal: Any, tax: An
         "legalBasis": "Luật 91/2025/QH15, Điều 19 khoản 1 điểm c",
         "procedure": None,
         "attributes": ["person.full_name"],
+        "log": None,
+        "logIndex": None,
     }
     assert (newest["action"], newest["procedure"]) == ("Điền sẵn biểu mẫu", "1.004222")
+
+
+def test_a_citizen_is_given_a_proof_of_a_line_by_its_place_which_software_of_others_verifies(
+    portal: Any, tax: Any, an: str, editable: Settings
+) -> None:
+    look(tax, BINH)
+    look(tax)
+    write_checkpoints(editable)
+    look(portal)
+    waiting, signed = portal.usage(AN).json()["usages"]
+    assert (waiting["log"], waiting["logIndex"]) == (None, None)
+    (proof,) = (Proof.parse(str(each)) for each in line_proofs(editable, signed["logIndex"]))
+    line, (key,) = orjson.loads(proof.line), raw_keys({"": signing_key(editable.home).private})
+    checkpoint = proof.verify([key])
+    assert (checkpoint.origin, proof.index) == (signed["log"], signed["logIndex"])
+    assert datetime.fromisoformat(line["at"]) == datetime.fromisoformat(signed["logtime"])
+    assert (line["agency"], line["attributes"]) == (signed["receiverCode"], signed["attributes"])
+    with pytest.raises(ConfigError, match="no line at 999"):
+        line_proofs(editable, 999)
+    if sys.version_info >= (3, 12):
+        theirs, note = others.checkpoint.checkpoint_from_note(proof.note.encode())
+        named = others.parse_vkey(str(signing_key(editable.home).named(signed["log"]).verifier))
+        assert others.verify_checkpoint(note, named, [], quorum=0).ok
+        entry = commitment(proof.salt, proof.line)
+        assert others.verify_leaf_inclusion(entry, proof.index, theirs.size, proof.hashes, theirs.root)
 
 
 def test_the_look_itself_is_a_usage_of_later_looks(portal: Any, an: str, log: Any) -> None:

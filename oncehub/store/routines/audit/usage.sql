@@ -6,7 +6,8 @@ create or replace function audit.usage_of(
     asked_skip bigint, asked_limit bigint
 ) returns table (
     total bigint, logtime timestamptz, action text, agency text, client_id text, agreement text, purpose text,
-    legal_basis text, procedure text, attributes text[], outcome text, involvement text
+    legal_basis text, procedure text, attributes text[], outcome text, involvement text, log text,
+    log_index bigint
 )
     language sql stable security definer set search_path = '' as $$
 with hiding as (
@@ -61,13 +62,18 @@ visible as (
 select
     (select count(*) from visible), v.at, v.action, v.agency, v.client_id, v.agreement,
     v.purpose, v.legal_basis,
-    v.procedure, v.released, case v.outcome when 'opened' then 'answered' else v.outcome end, v.involved
+    v.procedure, v.released, case v.outcome when 'opened' then 'answered' else v.outcome end, v.involved,
+    case when leaf.index is not null then (
+        select split_part(c.note, e'\n', 1) from audit.checkpoint c order by c.number desc limit 1
+    ) end,
+    leaf.index
 from (select) always
 left join lateral (
     select * from visible order by at desc, entry_id desc offset asked_skip limit asked_limit
 ) v on true
+left join audit.leaf on leaf.entry_id = v.entry_id
 order by v.at desc, v.entry_id desc
 $$;
 comment on function audit.usage_of is
-    'what a citizen sees of the log; asked_hiding: agreements whose lines since a moment are hidden by law now; asked_shown: agreements whose lines are no longer hidden';
+    'what a citizen sees of the log; asked_hiding: agreements whose lines since a moment are hidden by law now; asked_shown: agreements whose lines are no longer hidden; log, log_index: where a signed line stands in the tree, by the name of the last checkpoint';
 revoke execute on function audit.usage_of from public;

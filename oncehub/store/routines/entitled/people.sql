@@ -97,7 +97,8 @@ create or replace function entitled.usage_of(
     asked_skip bigint, asked_limit bigint
 ) returns table (
     total bigint, logtime timestamptz, action text, agency text, client_id text, agreement text, purpose text,
-    legal_basis text, procedure text, attributes text[], outcome text, involvement text
+    legal_basis text, procedure text, attributes text[], outcome text, involvement text, log text,
+    log_index bigint
 )
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
