@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from oncehub.audit.tlog.answering import Answer, answering
 from oncehub.audit.tlog.notes import (
     COSIGNATURE,
     MOST_NOTE_BYTES,
@@ -20,7 +21,8 @@ from oncehub.audit.tlog.notes import (
 )
 from oncehub.audit.tlog.tiles import PublishedHashes, PublishedLog
 from oncehub.audit.tlog.tree import consistency_proof
-from oncehub.audit.tlog.witness import Answer, Witness, serve, write_request
+from oncehub.audit.tlog.witness import Witness, write_request
+from oncehub.cli.output import until_stopped
 from oncehub.encryption.secrets import create_secret_file, decode_key, encode_key
 from oncehub.errors import ConfigError
 from oncehub.files import read_bounded
@@ -105,14 +107,8 @@ def _listen(watching: Witness, listen: str) -> None:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal():
         raise ConfigError("--listen must be an address and a port: 127.0.0.1:7380")
-    try:
-        server = serve(watching, host, int(port))
-    except (OSError, OverflowError) as error:
-        raise ConfigError(f"--listen {listen}: {error}") from None
-    with server:
-        sys.stdout.write(f"listening at http://{host}:{server.server_port}\n")
-        sys.stdout.flush()
-        server.serve_forever()
+    with answering(watching.answer, host, int(port)) as url:
+        until_stopped(f"listening at {url}")
 
 
 def _key(state: Path, name: str, *, make: bool) -> NoteKey:

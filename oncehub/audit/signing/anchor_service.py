@@ -11,13 +11,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from oncehub.audit.signing.anchors import TOKEN, append_lines, note_anchor, read_anchors, whole_lines
+from oncehub.audit.tlog.answering import Answer, Request, answering
 from oncehub.errors import ConfigError
 from oncehub.settings import secret
 
@@ -27,7 +27,6 @@ _MOST_BYTES: Final = 64_000_000
 """Of one request: half a million anchors."""
 
 _SHORTEST_TOKEN: Final = 16
-_SILENT_SECONDS: Final = 30
 
 
 @contextmanager
@@ -39,18 +38,8 @@ def keep_anchors(file: Path, host: str, port: int) -> Iterator[str]:
     """
     read_anchors(file)
     keeper = _Keeper(file, *(_token(name) for name in (TOKEN, ADOPTION_TOKEN)))
-    try:
-        server = _Server((host, port), keeper)
-    except OSError as error:
-        raise ConfigError(f"cannot answer on {host}:{port}: {error.strerror}; give --port") from None
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(keeper.answer, host, port) as url:
+        yield url
 
 
 class _Keeper:
@@ -62,12 +51,25 @@ class _Keeper:
         self._adopt = adoption_token
         self._lock = threading.Lock()
 
-    def knows(self, given: str) -> bool:
-        return self._is(given, self._append) or self._is(given, self._adopt)
-
-    def read(self) -> bytes:
-        with self._lock:
-            return b"".join(line + b"\n" for line in whole_lines(self._file))
+    def answer(self, request: Request) -> Answer:
+        """Answer `GET` with all lines; append those of `POST`: all, on disk when this answers, or none."""
+        given = request.authorization
+        if not self._is(given, self._append) and not self._is(given, self._adopt):
+            return Answer(HTTPStatus.UNAUTHORIZED, f"give the token {TOKEN}")
+        try:
+            if request.method == "GET":
+                with self._lock:
+                    return Answer(
+                        HTTPStatus.OK, "".join(f"{line.decode()}\n" for line in whole_lines(self._file))
+                    )
+            self.append(given, request.read(_MOST_BYTES))
+        except PermissionError as error:
+            return Answer(HTTPStatus.FORBIDDEN, str(error))
+        except (ValueError, TypeError, KeyError) as error:
+            return Answer(HTTPStatus.CONFLICT, f"not appended: {error}")
+        except ConfigError as error:
+            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        return Answer(HTTPStatus.NO_CONTENT)
 
     def append(self, given: str, lines: bytes) -> None:
         """Append lines that are anchors and contradict none.
@@ -93,68 +95,6 @@ class _Keeper:
     @staticmethod
     def _is(given: str, token: str) -> bool:
         return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], keeper: _Keeper) -> None:
-        super().__init__(address, _Request)
-        self.keeper = keeper
-
-
-class _Request(BaseHTTPRequestHandler):
-    timeout = _SILENT_SECONDS
-    server: _Server
-
-    def do_GET(self) -> None:
-        """Answer all lines."""
-        if self._known():
-            try:
-                self._answer(HTTPStatus.OK, self.server.keeper.read())
-            except ConfigError as error:
-                self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
-
-    def do_POST(self) -> None:
-        """Append lines: all of them, on disk when this answers, or none."""
-        if not self._known():
-            return
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > _MOST_BYTES:
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"give a length of at most {_MOST_BYTES} bytes")
-            return
-        lines = self.rfile.read(int(length))
-        try:
-            self.server.keeper.append(self._given, lines)
-        except PermissionError as error:
-            self._answer(HTTPStatus.FORBIDDEN, str(error))
-        except (ValueError, TypeError, KeyError) as error:
-            self._answer(HTTPStatus.CONFLICT, f"not appended: {error}")
-        except ConfigError as error:
-            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
-        else:
-            self._answer(HTTPStatus.NO_CONTENT)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the standard library
-        """Log nothing: a health check asks every few seconds, and what was appended is in the file."""
-
-    @property
-    def _given(self) -> str:
-        return self.headers.get("Authorization", "")
-
-    def _known(self) -> bool:
-        if self.server.keeper.knows(self._given):
-            return True
-        self._answer(HTTPStatus.UNAUTHORIZED, f"give the token {TOKEN}")
-        return False
-
-    def _answer(self, status: HTTPStatus, content: bytes | str = b"") -> None:
-        body = content.encode() if isinstance(content, str) else content
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 def _token(name: str) -> str:

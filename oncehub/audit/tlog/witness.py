@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
 import requests
 
+from oncehub.audit.tlog.answering import Answer, Request
 from oncehub.audit.tlog.notes import (
     MOST_NOTE_BYTES,
     Checkpoint,
@@ -32,18 +32,8 @@ from oncehub.audit.tlog.tree import EMPTY_ROOT, MOST_PROOF_HASHES, is_consistent
 from oncehub.files import write_whole
 
 SIZE_TYPE: Final = "text/x.tlog.size"
-_TEXT_TYPE: Final = "text/plain; charset=utf-8"
 _PATH: Final = "/add-checkpoint"
 _SECONDS: Final = 10
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a witness answers: an HTTP status, and the text with its type."""
-
-    status: int
-    text: str
-    kind: str = _TEXT_TYPE
 
 
 class Witness:
@@ -59,6 +49,12 @@ class Witness:
         self._folder = folder
         self._key = key
         self._logs = {origin: list(keys) for origin, keys in logs.items()}
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request over HTTP."""
+        if (request.method, request.path) != ("POST", _PATH):
+            return Answer(404, f"there is only POST {_PATH}\n")
+        return self.add_checkpoint(request.read(MOST_NOTE_BYTES))
 
     def last(self, origin: str) -> Checkpoint:
         """Return the last checkpoint cosigned of a log; that of an empty one before the first."""
@@ -160,38 +156,6 @@ def submit(
     except NotGenuine as error:
         raise Refused(f"its answer {error}") from None
     raise Refused("its answer has no cosignature by its key")
-
-
-def serve(witness: Witness, host: str, port: int) -> ThreadingHTTPServer:
-    """Return a server, which is bound and not started, that answers for the witness."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
-
-        def do_POST(self) -> None:
-            """Answer one request."""
-            length = self.headers.get("Content-Length", "")
-            if self.path != _PATH or not length.isdecimal() or int(length) > MOST_NOTE_BYTES:
-                self.close_connection = True
-                self._write(
-                    Answer(404 if self.path != _PATH else 413, "there is only POST /add-checkpoint\n")
-                )
-                return
-            self._write(witness.add_checkpoint(self.rfile.read(int(length))))
-
-        def _write(self, answer: Answer) -> None:
-            content = answer.text.encode()
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    return ThreadingHTTPServer((host, port), Handler)
 
 
 def _read_request(body: bytes) -> tuple[int, list[bytes], Note]:

@@ -26,8 +26,9 @@ from oncehub.audit.signing.checkpoints import CheckpointReport, write_checkpoint
 from oncehub.audit.signing.export import export
 from oncehub.audit.signing.keys import signing_key
 from oncehub.audit.signing.verification import Verification, verify_database
+from oncehub.audit.tlog.answering import answering
 from oncehub.audit.tlog.notes import COSIGNATURE, Checkpoint, Note, NoteKey, VerifierKey
-from oncehub.audit.tlog.witness import Refused, Witness, WitnessSettings, serve, submit
+from oncehub.audit.tlog.witness import Refused, Witness, WitnessSettings, submit
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
 
@@ -166,12 +167,8 @@ def sigsum_witness(folder: Path, log: VerifierKey) -> Iterator[RunningWitness]:
 def own_witness(folder: Path, origin: str, key: VerifierKey) -> Iterator[RunningWitness]:
     """Run `oncehub audit witness --listen` in this process."""
     own = NoteKey.of(NAME, b"w" * 32, COSIGNATURE)
-    with serve(Witness(folder, own, {origin: [key]}), "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield RunningWitness(f"http://127.0.0.1:{server.server_port}", own.verifier)
-        server.shutdown()
-        thread.join()
+    with answering(Witness(folder, own, {origin: [key]}).answer, "127.0.0.1", 0) as url:
+        yield RunningWitness(url, own.verifier)
 
 
 @pytest.fixture
