@@ -117,9 +117,23 @@ def connector_text(name: str, draft: Draft) -> str:
     for stream, each in draft.streams.items():
         lines.append(f"  {stream}:")
         for key, value in each.settings.items():
+            if isinstance(value, dict) and isinstance(value.get("body"), str):
+                lines += _with_body(key, value, each.notes.get(key, ""))
+                continue
             aside = f"  {remark(each.notes[key])}" if key in each.notes else ""
             lines.append(f"{_INDENT}{key}: {flow(value)}{aside}")
     return "\n".join(lines) + "\n"
+
+
+def _with_body(key: str, value: dict[str, Any], note: str) -> Iterator[str]:
+    """Write a setting with a body as a block, so that the body can be edited."""
+    yield f"{_INDENT}{key}:" + (f"  {remark(note)}" if note else "")
+    for name, inner in value.items():
+        if name == "body":
+            yield f"{_INDENT}  body: |"
+            yield from (f"{_INDENT}    {line}" for line in inner.splitlines())
+        else:
+            yield f"{_INDENT}  {name}: {flow(inner)}"
 
 
 def template(stream: str = "records") -> Draft:

@@ -269,7 +269,7 @@ def _stream(
     notes: dict[str, str] = {}
     pages = asked_pages(queries, description.plain(answer), notes)
     settings: dict[str, Any] = {"read": read, "pages": pages}
-    settings |= _identity(contract, re.findall(r"\{([^}]+)\}", url), notes)
+    settings |= identity(contract, re.findall(r"\{([^}]+)\}", url), notes)
     settings |= asked_changes(queries, notes)
     read |= fixed_query(queries, settings) | fixed_headers(headers)
     settings |= _parent(description.base_path() + url, read, contract, streams, notes)
@@ -302,7 +302,7 @@ def _records(description: Description, answer: Node, depth: int = 0) -> tuple[st
     return None
 
 
-def _identity(contract: Node, of_parent: list[str], notes: dict[str, str]) -> dict[str, Any]:
+def identity(contract: Node, of_parent: list[str], notes: dict[str, str]) -> dict[str, Any]:
     """Return `key` and `updated`, guessed by names and types; a parent's key is not a child's."""
     everything: dict[str, Node] = contract.get("properties", {})
     lists = {"object", "array"}

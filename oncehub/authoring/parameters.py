@@ -12,11 +12,11 @@ from oncehub.normalize.contract.contract import Node
 Queries = dict[str, Node]
 """Query parameters of an operation, by name."""
 
-_SIZE: Final = ("limit", "pagesize", "perpage", "size", "sodong", "soluong", "count", "top", "maxresults")
-_CURSOR: Final = ("cursor", "pagetoken", "nexttoken", "continuationtoken", "after", "token", "marker")
-_NUMBER: Final = ("page", "pagenumber", "pageno", "trang", "sotrang", "pageindex")
-_OFFSET: Final = ("offset", "start", "skip", "startindex", "vitri")
-_SINCE: Final = (
+SIZE: Final = ("limit", "pagesize", "perpage", "size", "sodong", "soluong", "count", "top", "maxresults")
+CURSOR: Final = ("cursor", "pagetoken", "nexttoken", "continuationtoken", "after", "token", "marker")
+NUMBER: Final = ("page", "pagenumber", "pageno", "trang", "sotrang", "pageindex")
+OFFSET: Final = ("offset", "start", "skip", "startindex", "vitri")
+SINCE: Final = (
     "since",
     "updatedsince",
     "modifiedsince",
@@ -29,7 +29,7 @@ _SINCE: Final = (
     "fromdate",
     "startdate",
 )
-_UNTIL: Final = (
+UNTIL: Final = (
     "until",
     "updateduntil",
     "updatedto",
@@ -41,7 +41,7 @@ _UNTIL: Final = (
 )
 _NEXT: Final = ("next", "nexttoken", "nextcursor", "nextpagetoken", "tieptheo", "cursor", "continuationtoken")
 _NEXT_URL: Final = ("next", "nexturl", "nextlink", "nexthref")
-_TOTAL: Final = (
+TOTAL: Final = (
     "total",
     "totalcount",
     "totalitems",
@@ -58,7 +58,7 @@ _LARGEST: Final = 1000
 def asked_pages(queries: Queries, answer: Node, notes: dict[str, str]) -> dict[str, Any]:
     """Return `pages` as a connector writes it; add remarks on guesses to `notes`."""
     kind = _kind(queries, answer)
-    size = _named(queries, _SIZE)
+    size = _named(queries, SIZE)
     if kind["kind"] == "none" and size is None:
         notes["pages"] = "guessed: everything in one answer"
         return kind
@@ -72,14 +72,14 @@ def asked_pages(queries: Queries, answer: Node, notes: dict[str, str]) -> dict[s
         most = schema.get("maximum")
         value = min(int(most), _LARGEST) if isinstance(most, int | float) and most >= 1 else _LARGEST
         kind["size"] = {"parameter": size, "value": value}
-    if kind["kind"] != "none" and (total := _place(answer, _TOTAL, "integer")):
+    if kind["kind"] != "none" and (total := _place(answer, TOTAL, "integer")):
         kind["total"] = total
     return kind
 
 
 def asked_changes(queries: Queries, notes: dict[str, str]) -> dict[str, Any]:
     """Return `changes` where a parameter requests the records changed since a time; else nothing."""
-    since, until = _named(queries, _SINCE), _named(queries, _UNTIL)
+    since, until = _named(queries, SINCE), _named(queries, UNTIL)
     if since is None:
         return {}
     notes["changes"] = "guessed: since inclusive, until exclusive, sent in the form of updated"
@@ -109,12 +109,12 @@ def fixed_headers(headers: Queries) -> dict[str, Any]:
 
 
 def _kind(queries: Queries, answer: Node) -> dict[str, Any]:
-    if (cursor := _named(queries, _CURSOR)) and (after := _place(answer, _NEXT, "string")):
+    if (cursor := _named(queries, CURSOR)) and (after := _place(answer, _NEXT, "string")):
         return {"kind": "cursor", "parameter": cursor, "next": after}
-    if number := _named(queries, _NUMBER):
+    if number := _named(queries, NUMBER):
         first = queries[number].get("schema", {}).get("default", 1)
         return {"kind": "number", "parameter": number} | ({"first": 0} if first == 0 else {})
-    if offset := _named(queries, _OFFSET):
+    if offset := _named(queries, OFFSET):
         return {"kind": "offset", "parameter": offset}
     if after := _place(answer, _NEXT_URL, "string"):
         return {"kind": "next_url", "next": after}

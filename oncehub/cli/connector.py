@@ -49,6 +49,7 @@ def new(
     from_openapi: Annotated[
         Path | None, typer.Option(help="OpenAPI 3 description of the source, JSON or YAML.")
     ] = None,
+    from_wsdl: Annotated[Path | None, typer.Option(help="WSDL 1.1 description of the source.")] = None,
     stream: Annotated[str, typer.Option(help="Name of the first stream, without a description.")] = (
         "records"
     ),
@@ -57,9 +58,15 @@ def new(
     """Write the files of a new source, to be edited: connector, contract and mapping."""
     from oncehub.authoring.draft import template, write_draft
     from oncehub.authoring.openapi import draft_from_openapi
+    from oncehub.authoring.wsdl import draft_from_wsdl
 
     settings = load_settings()
-    draft = draft_from_openapi(from_openapi) if from_openapi else template(stream)
+    if from_openapi and from_wsdl:
+        raise typer.BadParameter("give --from-openapi or --from-wsdl, not both")
+    if from_wsdl:
+        draft = draft_from_wsdl(from_wsdl)
+    else:
+        draft = draft_from_openapi(from_openapi) if from_openapi else template(stream)
     files = write_draft(settings, name, draft)
     if as_json:
         write_json({"wrote": [str(path) for path in files]})
