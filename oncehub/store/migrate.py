@@ -37,6 +37,9 @@ from (
     select 'view ' || oid::regclass, pg_get_viewdef(oid)
     from pg_class where relkind = 'v' and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
     union all
+    select 'options of view ' || oid::regclass, coalesce(reloptions::text, '')
+    from pg_class where relkind = 'v' and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
+    union all
     select 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass,
         pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
     from pg_trigger t join pg_class c on c.oid = t.tgrelid
@@ -46,7 +49,8 @@ from (
 order by definition
 """
 
-# Which transaction has written each function, trigger and rule last, and how a file that makes it begins.
+# Which transaction has written each function, trigger and rule last, and how a file that makes it begins; and
+# what no file makes: another owner, policies, and triggers on commands.
 _WRITTEN = """
 select 'function ' || oid::regprocedure,
     'function ' || pronamespace::regnamespace || '.' || proname || '(', xmin::text
@@ -60,7 +64,36 @@ where not t.tgisinternal and t.tgparentid = 0
 union all
 select 'rule ' || r.rulename || ' on ' || c.oid::regclass, 'rule ' || r.rulename || ' ', r.xmin::text
 from pg_rewrite r join pg_class c on c.oid = r.ev_class
-where c.relkind in ('r', 'p') and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
+where r.rulename <> '_RETURN' and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
+union all
+select 'policy ' || p.polname || ' on ' || p.polrelid::regclass,
+    'policy ' || p.polname || ' on ' || p.polrelid::regclass || ' ', p.xmin::text
+from pg_policy p
+union all
+select 'row level security of ' || c.oid::regclass,
+    'alter table ' || c.oid::regclass || case when c.relforcerowsecurity then ' force ' else ' enable ' end
+    || 'row level security', ''
+from pg_class c
+where c.relrowsecurity or c.relforcerowsecurity
+union all
+select 'event trigger ' || e.evtname, 'event trigger ' || e.evtname || ' ', e.xmin::text
+from pg_event_trigger e
+union all
+select holding, holding, ''
+from (
+    select 'function ' || oid::regprocedure, proowner
+    from pg_proc where pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
+    union all
+    select case relkind when 'v' then 'view ' else 'table ' end || oid::regclass, relowner
+    from pg_class
+    where relkind in ('r', 'p', 'v', 'm', 'f')
+        and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
+    union all
+    select 'schema ' || oid::regnamespace, nspowner
+    from pg_namespace where oid in (select to_regnamespace(unnest(%(schemas)s)))
+) owned (name, owner)
+cross join lateral format('owner %%s of %%s', owned.owner::regrole, owned.name) holding
+where owned.owner <> (select datdba from pg_database where datname = current_database())
 """
 _MIGRATIONS = "migrations/"
 _DEFINITIONS_NAME = "definitions of routines"
@@ -211,6 +244,8 @@ def _apply_missing(cursor: Cursor, scripts: Scripts) -> list[str]:
 def differing_routines(connection: Connection, scripts: Scripts | None = None) -> list[str]:
     """Return the functions, views and triggers that differ from the files, such as `function share.f(text)`.
 
+    Rules, policies, event triggers and other owners than the database's are named too: no file makes any.
+
     The files are applied in a transaction that is rolled back, and what stands before is compared with what
     stands after: nothing in the database counts, which the same attacker could replace as well.
 
@@ -222,27 +257,42 @@ def differing_routines(connection: Connection, scripts: Scripts | None = None) -
         StoreUnavailable: when others hold a lock too long.
     """
     scripts = scripts or hub_scripts()
-    differing: list[str] = []
+    return change_schema(connection, lambda cursor: compare_routines(cursor, scripts))
 
-    def compare(cursor: Cursor) -> None:
-        standing, before = _definitions(cursor, scripts), _written(cursor, scripts)
-        cursor.execute("savepoint files")
+
+def compare_routines(cursor: Cursor, scripts: Scripts | None = None) -> list[str]:
+    """Do as `differing_routines` in the caller's transaction, of which nothing remains but its locks."""
+    scripts = scripts or hub_scripts()
+    standing, before = _definitions(cursor, scripts), _written(cursor, scripts)
+    once = "\n".join(scripts.once.values())
+    cursor.execute("savepoint files")
+    try:
         _apply_routines(cursor, scripts.repeatable)
-        due, after = _definitions(cursor, scripts), _written(cursor, scripts)
-        # A dump restores a view or a body of SQL from its printed text, and that is printed in other words.
-        for name in [name for name in due if standing.get(name) != due[name]]:
-            if name.startswith("view "):
-                cursor.execute(f"create or replace {name} as {due[name]}")
-            elif name.startswith("function "):
-                cursor.execute(due[name])
-        restored = _definitions(cursor, scripts)
+    except psycopg2.OperationalError:
+        raise
+    except psycopg2.Error as error:
+        # A rule or an event trigger may keep the files from being applied.
         cursor.execute("rollback to savepoint files")
-        once = "\n".join(scripts.once.values())
-        differing[:] = [name for name in due if standing.get(name) not in (due[name], restored[name])]
-        # What no file makes was written by no file.
-        differing.extend(name for name, beginning, _ in before & after if beginning not in once)
-
-    change_schema(connection, compare)
+        made = once + "\n".join(scripts.repeatable.values())
+        strange = sorted(name for name, beginning, _ in before if beginning not in made)
+        return [*strange, f"some routine (the files do not apply: {type(error).__name__})"]
+    due, after = _definitions(cursor, scripts), _written(cursor, scripts)
+    # A dump restores a view or a body of SQL from its printed text, and that is printed in other words.
+    for name in [name for name in due if standing.get(name) != due[name]]:
+        if name.startswith("view "):
+            cursor.execute(f"create or replace {name} as {due[name]}")
+        elif name.startswith("function "):
+            cursor.execute(due[name])
+    restored = _definitions(cursor, scripts)
+    cursor.execute("rollback to savepoint files")
+    differing = [
+        name
+        for name in due
+        if standing.get(name) != due[name]
+        and (name.startswith("options ") or standing.get(name) != restored[name])
+    ]
+    # What no file makes was written by no file.
+    differing.extend(name for name, beginning, _ in before & after if beginning not in once)
     return sorted(differing)
 
 

@@ -13,7 +13,7 @@ from oncehub.audit.tlog.notes import Checkpoint, Note, NoteKey, VerifierKey
 from oncehub.initialise import initialise
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection
-from oncehub.store.migrate import differing_routines
+from oncehub.store.migrate import compare_routines, differing_routines
 
 from .conftest import Command
 
@@ -190,6 +190,84 @@ def test_verifying_names_a_routine_that_was_replaced(
         )
         cursor.execute("create rule unheard as on insert to share.consent do instead nothing")
     assert differing_routines(database) == ["rule unheard on share.consent", "trigger unseen on audit.entry"]
+
+
+NOTHING = "returns trigger language plpgsql {} as 'begin return null; end'"
+
+# What an owner's own SQL can do, and how verifying names it.
+TAMPERING = [
+    (
+        f"create or replace function audit.refuse_change() {NOTHING.format('')}",
+        "function audit.refuse_change()",
+    ),
+    (f"create or replace function hub.refuse_change() {NOTHING.format('')}", "function hub.refuse_change()"),
+    (
+        f"create or replace function truth.check_decision() {NOTHING.format('security definer')}",
+        "function truth.check_decision()",
+    ),
+    (
+        "create or replace function record.attach_source(new_source text) returns void "
+        "language sql return null",
+        "function record.attach_source(text)",
+    ),
+    (
+        "create or replace function share.is_late(moment bigint) returns boolean language sql return false",
+        "function share.is_late(bigint)",
+    ),
+    (
+        "create or replace function entitled.recorded() returns text[] language sql security definer "
+        "return array['bank-accounts']",
+        "function entitled.recorded()",
+    ),
+    ("alter function share.ask set search_path = public", "function share.ask(text,bytea,bytea)"),
+    ("alter function share.tell reset search_path", "function share.tell(bigint,uuid,bytea)"),
+    ("alter function share.count_refusals security invoker", "function share.count_refusals("),
+    ("alter function share.proves security definer", "function share.proves(text,text,bytea)"),
+    ("alter function share.proves called on null input", "function share.proves(text,text,bytea)"),
+    ("alter function share.proves owner to {}", "owner {} of function share.proves(text,text,bytea)"),
+    ("alter table audit.entry owner to {}", "owner {} of table audit.entry"),
+    ("alter schema audit owner to {}", "owner {} of schema audit"),
+    ("alter view entitled.consent reset (check_option)", "options of view entitled.consent"),
+    ("alter view entitled.notice set (security_invoker = on)", "options of view entitled.notice"),
+    (
+        "create or replace view entitled.correction_feed as select 0::bigint as last_sequence",
+        "view entitled.correction_feed",
+    ),
+    ("alter table audit.entry disable trigger user", "trigger "),
+    (
+        "create trigger unseen after insert on audit.entry for each row execute function hub.refuse_change()",
+        "trigger unseen on audit.entry",
+    ),
+    ("create rule unheard as on insert to audit.entry do instead nothing", "rule unheard on audit.entry"),
+    (
+        "create rule unheard as on insert to entitled.consent do instead nothing",
+        "rule unheard on entitled.consent",
+    ),
+    ("create policy unseen on audit.entry using (client_id <> 'spy')", "policy unseen on audit.entry"),
+    ("alter table audit.entry force row level security", "row level security of audit.entry"),
+    (
+        "create function public.f() returns event_trigger language plpgsql as 'begin end'; "
+        "create event trigger unseen on ddl_command_start execute function public.f()",
+        "event trigger unseen",
+    ),
+    ("create function share.spare() returns text language sql return 'x'", "function share.spare()"),
+    ("create function audit.find(text) returns text language sql return $1", "function audit.find(text)"),
+]
+
+
+def test_verifying_names_whatever_changes_what_the_hubs_functions_do(database: Connection) -> None:
+    database.rollback()
+    database.autocommit = True
+    with database.cursor() as cursor:
+        for change, name in TAMPERING:
+            cursor.execute("begin")
+            cursor.execute(change.format("oncehub_signing"))
+            differing = compare_routines(cursor)
+            cursor.execute("rollback")
+            assert [each for each in differing if each.startswith(name.format("oncehub_signing"))], change
+        cursor.execute("begin")
+        assert compare_routines(cursor) == []
+        cursor.execute("rollback")
 
 
 def test_another_party_witnesses_what_is_published_and_refuses_a_fork(
