@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import psycopg2.errors
 from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
 
@@ -67,7 +68,9 @@ def match_agreements(
     """Do as `build_database_access` in the transaction of a change of schema, see `change_schema`."""
     _close_to_public(cursor)
     settle_login(cursor)
-    return match_entitlements(cursor, agreements, encrypted) + restore_rights(cursor)
+    changed = match_entitlements(cursor, agreements, encrypted) + restore_rights(cursor)
+    _drop_former_roles(cursor)
+    return changed
 
 
 def apply_agreements(settings: Settings) -> list[str]:
@@ -132,6 +135,22 @@ def require_database_access(
             f"the database's rights differ from the agreements ({differing[0]} first); "
             "run: oncehub agreements apply"
         )
+
+
+def _drop_former_roles(cursor: Cursor) -> None:
+    """Drop the roles that agreements had, once no hub on the server has given them a right."""
+    cursor.execute(
+        "select rolname from pg_roles where starts_with(rolname, 'oncehub_agreement_') order by rolname"
+    )
+    for (role,) in cursor.fetchall():
+        cursor.execute("savepoint former_role")
+        try:
+            cursor.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+        except (psycopg2.errors.DependentObjectsStillExist, psycopg2.errors.InsufficientPrivilege):
+            # Another hub has yet to be upgraded, or made it: its upgrade drops the role.
+            cursor.execute("rollback to savepoint former_role")
+        else:
+            cursor.execute("release savepoint former_role")
 
 
 def _close_to_public(cursor: Cursor) -> None:
