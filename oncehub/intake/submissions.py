@@ -6,11 +6,9 @@ import base64
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import orjson
-from psycopg2.extras import execute_values
 
 from oncehub.connect.formats.unreadable import Unreadable
 from oncehub.connect.page import Page
@@ -20,16 +18,17 @@ from oncehub.encryption.cipher import Ciphers, use_keys
 from oncehub.encryption.payloads import submitted_place
 from oncehub.errors import DecryptionFailed
 from oncehub.settings import Settings
-from oncehub.store.connection import Connection
+from oncehub.store.connection import Connection, Cursor
 from oncehub.store.migrate import opened
 
 NOT_SUBMITTED: Final = "was not encrypted by the hub for this place in the queue"
 """Why a row of the queue is rejected that only somebody with a database login can have written."""
 
+NO_JSON: Final = "is no JSON that the hub reads"
+"""Why one is rejected that only somebody with the hub's keys can have written."""
+
 _PAGE: Final = 500
 _MOST_BYTES: Final = 1 << 20
-
-_SUBMIT = "insert into intake.submission (source, stream, token, key_id, payload) values %s"
 
 _NEXT_PAGE = """
 select
@@ -45,24 +44,28 @@ _REMOVE = "delete from intake.submission where number = any (%s)"
 
 
 class Outbox:
-    """Takes the submitted records of one stream."""
+    """Encrypts the submitted records of one stream for the queue."""
 
     def __init__(self, settings: Settings, source: str, stream: str) -> None:
         self._home = settings.home
         self._names = (source, stream)
 
-    def submit(self, connection: Connection, records: Sequence[Mapping[str, Any]]) -> None:
-        """Store records to be landed, within the caller's transaction; needs no right to read them back."""
-        with connection.cursor() as cursor:
-            ciphers = use_keys(cursor, self._home)
-            rows = []
-            for record in records:
-                token = str(uuid.uuid4())
-                place = submitted_place(*self._names, token)
-                encrypted = ciphers.primary.encrypt(orjson.dumps(record), place)
-                rows.append((*self._names, token, ciphers.primary_id, encrypted))
-            if rows:
-                execute_values(cursor, _SUBMIT, rows, template="(%s, %s, %s::uuid, %s, %s::bytea)")
+    def rows(self, cursor: Cursor, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return the rows of `intake.submission` by which records wait to be landed.
+
+        Args:
+            cursor: of the transaction that inserts them.
+            records: as they were submitted.
+        """
+        ciphers = use_keys(cursor, self._home)
+        rows: list[dict[str, Any]] = []
+        for record in records:
+            token = str(uuid.uuid4())
+            payload = ciphers.primary.encrypt(orjson.dumps(record), submitted_place(*self._names, token))
+            source, stream = self._names
+            row = {"source": source, "stream": stream, "token": token}
+            rows.append(row | {"key_id": ciphers.primary_id, "payload": payload})
+        return rows
 
 
 class SubmittedRecords:
@@ -122,9 +125,14 @@ def _opened(
     ciphers: Ciphers, key_id: str, payload: memoryview | None, digest: str, place: tuple[str, str, str]
 ) -> Any:
     """Return the submitted record; what the hub did not encrypt is kept as it is, the too long by digest."""
+    reason = NOT_SUBMITTED
     if payload is not None and key_id in ciphers.by_id:
-        with suppress(DecryptionFailed):
+        try:
             return orjson.loads(ciphers.under(key_id).decrypt(bytes(payload), submitted_place(*place)))
+        except DecryptionFailed:
+            pass
+        except orjson.JSONDecodeError:
+            reason = NO_JSON
     stored = None if payload is None else base64.b64encode(payload).decode()
     kept = {"key_id": key_id, "sha256": digest, "payload": stored}
-    return Unreadable(NOT_SUBMITTED, orjson.dumps(kept).decode())
+    return Unreadable(reason, orjson.dumps(kept).decode())

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +21,7 @@ from uuid import UUID, uuid4
 
 import orjson
 import psycopg2.errors
+from psycopg2 import sql
 
 from oncehub.audit.log.entries import Entry, columns_of
 from oncehub.encryption.secrets import given_key
@@ -46,7 +49,33 @@ UNPROVEN: Final = (
 # Not taken, the statement fails and with it the transaction.
 _WRITE: Final = "select 1 / (share.log(%(message)s, %(code)s) = 'written')::integer"
 
-Kind = Literal["request", "lines"]
+_PROVEN: Final = "select share.write(%(message)s, %(code)s)"
+
+_INSERT: Final = """
+insert into {table} ({columns})
+select {columns} from jsonb_populate_recordset(null::{table}, %(rows)s::jsonb)
+on conflict do nothing
+"""
+
+Kind = Literal["request", "lines", "rows"]
+
+Table = Literal[
+    "intake.submission",
+    "share.assertion",
+    "share.consent",
+    "share.consent_evidence",
+    "share.consent_withdrawal",
+    "share.consumer_offset",
+    "share.notice_response",
+    "share.prefill",
+    "share.request",
+    "share.submission",
+    "share.token_key",
+    "share.used_evidence",
+    "truth.correction_request",
+    "truth.decision",
+]
+"""What `share.write` takes rows of."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +116,61 @@ class ProofKeys:
         message = orjson.dumps(stated)
         domain = f"oncehub {kind}\n".encode()
         return Signed(message.decode(), hmac.digest(self.request, domain + message, "sha256"), at)
+
+
+_proving: ContextVar[tuple[ProofKeys, UUID] | None] = ContextVar("proving", default=None)
+
+
+@contextmanager
+def proving(keys: ProofKeys, request_id: UUID) -> Iterator[None]:
+    """Prove what is written meanwhile as a part of a request; the API's login can write nothing else."""
+    token = _proving.set((keys, request_id))
+    try:
+        yield
+    finally:
+        _proving.reset(token)
+
+
+def insert(connection: Connection, table: Table, *rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Insert rows within the caller's transaction; one that is there already stays as it is.
+
+    While the API answers a request they are proven, and the request must be open in the transaction; see
+    `proving`. Otherwise they are inserted with the connection's own rights.
+
+    Args:
+        connection: in a transaction.
+        table: of the rows.
+        rows: each with the same columns.
+
+    Returns:
+        How many were `written`, and what else `share.write` says of them.
+
+    Raises:
+        StoreError: the database does not take them as proven, or as those of an open request.
+    """
+    stated = [{name: _stated(value) for name, value in row.items()} for row in rows]
+    proof = _proving.get()
+    with connection.cursor() as cursor:
+        if proof is None:
+            names = {
+                "table": sql.Identifier(*table.split(".")),
+                "columns": sql.SQL(", ").join(map(sql.Identifier, rows[0])),
+            }
+            cursor.execute(sql.SQL(_INSERT).format(**names), {"rows": orjson.dumps(stated).decode()})
+            return {"written": cursor.rowcount}
+        keys, request_id = proof
+        signed = keys.sign("rows", request_id, {"into": table, "rows": stated})
+        cursor.execute(_PROVEN, {"message": signed.message, "code": signed.code})
+        ((result,),) = cursor.fetchall()
+    if result is None:
+        raise StoreError(UNPROVEN)
+    written: dict[str, Any] = result
+    return written
+
+
+def _stated(value: Any) -> Any:
+    """Return a value as JSON that PostgreSQL reads as the column's type."""
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
 
 
 def padded_blocks(key: bytes) -> bytes:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -14,6 +16,8 @@ from hypothesis import settings as how
 from hypothesis import strategies as some
 
 from oncehub.config.catalogue import load_connector
+from oncehub.encryption.cipher import use_keys
+from oncehub.encryption.payloads import submitted_place
 from oncehub.encryption.rotation import reencrypt
 from oncehub.errors import KeyMissing, OncehubError
 from oncehub.intake.micro_batches import Size
@@ -22,6 +26,7 @@ from oncehub.intake.runs.run import RunReport
 from oncehub.intake.submissions import Outbox
 from oncehub.intake.sync import sync
 from oncehub.settings import Settings
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection, connect
 
 ID = "001184000001"
@@ -57,7 +62,8 @@ def submit(settings: Settings, database: Connection) -> Callable[..., None]:
     """Submit records as the API does."""
 
     def put(*records: Mapping[str, Any], connection: Connection = database, commit: bool = True) -> None:
-        Outbox(settings, "portal", "submissions").submit(connection, records)
+        rows = Outbox(settings, "portal", "submissions").rows(connection.cursor(), records)
+        insert(connection, "intake.submission", *rows)
         if commit:
             connection.commit()
 
@@ -205,16 +211,53 @@ def test_rows_that_the_hub_did_not_write_so_are_quarantined_and_hold_up_no_other
     assert sum(each["payload"] is None for each in kept) == 1
 
 
-def test_the_api_may_add_to_what_waits_and_neither_read_nor_remove_it(
-    settings: Settings, submit: Callable[..., None], query: Query
+def bent(**changed: Any) -> bytes:
+    return json.dumps(record("phone", PHONE) | changed).encode()
+
+
+DEEP = b"[" * 900 + b"]" * 900
+GARBAGE = {
+    "nothing": b"",
+    "no JSON": b"<html>",
+    "no text": b"\xff\xfe\x00",
+    "a scalar": b"7",
+    "null": b"null",
+    "a list": b"[1, 2]",
+    "an empty object": b"{}",
+    "a NUL escape": bent(value={"phone": "+84\0"}),
+    "a NUL escape in the key": bent(about="personal_id=\0", named={"personal_id": "\0"}),
+    "a lone surrogate": b'{"about": "\\ud800", "named": {"personal_id": "\\ud800"}}',
+    "wrong types": bent(about=7, named=[], attribute={}, value="x", submitted_at=True),
+    "no object where one is": bent(value=[{"phone": PHONE}]),
+    "no time": bent(submitted_at="yesterday"),
+    "a time without an end": bent(submitted_at="9" * 5000),
+    "a number beyond all": bent(value={"phone": 10**300}),
+    "no number": b'{"about": "x", "value": {"phone": NaN}}',
+    "deep": bent(value={"phone": 0}).replace(b" 0}", b" " + DEEP + b"}"),
+    "too deep to read": b"[" * 100_000,
+    "long": bent(value={"phone": "9" * 900_000}),
+    "long and not to be encoded in UTF-8": b"\xc3\x28" * 400_000,
+    "a name twice": b'{"about": "a", "about": "b", "value": {}, "value": {}}',
+}
+
+
+def test_garbage_of_any_kind_is_quarantined_and_holds_up_no_other(
+    settings: Settings, submit: Callable[..., None], query: Query, database: Connection
 ) -> None:
-    assert settings.database_url is not None
-    with closing(connect(settings.database_url, role="oncehub_api")) as api:
-        submit(record("phone", PHONE), connection=api)
-        for statement in ("select from intake.submission", "delete from intake.submission"):
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege), api, api.cursor() as cursor:
-                cursor.execute(statement)
-    assert land(settings).accepted == 1
+    """Encrypted as the hub does, by somebody who has its keys."""
+    with database, database.cursor() as cursor:
+        ciphers = use_keys(cursor, settings.home)
+        for payload in GARBAGE.values():
+            token = str(uuid4())
+            encrypted = ciphers.primary.encrypt(payload, submitted_place("portal", "submissions", token))
+            row = {"source": "portal", "stream": "submissions", "token": token}
+            insert(database, "intake.submission", row | {"key_id": ciphers.primary_id, "payload": encrypted})
+    submit(record("phone", PHONE))
+    submit(record("phone", OTHER_PHONE, number="001184000002"))
+
+    report = land(settings)
+
+    assert (report.accepted, report.quarantined, waiting(query)) == (2, len(GARBAGE), 0)
 
 
 @how(max_examples=how.default.max_examples // 2)
@@ -251,7 +294,8 @@ def test_a_source_gets_such_a_stream_by_files_alone(extendable: Settings, query:
         (root / folder / f"clinic/visits.{end}").write_text(text, "utf-8")
     connector = load_connector(extendable, "clinic")
     with closing(connect(str(extendable.database_url))) as connection:
-        Outbox(extendable, "clinic", "visits").submit(connection, [record("phone", PHONE)])
+        rows = Outbox(extendable, "clinic", "visits").rows(connection.cursor(), [record("phone", PHONE)])
+        insert(connection, "intake.submission", *rows)
         connection.commit()
 
     (report,) = sync(extendable, connector, None, streams=["visits"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -16,6 +18,7 @@ from oncehub.api.http.oauth import ASSERTION_SECONDS
 from oncehub.clock import shown_time
 from oncehub.errors import NotAuthenticated
 from oncehub.share.clients.keys import MOST_KEYS, PublicJwk, read_public_key
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection
 
 ASSERTION_ALGORITHMS: Final = ("Ed25519", "EdDSA", "ES256")
@@ -49,7 +52,7 @@ def verify_assertion(connection: Connection, assertion: str, issuer: str) -> Cal
     """Check a client assertion and use it up.
 
     Args:
-        connection: one that may read clients and their keys, and write `share.assertion`.
+        connection: one that may read clients and their keys, in a transaction.
         assertion: a JWT with `iss` = `sub` = the client, `aud` = the hub's issuer and nothing else, `exp`,
             `jti`; its header may name the key as `kid`, by thumbprint. Where a person acts through the
             client, `act` names them (`{"sub": …}`, RFC 8693 section 4.1); a citizen by personal number
@@ -155,21 +158,19 @@ def _check_assertion(claims: Mapping[str, Any], client_id: str, issuer: str) -> 
             f"the assertion lives longer than {ASSERTION_SECONDS} seconds: it expires at "
             f"{shown_time(claims['exp'])}, {clock_says()}"
         )
-    if len(claims["jti"]) > 256 or "\0" in claims["jti"]:
-        raise NotAuthenticated("the assertion's jti is longer than 256 characters, or holds a zero")
+    if len(claims["jti"]) > 256 or re.search("[\0\ud800-\udfff]", str(claims["jti"])):
+        raise NotAuthenticated(
+            "the assertion's jti is longer than 256 characters, or holds a zero or what is no character"
+        )
 
 
 def _use_up(connection: Connection, client_id: str, claims: Mapping[str, Any]) -> None:
     # It expires by our clock and is deleted by the database's: deleted early, it could be used again.
     forgotten_at = claims["exp"] + _LEEWAY_SECONDS + CLOCKS_APART_SECONDS
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "delete from share.assertion where client_id = %s and expires_at < now()", (client_id,)
-        )
-        cursor.execute(
-            "insert into share.assertion (client_id, jti, expires_at) "
-            "values (%s, %s, to_timestamp(%s)) on conflict do nothing",
-            (client_id, claims["jti"], forgotten_at),
-        )
-        if cursor.rowcount == 0:
-            raise NotAuthenticated("the assertion was used before; sign a new one")
+    row = {
+        "client_id": client_id,
+        "jti": claims["jti"],
+        "expires_at": datetime.fromtimestamp(forgotten_at, UTC),
+    }
+    if not insert(connection, "share.assertion", row)["written"]:
+        raise NotAuthenticated("the assertion was used before; sign a new one")

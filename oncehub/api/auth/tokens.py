@@ -25,6 +25,7 @@ from oncehub.clock import shown_time
 from oncehub.config.agreements import Agreement
 from oncehub.encryption.secrets import given_key, symmetric_key
 from oncehub.errors import NotAuthenticated
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection
 
 MALFORMED: Final = (JoseError, ValueError, TypeError, KeyError, RecursionError)
@@ -35,11 +36,7 @@ UNKNOWN_CLIENT: Final = "the client is not known, is revoked, or did not sign th
 OVERLAP_SECONDS = 3600
 """How long a key is accepted after another began to sign: processes restart one by one, tokens stay valid."""
 
-_SIGNS = """
-insert into share.token_key (fingerprint)
-select %(own)s
-where %(own)s is distinct from (select fingerprint from share.token_key order by change_id desc limit 1)
-"""
+_LAST = "select fingerprint from share.token_key order by change_id desc limit 1"
 
 # Null for the key that signs now, and for one that has not signed yet, such as the next key before a change.
 _FOLLOWED = """
@@ -111,14 +108,16 @@ def load_token_keys(home: Path, connection: Connection) -> TokenKeys:
 
     Args:
         home: the hub's.
-        connection: one that may write `share.token_key`.
+        connection: in no transaction; the API proves what it writes, see `proving`.
 
     Raises:
         ConfigError: when a key is not 32 bytes of base64.
     """
     signing, other = symmetric_key("token", home), given_key("token_other", home)
     with connection, connection.cursor() as cursor:
-        cursor.execute(_SIGNS, {"own": _fingerprint(signing)})
+        cursor.execute(_LAST)
+        if cursor.fetchone() != (_fingerprint(signing),):
+            insert(connection, "share.token_key", {"fingerprint": _fingerprint(signing)})
         cursor.execute(_FOLLOWED, (_fingerprint(other or signing),))
         (followed,) = cursor.fetchone() or (None,)
     left = math.inf if followed is None else OVERLAP_SECONDS - followed

@@ -50,7 +50,7 @@ from oncehub.share.people.lookup import (
     open_request,
 )
 from oncehub.share.people.relatives import LIFE_STATUS
-from oncehub.share.request_proofs import ProofKeys, write_proven
+from oncehub.share.request_proofs import ProofKeys, proving, write_proven
 from oncehub.store.connection import Connection
 
 _bearer = HTTPBearer(
@@ -255,7 +255,7 @@ def audited_request(
         )
         try:
             require_in_force(agreement, today())
-            with decrypting(hub.home, connection):
+            with decrypting(hub.home, connection), proving(hub.proof_keys, request_id):
                 yield request
         except Refusal as error:
             refusal = error

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import Depends, Request
 
@@ -40,7 +41,7 @@ from oncehub.share.agreements.submission_routing import Desk, load_desks
 from oncehub.share.identity.providers import ProvidersInForce
 from oncehub.share.people.confidence import ConfidenceRules, load_confidence_rules
 from oncehub.share.people.labels import Labels, load_labels
-from oncehub.share.request_proofs import ProofKeys, require_proof_keys
+from oncehub.share.request_proofs import ProofKeys, proving, require_proof_keys
 from oncehub.store.connection import connect
 from oncehub.store.failures import without_values
 from oncehub.store.history import require_own
@@ -127,9 +128,10 @@ def open_hub(settings: Settings) -> Hub:
         with connection, connection.cursor() as cursor:
             required_ring(cursor, settings.home)
             key = required_key(cursor, "pseudonym", settings.home, former=retired_pseudonym_keys())
-        token_keys = load_token_keys(settings.home, connection)
         proof_keys = ProofKeys(symmetric_key("request", settings.home), key)
         require_proof_keys(connection, proof_keys)
+        with proving(proof_keys, uuid4()):
+            token_keys = load_token_keys(settings.home, connection)
     metrics = Metrics()
     database = Database(login, in_use=metrics.note_in_use)
     metrics.note_pool(database.size)

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
@@ -18,6 +19,7 @@ from oncehub.api.http.oauth import ASSERTION_TYPE, ID_TOKEN_TYPE, TOKEN_SECONDS
 from oncehub.errors import EvidenceRefused, NotAuthenticated
 from oncehub.share.identity.evidence import Expected, use_up, verify_evidence
 from oncehub.share.identity.nonce import officer_sign_in
+from oncehub.share.request_proofs import proving
 from oncehub.store.connection import Connection
 
 _FORM = "application/x-www-form-urlencoded"
@@ -146,7 +148,7 @@ def token(request: Request, hub: TheHub, form: Annotated[dict[str, Any], Depends
         raise TokenRefused(400, "invalid_request", f"send actor_token_type={ID_TOKEN_TYPE} with actor_token")
     request.state.claimed = claimed_client(form["client_assertion"])
     try:
-        caller = _authenticated(hub, form)
+        caller = _authenticated(hub, form, request.state.request_id)
     except NotAuthenticated as error:
         hub.failures.count(request.state.source, request.state.claimed)
         raise TokenRefused(401, "invalid_client", str(error)) from None
@@ -157,9 +159,9 @@ def token(request: Request, hub: TheHub, form: Annotated[dict[str, Any], Depends
     return TokenAnswer(access_token=issued, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106
 
 
-def _authenticated(hub: Hub, form: dict[str, Any]) -> Caller:
+def _authenticated(hub: Hub, form: dict[str, Any], request_id: UUID) -> Caller:
     """Return the client that signed the assertion, which is used up."""
-    with hub.database.transaction() as connection:
+    with hub.database.transaction() as connection, proving(hub.proof_keys, request_id):
         caller = verify_assertion(connection, form["client_assertion"], hub.issuer)
         agreement = hub.agreement(caller.agreement)
         check_pinned(caller, agreement)

@@ -8,7 +8,7 @@ same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -69,8 +69,8 @@ from {people} p
 _SHOWN: Final = ("attribute", "why", "document")
 
 _DECIDE: Final = """
-insert into {schema}.decision (case_id, verdict, person_key, reason, decided_by, follows)
-values (%s, %s, %s::uuid, %s, %s, %s)
+insert into truth.decision (case_id, verdict, person_key, reason, decided_by, follows)
+values (%(case_id)s, %(verdict)s, %(person_key)s::uuid, %(reason)s, %(decided_by)s, %(follows)s)
 returning decision_id
 """
 
@@ -334,13 +334,14 @@ def decide(
     named: Sequence[str] | None = None,
     follows: int | None = None,
     schema: str = HUB,
+    insert: Callable[[Mapping[str, Any]], int] | None = None,
 ) -> Decision:
     """Decide a case within the caller's transaction; a refusal leaves that unchanged.
 
     When the decision takes effect, the next run applies it.
 
     Args:
-        connection: one that may insert into `decision` of the schema.
+        connection: in a transaction.
         case_id: its number.
         verdict: see `Decision`.
         by: who decides, and why.
@@ -349,6 +350,7 @@ def decide(
         named: keys of the people named, if the connection may not read them.
         follows: number of the last decision on the case; None for the first.
         schema: as of `list_cases`.
+        insert: inserts the row of `truth.decision`, and returns its number; None: with own rights.
 
     Raises:
         CaseNotFound: There is none of that number.
@@ -361,9 +363,19 @@ def decide(
         whom: UUID | str | None = person_key
         if verdict == "same" and person_key is None:
             whom = _only_person(case_id, _named(cursor, case_id) if named is None else named)
-        decided = (case_id, verdict, whom and str(whom), by.reason, by.clerk, follows)
-        cursor.execute(_seen_in(schema, _DECIDE), decided)
-        (decision_id,) = cursor.fetchone() or (0,)
+        row = {
+            "case_id": case_id,
+            "verdict": verdict,
+            "person_key": whom and str(whom),
+            "reason": by.reason,
+            "decided_by": by.clerk,
+            "follows": follows,
+        }
+        if insert:
+            decision_id = insert(row)
+        else:
+            cursor.execute(_DECIDE, row)
+            (decision_id,) = cursor.fetchone() or (0,)
     decisions = decisions_of(connection, case_id, schema)
     return next(each for each in decisions if each.decision_id == decision_id)
 

@@ -18,6 +18,7 @@ from oncehub.intake.submissions import Outbox
 from oncehub.normalize.batch import Batch
 from oncehub.normalize.normalizer import Normalizer, load_normalizer
 from oncehub.settings import Settings
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection
 
 Record = dict[str, Any]
@@ -82,7 +83,10 @@ class Desk:
 
     def submit(self, connection: Connection, records: Sequence[Record]) -> None:
         """Leave records to be landed, within the caller's transaction."""
-        self._outbox.submit(connection, records)
+        with connection.cursor() as cursor:
+            rows = self._outbox.rows(cursor, records)
+        if rows:
+            insert(connection, "intake.submission", *rows)
 
 
 def load_desks(settings: Settings, agreements: Mapping[str, Agreement]) -> dict[str, Desk]:

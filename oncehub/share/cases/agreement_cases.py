@@ -27,6 +27,7 @@ from oncehub.reconcile.stewardship.cases import (
     open_case_file,
     read_content,
 )
+from oncehub.share.request_proofs import insert
 from oncehub.share.roles import ENTITLED
 from oncehub.store.connection import Connection
 
@@ -106,4 +107,5 @@ def decide_agreement_case(
         named=named,
         follows=follows,
         schema=ENTITLED,
+        insert=lambda row: int(insert(connection, "truth.decision", row)["decision_id"]),
     )

@@ -7,12 +7,10 @@ can be proven: who, when, to what.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-
-from psycopg2 import sql
 
 from oncehub.audit.log.entries import VouchedBy
 from oncehub.config.agreements import Agreement
@@ -20,7 +18,8 @@ from oncehub.config.privacy import DeadlineRules
 from oncehub.errors import AccessDenied, ConsentNotFound, ConsentRefused
 from oncehub.share.consent.evidence import Evidence
 from oncehub.share.data_subjects.requests import Due, due, open_request
-from oncehub.share.roles import rows_as, schemas_for
+from oncehub.share.request_proofs import insert
+from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 Channel = Literal["vneid", "portal", "counter"]
@@ -28,28 +27,11 @@ Channel = Literal["vneid", "portal", "counter"]
 
 _CLOCKS_APART = timedelta(minutes=5)
 
-_RECORD = """
-insert into {share}.consent (consent_id, person_key, agreement, agency, purpose, attributes, text_version,
-    text_digest, given_at, channel, reference, officer, recorded_by, vouched_by)
-values (%(consent_id)s, %(person_key)s, %(agreement)s, %(agency)s, %(purpose)s, %(attributes)s,
-    %(text_version)s, %(text_digest)s, %(given_at)s, %(channel)s, %(reference)s, %(officer)s, %(recorded_by)s,
-    %(vouched_by)s)
-on conflict do nothing
-"""
-
 _PROVEN = """
 select consent_id::text,
     (person_key::text, purpose, attributes, text_digest)
         = (%(person_key)s, %(purpose)s, %(attributes)s::text[], %(text_digest)s) as same
 from {share}.consent_proven_by(%(agreement)s, %(channel)s, %(reference)s)
-"""
-
-_WITHDRAW = """
-insert into {share}.consent_withdrawal (consent_id, withdrawn_at, channel, reference, officer, recorded_by,
-    vouched_by)
-values (%(consent_id)s, %(withdrawn_at)s, %(channel)s, %(reference)s, %(officer)s, %(recorded_by)s,
-    %(vouched_by)s)
-on conflict do nothing
 """
 
 _FIND = """
@@ -158,8 +140,8 @@ def record_consent(
         "text_digest": text.digest,
         "given_at": given_at,
     }
-    values |= vars(proof)
-    if _written(connection, under, _RECORD, values):
+    values |= _proof_columns(proof)
+    if insert(connection, "share.consent", values)["written"]:
         if proof.evidence:
             proof.evidence.keep(connection, str(values["consent_id"]), "given")
         return str(values["consent_id"])
@@ -206,7 +188,8 @@ def withdraw_consent(
     person_key, agreement, given_at, before = found[0].values()
     if before is None and not given_at <= withdrawn_at <= datetime.now(UTC) + _CLOCKS_APART:
         raise ConsentRefused("a consent is withdrawn after it was given, and not in the future")
-    if not _written(connection, under, _WITHDRAW, values | {"withdrawn_at": withdrawn_at, **vars(proof)}):
+    row = {"consent_id": str(consent_id), "withdrawn_at": withdrawn_at, **_proof_columns(proof)}
+    if not insert(connection, "share.consent_withdrawal", row)["written"]:
         (current,) = rows_as(connection, under, _FIND, values)
         withdrawn_at = current["withdrawn_at"]
         return Withdrawn(person_key, agreement, withdrawn_at, due(rules, "withdrawal", withdrawn_at))
@@ -243,13 +226,8 @@ def consents_of(
     ]
 
 
-def _written(
-    connection: Connection, under: Agreement | None, statement: str, values: Mapping[str, Any]
-) -> bool:
-    """Insert a row; return False when it is there already."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(**schemas_for(under)), values)
-        return cursor.rowcount == 1
+def _proof_columns(proof: Proof) -> dict[str, Any]:
+    return {name: value for name, value in vars(proof).items() if name != "evidence"}
 
 
 def _require_fit(agreement: Agreement, attributes: Collection[str], given_at: datetime) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import orjson
 
@@ -17,14 +17,10 @@ from oncehub.encryption.payloads import consent_evidence_place
 from oncehub.share.identity.evidence import Proven
 from oncehub.share.identity.nonce import Asked
 from oncehub.share.identity.providers import SigningKey, signing_key
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection
 
 Act = Literal["given", "withdrawn"]
-
-_KEEP: Final = """
-insert into share.consent_evidence (consent_id, act, digest, key_id, content)
-values (%s::uuid, %s, %s, %s, %s)
-"""
 
 
 @dataclass(frozen=True)
@@ -94,4 +90,7 @@ class Evidence:
         with connection.cursor() as cursor:
             ciphers = use_keys(cursor, self.home)
             encrypted = ciphers.primary.encrypt(content, consent_evidence_place(consent_id, act))
-            cursor.execute(_KEEP, (consent_id, act, self.proven.digest, ciphers.primary_id, encrypted))
+        row = {"consent_id": consent_id, "act": act, "digest": self.proven.digest}
+        insert(
+            connection, "share.consent_evidence", row | {"key_id": ciphers.primary_id, "content": encrypted}
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from psycopg2 import sql
+from psycopg2.extras import RealDictCursor
 
 from oncehub.config.agreements import Agreement, Corrections
 from oncehub.errors import NotFetched
@@ -20,6 +21,7 @@ from oncehub.share.delivery.consumer_offsets import (
     require_in_sequence,
 )
 from oncehub.share.delivery.gap_free_sequence import SequencePage, Start, read_page
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection
 from oncehub.store.statements import statement
 
@@ -138,7 +140,11 @@ def acknowledge(
             raise NotFetched(
                 "is the number of no notice that was fetched", ("responses", unknown[0], "notice")
             )
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(statement(__name__, "respond").format(), values)
+        given = {"source": corrections.source, "client_id": client_id}
+        if responses := [given | row for row in cursor.fetchall()]:
+            insert(connection, "share.notice_response", *responses)
     return note_acknowledged(connection, feed, client_id, sequence)
 
 

@@ -17,6 +17,7 @@ from psycopg2.extras import Json
 from oncehub.config.agreements import Agreement
 from oncehub.config.entities import Entity
 from oncehub.errors import CorrectionRefused, PersonNotFound, TooManyRequests
+from oncehub.share.request_proofs import insert
 from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
@@ -35,7 +36,8 @@ LONGEST_VALUE: Final = 2000
 
 _REQUEST: Final = """
 select case_id, outcome from {truth}.request_correction(
-    %(person)s::uuid, %(attribute)s, %(value)s::jsonb, %(why)s, %(document)s, %(open)s, %(recent)s, %(within)s
+    %(person)s::uuid, %(attribute)s, %(value)s::jsonb, %(why)s, %(document)s, %(open)s, %(recent)s,
+    %(within)s::interval
 )
 """
 
@@ -124,17 +126,20 @@ def request_correction(
     values = {
         "person": person_key,
         "attribute": correction.attribute,
-        "value": Json(correction.value),
+        "value": correction.value,
         "why": correction.why,
         "document": correction.document,
         "open": OPEN,
         "recent": RECENT,
-        "within": WITHIN,
+        "within": f"{WITHIN.days} days",
     }
-    rows = rows_as(connection, under, _REQUEST, values)
-    if not rows:
+    if under is None:
+        opened = rows_as(connection, None, _REQUEST, values | {"value": Json(correction.value)})[0]
+    else:
+        opened = insert(connection, "truth.correction_request", values)
+    if "case_id" not in opened:
         raise PersonNotFound("the agreement does not have the person any more")
-    case_id, outcome = rows[0]["case_id"], rows[0]["outcome"]
+    case_id, outcome = opened["case_id"], opened["outcome"]
     if outcome == "another":
         raise CorrectionRefused(
             f"another value of person.{correction.attribute} was claimed in case {case_id}, which is open; "

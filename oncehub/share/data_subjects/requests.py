@@ -14,7 +14,8 @@ from psycopg2.extras import RealDictCursor
 from oncehub.audit.log.entries import VouchedBy
 from oncehub.clock import VIETNAM
 from oncehub.config.privacy import DeadlineRules, Holidays, RequestKind
-from oncehub.errors import RequestStepRefused
+from oncehub.errors import RequestStepRefused, StoreError
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection
 
 Party = Literal["controller", "processor"]
@@ -93,13 +94,6 @@ class CitizenRequest:
     closed_as: str | None
 
 
-_OPEN = """
-insert into share.request (request_id, kind, party, person_key, agreement, consent_id, case_id, received_at,
-    answer_by, due_on, vouched_by)
-values (%(request_id)s, %(kind)s, %(party)s, %(person_key)s, %(agreement)s, %(consent_id)s, %(case_id)s,
-    %(received_at)s, %(answer_by)s, %(due_on)s, %(vouched_by)s)
-"""
-
 _LIST = """
 select request_id::text, kind, party, agreement, consent_id::text, case_id, received_at, answer_by, due_on,
     next_due, extended, answered_at, closed_at, closed_as
@@ -133,7 +127,7 @@ def open_request(
     """Open a request within the caller's transaction.
 
     Args:
-        connection: one that may insert into `share.request`; the API's role may.
+        connection: in a transaction.
         rules: `mappings/rules/deadlines.yaml`; the API has them as `hub.deadlines`.
         kind: what is asked for.
         person_key: by whom.
@@ -159,8 +153,8 @@ def open_request(
         "due_on": dates.due_on,
         "vouched_by": vouched_by,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_OPEN, values)
+    if not insert(connection, "share.request", values)["written"]:
+        raise StoreError("the database does not take the request of a person whom the agreement has not")
     return Opened(request_id, dates)
 
 

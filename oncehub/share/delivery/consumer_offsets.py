@@ -13,6 +13,7 @@ from typing import Any, Literal
 from psycopg2 import sql
 
 from oncehub.errors import NotFetched, OutOfSequence
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection
 from oncehub.store.history import require_own
 
@@ -53,16 +54,6 @@ class Position:
         """Return how many of the lines up to `last`, the sequence's last number, are not acknowledged."""
         return max(last - self.acknowledged, 0)
 
-
-_STEP = """
-insert into share.consumer_offset (feed, kind, sequence, client_id)
-select %(feed)s, %(kind)s, %(sequence)s, %(client_id)s
-where %(sequence)s > coalesce((
-    select max(sequence) from share.consumer_offset
-    where feed = %(feed)s and kind = %(kind)s and client_id = %(client_id)s
-), 0)
-on conflict do nothing
-"""
 
 _POSITION = """
 select coalesce((
@@ -159,6 +150,6 @@ def note_acknowledged(connection: Connection, feed: str, client_id: str, sequenc
 
 
 def _step(connection: Connection, feed: str, client_id: str, kind: Kind, sequence: int) -> None:
-    values = {"feed": feed, "kind": kind, "client_id": client_id, "sequence": sequence}
-    with connection.cursor() as cursor:
-        cursor.execute(_STEP, values)
+    if sequence > getattr(position(connection, feed, client_id), kind):
+        row = {"feed": feed, "kind": kind, "client_id": client_id, "sequence": sequence}
+        insert(connection, "share.consumer_offset", row)

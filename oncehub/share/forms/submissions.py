@@ -10,7 +10,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from psycopg2.extras import Json
 
 from oncehub.audit.log.entries import VouchedBy
 from oncehub.audit.log.pseudonyms import person_pseudonym
@@ -18,26 +17,14 @@ from oncehub.config.agreements import Agreement
 from oncehub.errors import SubmissionRefused
 from oncehub.share.forms.prefill import FilledForm, FormRequest
 from oncehub.share.people.lookup import Person
+from oncehub.share.request_proofs import insert
 from oncehub.share.roles import rows_as
 from oncehub.store.connection import Connection
 
 LONGEST_OPEN: Final = timedelta(hours=24)
 """A form is answered within a day: what it showed may have changed, and filling it again costs nothing."""
 
-_NOTE = """
-insert into share.prefill (request_id, client_id, agreement, procedure, person, form_of, filled, confirm,
-    missing_items)
-values (%s::uuid, %s, %s, %s, %s, %s, %s::text[], %s, %s::text[])
-"""
-
 _FIND = "select * from {share}.opened_form(%(request)s::uuid, %(client)s, %(agreement)s)"
-
-# Without a target for the conflict no right to read is needed.
-_SUBMIT = """
-insert into share.submission (request_id, dossier, digest, kept, vouched_by)
-values (%s::uuid, %s, %s, %s::text[], %s)
-on conflict do nothing
-"""
 
 
 @dataclass(frozen=True)
@@ -107,11 +94,21 @@ def note_form(
         if item.confirm
     }
     there = [*(name for name in form.items if name not in confirm), *form.papers]
-    person = person_pseudonym(key, form.person_key)
-    with connection.cursor() as cursor:
-        opened = (str(opening.request_id), opening.client_id, opening.agreement.name)
-        names = (*opened, asked.procedure.id, person, asked.day)
-        cursor.execute(_NOTE, (*names, there, Json(confirm), list(form.missing_items)))
+    insert(
+        connection,
+        "share.prefill",
+        {
+            "request_id": opening.request_id,
+            "client_id": opening.client_id,
+            "agreement": opening.agreement.name,
+            "procedure": asked.procedure.id,
+            "person": person_pseudonym(key, form.person_key),
+            "form_of": asked.day,
+            "filled": there,
+            "confirm": confirm,
+            "missing_items": list(form.missing_items),
+        },
+    )
 
 
 def find_open_form(connection: Connection, opening: Opening) -> OpenForm | None:
@@ -168,15 +165,14 @@ def take(connection: Connection, opening: Opening, submitted: Submitted) -> bool
 
     Of two that come at once the second waits for the first to commit.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _SUBMIT,
-            (
-                *(str(opening.request_id), submitted.dossier, submitted.digest),
-                *(sorted(submitted.kept), submitted.vouched_by),
-            ),
-        )
-        return cursor.rowcount == 1
+    row = {
+        "request_id": opening.request_id,
+        "dossier": submitted.dossier,
+        "digest": submitted.digest,
+        "kept": sorted(submitted.kept),
+        "vouched_by": submitted.vouched_by,
+    }
+    return bool(insert(connection, "share.submission", row)["written"])
 
 
 def require_open(form: OpenForm) -> None:

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import orjson
@@ -17,6 +18,7 @@ from joserfc.errors import JoseError
 from oncehub.config.identity import LONGEST_ACCEPTED, IdentityProvider
 from oncehub.errors import EvidenceRefused
 from oncehub.share.identity.providers import Provider, Providers, SigningKey
+from oncehub.share.request_proofs import insert
 from oncehub.store.connection import Connection
 
 LEEWAY_SECONDS: Final = 30
@@ -123,10 +125,8 @@ def use_up(connection: Connection, proven: Proven) -> None:
     """
     # It ends by our clock and is forgotten by the database's: forgotten early, it could be used again.
     kept_until = proven.refused_from + _CLOCKS_APART_SECONDS
-    with connection.cursor() as cursor:
-        cursor.execute("select share.use_evidence(%s, to_timestamp(%s))", (proven.digest, kept_until))
-        (fresh,) = cursor.fetchone() or (False,)
-    if not fresh:
+    row = {"digest": proven.digest, "kept_until": datetime.fromtimestamp(kept_until, UTC)}
+    if not insert(connection, "share.used_evidence", row)["written"]:
         raise EvidenceRefused("replay", "the evidence was used before; have the provider issue another")
 
 

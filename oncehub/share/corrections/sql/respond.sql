@@ -1,6 +1,5 @@
 -- A response that is given once more is the same; of two in one request the last counts.
-insert into share.notice_response (source, notice, client_id, response, reason)
-select %(source)s, g.notice, %(client_id)s, g.response, g.reason
+select g.notice, g.response, g.reason
 from (
     select distinct on (notice) *
     from unnest(%(notices)s::bigint[], %(responses)s::text[], %(reasons)s::text[])

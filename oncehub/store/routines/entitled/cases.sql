@@ -68,7 +68,6 @@ with check option;
 comment on view entitled.decision is
     'what clerks have decided, and decide, on the case that was asked for';
 grant select on entitled.case_state, entitled.decision to oncehub_api;
-grant insert (case_id, verdict, person_key, reason, decided_by, follows) on entitled.decision to oncehub_api;
 
 revoke execute on all functions in schema entitled from public;
 grant execute on all functions in schema entitled to oncehub_api;

@@ -64,7 +64,7 @@ create or replace function entitled.people() returns uuid[]
     );
 comment on function entitled.people is 'whom the request is about';
 
--- These views are for inserts only. A consent lets another agreement obtain more attributes.
+-- For share.write only. A consent lets another agreement obtain more attributes.
 create or replace view entitled.consent as
 select
     consent_id, person_key, agreement, agency, purpose, attributes, text_version, text_digest,
@@ -88,7 +88,6 @@ where exists (
 with check option;
 comment on view entitled.consent_withdrawal is
     'takes withdrawals of consents to agreements that consents may be recorded for';
-grant insert on entitled.consent, entitled.consent_withdrawal to oncehub_api;
 
 revoke execute on all functions in schema entitled from public;
 grant execute on all functions in schema entitled to oncehub_api;

@@ -115,28 +115,6 @@ end
 $$;
 comment on function entitled.usage_of is 'who had the data of somebody whom the agreement has';
 
-create or replace function entitled.request_correction(
-    asked_person uuid, asked_attribute text, asked_value jsonb, asked_why text, asked_document text,
-    asked_open bigint, asked_recent bigint, asked_within interval
-) returns table (case_id bigint, outcome text)
-    language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    e share.entitlement := share.open_for(asked_person);
-begin
-    if 'person.' || asked_attribute = any(e.correctable) and (share.open_as('correction_request')).view then
-        return query
-        select requested.*
-        from truth.request_correction(
-            asked_person, asked_attribute, asked_value, asked_why, asked_document,
-            asked_open, asked_recent,
-            asked_within
-        ) as requested;
-    end if;
-end
-$$;
-comment on function entitled.request_correction is
-    'keeps what somebody whom the agreement has says is wrong, of an attribute that it takes such requests for';
-
 create or replace function entitled.requests_of(asked_person uuid) returns table (
     case_id bigint, attribute text, claimed jsonb, received_at timestamptz, due_on date, state text,
     decided_at timestamptz, reason text

@@ -22,4 +22,3 @@ $$;
 comment on function share.use_evidence is
     'notes that evidence is used, and tells whether it had not been; forgets what would be refused for its age';
 revoke execute on function share.use_evidence from public;
-grant execute on function share.use_evidence to oncehub_api;
