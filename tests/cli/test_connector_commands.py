@@ -222,7 +222,7 @@ WRONG = {
     "records: data.items": ("records: items", "holds no list at `items`; there is one at `data.items`"),
     "key: [maSo]": ("key: [gioiTinh]", "share their key with another record"),
     "path: /holders,": ("path: /holder,", "answered 404; check the path"),
-    "scope: sodiachinh.read": ("scope: sodiachinh.write", "(invalid_scope)"),
+    "scope: sodiachinh.read": ("scope: sodiachinh.write", "(invalid_scope: scope must contain"),
 }
 
 
