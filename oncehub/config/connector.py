@@ -267,8 +267,10 @@ class Stream(_Records):
     @model_validator(mode="after")
     def _consistent(self) -> Stream:
         for place in self._places():
-            if place.read.in_files and not isinstance(place.pages, SinglePage):
-                raise ValueError("files have no pages; write pages: {kind: none}")
+            if (place.read.in_files or place.read.in_table) and not isinstance(place.pages, SinglePage):
+                raise ValueError("files and tables have no pages; write pages: {kind: none}")
+        if self.read.in_table and isinstance(self.changes, TokenChanges):
+            raise ValueError("a table names no token of its changes; write changes by time or kind: sequence")
         if isinstance(self.deletes, AbsenceDeletes) and self.changes and not self.snapshot:
             raise ValueError(
                 "deletion by absence needs a full snapshot; remove changes, give snapshot, or choose flag"
@@ -306,8 +308,13 @@ class Stream(_Records):
             raise ValueError(f"parent.take.{taken[0]}: {{{taken[0]}}} stands for something else; rename it")
         if stray := sorted(named - known):
             raise ValueError(f"nothing stands for {{{stray[0]}}}; name it in parent.take")
-        if self.parent and (self.snapshot or self.read.in_files or isinstance(self.deletes, TombstoneStream)):
-            raise ValueError("a stream of children takes no snapshot, files or stream of tombstones")
+        if self.parent and (
+            self.snapshot
+            or self.read.in_files
+            or self.read.in_table
+            or isinstance(self.deletes, TombstoneStream)
+        ):
+            raise ValueError("a stream of children takes no snapshot, files, table or stream of tombstones")
         if self.parent and self.changes and self.parent.of == "changed":
             raise ValueError("children of changed parents are read whole; remove changes, or write of: all")
 

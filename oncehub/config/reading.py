@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from oncehub.config.access import HeaderName, UrlPath
 from oncehub.config.documents import Section
@@ -77,7 +77,9 @@ class _Location(Section):
         body: makes requests POST: an object is sent as JSON, a text as XML.
         errors: path at which a response of any status says what failed, e.g. `errors` or `Body.Fault`; what
             stands there ends the read.
-        compression: of the response or file itself; a Content-Encoding is undone anyway.
+        compression: of the response or file itself; a Content-Encoding is undone anyway. The files in a zip
+            are read one after the other, in the order of their names.
+        members: pattern of the files in a zip that are read, e.g. `*.csv`; one at least must be there.
     """
 
     path: UrlPath | None = None
@@ -87,10 +89,18 @@ class _Location(Section):
     headers: dict[HeaderName, str] = Field(default_factory=dict)
     body: dict[str, Any] | str | None = None
     errors: RecordPath | None = None
-    compression: Literal["none", "gzip"] = "none"
+    compression: Literal["none", "gzip", "zip"] = "none"
+    members: str = "*"
+
+    in_table: ClassVar[bool] = False
+    """Whether the records are the rows of a database."""
 
     @model_validator(mode="after")
     def _one_place(self) -> _Location:
+        if self.in_table:
+            if stray := sorted(self.model_fields_set & set(_Location.model_fields)):
+                raise ValueError(f"a table takes no {stray[0]}")
+            return self
         if (self.path is None) == (self.folder is None):
             raise ValueError("give either path (with listing, where files are listed) or folder")
         if self.listing and "{name}" not in (self.path or ""):
@@ -99,6 +109,8 @@ class _Location(Section):
             raise ValueError("a folder takes no listing, query or headers")
         if self.in_files and (self.body is not None or self.errors is not None):
             raise ValueError("files take no body or errors")
+        if "members" in self.model_fields_set and self.compression != "zip":
+            raise ValueError("members are files in a zip; write compression: zip")
         if secret := sorted(SECRET_HEADERS & {name.lower() for name in self.headers}):
             raise ValueError(f"the header {secret[0]} is a credential; it belongs to auth and the connection")
         return self
@@ -150,20 +162,95 @@ class JsonLines(_Location):
     format: Literal["jsonl"]
 
 
-class Csv(_Location):
+class Column(Section):
+    """Where a table has a field; written as the header alone, or as an object.
+
+    Attributes:
+        header: its name in the header, in any spacing and Unicode form.
+        column: its letter instead, `A` for the first, where headers repeat or are blank.
+        digits: how many digits its numbers have. Shorter ones have lost zeros at their front, as
+            spreadsheets do to numbers, and get them back; what is no number, or longer, rejects its record.
+    """
+
+    header: str | None = None
+    column: Annotated[str, Written(r"^[A-Z]{1,3}$", "write a column's letter such as D or AB")] | None = None
+    digits: Annotated[int, Field(ge=1, le=40)] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Column:
+        if (self.header is None) == (self.column is None):
+            raise ValueError("give either header or column")
+        return self
+
+
+def _column(written: Any) -> Any:
+    return {"header": written} if isinstance(written, str) else written
+
+
+FieldName = Annotated[
+    str, Written(r"^[^.\s$]+( [^.\s]+)*$", "write a field's name such as ho_ten, without a dot")
+]
+
+
+class _Table(_Location):
+    """Records that are the rows of a table.
+
+    Attributes:
+        columns: fields by the names that the records shall have, where headers do not serve as names; each
+            must be there. Other columns keep their headers as names.
+    """
+
+    columns: dict[
+        FieldName, Annotated[Column, BeforeValidator(_column, json_schema_input_type=str | Column)]
+    ] = Field(default_factory=dict)
+
+
+HeaderRow = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Csv(_Table):
     """CSV with a header line; every value is a string.
 
     Attributes:
+        encoding: as Python names it, or `tcvn3`, the encoding of the fonts `.VnTime`; UTF-16 and UTF-8 may
+            begin with a byte order mark.
+        header_row: which line that is not blank is the header; those above it are not read.
         last_line: `ended`: one without a line end counts as cut, for it might still look whole, unless gzip
             or a checksum shows that it is not; `open`: the source ends its last line so.
     """
 
     format: Literal["csv"]
     encoding: str = "utf-8"
+    header_row: HeaderRow = 1
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
     quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = '"'
     escape: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     last_line: Literal["ended", "open"] = "ended"
+
+
+class Xlsx(_Table):
+    """Sheets of an Excel workbook; each row that is not empty is a record, an empty cell is null.
+
+    Numbers stay numbers, whole ones without a fraction; dates and times become ISO 8601 text, in the
+    workbook's own date system. A formula counts as the value that was stored with it. A merged cell counts
+    for every cell that it covers. A cell with an error, a formula whose value was not stored, or a number of
+    more than 15 digits, which Excel has rounded, rejects its record.
+
+    Attributes:
+        sheets: pattern of the names of the sheets that are read, in their order; left out where one is
+            visible.
+        header_row: the row that names the columns; those above it are not read.
+    """
+
+    format: Literal["xlsx"]
+    sheets: str | None = None
+    header_row: HeaderRow = 1
+
+
+class Parquet(_Table):
+    """Apache Parquet. Dates and times become ISO 8601 text, decimals text; bytes reject their record."""
+
+    format: Literal["parquet"]
 
 
 class Xml(_Location):
@@ -182,7 +269,28 @@ class Xml(_Location):
     """Fields that are lists even where only one element stands there, and empty ones where none does."""
 
 
-Read = Annotated[Json | JsonLines | Csv | Xml, Field(discriminator="format")]
+class Sql(_Location):
+    """A table or view of a database, whose address is the connection's host: `postgresql://host:5432/database`.
+
+    Each row is a record, in the types of JSON. Changes are the rows whose `updated` or `changes.field` is not
+    below the cursor less `overlap`; the names in `changes.since` and `changes.until` have no meaning.
+
+    Attributes:
+        table: as the database keeps its name, with its schema: `cong_dan.v_nguoi`.
+        take: columns that are read; all unless given.
+    """
+
+    in_table: ClassVar[bool] = True
+
+    format: Literal["sql"]
+    table: Annotated[str, Written(r"^[^.]+(\.[^.]+)?$", "write a table's name such as schema.view")]
+    take: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+
+Form = Json | JsonLines | Csv | Xlsx | Parquet | Xml
+"""What responses and files are read as."""
+
+Read = Annotated[Form | Sql, Field(discriminator="format")]
 
 
 class PageSize(Section):

@@ -14,7 +14,7 @@ from typing import Any, Final
 import requests
 from requests.adapters import BaseAdapter
 
-from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
+from oncehub.config.reading import Csv, Json, JsonLines, Parquet, Read, Xlsx, Xml
 from oncehub.conformance.recorder import Adapter, RequestKey, asks_for_token, response_of
 
 Answering = Callable[[requests.PreparedRequest], requests.Response]
@@ -25,7 +25,8 @@ SpoilRead = Callable[[Read], Spoil]
 """Chooses how to spoil the answers of a stream in this form."""
 
 _SHORT_WAIT = 1
-_BROKEN_SYNTAX = {Json: "}]", JsonLines: '{"": \n', Csv: '"', Xml: "<"}
+# A workbook is a zip, which may have anything behind it.
+_BROKEN_SYNTAX = {Json: "}]", JsonLines: '{"": \n', Csv: '"', Xlsx: "", Parquet: "}]", Xml: "<"}
 _HTML = b"<!DOCTYPE html><html><body><h1>maintenance</h1></body></html>"
 
 

@@ -14,6 +14,7 @@ from oncehub.conformance.reach import Reach, resized, secret_parameter
 from oncehub.conformance.recorder import Interactions
 from oncehub.conformance.recording.cassette import Cassette, cassette_path, recorded_connector
 from oncehub.conformance.recording.redaction import redacted
+from oncehub.conformance.recording.writing import NOT_WRITTEN
 from oncehub.conformance.subject import Options
 from oncehub.conformance.suite import Listener, Suite
 from oncehub.conformance.verdict import Verdict
@@ -69,10 +70,15 @@ class Trial:
         Raises:
             ConfigError: as `of_source`, or when the source cannot be recorded.
         """
-        if any(stream.read.folder for stream in self.connector.streams.values()):
+        if any(stream.read.folder or stream.read.in_table for stream in self.connector.streams.values()):
             raise ConfigError(
-                f"{self.connector.path}: files of a folder come without requests, so nothing can be recorded"
+                f"{self.connector.path}: folders and tables are read without requests; nothing is recorded"
             )
+        for stream in self.connector.streams.values():
+            read = stream.read
+            if read.compression == "zip" or getattr(read, "columns", None):
+                form = "a zip" if read.compression == "zip" else "a table with read.columns"
+                raise ConfigError(f"{self.connector.path}: {NOT_WRITTEN.format(form=form)}")
         options = replace(options, kills=0, wait=0)
         reach = self._reach(connection, options)
         silent = replace(self, listener=lambda _: None)

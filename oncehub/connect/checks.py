@@ -25,8 +25,10 @@ from oncehub.config.reading import (
     JsonLines,
     NextUrlPages,
     Pages,
+    Parquet,
     Place,
     Read,
+    Xlsx,
     Xml,
 )
 from oncehub.config.syntax.paths import is_json_path
@@ -82,7 +84,7 @@ def _faults(read: Read, pages: Pages, *, own_reader: bool) -> Iterator[tuple[tup
         yield from _prefix_faults(read)
     if isinstance(read, Json | Xml):
         yield from _shape_faults(read, pages)
-    if isinstance(read, Csv | JsonLines) and not own_reader:
+    if isinstance(read, Csv | JsonLines | Parquet | Xlsx) and not own_reader:
         for name, place in _places(pages):
             if not isinstance(place, InHeader):
                 reason = f"a page of {read.format} holds records only; write {name}: {{header: ...}}"
@@ -143,6 +145,8 @@ def _placeholder_faults(
     place: Stream | Snapshot | TombstoneStream, changes: Changes | None
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield placeholders for which nothing ever stands, and what no request would say."""
+    if place.read.in_table:
+        return
     named, pages = place.read.placeholders, place.pages
     windowed = isinstance(changes, TimeChanges | SequenceChanges) and not isinstance(place, Snapshot)
     known = {"uuid", *(("since", "until") if windowed else ())}

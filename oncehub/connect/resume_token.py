@@ -97,6 +97,25 @@ class FilePosition:
 
 
 @dataclass(frozen=True)
+class TablePosition:
+    """The next row of a table.
+
+    Attributes:
+        selection: digest of what is selected and in which order; another one is read from its beginning.
+        after: what the columns of the order held in the last row read; None at the beginning.
+        incomplete: whether only rows that lack one of these columns are left.
+        number: of the next page, from 1.
+        total: rows counted before the first.
+    """
+
+    selection: str
+    after: tuple[str, ...] | None = None
+    incomplete: bool = False
+    number: int = 1
+    total: int | None = None
+
+
+@dataclass(frozen=True)
 class StreamPosition:
     """The phase of a read: its snapshot, what changed since, what was deleted.
 
@@ -150,7 +169,7 @@ class ResumeToken:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    page: PagePosition | FilePosition | None = None
+    page: PagePosition | FilePosition | TablePosition | None = None
     stream: StreamPosition | None = None
     children: ChildrenPosition | None = None
     version: Literal[1] = VERSION

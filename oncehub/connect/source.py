@@ -22,6 +22,7 @@ from oncehub.connect.http.session import Transport, open_session
 from oncehub.connect.page import Page
 from oncehub.connect.plugins import load_plugin
 from oncehub.connect.resume_token import ResumeToken
+from oncehub.connect.sql.database import Database
 from oncehub.connect.stream.children import ChildReader
 from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.prefetch import prefetched, stoppable_pause
@@ -63,7 +64,10 @@ class Source:
         self._pause = pause
         self._clock = clock
         self._rate_limiter = rate_limiter or LocalRateLimiter(connector.limits)
-        over_http = any(place.read.folder is None for _, place in places(connector))
+        reads = [place.read for _, place in places(connector)]
+        over_http = any(read.folder is None and not read.in_table for read in reads)
+        in_tables = any(read.in_table for read in reads)
+        self._database = Database(connection, connector.limits, connector.source) if in_tables else None
         self._session = open_session(connector, connection, transport) if over_http else requests.Session()
         # Reports now rather than at the first page what the connection lacks.
         self._opened(time.sleep)
@@ -117,7 +121,7 @@ class Source:
             authentication=authentication_of(self._connector, self._connection, bare),
             plugin=None if sign is None else lambda request: sign(request, self._connection),
         )
-        return ListingReader(self._connector, self._connection, requester, self._plugins)
+        return ListingReader(self._connector, self._connection, requester, self._plugins, self._database)
 
     def _stream(self, name: str) -> Stream:
         try:
@@ -130,6 +134,8 @@ class Source:
     def close(self) -> None:
         """Close the connections to the source."""
         self._session.close()
+        if self._database:
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self

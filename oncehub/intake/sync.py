@@ -19,6 +19,7 @@ from oncehub.errors import (
     ResumeTokenInvalid,
     RunBusy,
 )
+from oncehub.intake.completeness.audit import AuditReport, audit
 from oncehub.intake.landing.partitions import attach_sources
 from oncehub.intake.micro_batches import Size
 from oncehub.intake.runs.backfill import check_backfill
@@ -117,6 +118,41 @@ def sync(
     if failures:
         raise failures[0]
     return reports
+
+
+def audit_source(
+    settings: Settings,
+    connector: Connector,
+    connection: SourceConnection,
+    *,
+    streams: Sequence[str] | None = None,
+    database: Connection | None = None,
+    clock: Clock = utc_now,
+    opener: Opener | None = None,
+) -> list[AuditReport]:
+    """Compare what a source lists now with what has landed, and return one report a stream that is read.
+
+    Args:
+        settings: as `sync` takes them.
+        connector: of the source.
+        connection: of the source.
+        streams: the streams to compare; all that are read when None.
+        database: as `sync` takes it.
+        clock: returns the present time.
+        opener: opens the source in another way than over the network.
+
+    Raises:
+        SourceError, RunBusy, ConfigError, StoreError: as `sync`.
+    """
+    chosen = [stream for stream in _chosen(connector, streams) if stream in connector.streams]
+    normalizers = {stream: load_normalizer(settings, connector, stream) for stream in chosen}
+    with (
+        opened(settings, database) as store,
+        _opened(settings, connector, connection, opener) as source,
+    ):
+        return [
+            audit(store, connector, stream, source, normalizers[stream], now=clock()) for stream in chosen
+        ]
 
 
 def _opened(

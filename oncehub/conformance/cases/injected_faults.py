@@ -64,8 +64,8 @@ def _ended_runs(subject: Subject, opener: Opener) -> Iterator[Throttled]:
 
 def _expected(subject: Subject) -> Contents:
     expected = subject.landed().contents
-    if subject.spec.read.folder:
-        raise NotShown("files of a folder come without requests")
+    if subject.spec.read.folder or subject.spec.read.in_table:
+        raise NotShown("folders and tables are read without requests")
     if subject.recorded_responses is None:
         raise NotShown("the answers are too large to be kept and played again")
     return expected

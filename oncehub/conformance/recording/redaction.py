@@ -17,7 +17,7 @@ from oncehub.anonymisation.non_personal_fields import recordable_fields
 from oncehub.anonymisation.substitutes import Substitutes, substituted
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector, SequenceChanges, TimeChanges, TokenChanges
-from oncehub.config.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read
+from oncehub.config.reading import CursorPages, InHeader, LinkPages, NextUrlPages, Read, Sql
 from oncehub.config.reading import Place as Stated
 from oncehub.config.syntax.paths import is_json_path
 from oncehub.config.syntax.templates import names_in
@@ -129,6 +129,7 @@ class _Redaction:
 
     def _content(self, place: Place, answer: RecordedResponse, parts: Plugins) -> Content | None:
         what = f"{self.connector.source}.{place.stream}: recorded answer"
+        assert not isinstance(place.read, Sql)  # nothing of a table is recorded
         if place.kind == "page":
             most = self.connector.limits.page_bytes
             reader = PageReader(place.read, place.pages, most, plugin=parts.reader_for(self.connection))

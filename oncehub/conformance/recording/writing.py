@@ -12,9 +12,12 @@ from xml.etree import ElementTree as ET
 
 import orjson
 
-from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
+from oncehub.config.reading import Csv, Json, JsonLines, Parquet, Read, Xlsx, Xml
+from oncehub.errors import ConfigError
 
 _ROOT = "root"
+
+NOT_WRITTEN = "{form} is not written, so answers in it cannot be recorded; test the source itself"
 
 
 def written(read: Read, records: Sequence[Any], facts: Mapping[str, Any]) -> bytes:
@@ -34,6 +37,8 @@ def written(read: Read, records: Sequence[Any], facts: Mapping[str, Any]) -> byt
             body = _csv(read, records)
         case Xml():
             body = _xml(read, records, facts)
+        case Xlsx() | Parquet():
+            raise ConfigError(NOT_WRITTEN.format(form=read.format))
     return gzip.compress(body, mtime=0) if read.compression == "gzip" else body
 
 

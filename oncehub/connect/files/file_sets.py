@@ -10,7 +10,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, TypeVar, cast
 
 from oncehub.config.access import Limits
-from oncehub.config.reading import Read
+from oncehub.config.reading import Form
 from oncehub.connect.formats import SLICE_BYTES, record_slices
 from oncehub.connect.http.failures import TryAgain
 from oncehub.connect.page import Page
@@ -55,7 +55,7 @@ class FileSet:
     """
 
     name: str
-    read: Read
+    read: Form
     limits: Limits
     files: list[ListedFile]
     copy: Copy

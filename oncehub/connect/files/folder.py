@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,11 @@ from urllib.parse import unquote, urlsplit
 from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.config.reading import Folder, Read
+from oncehub.config.reading import Folder, Form
 from oncehub.connect.files.file_sets import FileSet, ListedFile
+from oncehub.connect.files.s3 import S3Folder
+from oncehub.connect.files.sftp import SftpFolder
+from oncehub.connect.files.stores import LocalFolder, Store
 from oncehub.connect.http.responses import copied
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import FilePosition
@@ -27,6 +30,9 @@ SIDECAR = ".sha256"
 QUIET_SECONDS = 60.0
 """A file without a checksum counts as complete once it has not changed for so long."""
 
+_UNDER_WAY = (".part", ".filepart", ".partial", ".tmp", ".crdownload")
+"""How names of uploads end that are not complete."""
+
 _SUM = re.compile(r"([0-9A-Fa-f]{64})(?:\s+\*?(.*\S))?\s*")
 _CHUNK_BYTES = 1024 * 1024
 _SIDECAR_BYTES = 4096
@@ -34,20 +40,30 @@ _SIDECAR_BYTES = 4096
 Clock = Callable[[], float]
 
 
-def folder_of(connector: Connector, connection: Connection) -> Path:
-    """Return the folder that the source drops its files into; `folder_pages` finds out whether it exists.
+def store_of(connector: Connector, connection: Connection) -> Store:
+    """Return where the source drops its files; `folder_pages` finds out whether it is there.
 
-    It is `folder` in the connection's extra, else its host as `file:///…`. The first serves a source that has
-    streams over HTTP too.
+    It is `folder` in the connection's extra, else its host: `file:///…`, `sftp://…` or `s3://…`. The first
+    serves a source that has streams over HTTP too.
 
     Raises:
-        ConfigError: when neither names an absolute path.
+        ConfigError: when neither names such a place, or credentials for it are missing.
     """
+    host = connection.host.partition("://")[0].lower()
+    if "folder" not in connection.extra:
+        if host == "sftp":
+            return SftpFolder(connection, connector.limits, connector.source)
+        if host == "s3":
+            return S3Folder(connection, connector.limits, connector.source)
+    return LocalFolder(_local_folder(connector, connection))
+
+
+def _local_folder(connector: Connector, connection: Connection) -> Path:
     stated = connection.extra.get("folder") or _path_of(connection.host)
     if not isinstance(stated, str) or not Path(stated).is_absolute():
         raise ConfigError(
-            f"connection of {connector.source}: the folder of its files is not known; "
-            "give file:///the/folder as host, or the absolute path as `folder` in extra"
+            f"connection of {connector.source}: the folder of its files is not known; give file:///the/folder,"
+            " sftp://host/folder or s3://bucket/folder as host, or the absolute path as `folder` in extra"
         )
     return Path(stated)
 
@@ -62,9 +78,9 @@ def _path_of(host: str) -> str | None:
 
 
 def folder_pages(
-    folder: Path,
+    store: Store,
     name: str,
-    read: Read,
+    read: Form,
     limits: Limits,
     resume: FilePosition | None,
     *,
@@ -78,7 +94,7 @@ def folder_pages(
     run.
 
     Args:
-        folder: where the files are dropped.
+        store: where the files are dropped.
         name: `source.stream`.
         read: whose `folder` names the files.
         limits: bounds of a file, and of a line or record in it.
@@ -93,17 +109,18 @@ def folder_pages(
         ContractBroken: when a link leads out of the folder, or a file is not what the connector says.
     """
     assert read.folder is not None
-    drop = _Drop(folder, name, read.folder, limits, clock)
-    files = drop.complete(whole=whole)
+    drop = _Drop(store, name, read.folder, limits, clock)
     vouched = read.folder.checksum == "sidecar"
-    yield from FileSet(name, read, limits, files, drop.copy, vouched=vouched).pages(resume)
+    with closing(store):
+        files = drop.complete(whole=whole)
+        yield from FileSet(name, read, limits, files, drop.copy, vouched=vouched).pages(resume)
 
 
 class _Drop:
     """A folder that files are dropped into."""
 
-    def __init__(self, folder: Path, name: str, form: Folder, limits: Limits, clock: Clock) -> None:
-        self._folder = folder
+    def __init__(self, store: Store, name: str, form: Folder, limits: Limits, clock: Clock) -> None:
+        self._store = store
         self._name = name
         self._form = form
         self._limits = limits
@@ -124,16 +141,16 @@ class _Drop:
     def copy(self, file: ListedFile, what: str, into: BinaryIO) -> None:
         """Copy a file, and check that it is the one listed from beginning to end."""
         try:
-            with self._opened(file.name, what) as source:
-                before = os.fstat(source.fileno())
+            before = None if self._by_sidecar else self._store.version(file.name, what).identity
+            with self._store.opened(file.name, what) as source:
                 chunks = iter(partial(source.read, _CHUNK_BYTES), b"")
                 digest = copied(chunks, what, into, most=self._limits.file_bytes)
-                after = os.fstat(source.fileno())
+            after = None if self._by_sidecar else self._store.version(file.name, what).identity
         except OSError as error:
             raise _unreadable(what, error) from None
         if self._by_sidecar and digest != file.identity:
             raise SourceUnavailable(f"{what}: does not match the checksum beside it")
-        if not self._by_sidecar and {_version(before), _version(after)} != {file.identity}:
+        if not self._by_sidecar and {before, after} != {file.identity}:
             raise SourceUnavailable(f"{what}: changed while it was read")
 
     @property
@@ -141,9 +158,9 @@ class _Drop:
         return self._form.checksum == "sidecar"
 
     def _names(self) -> list[str]:
-        """Names that fit the pattern; hidden ones, as copies under way often are, only where it says so."""
+        """Names that fit the pattern; hidden ones, and those of uploads under way, only where it says so."""
         try:
-            names = [path.name for path in self._folder.iterdir()]
+            names = self._store.names()
         except OSError as error:
             raise SourceUnavailable(
                 f"{self._name}: its folder cannot be listed: {_reason(error)}; check that it is mounted, "
@@ -155,8 +172,8 @@ class _Drop:
             for name in names
             if fnmatchcase(name, pattern)
             and (pattern.startswith(".") or not name.startswith("."))
+            and (pattern.endswith(_UNDER_WAY) or not name.lower().endswith(_UNDER_WAY))
             and not (self._by_sidecar and name.endswith(SIDECAR))
-            and not (self._folder / name).is_dir()
         )
 
     def _identity(self, name: str, what: str) -> str | None:
@@ -164,16 +181,16 @@ class _Drop:
         if self._by_sidecar:
             return self._stated_sum(name, what)
         try:
-            there = self._inside(name, what).stat()
+            there = self._store.version(name, what)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise _unreadable(what, error) from None
-        return _version(there) if self._clock() - there.st_mtime >= QUIET_SECONDS else None
+        return there.identity if self._clock() - there.modified >= QUIET_SECONDS else None
 
     def _stated_sum(self, name: str, what: str) -> str | None:
         try:
-            with self._opened(name + SIDECAR, what) as sidecar:
+            with self._store.opened(name + SIDECAR, what) as sidecar:
                 text = sidecar.read(_SIDECAR_BYTES)
         except FileNotFoundError:
             return None
@@ -185,27 +202,6 @@ class _Drop:
         if stated is None or (stated[2] and stated[2].rpartition("/")[2] != name):
             raise ContractBroken(f"{what}: beside it must lie its SHA-256, alone or with its name")
         return stated[1].lower()
-
-    def _opened(self, name: str, what: str) -> BinaryIO:
-        # Not blocking: a pipe in the folder has no end.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        file = os.fdopen(os.open(self._inside(name, what), flags), "rb")
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
-            raise ContractBroken(f"{what}: is no regular file")
-        return file
-
-    def _inside(self, name: str, what: str) -> Path:
-        """Return the path with links followed, all within the folder."""
-        # Unlike Path.resolve, it raises nothing where links run in a circle; opening them does.
-        path = Path(os.path.realpath(self._folder / name))
-        if path.parent != Path(os.path.realpath(self._folder)):
-            raise ContractBroken(f"{what}: is a link that leads out of its folder")
-        return path
-
-
-def _version(there: os.stat_result) -> str:
-    return f"{there.st_ino}-{there.st_size}-{there.st_mtime_ns}"
 
 
 def _unreadable(what: str, error: OSError) -> SourceUnavailable:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import requests
 
-from oncehub.config.reading import FileListing, Read
+from oncehub.config.reading import FileListing, Form
 from oncehub.connect.files.file_sets import FileSet, ListedFile
 from oncehub.connect.formats import at
 from oncehub.connect.formats.json import parse_strictly
@@ -22,7 +22,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def file_pages(
-    requester: Requester, name: str, host: str, read: Read, resume: FilePosition | None
+    requester: Requester, name: str, host: str, read: Form, resume: FilePosition | None
 ) -> Iterator[Page]:
     """Read the files that a source lists; one that lists none is one empty page.
 
@@ -46,7 +46,7 @@ def file_pages(
 class _Fetcher:
     """Fetches the list of a source, and its files."""
 
-    def __init__(self, requester: Requester, host: str, read: Read) -> None:
+    def __init__(self, requester: Requester, host: str, read: Form) -> None:
         self._requester = requester
         self._host = host
         self._read = read

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from oncehub.config.reading import Csv
+from oncehub.connect.formats import tcvn3
+from oncehub.connect.formats.table import Layout
 from oncehub.connect.formats.unpacking import lines_of
 from oncehub.connect.formats.unreadable import is_text
 from oncehub.connect.http.failures import TryAgain
@@ -46,7 +48,7 @@ def csv_records(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: boo
         ContractBroken: when most of it is not in this encoding, a row is too long, or the header is absent or
             repeats a name.
     """
-    vouched = vouched or read.compression == "gzip" or read.last_line == "open"
+    vouched = vouched or read.compression != "none" or read.last_line == "open"
     row = _Row(_lines(file, read, what, most, vouched=vouched), what, most)
     reader = csv.reader(
         row,
@@ -63,17 +65,24 @@ def csv_records(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: boo
 
 
 def _by_header(rows: Iterator[list[str]], read: Csv, what: str) -> Iterator[Any]:
+    for _ in range(1, read.header_row):
+        next(rows, [])
     header = next(rows, [])
-    if not header or len(set(header)) < len(header):
-        raise ContractBroken(f"{what}: needs a header line whose names differ")
     if not all(map(is_text, header)):
         raise _other_encoding(what, read)
+    layout = Layout(header, read.columns, what)
     width = len(header)
+    names = [layout.names[place] for place in range(width) if place in layout.names]
     count = undecoded = 0
     for row in rows:
         count += 1
         undecoded += not all(map(str.isascii, row)) and not all(map(is_text, row))
-        yield dict(zip(header, row, strict=True)) if len(row) == width else row
+        if len(row) != width:
+            yield row
+        elif len(names) == width:
+            yield layout.filled(dict(zip(names, row, strict=True)))
+        else:
+            yield layout.record(row)
     # Some such rows are faults of theirs; most of the rows, of the encoding.
     if undecoded > max(_FEW, count / 2):
         raise _other_encoding(what, read)
@@ -119,9 +128,9 @@ def _rows(reader: Iterator[list[str]], row: _Row) -> Iterator[list[str]]:
 def _lines(file: BinaryIO, read: Csv, what: str, most: int, *, vouched: bool) -> Iterator[str]:
     """Yield decoded lines with their ends, without a byte order mark.
 
-    Windows-1258, whose tones are separate marks, is composed to NFC.
+    Windows-1258 and TCVN3, in which tones may be separate marks, are composed to NFC.
     """
-    composes = codecs.lookup(read.encoding).name == "cp1258"
+    composes = codecs.lookup(read.encoding).name in {"cp1258", tcvn3.NAME}
     text = io.TextIOWrapper(file, read.encoding, errors="surrogateescape", newline="")
     mark = "\ufeff"
     try:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO, cast
 
 from oncehub.config.access import Limits
-from oncehub.config.reading import Csv, Json, JsonLines, Read, Xml
+from oncehub.config.reading import Csv, Form, Json, JsonLines, Parquet, Xlsx, Xml
 from oncehub.connect.formats.content import shown
 from oncehub.connect.formats.csv import csv_records
 from oncehub.connect.formats.json import json_line_records, parse_json
+from oncehub.connect.formats.parquet import parquet_records
 from oncehub.connect.formats.paths import at
-from oncehub.connect.formats.unpacking import Bounded, Unpacked
+from oncehub.connect.formats.unpacking import Bounded, Member, Tally, Unpacked, zip_members
 from oncehub.connect.formats.unreadable import Unreadable
+from oncehub.connect.formats.xlsx import xlsx_records
 from oncehub.connect.formats.xml import xml_records
 from oncehub.connect.http.failures import TryAgain
 from oncehub.errors import ContractBroken
@@ -24,7 +29,7 @@ SLICE_BYTES = 8 * 1024 * 1024
 
 
 def record_slices(
-    read: Read, file: BinaryIO, what: str, limits: Limits, *, vouched: bool
+    read: Form, file: BinaryIO, what: str, limits: Limits, *, vouched: bool
 ) -> Iterator[list[Any]]:
     """Yield the records of a file in slices; memory does not grow with the file.
 
@@ -42,23 +47,42 @@ def record_slices(
         TryAgain: when the file is cut, or broken in its own syntax.
         ContractBroken: when it is otherwise not as the connector says.
     """
-    refusal = f"{what}: is larger than limits.file_bytes ({limits.file_bytes})"
-    source = Unpacked(file, what) if read.compression == "gzip" else file
-    measured = Bounded(source, limits.file_bytes, refusal)
-    yield from _sliced(_records(read, measured, what, limits.page_bytes, vouched=vouched), measured)
+    tally = Tally(limits.file_bytes, f"{what}: is larger than limits.file_bytes ({limits.file_bytes})")
+    for named, source in _sources(read, file, what):
+        records = _records(read, Bounded(source, tally), named, limits.page_bytes, vouched=vouched)
+        yield from _sliced(records, tally)
 
 
-def records_in(read: JsonLines | Csv, body: bytes, what: str, most: int) -> list[Any]:
-    """Return the records of an unpacked response; see `record_slices`. It may have been cut."""
+def records_in(read: Form, body: bytes, what: str, most: int) -> list[Any]:
+    """Return the records of a response, unpacked unless it is a zip; see `record_slices`. It may be cut."""
     file = io.BytesIO(body)
-    if isinstance(read, Csv):
-        return list(csv_records(file, read, what, most, vouched=False))
-    return list(json_line_records(file, what, most))
+    zipped = read.compression == "zip"
+    expands = zipped or isinstance(read, Xlsx | Parquet)
+    refusal = f"{what}: unpacks to more than limits.page_bytes ({most})"
+    tally = Tally(most if expands else sys.maxsize, refusal)
+    return [
+        record
+        for named, source in (_sources(read, file, what) if zipped else [(what, file)])
+        for record in _records(read, Bounded(source, tally), named, most, vouched=False)
+    ]
 
 
-def _records(read: Read, measured: Bounded, what: str, most: int, *, vouched: bool) -> Iterator[Any]:
+def _sources(read: Form, file: BinaryIO, what: str) -> Iterator[tuple[str, BinaryIO | Unpacked | Member]]:
+    """Yield what is to be parsed, unpacked, and how to name it."""
+    match read.compression:
+        case "zip":
+            yield from zip_members(file, read.members, what)
+        case "gzip":
+            yield what, Unpacked(file, what)
+        case "none":
+            yield what, file
+
+
+def _records(read: Form, measured: Bounded, what: str, most: int, *, vouched: bool) -> Iterator[Any]:
     file = cast(BinaryIO, io.BufferedReader(measured))
     match read:
+        case Xlsx() | Parquet():
+            return _table_records(file, read, what, most, measured.tally)
         case Csv():
             return csv_records(file, read, what, most, vouched=vouched)
         case JsonLines():
@@ -67,6 +91,18 @@ def _records(read: Read, measured: Bounded, what: str, most: int, *, vouched: bo
             return xml_records(file, read, what, most)
         case Json():
             return _json_records(file, read, what, most)
+
+
+def _table_records(file: BinaryIO, read: Xlsx | Parquet, what: str, most: int, tally: Tally) -> Iterator[Any]:
+    """Yield the rows of a file that is not read from its beginning to its end."""
+    with TemporaryFile() as copy:
+        copyfileobj(file, copy)
+        copy.flush()
+        copy.seek(0)
+        if isinstance(read, Xlsx):
+            yield from xlsx_records(copy, read, what, most, tally)
+        else:
+            yield from parquet_records(copy, read, what, most, tally)
 
 
 def _json_records(file: BinaryIO, read: Json, what: str, most: int) -> Iterator[Any]:
@@ -87,13 +123,13 @@ def _json_records(file: BinaryIO, read: Json, what: str, most: int) -> Iterator[
     yield from records
 
 
-def _sliced(records: Iterator[Any], measured: Bounded) -> Iterator[list[Any]]:
+def _sliced(records: Iterator[Any], tally: Tally) -> Iterator[list[Any]]:
     taken: list[Any] = []
-    begun = measured.passed
+    begun = tally.passed
     for record in records:
         taken.append(record)
-        if len(taken) == SLICE_RECORDS or measured.passed - begun >= SLICE_BYTES:
+        if len(taken) == SLICE_RECORDS or tally.passed - begun >= SLICE_BYTES:
             yield taken
-            taken, begun = [], measured.passed
+            taken, begun = [], tally.passed
     if taken:
         yield taken

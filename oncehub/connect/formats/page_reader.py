@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from oncehub.config.reading import Csv, Include, Json, JsonLines, Pages, Read, Xml
+from oncehub.config.reading import Csv, Form, Include, Json, JsonLines, Pages, Parquet, Xlsx, Xml
 from oncehub.config.syntax.paths import is_json_path, leads_to_one, query_of
 from oncehub.connect.formats.content import Content, lists_in, shown
 from oncehub.connect.formats.file_reader import records_in
@@ -58,7 +58,7 @@ class PageReader:
             found as in JSON.
     """
 
-    read: Read
+    read: Form
     pages: Pages
     most: int
     plugin: ReadPlugin | None = None
@@ -86,9 +86,11 @@ class PageReader:
         if self.plugin:
             return self._listed(replace(empty, body=self.plugin(body, response.headers)))
         match self.read:
+            case read if read.compression == "zip":
+                return self._lines(read, body, empty)
             case Json():
                 return self._listed(replace(empty, body=parse_json(body)))
-            case JsonLines() | Csv() as read:
+            case JsonLines() | Csv() | Xlsx() | Parquet() as read:
                 return self._lines(read, body, empty)
             case Xml() as read:
                 return self._xml(read, body, empty)
@@ -134,7 +136,7 @@ class PageReader:
             records = _including(name, each, records, content)
         return replace(content, records=records, selected_of=_listed_beside(content.body, path))
 
-    def _lines(self, read: JsonLines | Csv, body: bytes, empty: Content) -> Content:
+    def _lines(self, read: Form, body: bytes, empty: Content) -> Content:
         if not body and self._declares_nothing(empty):
             return empty
         return replace(empty, records=records_in(read, body, empty.what, self.most))

@@ -40,6 +40,8 @@ class Listing:
         window: replaces {since} and {until}, in the form of `updated` unless they have their own.
         updated: the form of times.
         changes: of a listing whose last page names a token, or address, of later changes.
+        key: fields that name a record.
+        mark: the field by which changes are selected, where the window has a beginning.
         may_be_gone: whether 404 and 410 mean that there is nothing to list any more.
         whole: whether a record that it lacks counts as deleted.
     """
@@ -53,6 +55,8 @@ class Listing:
     window: Window = Window(None, None)  # noqa: RUF009 - frozen
     updated: Updated | None = None
     changes: TokenChanges | None = None
+    key: tuple[str, ...] = ()
+    mark: str | None = None
     may_be_gone: bool = False
     whole: bool = False
 

@@ -24,7 +24,13 @@ from oncehub.connect.formats.unreadable import is_text
 from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.pagination.paginators import Gone
-from oncehub.connect.resume_token import ChildrenPosition, FilePosition, PagePosition, ResumeToken
+from oncehub.connect.resume_token import (
+    ChildrenPosition,
+    FilePosition,
+    PagePosition,
+    ResumeToken,
+    TablePosition,
+)
 from oncehub.connect.stream.high_water_mark import latest
 from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.prefetch import first_pages_ahead
@@ -159,7 +165,7 @@ class ChildReader:
                 came = True
                 records = [_adopted(record, families[index]) for record in page.records]
                 following = page.next.page if page.next else None
-                assert not isinstance(following, FilePosition)
+                assert not isinstance(following, FilePosition | TablePosition)
                 yield records, page.size, index + (following is None), following
             if not came:
                 self._gone += 1

@@ -10,8 +10,9 @@ import requests
 
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector, Watermark
+from oncehub.config.reading import Sql
 from oncehub.connect.auth.authentication import without_key
-from oncehub.connect.files.folder import folder_of, folder_pages
+from oncehub.connect.files.folder import folder_pages, store_of
 from oncehub.connect.files.manifest import file_pages
 from oncehub.connect.formats import Content, PageReader
 from oncehub.connect.formats.json import parse_strictly
@@ -21,7 +22,11 @@ from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.pagination.paginators import listing_pages, paginator_of
 from oncehub.connect.plugins import Plugins
-from oncehub.connect.resume_token import FilePosition, PagePosition
+from oncehub.connect.resume_token import FilePosition, PagePosition, TablePosition
+from oncehub.connect.sql.database import Database
+from oncehub.connect.sql.table import table_pages
+
+Position = PagePosition | FilePosition | TablePosition
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class ListingReader:
     Attributes:
         requester: with the source's authentication.
         plugins: the connector's own.
+        database: of streams that are tables.
         proven: paths whose pages have named a next one.
     """
 
@@ -38,20 +44,24 @@ class ListingReader:
     connection: Connection
     requester: Requester
     plugins: Plugins
+    database: Database | None = None
     proven: set[str] = field(default_factory=set)
 
-    def pages(self, listing: Listing, resume: PagePosition | FilePosition | None) -> Iterator[Page]:
+    def pages(self, listing: Listing, resume: Position | None) -> Iterator[Page]:
         """Read a listing, or the rest of it from `resume` on; the functions called name what they raise.
 
         Tokens of the pages yielded hold the position in the listing only.
         """
         read, limits = listing.read, self.requester.limits
+        if isinstance(read, Sql):
+            assert self.database is not None
+            return table_pages(self.database, listing, resume if isinstance(resume, TablePosition) else None)
         if read.in_files:
             position = resume if isinstance(resume, FilePosition) else None
             if read.listing:
                 return file_pages(self.requester, listing.name, listing.host, read, position)
-            folder = folder_of(self.connector, self.connection)
-            return folder_pages(folder, listing.name, read, limits, position, whole=listing.whole)
+            store = store_of(self.connector, self.connection)
+            return folder_pages(store, listing.name, read, limits, position, whole=listing.whole)
         plugin = self.plugins.reader_for(self.connection)
         reader = PageReader(read, listing.pages, limits.page_bytes, plugin)
         strip = partial(without_key, self.connector.auth)

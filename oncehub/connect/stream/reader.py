@@ -21,6 +21,7 @@ from oncehub.config.connector import (
     TokenChanges,
     TombstoneDeletes,
     TombstoneStream,
+    Updated,
 )
 from oncehub.connect.formats import is_marked
 from oncehub.connect.formats.paths import with_field
@@ -141,7 +142,11 @@ class StreamReader:
             assert self.spec.snapshot is not None
             snapshot = self.spec.snapshot
             return Listing(
-                f"{self.name} snapshot", host, snapshot.read, snapshot.pages, {}, whole=self._whole
+                f"{self.name} snapshot",
+                *(host, snapshot.read, snapshot.pages, {}),
+                updated=self.spec.updated,
+                key=self.spec.key,
+                whole=self._whole,
             )
         window = Window(position.since, position.until, position.token)
         updated, changes = self.spec.updated, self.spec.changes
@@ -152,13 +157,17 @@ class StreamReader:
                 f"{self.name} deletions",
                 *(host, deletes.read, deletes.pages, parameters),
                 window=window,
-                updated=updated,
+                updated=deletes.updated or updated,
+                key=deletes.key or self.spec.key,
+                mark=self._mark(deletes.updated or updated),
             )
         return Listing(
             self.name,
             *(host, self.spec.read, self.spec.pages, parameters),
             window=window,
             updated=updated,
+            key=self.spec.key,
+            mark=self._mark(updated),
             whole=self._whole,
             changes=changes if isinstance(changes, TokenChanges) else None,
         )
@@ -171,6 +180,10 @@ class StreamReader:
             return record
         text = rendered_time(self._clock(), updated)
         return with_field(record, updated.field, int(text) if updated.format in {"unix", "unix_ms"} else text)
+
+    def _mark(self, updated: Updated) -> str:
+        changes = self.spec.changes
+        return changes.field if isinstance(changes, SequenceChanges) else updated.field
 
     @property
     def _whole(self) -> bool:

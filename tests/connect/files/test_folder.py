@@ -14,6 +14,7 @@ import pytest
 from oncehub.config.access import Limits
 from oncehub.connect.files import file_sets
 from oncehub.connect.files.folder import QUIET_SECONDS, folder_pages
+from oncehub.connect.files.stores import LocalFolder
 from oncehub.connect.page import Page
 from oncehub.connect.resume_token import ResumeToken
 from oncehub.errors import ContractBroken, SourceUnavailable
@@ -46,7 +47,9 @@ class Drop:
     def read(self, resume: ResumeToken | None = None, *, whole: bool = False, **folder: Any) -> list[Page]:
         read = csv_read(path=None, folder={"files": "*.csv"} | folder)
         position = resume.page if resume else None
-        return list(folder_pages(self.folder, "land.items", read, self.limits, position, whole=whole))
+        return list(
+            folder_pages(LocalFolder(self.folder), "land.items", read, self.limits, position, whole=whole)
+        )
 
     def rows(self, **settings: Any) -> list[Any]:
         return [row["a"] for page in self.read(**settings) for row in page.records]
@@ -151,7 +154,7 @@ def test_a_file_that_changes_after_it_was_listed_is_not_read(rename: bool, drop:
     drop.put_bare("a.csv", "a\n1\n", age=3600)
     path = drop.put_bare("b.csv", "a\n2\n", age=3600)
     read = csv_read(path=None, folder={"files": "*.csv", "checksum": "none"})
-    pages = folder_pages(drop.folder, "land.items", read, drop.limits, None, whole=True)
+    pages = folder_pages(LocalFolder(drop.folder), "land.items", read, drop.limits, None, whole=True)
     assert next(pages).records == [{"a": "1"}]
     if rename:
         drop.put_bare("new", "a\n3\n", age=3600).rename(path)
@@ -184,7 +187,7 @@ def test_a_file_that_goes_after_it_was_listed_is_reported(drop: Drop) -> None:
     drop.put("a.csv", "a\n1\n")
     path = drop.put("b.csv", "a\n2\n")
     read = csv_read(path=None, folder={"files": "*.csv"})
-    pages = folder_pages(drop.folder, "land.items", read, drop.limits, None, whole=False)
+    pages = folder_pages(LocalFolder(drop.folder), "land.items", read, drop.limits, None, whole=False)
     next(pages)
     path.unlink()
     with pytest.raises(SourceUnavailable, match="file 2: cannot be read: No such file"):
@@ -194,7 +197,7 @@ def test_a_file_that_goes_after_it_was_listed_is_reported(drop: Drop) -> None:
 def test_what_is_read_is_not_touched_by_what_happens_to_the_file(drop: Drop) -> None:
     path = drop.put("a.csv", "a\n" + "1\n" * 12_000)
     read = csv_read(path=None, folder={"files": "*.csv"})
-    pages = folder_pages(drop.folder, "land.items", read, drop.limits, None, whole=False)
+    pages = folder_pages(LocalFolder(drop.folder), "land.items", read, drop.limits, None, whole=False)
     first = next(pages)
     path.write_text("a\n" + "2\n" * 12_000)
     rest = [row["a"] for page in pages for row in page.records]

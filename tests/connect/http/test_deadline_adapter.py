@@ -25,7 +25,8 @@ from requests.adapters import BaseAdapter
 from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.config.connector import Connector
-from oncehub.connect.files.folder import folder_of
+from oncehub.connect.files.folder import store_of
+from oncehub.connect.files.stores import LocalFolder
 from oncehub.connect.http.local_rate_limiter import LocalRateLimiter
 from oncehub.connect.http.requester import Requester
 from oncehub.connect.http.session import open_session
@@ -335,7 +336,9 @@ def test_the_http_library_logs_no_address(
 def test_a_folder_is_the_host_or_stands_in_extra(
     host: str, extra: dict[str, str], folder: str, connector_of: Make
 ) -> None:
-    assert folder_of(connector_of(), Connection(host, extra=extra)) == Path(folder)
+    store = store_of(connector_of(), Connection(host, extra=extra))
+    assert isinstance(store, LocalFolder)
+    assert store.folder == Path(folder)
 
 
 @pytest.mark.parametrize(
@@ -350,7 +353,7 @@ def test_a_folder_is_the_host_or_stands_in_extra(
 )
 def test_a_folder_that_is_not_named_is_reported(host: str, extra: dict[str, Any], connector_of: Make) -> None:
     with pytest.raises(ConfigError, match=r"connection of tax: the folder.*file:///.*`folder` in extra"):
-        folder_of(connector_of(), Connection(host, extra=extra))
+        store_of(connector_of(), Connection(host, extra=extra))
 
 
 def test_streams_over_http_need_more_than_a_folder(connector_of: Make) -> None:

@@ -1,0 +1,1 @@
+"""Streams that are tables or views of a database."""

@@ -1,0 +1,1 @@
+"""Compares what a source lists with what has landed, key by key."""

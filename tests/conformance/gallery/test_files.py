@@ -1,0 +1,74 @@
+"""Files of the gallery, read whole each time: what lands is exact, and interrupted reads go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from oncehub.config.connection import Connection
+from oncehub.conformance.hub import Hub
+from oncehub.conformance.subject import Options
+from oncehub.conformance.trial import Trial
+from oncehub.connect.formats import file_reader
+
+from ...connect.serving import Served
+from .files import Drop, Listing
+from .people import People
+from .test_gallery import COUNT, Killed, Standard, as_root
+
+
+@pytest.fixture
+def files(
+    tmp_path: Path,
+    hubs_over: Callable[[Path], list[Hub]],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Standard]:
+    monkeypatch.setattr(file_reader, "SLICE_RECORDS", 5)
+    people = People(COUNT)
+    hub, _ = hubs_over(as_root(request.param, tmp_path / "root"))
+    hub.empty()
+    if request.param == "xlsx":
+        (tmp_path / "drop").mkdir()
+        drop = Drop(tmp_path / "drop", people)
+        drop.write()
+        yield Standard(request.param, people, Connection(f"file://{drop.folder}"), hub, drop.write)
+    else:
+        server = Served(Listing(people))
+        yield Standard(request.param, people, Connection(server.host), hub, lambda: None)
+        server.stop()
+
+
+every = pytest.mark.parametrize("files", ["xlsx", "parquet"], indirect=True)
+
+
+@every
+def test_first_sync_changes_deletion_and_resumption_are_exact(files: Standard) -> None:
+    with pytest.raises(Killed):
+        files.sync(after_pages=2)
+    assert 0 < len(files.facts()) < COUNT
+    assert files.sync().read == COUNT
+    assert files.facts() == files.people.facts()
+    files.people.add(2)
+    files.people.rename(3, "Trần")
+    files.people.remove(7)
+    with pytest.raises(Killed):
+        # The files are others when the read goes on: it begins anew.
+        files.sync(after_pages=3, days=1)
+    files.extra()
+    again = files.sync(days=1)
+    assert files.facts() == files.people.facts()
+    assert again.deleted == 1
+
+
+@every
+def test_the_suite_finds_no_fault(files: Standard, hubs_over: Callable[[Path], list[Hub]]) -> None:
+    scratch, kept = hubs_over(files.hub.settings.root)
+    trial = Trial(files.connector, (scratch, kept), pause=lambda seconds: None)
+    verdicts = trial.of_source(files.connection, Options(page_size=5, boundaries=2, kills=1))
+    assert [each for each in verdicts if each.outcome == "failed"] == []
+    assert {"reads", "agreement", "twice", "deletes", "resumes", "killed", "quiet"} <= {
+        each.case for each in verdicts if each.outcome == "passed"
+    }
