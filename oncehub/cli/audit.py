@@ -26,7 +26,7 @@ from oncehub.audit.signing.line_proofs import line_proofs
 from oncehub.audit.signing.page_verification import page_findings
 from oncehub.audit.signing.stored import last_checkpoint
 from oncehub.audit.signing.verification import Finding, Verification, verify_database
-from oncehub.audit.tlog.notes import NotGenuine
+from oncehub.audit.tlog.notes import NotGenuine, VerifierKey
 from oncehub.audit.tlog.proofs import Proof
 from oncehub.cli.naming import note_disclosure
 from oncehub.cli.options import MOMENT, Json, PersonKey, ShowPersonalData, moment
@@ -147,13 +147,22 @@ def keep(
     file: Annotated[Path, typer.Argument(help="Of the anchors; only this process writes it.")],
     host: Annotated[str, typer.Option(help="Address at which it answers.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port at which it answers.", min=0)] = 8790,
+    log: Annotated[
+        list[str],
+        typer.Option(help="Key of the log that signs: oncehub audit keys --note. May be repeated."),
+    ] = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Keep the anchors for hubs elsewhere, which may read and append, and change nothing.
 
     ONCEHUB_AUDIT_ANCHOR_TOKEN lets a caller append checkpoints and exports, ONCEHUB_AUDIT_ADOPTION_TOKEN
-    also adoptions. The hub is given the URL as ONCEHUB_AUDIT_ANCHOR, and one of the tokens.
+    also adoptions. The hub is given the URL as ONCEHUB_AUDIT_ANCHOR, and one of the tokens. With --log,
+    a checkpoint that none of these keys signed is refused, so that a token alone appends none.
     """
-    with keep_anchors(file, host, port) as address:
+    try:
+        keys = [VerifierKey.parse(each) for each in log]
+    except ValueError as error:
+        raise ConfigError(f"--log: {error}") from None
+    with keep_anchors(file, host, port, keys) as address:
         until_stopped(f"keeping anchors in {file}, at {address}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +18,7 @@ import orjson
 
 from oncehub.audit.signing.anchors import TOKEN, append_lines, note_anchor, read_anchors, whole_lines
 from oncehub.audit.tlog.answering import Answer, Request, answering
+from oncehub.audit.tlog.notes import VerifierKey, read_checkpoint
 from oncehub.errors import ConfigError
 from oncehub.settings import secret
 
@@ -30,14 +31,21 @@ _SHORTEST_TOKEN: Final = 16
 
 
 @contextmanager
-def keep_anchors(file: Path, host: str, port: int) -> Iterator[str]:
+def keep_anchors(file: Path, host: str, port: int, logs: Sequence[VerifierKey] = ()) -> Iterator[str]:
     """Answer `GET` and `POST` of the anchors in `file` from threads of this process; give the URL.
+
+    Args:
+        file: of the anchors.
+        host: address at which it answers.
+        port: at which it answers; 0 for a free one.
+        logs: keys of the log, one of which must have signed each checkpoint; without them, that is
+            not asked for, and a token alone is enough.
 
     Raises:
         ConfigError: when a token is missing, the file holds what is no anchor, or the port cannot be used.
     """
     read_anchors(file)
-    keeper = _Keeper(file, *(_token(name) for name in (TOKEN, ADOPTION_TOKEN)))
+    keeper = _Keeper(file, _token(TOKEN), _token(ADOPTION_TOKEN), [each.public for each in logs])
     with answering(keeper.answer, host, port) as url:
         yield url
 
@@ -45,8 +53,9 @@ def keep_anchors(file: Path, host: str, port: int) -> Iterator[str]:
 class _Keeper:
     """The file, and who may append what to it."""
 
-    def __init__(self, file: Path, token: str, adoption_token: str) -> None:
+    def __init__(self, file: Path, token: str, adoption_token: str, logs: Sequence[bytes]) -> None:
         self._file = file
+        self._logs = logs
         self._append = token
         self._adopt = adoption_token
         self._lock = threading.Lock()
@@ -87,8 +96,14 @@ class _Keeper:
                 content = orjson.loads(line)
                 if "adopted" in content and not self._is(given, self._adopt):
                     raise PermissionError(f"an adoption needs the token {ADOPTION_TOKEN}")
-                if "note" in content and content["checkpoint"] > max(anchors.heads, default=0) + 1:
+                last = max(anchors.heads, default=0)
+                if "note" in content and content["checkpoint"] > last + 1:
                     raise ValueError(f"checkpoint {content['checkpoint']} leaves out those before it")
+                if "exported" in content and content["checkpoint"] > last:
+                    raise ValueError(f"checkpoint {content['checkpoint']} is exported and was never anchored")
+                if "note" in content and self._logs:
+                    # With a stolen token alone, one of no log would keep the log's own next one out.
+                    read_checkpoint(str(content["note"]), self._logs)
                 note_anchor(anchors, content)
             append_lines(self._file, lines)
 

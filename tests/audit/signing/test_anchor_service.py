@@ -152,3 +152,24 @@ def test_no_anchors_are_kept_without_tokens(kept: Kept, monkeypatch: pytest.Monk
         keep_anchors(kept.file, "::1", 0),
     ):
         pass
+
+
+def test_a_token_alone_appends_nothing_that_the_log_has_not_signed(
+    settings: Settings, database: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN, SIGNER)
+    monkeypatch.setenv(ADOPTION_TOKEN, OPERATOR)
+    log = signing_key(settings.home).named(settings.audit_origin).verifier
+    with keep_anchors(tmp_path / "heads.jsonl", "127.0.0.1", 0, [log]) as url:
+        monkeypatch.setenv(PLACE, url)
+        thief = Kept(tmp_path / "heads.jsonl", url)
+        exported = orjson.dumps({"checkpoint": 7, "exported": True}) + b"\n"
+        for first in (0, 2):
+            number = first // 2 + 1
+            junk = orjson.dumps({"checkpoint": number, "note": "x\n1\n\n"}) + b"\n"
+            for lines in (line(number, settings.audit_origin), line(number, "other"), junk, exported):
+                for token in (SIGNER, OPERATOR):
+                    assert thief.answer("POST", token, lines)[0] == 409
+            add_lines(database, 2, first=first)
+            assert write_checkpoints(settings).checkpoints == 1
+        assert list(read_anchors(anchor_place(settings)).heads) == [1, 2]
