@@ -21,11 +21,12 @@ from oncehub.audit.signing.attestations import attestors
 from oncehub.audit.signing.checkpoints import OVERDUE_SECONDS, between_signings, unsigned_seconds
 from oncehub.audit.signing.checkpoints import write_checkpoints as sign_checkpoint
 from oncehub.audit.signing.export import export as export_log
+from oncehub.audit.signing.findings import Finding, Verification
 from oncehub.audit.signing.keys import keys_to_trust, raw_keys, signing_key
 from oncehub.audit.signing.line_proofs import line_proofs
 from oncehub.audit.signing.page_verification import page_findings
 from oncehub.audit.signing.stored import last_checkpoint
-from oncehub.audit.signing.verification import Finding, Verification, verify_database
+from oncehub.audit.signing.verification import verify_database
 from oncehub.audit.tlog.notes import NotGenuine, VerifierKey
 from oncehub.audit.tlog.proofs import Proof
 from oncehub.cli.naming import note_disclosure

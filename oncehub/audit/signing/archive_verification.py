@@ -13,17 +13,17 @@ from oncehub.audit.log.hashing import HASH_BYTES, leaf_hash
 from oncehub.audit.signing.anchors import Anchors
 from oncehub.audit.signing.attestations import COSIGNED, STAMPED, Attestation, Attestors
 from oncehub.audit.signing.export import CONFIDENTIAL, lines_path, opening, stamped_notes
-from oncehub.audit.signing.keys import raw_keys
-from oncehub.audit.signing.verification import (
+from oncehub.audit.signing.findings import (
     ENOUGH,
     Finding,
-    FoundLine,
     LineVerifier,
     Verification,
     What,
     anchor_findings,
     is_of,
 )
+from oncehub.audit.signing.keys import raw_keys
+from oncehub.audit.signing.stored import FoundLine
 from oncehub.audit.tlog.notes import MOST_NOTE_BYTES, Checkpoint, NotGenuine, VerifierKey, read_checkpoint
 from oncehub.audit.tlog.tiles import CHECKPOINT, MOST_LEVELS, entries_of, tile_path, tiles_of
 from oncehub.audit.tlog.tree import TILE_WIDTH, Edge, pieces

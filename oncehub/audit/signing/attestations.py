@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -145,41 +146,22 @@ def cosigned(note: Note, attestations: Sequence[Attestation]) -> Note:
 
 def _askings(
     connection: Connection, last: LastCheckpoint, note: Note, others: Attestors
-) -> Iterator[tuple[str, str, _Ask]]:
+) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     for witness in others.witnesses:
-        yield COSIGNED, str(witness.key), _Cosigning(connection, last, note, witness)
+        yield COSIGNED, str(witness.key), partial(_cosignature, connection, last, note, witness)
     if others.authority and others.authority.url:
-        yield STAMPED, others.authority.url, _Stamping(others.authority, note)
+        yield STAMPED, others.authority.url, partial(stamp, others.authority, str(note).encode())
 
 
-@dataclass(frozen=True)
-class _Cosigning:
-    connection: Connection
-    last: LastCheckpoint
-    note: Note
-    witness: WitnessSettings
+def _cosignature(connection: Connection, last: LastCheckpoint, note: Note, witness: WitnessSettings) -> bytes:
+    def proof(old: int) -> list[bytes]:
+        with connection:
+            return consistency_proof(StoredHashes(connection), old, last.checkpoint.size)
 
-    def __call__(self) -> bytes:
-        with self.connection, self.connection.cursor() as cursor:
-            cursor.execute(_SEEN, (str(self.witness.key), f"{self.last.checkpoint.origin}\n"))
-            (seen,) = cursor.fetchone() or (0,)
-        return str(submit(self.witness, self.note, seen, self._proof)).encode()
-
-    def _proof(self, old: int) -> list[bytes]:
-        with self.connection:
-            return consistency_proof(StoredHashes(self.connection), old, self.last.checkpoint.size)
-
-
-@dataclass(frozen=True)
-class _Stamping:
-    authority: Authority
-    note: Note
-
-    def __call__(self) -> bytes:
-        return stamp(self.authority, str(self.note).encode())
-
-
-_Ask = _Cosigning | _Stamping
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_SEEN, (str(witness.key), f"{last.checkpoint.origin}\n"))
+        (seen,) = cursor.fetchone() or (0,)
+    return str(submit(witness, note, seen, proof)).encode()
 
 
 def _witness(text: str) -> WitnessSettings:

@@ -10,15 +10,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
-from psycopg2.extras import RealDictCursor
 
-from oncehub.audit.log.hashing import line
 from oncehub.audit.signing.anchors import anchor_place, write_anchors
 from oncehub.audit.signing.attestations import STAMPED, Attestation, cosigned, given
-from oncehub.audit.signing.stored import LastCheckpoint, StoredHashes, last_checkpoint
+from oncehub.audit.signing.stored import LastCheckpoint, StoredHashes, last_checkpoint, stored_lines
 from oncehub.audit.tlog.notes import Checkpoint, Note, NotGenuine
 from oncehub.audit.tlog.tiles import CHECKPOINT, MOST_LEVELS, bundle, tile_path, tiles_of
 from oncehub.audit.tlog.tree import TILE_HEIGHT, TILE_WIDTH, tree_root
@@ -34,13 +32,6 @@ CONFIDENTIAL: Final = "confidential"
 
 STAMPS: Final = "timestamps"
 """The folder of time-stamps, each beside the note that it is of."""
-
-_LINES: Final = """
-select leaf.index as leaf_index, leaf.salt as leaf_salt, entry.*
-from audit.leaf join audit.entry using (entry_id)
-where leaf.index >= %s and leaf.index < %s
-order by leaf.index
-"""
 
 
 @dataclass(frozen=True)
@@ -186,9 +177,8 @@ class _Export:
         path, first = lines_path(index), index * TILE_WIDTH
         if self._has_lines(path, width):
             return
-        with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(_LINES, (first, first + width))
-            content = b"".join(_opening(dict(row)) for row in cursor.fetchall())
+        lines = stored_lines(self._connection, first, first + width)
+        content = b"".join(opening(each.index, each.salt, each.text) for each in lines if each.text)
         self._replace(path, content, mode=0o600)
 
     def _has_lines(self, path: str, width: int) -> bool:
@@ -229,8 +219,3 @@ def stamped_notes(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Yield the files of each time-stamp in a folder: the answer, and the note that it is of."""
     for path in sorted((folder / STAMPS).glob("*.tsr")):
         yield path, path.with_suffix(".checkpoint")
-
-
-def _opening(row: dict[str, Any]) -> bytes:
-    index, salt = row.pop("leaf_index"), bytes(row.pop("leaf_salt"))
-    return opening(index, salt, line(row))

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from psycopg2.extras import RealDictCursor
-
-from oncehub.audit.log.hashing import line
 from oncehub.audit.signing.attestations import cosigned, given
-from oncehub.audit.signing.stored import StoredHashes
+from oncehub.audit.signing.stored import StoredHashes, stored_lines
 from oncehub.audit.tlog.notes import Checkpoint, Note, NotGenuine
-from oncehub.audit.tlog.proofs import Proof, commitment
+from oncehub.audit.tlog.proofs import Proof
 from oncehub.audit.tlog.tree import inclusion_proof
 from oncehub.errors import ConfigError, StoreError
 from oncehub.settings import Settings
@@ -19,17 +16,11 @@ from oncehub.store.connection import Connection
 from oncehub.store.failures import without_values
 from oncehub.store.migrate import opened
 
-_LINES: Final = """
-select leaf.index as leaf_index, leaf.salt as leaf_salt, entry.*
+_PLACES: Final = """
+select leaf.index
 from audit.entry left join audit.leaf using (entry_id)
-where request_id = %(of)s::uuid
+where request_id = %s::uuid
 order by entry.entry_id
-"""
-
-_LINE: Final = """
-select leaf.index as leaf_index, leaf.salt as leaf_salt, entry.*
-from audit.leaf join audit.entry using (entry_id)
-where leaf.index = %(of)s
 """
 
 # The newest one, but that it is witnessed is worth more.
@@ -60,36 +51,40 @@ def line_proofs(settings: Settings, of: UUID | int, database: Connection | None 
         StoreError: when the database cannot be used, or was altered.
     """
     with without_values("proving a line"), opened(settings, database) as connection, connection:
-        with connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(
-                _LINE if isinstance(of, int) else _LINES, {"of": of if isinstance(of, int) else str(of)}
-            )
-            rows = [dict(row) for row in cursor.fetchall()]
-        if not rows and isinstance(of, int):
-            raise ConfigError(
-                f"the signed access log has no line at {of}; the usage names its place, from 0 on"
-            )
-        if not rows:
-            raise ConfigError(f"the access log has no line of the request {of}; the answer names its id")
-        if any(row["leaf_index"] is None for row in rows):
-            raise ConfigError(
-                "the line waits for its checkpoint; try again in five minutes, or run: oncehub audit "
-                "checkpoint"
-            )
+        places = [of] if isinstance(of, int) else _places(connection, of)
         try:
-            return [_proof(connection, row) for row in rows]
+            return [_proof(connection, place) for place in places]
         except (LookupError, NotGenuine) as error:
             raise StoreError(f"{error}: the log was altered; see: oncehub audit verify") from None
 
 
-def _proof(connection: Connection, row: dict[str, object]) -> Proof:
-    index, salt = int(str(row.pop("leaf_index"))), bytes(row.pop("leaf_salt"))  # type: ignore[call-overload]
+def _places(connection: Connection, request: UUID) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_PLACES, (str(request),))
+        places = [place for (place,) in cursor.fetchall()]
+    if not places:
+        raise ConfigError(f"the access log has no line of the request {request}; the answer names its id")
+    if None in places:
+        raise ConfigError(
+            "the line waits for its checkpoint; try again in five minutes, or run: oncehub audit checkpoint"
+        )
+    return places
+
+
+def _proof(connection: Connection, index: int) -> Proof:
     with connection.cursor() as cursor:
         cursor.execute(_CHECKPOINT, {"index": index})
-        number, note = cursor.fetchone() or (0, "")
-    hashes, text = StoredHashes(connection), line(row)
-    if hashes.commitments(index, index + 1) != [commitment(salt, text)]:
-        raise LookupError(f"line {index + 1} does not say what was signed")
-    signed = Note.parse(note)
-    path = inclusion_proof(hashes, index, Checkpoint.parse(signed.text).size)
-    return Proof(index, tuple(path), str(cosigned(signed, given(connection, number))), salt, text)
+        row = cursor.fetchone()
+    if row is None:
+        raise ConfigError(
+            f"the signed access log has no line at {index}; the usage names its place, from 0 on"
+        )
+    number, note = row
+    hashes = StoredHashes(connection)
+    for found in stored_lines(connection, index, index + 1):
+        if found.text is not None and hashes.commitments(index, index + 1) == [found.commitment]:
+            signed = Note.parse(note)
+            path = inclusion_proof(hashes, index, Checkpoint.parse(signed.text).size)
+            full = str(cosigned(signed, given(connection, number)))
+            return Proof(index, tuple(path), full, found.salt, found.text)
+    raise LookupError(f"line {index + 1} does not say what was signed")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from psycopg2.extras import RealDictCursor
 
 from oncehub.audit.log.entries import DisclosedLine, given_root
-from oncehub.audit.signing.verification import ENOUGH, Finding
+from oncehub.audit.signing.findings import ENOUGH, Finding
 from oncehub.store.connection import Connection
 
 _PAGES: Final = """

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from oncehub.audit.log.hashing import leaf_hash
+from psycopg2.extras import RealDictCursor
+
+from oncehub.audit.log.hashing import leaf_hash, line
 from oncehub.audit.tlog.notes import Checkpoint, Note, NotGenuine
+from oncehub.audit.tlog.proofs import commitment
 from oncehub.audit.tlog.tree import EMPTY_ROOT, pieces
 from oncehub.errors import StoreError
 from oncehub.store.connection import Connection
@@ -25,6 +28,13 @@ from (
         and size <= (select min(size) from audit.checkpoint where size >= %(stop)s)
 ) batch
 order by size
+"""
+
+_LINES: Final = """
+select leaf.index as leaf_index, leaf.entry_id as leaf_entry, leaf.salt as leaf_salt, entry.*
+from audit.leaf left join audit.entry using (entry_id)
+where leaf.index >= %s and leaf.index < %s
+order by leaf.index
 """
 
 _SUBTREES: Final = """
@@ -80,6 +90,40 @@ class StoredHashes:
             cursor.execute(_COMMITMENTS, {"start": start, "stop": stop})
             found = [piece for (part,) in cursor.fetchall() for piece in pieces(bytes(part))]
         return _whole(found, 0, start, stop)
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A line where the tree has an entry.
+
+    Attributes:
+        index: of the entry, from 0.
+        entry_id: its number in the log; None where it has none.
+        text: its bytes; None when it is gone.
+        salt: of its commitment.
+    """
+
+    index: int
+    entry_id: int | None
+    text: bytes | None
+    salt: bytes
+
+    @property
+    def commitment(self) -> bytes | None:
+        """What it should be the opening of."""
+        return None if self.text is None else commitment(self.salt, self.text)
+
+
+def stored_lines(connection: Connection, start: int, stop: int) -> list[FoundLine]:
+    """Return the lines of the entries with the indexes from `start` up to `stop` that have salts."""
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_LINES, (start, stop))
+        return [_found(dict(row)) for row in cursor.fetchall()]
+
+
+def _found(row: dict[str, Any]) -> FoundLine:
+    index, entry_id, salt = row.pop("leaf_index"), row.pop("leaf_entry"), bytes(row.pop("leaf_salt"))
+    return FoundLine(index, entry_id, line(row) if row["entry_id"] is not None else None, salt)
 
 
 def last_checkpoint(connection: Connection) -> LastCheckpoint:

@@ -7,7 +7,7 @@ and 2.1.4.2 for verification.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Protocol
@@ -80,12 +80,7 @@ class Edge:
 
     def root(self) -> bytes:
         """Return the hash of the tree."""
-        if not self._subtrees:
-            return EMPTY_ROOT
-        _, root = self._subtrees[-1]
-        for _, left in reversed(self._subtrees[:-1]):
-            root = node_hash(left, root)
-        return root
+        return _joined(each for _, each in self._subtrees) if self._subtrees else EMPTY_ROOT
 
     def _push(self, height: int, each: bytes) -> list[tuple[int, bytes]]:
         """Add a complete subtree; return those that it completes."""
@@ -112,16 +107,8 @@ def inclusion_proof(hashes: Hashes, index: int, size: int) -> list[bytes]:
     """
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} entries has no entry {index}")
-    start, stop, path = 0, size, []
-    while stop - start > 1:
-        middle = start + _largest_power_below(stop - start)
-        if index < middle:
-            path.append((middle, stop))
-            stop = middle
-        else:
-            path.append((start, middle))
-            start = middle
-    return [_subtree(hashes, *part) for part in reversed(path)]
+    beside, _ = _way_to(index, size, lambda start, stop: stop - start == 1)
+    return [_subtree(hashes, *part) for part in reversed(beside)]
 
 
 def consistency_proof(hashes: Hashes, old: int, size: int) -> list[bytes]:
@@ -135,18 +122,10 @@ def consistency_proof(hashes: Hashes, old: int, size: int) -> list[bytes]:
         raise ValueError(f"a tree of {size} entries has no beginning of {old}")
     if old in (0, size):
         return []
-    start, stop, path = 0, size, []
-    while stop != old:
-        middle = start + _largest_power_below(stop - start)
-        if old <= middle:
-            path.append((middle, stop))
-            stop = middle
-        else:
-            path.append((start, middle))
-            start = middle
+    beside, (start, stop) = _way_to(old - 1, size, lambda _, stop: stop == old)
     if start:
-        path.append((start, stop))
-    return [_subtree(hashes, *part) for part in reversed(path)]
+        beside.append((start, stop))
+    return [_subtree(hashes, *part) for part in reversed(beside)]
 
 
 def is_included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -202,6 +181,22 @@ def _above_left_ends(place: int, last: int) -> tuple[int, int]:
     while place and not place & 1:
         place, last = place >> 1, last >> 1
     return place, last
+
+
+def _way_to(
+    index: int, size: int, ends: Callable[[int, int], bool]
+) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    """Go from the root down to an entry; return the parts beside the way, and the part that it ends at."""
+    start, stop, beside = 0, size, []
+    while not ends(start, stop):
+        middle = start + _largest_power_below(stop - start)
+        if index < middle:
+            beside.append((middle, stop))
+            stop = middle
+        else:
+            beside.append((start, middle))
+            start = middle
+    return beside, (start, stop)
 
 
 def _largest_power_below(number: int) -> int:

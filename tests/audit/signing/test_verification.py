@@ -8,8 +8,9 @@ import pytest
 
 from oncehub.audit.signing.anchors import Anchors, anchor_place, read_anchors
 from oncehub.audit.signing.checkpoints import write_checkpoints
+from oncehub.audit.signing.findings import Finding, Verification
 from oncehub.audit.signing.keys import signing_key
-from oncehub.audit.signing.verification import Finding, Verification, verify_database
+from oncehub.audit.signing.verification import verify_database
 from oncehub.settings import Settings
 from oncehub.store.connection import Connection, connect
 
