@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from psycopg2 import errors, sql
+from psycopg2 import errors
 
 from oncehub.audit.log.pseudonyms import feed_pseudonym
 from oncehub.config.agreements import Agreement
 from oncehub.errors import ConfigError
 from oncehub.share.delivery.consumer_offsets import Position
-from oncehub.share.feeds.entries import decrypted_line, feed_terms, standing_names, within
+from oncehub.share.feeds.entries import decrypted_line, feed_terms, within
 from oncehub.store.connection import Cursor
 
 _BATCH: Final = 10_000
@@ -37,13 +37,14 @@ create temporary table given (person text primary key, digest text) on commit dr
 """
 
 _GIVEN = """
-select d.person_key::text, d.line, {names} as names
+select d.person_key::text, d.line, share.standing_names(e, d.person_key) as names
 from (
     select distinct on (person_key) feed, person_key, line
     from share.feed_entry
     where feed = %(feed)s and sequence <= %(upto)s
     order by person_key, sequence desc
-) d
+) d cross join share.entitlement e
+where e.agreement = %(agreement)s
 """
 
 _FORGET = "delete from snapshot where person = any(%s)"
@@ -160,10 +161,9 @@ def _given(
     cursor: Cursor, agreement: Agreement, key: bytes, upto: int, unsettled: list[str]
 ) -> Iterator[tuple[str, str | None]]:
     feed = agreement.feed or ""
-    statement = sql.SQL(_GIVEN).format(names=standing_names(agreement, sql.Identifier("d", "person_key")))
     with cursor.connection.cursor(name="given") as reading:
         reading.itersize = _BATCH
-        reading.execute(statement, {**feed_terms(agreement), "upto": upto})
+        reading.execute(_GIVEN, {**feed_terms(agreement), "upto": upto})
         for person_key, line, names in reading:
             person = feed_pseudonym(key, feed, person_key)
             given = decrypted_line(within(line, agreement.attributes))["values"]

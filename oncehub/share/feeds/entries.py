@@ -65,18 +65,6 @@ from {share}.feed_lines(%(after)s, %(limit)s)
 _OWN = ("origins", "purged")
 """Parts of an entry that consumers do not receive: the records that state its values; the mark of a purge."""
 
-_STANDING_NAMES = """
-case
-    when (
-        select l.line ->> 'kind' from share.feed_entry l
-        where l.feed = d.feed and l.person_key = d.person_key
-        order by l.sequence desc
-        limit 1
-    ) <> 'removed' then {entitled}
-    else '{{}}'
-end
-"""
-
 _CUT = """(
     select jsonb_object_agg(e.key, e.value) from jsonb_each({every}) as e where e.key = any(entitled.names)
 )"""
@@ -183,14 +171,6 @@ def entitled(agreement: Agreement, person_key: sql.Composable) -> sql.Composable
     if agreement.needs_consent:
         return sql.SQL(_CONSENTED).format(person_key=person_key)
     return sql.SQL("%(attributes)s::text[]")
-
-
-def standing_names(agreement: Agreement, person_key: sql.Composable) -> sql.Composable:
-    """Build the names of the attributes that an entry of `d`, a `share.feed_entry`, may still contain."""
-    names = entitled(agreement, person_key)
-    if agreement.needs_consent or agreement.population:
-        return sql.SQL(_STANDING_NAMES).format(entitled=names)
-    return names
 
 
 def believed_values(agreement: Agreement) -> sql.Composable:

@@ -28,22 +28,7 @@ begin
         standing.names
     from share.feed_entry as d
     join share.asked as a on d.sequence between a.first and a.last
-    cross join lateral (
-        select case
-            when not e.by_consent and e.population is null then e.attributes
-            when (
-                select l.line ->> 'kind' from share.feed_entry as l
-                where l.feed = d.feed and l.person_key = d.person_key
-                order by l.sequence desc
-                limit 1
-            ) = 'removed' then '{}'
-            when e.by_consent then array(
-                select unnest(share.consented(e.agreement, e.agency, e.purpose, d.person_key))
-                intersect select unnest(e.attributes)
-            )
-            else e.attributes
-        end as names
-    ) as standing
+    cross join lateral (select share.standing_names(e, d.person_key) as names) as standing
     where d.feed = e.feed and d.sequence > after
         and a.opened_in = pg_current_xact_id_if_assigned() and a.action = 'feed'
     union all

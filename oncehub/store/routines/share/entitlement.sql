@@ -142,15 +142,39 @@ comment on function share.entitlement_digests is 'by which the API sees that its
 revoke execute on function share.entitlement_digests from public;
 grant execute on function share.entitlement_digests to oncehub_api;
 
-create or replace function share.readable_of(e share.entitlement, asked uuid) returns text[]
+create or replace function share.disclosable(e share.entitlement, asked uuid) returns text[]
     language plpgsql stable as $$
 begin
-    return array(
-        select substr(name, 8)
-        from unnest(e.attributes) as name
-        where not e.by_consent or name = any(share.consented(e.agreement, e.agency, e.purpose, asked))
-    );
+    return case when e.by_consent then array(
+        select unnest(e.attributes)
+        intersect select unnest(share.consented(e.agreement, e.agency, e.purpose, asked))
+    ) else e.attributes end;
 end
 $$;
-comment on function share.readable_of is 'the columns of a person that an agreement may disclose, where needed with consent';
+comment on function share.disclosable is 'the attributes of a person that an agreement may disclose, where needed with consent';
+revoke execute on function share.disclosable from public;
+
+create or replace function share.readable_of(e share.entitlement, asked uuid) returns text[]
+    language sql stable
+    return array(select substr(name, 8) from unnest(share.disclosable(e, asked)) as name);
+comment on function share.readable_of is 'what share.disclosable names, as columns';
 revoke execute on function share.readable_of from public;
+
+create or replace function share.standing_names(e share.entitlement, asked uuid) returns text[]
+    language plpgsql stable as $$
+begin
+    return case
+        when not e.by_consent and e.population is null then e.attributes
+        when (
+            select last.line ->> 'kind' from share.feed_entry as last
+            where last.feed = e.feed and last.person_key = asked
+            order by last.sequence desc
+            limit 1
+        ) = 'removed' then '{}'
+        else share.disclosable(e, asked)
+    end;
+end
+$$;
+comment on function share.standing_names is
+    'the attributes that entries of the agreement''s feed about a person may still hold: none after a removal';
+revoke execute on function share.standing_names from public;
