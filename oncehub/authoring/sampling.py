@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -31,11 +31,13 @@ class Sample:
         records: as the source sent them, whole pages.
         total: number of records that the source declares, if it does.
         complete: whether these are all records.
+        remarks: see `Page.remarks`.
     """
 
     records: list[Any]
     total: int | None
     complete: bool
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Finding:
         rejected: reason -> number of records, most frequent first.
         unknown: fields that the contract does not know.
         newest: the latest time of statement read.
+        remarks: what the source does not heed of what it was asked.
     """
 
     stream: str
@@ -63,6 +66,7 @@ class Finding:
     rejected: dict[str, int] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     newest: datetime | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -79,11 +83,13 @@ def sample(source: Source, connector: Connector, stream: str, limit: int) -> Sam
     """
     records: list[Any] = []
     total = None
+    remarks: dict[str, None] = {}
     for page in source.pages(stream, _everything(connector, stream)):
         records += page.records if page.kind == "records" else []
         total = page.total
+        remarks |= dict.fromkeys(page.remarks)
         if len(records) >= limit or page.next is None:
-            return Sample(records, total, complete=page.next is None)
+            return Sample(records, total, complete=page.next is None, remarks=tuple(remarks))
     return Sample(records, total, complete=True)
 
 
@@ -98,23 +104,25 @@ def look(settings: Settings, source: Source, connector: Connector, stream: str) 
         if not all(path.exists() for path in files_of(settings, connector, stream)):
             return Finding(stream, _NO_FILES.format(stream=f"{connector.source}.{stream}"), len(page.records))
         batch = load_normalizer(settings, connector, stream).normalize(page.records)
-        problem = _cannot_go_on(source, connector, stream, batch)
+        problem, remarks = _going_on(source, connector, stream, batch)
     except OncehubError as error:
         return Finding(stream, problem=str(error))
-    return _finding(stream, page, batch, problem)
+    remarks = tuple(dict.fromkeys((*page.remarks, *remarks)))
+    return replace(_finding(stream, page, batch, problem), remarks=remarks)
 
 
-def _cannot_go_on(source: Source, connector: Connector, stream: str, batch: Batch) -> str | None:
-    """Return why the source refuses the parameters of later pages or of changes; None when it does not."""
+def _going_on(
+    source: Source, connector: Connector, stream: str, batch: Batch
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return why the source refuses later pages or changes (None when it does not), and remarks on them."""
     if connector.streams[stream].parent:
-        return None
+        return None, ()
     deque(islice(source.pages(stream, _everything(connector, stream)), 2), maxlen=0)
     window = _since(connector.streams[stream], batch)
     try:
-        next(source.pages(stream, window)) if window else None
+        return None, next(source.pages(stream, window)).remarks if window else ()
     except SourceError as error:
-        return f"requesting changes: {error}"
-    return None
+        return f"requesting changes: {error}", ()
 
 
 def _since(spec: Stream, batch: Batch) -> Window | None:

@@ -224,6 +224,7 @@ def _described(connector: Connector, each: Finding) -> list[str]:
         lines.append(f"  {each.repeated:,} share their key with another record: is `key` right?")
     if each.unknown:
         lines.append(f"  fields that the contract lacks: {', '.join(each.unknown)}")
+    lines += [f"  {remark}" for remark in each.remarks]
     if not each.read:
         lines.append("  the source has no records yet, so contract and mapping were not tested")
     return lines

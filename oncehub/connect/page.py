@@ -25,6 +25,7 @@ class Page:
             highest sequence among the parents asked so far.
         of_snapshot: whether it lists the stream's `snapshot`, not what changed.
         token: on the last page, from which to ask for later changes, where the stream's changes are so.
+        remarks: what the source does not heed of what it was asked, for the engineer.
         size: see `Content.size`; 0 where it is little.
     """
 
@@ -37,3 +38,4 @@ class Page:
     of_snapshot: bool = False
     size: int = 0
     token: str | None = None
+    remarks: tuple[str, ...] = ()

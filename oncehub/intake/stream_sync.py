@@ -131,7 +131,7 @@ class StreamSync:
     def _read(self, run: Run) -> RunReport:
         if not run.all_landed:
             with _ended(self._source.pages(run.stream, run.window, run.resume)) as pages:
-                self._land_all(run, micro_batches(pages, self._size))
+                self._land_all(run, micro_batches(self._remarked(pages), self._size))
         with self._store:
             lock_for_landing(self._store, self._name)
             deleted = self._delete_absent(run)
@@ -140,6 +140,16 @@ class StreamSync:
             report = run.succeed(deleted_by_absence=deleted)
         self._report_progress(report)
         return report
+
+    def _remarked(self, pages: Iterator[Page]) -> Iterator[Page]:
+        """Log once what the source does not heed."""
+        told: set[str] = set()
+        for page in pages:
+            for remark in page.remarks:
+                if remark not in told:
+                    told.add(remark)
+                    _log.warning("%s: %s", self._name, remark)
+            yield page
 
     def _land_all(self, run: Run, coming: Iterator[MicroBatch]) -> None:
         """Land micro-batches in order, each while the next one is fetched and normalized.

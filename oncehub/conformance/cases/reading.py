@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connector import TombstoneStream
 from oncehub.conformance.readers import LimitedReader
@@ -21,7 +23,13 @@ def reads(subject: Subject) -> str:
     read = Read(subject.spec, tuple(reading.passed), complete=not reading.cut)
     subject.first, subject.recorded_responses = read, subject.reach.interactions.copied()
     seen = f"{report.read} records, pages: {report.pages}"
+    seen += "".join(f"; {remark}" for remark in dict.fromkeys(_remarks(read)))
     return seen if read.complete else f"{seen}; what follows was left unread (--limit-pages)"
+
+
+def _remarks(read: Read) -> Iterator[str]:
+    for page in read.pages:
+        yield from page.remarks
 
 
 def totals(subject: Subject) -> str:

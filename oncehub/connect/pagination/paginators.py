@@ -114,12 +114,33 @@ def listing_pages(  # noqa: PLR0917 - what every reading needs
                 paginator.prove_end(page, partial(fetched, number=position.number + 1))
                 proven.add(listing.path)
             token = _token_of_changes(listing, page, paginator.request(position).url)
-            yield Page(page.records, None, position.number, page.total, size=page.size, token=token)
+            remarks = _remarks(listing, page)
+            yield Page(
+                page.records, None, position.number, page.total, size=page.size, token=token, remarks=remarks
+            )
             return
         proven.add(listing.path)
         following = replace(following, number=position.number + 1)
-        yield Page(page.records, ResumeToken(following), position.number, page.total, size=page.size)
+        yield Page(
+            page.records,
+            ResumeToken(following),
+            position.number,
+            page.total,
+            size=page.size,
+            remarks=_remarks(listing, page, ended=False),
+        )
         position = following
+
+
+def _remarks(listing: Listing, page: Content, *, ended: bool = True) -> tuple[str, ...]:
+    size = listing.pages.size
+    if size is None or page.listed == size.value or (ended and page.listed < size.value):
+        return ()
+    if page.listed > size.value:
+        return (f"it was asked for {size.value} records a page and gives more: it does not heed pages.size",)
+    return (
+        f"it was asked for {size.value} records a page and gives fewer; lower pages.size to what it gives",
+    )
 
 
 def _token_of_changes(listing: Listing, page: Content, asked: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,14 +17,19 @@ def latest(records: Iterable[Any], stream: Stream, most: Bound) -> Bound:
 
     None when no record has one. Records beyond `most` changed while they were read, or a clock is wrong.
     """
+    return max((mark for mark in marks(records, stream) if most is None or mark <= most), default=None)  # type: ignore[operator]
+
+
+def marks(records: Iterable[Any], stream: Stream) -> Iterator[datetime | int]:
+    """Yield the times of statement, or sequences, that records state."""
     by_sequence = isinstance(stream.changes, SequenceChanges)
     get = getter(
         stream.changes.field if isinstance(stream.changes, SequenceChanges) else stream.updated.field
     )
-    values = map(get, records)
-    stated = map(_number, values) if by_sequence else (stated_time(each, stream.updated) for each in values)
-    within = (mark for mark in stated if mark is not None and (most is None or mark <= most))  # type: ignore[operator]
-    return max(within, default=None)
+    for value in map(get, records):
+        mark = _number(value) if by_sequence else stated_time(value, stream.updated)
+        if mark is not None:
+            yield mark
 
 
 def _number(value: Any) -> int | None:

@@ -9,9 +9,9 @@ began); those do not count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from oncehub.config.connector import (
@@ -28,9 +28,11 @@ from oncehub.connect.formats.paths import with_field
 from oncehub.connect.page import Page
 from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.resume_token import ResumeToken, StreamPosition
-from oncehub.connect.stream.high_water_mark import latest
+from oncehub.connect.stream.high_water_mark import latest, marks
 from oncehub.connect.stream.listing_reader import ListingReader
 from oncehub.connect.stream.window import Bound, Window, rendered_time, window_parameters
+
+_A_DAY = timedelta(days=1)
 
 Clock = Callable[[], datetime]
 
@@ -172,6 +174,13 @@ class StreamReader:
             changes=changes if isinstance(changes, TokenChanges) else None,
         )
 
+    def _unheeded(self, since: Bound, records: list[Any]) -> Iterator[str]:
+        """Tell of records stated long before `since`, which a form of times may cut to its day."""
+        bound: Any = since - _A_DAY if isinstance(since, datetime) else since
+        earliest: Any = min(marks(records, self.spec), default=None)
+        if earliest is not None and earliest < bound:
+            yield "it gives records stated before what was asked for: it may not heed since; check `changes`"
+
     def _dated(self, record: Any) -> Any:
         """Give a record that states only its deletion the present time."""
         deletes, updated = self.spec.deletes, self.spec.updated
@@ -197,6 +206,8 @@ class StreamReader:
             "total": None if page.total is None else position.records + page.total,
             "kind": "deletions" if position.phase == "deletions" else "records",
         }
+        if position.since is not None and position.phase == "records":
+            changed["remarks"] = (*page.remarks, *self._unheeded(position.since, page.records))
         if isinstance(self.spec.deletes, TombstoneDeletes) and self.spec.deletes.stated == "received":
             changed["records"] = [self._dated(record) for record in page.records]
         if position.phase == "snapshot":
