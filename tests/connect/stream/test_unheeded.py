@@ -1,4 +1,4 @@
-"""What a source does not heed of what it is asked is remarked on its pages; of what it heeds there is none."""
+"""What a source does not heed of what it is asked is remarked on its pages, and nothing where it heeds it."""
 
 from __future__ import annotations
 
