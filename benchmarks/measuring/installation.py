@@ -141,12 +141,12 @@ class Installation:
         )
 
 
-def until(empty: Callable[[], list[str]], seconds: float) -> None:
-    """Wait until nothing is left; fail with what is, after so many seconds."""
+def until(empty: Callable[[], list[str]], seconds: float, every: float = 0.5) -> None:
+    """Wait until nothing is left, looked for every so many seconds; fail with what is, after `seconds`."""
     give_up = time.monotonic() + seconds
     while left := empty():
         assert time.monotonic() < give_up, f"after {seconds:.0f} s: {left}"
-        time.sleep(0.5)
+        time.sleep(every)
 
 
 @contextmanager
