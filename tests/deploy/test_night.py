@@ -259,6 +259,13 @@ def reference(hub: Installation) -> tuple[Database, Database]:
         "locale_provider builtin builtin_locale 'C.UTF-8' locale 'C.UTF-8'",
         "postgres",
     )
+    hub.query("revoke connect, temporary on database reference from public", "postgres")
+    hub.query("grant connect on database reference to oncehub_api, oncehub_signing", "postgres")
+    # What an administrator sets in the hub's database, where the script has come to it.
+    script = (hub.folder / "deploy" / "bootstrap.sql").read_text("utf-8").partition("\\connect oncehub\n")[2]
+    assert script
+    psql = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-d", "reference")
+    hub.compose("exec", "-T", "postgres", *psql, "-v", "ON_ERROR_STOP=1", "-f", "-", given=script)
     password = secret(hub, "ONCEHUB_DATABASE_PASSWORD")
     connections = json.loads(
         hub.compose(
