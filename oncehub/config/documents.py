@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -147,7 +148,8 @@ def _no_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> str:
         return f"{path}: is not valid YAML: {error.problem}"
     line = next(iter(text.splitlines()[mark.line : mark.line + 1]), "")
     tabbed = "; it holds a tab, indent with spaces" if line[: mark.column + 1].endswith("\t") else ""
-    return f"{path}:{mark.line + 1}:{mark.column + 1}: is not valid YAML: {error.problem}{tabbed}"
+    quoted = "; write a JSONPath in quotes" if re.search(r"[\s\[{,:]\$[.\[]", line) else ""
+    return f"{path}:{mark.line + 1}:{mark.column + 1}: is not valid YAML: {error.problem}{tabbed}{quoted}"
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -21,7 +21,7 @@ from oncehub.config.connector import (
     TombstoneStream,
 )
 from oncehub.config.connector import Contract as Modes
-from oncehub.connect.formats import is_marked
+from oncehub.connect.formats import marks
 from oncehub.normalize.batch import Batch, Statements, assembled
 from oncehub.normalize.checks import Fault, faults
 from oncehub.normalize.contract.contract import Contract, of_kinds, only
@@ -50,7 +50,8 @@ class DeleteMarks:
         deletes = self._deletes
         if deletes is None:
             return places, ()
-        marked = [is_marked(records[place], deletes.field, deletes.equals) for place in places]
+        asked = records if len(places) == len(records) else [records[place] for place in places]
+        marked = marks(asked, deletes.field, deletes.equals)
         if not any(marked):
             return places, ()
         return list(compress(places, map(not_, marked))), list(compress(places, marked))

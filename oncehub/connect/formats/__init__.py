@@ -3,7 +3,7 @@
 from oncehub.connect.formats.content import Content
 from oncehub.connect.formats.file_reader import SLICE_BYTES, record_slices
 from oncehub.connect.formats.page_reader import PageReader, ReadPlugin
-from oncehub.connect.formats.paths import at, getter, is_marked
+from oncehub.connect.formats.paths import at, getter, is_marked, marks
 from oncehub.connect.formats.unreadable import Unreadable
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "at",
     "getter",
     "is_marked",
+    "marks",
     "record_slices",
 ]

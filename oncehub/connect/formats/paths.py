@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -90,10 +90,17 @@ def listed_by(path: str) -> tuple[str, str, str]:
 
 def is_marked(record: Any, path: str, equals: str | bool | int | None) -> bool:
     """Tell whether a record has a value at a path: this one, or any where `equals` is None."""
-    value = at(record, path)
+    return marks([record], path, equals)[0]
+
+
+def marks(records: Iterable[Any], path: str, equals: str | bool | int | None) -> list[bool]:
+    """Return `is_marked` of each record."""
+    values = map(getter(path), records)
     if equals is None:
-        return value is not None
-    return isinstance(value, bool) == isinstance(equals, bool) and bool(value == equals)
+        return [value is not None for value in values]
+    flag = isinstance(equals, bool)
+    # 1 and true are equal to Python, not to JSON.
+    return [value == equals and (type(value) is bool) is flag for value in values]
 
 
 def with_field(record: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
