@@ -40,6 +40,7 @@ NOT_IMPORTED = {
 EXTRAS_OF = {
     "oncehub/airflow": {"airflow"},
     "oncehub/api": {"api"},
+    "oncehub/authoring/wsdl.py": {"wsdl"},
     "oncehub/connect/files/sftp.py": {"sftp"},
     "oncehub/connect/sql": {"sql"},
     "oncehub/store/data_folder.py": {"embedded"},
@@ -97,6 +98,7 @@ def package_of(module: str) -> str:
         "aics_tlog": "aics-tlog",  # not installed on Python 3.11
         "airflow": "apache-airflow",
         "dlt": "dlt",
+        "fhir": "fhir.resources",
         "opentelemetry": "opentelemetry-sdk",
         "stdnum": "python-stdnum",
         "yaml": "pyyaml",
