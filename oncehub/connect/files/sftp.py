@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import paramiko
 
 _PORT = 22
+_AHEAD = 64
+"""Pieces of a file, of 32 KB each, that are asked for before the first of them has come."""
 
 
 class SftpFolder:
@@ -70,7 +72,7 @@ class SftpFolder:
         """Open a file; a connection that breaks while it is read is an `OSError` or `SourceUnavailable`."""
         with self._speaking() as client, client.open(self._path(name), "rb") as file:
             # Else each piece is asked for when the one before has come.
-            file.prefetch(file.stat().st_size)
+            file.prefetch(file.stat().st_size, max_concurrent_requests=_AHEAD)
             yield cast(BinaryIO, file)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from oncehub.conformance.hub import Hub
 from oncehub.conformance.subject import Options
 from oncehub.conformance.trial import Trial
 from oncehub.connect.formats import file_reader
+from oncehub.intake.sync import audit_source
 
 from ...connect.serving import Served
 from .files import Drop, Listing
@@ -72,3 +73,19 @@ def test_the_suite_finds_no_fault(files: Standard, hubs_over: Callable[[Path], l
     assert {"reads", "agreement", "twice", "deletes", "resumes", "killed", "quiet"} <= {
         each.case for each in verdicts if each.outcome == "passed"
     }
+
+
+@pytest.mark.parametrize("files", ["xlsx"], indirect=True)
+def test_a_file_that_was_left_out_without_a_word_is_found_by_an_audit(
+    files: Standard, tmp_path: Path
+) -> None:
+    for path in (tmp_path / "drop").glob("danh-sach-2.zip*"):
+        path.unlink()
+    assert files.sync().read == 12
+    files.extra()
+    [found] = audit_source(files.hub.settings, files.connector, files.connection)
+    assert (found.listed, found.landed, found.missing, found.superfluous) == (COUNT, 12, COUNT - 12, 0)
+    assert {len(key) for key in found.keys["missing"]} == {12}
+    files.sync(days=1)
+    [whole] = audit_source(files.hub.settings, files.connector, files.connection)
+    assert whole.complete
