@@ -108,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         hub.refusals.start()
         yield
         await run_in_threadpool(hub.refusals.stop)
+        await hub.look_ups.close()
         hub.database.close()
         await run_in_threadpool(flush)
 

@@ -86,6 +86,7 @@ def _beyond_limits(error: psycopg2.Error) -> bool:
     return (error.pgcode or "").startswith(_PROGRAM_LIMIT)
 
 
+_PASSING = ("08", "40", "53", "55", "57", "58")
 _OTHER_SHAPE = ("0A", "0P", "26", "3D", "3F", "42", "XX")
 _READ_ONLY = "25006"
 _NO_ROLE = "22023"
@@ -98,9 +99,18 @@ def is_out_of_step(error: psycopg2.Error) -> bool:
     standby. The values of a request have no part in it. A session in which it happens should be closed: plans
     and types that it keeps may be those of objects that have gone.
     """
-    code = error.pgcode or ""
+    return is_shape(error.pgcode or "")
+
+
+def is_shape(code: str) -> bool:
+    """Return the same as `is_out_of_step` of a code of the server."""
     # PostgreSQL has no other code for a role that does not exist than that of a wrong setting.
     return code[:2] in _OTHER_SHAPE or code in (_READ_ONLY, _NO_ROLE)
+
+
+def passes(code: str) -> bool:
+    """Return whether a statement that the server refused with a code may succeed later."""
+    return code[:2] in _PASSING
 
 
 def _named(error: psycopg2.Error) -> str:

@@ -8,7 +8,7 @@ belongs to (`hub.history`), and everybody who opens it compares.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import psycopg2.errors
 
@@ -29,7 +29,7 @@ select s.system_identifier,
 from pg_control_system() as s join pg_database as d on d.datname = current_database()
 """
 
-_COMPARE: Final = f"""
+COMPARE: Final = f"""
 select h.number, h.epoch::text, here.timeline is null, here.system_identifier <> h.system_identifier,
     here.database <> h.database, here.relation <> h.relation, here.timeline <> h.timeline
 from hub.history as h cross join ({_HERE}) as here
@@ -89,13 +89,16 @@ def read_history(connection: Connection) -> History:
     """
     with connection.cursor() as cursor:
         try:
-            cursor.execute(_COMPARE)
+            cursor.execute(COMPARE)
         except psycopg2.errors.InsufficientPrivilege:
             raise StoreError(
                 "the hub's login may not ask the server which it is; as a superuser: grant execute on "
                 "function pg_control_system(), pg_walfile_name(pg_lsn), pg_current_wal_lsn() to the login"
             ) from None
-        row = cursor.fetchone()
+        return _history(cursor.fetchone())
+
+
+def _history(row: tuple[Any, ...] | None) -> History:
     if row is None:
         raise StoreNotAdopted("the database does not say what it belongs to; run: oncehub init")
     number, epoch, standby, *differences = row
@@ -112,7 +115,19 @@ def require_own(connection: Connection) -> str:
         StoreNotAdopted: when it was restored, copied or failed over since; the message says what to do.
         StoreError: see `read_history`.
     """
-    history = read_history(connection)
+    return _own(read_history(connection))
+
+
+def require_place(row: tuple[Any, ...] | None) -> None:
+    """Check as `require_own`, by the row that `COMPARE` gives.
+
+    Raises:
+        StoreError: as `require_own`.
+    """
+    _own(_history(row))
+
+
+def _own(history: History) -> str:
     if history.moved:
         raise StoreNotAdopted(f"this is not the hub's own database as it was: {history.moved}; {REMEDY}")
     return history.epoch

@@ -16,11 +16,21 @@ from oncehub.share.corrections import read_notices as notices
 from oncehub.share.delivery.gap_free_sequence import SequencePage, Start
 from oncehub.share.feeds import entries
 from oncehub.share.forms.prefill import FormRequest, question_for_form
-from oncehub.share.people.lookup import Asked, Opened, Person, Question, Withheld, open_request
+from oncehub.share.people.lookup import (
+    Asked,
+    Opened,
+    Person,
+    Question,
+    Told,
+    Withheld,
+    open_request,
+    told,
+)
 from oncehub.share.request_proofs import ProofKeys, Signed, padded_blocks
 from oncehub.store.connection import Connection
 
 ASK = "select share.ask(%s, %s, %s)"
+TELL = "select outcome, given, provenance, disputed from share.tell(%s, %s::uuid, %s)"
 OPEN = "select part, key::text, given from share.open(%s, %s::uuid, %s, %s, null)"
 
 
@@ -74,6 +84,20 @@ def open_form(
         )
     question = replace(question_for_form(wanted, "prefill", search), stated={"client": name})
     return open_request(database, wanted.agreement, Asked(question, uuid4(), proof_keys(settings)))
+
+
+def look_up(connection: Connection, agreement: Agreement, asked: Asked) -> Person | Withheld | None:
+    """Look one person up as the API does, in two transactions of the API's connection."""
+    signed = asked.question.signed(asked.keys, agreement.name, asked.request_id)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(ASK, (signed.message, signed.code, asked.keys.pseudonym_blocks))
+        ((outcome,),) = cursor.fetchall()
+    given: tuple[Any, ...] = (outcome, None, None, None)
+    if outcome == "found":
+        with connection, connection.cursor() as cursor:
+            cursor.execute(TELL, (signed.at, str(asked.request_id), signed.code))
+            (given,) = cursor.fetchall()
+    return told(agreement, asked, Told(*given))
 
 
 def read_changes(connection: Connection, agreement: Agreement, start: Start, key: bytes) -> SequencePage:

@@ -46,7 +46,6 @@ from oncehub.share.people.lookup import (
     Question,
     Withheld,
     WithheldBecause,
-    look_up,
     open_request,
 )
 from oncehub.share.people.relatives import LIFE_STATUS
@@ -125,7 +124,6 @@ class AuditedRequest:
         withheld: why a person who was found is answered as not found.
         vouched_by: who vouches for the officer or citizen who acts, if one is named.
         keys: prove the request to the database.
-        is_logged: the database has written what came of the request.
         steps: how many questions were asked of the database.
     """
 
@@ -146,7 +144,6 @@ class AuditedRequest:
     decision_id: int | None = None
     withheld: WithheldBecause | None = None
     vouched_by: VouchedBy | None = None
-    is_logged: bool = False
     steps: int = 0
 
     def found(self, sought: Person | Withheld | None) -> Person:
@@ -160,12 +157,6 @@ class AuditedRequest:
             return sought
         self.withheld = sought.why if sought else None
         raise PersonNotFound(nobody(self.agreement))
-
-    def look_up(self, search: Mapping[str, str], wanted: tuple[str, ...]) -> Person:
-        """Ask for one person, and be told; the database writes the line of the access log. See `found`."""
-        asked = self._asked(Question("lookup", search, wanted))
-        self.is_logged = True
-        return self.found(look_up(self.connection, self.agreement, asked))
 
     def open(
         self, *, case_id: int | None = None, feed: str | None = None, after: int = 0, lines: int | None = None
@@ -197,16 +188,25 @@ class AuditedRequest:
         return open_request(self.connection, self.agreement, self._asked(replace(question, step=self.steps)))
 
     def _asked(self, question: Question) -> Asked:
-        hidden = self.agreement.hides(today())
-        stated = {
-            "client": self.caller.client_id,
-            "officer": self.caller.officer,
+        stated = stated_by(self.caller, self.agreement, self.legal_basis) | {
             "procedure": self.procedure,
-            "legal_basis": cited(self.legal_basis or self.agreement.legal_basis),
-            "hidden_by": cited(hidden) if hidden else None,
             "vouched_by": self.vouched_by,
         }
         return Asked(replace(question, stated=stated), self.request_id, self.keys)
+
+
+def stated_by(
+    caller: Caller, agreement: Agreement, legal_basis: LegalBasis | None = None
+) -> dict[str, str | None]:
+    """Return what the line of a caller's request holds, whatever is asked."""
+    hidden = agreement.hides(today())
+    return {
+        "client": caller.client_id,
+        "officer": caller.officer,
+        "legal_basis": cited(legal_basis or agreement.legal_basis),
+        "hidden_by": cited(hidden) if hidden else None,
+        "vouched_by": vouching(caller),
+    }
 
 
 def nobody(agreement: Agreement) -> str:
@@ -251,7 +251,7 @@ def audited_request(
             hub.proof_keys,
             procedure,
             attributes=attributes,
-            vouched_by=_vouching(caller),
+            vouched_by=vouching(caller),
         )
         try:
             require_in_force(agreement, today())
@@ -260,16 +260,15 @@ def audited_request(
         except Refusal as error:
             refusal = error
         outcome: Outcome = "refused" if request.withheld else _outcome(refusal)
-        if not request.is_logged:
-            entries = [_entry(hub, request, refusal, outcome, each) for each in _involved(request)]
-            write_proven(connection, hub.proof_keys, *entries, commit=True)
+        entries = [_entry(hub, request, refusal, outcome, each) for each in _involved(request)]
+        write_proven(connection, hub.proof_keys, *entries, commit=True)
     hub.metrics.note_outcome(agreement.name, action, outcome)
     if refusal:
         refusal.logged = True
         raise refusal
 
 
-def _vouching(caller: Caller) -> VouchedBy | None:
+def vouching(caller: Caller) -> VouchedBy | None:
     """Return who vouches for the person that the token names; a citizen's evidence comes with the request."""
     if caller.officer is None and caller.citizen is None:
         return None

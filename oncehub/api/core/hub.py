@@ -18,6 +18,7 @@ from oncehub.api.core.metrics import Metrics
 from oncehub.api.core.refusals import RefusalCounter
 from oncehub.api.database import Database, api_login
 from oncehub.api.http.oauth import DEFAULT_ISSUER
+from oncehub.api.look_ups import LookUps
 from oncehub.audit.log.pseudonyms import retired_pseudonym_keys
 from oncehub.config.agreements import Agreement
 from oncehub.config.catalogue import load_rules
@@ -57,6 +58,7 @@ class Hub:
         attributes: the canonical attributes by qualified name.
         person: the canonical person; submitted values are validated against its schema.
         deadlines: of citizens' requests.
+        look_ups: the connections of look-ups.
         home: has the key ring.
         confidence: the rules that set the confidence in a value.
         labels: what coded values are called.
@@ -75,6 +77,7 @@ class Hub:
     confidence: ConfidenceRules
     labels: Labels
     database: Database
+    look_ups: LookUps
     home: Path
     token_keys: TokenKeys
     proof_keys: ProofKeys
@@ -134,7 +137,8 @@ def open_hub(settings: Settings) -> Hub:
             token_keys = load_token_keys(settings.home, connection)
     metrics = Metrics()
     database = Database(login, in_use=metrics.note_in_use)
-    metrics.note_pool(database.size)
+    look_ups = LookUps(login, in_use=metrics.note_in_use)
+    metrics.note_pool(database.size + look_ups.size)
     return Hub(
         issuer=os.environ.get("ONCEHUB_ISSUER") or DEFAULT_ISSUER,
         agreements=agreements,
@@ -145,6 +149,7 @@ def open_hub(settings: Settings) -> Hub:
         confidence=load_confidence_rules(settings),
         labels=load_labels(settings),
         database=database,
+        look_ups=look_ups,
         home=settings.home,
         token_keys=token_keys,
         proof_keys=proof_keys,

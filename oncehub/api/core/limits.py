@@ -135,6 +135,16 @@ class Buckets:
             lease.asks_again = now + min(seconds, _LONGEST_REFUSAL)
             _used(lease, now)
 
+    def take_leased(self, *buckets: Bucket) -> bool:
+        """Take one request of those that this process took from the database; return whether it has one."""
+        names = tuple(bucket.name for bucket in buckets)
+        with self._lock:
+            lease = self._leases.get(names + ("day",) * (buckets[0].per_day is not None))
+            now = self._clock()
+            return (
+                lease is not None and (lease.refused is None or now >= lease.asks_again) and _used(lease, now)
+            )
+
     def unused(self, *names: str) -> int:
         """Return how many requests of the day this process has taken from the buckets and not used yet."""
         with self._lock:
@@ -147,9 +157,13 @@ class Buckets:
         return self._leases.setdefault(key, _Lease())
 
 
+def _refuses(lease: _Lease, now: float) -> bool:
+    return lease.refused is not None and now < lease.asks_again
+
+
 def _used(lease: _Lease, now: float) -> bool:
     """Use one request of a lease if it has one, or refuse as the database did a moment ago."""
-    if lease.refused and now < lease.asks_again:
+    if lease.refused and _refuses(lease, now):
         raise TooManyRequests(lease.refused.message, max(1, math.ceil(lease.refused.until - now)))
     if lease.left and now < lease.since + _LEASE_SECONDS:
         lease.left -= 1
@@ -194,6 +208,10 @@ class RequestLimits:
         self._buckets.take(
             partial(Database.apart, connection), *_request_buckets(agreement, client_id, alone, today)
         )
+
+    def take_leased(self, agreement: Agreement, client_id: str) -> bool:
+        """Count a request if this process has one left, without the database; return whether it has."""
+        return self._buckets.take_leased(*_request_buckets(agreement, client_id, alone=False, today=True))
 
     def take_token(self, connection: Connection, agreement: Agreement, client_id: str) -> None:
         """Count a token of a client: it may have as many a second as the agreement allows requests.
@@ -310,15 +328,20 @@ class CheckpointWatch:
         self._clock = clock
         self._checked: float | None = None
 
+    @property
+    def is_recent(self) -> bool:
+        """Whether the database was read in the past seconds, and the access log was signed in time."""
+        return self._checked is not None and self._clock() - self._checked < _RECHECK_SECONDS
+
     def require_signed(self, connection: Connection) -> None:
         """Refuse the request while signing is overdue; reads the database only every few seconds.
 
         Raises:
             LogUnsigned: when an entry has been unsigned for longer than the limit.
         """
-        now = self._clock()
-        if self._checked is not None and now - self._checked < _RECHECK_SECONDS:
+        if self.is_recent:
             return
+        now = self._clock()
         with connection.cursor() as cursor:
             cursor.execute(_WAITED)
             (waited,) = cursor.fetchone() or (None,)

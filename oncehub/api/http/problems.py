@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
+import asyncpg
 import psycopg2
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -41,7 +42,7 @@ from oncehub.errors import (
     SubmissionRefused,
     TooManyRequests,
 )
-from oncehub.store.failures import may_pass
+from oncehub.store.failures import may_pass, passes
 
 _log = logging.getLogger("oncehub.api")
 
@@ -98,6 +99,7 @@ def install(app: FastAPI) -> None:
     for kind in _ANSWERS:
         app.add_exception_handler(kind, answer_error)
     app.add_exception_handler(psycopg2.Error, _database)
+    app.add_exception_handler(asyncpg.PostgresError, _database)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -165,9 +167,9 @@ def _located(fault: Fault) -> dict[str, str]:
 
 def _database(request: Request, error: Exception) -> JSONResponse:
     # The server's message may quote values.
-    state = error.pgcode if isinstance(error, psycopg2.Error) else None
+    state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     _log.error("%s: the database refused: %s %s", request.state.request_id, type(error).__name__, state)
-    if isinstance(error, psycopg2.Error) and may_pass(error):
+    if may_pass(error) if isinstance(error, psycopg2.Error) else passes(state or ""):
         return problem(request, 503, _UNAVAILABLE, headers={"Retry-After": "5"})
     return problem(request, 500, _NOTHING_OUT)
 

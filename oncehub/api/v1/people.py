@@ -8,16 +8,12 @@ import orjson
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from oncehub.api.core.audited_request import RequestId, TheCaller, audited_request
+from oncehub.api.core.audited_request import RequestId, TheCaller
 from oncehub.api.core.hub import TheHub
+from oncehub.api.core.look_up import look_up
 from oncehub.api.http.bodies import Answer, Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers
 from oncehub.api.http.terms import require_named, require_search_terms
-from oncehub.share.agreements.permissions import (
-    require_attributes,
-    require_purpose,
-    require_search,
-)
 
 router = APIRouter(prefix="/v1")
 
@@ -76,25 +72,21 @@ class LookupAnswer(BaseModel):
     responses=answers(404),
     response_model=LookupAnswer,
 )
-def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> Response:
+async def lookup(body: LookupRequest, hub: TheHub, caller: TheCaller, request_id: RequestId) -> Response:
     """Look one person up: only attributes, and only search terms, that the agreement covers."""
     require_named(body.attributes, hub.attributes)
     require_search_terms(body.search, hub.attributes)
     wanted = tuple(dict.fromkeys(body.attributes))
-    with audited_request(hub, caller, request_id, "lookup", attributes=wanted) as request:
-        require_purpose(request.agreement, body.purpose)
-        require_search(request.agreement, body.search)
-        require_attributes(request.agreement, wanted)
-        person = request.look_up(body.search, wanted)
-        values = {
-            name: {
-                "value": believed.value,
-                "labels": hub.labels.of(name, believed.value),
-                "source": believed.source,
-                "as_of": believed.as_of,
-            }
-            for name, believed in person.attributes.items()
+    person = await look_up(hub, caller, request_id, search=body.search, wanted=wanted, purpose=body.purpose)
+    values = {
+        name: {
+            "value": believed.value,
+            "labels": hub.labels.of(name, believed.value),
+            "source": believed.source,
+            "as_of": believed.as_of,
         }
-        # Has the form of LookupAnswer; building and validating the model would take most of a look-up's time.
-        document = {"attributes": values, "request_id": str(request_id)}
-        return Response(orjson.dumps(document), media_type="application/json")
+        for name, believed in person.attributes.items()
+    }
+    # Has the form of LookupAnswer; building and validating the model would take most of a look-up's time.
+    document = {"attributes": values, "request_id": str(request_id)}
+    return Response(orjson.dumps(document), media_type="application/json")

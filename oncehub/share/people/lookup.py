@@ -74,14 +74,6 @@ select share.ask(%(message)s, %(code)s, %(pseudonyms)s), outcome
 from share.tell(%(at)s, %(request_id)s::uuid, %(code)s)
 """
 
-# What is asked is committed before it is told. After a commit, the rest of a message is a transaction.
-_LOOK_UP: Final = f"""
-select share.ask(%(message)s, %(code)s, %(pseudonyms)s);
-commit;
-{READ};
-select outcome, key::text, given, provenance, disputed from share.tell(%(at)s, %(request_id)s::uuid, %(code)s)
-"""
-
 _OPEN: Final = f"""
 select share.ask(%(message)s, %(code)s, %(pseudonyms)s);
 commit;
@@ -160,6 +152,15 @@ class Asked:
     keys: ProofKeys
 
 
+class Told(NamedTuple):
+    """What the database answers to a look-up: the outcome, and what it tells of one who is found."""
+
+    outcome: str | None
+    given: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    disputed: Collection[str]
+
+
 @dataclass(frozen=True)
 class Opened:
     """What is known of the people whom an open request is about.
@@ -183,22 +184,20 @@ class Opened:
     most_members: int
 
 
-def look_up(connection: Connection, agreement: Agreement, asked: Asked) -> Person | Withheld | None:
-    """Ask for one person, with the line of the access log, commit, and return what the database tells.
+def told(agreement: Agreement, asked: Asked, answer: Told) -> Person | Withheld | None:
+    """Return whom the database tells of, whose key it keeps to itself (`share.look_up`).
 
     A former personal number finds its person too, unless another person has it now. Answers must not
     distinguish `Withheld` from None. Encrypted values are decrypted inside `decrypting` only.
 
-    Args:
-        connection: the API's, in a transaction, which is committed.
-        agreement: on whose behalf.
-        asked: about one person.
-
     Raises:
         StoreError: the database does not take the request as proven.
     """
-    outcome, key, *told = _answers(connection, agreement, asked, _LOOK_UP)[0]
-    return _told(agreement, asked.question, _Row(outcome, key, asked.question.attributes, *told))
+    if answer.outcome not in _OUTCOMES:
+        raise StoreError(UNPROVEN)
+    attributes = asked.question.attributes
+    row = _Row(answer.outcome, None, attributes, answer.given, answer.provenance, answer.disputed)
+    return _told(agreement, asked.question, row)
 
 
 def open_request(connection: Connection, agreement: Agreement, asked: Asked) -> Opened:
@@ -238,6 +237,9 @@ def try_look_up(connection: Connection, agreement: Agreement, asked: Asked) -> N
 
 
 _MEMBERS: Final = "household_members"
+
+# Of a look-up; others than these are those of a request that is not proven.
+_OUTCOMES: Final = ("found", "nobody", "consent", "population")
 
 
 class _Row(NamedTuple):

@@ -147,7 +147,7 @@ def test_an_unforeseen_error_discloses_nothing(
     def broken(*_: Any, **__: Any) -> None:
         raise KeyError(f"sentinel {ID}")
 
-    monkeypatch.setattr("oncehub.api.core.audited_request.look_up", broken)
+    monkeypatch.setattr("oncehub.api.core.look_up.told", broken)
     caplog.set_level(logging.DEBUG)
     answer = portal.lookup(GOOD["search"], GOOD["attributes"])
     require_problem(answer, 500)

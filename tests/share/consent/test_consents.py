@@ -29,12 +29,11 @@ from oncehub.share.people.lookup import (
     Person,
     Question,
     Withheld,
-    look_up,
     open_request,
 )
 from oncehub.share.request_proofs import ProofKeys
 from oncehub.store.connection import Connection, connect
-from tests.api.asking import find_person, proof_keys, read_changes
+from tests.api.asking import find_person, look_up, proof_keys, read_changes
 
 RULES = load_rules(load_settings(), "deadlines", DeadlineRules)
 WHO = {"person.personal_id": "001084000999"}
@@ -169,8 +168,7 @@ def test_no_answer_begins_after_a_withdrawal_has_returned(
     def keep_asking(connection: Connection) -> None:
         while not done.is_set():
             began = time.monotonic()
-            with connection:
-                found = look_up(connection, bank, asked(keys, bank, "lookup", NAME))
+            found = look_up(connection, bank, asked(keys, bank, "lookup", NAME))
             answered = isinstance(found, Person)
             answers.append((began, time.monotonic(), answered))
 

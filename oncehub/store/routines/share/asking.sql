@@ -38,6 +38,22 @@ $$;
 comment on function share.note_unproven is 'writes the line of a request that was forged, is late or was made before';
 revoke execute on function share.note_unproven from public;
 
+-- Its plan is made when the table is empty; read whole, it would be hundreds of thousands of rows each time.
+create or replace function share.forget_asked() returns void
+    language sql volatile set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off as $$
+    delete from share.asked
+    where ctid = any(array(
+        select old.ctid
+        from share.asked as old
+        where old.at < extract(epoch from clock_timestamp())::bigint * 1000000 - 300000000
+        order by old.at
+        limit 300
+        for update skip locked
+    ))
+$$;
+comment on function share.forget_asked is 'removes some of the requests that are too old to matter, by the index';
+revoke execute on function share.forget_asked from public;
+
 -- Adds the row by which a request is good once, and now and then removes those that are too old to matter.
 create or replace function share.take_once(a share.asked) returns boolean
     language plpgsql volatile as $$
@@ -47,15 +63,7 @@ begin
         return false;
     end if;
     if get_byte(uuid_send(a.request_id), 15) < 4 then
-        delete from share.asked as past
-        where (past.at, past.request_id, past.step) in (
-            select old.at, old.request_id, old.step
-            from share.asked as old
-            where old.at < extract(epoch from clock_timestamp())::bigint * 1000000 - 300000000
-            order by old.at
-            limit 300
-            for update skip locked
-        );
+        perform share.forget_asked();
     end if;
     return true;
 end
@@ -158,8 +166,16 @@ begin
     if not exists (
         select from share.client as client
         where client.client_id = q.client and client.agreement = q.agreement and client.revoked_at is null
+            and (
+                q.key is null or exists (
+                    select from share.client_key as key
+                    where key.client_id = client.client_id and key.thumbprint = q.key
+                        and key.leaked_at is null and key.valid_from <= now() and now() < key.valid_until
+                )
+            )
     ) then
-        return share.note_unproven('not entitled', q.request_id);
+        -- A look-up names the client's key: where it ended, the API answers as to any that was not admitted.
+        return case when q.key is null then share.note_unproven('not entitled', q.request_id) else 'not admitted' end;
     end if;
     if not share.take_once(a) then
         return share.note_unproven('repeated', q.request_id);
@@ -344,6 +360,32 @@ comment on function share.tell is
     'gives what share.ask decided in another transaction, a minute ago at most; outcome null: nothing was asked so';
 revoke execute on function share.tell from public;
 grant execute on function share.tell to oncehub_api;
+
+-- Asks, commits, and is told, in one message. With the rights of the caller, as only such may commit.
+create or replace procedure share.look_up(
+    message text, code bytea, pseudonyms bytea, asked_at bigint, asked_request uuid,
+    out outcome text, out given jsonb, out provenance jsonb, out disputed text[]
+)
+    language plpgsql as $$
+declare
+    waited text;
+begin
+    -- A change of schema is before it or after it; see store/schema_change.py.
+    waited := hub.begin_reading();
+    outcome := share.ask(message, code, pseudonyms);
+    commit;
+    if outcome = 'found' then
+        waited := hub.begin_reading();
+        select told.outcome, told.given, told.provenance, told.disputed
+        into outcome, given, provenance, disputed
+        from share.tell(asked_at, asked_request, code) as told;
+    end if;
+end
+$$;
+comment on procedure share.look_up is
+    'share.ask, a commit, and where somebody is found share.tell; outcome null: nothing is told';
+revoke execute on procedure share.look_up from public;
+grant execute on procedure share.look_up to oncehub_api;
 
 create or replace function share.open(
     asked_at bigint, asked_request uuid, asked_step integer, by_code bytea, items jsonb

@@ -12,10 +12,11 @@ begin
         end into led
         from truth.identifier i
         where i.scheme = schemes[number] and i.value = text.identifying(schemes[number], stated[number]);
-        found := case
-            when number = 1 then led
-            else array(select unnest(found) intersect select unnest(led))
-        end;
+        if number = 1 then
+            found := led;
+        else
+            found := array(select unnest(found) intersect select unnest(led));
+        end if;
     end loop;
     return case when cardinality(found) = 1 then found[1] end;
 end
