@@ -52,7 +52,7 @@ from oncehub.share.people.relatives import LIFE_STATUS
 from oncehub.share.request_proofs import ProofKeys, proving, write_proven
 from oncehub.store.connection import Connection
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     scheme_name="bearer",
     bearerFormat="JWT",
     description="A token from `POST /v1/token`: bound to the client, its key, its agreement and the officer.",
@@ -61,11 +61,16 @@ _bearer = HTTPBearer(
 
 
 # Dependencies that wait for nothing: as coroutines they need no thread of their own.
-async def _caller(
+async def caller_of(
     request: Request,
     hub: TheHub,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
+    """Return who sends a request, by its token.
+
+    Raises:
+        NotAuthenticated: without a token that holds, or the agreement does not take its key or officer.
+    """
     if credentials is None:
         raise NotAuthenticated("send a bearer token from POST /v1/token")
     try:
@@ -100,7 +105,7 @@ async def _request_id(request: Request) -> UUID:
     return request_id
 
 
-TheCaller = Annotated[Caller, Depends(_caller)]
+TheCaller = Annotated[Caller, Depends(caller_of)]
 RequestId = Annotated[UUID, Depends(_request_id)]
 
 

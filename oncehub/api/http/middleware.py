@@ -27,8 +27,8 @@ _log = logging.getLogger("oncehub.api.access")
 class RequestMiddleware:
     """ASGI middleware; sets `request_id` (UUID) in the request's state and `X-Request-Id` on the response.
 
-    The state also has the `source` of the request: its address, or None. A HEAD is answered as the GET would
-    be, without its body (RFC 9110 section 9.3.2): logged and counted too.
+    The state also has the `source` of the request, its address or None, and the `content` of a body in JSON.
+    A HEAD is answered as the GET would be, without its body (RFC 9110 section 9.3.2): logged and counted too.
 
     Args:
         refused: called with the status and the state of each request that is refused.
@@ -102,7 +102,7 @@ class RequestMiddleware:
             require_strict_head(scope)
             body = await _read(scope, receive)
             if body and is_json(Headers(scope=scope)):
-                require_strict(body)
+                scope["state"]["content"] = require_strict(body)
         except HeadRefused as error:
             # Others may see another request, and another end of it.
             headers = {**error.headers, "Connection": "close"}

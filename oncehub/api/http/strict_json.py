@@ -25,8 +25,8 @@ def is_json(headers: Headers) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def require_strict(body: bytes) -> None:
-    """Check a body that is sent as JSON.
+def require_strict(body: bytes) -> Any:
+    """Check a body that is sent as JSON, and return its content.
 
     Raises:
         NotStrict: when it is not JSON in UTF-8, has a name twice, NaN or an infinite number, lone surrogates,
@@ -37,6 +37,7 @@ def require_strict(body: bytes) -> None:
     except ValueError as error:
         raise NotStrict(_reason(str(error))) from None
     _require_plain(content)
+    return content
 
 
 def _reason(message: str) -> str:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from oncehub.api.core.audited_request import RequestId, TheCaller
-from oncehub.api.core.hub import TheHub
+from oncehub.api.core.audited_request import RequestId, TheCaller, bearer, caller_of
+from oncehub.api.core.hub import Hub, TheHub
 from oncehub.api.core.look_up import look_up
 from oncehub.api.http.bodies import Answer, Body, SearchTerms
 from oncehub.api.http.description import KNOWN, answers
 from oncehub.api.http.terms import require_named, require_search_terms
 
-router = APIRouter(prefix="/v1")
+
+class _Route(APIRoute):
+    """Handles a look-up as FastAPI would, without resolving dependencies anew for each request."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what checks a request as the application demands, then who sends it, then its body."""
+        checks = [each.dependency for each in self.dependencies if each.dependency]
+
+        async def handle(request: Request) -> Response:
+            for check in checks:
+                await check(request)
+            hub: Hub = request.app.state.hub
+            caller = await caller_of(request, hub, await bearer(request))
+            body = _validated(getattr(request.state, "content", None))
+            return await lookup(body, hub, caller, request.state.request_id)
+
+        return handle
+
+
+router = APIRouter(prefix="/v1", route_class=_Route)
 
 
 class LookupRequest(Body):
@@ -37,6 +59,21 @@ class LookupRequest(Body):
         list[str], Field(min_length=1, max_length=100, json_schema_extra={KNOWN: "attributes"})
     ]
     purpose: str | None = None
+
+
+_LOOKUP = TypeAdapter(LookupRequest)
+
+
+def _validated(content: Any) -> LookupRequest:
+    if content is None:
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
+    try:
+        return _LOOKUP.validate_python(content, from_attributes=True)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise RequestValidationError(
+            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+        ) from None
 
 
 class Label(Answer):
