@@ -71,7 +71,7 @@ class LookUps:
         ConfigError: the login has a parameter that would be passed over.
     """
 
-    def __init__(self, login: str, size: int = 8, in_use: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, login: str, size: int = 4, in_use: Callable[[int], None] = lambda _: None) -> None:
         parts = {name: value for name, value in parse_dsn(login).items() if name not in _SET}
         if others := sorted(parts.keys() - _SAME):
             raise ConfigError(
@@ -104,6 +104,15 @@ class LookUps:
             orjson.loads(provenance) if provenance else {},
             disputed or [],
         )
+
+    async def reach(self) -> None:
+        """Take a connection and see that the server answers on it.
+
+        Raises:
+            StoreError: as `ask`.
+        """
+        async with self._session() as session:
+            await session.connection.execute("select 1")
 
     async def close(self) -> None:
         """Close all connections."""

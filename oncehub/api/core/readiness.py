@@ -43,12 +43,21 @@ class Readiness:
         """Return why look-ups cannot be answered; None when they can. It takes `READY_SECONDS` at most."""
         if self._trying is None or self._trying.done():
             # In one of the threads that look-ups have: when none is free, it is not ready.
-            self._trying = asyncio.create_task(run_in_threadpool(self._try))
+            self._trying = asyncio.create_task(self._tried())
         done, _ = await asyncio.wait({self._trying}, timeout=READY_SECONDS)
         wrong = self._trying.result() if done else f"one got no answer in {READY_SECONDS:.0f} seconds"
         if wrong:
             _log.error("not ready: look-ups cannot be answered: %s", wrong)
         return wrong
+
+    async def _tried(self) -> str | None:
+        if wrong := await run_in_threadpool(self._try):
+            return wrong
+        try:
+            await self._hub.look_ups.reach()
+        except OncehubError as error:
+            return str(error)
+        return None
 
     def _try(self) -> str | None:
         try:
