@@ -128,24 +128,28 @@ class LookUps:
             raise StoreUnavailable("the hub is too busy to answer now") from None
         self._in_use(1)
         session = None
+        fine = False
         try:
             session = self._open_one() or await self._connected()
             with span("database transaction", kind="client"):
                 yield session
+            fine = True
         except _LOST:
             raise StoreUnavailable("the hub's database does not answer now") from None
         except asyncpg.PostgresError as error:
-            if not is_shape(error.sqlstate or ""):
+            fine = not is_shape(error.sqlstate or "")
+            if fine:
                 raise
-            if session is not None:
-                session.connection.terminate()
             raise StoreOutdated(
                 f"the database refused: {type(error).__name__} ({error.sqlstate}): it is being changed, or "
                 "lacks what this version needs; if that lasts, run `oncehub init`"
             ) from None
         finally:
-            if session is not None and not session.connection.is_closed():
+            if session is not None and fine:
                 self._idle.append(session)
+            elif session is not None:
+                # Also when the request was cut off: its statement ends with its connection.
+                session.connection.terminate()
             self._in_use(-1)
             self._free.release()
 
@@ -159,12 +163,15 @@ class LookUps:
 
     async def _connected(self) -> _Session:
         """Connect, and look whether the database is the hub's own still."""
-        connection = await asyncpg.connect(
-            self._url,
-            timeout=_CONNECT_SECONDS,
-            command_timeout=_ANSWER_SECONDS,
-            server_settings=_SETTINGS,
-        )
+        try:
+            connection = await asyncpg.connect(
+                self._url,
+                timeout=_CONNECT_SECONDS,
+                command_timeout=_ANSWER_SECONDS,
+                server_settings=_SETTINGS,
+            )
+        except asyncpg.PostgresError:
+            raise StoreUnavailable("the hub's database does not answer now") from None
         try:
             row = await connection.fetchrow(COMPARE)
             require_place(row and tuple(row))
