@@ -82,6 +82,8 @@ declare
     e share.entitlement;
     a share.asked;
     seen record;
+    admitted boolean;
+    known_person boolean;
 begin
     if share.proves('oncehub request', message, code) is not true then
         return share.note_unproven('forged', null);
@@ -111,6 +113,21 @@ begin
     if e.agreement is null then
         return share.note_unproven('not entitled', q.request_id);
     end if;
+    select
+        exists (
+            select from share.client as client
+            where client.client_id = q.client and client.agreement = q.agreement
+                and client.revoked_at is null and (
+                    q.key is null or exists (
+                        select from share.client_key as key
+                        where key.client_id = client.client_id and key.thumbprint = q.key
+                            and key.leaked_at is null and key.valid_from <= now() and now() < key.valid_until
+                    )
+                )
+        ),
+        a.person is not null
+        and exists (select from truth.person as person where person.person_key = a.person)
+    into admitted, known_person;
     if e.by_consent then
         -- A withdrawal waits for this, or this sees it.
         perform share.lock_consents(e.agreement);
@@ -118,10 +135,7 @@ begin
     if q.schemes is not null and a.person is not null and q.relations is null and q.household is null
         and not e.by_consent and e.population is null then
         -- Most look-ups; what follows decides the same.
-        a.outcome := case
-            when exists (select from truth.person as person where person.person_key = a.person) then 'found'
-            else 'nobody'
-        end;
+        a.outcome := case when known_person then 'found' else 'nobody' end;
         a.people := case when a.outcome = 'found' then array[a.person] end;
     elsif q.schemes is not null then
         select * into seen
@@ -163,17 +177,7 @@ begin
         select page.first, page.last into a.first, a.last
         from share.page_under(e, q.feed, q.after, q.lines) as page;
     end if;
-    if not exists (
-        select from share.client as client
-        where client.client_id = q.client and client.agreement = q.agreement and client.revoked_at is null
-            and (
-                q.key is null or exists (
-                    select from share.client_key as key
-                    where key.client_id = client.client_id and key.thumbprint = q.key
-                        and key.leaked_at is null and key.valid_from <= now() and now() < key.valid_until
-                )
-            )
-    ) then
+    if not admitted then
         -- A look-up names the client's key: where it ended, the API answers as to any that was not admitted.
         return case when q.key is null then share.note_unproven('not entitled', q.request_id) else 'not admitted' end;
     end if;

@@ -86,13 +86,15 @@ begin
         );
         readable := array(select name from unnest(readable) as name where name = any(wanted));
     end if;
-    provenance := truth.origins(held.provenance, readable, e.encrypted);
-    disputed := array(
-        select distinct discrepancy.attribute
-        from truth.discrepancy
-        where discrepancy.person_key = asked and discrepancy.kind = 'conflict'
-            and discrepancy.closed_at is null and discrepancy.attribute = any(readable)
-    );
+    select
+        truth.origins(held.provenance, readable, e.encrypted),
+        array(
+            select distinct discrepancy.attribute
+            from truth.discrepancy
+            where discrepancy.person_key = asked and discrepancy.kind = 'conflict'
+                and discrepancy.closed_at is null and discrepancy.attribute = any(readable)
+        )
+    into provenance, disputed;
 end
 $$;
 comment on function share.look_at is
