@@ -55,12 +55,13 @@ _LOST: Final = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresC
 class _Session:
     connection: asyncpg.Connection[asyncpg.Record]
     statement: PreparedStatement[asyncpg.Record]
+    loop: asyncio.AbstractEventLoop
 
 
 class LookUps:
     """Asks the database for people, on a bounded number of connections that are opened when needed.
 
-    Used in one event loop.
+    A connection is used in the event loop that opened it, and ends with it.
 
     Args:
         login: connection string of the API's login.
@@ -115,9 +116,9 @@ class LookUps:
             await session.connection.execute("select 1")
 
     async def close(self) -> None:
-        """Close all connections."""
-        while self._idle:
-            await self._idle.pop().connection.close(timeout=_CONNECT_SECONDS)
+        """Close the connections of this event loop."""
+        while session := self._open_one():
+            await session.connection.close(timeout=_CONNECT_SECONDS)
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[_Session]:
@@ -154,11 +155,12 @@ class LookUps:
             self._free.release()
 
     def _open_one(self) -> _Session | None:
-        """Return an idle connection; those that a restart of the server closed are dropped."""
-        while self._idle:
-            session = self._idle.pop()
-            if not session.connection.is_closed():
-                return session
+        """Return an idle connection of this event loop; drop those that a restart of the server closed."""
+        loop = asyncio.get_running_loop()
+        while own := [session for session in self._idle if session.loop is loop]:
+            self._idle.remove(own[-1])
+            if not own[-1].connection.is_closed():
+                return own[-1]
         return None
 
     async def _connected(self) -> _Session:
@@ -175,7 +177,7 @@ class LookUps:
         try:
             row = await connection.fetchrow(COMPARE)
             require_place(row and tuple(row))
-            return _Session(connection, await connection.prepare(_CALL))
+            return _Session(connection, await connection.prepare(_CALL), asyncio.get_running_loop())
         except BaseException:
             connection.terminate()
             raise

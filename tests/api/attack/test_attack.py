@@ -237,7 +237,16 @@ def counting(hub: Any) -> Iterator[list[str]]:
         with original(*given, **named) as (connection, row):
             yield Noting(connection), row
 
+    ask = hub.look_ups.ask
+
+    async def noting_look_up(asked: Any, agreement: str) -> Any:
+        answer = await ask(asked, agreement)
+        # All that a look-up does in the database; what is told takes another statement there.
+        noted.append(f"look-up: {answer.outcome == 'found'}")
+        return answer
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub.look_ups, "ask", noting_look_up)
         patch.setattr(hub.database, "begun_by", noting)
         patch.setattr(Database, "apart", lambda connection, question: apart(connection.inner, question))
         yield noted
