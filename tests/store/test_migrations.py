@@ -111,6 +111,11 @@ def test_initialising_again_changes_nothing(settings: Settings, database: Connec
     assert snapshot(database) == before
 
 
+def test_each_migration_has_a_number_of_its_own() -> None:
+    numbers = [path.partition("/")[2][:4] for path in hub_scripts().once if path.startswith("migrations/")]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
 def test_every_file_is_applied(database: Connection) -> None:
     scripts = hub_scripts()
     assert {"schema/truth.sql", "routines/truth/merge_decisions.sql"} <= {*scripts.once, *scripts.repeatable}
