@@ -6,7 +6,7 @@
 # make coverage        the same, and how much of oncehub/ they run
 # make lint    style, types, layering, configuration documents, links and names in the documentation
 # make compose-test    docker-compose.yml run for real: brought up, a cycle, every service killed and restarted, taken down;
-#              needs a Docker engine, and takes about 3 minutes
+#              needs a Docker engine, and takes about 4 minutes
 # make night-test   a night with two workers: a source down, one sending nonsense, a worker killed, a database restarted;
 #              needs a Docker engine, and takes 6 to 11 minutes
 # make types   what of lint depends on the version of Python: make types unit VENV=.cache/3.13 PYTHON=python3.13
