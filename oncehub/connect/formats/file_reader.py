@@ -15,7 +15,7 @@ from oncehub.connect.formats.content import shown
 from oncehub.connect.formats.csv import csv_records
 from oncehub.connect.formats.json import json_line_records, parse_json
 from oncehub.connect.formats.parquet import parquet_records
-from oncehub.connect.formats.paths import at
+from oncehub.connect.formats.paths import records_at
 from oncehub.connect.formats.unpacking import Bounded, Member, Tally, Unpacked, zip_members
 from oncehub.connect.formats.unreadable import Unreadable
 from oncehub.connect.formats.xlsx import xlsx_records
@@ -115,7 +115,7 @@ def _json_records(file: BinaryIO, read: Json, what: str, most: int) -> Iterator[
         content = parse_json(text)
     except TryAgain:
         raise TryAgain("is not JSON") from None
-    records = at(content, read.records) if read.records else content
+    records = records_at(content, read.records) if read.records else content
     if isinstance(records, Unreadable):
         raise ContractBroken(f"{what}: on the way to {shown(read.records)}, it {records.reason}")
     if not isinstance(records, list):

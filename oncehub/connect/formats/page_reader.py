@@ -12,7 +12,7 @@ from oncehub.config.syntax.paths import is_json_path, leads_to_one, query_of
 from oncehub.connect.formats.content import Content, lists_in, shown
 from oncehub.connect.formats.file_reader import records_in
 from oncehub.connect.formats.json import parse_json
-from oncehub.connect.formats.paths import all_at, at, getter, listed_by
+from oncehub.connect.formats.paths import all_at, at, getter, listed_by, records_at
 from oncehub.connect.formats.reported import reported
 from oncehub.connect.formats.unpacking import unzipped
 from oncehub.connect.formats.unreadable import Unreadable
@@ -124,7 +124,7 @@ class PageReader:
         """Find the records in parsed content."""
         self._refuse_errors(content)
         path = getattr(self.read, "records", None)
-        records = _records_at(content.body, path.replace("/", ".")) if path else content.body
+        records = records_at(content.body, path.replace("/", ".")) if path else content.body
         if records is None and self._declares_nothing(content):
             return content
         if isinstance(records, Unreadable):
@@ -155,19 +155,6 @@ class PageReader:
     def _declares_nothing(self, content: Content) -> bool:
         places = (self.pages.total, self.pages.count)
         return any(place is not None and content.count(place) == 0 for place in places)
-
-
-def _records_at(body: Any, path: str) -> Any:
-    """Return the list at a path, or the list of what a JSONPath selects; None where there is neither.
-
-    What lacks the last names of a JSONPath stays in the list as None: it must not get lost.
-    """
-    if not is_json_path(path) or leads_to_one(path):
-        return at(body, path)
-    within, items, rest = listed_by(path)
-    if (found := at(body, within)) is None or isinstance(found, Unreadable):
-        return found
-    return list(map(getter(rest), all_at(body, items)))
 
 
 def _listed_beside(body: Any, path: str | None) -> int | None:

@@ -88,6 +88,19 @@ def listed_by(path: str) -> tuple[str, str, str]:
     return within, items, rest
 
 
+def records_at(body: Any, path: str) -> Any:
+    """Return the list at a path, or the list of what a JSONPath selects; None where there is neither.
+
+    What lacks the last names of a JSONPath stays in the list as None: it must not get lost.
+    """
+    if not is_json_path(path) or leads_to_one(path):
+        return at(body, path)
+    within, items, rest = listed_by(path)
+    if (found := at(body, within)) is None or isinstance(found, Unreadable):
+        return found
+    return list(map(getter(rest), all_at(body, items)))
+
+
 def is_marked(record: Any, path: str, equals: str | bool | int | None) -> bool:
     """Tell whether a record has a value at a path: this one, or any where `equals` is None."""
     return marks([record], path, equals)[0]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 
+from oncehub.config.access import Limits
 from oncehub.config.reading import Json, NextUrlPages
 from oncehub.config.syntax.paths import path_through
-from oncehub.connect.formats import Content, PageReader
+from oncehub.connect.formats import Content, PageReader, record_slices
 from oncehub.connect.formats.paths import all_at, as_one, at
 from oncehub.connect.formats.reported import reported
 from oncehub.connect.http.responses import Response
@@ -55,6 +57,16 @@ def page(body: bytes, **read: Any) -> Content:
     pages = NextUrlPages(kind="next_url", next="$.link[?@.relation=='next'].url")
     reader = PageReader(Json(format="json", path="/x", **read), pages, 10_000)
     return reader.page(Response(200, {}, body), "s.t: page 1")
+
+
+@pytest.mark.parametrize(
+    ("path", "records"), [("$.groups[*].people[*]", [1, 2, 3]), ("$.groups[*].name", ["a", None])]
+)
+def test_a_file_holds_all_that_its_path_finds(path: str, records: list[Any]) -> None:
+    body = b'{"groups": [{"name": "a", "people": [1, 2]}, {"people": [3]}]}'
+    form = Json(format="json", path="/x", records=path)
+    slices = record_slices(form, io.BytesIO(body), "x", Limits(), vouched=True)
+    assert [record for some in slices for record in some] == records == page(body, records=path).records
 
 
 def test_an_item_that_lacks_its_record_is_not_lost() -> None:
