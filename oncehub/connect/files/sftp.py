@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     import paramiko
 
 _PORT = 22
+_PIECE = 32_768
 _AHEAD = 64
-"""Pieces of a file, of 32 KB each, that are asked for before the first of them has come."""
+"""Pieces of a file that are asked for before the first of them has come."""
 
 
 class SftpFolder:
@@ -71,9 +72,7 @@ class SftpFolder:
     def opened(self, name: str, what: str) -> Iterator[BinaryIO]:  # noqa: ARG002 - a store's
         """Open a file; a connection that breaks while it is read is an `OSError` or `SourceUnavailable`."""
         with self._speaking() as client, client.open(self._path(name), "rb") as file:
-            # Else each piece is asked for when the one before has come.
-            file.prefetch(file.stat().st_size, max_concurrent_requests=_AHEAD)
-            yield cast(BinaryIO, file)
+            yield cast(BinaryIO, io.BufferedReader(_Ahead(file), _PIECE))
 
     def close(self) -> None:
         """End the connection."""
@@ -103,6 +102,10 @@ class SftpFolder:
             reason = error.strerror or type(error).__name__
             raise SourceUnavailable(f"{self._where}: the SFTP server does not answer: {reason}") from None
         self._transport = self._paramiko.Transport(sock)
+        options = self._transport.get_security_options()
+        # A server with several keys shows the one that is asked for first.
+        kinds = set(self._pinned.values())
+        options.key_types = tuple(sorted(options.key_types, key=lambda name: _kind(name) not in kinds))
         self._transport.banner_timeout = self._transport.auth_timeout = self._seconds
         self._transport.start_client(timeout=self._seconds)
         self._check_host_key()
@@ -157,24 +160,68 @@ class SftpFolder:
         raise ConfigError(f"{self._where}: private_key in extra must be an unencrypted key of SSH, as PEM")
 
 
+class _Ahead(io.RawIOBase):
+    """A file that is read from its start, many pieces at once: else each waits for the one before.
+
+    Paramiko's own reading ahead of a whole file leaves a thread that never ends where the file is not read
+    to its end.
+    """
+
+    def __init__(self, file: paramiko.SFTPFile) -> None:
+        self._pieces = self._read(file, file.stat().st_size or 0)
+        self._rest = b""
+
+    @staticmethod
+    def _read(file: paramiko.SFTPFile, size: int) -> Iterator[bytes]:
+        for start in range(0, size, _PIECE * _AHEAD):
+            starts = range(start, min(start + _PIECE * _AHEAD, size), _PIECE)
+            yield from file.readv([(each, min(_PIECE, size - each)) for each in starts])
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer from one piece."""
+        piece = self._rest or next(self._pieces, b"")
+        count = min(len(piece), len(buffer))
+        buffer[:count], self._rest = piece[:count], piece[count:]
+        return count
+
+
 def fingerprint(key: bytes) -> str:
     """Return the fingerprint of a public key as `ssh-keygen -l` writes it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
 
 
-def _pinned(given: Any, where: str) -> set[str]:
-    """Return the fingerprints of the keys that a server may show, from these or from lines of known_hosts."""
+def _kind(name: str) -> str:
+    """Return the kind of key that a name of an algorithm asks for (RFC 8332)."""
+    return "ssh-rsa" if name.startswith("rsa-sha2-") else name
+
+
+def _pinned(given: Any, where: str) -> dict[str, str | None]:
+    """Return the fingerprints of the keys that a server may show, and their kinds where these are told.
+
+    They are written as such, or as lines of known_hosts.
+    """
     lines = [given] if isinstance(given, str) else given if isinstance(given, list) else []
-    found = set()
+    found: dict[str, str | None] = {}
     for line in lines:
         words = str(line).split()
+        if words and words[0].startswith("@"):
+            raise ConfigError(
+                f"{where}: host_key in extra has a line that begins with @, which revokes a key or names an "
+                "authority; give the server's own public key, or its fingerprint `SHA256:…`"
+            )
         if len(words) == 1 and words[0].startswith("SHA256:"):
-            found.add(words[0].rstrip("="))
+            found[words[0].rstrip("=")] = None
             continue
         encoded = next((word for word in words if word.startswith("AAAA")), "")
         with suppress(ValueError):
             if encoded:
-                found.add(fingerprint(base64.b64decode(encoded, validate=True)))
+                key = base64.b64decode(encoded, validate=True)
+                # RFC 4253 section 6.6: a key begins with the name of its kind, after its length.
+                found[fingerprint(key)] = key[4 : 4 + int.from_bytes(key[:4])].decode("ascii")
     if len(found) < max(len(lines), 1):
         raise ConfigError(
             f"{where}: extra needs host_key, the server's public key such as `ssh-ed25519 AAAA…`, or its "

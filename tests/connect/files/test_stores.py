@@ -46,8 +46,9 @@ class _Login(asyncssh.SSHServer):
 class SftpServer:
     """An SFTP server over a folder, in a thread of its own."""
 
-    def __init__(self, root: Path, user_key: asyncssh.SSHKey) -> None:
+    def __init__(self, root: Path, user_key: asyncssh.SSHKey, *more_keys: asyncssh.SSHKey) -> None:
         self.root = root
+        self.more_keys = more_keys
         self.key = asyncssh.generate_private_key("ssh-ed25519")
         self._user_key = user_key
         self._loop = asyncio.new_event_loop()
@@ -66,7 +67,7 @@ class SftpServer:
                 "127.0.0.1",
                 0,
                 server_factory=_Login,
-                server_host_keys=[self.key],
+                server_host_keys=[self.key, *self.more_keys],
                 authorized_client_keys=str(keys),
                 sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(self.root)),
             )
@@ -272,6 +273,45 @@ def test_a_host_key_may_be_pinned_by_its_fingerprint_and_must_be_pinned(
     for wrong in (None, "", "SHA1:abc", "ssh-ed25519", ["SHA256:abc", "?"]):
         with pytest.raises(ConfigError, match="extra needs host_key, the server's public key"):
             store_of(connector_of(), sftp.connection(extra={"host_key": wrong}))
+
+
+def test_a_marked_line_of_known_hosts_pins_nothing(
+    sftp: Sftp, connector_of: Callable[..., Connector]
+) -> None:
+    line = sftp.server.key.export_public_key().decode()
+    for mark in ("@revoked", "@cert-authority"):
+        with pytest.raises(ConfigError, match="a line that begins with @"):
+            store_of(connector_of(), sftp.connection(extra={"host_key": f"{mark} 127.0.0.1 {line}"}))
+
+
+def test_a_server_with_keys_of_several_kinds_is_asked_for_the_pinned_one(
+    tmp_path: Path, user_key: asyncssh.SSHKey, connector_of: Callable[..., Connector]
+) -> None:
+    rsa = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+    (tmp_path / "served").mkdir()
+    server = SftpServer(tmp_path / "served", user_key, rsa)
+    both = Sftp(server)
+    for key in (rsa, server.key):
+        pinned = both.connection(extra={"host_key": key.export_public_key().decode()})
+        store = store_of(connector_of(), pinned)
+        assert store.names() == []
+        store.close()
+    server.stop()
+
+
+def test_a_large_file_that_is_abandoned_leaves_no_thread(
+    sftp: Sftp, connector_of: Callable[..., Connector]
+) -> None:
+    sftp.put("a.csv", b"a\n" + b"1\n" * 4_000_000)
+    store = store_of(connector_of(), sftp.connection())
+    with store.opened("a.csv", "x") as file:
+        assert file.read(2) == b"a\n"
+    ahead = [each for each in threading.enumerate() if "prefetch" in each.name]
+    for each in ahead:
+        each.join(5)
+    assert not any(each.is_alive() for each in ahead)
+    assert store.names() == ["a.csv"]
+    store.close()
 
 
 def test_credentials_are_a_password_or_a_key(
