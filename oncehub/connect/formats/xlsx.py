@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from posixpath import join, normpath
 from typing import Any, BinaryIO, cast
 from xml.parsers import expat
 
@@ -35,7 +34,9 @@ _SHEETS = Xml(
 )
 _RELATIONS = Xml(format="xml", path="/", records="Relationship")
 
-_PLACE = re.compile(r"([A-Za-z]{1,3})([1-9][0-9]{0,6})")
+_PLACE = re.compile(r"([A-Za-z]{1,3})0*([1-9][0-9]{0,6})")
+_ROW = re.compile(r"0*([1-9][0-9]{0,6})")
+_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
 
 # Measured: a cell takes 24 bytes in the library, and its text once more.
 _CELL_BYTES = 32
@@ -72,6 +73,8 @@ def xlsx_records(file: BinaryIO, read: Xlsx, what: str, most: int, tally: Tally)
         raise ContractBroken(f"{what}: is no xlsx workbook, or damaged") from None
     for name in _chosen(workbook, read, what):
         named = f"{what}, sheet {workbook.sheet_names.index(name) + 1}"
+        if name not in parts:
+            raise ContractBroken(f"{named}: cannot be read, the workbook does not hold the file of the sheet")
         try:
             sheet = workbook.get_sheet_by_name(name)
         except python_calamine.CalamineError:
@@ -116,7 +119,7 @@ class _Scan:
     def __init__(self, what: str) -> None:
         self.sheet = _Sheet()
         self._what = what
-        self._row = self._column = -1
+        self._row = self._column = self._cell_row = -1
         self._kind = ""
         self._formula = self._value = False
         self._parser = expat.ParserCreate(namespace_separator=" ")
@@ -138,16 +141,29 @@ class _Scan:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._within = local = name.rpartition(" ")[2]
         if local == "row":
-            self._row = int(attributes["r"]) - 1 if attributes.get("r", "").isdecimal() else self._row + 1
+            self._row = self._placed(_ROW, attributes["r"])[0] if attributes.get("r") else self._row + 1
             self._column = -1
         elif local == "c":
-            place = _PLACE.fullmatch(attributes.get("r", ""))
-            self._column = number_of(place[1]) if place else self._column + 1
-            self._row = int(place[2]) - 1 if place else self._row
+            # A cell that names another row than its own lies there, and those after it in their own again.
+            if attributes.get("r"):
+                self._cell_row, self._column = self._placed(_PLACE, attributes["r"])
+            else:
+                self._cell_row, self._column = self._row, self._column + 1
             self._kind = attributes.get("t", "")
             self._formula = self._value = False
         elif local == "f":
             self._formula = True
+
+    def _placed(self, pattern: re.Pattern[str], name: str) -> Place:
+        place = pattern.fullmatch(name)
+        *column, row = place.groups() if place else ("0",)
+        found = int(row) - 1, number_of("".join(column))
+        if not (0 <= found[0] < _MOST_ROWS and found[1] < _MOST_COLUMNS):
+            raise ContractBroken(
+                f"{self._what}: a sheet has a row or cell whose place (its attribute r) is none from A1 to "
+                "XFD1048576; let the source write the workbook anew"
+            )
+        return found
 
     def _text(self, text: str) -> None:
         self._value = self._value or (self._within in ("v", "t") and bool(text))
@@ -161,58 +177,73 @@ class _Scan:
         elif self._formula and not self._value and self._kind != "str":
             self._note(_UNCOMPUTED)
         if self._value or self._formula or self._kind == "e":
-            self.sheet.rows = max(self.sheet.rows, self._row + 1)
+            self.sheet.rows = max(self.sheet.rows, self._cell_row + 1)
             self.sheet.columns = max(self.sheet.columns, self._column + 1)
 
     def _note(self, reason: str) -> None:
-        self.sheet.unread.setdefault(self._row, {})[self._column] = reason
+        self.sheet.unread.setdefault(self._cell_row, {})[self._column] = reason
 
 
 def _parts(file: BinaryIO, what: str, most: int) -> dict[str, _Sheet]:
     """Unpack a workbook within its bound, and return what its sheets say, by their names."""
     archive = opened_zip(file)
-    tally = Tally(most, f"{what}: its workbook unpacks to more than limits.page_bytes ({most})")
-    scanned: dict[str, _Sheet] = {}
+    files: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        scan = _Scan(what) if member.filename.endswith(".xml") and "/worksheets/" in member.filename else None
+        if files.setdefault(_folded(member.filename), member) is not member:
+            raise ContractBroken(
+                f"{what}: its workbook holds two files of one name; let the source write it anew"
+            )
+    holders = _holders(archive, files, what, most)
+    scans = {file: _Scan(what) for file in holders.values() if file in files}
+    tally = Tally(most, f"{what}: its workbook unpacks to more than limits.page_bytes ({most})")
+    for name, member in files.items():
+        scan = scans.get(name)
         for piece in iter(partial(Member(archive, member, what).read, CHUNK_BYTES), b""):
             tally.add(len(piece))
             if scan:
                 scan.feed(piece)
         if scan:
             scan.feed(b"", last=True)
-            scanned[member.filename] = scan.sheet
     require_memory(_MEMORY_A_BYTE * tally.passed, f"{what}: reading")
-    sheets = {name: scanned.get(part) for name, part in _sheet_parts(archive, what, most)}
-    for sheet in sheets.values():
-        cells = sheet.rows * sheet.columns if sheet else 0
-        if sheet and cells > most:
+    for sheet in (scan.sheet for scan in scans.values()):
+        cells = sheet.rows * sheet.columns
+        if cells > most:
             raise ContractBroken(
                 f"{what}: a sheet spans {sheet.rows} rows and {sheet.columns} columns, more cells than "
                 f"limits.page_bytes ({most}); clear the cells far from the table"
             )
         require_memory(_CELL_BYTES * cells, f"{what}: reading")
-    return {name: sheet or _Sheet() for name, sheet in sheets.items()}
+    return {name: scans[holder].sheet for name, holder in holders.items() if holder in scans}
 
 
-def _sheet_parts(archive: zipfile.ZipFile, what: str, most: int) -> Iterator[tuple[str, str]]:
-    """Yield the names of the sheets, and the files of the workbook that hold them."""
+def _folded(name: str) -> str:
+    """Name a file of a workbook as the library looks it up: without case, and with either slash."""
+    return name.replace("\\", "/").lower()
+
+
+def _holders(
+    archive: zipfile.ZipFile, files: Mapping[str, zipfile.ZipInfo], what: str, most: int
+) -> dict[str, str]:
+    """Return by the names of the sheets which file of the workbook the library reads each from."""
+    relations = _opened(archive, files, "xl/_rels/workbook.xml.rels", what)
     targets = {
-        each["@Id"]: normpath(join("xl", each["@Target"])).lstrip("/")
-        for each in _listed(archive, "xl/_rels/workbook.xml.rels", _RELATIONS, what, most)
+        each["@Id"]: each["@Target"][1:] if each["@Target"].startswith("/") else f"xl/{each['@Target']}"
+        for each in xml_records(relations, _RELATIONS, what, most)
         if "@Id" in each and "@Target" in each
     }
-    for sheet in _listed(archive, "xl/workbook.xml", _SHEETS, what, most):
-        yield sheet["@name"], targets.get(sheet.get("@r:id") or sheet.get("@s:id") or "", "")
+    holders: dict[str, str] = {}
+    listed = _opened(archive, files, "xl/workbook.xml", what)
+    for sheet in xml_records(listed, _SHEETS, what, most):
+        if sheet["@name"] in holders:
+            raise ContractBroken(f"{what}: has two sheets of one name; let the source rename one")
+        holders[sheet["@name"]] = _folded(targets.get(sheet.get("@r:id") or sheet.get("@s:id") or "", ""))
+    return holders
 
 
-def _listed(archive: zipfile.ZipFile, name: str, read: Xml, what: str, most: int) -> list[dict[str, Any]]:
-    try:
-        member = archive.getinfo(name)
-    except KeyError:
-        raise ContractBroken(f"{what}: is no xlsx workbook, it lacks {name}") from None
-    stream = cast(BinaryIO, Member(archive, member, what))
-    return list(xml_records(stream, read, what, most))
+def _opened(archive: zipfile.ZipFile, files: Mapping[str, zipfile.ZipInfo], name: str, what: str) -> BinaryIO:
+    if name not in files:
+        raise ContractBroken(f"{what}: is no xlsx workbook, it lacks {name}")
+    return cast(BinaryIO, Member(archive, files[name], what))
 
 
 def _rows(sheet: CalamineSheet, found: _Sheet, read: Xlsx, what: str, tally: Tally) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from oncehub.config.access import Limits
 from oncehub.config.reading import Parquet, Read, Xlsx
-from oncehub.connect.formats import Unreadable, record_slices
+from oncehub.connect.formats import Unreadable, record_slices, xlsx
 from oncehub.connect.http.failures import TryAgain
 from oncehub.errors import ContractBroken
 from stubs.servers.protocol.windows1258 import encode_windows_1258
@@ -76,6 +76,19 @@ def altered(body: bytes, name: str, content: bytes) -> bytes:
 
 
 SHEET = "xl/worksheets/sheet1.xml"
+
+
+def moved(body: bytes, file: str, content: bytes, *, holds: bool = True) -> bytes:
+    """The workbook with its sheet in another file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(body)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for each in old.namelist():
+            if each != SHEET:
+                target = file.removeprefix("xl/") if ".." in file else f"/{file}"
+                new.writestr(each, old.read(each).replace(f"/{SHEET}".encode(), target.encode()))
+        if holds:
+            new.writestr(file, content)
+    return out.getvalue()
 
 
 def sheet_of(rows: str) -> bytes:
@@ -231,6 +244,49 @@ def test_two_cells_at_the_ends_of_a_sheet_take_no_memory_for_those_between() -> 
         ContractBroken, match="a sheet spans 1048576 rows and 16384 columns, more cells than limits"
     ):
         records(saved(book), xlsx_read())
+
+
+@pytest.mark.parametrize("file", ["xl/sheets/s.xml", "xl/Worksheets/sheet1.XML", "xl/../xl/worksheets/s.x"])
+def test_a_sheet_is_looked_at_wherever_its_file_lies(file: str) -> None:
+    cells = '<c r="A1" t="inlineStr"><is><t>a</t></is></c></row><row r="2"><c r="A2" t="e"><v>#N/A</v></c>'
+    body = moved(saved(workbook(["a"])), file, sheet_of(f'<row r="1">{cells}</row>'))
+    [record] = records(body, xlsx_read())
+    assert record["a"].reason == "is an error of the spreadsheet, such as #N/A"
+
+
+def test_a_sheet_whose_file_is_missing_or_there_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ContractBroken, match="sheet 1: cannot be read, the workbook does not hold the file"):
+        records(moved(saved(workbook(["a"])), "xl/elsewhere.xml", b"", holds=False), xlsx_read())
+    monkeypatch.setattr(xlsx, "CalamineWorkbook", None)
+    body = io.BytesIO(saved(workbook(["a"])))
+    with zipfile.ZipFile(body, "a") as archive:
+        archive.writestr(SHEET.upper(), sheet_of(""))
+    with pytest.raises(ContractBroken, match="holds two files of one name"):
+        records(body.getvalue(), xlsx_read())
+
+
+@pytest.mark.parametrize(
+    ("row", "cell", "problem"),
+    [
+        ("1", "A20000000", "a sheet has a row or cell whose place"),
+        ("1", "A1048577", "a sheet has a row or cell whose place"),
+        ("1", "XFE1", "a sheet has a row or cell whose place"),
+        ("1", "AAAA1", "a sheet has a row or cell whose place"),
+        ("A20000000", "", "a sheet has a row or cell whose place"),
+        ("20000000", "", "a sheet has a row or cell whose place"),
+        ("1", "CV000200001", "a sheet spans 200001 rows and 100 columns"),
+    ],
+)
+def test_a_cell_beyond_the_bound_is_refused_however_its_place_is_written(
+    row: str, cell: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The library would take memory for all the cells before it.
+    monkeypatch.setattr(xlsx, "CalamineWorkbook", None)
+    body = altered(
+        saved(workbook(["a"])), SHEET, sheet_of(f'<row r="{row}"><c r="{cell}"><v>1</v></c></row>')
+    )
+    with pytest.raises(ContractBroken, match=problem):
+        records(body, xlsx_read())
 
 
 def test_merged_ranges_without_end_are_cut_to_the_table_or_refused() -> None:
