@@ -100,6 +100,7 @@ def package_of(module: str) -> str:
         "dlt": "dlt",
         "fhir": "fhir.resources",
         "opentelemetry": "opentelemetry-sdk",
+        "spyne": "spyne",  # not installed from Python 3.12 on
         "stdnum": "python-stdnum",
         "yaml": "pyyaml",
     }

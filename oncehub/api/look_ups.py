@@ -45,6 +45,8 @@ _SETTINGS: Final = {
 }
 _CONNECT_SECONDS: Final = 5.0
 _WAIT_SECONDS: Final = 5.0
+# Firewalls forget a connection that nothing goes over; the next look-up would wait for it.
+_IDLE_SECONDS: Final = 30.0
 # Longer than the server lets a statement run: the server is then no longer reached.
 _ANSWER_SECONDS: Final = 20.0
 
@@ -56,6 +58,7 @@ class _Session:
     connection: asyncpg.Connection[asyncpg.Record]
     statement: PreparedStatement[asyncpg.Record]
     loop: asyncio.AbstractEventLoop
+    used_at: float = 0.0
 
 
 class LookUps:
@@ -79,6 +82,10 @@ class LookUps:
                 f"the API's database URL has {', '.join(others)}, which look-ups cannot obey; leave it out"
             )
         self.size = size
+        if parts.get("sslrootcert") == "system":
+            raise ConfigError("look-ups cannot use sslrootcert=system; name the file of the certificates")
+        if hosts := parts.get("host"):
+            parts["host"] = ",".join(map(_bracketed, hosts.split(",")))
         self._url = "postgresql://?" + urlencode(parts)
         self._in_use = in_use
         self._free = asyncio.Semaphore(size)
@@ -107,18 +114,18 @@ class LookUps:
         )
 
     async def reach(self) -> None:
-        """Take a connection and see that the server answers on it.
+        """Take a connection and call the procedure of a look-up on it, which without a request does nothing.
 
         Raises:
-            StoreError: as `ask`.
+            StoreError, asyncpg.PostgresError: as `ask`.
         """
         async with self._session() as session:
-            await session.connection.execute("select 1")
+            await session.statement.fetchrow(None, None, None, None, None)
 
     async def close(self) -> None:
         """Close the connections of this event loop."""
         while session := self._open_one():
-            await session.connection.close(timeout=_CONNECT_SECONDS)
+            session.connection.terminate()
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[_Session]:
@@ -147,6 +154,7 @@ class LookUps:
             ) from None
         finally:
             if session is not None and fine:
+                session.used_at = session.loop.time()
                 self._idle.append(session)
             elif session is not None:
                 # Also when the request was cut off: its statement ends with its connection.
@@ -155,12 +163,13 @@ class LookUps:
             self._free.release()
 
     def _open_one(self) -> _Session | None:
-        """Return an idle connection of this event loop; drop those that a restart of the server closed."""
+        """Return an idle connection of this event loop; drop those that were closed, or idle for too long."""
         loop = asyncio.get_running_loop()
         while own := [session for session in self._idle if session.loop is loop]:
             self._idle.remove(own[-1])
-            if not own[-1].connection.is_closed():
+            if not own[-1].connection.is_closed() and loop.time() - own[-1].used_at < _IDLE_SECONDS:
                 return own[-1]
+            own[-1].connection.terminate()
         return None
 
     async def _connected(self) -> _Session:
@@ -172,8 +181,10 @@ class LookUps:
                 command_timeout=_ANSWER_SECONDS,
                 server_settings=_SETTINGS,
             )
-        except asyncpg.PostgresError:
-            raise StoreUnavailable("the hub's database does not answer now") from None
+        except asyncpg.PostgresError as error:
+            raise StoreUnavailable(
+                f"the hub's database takes no connection now: {type(error).__name__} ({error.sqlstate})"
+            ) from None
         try:
             row = await connection.fetchrow(COMPARE)
             require_place(row and tuple(row))
@@ -181,3 +192,8 @@ class LookUps:
         except BaseException:
             connection.terminate()
             raise
+
+
+def _bracketed(host: str) -> str:
+    """Write an address of IPv6 as asyncpg reads it; libpq takes it bare."""
+    return f"[{host}]" if ":" in host and not host.startswith("/") else host

@@ -17,6 +17,7 @@ from oncehub.settings import Settings
 from oncehub.store.connection import Connection, Cursor, connect, database_url
 from oncehub.store.history import require_own
 from oncehub.store.schema_change import change_schema, hold_back_readers
+from oncehub.store.statements import statement
 
 _LEDGER = """
 create table if not exists public.oncehub_migration (
@@ -26,75 +27,8 @@ create table if not exists public.oncehub_migration (
 )
 """
 
-# Every name is printed with its schema where no schema is searched. A partition has a copy of its table's
-# triggers, and partitions come later.
-_DEFINITIONS = """
-set local search_path = ''; select name, definition
-from (
-    select 'function ' || oid::regprocedure, pg_get_functiondef(oid)
-    from pg_proc where prokind <> 'a' and pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
-    union all
-    select 'view ' || oid::regclass, pg_get_viewdef(oid)
-    from pg_class where relkind = 'v' and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
-    union all
-    select 'options of view ' || oid::regclass, coalesce(reloptions::text, '')
-    from pg_class where relkind = 'v' and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
-    union all
-    select 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass,
-        pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
-    from pg_trigger t join pg_class c on c.oid = t.tgrelid
-    where not t.tgisinternal and t.tgparentid = 0
-        and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
-) routine (name, definition)
-order by definition
-"""
-
-# Which transaction has written each function, trigger and rule last, and how a file that makes it begins; and
-# what no file makes: another owner, policies, and triggers on commands.
-_WRITTEN = """
-select 'function ' || oid::regprocedure,
-    'function ' || pronamespace::regnamespace || '.' || proname || '(', xmin::text
-from pg_proc
-where pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
-union all
-select 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass, 'trigger ' || t.tgname || ' ', t.xmin::text
-from pg_trigger t join pg_class c on c.oid = t.tgrelid
-where not t.tgisinternal and t.tgparentid = 0
-    and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
-union all
-select 'rule ' || r.rulename || ' on ' || c.oid::regclass, 'rule ' || r.rulename || ' ', r.xmin::text
-from pg_rewrite r join pg_class c on c.oid = r.ev_class
-where r.rulename <> '_RETURN' and c.relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
-union all
-select 'policy ' || p.polname || ' on ' || p.polrelid::regclass,
-    'policy ' || p.polname || ' on ' || p.polrelid::regclass || ' ', p.xmin::text
-from pg_policy p
-union all
-select 'row level security of ' || c.oid::regclass,
-    'alter table ' || c.oid::regclass || case when c.relforcerowsecurity then ' force ' else ' enable ' end
-    || 'row level security', ''
-from pg_class c
-where c.relrowsecurity or c.relforcerowsecurity
-union all
-select 'event trigger ' || e.evtname, 'event trigger ' || e.evtname || ' ', e.xmin::text
-from pg_event_trigger e
-union all
-select holding, holding, ''
-from (
-    select 'function ' || oid::regprocedure, proowner
-    from pg_proc where pronamespace in (select to_regnamespace(unnest(%(schemas)s)))
-    union all
-    select case relkind when 'v' then 'view ' else 'table ' end || oid::regclass, relowner
-    from pg_class
-    where relkind in ('r', 'p', 'v', 'm', 'f')
-        and relnamespace in (select to_regnamespace(unnest(%(schemas)s)))
-    union all
-    select 'schema ' || oid::regnamespace, nspowner
-    from pg_namespace where oid in (select to_regnamespace(unnest(%(schemas)s)))
-) owned (name, owner)
-cross join lateral format('owner %%s of %%s', owned.owner::regrole, owned.name) holding
-where owned.owner <> (select datdba from pg_database where datname = current_database())
-"""
+_DEFINITIONS = statement(__name__, "definitions")
+_WRITTEN = statement(__name__, "written")
 _MIGRATIONS = "migrations/"
 _DEFINITIONS_NAME = "definitions of routines"
 

@@ -46,6 +46,16 @@ def _guard(
     settings: Settings, transactions: OverlongTransactions, stopped: threading.Event, every: float
 ) -> None:
     """Look again and again; what keeps it from looking is logged once, until it can look again."""
+    try:
+        _look(settings, transactions, stopped, every)
+    finally:
+        if not stopped.is_set():
+            _log.critical("the API's transactions are not guarded any more; restart the watchdog")
+
+
+def _look(
+    settings: Settings, transactions: OverlongTransactions, stopped: threading.Event, every: float
+) -> None:
     hindered = ""
     while not stopped.is_set():
         try:

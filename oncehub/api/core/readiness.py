@@ -7,6 +7,7 @@ import logging
 import uuid
 from typing import Final
 
+import asyncpg
 import psycopg2
 from starlette.concurrency import run_in_threadpool
 
@@ -42,7 +43,7 @@ class Readiness:
     async def wrong(self) -> str | None:
         """Return why look-ups cannot be answered; None when they can. It takes `READY_SECONDS` at most."""
         if self._trying is None or self._trying.done():
-            # In one of the threads that look-ups have: when none is free, it is not ready.
+            # In one of the threads that forms, and look-ups that are refused, have.
             self._trying = asyncio.create_task(self._tried())
         done, _ = await asyncio.wait({self._trying}, timeout=READY_SECONDS)
         wrong = self._trying.result() if done else f"one got no answer in {READY_SECONDS:.0f} seconds"
@@ -57,6 +58,8 @@ class Readiness:
             await self._hub.look_ups.reach()
         except OncehubError as error:
             return str(error)
+        except asyncpg.PostgresError as error:
+            return f"the database refused: {type(error).__name__} ({error.sqlstate})"
         return None
 
     def _try(self) -> str | None:

@@ -85,6 +85,10 @@ declare
     admitted boolean;
     known_person boolean;
 begin
+    -- Whatever the session says: what is told rests on a line that a crash does not lose.
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'on', true);
+    end if;
     if share.proves('oncehub request', message, code) is not true then
         return share.note_unproven('forged', null);
     end if;
@@ -346,13 +350,18 @@ begin
     end if;
     key := a.person;
     select * into e from share.entitlement as known where known.agreement = a.agreement;
+    -- Between asking and telling the agreement may have been ended, or narrowed.
+    if e.agreement is null or not a.columns <@ e.columns then
+        outcome := null;
+        return;
+    end if;
     if e.by_consent then
         perform share.lock_consents(e.agreement);
     end if;
     select seen.consented, seen.covered, seen.given, seen.provenance, seen.disputed
     into consented, covered, given, provenance, disputed
     from share.look_at(e, a.person, a.columns) as seen;
-    if not covered or e.by_consent and not consented @> array(select 'person.' || name from unnest(a.columns) as name) then
+    if covered is not true or e.by_consent and not consented @> array(select 'person.' || name from unnest(a.columns) as name) then
         outcome := case when covered then 'consent' else 'population' end;
         given := null;
         provenance := null;
@@ -512,6 +521,10 @@ create or replace function share.log(message text, code bytea) returns text
 declare
     a share.asked;
 begin
+    -- Whatever the session says: what is told rests on a line that a crash does not lose.
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'on', true);
+    end if;
     if share.proves('oncehub lines', message, code) is not true then
         return share.note_unproven('forged', null);
     end if;
