@@ -188,6 +188,31 @@ def test_a_proof_is_good_once_and_for_a_minute(
     ]
 
 
+@pytest.mark.parametrize("change", ["columns = '{phone}'", "agreement = 'ended'"])
+def test_an_agreement_that_ends_or_narrows_after_asking_tells_nothing(
+    asking: Asking, attacker: Connection, database: Connection, believe: Callable[..., str], change: str
+) -> None:
+    believe(personal_id=NUMBER, full_name="Nguyễn Thị An")
+    request_id, signed = look_up(asking)
+    assert asking.ask(signed) == "found"
+    rows(database, f"update share.entitlement set {change} where agreement = %s returning 1", PORTAL)
+    assert rows(attacker, TELL, signed.at, request_id, signed.code) == [(None, None, None)]
+
+
+def test_a_line_is_on_disk_before_anything_is_told_whatever_the_session_says(
+    asking: Asking, attacker: Connection
+) -> None:
+    rows(attacker, "set synchronous_commit = off; select 1")
+    for statement, signed in ((ASK, look_up(asking)[1]), ("select share.log(%s, %s)", None)):
+        with attacker, attacker.cursor() as cursor:
+            if signed:
+                cursor.execute(statement, (signed.message, signed.code, asking.keys.pseudonym_blocks))
+            else:
+                cursor.execute(statement, ("{}", b""))
+            cursor.execute("show synchronous_commit")
+            assert cursor.fetchone() == ("on",)
+
+
 def test_nothing_is_told_before_its_line_is_committed(
     asking: Asking, attacker: Connection, database: Connection, believe: Callable[..., str]
 ) -> None:

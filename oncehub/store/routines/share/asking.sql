@@ -348,13 +348,13 @@ begin
     if outcome is distinct from 'found' then
         return;
     end if;
-    key := a.person;
     select * into e from share.entitlement as known where known.agreement = a.agreement;
     -- Between asking and telling the agreement may have been ended, or narrowed.
     if e.agreement is null or not a.columns <@ e.columns then
         outcome := null;
         return;
     end if;
+    key := a.person;
     if e.by_consent then
         perform share.lock_consents(e.agreement);
     end if;
