@@ -59,7 +59,7 @@ class S3Folder:
         info = self._fs.get_file_info(path)
         if info.type != self._file:
             raise FileNotFoundError(2, "No such file")
-        with self._fs.open_input_stream(path) as stream:
+        with self._fs.open_input_stream(path, compression=None) as stream:
             told = {_text(key).lower(): _text(value) for key, value in (stream.metadata() or {}).items()}
         modified = info.mtime_ns or 0
         return Version(f"{told.get('etag')}-{info.size}-{modified}", modified / 1e9)
@@ -67,7 +67,7 @@ class S3Folder:
     @contextmanager
     def opened(self, name: str, what: str) -> Iterator[BinaryIO]:  # noqa: ARG002 - a store's
         """Open an object."""
-        with self._fs.open_input_stream(f"{self._folder}/{name}") as stream:
+        with self._fs.open_input_stream(f"{self._folder}/{name}", compression=None) as stream:
             yield cast(BinaryIO, stream)
 
     def close(self) -> None:

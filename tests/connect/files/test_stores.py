@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import os
 import threading
@@ -128,7 +129,7 @@ class S3:
         )
 
     def put(self, name: str, content: bytes) -> None:
-        with self._fs.open_output_stream(f"kho/giao/{name}") as stream:
+        with self._fs.open_output_stream(f"kho/giao/{name}", compression=None) as stream:
             stream.write(content)
 
     def remove(self, name: str) -> None:
@@ -176,9 +177,15 @@ def read(connector_of: Callable[..., Connector], monkeypatch: pytest.MonkeyPatch
     """Reads what lies on a server, an hour later, as `a` of each row."""
 
     def reading(
-        remote: Sftp | S3, *, checksum: str = "none", files: str = "*.csv", **stream: Any
+        remote: Sftp | S3,
+        *,
+        checksum: str = "none",
+        files: str = "*.csv",
+        compression: str = "none",
+        **stream: Any,
     ) -> list[Any]:
-        form = {"format": "csv", "folder": {"files": files, "checksum": checksum}}
+        folder_of = {"files": files, "checksum": checksum}
+        form = {"format": "csv", "folder": folder_of, "compression": compression}
         connector = connector_of({"read": form, **stream})
         later = time.time() + 3600
         monkeypatch.setattr(folder.folder_pages, "__kwdefaults__", {"clock": lambda: later})
@@ -213,6 +220,16 @@ def test_a_half_uploaded_file_waits_or_is_found_out_by_its_checksum(
         read(remote, checksum="sidecar")
     with pytest.raises(SourceUnavailable, match="does not match the checksum"):
         read(remote, checksum="sidecar", deletes={"kind": "absence"})
+
+
+def test_an_object_is_read_as_it_lies_whatever_its_name(
+    s3: S3, read: Callable[..., Any], connector_of: Callable[..., Connector]
+) -> None:
+    packed = gzip.compress(b"a\n1\n")
+    s3.put("a.csv.gz", packed)
+    s3.put("a.csv.gz.sha256", hashlib.sha256(packed).hexdigest().encode())
+    assert read(s3, checksum="sidecar", files="*.gz", compression="gzip") == ["1"]
+    assert "None" not in store_of(connector_of(), s3.connection()).version("a.csv.gz", "x").identity
 
 
 def test_a_file_that_has_just_been_written_waits(
