@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import orjson
 
@@ -27,6 +29,13 @@ class Connection:
     login: str | None = None
     password: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """Login and password, and the forms in which requests carry them: no text may show any."""
+        given = [str(each) for each in (self.login, self.password) if each]
+        pair = base64.b64encode(":".join(given).encode()).decode()
+        return (*given, *map(quote, given), *map(quote_plus, given), *([pair] if len(given) > 1 else []))
 
 
 _KEYS = {"host", "login", "password", "extra"}

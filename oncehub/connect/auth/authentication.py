@@ -104,7 +104,8 @@ def _tokens(stated: OAuth2, source: str, connection: Connection, requester: Requ
         url = connection.host + url
     client = _client(stated, source, connection, url)
     requester = replace(requester, authentication=client)
-    return BearerTokens(requester, url, scope=stated.scope, what=f"{source}: token")
+    known = connection.credentials
+    return BearerTokens(requester, url, scope=stated.scope, what=f"{source}: token", credentials=known)
 
 
 def _client(stated: OAuth2, source: str, connection: Connection, url: str) -> Authentication:

@@ -69,6 +69,7 @@ class BearerTokens(Authentication):
         *,
         scope: str | None,
         what: str,
+        credentials: tuple[str, ...] = (),
         clock: Clock = time.monotonic,
     ) -> None:
         """Fetch nothing yet.
@@ -78,12 +79,14 @@ class BearerTokens(Authentication):
             url: of the token endpoint.
             scope: sent as it stands.
             what: names the token in errors.
+            credentials: left out of what the endpoint reports.
             clock: seconds.
         """
         self._requester = requester
         self._url = url
         self._scope = scope
         self._what = what
+        self._credentials = credentials
         self._clock = clock
         self._lock = Lock()
         self._token: _Token | None = None
@@ -113,9 +116,10 @@ class BearerTokens(Authentication):
 
     def _read(self, response: Response) -> _Token:
         if response.status != 200:
+            told = _token_error(response, self._credentials)
             raise AuthenticationError(
-                f"{self._what}: answered {response.status}{_token_error(response)}; check the credentials in"
-                " the source's connection, and client_auth and the scope in its connector.yaml"
+                f"{self._what}: answered {response.status}{told}; check the credentials in the source's"
+                " connection, and client_auth and the scope in its connector.yaml"
             )
         content = parse_strictly(response.body)
         match content:
@@ -139,7 +143,7 @@ def _lifetime(expires_in: object) -> float:
     return max(float(expires_in) - _MARGIN_SECONDS, expires_in / 2)
 
 
-def _token_error(response: Response) -> str:
+def _token_error(response: Response, credentials: tuple[str, ...]) -> str:
     try:
         content = parse_strictly(response.body)
     except TryAgain:
@@ -148,7 +152,7 @@ def _token_error(response: Response) -> str:
         return ""
     said = [each for each in [content.get("error")] if each in _TOKEN_ERRORS]
     if isinstance(description := content.get("error_description"), str):
-        said.append(reported(description))
+        said.append(reported(description, credentials))
     return f" ({': '.join(said)})" if said else ""
 
 

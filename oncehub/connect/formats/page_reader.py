@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from oncehub.config.reading import Csv, Form, Include, Json, JsonLines, Pages, Parquet, Xlsx, Xml
@@ -56,12 +56,14 @@ class PageReader:
         most: bytes that a response may unpack to (`limits.page_bytes`).
         plugin: replaces the parsing of the body, once unpacked; in what it returns, records and places are
             found as in JSON.
+        credentials: left out of what the source reports.
     """
 
     read: Form
     pages: Pages
     most: int
     plugin: ReadPlugin | None = None
+    credentials: tuple[str, ...] = field(default=(), repr=False)
 
     def page(self, response: Response, what: str) -> Content:
         """Return what a response holds; `what` names it in errors.
@@ -114,7 +116,7 @@ class PageReader:
     def _reported(self, body: Any) -> str | None:
         path = self.read.errors
         found = None if path is None else at(body, path) if leads_to_one(path) else all_at(body, path)
-        return reported(found) if found not in (None, "", [], {}) else None
+        return reported(found, self.credentials) if found not in (None, "", [], {}) else None
 
     def _refuse_errors(self, content: Content) -> None:
         if told := self._reported(content.body):

@@ -63,7 +63,7 @@ class ListingReader:
             store = store_of(self.connector, self.connection)
             return folder_pages(store, listing.name, read, limits, position, whole=listing.whole)
         plugin = self.plugins.reader_for(self.connection)
-        reader = PageReader(read, listing.pages, limits.page_bytes, plugin)
+        reader = PageReader(read, listing.pages, limits.page_bytes, plugin, self.connection.credentials)
         strip = partial(without_key, self.connector.auth)
         paginator = paginator_of(listing, self.plugins.next_page, strip)
         page = resume if isinstance(resume, PagePosition) else None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from oncehub.config.access import Limits
+from oncehub.config.connection import Connection
 from oncehub.config.reading import Json, NextUrlPages
 from oncehub.config.syntax.paths import path_through
 from oncehub.connect.formats import Content, PageReader, record_slices
@@ -92,6 +93,23 @@ def test_a_related_object_that_the_page_lacks_ends_the_read() -> None:
         page(body, records="data", include=include)
     joined = page(body.replace(b'{"home": 2}', b'{"home": 1}'), records="data", include=include)
     assert joined.records[0]["home"] == {"id": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Invalid client secret 'hunterSecret'", "Invalid client secret …"),
+        ("no login hub, github knows HunterSecret+x", "no login …, github knows …+x"),
+        ("got k%20%C3%A9", "got …"),
+        ("Invalid token eyJhbGciOiJIUzIxx.abcDEF", "Invalid token …"),
+        ("wsse:UnsupportedSecurityToken of 'Nguyen'", "wsse:UnsupportedSecurityToken of …"),
+        ("no field 'ho_ten', `dan.hoTen` or 'hoTen'", "no field 'ho_ten', `dan.hoTen` or 'hoTen'"),
+    ],
+)
+def test_what_a_source_reports_is_told_without_credentials_and_tokens(said: str, told: str) -> None:
+    known = Connection("x", login="hub", password="hunterSecret").credentials
+    spaced = Connection("x", password="k é").credentials
+    assert reported({"message": said}, known + spaced) == told
 
 
 def test_what_a_source_reports_is_told_without_values() -> None:
