@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import zipfile
 from collections import deque
 from collections.abc import Sequence
@@ -318,6 +319,9 @@ def test_a_cut_workbook_is_tried_again_and_another_file_is_told() -> None:
         records(zipped(a_csv=b"a\n1\n"), xlsx_read())
 
 
+NESTED = pa.struct({"a'b": pa.struct({"ds": pa.map_(pa.string(), pa.list_(pa.string()))})})
+
+
 def parquet(**columns: Any) -> bytes:
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file)
@@ -360,6 +364,38 @@ def test_a_value_that_takes_gigabytes_unpacked_is_refused_with_its_bound() -> No
         ContractBroken, match=r"takes more memory than four times limits.page_bytes \(20000000\)"
     ):
         records(file.getvalue(), parquet_read())
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_text_that_stands_in_every_row_is_refused_before_it_is_unpacked(nested: bool) -> None:
+    text = pa.array(["x" * 700_000]).take(pa.array([0] * 1000))
+    column = pa.array([{"a'b": {"ds": [("k", ["x" * 700_000])]}}] * 400, NESTED) if nested else text
+    file = io.BytesIO()
+    pq.write_table(pa.table({'t"en': column}), file, compression="zstd")
+    assert len(file.getvalue()) < 50_000
+    limits = Limits(page_bytes=20_000_000, file_bytes=10**9)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ContractBroken, match=r"file 1: unpacking it takes more memory than four times"):
+        records(file.getvalue(), parquet_read(), limits)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 250_000
+
+
+def test_memory_that_ends_while_rows_are_fetched_is_told_with_file_and_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ended(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("oncehub.connect.formats.parquet.plain", ended)
+    with pytest.raises(ContractBroken, match=r"file 1: unpacking it takes more memory .* \(20000000\)"):
+        records(parquet(a=["x"]), parquet_read())
+
+
+def test_nested_parquet_and_none_of_it_is_read() -> None:
+    value = {"a'b": {"ds": [("k", ["x", None])]}}
+    [record] = records(parquet(b=pa.array([value], NESTED)), parquet_read())
+    assert record == {"b": {"a'b": {"ds": {"k": ["x", None]}}}}
+    assert records(parquet(b=pa.array([], NESTED)), parquet_read()) == []
 
 
 def test_rows_without_end_are_refused_with_their_bound() -> None:
