@@ -102,13 +102,21 @@ def records_at(body: Any, path: str) -> Any:
 
 
 def is_marked(record: Any, path: str, equals: str | bool | int | None) -> bool:
-    """Tell whether a record has a value at a path: this one, or any where `equals` is None."""
+    """Tell whether a record has a value at a path: this one, or any where `equals` is None.
+
+    Of several values that a JSONPath finds, one that fits is enough.
+    """
     return marks([record], path, equals)[0]
 
 
 def marks(records: Iterable[Any], path: str, equals: str | bool | int | None) -> list[bool]:
     """Return `is_marked` of each record."""
-    values = map(getter(path), records)
+    if leads_to_one(path):
+        return _fit(map(getter(path), records), equals)
+    return [any(_fit(all_at(record, path), equals)) for record in records]
+
+
+def _fit(values: Iterable[Any], equals: str | bool | int | None) -> list[bool]:
     if equals is None:
         return [value is not None for value in values]
     flag = isinstance(equals, bool)

@@ -12,7 +12,7 @@ from oncehub.config.connection import Connection
 from oncehub.config.reading import Json, NextUrlPages
 from oncehub.config.syntax.paths import path_through
 from oncehub.connect.formats import Content, PageReader, record_slices
-from oncehub.connect.formats.paths import all_at, as_one, at
+from oncehub.connect.formats.paths import all_at, as_one, at, marks
 from oncehub.connect.formats.reported import reported
 from oncehub.connect.http.responses import Response
 from oncehub.errors import ContractBroken, RequestRefused
@@ -122,3 +122,15 @@ def test_what_a_source_reports_is_told_without_values() -> None:
     with pytest.raises(RequestRefused, match="the source reports: away"):
         page(b'{"data": [], "errors": [{"message": "away"}]}', records="data", errors="errors")
     assert page(b'{"data": [], "errors": []}', records="data", errors="errors").records == []
+
+
+def test_a_record_is_marked_where_any_value_at_its_path_is() -> None:
+    records = [
+        {"t": [{"c": "X"}, {"c": "DEL"}]},
+        {"t": [{"c": "X"}]},
+        {"t": []},
+        {"t": [{"c": None}, {"c": 1}]},
+    ]
+    assert marks(records, "$.t[*].c", "DEL") == [True, False, False, False]
+    assert marks(records, "$..c", None) == [True, True, False, True]
+    assert marks(records, "$.t[*].c", equals=True) == [False] * 4
