@@ -15,7 +15,10 @@ from oncehub.store.migrate import opened
 from oncehub.watch.alarms import Lookout
 
 _COLUMNS = ("stream", "state", "started_at", "read", "declared", "quarantined", "cursor")
-_AUDITED = ("stream", "audited_at", "listed", "landed", "missing", "outdated", "superfluous")
+_AUDITED = (
+    *("stream", "audited_at", "declared", "listed", "landed", "rejected"),
+    *("missing", "outdated", "superfluous"),
+)
 
 _LAST_AUDITS = """
 select distinct on (source, stream)

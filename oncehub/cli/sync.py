@@ -39,7 +39,10 @@ from oncehub.intake.sync import sync as sync_source
 from oncehub.logs import FORM
 from oncehub.settings import Settings, load_settings
 
-_AUDITED = ("stream", "declared", "listed", "landed", "rejected", "missing", "outdated", "superfluous")
+_AUDITED = (
+    *("stream", "declared", "listed", "landed", "rejected", "missing", "outdated", "superfluous"),
+    *("keyless", "unlisted"),
+)
 _COLUMNS = ("stream", "mode", "read", "accepted", "unchanged", "quarantined", "deleted")
 
 

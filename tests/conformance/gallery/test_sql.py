@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -270,3 +271,38 @@ def test_an_audit_finds_what_no_change_told_and_the_status_shows_it(
     assert "the audit found 1 missing, 0 outdated and 1 superfluous records" in shown.output
     assert late not in shown.output
     assert shown.exit_code == 1
+
+
+sqlite = pytest.mark.parametrize("tables", ["sqlite"], indirect=True)
+
+
+@sqlite
+@pytest.mark.parametrize("declares", [True, False])
+def test_an_audit_is_not_complete_where_a_repeated_row_stands_for_a_skipped_one(
+    tables: Standard, declares: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Source.pages
+
+    def unordered(self: Source, *given: Any) -> Iterator[Any]:
+        first: Any = None
+        for page in pages(self, *given):
+            first = first or page.records[0]
+            # Without a declared number, a record that is listed twice by design looks the same.
+            rows = [first, *page.records[1:]] if page.number == 2 else page.records
+            yield replace(page, records=rows, total=page.total if declares else None)
+
+    monkeypatch.setattr(Source, "pages", unordered)
+    tables.sync()
+    [report] = audit_source(tables.hub.settings, tables.connector, tables.connection, clock=lambda: NOW)
+    assert (report.listed, report.landed) == (COUNT - 1, COUNT - 1)
+    assert (report.unlisted, report.missing) == ((1, 1) if declares else (0, 0))
+    assert report.complete is not declares
+
+
+@sqlite
+def test_an_audit_counts_rows_without_a_key(tables: Standard) -> None:
+    tables.extra.execute("update nguoi set so_dinh_danh = null where so_dinh_danh like '%00003'")
+    tables.sync()
+    [report] = audit_source(tables.hub.settings, tables.connector, tables.connection, clock=lambda: NOW)
+    assert (report.declared, report.landed, report.rejected) == (COUNT, COUNT - 1, 1)
+    assert (report.keyless, report.unlisted, report.missing, report.complete) == (1, 0, 1, False)
