@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from oncehub.config.reading import Parquet
@@ -76,7 +76,7 @@ def _weighed(database: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
     """
     columns = database.execute("select * from read_parquet(?) limit 0", [name]).description
     names = [f"column_{number}" for number in range(len(columns))]
-    weights = " + ".join(_weight(own, column[1]) for own, column in zip(names, columns, strict=True))
+    weights = _sum(_weight(own, column[1]) for own, column in zip(names, columns, strict=True))
     heaviest = database.execute(
         f"with weighed as (select {weights} as bytes, row_number() over () // {_VECTOR_ROWS} as vector"
         f" from read_parquet(?) as file({', '.join(names)})),"
@@ -97,17 +97,20 @@ def _weight(value: str, kind: Any, depth: int = 0) -> str:
             return f"coalesce(octet_length({value}), 0)"
         case "struct":
             places = enumerate(kind.children, start=1)
-            return " + ".join(
+            return _sum(
                 _weight(f"struct_extract_at({value}, {place})", part, depth) for place, (_, part) in places
             )
         case "list":
             return _weight_of_list(value, kind.children[0][1], depth)
         case "map":
-            return " + ".join(
-                _weight_of_list(f"map_{name}s({value})", part, depth) for name, part in kind.children
-            )
+            return _sum(_weight_of_list(f"map_{name}s({value})", part, depth) for name, part in kind.children)
         case _:
             return "8"
+
+
+def _sum(weights: Iterable[str]) -> str:
+    # Not by `+`: DuckDB nests its expressions 1,000 deep at most.
+    return f"list_sum([{', '.join(weights)}])"
 
 
 def _weight_of_list(value: str, kind: Any, depth: int) -> str:
