@@ -29,7 +29,7 @@ class Content:
         total: count declared for the whole selection, where the connector says where it stands.
         more: whether the page declares that another one follows, likewise.
         size: bytes of the response, unpacked; its many small values count for what they take in memory.
-        selected_of: of how many items on the page the records were selected; None where they are all.
+        selected_of: the items on the page that the records were selected from; None where they are all.
     """
 
     what: str
@@ -39,12 +39,17 @@ class Content:
     total: int | None = None
     more: bool | None = None
     size: int = 0
-    selected_of: int | None = None
+    selected_of: list[Any] | None = field(default=None, repr=False)
+
+    @property
+    def items(self) -> list[Any]:
+        """All that the page lists, by which pages are counted and told apart."""
+        return self.records if self.selected_of is None else self.selected_of
 
     @property
     def listed(self) -> int:
-        """How many items the page lists, by which pages are counted."""
-        return len(self.records) if self.selected_of is None else self.selected_of
+        """How many items the page lists."""
+        return len(self.items)
 
     def value(self, place: Place) -> Any:
         """Return what stands at a path of the body or in a header, None where there is nothing.

@@ -159,15 +159,15 @@ class PageReader:
         return any(place is not None and content.count(place) == 0 for place in places)
 
 
-def _listed_beside(body: Any, path: str | None) -> int | None:
-    """Return how many items the one list has that a JSONPath selects from."""
+def _listed_beside(body: Any, path: str | None) -> list[Any] | None:
+    """Return the one list that a JSONPath selects from."""
     if path is None or not is_json_path(path) or leads_to_one(path):
         return None
     within, items, _ = listed_by(path)
     listed = at(body, within)
     if not isinstance(listed, list) or len(query_of(items).segments) != len(query_of(within).segments) + 1:
         return None
-    return len(listed)
+    return listed
 
 
 def _including(name: str, include: Include, records: list[Any], content: Content) -> list[Any]:

@@ -131,6 +131,6 @@ class OffsetPaginator(Paginator):
 
 
 def _digest(page: Content) -> str:
-    """Identify a page by its first and last record; a digest, for records hold personal data."""
-    ends: list[Any] = [page.records[0], page.records[-1]] if page.records else []
+    """Identify a page by the first and last item it lists; a digest, for they hold personal data."""
+    ends: list[Any] = [page.items[0], page.items[-1]] if page.items else []
     return hashlib.blake2b(repr((page.listed, ends)).encode(), digest_size=16).hexdigest()

@@ -442,3 +442,13 @@ def test_a_next_page_is_asked_of_a_host_that_is_an_address_of_ipv6() -> None:
     paginator = LinkPaginator(listing, None, strip=str)
     asked = paginator.request(PagePosition("selection", read=1, token="/items?from=2"))
     assert asked.url == f"{host}/items?from=2"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith(("number", "offset"))])
+def test_pages_of_which_no_record_is_selected_are_told_apart(
+    kind: str, serve: Serve, connector_of: Make, open_served: Open
+) -> None:
+    served = serve(Catalogue(14))
+    read = {"format": "json", "path": "/items", "records": "$.items[?@.id>=11]"}
+    connector = connector_of({"read": read, "pages": KINDS[kind]})
+    assert ids(pages_of(open_served(connector, served.host))) == [11, 12, 13]
