@@ -146,7 +146,7 @@ def cell(value: Any) -> Any:
     return plain(value)
 
 
-def plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
+def plain(value: Any) -> Any:  # noqa: C901, PLR0911 - one line a type
     """Return a value of Python as JSON has it: times as ISO 8601, decimals as text."""
     match value:
         case None | bool() | str():
@@ -159,7 +159,13 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
             return value.astimezone(UTC).isoformat()
         case date() | time():
             return value.isoformat()
-        case Decimal() | UUID() | timedelta():
+        case Decimal():
+            return (
+                format(value, "f") if value.is_finite() else Unreadable("is no finite number", f'"{value}"')
+            )
+        case timedelta():
+            return _span(value)
+        case UUID():
             return str(value)
         case dict():
             return {str(name): plain(part) for name, part in value.items()}
@@ -169,6 +175,18 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
             return Unreadable("holds bytes", "null")
         case _:
             return Unreadable(f"is of the type {type(value).__name__}, which no record holds", "null")
+
+
+def _span(value: timedelta) -> str:
+    """Return what MySQL holds as a time of day as such, and other spans as ISO 8601 has them: -P1DT2H3M4S."""
+    whole = abs(value)
+    minutes, seconds = divmod(whole.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if value == whole and not whole.days:
+        return time(hours, minutes, seconds, whole.microseconds).isoformat()
+    fraction = f".{whole.microseconds:06}" if whole.microseconds else ""
+    sign = "" if value == whole else "-"
+    return f"{sign}P{whole.days}DT{hours}H{minutes}M{seconds}{fraction}S"
 
 
 def weight(row: Sequence[Any]) -> int:

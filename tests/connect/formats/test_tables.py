@@ -7,7 +7,7 @@ import resource
 import zipfile
 from collections import deque
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from oncehub.config.access import Limits
 from oncehub.config.reading import Parquet, Read, Xlsx
 from oncehub.connect.formats import Unreadable, record_slices, xlsx
+from oncehub.connect.formats.table import plain
 from oncehub.connect.http.failures import TryAgain
 from oncehub.errors import ContractBroken
 from stubs.servers.protocol.windows1258 import encode_windows_1258
@@ -364,6 +365,24 @@ def test_a_value_that_takes_gigabytes_unpacked_is_refused_with_its_bound() -> No
         ContractBroken, match=r"takes more memory than four times limits.page_bytes \(20000000\)"
     ):
         records(file.getvalue(), parquet_read())
+
+
+SPANS = {
+    timedelta(hours=8, minutes=30): "08:30:00",
+    timedelta(0, 1, 500_000): "00:00:01.500000",
+    timedelta(days=1, hours=2): "P1DT2H0M0S",
+    -timedelta(seconds=1): "-P0DT0H0M1S",
+}
+
+
+def test_decimals_are_written_out_and_spans_are_times_of_a_day_or_durations() -> None:
+    tiny = [Decimal(0).scaleb(-10), Decimal("0.00000012"), Decimal("1E+3"), Decimal("-0.5")]
+    assert [plain(each) for each in tiny] == ["0.0000000000", "0.00000012", "1000", "-0.5"]
+    for each in ("NaN", "-Infinity"):
+        assert plain(Decimal(each)) == Unreadable("is no finite number", f'"{each}"')
+    body = parquet(so=pa.array([tiny[0]], pa.decimal128(38, 10)))
+    assert records(body, parquet_read()) == [{"so": "0.0000000000"}]
+    assert {each: plain(each) for each in SPANS} == SPANS
 
 
 @pytest.mark.parametrize("nested", [False, True])
