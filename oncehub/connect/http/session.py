@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import ssl
@@ -16,7 +15,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from oncehub.config.access import MutualTls
-from oncehub.config.connection import Connection
+from oncehub.config.connection import Connection, on_this_machine
 from oncehub.config.connector import Connector
 from oncehub.connect.http.deadline_adapter import DeadlineAdapter
 from oncehub.errors import ConfigError
@@ -77,19 +76,12 @@ def _checked_scheme(connector: Connector, host: str) -> str:
             f"connection of {connector.source}: host must be a base address such as https://api.example;"
             " the folder of its other streams, if any, is given as `folder` in extra"
         )
-    if parts.scheme == "http" and not _on_this_machine(parts.hostname or ""):
+    if parts.scheme == "http" and not on_this_machine(parts.hostname or ""):
         raise ConfigError(
             f"connection of {connector.source}: http:// would show credentials and records on the network; "
             "give an https:// host"
         )
     return parts.scheme
-
-
-def _on_this_machine(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def _file(connector: Connector, extra: Mapping[str, Any], name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from oncehub.config.access import Limits
-from oncehub.config.connection import Connection
+from oncehub.config.connection import Connection, on_this_machine
 from oncehub.errors import AuthenticationError, ConfigError, ContractBroken, SourceUnavailable
 from oncehub.extras import needs_extra
 
@@ -25,8 +26,11 @@ _READ_ONLY = {
     "sqlite": "pragma query_only = on",
 }
 _SEES_ONE_STATE = {"postgresql", "mysql", "mariadb"}
-_TIMES_OUT = {"postgresql", "mysql", "mariadb"}
 _REFUSED = ("authentication failed", "access denied", "no password", 'role "', "login failed", "ora-01017")
+
+_UNPROVEN = ("certificate", "support ssl")
+_OF_MYSQL = {"mysql", "mariadb"}
+_VERIFYING = {"ssl", "ssl_ca", "ssl_capath", "ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"}
 
 
 class Database:
@@ -61,8 +65,10 @@ class Database:
             # Else a file that is not there is made, empty.
             url = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
         arguments: dict[str, Any] = dict(connection.extra.get("connect", {}))
-        if kind in _TIMES_OUT:
-            arguments.setdefault("connect_timeout", int(limits.timeout.total_seconds()))
+        defaults = _bounds(kind, max(1, int(limits.timeout.total_seconds())))
+        if not _is_local(url, arguments):
+            defaults |= self._proven(kind, set(url.query), set(arguments))
+        arguments = {name: value for name, value in defaults.items() if name not in url.query} | arguments
         isolation = {"isolation_level": "REPEATABLE READ"} if kind in _SEES_ONE_STATE else {}
         try:
             self._engine = sa.create_engine(
@@ -74,12 +80,30 @@ class Database:
             ) from None
         self._first = _READ_ONLY.get(kind)
 
+    def _proven(self, kind: str, query: set[str], arguments: set[str]) -> dict[str, Any]:
+        """Return what makes the driver refuse a server that does not prove itself, unless that is given."""
+        given = query | arguments
+        if kind == "postgresql":
+            return {"sslmode": "verify-full"}
+        if kind not in _OF_MYSQL:
+            return {}
+        if "ssl_ca" in arguments and not given & {"ssl_verify_cert", "ssl_check_hostname"}:
+            # Pymysql checks the server's name unasked only where the authority stands in the address.
+            return {"ssl_verify_identity": True}
+        if given & _VERIFYING:
+            return {}
+        if given & {"ssl_cert", "ssl_key"}:
+            raise ConfigError(
+                f"connection of {self._source}: a client certificate needs ssl_ca, the database's authority"
+            )
+        return {"ssl": ssl.create_default_context()}
+
     @contextmanager
     def reading(self, what: str) -> Iterator[sa.Connection]:
         """Open a connection that reads one state of the database, and changes nothing.
 
         Raises:
-            AuthenticationError: when the database refuses the login.
+            AuthenticationError: when the database refuses the login, or does not prove itself by TLS.
             SourceUnavailable: when it does not answer, or breaks off.
             ContractBroken: when it refuses a statement.
         """
@@ -98,6 +122,11 @@ class Database:
             told = str(error.orig if isinstance(error, sa.exc.DBAPIError) else "").lower()
             if any(sign in told for sign in _REFUSED):
                 raise AuthenticationError(f"{what}: the database refuses the login") from None
+            if any(sign in told for sign in _UNPROVEN):
+                raise AuthenticationError(
+                    f"{what}: the database does not prove itself by TLS; name its authority (sslrootcert of"
+                    " PostgreSQL, ssl_ca of MySQL) in `connect` of the connection's extra"
+                ) from None
             raise SourceUnavailable(f"{what}: the database does not answer ({_named(error)})") from None
         except sa.exc.SQLAlchemyError as error:
             raise ContractBroken(f"{what}: the database refuses the read ({_named(error)})") from None
@@ -105,6 +134,32 @@ class Database:
     def close(self) -> None:
         """Close what is open."""
         self._engine.dispose()
+
+
+def _bounds(kind: str, seconds: int) -> dict[str, Any]:
+    """Return arguments of the driver by which a peer that has gone is noticed."""
+    if kind == "postgresql":
+        return {
+            "connect_timeout": seconds,
+            "keepalives_idle": seconds,
+            "keepalives_interval": max(1, seconds // 3),
+            "keepalives_count": 3,
+            "tcp_user_timeout": seconds * 1000,
+        }
+    if kind in _OF_MYSQL:
+        return dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), seconds)
+    return {}
+
+
+def _is_local(url: sa.URL, arguments: dict[str, Any]) -> bool:
+    """Whether every host that is named is this machine; a path is one of its sockets."""
+    named = [url.host, *(each.get(name) for each in (url.query, arguments) for name in ("host", "hostaddr"))]
+    hosts: list[str] = []
+    for each in named:
+        for text in (each,) if isinstance(each, str) else each or ():
+            # Libpq takes several, and SQLAlchemy writes each with its port.
+            hosts += (host for host in text.split(",") if host and not host.startswith("/"))
+    return all(on_this_machine(host) for host in hosts)
 
 
 def _named(error: Exception) -> str:
