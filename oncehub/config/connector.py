@@ -267,8 +267,7 @@ class Stream(_Records):
     @model_validator(mode="after")
     def _consistent(self) -> Stream:
         for place in self._places():
-            if (place.read.in_files or place.read.in_table) and not isinstance(place.pages, SinglePage):
-                raise ValueError("files and tables have no pages; write pages: {kind: none}")
+            _check_pages(place.read, place.pages)
         if self.read.in_table and isinstance(self.changes, TokenChanges):
             raise ValueError("a table names no token of its changes; write changes by time or kind: sequence")
         if isinstance(self.deletes, AbsenceDeletes) and self.changes and not self.snapshot:
@@ -317,6 +316,23 @@ class Stream(_Records):
             raise ValueError("a stream of children takes no snapshot, files, table or stream of tombstones")
         if self.parent and self.changes and self.parent.of == "changed":
             raise ValueError("children of changed parents are read whole; remove changes, or write of: all")
+
+
+def _check_pages(read: Read, pages: Pages) -> None:
+    """Refuse what is said of the pages of files and tables, which nothing would heed."""
+    if not (read.in_files or read.in_table):
+        return
+    if not isinstance(pages, SinglePage):
+        raise ValueError("files and tables have no pages; write pages: {kind: none}")
+    if told := next((name for name in ("total", "count", "more") if getattr(pages, name) is not None), None):
+        raise ValueError(
+            f"pages.{told}: files and tables declare nothing about themselves; remove it"
+            + (", and name the rows of each file in listing.rows" if read.listing else "")
+        )
+    if pages.size and read.in_files:
+        raise ValueError("pages.size: files are read whole; remove it")
+    if pages.size and pages.size.parameter:
+        raise ValueError("pages.size.parameter: a table is asked by no request; write pages.size.value alone")
 
 
 Plugin = Literal["paginator", "signer", "reader"]

@@ -145,7 +145,8 @@ class Include(Section):
 class Json(_Location):
     """JSON; `records` is the path to the list of records, left out where the body is that list.
 
-    `include` adds to each record, under a name of its own, what the page lists beside its records.
+    `include` adds to each record, under a name of its own, what the page lists beside its records; files and
+    zips have none.
 
     A list that is null or not there counts as empty only where the page declares a total or count of 0. A
     number that 64 bits do not hold to its last digit is read as its text.
@@ -154,6 +155,15 @@ class Json(_Location):
     format: Literal["json"]
     records: RecordPath | None = None
     include: dict[str, Include] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _included_from_pages(self) -> Json:
+        if self.include and (self.in_files or self.compression == "zip"):
+            raise ValueError(
+                "include joins what a page lists, not what a file holds; remove it, and read the other"
+                " objects as a stream of their own"
+            )
+        return self
 
 
 class JsonLines(_Location):
@@ -301,10 +311,11 @@ class PageSize(Section):
 
 
 class _Declared(Section):
-    """What a page declares; a source that holds less is an error.
+    """What a page declares; a source that holds less is an error. Files and tables declare nothing.
 
     Attributes:
-        size: how many records to ask for; left out where the source decides.
+        size: how many records to ask for; left out where the source decides. Of a table, `value` alone: how
+            many rows a page has at most.
         total: count of all records of the selection.
         count: count of this page's records.
         more: true where another page follows.

@@ -109,6 +109,42 @@ def test_a_file_stream_cannot_have_pages_nor_an_absence_stream_changes(tmp_path:
     assert "needs a full snapshot" in faults(written(tmp_path, text))[0]
 
 
+FILES = "{format: json, folder: {files: '*.json'}}"
+LISTED = "{format: jsonl, path: '/f/{name}', listing: {path: /f, files: files}}"
+TABLE = "{format: sql, table: a.b}"
+INCLUDE = "include: {home: {among: included, by: {id: home.id}}}"
+
+
+@pytest.mark.parametrize(
+    ("read", "pages", "advice"),
+    [
+        (FILES, "{kind: none, total: total}", "pages.total: files and tables declare nothing"),
+        (LISTED, "{kind: none, count: n}", "name the rows of each file in listing.rows"),
+        (TABLE, "{kind: none, more: more}", "pages.more: files and tables declare nothing"),
+        (
+            FILES,
+            "{kind: none, size: {parameter: n, value: 9}}",
+            "pages.size: files are read whole; remove it",
+        ),
+        (TABLE, "{kind: none, size: {parameter: n, value: 9}}", "write pages.size.value alone"),
+        (TABLE, "{kind: none, size: {value: 9}}", None),
+        (f"{FILES[:-1]}, {INCLUDE}}}", "{kind: none}", "include joins what a page lists, not what a file"),
+        (f"{{format: json, path: /a, compression: zip, {INCLUDE}}}", "{kind: none}", "include joins"),
+        (f"{{format: json, path: /a, {INCLUDE}}}", "{kind: none, total: total}", None),
+    ],
+)
+def test_what_files_and_tables_would_not_heed_is_refused(
+    tmp_path: Path, read: str, pages: str, advice: str | None
+) -> None:
+    text = CONNECTOR.replace("{format: json, path: /v2/taxpayers, records: data.items}", read)
+    text = text.replace("{kind: number, parameter: trang, size: {parameter: soDong, value: 1000}}", pages)
+    path = written(tmp_path, text)
+    if advice is None:
+        assert Connector.load(path).streams
+    else:
+        assert any(advice in line for line in faults(path)), faults(path)
+
+
 def test_an_entity_mapping_keeps_attributes_beside_its_reserved_keys(tmp_path: Path) -> None:
     path = tmp_path / "declarants.yaml"
     path.write_text(
