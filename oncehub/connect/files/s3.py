@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
@@ -10,7 +11,11 @@ from urllib.parse import unquote, urlsplit
 from oncehub.config.access import Limits
 from oncehub.config.connection import Connection
 from oncehub.connect.files.stores import Version
-from oncehub.errors import ConfigError
+from oncehub.errors import AuthenticationError, ConfigError
+
+_REFUSED = re.compile(
+    r"AWS Error (ACCESS_DENIED|INVALID_ACCESS_KEY_ID|INVALID_CLIENT_TOKEN_ID|SIGNATURE_DOES_NOT_MATCH)\b"
+)
 
 
 class S3Folder:
@@ -25,7 +30,7 @@ class S3Folder:
         # It takes a second to load.
         from pyarrow import fs  # noqa: PLC0415
 
-        where = f"connection of {source}"
+        self._where = where = f"connection of {source}"
         parts = urlsplit(connection.host)
         if not parts.netloc or parts.username:
             raise ConfigError(f"{where}: write s3://bucket/folder as host, the access key as login")
@@ -51,15 +56,18 @@ class S3Folder:
 
     def names(self) -> list[str]:
         """Return the names of the objects."""
-        return [each.base_name for each in self._fs.get_file_info(self._selector) if each.type == self._file]
+        with self._speaking():
+            found = self._fs.get_file_info(self._selector)
+        return [each.base_name for each in found if each.type == self._file]
 
     def version(self, name: str, what: str) -> Version:  # noqa: ARG002 - a store's
         """Return the state of an object, by its ETag."""
         path = f"{self._folder}/{name}"
-        info = self._fs.get_file_info(path)
+        with self._speaking():
+            info = self._fs.get_file_info(path)
         if info.type != self._file:
             raise FileNotFoundError(2, "No such file")
-        with self._fs.open_input_stream(path, compression=None) as stream:
+        with self._speaking(), self._fs.open_input_stream(path, compression=None) as stream:
             told = {_text(key).lower(): _text(value) for key, value in (stream.metadata() or {}).items()}
         modified = info.mtime_ns or 0
         return Version(f"{told.get('etag')}-{info.size}-{modified}", modified / 1e9)
@@ -67,8 +75,22 @@ class S3Folder:
     @contextmanager
     def opened(self, name: str, what: str) -> Iterator[BinaryIO]:  # noqa: ARG002 - a store's
         """Open an object."""
-        with self._fs.open_input_stream(f"{self._folder}/{name}", compression=None) as stream:
+        path = f"{self._folder}/{name}"
+        with self._speaking(), self._fs.open_input_stream(path, compression=None) as stream:
             yield cast(BinaryIO, stream)
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Tell a key that is refused from a server that fails; both are an `OSError` without a number."""
+        try:
+            yield
+        except OSError as error:
+            if (refused := _REFUSED.search(str(error))) is None:
+                raise
+            raise AuthenticationError(
+                f"{self._where}: the server of the bucket refuses the access key ({refused[1]}); check login,"
+                " password and region, and that the key may list the bucket and read its objects"
+            ) from None
 
     def close(self) -> None:
         """Connections end by themselves."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
@@ -365,6 +366,17 @@ def test_a_bucket_takes_credentials_and_an_encrypted_endpoint(
     ):
         with pytest.raises(ConfigError, match=told):
             store_of(connector_of(), s3.connection(**changes))
+
+
+def test_a_bucket_that_refuses_the_key_says_so(s3: S3, read: Callable[..., Any]) -> None:
+    s3.put("a.csv", b"a\n1\n")
+    unchecked = f"{s3.connection().extra['endpoint']}/moto-api/reset-auth"
+    requests.post(unchecked, data=b"0", timeout=30)
+    try:
+        with pytest.raises(AuthenticationError, match=r"refuses the access key \(INVALID_ACCESS_KEY_ID\)"):
+            read(s3)
+    finally:
+        requests.post(unchecked, data=b"inf", timeout=30)
 
 
 def test_a_large_file_is_copied_in_pieces_and_has_a_bound(
