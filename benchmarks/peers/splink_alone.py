@@ -29,7 +29,7 @@ create table splink_link (
 _FORMER: Final = "coalesce(r.permanent_address ->> 'edition', '2025-07-01') < '2025-07-01'"
 
 _STATED: Final = f"""
-lower(r.full_name) as full_name, r.name_key as full_name_key,
+lower(r.full_name) as full_name, text.fold_name(r.full_name) as full_name_key,
 (
     select string_agg(part, ' ' order by part collate "C") from unnest(string_to_array(f.folded, ' ')) part
 ) as full_name_parts,

@@ -207,7 +207,7 @@ def _of(version: Version) -> dict[str, Any]:
 
 
 def _snapshot(person: dict[str, Any]) -> dict[str, Any]:
-    kept = {"person_key", "name_key", "provenance", "believed_from"}
+    kept = {"person_key", "provenance", "believed_from"}
     provenance = person["provenance"]
     return {
         name: (_stripped(value), tuple(provenance.get(name, provenance["*"])[part] for part in _RECORD))
