@@ -50,7 +50,11 @@ _IDLE_SECONDS: Final = 30.0
 # Longer than the server lets a statement run: the server is then no longer reached.
 _ANSWER_SECONDS: Final = 20.0
 
-_LOST: Final = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+# An InternalClientError is what asyncpg cannot read, as of a server that ended in the middle of an answer.
+_LOST: Final = (
+    *(OSError, EOFError, TimeoutError),
+    *(asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError),
+)
 
 
 @dataclass(eq=False)

@@ -21,8 +21,8 @@ _FULL = {
     "run this again",
 }
 
-# The server ended a session that paused in a transaction.
-_PAUSED_TOO_LONG = "25P03"
+# The server ended a session that paused in a transaction, or whose transaction lasted for too long.
+_PAUSED_TOO_LONG = ("25P03", "25P04")
 
 _REASONS = {
     "Too many open files": "this process may not open more files; raise `ulimit -n`",
@@ -76,7 +76,7 @@ def may_pass(error: psycopg2.Error) -> bool:
     At times psycopg2 raises a plain DatabaseError without a code when a killed server closes the connection;
     what a server refuses has a code.
     """
-    if (type(error) is psycopg2.DatabaseError and error.pgcode is None) or error.pgcode == _PAUSED_TOO_LONG:
+    if (type(error) is psycopg2.DatabaseError and error.pgcode is None) or error.pgcode in _PAUSED_TOO_LONG:
         return True
     passing = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
     return passing and not _beyond_limits(error)
@@ -110,7 +110,7 @@ def is_shape(code: str) -> bool:
 
 def passes(code: str) -> bool:
     """Return whether a statement that the server refused with a code may succeed later."""
-    return code[:2] in _PASSING
+    return code[:2] in _PASSING or code in _PAUSED_TOO_LONG
 
 
 def _named(error: psycopg2.Error) -> str:
