@@ -138,6 +138,8 @@ def instead_of(schema: str, table: str, column: str) -> Instead | None:
     return COLUMNS.get(f"{schema}.{table}.{column}") or COLUMNS.get(f"{schema}.*.{column}")
 
 
+_RUNS_PURGED: Final = "exists (select from audit.purge where kind = 'finished_runs')"
+
 TABLES: Final[dict[str, Instead]] = {
     "intake.run": Instead(
         """
@@ -153,7 +155,9 @@ TABLES: Final[dict[str, Instead]] = {
         "select 1 as proven where false", "requests of the last minutes, until they are old"
     ),
     "truth.run": Instead("select count(*) > 0 as closed from truth.run where closed_at is not null", _RUN),
-    "truth.run_landing": Instead("select count(*) > 0 as taken_in from truth.run_landing", _RUN),
+    "truth.run_landing": Instead(
+        f"select count(*) > 0 or {_RUNS_PURGED} as taken_in from truth.run_landing", _RUN
+    ),
     "truth.run_transaction": Instead("select count(*) > 0 as noted from truth.run_transaction", _RUN),
     "share.release": Instead(
         "select feed, max(last_sequence) as last, sum(last_sequence - first_sequence + 1) as lines "
@@ -161,12 +165,14 @@ TABLES: Final[dict[str, Instead]] = {
         "an interrupted publication is another release: compared is that all lines were released once",
     ),
     "truth.run_balance": Instead(
-        """
-        select subject, source, kind, sum(added) as added, sum(removed) as removed, sum(changed) as changed,
-            (array_agg(closing order by run_id desc))[1] as closing, sum(unexplained) as unexplained
+        f"""
+        select subject, source, kind, (array_agg(closing order by run_id desc))[1] as closing,
+            sum(unexplained) as unexplained,
+            case when not {_RUNS_PURGED} then array[sum(added), sum(removed), sum(changed)] end as changes
         from truth.run_balance group by subject, source, kind
         """,
-        "the changes of an interrupted run are closed by the next: compared is the sum of all runs",
+        "the changes of an interrupted run are closed by the next: compared is the sum of all runs, until a "
+        "purge leaves only the last, which has other changes where a command that was run again closed two",
     ),
     "audit.checkpoint": Instead(
         "select count(*) >= 0 as signed from audit.checkpoint",
