@@ -21,7 +21,7 @@ _PROJECT: Final = "oncehub-benchmark-workers"
 _MOST_SECONDS: Final = 1800
 _FILES: Final = "docker-compose.yml:docker-compose.workers.yml:override.yml"
 
-# Reconcile begins when the first sources are in, and again when more are: how often is chance, so it is reported.
+# Reconcile begins when the first sources are in, and again when more are: how often is chance, and printed.
 _SECONDS: Final = """
 select round(extract(epoch from max(end_date) - min(start_date)), 1),
     round(extract(epoch from max(end_date) filter (where dag_id like 'sync%') - min(start_date)), 1),
