@@ -58,6 +58,17 @@ class Standard:
         now = NOW + timedelta(days=days)
         return self.hub.read(self.connector, self.stream, opener, now=now, listener=listener)
 
+    def tried(self, hubs: list[Hub]) -> dict[str, dict[str, str]]:
+        """Run the conformance suite, in which no case may fail; return what each said, by outcome."""
+        scratch, kept = hubs
+        trial = Trial(self.connector, (scratch, kept), pause=lambda seconds: None)
+        verdicts = trial.of_source(self.connection, Options(page_size=5, boundaries=2, kills=1))
+        assert [each for each in verdicts if each.outcome == "failed"] == []
+        said: dict[str, dict[str, str]] = {"passed": {}, "not shown": {}}
+        for each in verdicts:
+            said[each.outcome][each.case] = each.message
+        return said
+
     def facts(self) -> set[tuple[str, str]]:
         """Names and days of birth that the hub holds."""
         rows = self.hub._all(
@@ -162,14 +173,12 @@ def test_first_sync_changes_deletion_and_resumption_are_exact(standard: Standard
 def test_the_conformance_suite_finds_no_fault(
     standard: Standard, hubs_over: Callable[[Path], list[Hub]]
 ) -> None:
-    scratch, kept = hubs_over(standard.hub.settings.root)
-    trial = Trial(standard.connector, (scratch, kept), pause=lambda seconds: None)
-    verdicts = trial.of_source(standard.connection, Options(page_size=5, boundaries=2, kills=1))
-    assert [each for each in verdicts if each.outcome == "failed"] == []
     windows = set() if standard.connector.source == "odata_delta" else {"since", "until"}
-    assert {"reads", "agreement", "twice", "deletes", "resumes", "killed", "quiet"} | windows <= {
-        each.case for each in verdicts if each.outcome == "passed"
-    }
+    said = standard.tried(hubs_over(standard.hub.settings.root))
+    assert (
+        said["passed"].keys()
+        >= {"reads", "agreement", "twice", "deletes", "resumes", "killed", "quiet"} | windows
+    )
 
 
 @every("odata_delta")

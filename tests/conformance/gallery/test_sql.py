@@ -19,8 +19,6 @@ from typer.testing import CliRunner
 from oncehub.cli.app import app
 from oncehub.config.connection import Connection
 from oncehub.conformance.hub import Hub
-from oncehub.conformance.subject import Options
-from oncehub.conformance.trial import Trial
 from oncehub.connect.source import Source
 from oncehub.connect.sql import table
 from oncehub.connect.stream.window import Window
@@ -140,12 +138,16 @@ def test_first_sync_changes_deletion_and_resumption_are_exact(tables: Standard) 
 
 @both
 def test_the_suite_finds_no_fault(tables: Standard, hubs_over: Callable[[Path], list[Hub]]) -> None:
-    scratch, kept = hubs_over(tables.hub.settings.root)
-    trial = Trial(tables.connector, (scratch, kept), pause=lambda seconds: None)
-    verdicts = trial.of_source(tables.connection, Options(page_size=5, boundaries=2, kills=1))
-    assert [each for each in verdicts if each.outcome == "failed"] == []
-    assert {"reads", "agreement", "twice", "deletes", "resumes", "since", "killed", "quiet"} <= {
-        each.case for each in verdicts if each.outcome == "passed"
+    said = tables.tried(hubs_over(tables.hub.settings.root))
+    assert said["passed"].keys() >= {
+        "reads",
+        "agreement",
+        "twice",
+        "deletes",
+        "resumes",
+        "since",
+        "killed",
+        "quiet",
     }
 
 
