@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from oncehub.config.catalogue import load_connector
 from oncehub.config.connector import TombstoneStream
+from oncehub.config.reading import Form, Sql
 from oncehub.conformance.readers import LimitedReader
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
@@ -37,7 +38,7 @@ def totals(subject: Subject) -> str:
     first = subject.known()
     declared = [page.total for page in first.pages if page.total is not None]
     if not declared:
-        raise NotShown("the source declares no total; if it can, name its place in `pages.total`")
+        raise NotShown(_no_total(subject.spec.read))
     if subject.spec.snapshot or isinstance(subject.spec.deletes, TombstoneStream):
         raise NotShown("the declared totals belong to several listings")
     if len(set(declared)) > 1 and _says_the_same_again(subject, declared):
@@ -56,6 +57,14 @@ def totals(subject: Subject) -> str:
             "ask the agency for one by key or time",
         )
     return f"{declared[-1]} declared"
+
+
+def _no_total(read: Form | Sql) -> str:
+    if read.listing:
+        return "the files declare no total; if the listing has the rows of each, name them in `listing.rows`"
+    if read.in_files:
+        return "files of a folder declare no total"
+    return "the source declares no total; if it can, name its place in `pages.total`"
 
 
 def _says_the_same_again(subject: Subject, declared: list[int]) -> bool:

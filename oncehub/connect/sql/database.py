@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DRIVERS = {"postgresql": "postgresql+psycopg2", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 """The driver of each kind of database, where SQLAlchemy's own choice is not what an extra installs."""
 
-# What a session is told first. Beside it, the login should have the right to read only.
+# The first statement of a session. Beside it, the login should have the right to read only.
 _READ_ONLY = {
     "postgresql": "set default_transaction_read_only = on",
     "mysql": "set session transaction read only",
@@ -119,15 +119,18 @@ class Database:
         except sa.exc.NoSuchTableError:
             raise ContractBroken(f"{what}: the database shows no such table or view") from None
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.DisconnectionError) as error:
-            told = str(error.orig if isinstance(error, sa.exc.DBAPIError) else "").lower()
-            if any(sign in told for sign in _REFUSED):
+            said = str(error.orig if isinstance(error, sa.exc.DBAPIError) else "").lower()
+            if any(sign in said for sign in _REFUSED):
                 raise AuthenticationError(f"{what}: the database refuses the login") from None
-            if any(sign in told for sign in _UNPROVEN):
+            if any(sign in said for sign in _UNPROVEN):
                 raise AuthenticationError(
                     f"{what}: the database does not prove itself by TLS; name its authority (sslrootcert of"
                     " PostgreSQL, ssl_ca of MySQL) in `connect` of the connection's extra"
                 ) from None
-            raise SourceUnavailable(f"{what}: the database does not answer ({_named(error)})") from None
+            raise SourceUnavailable(
+                f"{what}: the database does not answer ({_named(error)}); check host and `connect` of the"
+                " source's connection, and that the server runs and takes connections from here"
+            ) from None
         except sa.exc.SQLAlchemyError as error:
             raise ContractBroken(f"{what}: the database refuses the read ({_named(error)})") from None
 
