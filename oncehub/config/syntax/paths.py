@@ -21,7 +21,7 @@ Step = str | int | None
 
 
 def is_json_path(path: str) -> bool:
-    """Tell the two kinds of paths apart."""
+    """Return whether a path is a JSONPath."""
     return path.startswith("$")
 
 
@@ -69,16 +69,19 @@ def leads_to_one(path: str) -> bool:
         return False
 
 
-def path_through(*names: str) -> str:
-    """Return the path through fields of these names: a JSONPath where one is no step of a dotted path."""
-    if all(_DOTTED.fullmatch(name) and "." not in name for name in names) and not is_json_path(names[0]):
+def path_through(*steps: Step) -> str:
+    """Return the path of these steps: a JSONPath where one is no step of a dotted path."""
+    names = [step for step in steps if isinstance(step, str) and _DOTTED.fullmatch(step) and "." not in step]
+    if names and len(names) == len(steps) and not is_json_path(names[0]):
         return ".".join(names)
-    return "$" + "".join(map(_bracketed, names))
+    return "$" + "".join(map(_bracketed, steps))
 
 
-def _bracketed(name: str) -> str:
-    plain = re.fullmatch(r"[^'\"\\\x00-\x1f]*", name)
-    return f"['{name}']" if plain else f"[{json.dumps(name, ensure_ascii=False)}]"
+def _bracketed(step: Step) -> str:
+    if not isinstance(step, str):
+        return "[*]" if step is None else f"[{step}]"
+    plain = re.fullmatch(r"[^'\"\\\x00-\x1f]*", step)
+    return f"['{step}']" if plain else f"[{json.dumps(step, ensure_ascii=False)}]"
 
 
 def _step(path: str, segment: Any) -> Step:

@@ -11,12 +11,11 @@ from typing import Any
 import jsonschema_rs
 
 from oncehub.config.entities import read_schema
-from oncehub.config.syntax.paths import path_through, steps_of
+from oncehub.config.syntax.paths import Step, path_through, steps_of
 from oncehub.errors import ConfigError
 
 Node = dict[str, Any]
 
-ITEM_SIGN = "[]"
 _DEFINITION = "#/$defs/"
 _MOST_SCHEMAS = 50_000
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -69,16 +68,16 @@ class Contract:
             UnknownPath: as `at`.
         """
         node = self.resolve(self.schema if start is None else start)
-        done: list[str] = []
+        done: list[Step] = []
         for name in steps_of(path):
             if not isinstance(name, str):
                 node = self._item(node, done, path)
-                done.append(ITEM_SIGN)
+                done.append(name)
                 yield False, node
                 continue
             properties = node.get("properties", {})
             if name not in properties:
-                raise UnknownPath(_advice(done, name, properties, self.kinds(node)))
+                raise UnknownPath(_advice(done, name, path, properties, self.kinds(node)))
             required = name in node.get("required", ())
             node = self.resolve(properties[name])
             done.append(name)
@@ -88,9 +87,10 @@ class Contract:
         """Return the schema of a field of an object by its name, which may be no step of a dotted path."""
         return self.at(path_through(name), node)
 
-    def _item(self, node: Node, done: list[str], path: str) -> Node:
+    def _item(self, node: Node, done: list[Step], path: str) -> Node:
         if "array" not in self.kinds(node):
-            raise UnknownPath(f"{'.'.join(done) or path} is no list in the contract; name one of its fields")
+            where = path_through(*done) if done else path
+            raise UnknownPath(f"{where} is no list in the contract; name one of its fields")
         return self.items(node)
 
     def assures(self, path: str, start: Node | None = None) -> bool:
@@ -211,10 +211,12 @@ def _references(node: Any) -> Iterator[str]:
         yield from _references(part)
 
 
-def _advice(done: list[str], name: str, known: dict[str, Any], kinds: set[str]) -> str:
+def _advice(done: list[Step], name: str, path: str, known: dict[str, Any], kinds: set[str]) -> str:
     if "array" in kinds:
-        return f"{'.'.join(done)} is a list; use each or pick"
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"the contract knows no field {'.'.join([*done, name])!r}" + (
-        f"; did you mean {'.'.join([*done, close[0]])!r}?" if close else "; add it to the contract"
+        return f"{path_through(*done)} is a list; use each or pick"
+    # A dotted path may have been meant as the name of one field.
+    rest = ".".join(path.split(".")[len(done) :])
+    close = [rest] if rest in known else difflib.get_close_matches(name, known, n=1)
+    return f"the contract knows no field {path_through(*done, name)!r}" + (
+        f"; did you mean {path_through(*done, close[0])!r}?" if close else "; add it to the contract"
     )

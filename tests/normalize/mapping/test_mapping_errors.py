@@ -127,6 +127,24 @@ def test_a_pick_is_checked_too(spoilt_root):
     )
 
 
+def test_a_field_whose_name_is_no_step_of_a_path_is_suggested_as_a_json_path(spoilt_root):
+    contract = spoilt_root / "schemas/sources/tax/registrations.json"
+    schema = orjson.loads(contract.read_bytes())
+    item = {"type": "object", "properties": {"T.Tin": {"type": "string"}}}
+    schema["properties"] |= {"Person.ID": {"type": "string"}, "lists": {"type": "array", "items": item}}
+    contract.write_bytes(orjson.dumps(schema))
+    path = spoilt_root / "connectors/tax/connector.yaml"
+    for wrong, meant in (
+        ("Person.ID", "$['Person.ID']"),
+        ("$['Person.IDs']", "$['Person.ID']"),
+        ("$.lists[*].T_Tin", "$['lists'][*]['T.Tin']"),
+    ):
+        text = path.read_text("utf-8")
+        replace(path, "key: [mst]", f'key: ["{wrong}"]')
+        assert f'did you mean "{meant}"?' in refusal(spoilt_root)
+        path.write_text(text, "utf-8")
+
+
 def test_a_connector_that_names_unknown_fields_is_refused_at_its_line(spoilt_root):
     path = spoilt_root / "connectors/tax/connector.yaml"
     replace(path, "key: [mst]", "key: [msr]")
