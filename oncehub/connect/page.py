@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from oncehub.connect.resume_token import ResumeToken
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,12 @@ class Page:
     size: int = 0
     token: str | None = None
     remarks: tuple[str, ...] = ()
+
+
+def with_last(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:
+    """Yield each of one or more items, and whether it is the last: only the last page has no `next`."""
+    held = next(items)
+    for item in items:
+        yield held, False
+        held = item
+    yield held, True

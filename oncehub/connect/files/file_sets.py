@@ -7,21 +7,19 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, cast
 
 from oncehub.config.access import Limits
 from oncehub.config.reading import Form
 from oncehub.connect.formats import SLICE_BYTES, record_slices
 from oncehub.connect.http.failures import TryAgain
-from oncehub.connect.page import Page
+from oncehub.connect.page import Page, with_last
 from oncehub.connect.resume_token import FilePosition, ResumeToken
 from oncehub.errors import ContractBroken, SourceUnavailable
 
 logger = logging.getLogger(__name__)
 
 _IN_MEMORY_BYTES = 8 * 1024 * 1024
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class FileSet:
             self.copy(self.files[index], what, copy)
             copy.seek(0)
             row = 0
-            for records, last in _marked(self._checked(self.files[index], what, copy)):
+            for records, last in with_last(self._checked(self.files[index], what, copy)):
                 row += len(records)
                 if row > begin or last:
                     yield records[max(0, begin - row + len(records)) :], row, last
@@ -125,12 +123,3 @@ class FileSet:
         if file.rows is not None and count != file.rows:
             raise ContractBroken(f"{what}: is declared to hold {file.rows} rows but holds {count}")
         logger.debug("%s: %d rows", what, count)
-
-
-def _marked(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:
-    """Yield each item, and whether it is the last."""
-    held = next(items)
-    for item in items:
-        yield held, False
-        held = item
-    yield held, True

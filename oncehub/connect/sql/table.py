@@ -22,7 +22,7 @@ from oncehub.config.reading import Sql
 from oncehub.config.syntax.paths import steps_of
 from oncehub.connect.formats.file_reader import SLICE_BYTES, SLICE_RECORDS
 from oncehub.connect.formats.table import plain, weight
-from oncehub.connect.page import Page
+from oncehub.connect.page import Page, with_last
 from oncehub.connect.pagination.listing import Listing
 from oncehub.connect.resume_token import ResumeToken, TablePosition
 from oncehub.connect.sql.database import Database
@@ -92,7 +92,7 @@ class _Reader:
         if resume is None or resume.selection != self._selection:
             resume = TablePosition(self._selection, total=self._count(self._conditions))
         position = resume
-        for rows, last in _marked(self._batches(resume)):
+        for rows, last in with_last(self._batches(resume)):
             incomplete = position.incomplete or any(None in row.order for row in rows)
             after = position.after
             if rows and not incomplete:
@@ -250,12 +250,3 @@ def _quoted(name: str) -> Any:
     from sqlalchemy import quoted_name  # noqa: PLC0415 - an extra
 
     return quoted_name(name, quote=True)
-
-
-def _marked(items: Iterator[list[_Row]]) -> Iterator[tuple[list[_Row], bool]]:
-    """Yield each item, and whether it is the last."""
-    held = next(items)
-    for item in items:
-        yield held, False
-        held = item
-    yield held, True
