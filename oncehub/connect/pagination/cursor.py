@@ -143,13 +143,11 @@ class LinkPaginator(_ByToken):
         super().__init__(listing)
         self._pages = pages
         self._strip = strip
-        base = urlsplit(listing.host)
-        self._base = f"{base.scheme}://{base.netloc}"
 
     def request(self, position: PagePosition) -> requests.Request:
         """The position's address."""
         token = position.token
-        return self._listing.request() if token is None else self._listing.at(self._base + token)
+        return self._listing.request() if token is None else self._listing.stored(token)
 
     def after(self, position: PagePosition, page: Content) -> PagePosition | None:
         """The address's path and query, on the same host: credentials go nowhere else."""

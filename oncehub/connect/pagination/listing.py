@@ -76,12 +76,16 @@ class Listing:
         """
         own, query = dict(place or {}), dict(parameters or {})
         if self.changes and self.changes.parameter is None and self.window.token and not (own or query):
-            base = urlsplit(self.host)
-            return self.at(f"{base.scheme}://{base.netloc}{self.window.token}", own)
+            return self.stored(self.window.token)
         parameter = getattr(self.pages, "parameter", None)
         if own and parameter is not None:
             query |= dict.fromkeys([parameter], *map(as_text, own.values()))
         return self.at(self.host + self._path_and_query(own, query), own)
+
+    def stored(self, path_and_query: str) -> requests.Request:
+        """Return the request for a page at an address of which path and query were stored."""
+        base = urlsplit(self.host)
+        return self.at(f"{base.scheme}://{base.netloc}{path_and_query}")
 
     def at(self, url: str, own: Mapping[str, Any] | None = None) -> requests.Request:
         """Return the request for a page at an address, with the body of the selection."""
@@ -137,11 +141,11 @@ class Listing:
     def _lookup(self, own: Mapping[str, Any]) -> Callable[[str, str | None], Any]:
         size = {} if self.pages.size is None else {"size": self.pages.size.value}
         known = {"since": self.window.since, "until": self.window.until, **self.values, **size, **own}
-        told = [
+        written = [
             name + str(each.timestamp() if isinstance(each, datetime) else each)
             for name, each in known.items()
         ]
-        known["uuid"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name} {sorted(told)}"))
+        known["uuid"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name} {sorted(written)}"))
 
         def value(name: str, form: str | None) -> Any:
             found = known.get(name)
