@@ -13,7 +13,7 @@ Queries = dict[str, Node]
 """Query parameters of an operation, by name."""
 
 SIZE: Final = ("limit", "pagesize", "perpage", "size", "sodong", "soluong", "count", "top", "maxresults")
-CURSOR: Final = ("cursor", "pagetoken", "nexttoken", "continuationtoken", "after", "token", "marker")
+_CURSOR: Final = ("cursor", "pagetoken", "nexttoken", "continuationtoken", "after", "token", "marker")
 NUMBER: Final = ("page", "pagenumber", "pageno", "trang", "sotrang", "pageindex")
 OFFSET: Final = ("offset", "start", "skip", "startindex", "vitri")
 SINCE: Final = (
@@ -109,7 +109,7 @@ def fixed_headers(headers: Queries) -> dict[str, Any]:
 
 
 def _kind(queries: Queries, answer: Node) -> dict[str, Any]:
-    if (cursor := _named(queries, CURSOR)) and (after := _place(answer, _NEXT, "string")):
+    if (cursor := _named(queries, _CURSOR)) and (after := _place(answer, _NEXT, "string")):
         return {"kind": "cursor", "parameter": cursor, "next": after}
     if number := _named(queries, NUMBER):
         first = queries[number].get("schema", {}).get("default", 1)

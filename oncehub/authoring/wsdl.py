@@ -11,7 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 from oncehub.authoring.draft import DELETIONS_ASKED, Draft, StreamDraft
 from oncehub.authoring.openapi import identity
-from oncehub.authoring.parameters import CURSOR, NUMBER, OFFSET, SINCE, SIZE, TOTAL, UNTIL
+from oncehub.authoring.parameters import NUMBER, OFFSET, SINCE, SIZE, TOTAL, UNTIL
 from oncehub.authoring.proposal import plain_name
 from oncehub.errors import ConfigError
 from oncehub.extras import needs_extra
@@ -30,7 +30,6 @@ _PLACEHOLDERS: Final = {
     **dict.fromkeys(SIZE, "size"),
     **dict.fromkeys(NUMBER, "page"),
     **dict.fromkeys(OFFSET, "offset"),
-    **dict.fromkeys(CURSOR, "cursor"),
 }
 _PAGES: Final = {"page": "number", "offset": "offset"}
 
@@ -152,8 +151,7 @@ def _template(element: Any, named: set[str], indent: str) -> Iterator[str]:
     opened = f"{indent}<{name} xmlns={quoteattr(namespace or '')}>"
     children = _children(element)
     if not children:
-        known = _PLACEHOLDERS.get(plain_name(name), "")
-        if known in {"since", "until", "size", *_PAGES}:
+        if known := _PLACEHOLDERS.get(plain_name(name)):
             named.add(known)
             yield f"{opened}{{{known}}}</{name}>"
         elif not element.is_optional:
