@@ -106,12 +106,12 @@ def _field(subject: Subject, *, required: bool) -> str:
     """A field at the top of all records that is neither key, time nor mark, and required or not."""
     files = subject.scratch.settings.schemas / "sources" / subject.connector.source
     contract = load_contract(files / f"{subject.stream}.json")
-    asked = set(contract.schema.get("required", ()))
+    asked = set(map(path_through, contract.schema.get("required", ())))
     fields: Iterable[str] = contract.schema.get("properties", {})
     living = [each.content for each in subject.known().latest.values() if each.lives][:_CHANGED]
     for field in map(path_through, fields):
         types = contract.types(contract.at(field))
-        fits = (field in set(map(path_through, asked))) is required and types and "object" not in types
+        fits = (field in asked) is required and types and "object" not in types
         stated = required or all(at(record, field) is not None for record in living)
         if fits and stated and field not in _own_fields(subject.spec):
             return field
