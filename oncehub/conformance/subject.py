@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from oncehub.anonymisation.non_personal_fields import configuration_words, recordable_fields
-from oncehub.config.connector import Changes, Connector, Stream, TimeChanges
+from oncehub.config.connector import Changes, Connector, Stream
 from oncehub.conformance.fault_injection import FaultyAdapter, Spoil
 from oncehub.conformance.hub import Contents, Hub
 from oncehub.conformance.reach import Reach
@@ -20,7 +20,7 @@ from oncehub.conformance.verdict import NotShown
 from oncehub.connect.page import Page
 from oncehub.connect.source import Source
 from oncehub.connect.stream.window import Window
-from oncehub.intake.runs.cursor import changes_of
+from oncehub.intake.runs.cursor import changes_of, full_window
 from oncehub.intake.runs.run import RunReport
 from oncehub.intake.stream_sync import Listener
 from oncehub.intake.sync import Opener
@@ -130,7 +130,7 @@ class Subject:
     @property
     def whole(self) -> Window:
         """The window of a full reading."""
-        return Window(None, self.now - self.changes.skew if isinstance(self.changes, TimeChanges) else None)
+        return full_window(self.connector, self.stream, self.now)
 
     def normalizer(self) -> Normalizer:
         """Checks and maps its records; each remembers the differences that it has noted."""

@@ -6,13 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from oncehub.config.connector import TimeChanges
 from oncehub.conformance.hub import Contents
 from oncehub.conformance.readers import LimitedReader
 from oncehub.conformance.records import Stated
 from oncehub.conformance.subject import Read, Subject
 from oncehub.conformance.verdict import Fault, NotShown
-from oncehub.connect.stream.window import Window
+from oncehub.intake.runs.cursor import full_window
 
 _NOTHING = "while the suite ran, nothing was {}; give it time for that with --wait, or run it again later"
 
@@ -38,11 +37,9 @@ def observed(subject: Subject, now: datetime) -> Aftermath:
         OncehubError: see `oncehub.intake.sync`.
     """
     subject.known()
-    changes = subject.changes
     noted: list[LimitedReader] = []
     subject.kept.read(subject.connector, subject.stream, subject.live(noted), now=now)
-    until = now - changes.skew if isinstance(changes, TimeChanges) else None
-    everything = subject.read(Window(None, until))
+    everything = subject.read(full_window(subject.connector, subject.stream, now))
     if not everything.complete or any(each.cut for each in noted):
         raise NotShown("the stream was not read to its end; raise --limit-pages")
     return Aftermath(everything, subject.kept.contents(subject.connector.source, subject.stream))

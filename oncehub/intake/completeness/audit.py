@@ -1,7 +1,7 @@
 """Reads all that a source lists, lands nothing, and compares its keys with the records that are live here.
 
 A listing that was silently short when it was synced (a page, a file or a record left out, a row committed
-late) shows here as missing or outdated; a deletion that nobody told, as superfluous. Missing are
+late) shows here as missing or outdated; a deletion that was not reported, as superfluous. Missing are
 also records without a key, and those that the source declares but does not list, where it repeats others in
 their place. It is to follow a sync: what the source states meanwhile differs, too.
 """
@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, TypedDict
 
-from oncehub.config.connector import Connector, TimeChanges
+from oncehub.config.connector import Connector
 from oncehub.connect.page import Page
 from oncehub.connect.source import Source
-from oncehub.connect.stream.window import Window
-from oncehub.intake.runs.cursor import changes_of
+from oncehub.intake.runs.cursor import full_window
 from oncehub.intake.runs.stream_locks import stream_lock
 from oncehub.normalize.mapping.compiled import KEY, STATED
 from oncehub.normalize.normalizer import Normalizer
@@ -140,14 +139,12 @@ def audit(
         RunBusy: when the stream is being read.
     """
     names: _Names = {"source": connector.source, "stream": stream}
-    changes = changes_of(connector, stream)
-    window = Window(None, now - changes.skew if isinstance(changes, TimeChanges) else None)
     with stream_lock(store, "live", f"{connector.source}.{stream}"):
         with store, store.cursor() as cursor:
             cursor.execute(_BEGIN)
         declared = None
         parts: dict[str, _Part] = {}
-        with closing(source.pages(stream, window)) as pages:  # type: ignore[type-var]
+        with closing(source.pages(stream, full_window(connector, stream, now))) as pages:  # type: ignore[type-var]
             for page in pages:
                 declared = page.total
                 name = "snapshot" if page.of_snapshot else page.kind

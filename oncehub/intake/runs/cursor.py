@@ -52,19 +52,22 @@ def live_window(
     """Return the window of the next live run: changes since the cursor, else (or with `full`) everything."""
     changes = changes_of(connector, stream)
     position = None if full else _position(connection, connector.source, stream)
-    if isinstance(changes, TimeChanges):
-        # With an upper bound, a record that changes meanwhile leaves the listing and changes its total.
-        until = now - changes.skew
-        if not isinstance(position, datetime):
-            return "full", Window(None, until)
+    if isinstance(changes, TimeChanges) and isinstance(position, datetime):
         since = position - changes.overlap
         # Not before `since`, even when the clock of this machine was set back.
-        return "changes", Window(since, max(since, until))
+        return "changes", Window(since, max(since, now - changes.skew))
     if isinstance(changes, SequenceChanges) and isinstance(position, int):
         return "changes", Window(max(0, position - changes.overlap), None)
     if isinstance(changes, TokenChanges) and isinstance(position, str):
         return "changes", Window(None, None, position)
-    return "full", Window(None, None)
+    return "full", full_window(connector, stream, now)
+
+
+def full_window(connector: Connector, stream: str, now: datetime) -> Window:
+    """Return the window of a full read."""
+    changes = changes_of(connector, stream)
+    # With an upper bound, a record that changes meanwhile leaves the listing and changes its total.
+    return Window(None, now - changes.skew if isinstance(changes, TimeChanges) else None)
 
 
 def asks_as(changes: Changes | None, window: Window) -> bool:
