@@ -324,9 +324,9 @@ def _check_pages(read: Read, pages: Pages) -> None:
         return
     if not isinstance(pages, SinglePage):
         raise ValueError("files and tables have no pages; write pages: {kind: none}")
-    if told := next((name for name in ("total", "count", "more") if getattr(pages, name) is not None), None):
+    if stray := next((name for name in ("total", "count", "more") if getattr(pages, name) is not None), None):
         raise ValueError(
-            f"pages.{told}: files and tables declare nothing about themselves; remove it"
+            f"pages.{stray}: files and tables declare nothing about themselves; remove it"
             + (", and name the rows of each file in listing.rows" if read.listing else "")
         )
     if pages.size and read.in_files:

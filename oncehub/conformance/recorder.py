@@ -58,7 +58,7 @@ class RequestKey:
 
 
 def asks_for_token(request: requests.PreparedRequest) -> bool:
-    """Tell a request for a token, which is a form, from one for a page."""
+    """Return whether a request is for a token, which is a form, not for a page."""
     return request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
 
 

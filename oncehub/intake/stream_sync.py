@@ -143,11 +143,11 @@ class StreamSync:
 
     def _remarked(self, pages: Iterator[Page]) -> Iterator[Page]:
         """Log once what the source does not heed."""
-        told: set[str] = set()
+        logged: set[str] = set()
         for page in pages:
             for remark in page.remarks:
-                if remark not in told:
-                    told.add(remark)
+                if remark not in logged:
+                    logged.add(remark)
                     _log.warning("%s: %s", self._name, remark)
             yield page
 

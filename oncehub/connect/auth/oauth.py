@@ -116,9 +116,9 @@ class BearerTokens(Authentication):
 
     def _read(self, response: Response) -> _Token:
         if response.status != 200:
-            told = _token_error(response, self._credentials)
+            reason = _token_error(response, self._credentials)
             raise AuthenticationError(
-                f"{self._what}: answered {response.status}{told}; check the credentials in the source's"
+                f"{self._what}: answered {response.status}{reason}; check the credentials in the source's"
                 " connection, and client_auth and the scope in its connector.yaml"
             )
         content = parse_strictly(response.body)

@@ -68,9 +68,9 @@ class S3Folder:
         if info.type != self._file:
             raise FileNotFoundError(2, "No such file")
         with self._speaking(), self._fs.open_input_stream(path, compression=None) as stream:
-            told = {_text(key).lower(): _text(value) for key, value in (stream.metadata() or {}).items()}
+            metadata = {_text(key).lower(): _text(value) for key, value in (stream.metadata() or {}).items()}
         modified = info.mtime_ns or 0
-        return Version(f"{told.get('etag')}-{info.size}-{modified}", modified / 1e9)
+        return Version(f"{metadata.get('etag')}-{info.size}-{modified}", modified / 1e9)
 
     @contextmanager
     def opened(self, name: str, what: str) -> Iterator[BinaryIO]:  # noqa: ARG002 - a store's
@@ -81,7 +81,7 @@ class S3Folder:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """Tell a key that is refused from a server that fails; both are an `OSError` without a number."""
+        """Distinguish a refused key from a server that fails; both are an `OSError` without a number."""
         try:
             yield
         except OSError as error:

@@ -200,7 +200,7 @@ def _kind(name: str) -> str:
 
 
 def _pinned(given: Any, where: str) -> dict[str, str | None]:
-    """Return the fingerprints of the keys that a server may show, and their kinds where these are told.
+    """Return the fingerprints of the keys that a server may show, and their kinds where these are known.
 
     They are written as such, or as lines of known_hosts.
     """

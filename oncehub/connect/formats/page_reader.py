@@ -119,8 +119,8 @@ class PageReader:
         return reported(found, self.credentials) if found not in (None, "", [], {}) else None
 
     def _refuse_errors(self, content: Content) -> None:
-        if told := self._reported(content.body):
-            raise RequestRefused(f"{content.what}: the source reports: {told}")
+        if failure := self._reported(content.body):
+            raise RequestRefused(f"{content.what}: the source reports: {failure}")
 
     def _listed(self, content: Content) -> Content:
         """Find the records in parsed content."""

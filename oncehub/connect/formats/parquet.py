@@ -71,7 +71,7 @@ def parquet_records(file: BinaryIO, read: Parquet, what: str, most: int, tally: 
 def _weighed(database: duckdb.DuckDBPyConnection, name: str) -> tuple[int, int]:
     """Return the bytes of the heaviest row of a file, and of the heaviest rows handed over at once.
 
-    A text that a dictionary holds once may stand in every row: what it would weigh is told before anything
+    A text that a dictionary holds once may stand in every row: its weight is computed before anything
     is unpacked.
     """
     columns = database.execute("select * from read_parquet(?) limit 0", [name]).description

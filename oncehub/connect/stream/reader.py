@@ -175,7 +175,7 @@ class StreamReader:
         )
 
     def _unheeded(self, since: Bound, records: list[Any]) -> Iterator[str]:
-        """Tell of records stated long before `since`, which a form of times may cut to its day."""
+        """Remark on records stated long before `since`, which a form of times may cut to its day."""
         bound: Any = since - _A_DAY if isinstance(since, datetime) else since
         earliest: Any = min(marks(records, self.spec), default=None)
         if earliest is not None and earliest < bound:
